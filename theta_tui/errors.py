@@ -1,0 +1,70 @@
+"""The errors that a person can meet, one type a boundary, each with the exit code that CONTRACT gives it.
+
+An error says what happened, why, and what to do, in one line. Nothing here is a programming error: those keep
+their Python types and end in a traceback in the log.
+"""
+
+from __future__ import annotations
+
+
+class ThetaError(Exception):
+    """Something a person or a program can act on. `code` is the exit code, `name` a stable word for programs."""
+
+    code = 1
+    name = "failed"
+
+    def __init__(self, message: str, *, name: str | None = None, code: int | None = None) -> None:
+        super().__init__(message)
+        if name is not None:
+            self.name = name
+        if code is not None:
+            self.code = code
+
+
+class UsageError(ThetaError):
+    """The words of a command are off."""
+
+    code = 2
+    name = "usage"
+
+
+class PromptError(ThetaError):
+    """There is no kept prompt to answer, or it is not the one that was meant."""
+
+    code = 3
+    name = "no_prompt"
+
+
+class ModelError(ThetaError):
+    """A model, a device or a data file cannot be used."""
+
+    code = 4
+    name = "model"
+
+
+class JournalError(ThetaError):
+    """The journal cannot be used as it stands (damaged in the middle, or written by a newer version)."""
+
+    code = 4
+    name = "journal"
+
+
+class TeachError(ThetaError):
+    """A lesson was refused or could not be learned; the model is as it was."""
+
+    code = 1
+    name = "teach"
+
+
+class HomeError(ThetaError):
+    """The home cannot be read or written."""
+
+    code = 1
+    name = "home"
+
+
+class HomeBusyError(HomeError):
+    """Another process holds the home."""
+
+    code = 75
+    name = "busy"

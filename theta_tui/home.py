@@ -1,0 +1,152 @@
+"""Where each file of a home lives, how a file is written so that a crash cannot tear it, and the one-writer lock.
+
+Folders are made 0700 and files 0600: what a person says to a model is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from theta_tui.errors import HomeBusyError, HomeError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The layout of a home folder. Making one touches nothing; `ensure` makes the folder."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def pending(self) -> Path:
+        return self.path / "pending.json"
+
+    @property
+    def context_mark(self) -> Path:
+        """sha256 of the context file as Theta last wrote it, so that an edit by hand is seen."""
+        return self.path / ".context.sha256"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "theta.log"
+
+    def ensure(self) -> None:
+        """Make the folder, or raise HomeError naming it."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise HomeError(
+                f"the home {self.path} cannot be made ({error.strerror}); choose another with --home"
+            ) from None
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename or a new name in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """`os.write` until all of it is written: on a full disk it returns short before it raises."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Temp file in the same folder, fsync, rename, fsync of the folder. On an error `path` is as it was.
+
+    A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError naming the path.
+    """
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(target)
+        fsync_folder(target.parent)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise HomeError(f"{path} cannot be written ({error.strerror}); what was there before is untouched") from error
+
+
+class WriterLock:
+    """Held by the one process that may write to a home: flock on `lock`, with the holder's name in the file.
+
+    A dead holder's lock is free at once, because the kernel drops it. The file is never deleted: unlinking a held
+    lock file would let two holders in.
+    """
+
+    def __init__(self, home: Home, wait: float) -> None:
+        self.home = home
+        self.wait = wait
+        from filelock import UnixFileLock
+
+        self._lock = UnixFileLock(str(home.lock), mode=0o600)
+
+    def acquire(self) -> None:
+        """Take the lock within `wait` seconds or raise HomeBusyError (exit 75) that names the holder."""
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=self.wait, poll_interval=0.05)
+        except Timeout:
+            raise HomeBusyError(
+                f"the home {self.home.path} is in use by {self.holder()}; quit it first, or use another --home"
+            ) from None
+        except OSError as error:
+            raise HomeError(f"the lock {self.home.lock} cannot be taken ({error.strerror})") from None
+        name = f"{os.getpid()} {socket.gethostname()} {int(time.time())}\n"
+        try:
+            self.home.lock.write_text(name, "utf-8")
+        except OSError as error:
+            self.release()
+            raise HomeError(f"the lock {self.home.lock} cannot be written ({error.strerror})") from None
+
+    def holder(self) -> str:
+        """The holder in words, as far as the lock file tells."""
+        try:
+            words = self.home.lock.read_text("utf-8", errors="replace").split()
+        except OSError:
+            words = []
+        if not words or not words[0].isascii() or not words[0].isdigit():
+            return "another process"
+        elsewhere = f" on {words[1]}" if len(words) > 1 and words[1] != socket.gethostname() else ""
+        return f"process {words[0]}{elsewhere}"
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> WriterLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()

@@ -1,0 +1,152 @@
+"""The nouns of a lesson, and the records that a journal is made of. All frozen; standard library only.
+
+A *turn* is what a person reads back, an *exchange* is what was decided about one prompt, an *outcome* is what the
+model made of it. An exchange is written before the model moves and its outcome after; the two together are enough
+to repeat the lesson exactly, because the outcome holds how many steps were taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["pick", "correction", "none"]
+TurnKind = Literal["pick", "correction", "brought"]
+
+CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
+
+    `ended` is false where the reply was cut at the token limit (its log-probability then lacks the end token).
+    """
+
+    index: int
+    text: str
+    logprob: float
+    ended: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A prompt that waits for its answer, with the five replies that were offered for it."""
+
+    prompt_id: str
+    prompt: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one lesson did. Losses are mean nats a reply token, P is the probability of the whole reply, asked alone.
+
+    `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
+    count since the home began. `learned` says that the model now says the reply; `skipped` says why nothing moved.
+    """
+
+    lesson: int
+    kind: Kind
+    prompt: str
+    reply: str
+    loss_before: float
+    loss_after: float
+    p_before: float
+    p_after: float
+    steps: int
+    step: int
+    learned: bool
+    seconds: float
+    losses: tuple[float, ...] = ()
+    skipped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One line of the conversation as a person reads it back, and what was learned from it.
+
+    `kind` is `brought` where it came in with a hand-edited `context.md`. `outcome` is None until the lesson is done.
+    """
+
+    seq: int
+    prompt: str
+    reply: str
+    kind: TurnKind
+    pick: int | None = None
+    outcome: Outcome | None = None
+
+
+# --- what stands in the journal: `type` names the class, the fields are the record's keys ---
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The first record: which model this home belongs to."""
+
+    model: str
+    fingerprint: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One prompt and what was decided about it. `recipe` holds every number that the lesson was to be learned with.
+
+    `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
+    `replaces` is the seq of an earlier exchange whose turn this one corrects. `edited` is the candidate that a
+    correction began as. For kind `none` nothing is learned and `reply` is empty.
+    """
+
+    kind: Kind
+    prompt: str
+    reply: str
+    candidates: tuple[Candidate, ...]
+    recipe: dict[str, Any]
+    pick: int | None = None
+    edited: int | None = None
+    conversation: bool = True
+    replaces: int | None = None
+    prompt_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The outcome of exchange `of`. Written after the model moved and before the lesson is acknowledged.
+
+    `machine` is the fingerprint of what did the arithmetic: under the same one a replay is bit-exact.
+    """
+
+    of: int
+    outcome: Outcome
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Exchange `of` is taken back: it counts no more, and its turn is gone from the conversation."""
+
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A fresh conversation begins. What was taught stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A hand-edited `context.md` was read back: these (prompt, reply) turns are the conversation from here on."""
+
+    turns: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Something went wrong in the worker; `of` is the exchange it happened in, if any."""
+
+    message: str
+    of: int | None = None
+
+
+Record = Begin | Exchange | Learned | Withdraw | Fresh | Brought | Failure

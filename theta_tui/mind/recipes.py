@@ -1,0 +1,63 @@
+"""How a lesson is learned, as numbers. No torch here: the numbers travel in the journal, so that a lesson can be
+repeated exactly whatever the settings are by then."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The numbers of one way of learning. AdamW throughout; `clip` is on the global gradient norm.
+
+    `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
+    reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
+    seconds; a pick gets `pick_steps`. `context_tokens` is how much of the conversation is put in front of a second
+    copy of the pair (0: the pair alone is trained).
+    """
+
+    name: str
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    loss: Literal["reply", "all"] = "reply"
+    train_embeddings: bool = False
+    max_steps: int = 16
+    max_seconds: float = 1.0
+    margin: float = 1.0
+    pick_steps: int = 1
+    context_tokens: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe of a journal record. Keys that this version does not know raise TypeError."""
+        known = {item.name for item in fields(cls)}
+        unknown = set(values) - known
+        if unknown:
+            raise TypeError(f"unknown recipe keys: {', '.join(sorted(unknown))}")
+        return cls(**values)
+
+
+RECIPES = {
+    # The seed's step, exactly: one AdamW step a lesson over the whole pair. Nothing is repeated and nothing frozen.
+    "classic": Recipe(
+        name="classic",
+        lr=1e-5,
+        beta1=0.9,
+        beta2=0.999,
+        loss="all",
+        train_embeddings=True,
+        max_steps=1,
+        max_seconds=60.0,
+        margin=0.0,
+        pick_steps=1,
+    ),
+    "default": Recipe(name="default", lr=2e-4, beta1=0.0, beta2=0.999, margin=1.0, context_tokens=160),
+}

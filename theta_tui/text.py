@@ -1,0 +1,93 @@
+"""Untrusted text → safe to show, safe to store. Standard library only.
+
+Whatever comes from a model, a person, a file or an exception goes through here before a terminal sees it. The rules:
+
+- `visible` maps every control, bidirectional override and invisible character to *one* visible character of width
+  one, so that positions in the shown text are positions in the original (an editor relies on that).
+- `repair` makes text storable: lone surrogates become U+FFFD, CR LF becomes `\n`, and it is cut at a cap. It
+  changes nothing else: the journal keeps what was meant.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_TEXT = 100_000
+"""Characters kept of one message: a 1 MB paste is cut here, with notice."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_INVISIBLE = "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
+_HIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}]")
+_HIDDEN_ONE_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}]")
+
+_ARROWS = {
+    "\u200e": "⇢", "\u200f": "⇠", "\u061c": "⇠", "\u202a": "⇢", "\u202b": "⇠", "\u202c": "⇡", "\u202d": "⇢",
+    "\u202e": "⇠", "\u2066": "⇢", "\u2067": "⇠", "\u2068": "⇢", "\u2069": "⇡",
+}  # fmt: skip
+
+
+def _mark(match: re.Match[str]) -> str:
+    char = match.group()
+    code = ord(char)
+    if code < 0x20:
+        return chr(0x2400 + code)
+    if code == 0x7F:
+        return "\u2421"
+    return _ARROWS.get(char, "\u2426" if code < 0xD800 or code > 0xDFFF else REPLACEMENT)
+
+
+def visible(text: str, *, one_line: bool = False) -> str:
+    """The text with every control and invisible character made visible, one for one. Newline and tab stay unless
+    `one_line`, where they too become symbols (␊, ␉)."""
+    return (_HIDDEN_ONE_LINE if one_line else _HIDDEN).sub(_mark, text)
+
+
+def repair(text: str, limit: int = MAX_TEXT) -> tuple[str, list[str]]:
+    """Text that can be stored, and notices (in words) of what had to be changed: surrogates, length."""
+    notices: list[str] = []
+    text = text.replace("\r\n", "\n")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        text = re.sub("[\ud800-\udfff]", REPLACEMENT, text)
+        notices.append("some characters were not valid Unicode and were replaced")
+    if len(text) > limit:
+        notices.append(f"the text had {len(text):,} characters; the first {limit:,} were kept")
+        text = text[:limit]
+    return text, notices
+
+
+def decode(data: bytes) -> tuple[str, list[str]]:
+    """UTF-8 bytes as text; a byte order mark is dropped and bad bytes are replaced, with notice."""
+    text = data.decode("utf-8-sig", errors="replace")
+    if REPLACEMENT in text and REPLACEMENT.encode() not in data:
+        return text, ["some bytes were not valid UTF-8 and were replaced"]
+    return text, []
+
+
+def is_blank(text: str) -> bool:
+    """Whether there is nothing to say in it: white space, controls and invisible characters only."""
+    return all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Cn", "Zs"} for char in text)
+
+
+def normalised(text: str) -> str:
+    """What two replies are compared by: compatibility forms, case, white space and outer punctuation folded."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(folded.split()).strip(" .,!?;:…'\"-")
+
+
+def percent(p: float) -> str:
+    """A probability for people: `97 %`, `2.1 %`, `0.04 %`, `<0.01 %`."""
+    if p != p:
+        return "?"
+    hundred = 100 * p
+    if 99.5 <= hundred < 99.95:
+        return f"{hundred:.1f} %"
+    if hundred >= 9.95:
+        return f"{hundred:.0f} %"
+    if hundred >= 0.95:
+        return f"{hundred:.1f} %".replace(".0 %", " %")
+    if hundred >= 0.01:
+        return f"{hundred:.2f} %"
+    return "<0.01 %"
