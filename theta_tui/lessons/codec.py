@@ -1,0 +1,174 @@
+"""Records ↔ one line of JSON, and a JSON reader that is bounded and strict. Standard library only.
+
+A line is `{"seq":12,"crc":"0badcafe",…}`; the checksum covers the seq and every byte after it, so a line is checked
+before it is parsed. Text is readable and greppable UTF-8, but control, bidirectional and invisible characters are
+escaped: `cat journal.jsonl` is safe in a terminal, and a line is split on `\n` only.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import zlib
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from theta_tui.lessons.records import (
+    Begin,
+    Brought,
+    Candidate,
+    Exchange,
+    Failure,
+    Fresh,
+    Learned,
+    Outcome,
+    Record,
+    Withdraw,
+)
+
+VERSION = 1
+MAX_LINE = 16 << 20
+"""Bytes. A record is far smaller; a longer line is damage."""
+
+_TYPES: dict[str, type] = {
+    "begin": Begin,
+    "exchange": Exchange,
+    "learned": Learned,
+    "withdraw": Withdraw,
+    "fresh": Fresh,
+    "brought": Brought,
+    "failure": Failure,
+}
+_NAMES = {cls: name for name, cls in _TYPES.items()}
+_HEAD = re.compile(rb'\{"seq":(0|[1-9][0-9]{0,17}),"crc":"([0-9a-f]{8})",')
+_UNSAFE = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+
+
+class BadLineError(ValueError):
+    """A line that is not a record."""
+
+
+class NewerError(ValueError):
+    """A record that a newer version of Theta wrote."""
+
+
+def encode(seq: int, at: float, record: Record) -> bytes:
+    """The line of a record, newline included. `at` is Unix time."""
+    stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    body = {"v": VERSION, "at": stamp, "type": _NAMES[type(record)]} | plain_fields(record)
+    rest = dumps(body)[1:].encode("utf-8") + b"\n"
+    return b'{"seq":%d,"crc":"%s",' % (seq, _checksum(seq, rest)) + rest
+
+
+def decode(line: bytes) -> tuple[int, float, Record]:
+    """(seq, Unix time, record) of one line, newline included. Raises BadLineError or NewerError."""
+    if len(line) > MAX_LINE or not line.endswith(b"\n"):
+        raise BadLineError("it is cut short" if len(line) <= MAX_LINE else "it is too long")
+    head = _HEAD.match(line)
+    if head is None:
+        raise BadLineError("it does not begin as a record does")
+    seq = int(head.group(1))
+    rest = line[head.end() :]
+    if _checksum(seq, rest) != head.group(2):
+        raise BadLineError("its checksum does not fit")
+    try:
+        body = loads("{" + rest.decode("utf-8"))
+        version = body.pop("v")
+        if not isinstance(version, int) or version > VERSION or body["type"] not in _TYPES:
+            raise NewerError(f"it is of version {version}, type {body.get('type')!r}; this Theta reads {VERSION}")
+        at = datetime.fromisoformat(body.pop("at")).timestamp()
+        return seq, at, _record(_TYPES[body.pop("type")], body)
+    except NewerError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise BadLineError(f"it is not a record ({error})") from None
+
+
+def dumps(value: Any) -> str:
+    """Compact JSON, readable but with unsafe characters escaped; non-finite numbers become null."""
+    text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _UNSAFE.sub(_escape, text)
+
+
+def loads(text: str) -> Any:
+    """JSON without the extensions: NaN, infinities, duplicate keys and bottomless nesting raise ValueError."""
+    try:
+        return json.loads(text.removeprefix("\ufeff"), parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _checksum(seq: int, rest: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(rest, zlib.crc32(b"%d:" % seq))
+
+
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match.group())[1:-1]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain_fields(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def plain_fields(value: Any) -> dict[str, Any]:
+    """Fields in order; those that are None or empty by default are left out while they are."""
+    return {
+        item.name: _plain(found)
+        for item in fields(value)
+        if (found := getattr(value, item.name)) != item.default or item.default not in (None, ())
+    }
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def candidate_from(values: dict[str, Any]) -> Candidate:
+    return Candidate(int(values["index"]), str(values["text"]), _number(values["logprob"]), bool(values["ended"]))
+
+
+def outcome_from(values: dict[str, Any]) -> Outcome:
+    numbers = {name: _number(values[name]) for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds")}
+    losses = tuple(_number(item) for item in values.get("losses", ()))
+    return Outcome(**(values | numbers | {"losses": losses}))
+
+
+def _record(cls: type, values: dict[str, Any]) -> Record:
+    if cls is Exchange:
+        values["candidates"] = tuple(candidate_from(item) for item in values["candidates"])
+    elif cls is Learned:
+        values["outcome"] = outcome_from(values["outcome"])
+    elif cls is Brought:
+        values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
+    record: Record = cls(**values)
+    return record

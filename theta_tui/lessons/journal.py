@@ -1,0 +1,184 @@
+"""The journal: append-only, checksummed, fsynced. It is the truth; everything else is derived from it.
+
+A line that was being written when the power went is at the end: it was never acknowledged, so it is set aside in a
+file of its own and the rest is used. A bad line anywhere else is damage: the journal is then read up to it and opened
+read-only, and `read_only` names the byte offset.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from theta_tui.errors import HomeError, JournalError
+from theta_tui.home import fsync_folder, write_all
+from theta_tui.lessons.codec import BadLineError, NewerError, decode, encode
+from theta_tui.lessons.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A record with its number (1, 2, 3 …), Unix time, and where its line begins in the file."""
+
+    seq: int
+    at: float
+    record: Record
+    offset: int
+
+
+class Journal:
+    """An open journal. `entries` are all good records; `notices` say in words what was found and mended."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.entries: list[Entry] = []
+        self.notices: list[str] = []
+        self.read_only: str | None = None
+        self._size = 0
+        self._descriptor: int | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Journal:
+        """Open for reading: needs no lock and changes nothing. A tail that is still being written is left out."""
+        journal = cls(path)
+        journal._load()
+        journal.read_only = journal.read_only or "it was opened for reading"
+        return journal
+
+    @classmethod
+    def open(cls, path: Path) -> Journal:
+        """Open for writing; the caller holds the home's lock. Raises HomeError where the file cannot be used."""
+        journal = cls(path)
+        tail = journal._load()
+        if journal.read_only is None:
+            if tail:
+                journal._set_aside(tail)
+            try:
+                journal._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+                if journal._size == 0:
+                    fsync_folder(path.parent)
+            except OSError as error:
+                raise HomeError(f"the journal {path} cannot be written ({error.strerror})") from None
+        return journal
+
+    @property
+    def last_seq(self) -> int:
+        return self.entries[-1].seq if self.entries else 0
+
+    def append(self, record: Record) -> Entry:
+        """Write a record and wait until it is on disk. On an error the file is as it was, and HomeError is raised.
+
+        After a failed fsync nobody knows what is on disk, and a second fsync may claim success falsely: the journal
+        then stays read-only until it is opened again.
+        """
+        if self.read_only is not None or self._descriptor is None:
+            raise JournalError(f"nothing can be taught: the journal is read-only because {self.read_only}")
+        entry = Entry(self.last_seq + 1, time.time(), record, self._size)
+        line = encode(entry.seq, entry.at, record)
+        try:
+            os.lseek(self._descriptor, self._size, os.SEEK_SET)
+            write_all(self._descriptor, line)
+        except OSError as error:
+            self._truncate(self._size)
+            raise HomeError(
+                f"the journal {self.path} cannot be written ({error.strerror}); nothing was learned. "
+                "Make room and try again"
+            ) from error
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self.read_only = f"a write to {self.path} failed ({error.strerror}); quit, check the disk, start again"
+            raise HomeError(f"the journal {self.path} may not be on disk ({error.strerror}); quit and check") from error
+        self._size += len(line)
+        self.entries.append(entry)
+        return entry
+
+    def roll_back(self, entry: Entry) -> None:
+        """Take the newest record out again, because what it announced was never acknowledged.
+
+        Where even that fails the journal turns read-only, so that what is in memory and on disk cannot part ways.
+        """
+        if not self.entries or self.entries[-1] is not entry:
+            raise ValueError("only the newest record can be rolled back")
+        if self._truncate(entry.offset):
+            self.entries.pop()
+            self._size = entry.offset
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self.read_only = self.read_only or "it is closed"
+
+    def _truncate(self, size: int) -> bool:
+        assert self._descriptor is not None
+        try:
+            os.ftruncate(self._descriptor, size)
+            os.fsync(self._descriptor)
+        except OSError as error:
+            self.read_only = f"{self.path} could not be mended after a failed write ({error.strerror}); start again"
+            return False
+        return True
+
+    def _load(self) -> bytes:
+        """Fill `entries`; returns the bytes of a torn tail (empty: none)."""
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise HomeError(f"the journal {self.path} cannot be read ({error.strerror})") from None
+        for offset, line in _lines(data):
+            try:
+                seq, at, record = decode(line)
+                if seq != self.last_seq + 1:
+                    raise BadLineError(f"its number is {seq} where {self.last_seq + 1} was due")
+            except NewerError as error:
+                self.read_only = f"the record at byte {offset} is from a newer Theta ({error}); update Theta"
+                return b""
+            except BadLineError as error:
+                if offset + len(line) == len(data):
+                    return line
+                self.read_only = (
+                    f"it is damaged at byte {offset} of {self.path} ({error}); the {len(self.entries)} records before "
+                    "it are used. Bring the file back from a copy to go on"
+                )
+                return b""
+            self.entries.append(Entry(seq, at, record, offset))
+            self._size = offset + len(line)
+        return b""
+
+    def _set_aside(self, tail: bytes) -> None:
+        aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
+        try:
+            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(tail)
+                file.flush()
+                os.fsync(file.fileno())
+            descriptor = os.open(self.path, os.O_WRONLY)
+            try:
+                os.ftruncate(descriptor, self._size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            fsync_folder(self.path.parent)
+        except OSError as error:
+            raise HomeError(
+                f"the journal {self.path} has a torn tail that cannot be mended ({error.strerror})"
+            ) from None
+        self.notices.append(
+            f"the last line of the journal was not written to its end; it was never acknowledged and was set aside "
+            f"as {aside.name}"
+        )
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(offset, line with its newline) split on \\n only; the last may lack it."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        yield start, data[start:end]
+        start = end
