@@ -37,6 +37,7 @@ class Journal:
         self.entries: list[Entry] = []
         self.notices: list[str] = []
         self.read_only: str | None = None
+        self._damaged: str | None = None
         self._size = 0
         self._descriptor: int | None = None
 
@@ -63,6 +64,11 @@ class Journal:
             except OSError as error:
                 raise HomeError(f"the journal {path} cannot be written ({error.strerror})") from None
         return journal
+
+    @property
+    def damaged(self) -> str | None:
+        """Why not all of the file could be used, apart from having been opened for reading."""
+        return self._damaged
 
     @property
     def last_seq(self) -> int:
@@ -137,12 +143,14 @@ class Journal:
                 if seq != self.last_seq + 1:
                     raise BadLineError(f"its number is {seq} where {self.last_seq + 1} was due")
             except NewerError as error:
-                self.read_only = f"the record at byte {offset} is from a newer Theta ({error}); update Theta"
+                self.read_only = self._damaged = (
+                    f"the record at byte {offset} is from a newer Theta ({error}); update Theta"
+                )
                 return b""
             except BadLineError as error:
                 if offset + len(line) == len(data):
                     return line
-                self.read_only = (
+                self.read_only = self._damaged = (
                     f"it is damaged at byte {offset} of {self.path} ({error}); the {len(self.entries)} records before "
                     "it are used. Bring the file back from a copy to go on"
                 )

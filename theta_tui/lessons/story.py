@@ -40,6 +40,7 @@ class Lesson:
     exchange: Exchange
     context: Dialogue
     outcome: Outcome | None = None
+    machine: str | None = None
     withdrawn: bool = False
     failed: str | None = None
 
@@ -74,16 +75,18 @@ class Story:
                 self.begin = begin
             case Exchange() as exchange if exchange.kind != "none":
                 self._exchange(entry.seq, entry.at, exchange, withdrawn)
-            case Learned(of=of, outcome=outcome):
-                self._outcome(of, outcome)
-            case Withdraw(of=of):
-                self._withdraw(of)
+            case Learned() as learned if learned.of in self._by_seq:
+                self._learned(learned)
+            case Withdraw(of=of) if of in self._by_seq:
+                self._by_seq[of].withdrawn = True
+                self._drop_turn(of)
             case Fresh():
                 self._begin_conversation([])
             case Brought(turns=turns):
                 self._begin_conversation([Turn(entry.seq, prompt, reply, "brought") for prompt, reply in turns])
-            case Failure(message=message, of=of) if of in self._by_seq:
+            case Failure(message=message, of=int(of)) if of in self._by_seq:
                 self._by_seq[of].failed = message
+                self._drop_turn(of)
 
     @property
     def dialogue(self) -> Dialogue:
@@ -134,18 +137,15 @@ class Story:
             self._replaced[seq] = self.turns[place]
             self.turns[place] = turn
 
-    def _outcome(self, of: int, outcome: Outcome) -> None:
-        if of not in self._by_seq:
-            return
-        self._by_seq[of].outcome = outcome
-        place = self._place(of)
+    def _learned(self, learned: Learned) -> None:
+        lesson = self._by_seq[learned.of]
+        lesson.outcome, lesson.machine = learned.outcome, learned.machine
+        place = self._place(learned.of)
         if place is not None:
-            self.turns[place] = replace(self.turns[place], outcome=outcome)
+            self.turns[place] = replace(self.turns[place], outcome=learned.outcome)
 
-    def _withdraw(self, of: int) -> None:
-        if of not in self._by_seq:
-            return
-        self._by_seq[of].withdrawn = True
+    def _drop_turn(self, of: int) -> None:
+        """Take the turn of exchange `of` out; one that it had replaced comes back."""
         place = self._place(of)
         if place is not None:
             before = self._replaced.pop(of, None)

@@ -1,0 +1,362 @@
+"""The commands: parse, compose, print. Imports no torch and no textual at the top: `theta --help` is instant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from theta_tui import __version__
+from theta_tui.console import Invocation, run, with_options
+from theta_tui.errors import ModelError, TeachError, UsageError
+from theta_tui.record import HomeRecord
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Outcome
+    from theta_tui.teacher import Teacher
+
+app = typer.Typer(
+    name="theta",
+    help="""Teach a language model by talking to it.
+
+    theta                        the full-screen app\n
+    theta prompt "hello"         five replies, kept for teach\n
+    theta teach 3                learn reply 3 (or: theta teach "A better reply.")
+    """,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+Text = Annotated[str | None, typer.Argument(help="The text, or - for standard input.")]
+
+
+def main() -> None:
+    """The console script."""
+    run(app)
+
+
+def command(name: str, *, sampling: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command that takes an Invocation and its own parameters."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        app.command(name)(with_options(function, sampling=sampling))
+        return function
+
+    return register
+
+
+def root(
+    call: Invocation,
+    prompt_text: Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="As `theta prompt`.")] = None,
+    teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
+    load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        call.out(f"theta {__version__}")
+    elif prompt_text is not None and teach_text is not None:
+        raise UsageError("--prompt and --teach are two steps; give one of them")
+    elif prompt_text is not None:
+        prompt(call, prompt_text)
+    elif teach_text is not None:
+        teach(call, teach_text)
+    elif _on_terminal():
+        _full_screen(call)
+    elif train:
+        _plain(call)
+    else:
+        raise UsageError(
+            "the full-screen app needs a terminal; in a pipe use `theta chat --plain`, or `theta prompt` and "
+            "`theta teach`"
+        )
+
+
+app.callback(invoke_without_command=True)(with_options(root, sampling=True))
+
+
+@command("chat", sampling=True)
+def chat(
+    call: Invocation,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Line by line: screen readers, pipes, dumb terminals.")
+    ] = False,
+) -> None:
+    """The same loop as the app; with --plain line by line."""
+    if plain or not _on_terminal():
+        _plain(call)
+    else:
+        _full_screen(call)
+
+
+@command("prompt", sampling=True)
+def prompt(call: Invocation, text: Text = None) -> None:
+    """Offer five replies to TEXT and keep them for `teach`."""
+    said = _no_command(_given(text, "prompt"))
+    with _teacher(call) as teacher:
+        waiting = teacher.propose(said)
+        assert waiting is not None
+        if call.json:
+            call.emit(
+                prompt_id=waiting.prompt_id,
+                prompt=waiting.prompt,
+                candidates=[
+                    {"index": item.index, "text": item.text, "logprob": item.logprob} for item in waiting.candidates
+                ],
+            )
+        else:
+            for item in waiting.candidates:
+                call.out(f"{item.index}: {item.text}")
+
+
+@command("teach")
+def teach(
+    call: Invocation,
+    answer: Annotated[
+        str | None, typer.Argument(metavar="[N|TEXT]", help="1 to 5, a better reply, or - for JSON lines.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A reply that looks like a number or a command.")] = None,
+    for_prompt: Annotated[
+        str | None, typer.Option("--for", metavar="PROMPT", help="Teach a pair; no kept prompt is needed.")
+    ] = None,
+    prompt_id: Annotated[
+        str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
+    ] = None,
+) -> None:
+    """Learn reply N or a better reply for the kept prompt."""
+    if (answer is None) == (text is None):
+        raise UsageError("say which reply: a number from 1 to 5, or the better reply itself (or --text TEXT); not both")
+    if answer == "-":
+        if for_prompt is not None or prompt_id is not None:
+            raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
+        _teach_lines(call)
+        return
+    index = None if answer is None or for_prompt is not None else _pick(answer)
+    reply = text if text is not None else _no_command(answer or "")
+    with _teacher(call) as teacher:
+        if for_prompt is not None:
+            outcome = teacher.teach(for_prompt, reply)
+        elif index is not None:
+            outcome = teacher.pick(index, prompt_id=prompt_id)
+        else:
+            outcome = teacher.correct(reply, prompt_id=prompt_id)
+        _trained(call, outcome)
+
+
+@command("ask", sampling=True)
+def ask(
+    call: Invocation,
+    text: Text = None,
+    no_context: Annotated[bool, typer.Option("--no-context", help="Leave the conversation out.")] = False,
+) -> None:
+    """The most likely reply; changes nothing. With - a question a line, a JSON line each."""
+    lines = text == "-"
+    questions = _lines() if lines else [_given(text, "question")]
+    with _teacher(call, write=False) as teacher:
+        for question in questions:
+            answer = teacher.ask(question, with_context=not no_context)
+            if lines or call.json:
+                call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
+            else:
+                call.out(answer.reply, one_line=False)
+
+
+@command("undo")
+def undo(call: Invocation) -> None:
+    """Take back the last lesson."""
+    record = HomeRecord.open(call.settings)
+    try:
+        lesson = record.withdraw_last()
+        if call.json:
+            exchange = lesson.exchange
+            call.emit(undone=lesson.number, kind=exchange.kind, prompt=exchange.prompt, reply=exchange.reply)
+        else:
+            call.out(f"undone: lesson {lesson.number}, {lesson.exchange.prompt} → {lesson.exchange.reply}")
+    finally:
+        _close(call, record)
+
+
+@command("new")
+def new(call: Invocation) -> None:
+    """Begin a fresh conversation; what was taught stays."""
+    record = HomeRecord.open(call.settings)
+    try:
+        turns = len(record.story.turns)
+        record.begin_conversation()
+        if call.json:
+            call.emit(turns_before=turns)
+        else:
+            call.out(f"a fresh conversation; the old one ({turns} turns) stays in the journal")
+    finally:
+        _close(call, record)
+
+
+@command("history")
+def history(call: Invocation) -> None:
+    """The conversation, and what was learned from each turn."""
+    from theta_tui import reports
+
+    reports.history(call, _look(call))
+
+
+@command("lessons")
+def lessons(call: Invocation) -> None:
+    """The ledger: every lesson, when, and what it did."""
+    from theta_tui import reports
+
+    reports.lessons(call, _look(call))
+
+
+@command("stats")
+def stats(call: Invocation) -> None:
+    """Loss, steps, sizes, speeds."""
+    from theta_tui import reports
+
+    reports.stats(call, _look(call))
+
+
+@command("doctor")
+def doctor(call: Invocation) -> None:
+    """Versions, device, paths, the rendered prompt and its loss mask; what is wrong and how to mend it."""
+    from theta_tui import doctor as checks
+
+    if not checks.examine(call):
+        raise typer.Exit(1)
+
+
+# --- parts of commands ---
+
+
+@contextmanager
+def _teacher(call: Invocation, *, write: bool = True) -> Iterator[Teacher]:
+    """A loaded Teacher, closed afterwards. A checkpoint is written when coming back would cost many lessons."""
+    record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
+    try:
+        from theta_tui.teacher import Teacher
+
+        teacher = Teacher(record)
+        teacher.load(call.stage)
+        call.stage("")
+        _tell(call, record)
+        yield teacher
+        due = call.settings.checkpoint_lessons
+        if write and due and teacher.unsaved >= due and record.read_only is None:
+            teacher.save()
+    finally:
+        _close(call, record)
+
+
+def _tell(call: Invocation, record: HomeRecord) -> None:
+    for text in record.take_notices():
+        call.note(text)
+
+
+def _close(call: Invocation, record: HomeRecord) -> None:
+    record.close()
+    _tell(call, record)
+
+
+def _look(call: Invocation) -> HomeRecord:
+    record = HomeRecord.read(call.settings)
+    _tell(call, record)
+    if record.journal.damaged:
+        call.note(f"the home is read-only because {record.journal.damaged}")
+    return record
+
+
+def _trained(call: Invocation, outcome: Outcome) -> None:
+    if outcome.skipped is not None:
+        raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
+    if call.json:
+        call.emit(**outcome_fields(outcome))
+    else:
+        call.out(trained_line(outcome))
+
+
+def trained_line(outcome: Outcome) -> str:
+    return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as CONTRACT's JSON has it."""
+    names = (
+        "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
+        "learned", "seconds",
+    )  # fmt: skip
+    return {name: getattr(outcome, name) for name in names}
+
+
+def _teach_lines(call: Invocation) -> None:
+    """Pairs from standard input. All are read and checked before the first is learned."""
+    from theta_tui.lessons.codec import loads
+
+    pairs: list[tuple[str, str]] = []
+    for number, line in enumerate(_lines(), 1):
+        try:
+            values = loads(line)
+            pair = values["prompt"], values["reply"]
+            if not all(isinstance(item, str) and item.strip() for item in pair):
+                raise ValueError("prompt and reply must be text that is not blank")
+        except (ValueError, KeyError, TypeError) as error:
+            reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+            raise ModelError(
+                f'line {number} of standard input is not {{"prompt": …, "reply": …}} ({reason}); nothing was learned',
+                name="data",
+            ) from None
+        pairs.append(pair)
+    if not pairs:
+        raise UsageError('standard input was empty; give lines of {"prompt": …, "reply": …}')
+    with _teacher(call) as teacher:
+        for said, reply in pairs:
+            _trained(call, teacher.teach(said, reply))
+
+
+def _pick(answer: str) -> int | None:
+    """1 to 5 for a pick, None for text. Another number is nobody's reply by accident: UsageError."""
+    word = answer.strip()
+    if word in {"1", "2", "3", "4", "5"}:
+        return int(word)
+    if word.lstrip("+-").isnumeric():
+        raise UsageError(f"{word} picks nothing, there are replies 1 to 5; to teach it as text say --text {word}")
+    return None
+
+
+def _no_command(text: str) -> str:
+    if text.strip().lower() == "quit":
+        raise UsageError("'quit' leaves the loop and is never learned; to teach it as a reply say --text quit")
+    return text
+
+
+def _given(text: str | None, what: str) -> str:
+    """The text of an argument or, for `-` or a pipe, of standard input."""
+    if text is None and sys.stdin.isatty():
+        raise UsageError(f'say the {what}, as in: theta {"ask" if what == "question" else "prompt"} "hello"')
+    return sys.stdin.read() if text is None or text == "-" else text
+
+
+def _lines() -> Iterator[str]:
+    """The lines of standard input that are not blank, split on \\n only."""
+    for line in sys.stdin:
+        if line.strip():
+            yield line.rstrip("\r\n")
+
+
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _plain(call: Invocation) -> None:
+    from theta_tui.plain import converse
+
+    converse(call)
+
+
+def _full_screen(call: Invocation) -> None:
+    from theta_tui.screen import run_full_screen
+
+    raise typer.Exit(run_full_screen(call.settings))

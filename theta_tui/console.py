@@ -1,0 +1,169 @@
+"""What every command shares: the options, what it prints and where, and how an error becomes an exit code.
+
+Results go to stdout, notices and errors to stderr. Text that came from a model, a person or a file is made visible
+before it is printed; JSON escapes it instead. Imports neither torch nor textual.
+"""
+
+from __future__ import annotations
+
+import inspect
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn, get_type_hints
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from theta_tui.config import Settings, load_settings
+from theta_tui.errors import ThetaError
+from theta_tui.lessons.codec import dumps
+from theta_tui.text import visible
+
+SCHEMA = 1
+
+_COMMON: dict[str, Any] = {
+    "home": Annotated[Path | None, typer.Option("--home", help="Everything Theta keeps. [THETA_HOME]")],
+    "model": Annotated[
+        str | None, typer.Option("--model", "-m", help="default, a Hugging Face id, or a folder. [THETA_MODEL]")
+    ],
+    "device": Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps. [THETA_DEVICE]")],
+    "dtype": Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16. [THETA_DTYPE]")],
+    "seed": Annotated[int | None, typer.Option("--seed", help="Makes the five replies repeatable. [THETA_SEED]")],
+    "recipe": Annotated[str | None, typer.Option("--recipe", help="default or classic. [THETA_RECIPE]")],
+    "context": Annotated[
+        Path | None, typer.Option("--context", help="The conversation file; context.md in the home. [THETA_CONTEXT]")
+    ],
+    "offline": Annotated[bool | None, typer.Option("--offline", help="Never ask the Hugging Face hub.")],
+    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="No notices on stderr.")],
+    "json": Annotated[bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.")],
+}
+_SAMPLING: dict[str, Any] = {
+    "temperature": Annotated[float | None, typer.Option("--temperature", "--temp", help="Of sampling; 0 is greedy.")],
+    "top_p": Annotated[float | None, typer.Option("--top-p", help="Nucleus; 1 is off.")],
+    "top_k": Annotated[int | None, typer.Option("--top-k", help="0 is off.")],
+    "min_p": Annotated[float | None, typer.Option("--min-p", help="0 is off.")],
+    "max_tokens": Annotated[int | None, typer.Option("--max-tokens", help="Longest reply, in tokens.")],
+}
+
+
+class Invocation:
+    """One call of `theta`: its settings and its way of printing. Options before and after the command both count."""
+
+    def __init__(self, flags: dict[str, Any], outer: Invocation | None = None) -> None:
+        outer_flags = outer.flags if outer else {}
+        own = {name: value for name, value in flags.items() if value not in (None, False)}
+        self.flags: dict[str, Any] = outer_flags | own
+        self.json = bool(self.flags.get("json"))
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings({name: value for name, value in self.flags.items() if name != "json"})
+
+    def out(self, text: str, *, one_line: bool = True) -> None:
+        """A line of result for a person."""
+        print(visible(text, one_line=one_line), flush=True)
+
+    def emit(self, **values: Any) -> None:
+        """A JSON object on a line of its own."""
+        print(dumps({"schema": SCHEMA} | values), flush=True)
+
+    def note(self, text: str) -> None:
+        """Something that the person should know, on stderr."""
+        if not self.settings.quiet:
+            print(f"theta: {visible(text, one_line=True)}", file=sys.stderr, flush=True)
+
+    def stage(self, text: str) -> None:
+        """What is being waited for; only where a person is watching."""
+        if not self.settings.quiet and not self.json and sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
+            sys.stderr.flush()
+
+
+class Leave(BaseException):
+    """A signal asked the process to go; `code` is its exit code. A BaseException, so that no handler swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+def with_options(function: Callable[..., None], *, sampling: bool = False) -> Callable[..., None]:
+    """Give a command the common options. `function` takes an Invocation first and then its own parameters."""
+    options = _COMMON | (_SAMPLING if sampling else {})
+    signature = inspect.signature(function)
+    hints = get_type_hints(function, include_extras=True)
+    own = [parameter.replace(annotation=hints[parameter.name]) for parameter in list(signature.parameters.values())[1:]]
+    shared = [
+        inspect.Parameter(
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name == "json" else None
+        )
+        for name, kind in options.items()
+    ]
+    context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    keyword = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+
+    def wrapper(ctx: typer.Context, **values: Any) -> None:
+        flags = {name: values.pop(name) for name in options}
+        ctx.obj = Invocation(flags, ctx.obj if isinstance(ctx.obj, Invocation) else None)
+        if ctx.invoked_subcommand is None:
+            function(ctx.obj, **values)
+
+    wrapper.__name__ = function.__name__
+    wrapper.__doc__ = function.__doc__
+    parameters = [context, *keyword, *shared]
+    wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
+    return wrapper
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run the command line and leave with the exit code that CONTRACT gives."""
+    as_json = "--json" in sys.argv[1:]
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
+    with _signals():
+        try:
+            code = app(standalone_mode=False)
+            sys.exit(code if isinstance(code, int) else 0)
+        except ThetaError as error:
+            _complain(str(error), error.code, error.name, as_json)
+        except TyperException as error:
+            _complain(error.format_message(), 2, "usage", as_json)
+        except (KeyboardInterrupt, Abort):
+            sys.exit(130)
+        except Leave as leave:
+            sys.exit(leave.code)
+        except BrokenPipeError:
+            # The reader has gone: nothing is left to say to it.
+            sys.stdout = None  # type: ignore[assignment]
+            sys.exit(1)
+
+
+def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
+    if as_json:
+        print(dumps({"schema": SCHEMA, "error": {"code": code, "name": name, "message": message}}), file=sys.stderr)
+    else:
+        print(f"theta: {visible(message, one_line=True)}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command in order: what is open is closed, and the exit code tells the signal."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise Leave(number)
+
+    numbers = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,159 @@
+"""`theta chat --plain`: the loop line by line, for screen readers, pipes and dumb terminals. No Textual."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from theta_tui.console import Invocation
+from theta_tui.errors import ThetaError
+from theta_tui.record import HomeRecord
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Outcome, Pending
+    from theta_tui.teacher import Teacher
+
+HELP = """type a message; pick a reply with 1 to 5, or type a better one
+/regen  five other replies       /none   none of these      /undo  take back the last lesson
+/new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
+quit    save and leave           //text  a message that begins with a slash"""
+
+
+def converse(call: Invocation) -> None:
+    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving."""
+    record = HomeRecord.open(call.settings)
+    try:
+        from theta_tui.teacher import Teacher
+
+        teacher = Teacher(record)
+        teacher.load(call.stage)
+        call.stage("")
+        Conversation(call, teacher).run()
+    finally:
+        record.close()
+
+
+class Conversation:
+    """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
+
+    def __init__(self, call: Invocation, teacher: Teacher) -> None:
+        self.call = call
+        self.teacher = teacher
+
+    def run(self) -> None:
+        call = self.call
+        call.out("--- interactive training mode (type 'quit' to exit) ---")
+        turns = len(self.teacher.record.story.turns)
+        if turns:
+            call.out(f"(loaded context: {turns} {'turn' if turns == 1 else 'turns'})")
+        self._tell()
+        try:
+            self._resume()
+            while (line := self._read("> ")) is not None:
+                try:
+                    if not self._turn(line):
+                        break
+                except ThetaError as error:
+                    call.out(f"! {error}")
+                self._tell()
+        finally:
+            self._leave()
+
+    def _resume(self) -> None:
+        """A prompt that waited when the loop was last left is answered first."""
+        waiting = self.teacher.pending
+        if waiting is not None:
+            self.call.out(f"> {waiting.prompt}")
+            self._answer(waiting)
+
+    def _turn(self, line: str) -> bool:
+        """One line at the prompt; false to leave."""
+        line = line.strip()
+        if not line:
+            return True
+        if line.lower() in {"quit", "/quit", "/exit"}:
+            return False
+        if line.startswith("/") and not line.startswith("//"):
+            self._slash(line)
+            return True
+        waiting = self.teacher.propose(line.removeprefix("/") if line.startswith("//") else line)
+        assert waiting is not None
+        return self._answer(waiting)
+
+    def _answer(self, waiting: Pending) -> bool:
+        """Show the five replies and take a pick or a response; false to leave."""
+        while True:
+            for item in waiting.candidates:
+                self.call.out(f"{item.index}: {item.text}")
+            answer = self._read("[1-5 or type response] > ")
+            word = "" if answer is None else answer.strip()
+            if answer is None or word.lower() in {"quit", "/quit", "/exit"}:
+                return False
+            if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
+                self._trained(self.teacher.pick(int(word)))
+            elif not word or word == "/none":
+                self.teacher.pass_over()
+                self.call.out("nothing was learned.")
+            elif word == "/regen":
+                again = self.teacher.propose(waiting.prompt, again=True)
+                assert again is not None
+                waiting = again
+                continue
+            elif word.startswith("/") and not word.startswith("//"):
+                self._slash(word)
+                continue
+            elif word.lstrip("+-").isnumeric() and not self._sure(word):
+                continue
+            else:
+                self._trained(self.teacher.correct(word.removeprefix("/") if word.startswith("//") else word))
+            return True
+
+    def _sure(self, word: str) -> bool:
+        answer = self._read(f"there is no reply {word}; teach this text? [y/N] > ")
+        return answer is not None and answer.strip().lower() in {"y", "yes"}
+
+    def _slash(self, line: str) -> None:
+        from theta_tui import reports
+
+        match line.split()[0]:
+            case "/undo":
+                lesson = self.teacher.undo()
+                self.call.out(f"undone: {lesson.exchange.prompt} → {lesson.exchange.reply}")
+                if self.teacher.pending is not None:
+                    self.teacher.record.keep(None)
+            case "/new":
+                self.teacher.record.begin_conversation()
+                self.call.out("a fresh conversation.")
+            case "/save":
+                self._saved()
+            case "/stats":
+                reports.stats(self.call, self.teacher.record)
+            case "/help":
+                for text in HELP.splitlines():
+                    self.call.out(text)
+            case word:
+                self.call.out(f"! there is no {word}; /help lists what there is")
+
+    def _trained(self, outcome: Outcome) -> None:
+        from theta_tui.cli import trained_line
+
+        self.call.out(trained_line(outcome) if outcome.skipped is None else f"nothing was learned: {outcome.skipped}")
+
+    def _leave(self) -> None:
+        if self.teacher.unsaved and self.teacher.record.read_only is None:
+            self._saved()
+
+    def _saved(self) -> None:
+        path = self.teacher.save()
+        self.call.out(f"saved checkpoint to {path} ({self.teacher.model.parameters} params)")
+
+    def _tell(self) -> None:
+        for text in self.teacher.record.take_notices():
+            self.call.note(text)
+
+    def _read(self, prompt: str) -> str | None:
+        """A line of input, or None at its end."""
+        try:
+            return input(prompt)
+        except EOFError:
+            self.call.out("")
+            return None

@@ -1,0 +1,75 @@
+"""Composes the full-screen app: settings, a worker, the screen, and a terminal that nothing else may write to."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from theta_tui import config
+from theta_tui.config import Settings
+from theta_tui.home import Home
+from theta_tui.teacher import Teacher
+from theta_tui.worker import Worker
+
+
+def open_teacher(settings: Settings) -> Teacher:
+    """The worker's way to a home. Raises HomeBusyError where another process holds it."""
+    from theta_tui.record import HomeRecord
+
+    return Teacher(HomeRecord.open(settings))
+
+
+def run_full_screen(settings: Settings) -> int:
+    """Run the app until it is left; returns the exit code."""
+    home = Home(settings.home)
+    home.ensure()
+    log_to(home.log)
+    with own_terminal(home.log):
+        from theta_tui.ui.app import run_app
+
+        worker = Worker(settings, open_teacher)
+        return run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+
+
+def log_to(path: Path) -> None:
+    """The log of this home: rotating, warnings included, nothing of it on the terminal."""
+    handler = logging.handlers.RotatingFileHandler(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+
+
+@contextmanager
+def own_terminal(log: Path) -> Iterator[None]:
+    """Keep the terminal for the screen alone.
+
+    Textual draws on `sys.__stderr__`. It gets a descriptor of its own, and descriptors 1 and 2 lead to the log, so
+    that a native library that prints (a C++ warning, a progress bar) cannot write across the picture.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved_out, saved_err, screen = os.dup(1), os.dup(2), os.dup(2 if os.isatty(2) else 1)
+    before = sys.__stderr__
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    stream = os.fdopen(screen, "w", encoding="utf-8", errors="replace")
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    sys.__stderr__ = stream  # type: ignore[misc, assignment]
+    try:
+        yield
+    finally:
+        stream.flush()
+        sys.__stderr__ = before  # type: ignore[misc]
+        os.dup2(saved_out, 1)
+        os.dup2(saved_err, 2)
+        for descriptor in (saved_out, saved_err):
+            os.close(descriptor)
+        stream.close()

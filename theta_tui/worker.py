@@ -1,0 +1,357 @@
+"""One thread that owns a Teacher: commands in, events out. Imports neither torch nor textual.
+
+The thread opens the home, shows what is already known (Loading), and only then loads the model. A command that fails
+becomes a Failed event and the next one still works. What is reported while it works carries the whole state and is
+batched by time, so a slow screen loses nothing and a fast model floods nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theta_tui import config
+from theta_tui.errors import ThetaError
+from theta_tui.protocol import (
+    LOSSES_SHOWN,
+    TURNS_SHOWN,
+    Answered,
+    Ask,
+    Cancel,
+    Cancelled,
+    Changed,
+    Command,
+    Configure,
+    Correct,
+    Draft,
+    Event,
+    Failed,
+    Learning,
+    Loading,
+    NewConversation,
+    Notice,
+    PassOver,
+    Phase,
+    Pick,
+    Propose,
+    Proposed,
+    Ready,
+    Regenerate,
+    Save,
+    Saved,
+    Snapshot,
+    Streaming,
+    Taught,
+    Undo,
+    Undone,
+)
+
+if TYPE_CHECKING:
+    from theta_tui.config import Settings
+    from theta_tui.lessons.records import Outcome
+    from theta_tui.teacher import Teacher
+
+PROGRESS_SECONDS = 0.08
+"""Between two reports of the same work."""
+ABANDON_SECONDS = 2.0
+"""How long a lesson may still run once leaving was asked for."""
+IDLE_SECONDS = 1.0
+"""Between two looks at the clock while nothing is to do."""
+
+log = logging.getLogger("theta")
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    number: int
+    command: Command | None
+
+
+class Worker:
+    """Runs `open_teacher` and everything after it on a thread of its own. Safe to call from any thread."""
+
+    def __init__(self, settings: Settings, open_teacher: Callable[[Settings], Teacher]) -> None:
+        self._settings = settings
+        self._open_teacher = open_teacher
+        self._queue: queue.SimpleQueue[_Queued] = queue.SimpleQueue()
+        self._numbers = 0
+        self._cancelled_up_to = 0
+        self._stopping_since: float | None = None
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._post: Callable[[Event], None] = lambda _: None
+        self._teacher: Teacher | None = None
+        self._phase: Phase = "loading"
+        self._activity = ""
+        self._last: Outcome | None = None
+        self._reported = 0.0
+        self._ready_at = 0.0
+        self._save_failed_at: tuple[int, int] | None = None
+
+    # --- called from outside ---
+
+    def start(self, post: Callable[[Event], None]) -> None:
+        """Start the thread; `post` is called from it."""
+        self._post = post
+        self._thread = threading.Thread(target=self._run, name="theta-worker", daemon=True)
+        self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Queue a command. Cancel is served at once: it stops what was asked for before it."""
+        if isinstance(command, Cancel):
+            self._cancelled_up_to = self._numbers
+            return
+        self._numbers += 1
+        self._queue.put(_Queued(self._numbers, command))
+
+    def request_stop(self) -> None:
+        """Finish or abandon what is under way, save, end."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+        self._queue.put(_Queued(0, None))
+
+    def join(self, timeout: float) -> bool:
+        """Whether the thread has ended within `timeout` seconds (True where it was never started)."""
+        return self._thread is None or self._ended.wait(timeout)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        try:
+            if self._open():
+                self._serve()
+        finally:
+            self._close()
+            self._phase = "stopped"
+            self._ended.set()
+
+    def _open(self) -> bool:
+        started = time.perf_counter()
+        try:
+            self._state("loading", "opening the home")
+            self._teacher = self._open_teacher(self._settings)
+            self._report(Loading(self._snapshot()))
+            self._teacher.load(self._stage)
+        except Exception as error:
+            self._fail(error, "load", fatal=True)
+            return False
+        self._ready_at = time.time()
+        self._rest()
+        self._report(Ready(self._snapshot(), time.perf_counter() - started))
+        self._pass_notices_on()
+        return True
+
+    def _serve(self) -> None:
+        while self._stopping_since is None:
+            try:
+                queued = self._queue.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                self._save_if_due()
+                continue
+            if queued.command is None or self._stopping_since is not None:
+                break
+            try:
+                self._carry_out(queued)
+            except Exception as error:
+                self._fail(error, type(queued.command).__name__)
+            self._pass_notices_on()
+            self._save_if_due()
+
+    def _close(self) -> None:
+        teacher = self._teacher
+        if teacher is None:
+            return
+        try:
+            if self._phase != "loading" and teacher.unsaved and teacher.record.read_only is None:
+                self._state("saving", "saving")
+                teacher.save()
+        except Exception:
+            log.exception("the checkpoint on leaving failed; the journal has every lesson")
+        finally:
+            teacher.close()
+
+    def _carry_out(self, queued: _Queued) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        match queued.command:
+            case Propose(prompt=prompt):
+                self._propose(queued.number, prompt, again=False)
+            case Regenerate(prompt_id=prompt_id):
+                self._propose(queued.number, teacher.waiting(prompt_id).prompt, again=True)
+            case Pick(prompt_id=prompt_id, index=index):
+                self._teach(lambda hooks: teacher.pick(index, prompt_id=prompt_id, **hooks))
+            case Correct(text=text, prompt_id=None):
+                self._teach(lambda hooks: teacher.correct_last(text, **hooks))
+            case Correct(text=text, prompt_id=prompt_id, edited=edited):
+                self._teach(lambda hooks: teacher.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
+            case PassOver(prompt_id=prompt_id):
+                teacher.pass_over(prompt_id)
+                self._rest()
+                self._report(Changed(self._snapshot()))
+            case Undo():
+                self._state("learning", "undoing")
+                lesson = teacher.undo(self._stage)
+                self._last = None
+                self._rest()
+                self._report(Undone(self._snapshot(), lesson.exchange.prompt, lesson.exchange.reply))
+            case NewConversation():
+                teacher.record.begin_conversation()
+                self._rest()
+                self._report(Changed(self._snapshot()))
+            case Save():
+                self._save(asked=True)
+            case Ask(prompt=prompt):
+                self._state("proposing", "answering")
+                answer = teacher.ask(prompt, cancelled=lambda: self._is_cancelled(queued.number))
+                self._rest()
+                self._report(Answered(self._snapshot(), prompt, answer.reply))
+            case Configure(name=name, value=value):
+                self._configure(name, value)
+
+    def _propose(self, number: int, prompt: str, *, again: bool) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        started = time.perf_counter()
+        self._state("proposing", "writing five replies")
+        blank = tuple(Draft(index, "") for index in range(1, 6))
+        self._report(Streaming(prompt, blank, self._snapshot()))
+
+        def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
+            if self._due():
+                shown = tuple(Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+                self._report(Streaming(prompt, shown, self._snapshot()))
+
+        waiting = teacher.propose(
+            prompt, again=again, on_progress=on_progress, cancelled=lambda: self._is_cancelled(number)
+        )
+        self._rest()
+        if waiting is None:
+            self._report(Cancelled(self._snapshot(), prompt))
+        else:
+            self._report(Proposed(self._snapshot(), time.perf_counter() - started))
+
+    def _teach(self, lesson: Callable[[dict[str, Any]], Outcome]) -> None:
+        self._state("learning", "learning")
+
+        def progress(now: Any) -> None:
+            if self._due():
+                self._report(Learning(self._snapshot(), now.steps, now.limit, now.loss, now.p_before, now.p_now))
+
+        outcome = lesson({"progress": progress, "should_stop": self._should_abandon})
+        self._last = outcome
+        self._rest()
+        self._report(Taught(self._snapshot(), outcome))
+
+    def _configure(self, name: str, value: str) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        teacher.settings = config.change(teacher.settings, name, value)
+        name = name.strip().replace("-", "_")
+        config.persist(teacher.settings.home, name, getattr(teacher.settings, name))
+        self._rest()
+        self._report(Notice(self._snapshot(), f"{name} is {getattr(teacher.settings, name)} now"))
+
+    def _save(self, *, asked: bool) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        started = time.perf_counter()
+        self._state("saving", "saving a checkpoint")
+        self._report(Changed(self._snapshot()))
+        try:
+            path: Path = teacher.save()
+        finally:
+            self._rest()
+        self._report(Saved(self._snapshot(), str(path), time.perf_counter() - started, asked))
+
+    def _save_if_due(self) -> None:
+        """A checkpoint every so many lessons and minutes, when something changed; a failure waits for the next."""
+        teacher = self._teacher
+        if teacher is None or self._stopping_since is not None or teacher.record.read_only is not None:
+            return
+        unsaved = teacher.unsaved
+        lessons, minutes = teacher.settings.checkpoint_lessons, teacher.settings.checkpoint_minutes
+        waited = time.time() - (teacher.saved_at or self._ready_at)
+        if not unsaved or not ((lessons and unsaved >= lessons) or (minutes and waited >= 60 * minutes)):
+            return
+        if self._save_failed_at == (unsaved, teacher.record.journal.last_seq):
+            return
+        try:
+            self._save(asked=False)
+        except Exception as error:
+            self._save_failed_at = (unsaved, teacher.record.journal.last_seq)
+            self._fail(error, "Save")
+
+    # --- telling ---
+
+    def _stage(self, words: str) -> None:
+        self._activity = words
+        if self._phase == "loading":
+            self._report(Loading(self._snapshot()))
+
+    def _state(self, phase: Phase, activity: str = "") -> None:
+        self._phase = phase
+        self._activity = activity
+
+    def _rest(self) -> None:
+        waiting = self._teacher is not None and self._teacher.pending is not None
+        self._state("choosing" if waiting else "idle")
+
+    def _report(self, event: Event) -> None:
+        self._reported = time.monotonic()
+        self._post(event)
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._reported >= PROGRESS_SECONDS
+
+    def _pass_notices_on(self) -> None:
+        if self._teacher is not None:
+            for text in self._teacher.record.take_notices():
+                self._report(Notice(self._snapshot(), text))
+
+    def _fail(self, error: Exception, command: str, *, fatal: bool = False) -> None:
+        if isinstance(error, ThetaError):
+            message, code = str(error), error.code
+        else:
+            log.exception("%s failed", command, exc_info=error)
+            message, code = f"{type(error).__name__}: {error}", 1
+        if not fatal:
+            self._rest()
+        self._report(Failed(self._snapshot(), message, command, code, fatal))
+
+    def _is_cancelled(self, number: int) -> bool:
+        return number <= self._cancelled_up_to or self._stopping_since is not None
+
+    def _should_abandon(self) -> bool:
+        since = self._stopping_since
+        return since is not None and time.monotonic() - since > ABANDON_SECONDS
+
+    def _snapshot(self) -> Snapshot:
+        teacher = self._teacher
+        state = Snapshot(phase=self._phase, activity=self._activity, model=self._settings.model)
+        if teacher is None:
+            return state
+        story = teacher.record.story
+        last = story.last
+        state = replace(
+            state,
+            recipe=teacher.settings.recipe,
+            turns=tuple(story.turns[-TURNS_SHOWN:]),
+            turns_total=len(story.turns),
+            pending=teacher.pending,
+            lessons=len(story.live),
+            step=last.outcome.step if last and last.outcome else 0,
+            losses=story.losses(LOSSES_SHOWN),
+            last=self._last or (last.outcome if last else None),
+            saved_at=teacher.saved_at,
+            unsaved=teacher.unsaved,
+            read_only=teacher.record.read_only,
+        )
+        if not teacher.loaded:
+            return state
+        return replace(state, parameters=teacher.model.parameters, device=teacher.model.device)
