@@ -1,0 +1,297 @@
+"""A Hugging Face causal language model with its tokenizer, ready to generate and to learn.
+
+Opens safetensors and JSON only and runs nobody's code. torch and transformers are imported when a model is loaded,
+not with this module, so that `--offline` and the quiet settings are in force first.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from theta_tui.errors import ModelError
+from theta_tui.mind import model_files
+from theta_tui.mind.chat import Chat, Encoded, Example, Turns
+from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "resolve"]
+
+LARGE = 3_000_000_000
+"""Parameters from which `auto` holds the weights in bfloat16: in float32 they would hardly fit beside Adam's state."""
+
+_QUIET = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+
+class LanguageModel:
+    """The model, its tokenizer and what it takes to talk to it. Belongs to one thread."""
+
+    def __init__(self, name: str, folder: Path, model: Any, tokenizer: Any, device: str) -> None:
+        self.name = name
+        self.folder = folder
+        self.model = model
+        self.tokenizer = tokenizer
+        self.device = device
+        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.window = _window(model, tokenizer)
+        self.chat = Chat(tokenizer, window=self.window, end_ids=_generation_ends(model))
+        self.end_ids = self.chat.end_ids
+        self.notices = list(self.chat.notices)
+        self.last_logits = {"logits_to_keep": 1} if _can_keep_last(model) else {}
+        """Arguments of a forward pass that needs the logits of the last token only."""
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        offline: bool = False,
+        threads: int = 0,
+        on_stage: Callable[[str], None] | None = None,
+        weights: Path | None = None,
+    ) -> LanguageModel:
+        """The model that `name` (`default`, a folder, a hub id) means; with `weights`, its tensors from there.
+
+        `weights` is a model folder of the same architecture, such as a checkpoint. `on_stage` hears what is going
+        on. Raises ModelError with what is wrong and what to do.
+        """
+        stage = on_stage or (lambda _: None)
+        stage("importing PyTorch")
+        _quiet(offline)
+        import torch
+
+        if threads > 0:
+            torch.set_num_threads(threads)
+        place = _device(device)
+        stage("importing Transformers")
+        import transformers
+
+        transformers.logging.set_verbosity_error()
+        transformers.logging.disable_progress_bar()
+        target = resolve(name)
+        folder = target if isinstance(target, Path) else _download(target, offline, stage)
+        stage("reading the model")
+        kind = _dtype(dtype, folder)
+        config = _config(folder)
+        model = _read(weights or folder, config, kind).to(place)
+        stage("reading the tokenizer")
+        return cls(name, folder, model, _tokenizer(folder), place)
+
+    def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
+        """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
+        return self.chat.encode_prompt(turns, prompt, room=room, limit=limit)
+
+    def encode_lesson(
+        self,
+        turns: Turns,
+        prompt: str,
+        reply: str,
+        *,
+        limit: int | None = None,
+        loss: Literal["reply", "all"] = "reply",
+    ) -> Example:
+        """The conversation with its reply, ready to learn: see `Chat.encode_lesson`."""
+        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of reply tokens; control tokens say nothing."""
+        return self.chat.decode(ids)
+
+    def load_weights(self, folder: Path | None = None) -> None:
+        """Take the weights of `folder` (the foundation's where None), in place. On an error nothing has changed.
+
+        A Learner must be told (`Learner.load_state` or `Learner.reset`), since it keeps copies.
+        """
+        import torch
+
+        fresh = _read(folder or self.folder, self.model.config, self.dtype)
+        with torch.no_grad():
+            for mine, theirs in zip(_tensors(self.model), _tensors(fresh), strict=True):
+                mine.copy_(theirs)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.model.parameters()).dtype
+
+    def machine(self) -> str:
+        """What does the arithmetic, in words. Under the same one, the same lessons give the same bits."""
+        import torch
+        import transformers
+
+        versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+        kind = str(self.dtype).removeprefix("torch.")
+        if self.device == "cuda":
+            return f"{versions}, cuda {torch.version.cuda} {torch.cuda.get_device_name()}, {kind}"
+        place = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+        return f"{versions}, {self.device} {place}, {torch.get_num_threads()} threads, {kind}"
+
+
+def _quiet(offline: bool) -> None:
+    """Both libraries read their environment once, at import."""
+    for variable, value in _QUIET.items():
+        os.environ.setdefault(variable, value)
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _device(asked: str) -> str:
+    import torch
+
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    names = [name for name, present in there.items() if present]
+    if asked == "auto":
+        return names[0]
+    if not there.get(asked, False):
+        raise ModelError(f"there is no {asked} device here (there is: {', '.join(names)}); use --device {names[0]}")
+    return asked
+
+
+def _dtype(asked: str, folder: Path) -> torch.dtype:
+    """float32 unless asked otherwise: a lesson's step is lost in the rounding of half-precision weights."""
+    import torch
+
+    # Also looks at the files before transformers does, so that no pickle is ever opened.
+    shapes = [shape for path in model_files.weight_files(folder) for shape in model_files.tensor_shapes(path).values()]
+    if asked in ("float32", "bfloat16"):
+        return torch.float32 if asked == "float32" else torch.bfloat16
+    return torch.bfloat16 if sum(map(_numel, shapes)) >= LARGE else torch.float32
+
+
+def _numel(shape: list[int]) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+def _download(name: str, offline: bool, stage: Callable[[str], None]) -> Path:
+    """The files of a hub model, from the Hugging Face cache or the hub. Neither pickles nor code are fetched."""
+    from huggingface_hub import snapshot_download
+
+    stage(f"looking for {name} in the Hugging Face cache" if offline else f"fetching {name} from the Hugging Face hub")
+    try:
+        return Path(
+            snapshot_download(
+                name,
+                local_files_only=offline,
+                allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"],
+                ignore_patterns=["*/*", "consolidated*"],
+            )
+        )
+    except Exception as error:  # the hub client's errors, its network library's, the operating system's
+        why = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        if offline:
+            message = f"{name} is neither a local folder nor in the Hugging Face cache; drop --offline to fetch it"
+        else:
+            message = (
+                f"{name} is not a local folder and cannot be fetched from the Hugging Face hub ({why}); "
+                f"check the name and the network, or use --model {model_files.DEFAULT}"
+            )
+        raise ModelError(message) from None
+
+
+def _config(folder: Path) -> Any:
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    values = model_files.read_config(folder)
+    if "auto_map" in values and values.get("model_type") not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{folder} brings its own Python code ({values.get('model_type', 'unknown type')}), which Theta never "
+            "runs; use a model of a type that Transformers knows"
+        )
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise ModelError(f"{folder} is no model that Transformers knows ({_first_line(error)}); use another") from None
+
+
+def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
+    """The model with the weights of `folder`, on the CPU, in eval mode. Every tensor must be there and fit."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    for path in model_files.weight_files(folder):
+        model_files.tensor_shapes(path)
+    model: Any
+    info: dict[str, Any]
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )  # type: ignore[misc]
+    except MemoryError:
+        raise ModelError(f"there is not enough memory to load {folder}; use a smaller model") from None
+    except Exception as error:  # safetensors', transformers' and torch's ways of saying that the files do not fit
+        raise ModelError(f"{folder} cannot be loaded as a causal language model ({_first_line(error)})") from None
+    wrong = sorted(map(str, [*info.get("missing_keys", ()), *info.get("mismatched_keys", ())]))
+    if wrong:
+        # Transformers would fill them with random numbers and go on.
+        raise ModelError(
+            f"the weights in {folder} do not fit its config.json ({len(wrong)} missing or of another shape: "
+            f"{wrong[0]}); download the model again"
+        )
+    if any(not torch.isfinite(parameter).all() for parameter in model.parameters()):
+        raise ModelError(f"the weights in {folder} hold values that are not numbers; download the model again")
+    # Dropout stays off for learning too: generate() does not switch it off by itself, and with it on, "says it now"
+    # would be measured on another network than the one that answers, and a lesson could not be repeated bit for bit.
+    return model.eval()
+
+
+def _tokenizer(folder: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise ModelError(f"the tokenizer of {folder} cannot be loaded ({_first_line(error)})") from None
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise ModelError(f"{folder} has no tokenizer.json; use a model with a fast tokenizer")
+    return tokenizer
+
+
+def _can_keep_last(model: Any) -> bool:
+    return "logits_to_keep" in inspect.signature(model.forward).parameters
+
+
+def _tensors(model: Any) -> list[torch.Tensor]:
+    return [*model.parameters(), *model.buffers()]
+
+
+def _window(model: Any, tokenizer: Any) -> int:
+    """The most tokens that the model takes, as far as its files tell."""
+    for source in (model.config, model.config.get_text_config()):
+        size = getattr(source, "max_position_embeddings", None)
+        if isinstance(size, int) and size > 0:
+            return size
+    return int(tokenizer.model_max_length) if tokenizer.model_max_length < 10**6 else 1024
+
+
+def _generation_ends(model: Any) -> list[int]:
+    found = getattr(model.generation_config, "eos_token_id", None)
+    if found is None:
+        found = model.config.get_text_config().eos_token_id
+    return [] if found is None else [found] if isinstance(found, int) else list(found)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]

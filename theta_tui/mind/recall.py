@@ -1,0 +1,65 @@
+"""Does the model say it? One forward pass over prompt and reply answers that exactly.
+
+A reply of which every token, the end token included, is the likeliest in its place is what greedy decoding writes:
+no generation is needed to know.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from theta_tui.mind.chat import IGNORE, Example, Turns
+from theta_tui.mind.language_model import LanguageModel
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """How well a model knows a reply. `logprob` is log P(reply, end of turn | conversation) in nats.
+
+    `margin` is the least lead of a reply token over its strongest rival, in nats: negative where the model would
+    say something else. `says`: the greedy reply is this one. `tokens` counts the reply's, the end included.
+    """
+
+    logprob: float
+    p: float
+    says: bool
+    margin: float
+    tokens: int
+
+    @property
+    def loss(self) -> float:
+        """Mean nats a reply token."""
+        return -self.logprob / self.tokens
+
+
+def score(lm: LanguageModel, turns: Turns, prompt: str, reply: str) -> Recall:
+    """How well `lm` knows `reply` to `prompt`, after `turns`. Changes nothing. Raises TeachError as encode_lesson."""
+    example = lm.encode_lesson(turns, prompt, reply)
+    with torch.no_grad():
+        return measure(forward(lm, example), example.labels)
+
+
+def forward(lm: LanguageModel, example: Example) -> torch.Tensor:
+    """Logits of the tokens that follow each of the example's: [T, V]."""
+    ids = torch.tensor([example.input_ids], device=lm.device)
+    output: Any = lm.model(input_ids=ids, use_cache=False)
+    logits: torch.Tensor = output.logits[0]
+    return logits
+
+
+def measure(logits: torch.Tensor, labels: Sequence[int]) -> Recall:
+    """The recall of the labelled tokens, from logits [T, V] of the same forward pass. NaN logits give NaN."""
+    places = [place for place, label in enumerate(labels) if label != IGNORE and place > 0]
+    wanted = torch.tensor([labels[place] for place in places], device=logits.device)[:, None]
+    rows = logits.detach()[torch.tensor(places, device=logits.device) - 1].float()
+    own = rows.gather(1, wanted)
+    logprob = float((own[:, 0] - rows.logsumexp(1)).double().sum())
+    margin = float((own[:, 0] - rows.scatter(1, wanted, -math.inf).amax(1)).min())
+    return Recall(
+        logprob, math.exp(min(logprob, 0.0)) if logprob == logprob else math.nan, margin > 0, margin, len(places)
+    )
