@@ -1,0 +1,199 @@
+"""The app: it starts the worker after the first frame, hands its events to the screen, and leaves in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+from textual.app import App, SystemCommand
+from textual.screen import Screen
+
+from theta_tui.config import Settings
+from theta_tui.protocol import Cancel, Command, Event, Failed
+from theta_tui.text import visible
+from theta_tui.ui.bindings import APP, IDS
+from theta_tui.ui.clock import Clock
+from theta_tui.ui.messages import WorkerEvent
+from theta_tui.ui.screens.teach import TeachScreen
+from theta_tui.ui.themes import OWN, quiet
+
+LEAVE_SECONDS = 5.0
+AGAIN_SECONDS = 2.0
+BUSY = 75
+SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+
+
+class WorkerLike(Protocol):
+    """What the app needs of a worker. It never sees a model."""
+
+    def start(self, post: Callable[[Event], None]) -> None:
+        """Start the thread; `post` is called from it."""
+
+    def send(self, command: Command) -> None:
+        """Queue a command; returns at once."""
+
+    def request_stop(self) -> None:
+        """Finish or abandon the step, save, end."""
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; whether it has ended."""
+
+
+class ThetaApp(App[int]):
+    """`persist` keeps a setting that the person changed (the theme)."""
+
+    TITLE = "theta"
+    CSS_PATH = Path(__file__).parent / "app.tcss"
+    BINDINGS = [*APP]
+    ENABLE_COMMAND_PALETTE = True
+    NOTIFICATION_TIMEOUT = 4
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker: WorkerLike,
+        persist: Callable[[str, object], None] | None = None,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.worker = worker
+        self.persist = persist
+        self.clock = clock or Clock()
+        self.code = 0
+        """The exit code so far: that of a fatal failure, or of a signal."""
+        self.parting = ""
+        """What to say on stderr once the screen is restored."""
+        self._leaving = False
+        self._asked_to_leave = float("-inf")
+        self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
+
+    # --- start ---
+
+    def get_default_screen(self) -> Screen[None]:
+        return self.teach
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Textual's, and three quiet colours that are legible in every theme, those of 16 colours too."""
+        return super().get_css_variables() | quiet(self.current_theme)
+
+    def on_mount(self) -> None:
+        for theme in OWN:
+            self.register_theme(theme)
+        wanted = self.settings.theme or "theta"
+        self.theme = wanted if wanted in self.available_themes else "theta"
+        if wanted != self.theme:
+            self.tell(f"there is no theme {wanted}; this is Theta's own", "warning")
+        unknown = [name for name in self.settings.keymap if name not in IDS]
+        if unknown:
+            self.tell(f"keymap: there is no {', '.join(unknown)}; F1 lists the keys", "warning")
+        self.set_keymap({name: key for name, key in self.settings.keymap.items() if name in IDS})
+        self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
+        self._watch_signals()
+        self.call_after_refresh(self._start_worker)
+
+    def _start_worker(self) -> None:
+        self.worker.start(self.post)
+
+    def post(self, event: Event) -> None:
+        """Called from the worker's thread: the only way in."""
+        self.post_message(WorkerEvent(event))
+
+    def _keep_theme(self, name: str) -> None:
+        if self.persist is not None:
+            try:
+                self.persist("theme", name)
+            except Exception as error:
+                self.tell(f"the theme could not be kept: {error}", "warning")
+
+    # --- between worker and screen ---
+
+    def on_worker_event(self, message: WorkerEvent) -> None:
+        event = message.event
+        if isinstance(event, Failed) and event.fatal:
+            self.code = event.code
+            self.parting = event.message
+            if event.code == BUSY:
+                self.exit(return_code=event.code)
+                return
+        self.teach.apply(event)
+
+    def send(self, command: Command) -> None:
+        """Hand a command to the worker."""
+        self.worker.send(command)
+
+    def tell(self, text: str, severity: str = "information") -> None:
+        """A toast, letter for letter."""
+        self.notify(visible(text), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        if isinstance(screen, TeachScreen):
+            for title, about, choose in screen.verbs.palette():
+                yield SystemCommand(title, about, choose)
+
+    # --- leaving ---
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C: copy what is selected, else stop writing, else leave on the second press."""
+        selected = self.screen.get_selected_text() or getattr(self.focused, "selected_text", "")
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+            self.tell("copied, if this terminal lets programs use the clipboard")
+        elif self.teach.state.mode == "proposing":
+            self.send(Cancel())
+        elif self.clock.monotonic() - self._asked_to_leave <= AGAIN_SECONDS:
+            self.run_worker(self.action_quit(), exit_on_error=False)
+        else:
+            self._asked_to_leave = self.clock.monotonic()
+            self.tell("press ctrl+c again to leave")
+
+    async def action_quit(self) -> None:
+        """Save and leave: the step is finished or abandoned, within LEAVE_SECONDS."""
+        if self._leaving:
+            return
+        self._leaving = True
+        self.worker.request_stop()
+        self.tell("finishing the step …")
+        ended = await asyncio.to_thread(self.worker.join, LEAVE_SECONDS)
+        if not ended and not self.parting:
+            self.parting = "the machine did not finish in time; what was taught is in the journal"
+        self.exit(return_code=self.code)
+
+    def _watch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for name, code in SIGNALS.items():
+            number = getattr(signal, name, None)
+            if number is not None:
+                try:
+                    loop.add_signal_handler(number, self._signalled, code)
+                except (NotImplementedError, RuntimeError, ValueError):
+                    return  # not the main thread, or no POSIX signals: nothing to do
+
+    def _signalled(self, code: int) -> None:
+        if self._leaving:
+            self.exit(return_code=code)
+            return
+        self.code = code
+        self.run_worker(self.action_quit(), exit_on_error=False)
+
+
+def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, object], None] | None = None) -> int:
+    """Run the app to its end and return the exit code. The worker is told to stop whatever happens."""
+    app = ThetaApp(settings, worker, persist)
+    try:
+        app.run()
+    except Exception:
+        if app.code not in SIGNALS.values():
+            raise  # a terminal that is gone cannot be restored; the exit code still says why we left
+    finally:
+        worker.request_stop()
+        worker.join(LEAVE_SECONDS)
+    if app.parting:
+        print(f"theta: {visible(app.parting)}", file=sys.stderr)
+    return app.code or app.return_code or 0

@@ -1,0 +1,58 @@
+"""The only ways in which untrusted text becomes something on the screen: no markup, no controls.
+
+Everything here goes through `theta_tui.text.visible`, which maps one character to one, so that positions stay true.
+"""
+
+from __future__ import annotations
+
+from textual.content import Content, Span
+from textual.style import Style
+from textual.widgets import Static
+
+from theta_tui.text import visible
+
+MOST = 4_000
+"""Characters of one message that are laid out; the rest is counted. The journal and the model have all of it."""
+
+
+def plain(text: str, style: str | Style = "", *, one_line: bool = False) -> Content:
+    """`text` as content that is shown letter for letter."""
+    shown = visible(text, one_line=one_line).expandtabs(4)
+    return Content(shown, [Span(0, len(shown), style)] if style and shown else None)
+
+
+def join(*pieces: tuple[str, str | Style]) -> Content:
+    """One line out of (text, style) pieces, each shown letter for letter."""
+    return Content("").join([plain(text, style, one_line=True) for text, style in pieces])
+
+
+def wrap(text: str, width: int, most: int | None = None) -> list[str]:
+    """`text` as the lines it takes at `width` cells, words kept whole where they fit, at most `most` lines: the last
+    then ends in an ellipsis. Always at least one line."""
+    width = max(1, width)
+    cut = len(text) > MOST
+    shown = visible(text[:MOST]).expandtabs(4)
+    lines = [line.plain.rstrip() for line in Content(shown).wrap(width)] or [""]
+    if cut:
+        lines[-1] = Content(f"{lines[-1]} …").truncate(width, ellipsis=True).plain
+    if most is not None and len(lines) > most:
+        last = Content(f"{lines[most - 1]}…")
+        lines = [*lines[: most - 1], last.truncate(width, ellipsis=True).plain]
+    return lines
+
+
+def fit(text: str, width: int) -> str:
+    """`text` on one line of at most `width` cells, with an ellipsis where it was cut."""
+    shown = visible(text[: max(0, width) * 2 + 1], one_line=True)
+    return Content(shown).truncate(max(0, width), ellipsis=True).plain
+
+
+class Plain(Static):
+    """A Static that shows text letter for letter."""
+
+    def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(plain(text), markup=False, id=id, classes=classes)
+
+    def show(self, text: str) -> None:
+        """Show `text` from now on."""
+        self.update(plain(text))

@@ -1,0 +1,137 @@
+"""Screens to read: the keys and commands, and the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from theta_tui.text import percent
+from theta_tui.ui.bindings import APP, EDIT, PICK, SAY, SCREEN
+from theta_tui.ui.clock import Clock
+from theta_tui.ui.safe import Plain, join, plain
+from theta_tui.ui.slash import VERBS
+from theta_tui.ui.state import State
+from theta_tui.ui.widgets.header import count, saved
+
+Rows = Iterable[tuple[str, str]]
+
+
+class InfoScreen(ModalScreen[None]):
+    """A titled table to scroll; Esc closes it."""
+
+    BINDINGS = [
+        Binding("escape,q,enter,question_mark,f1", "close", "close", show=False, id="info.close"),
+        Binding("up,k", "scroll(-1)", "up", show=False, id="info.up"),
+        Binding("down,j", "scroll(1)", "down", show=False, id="info.down"),
+        Binding("pageup", "scroll(-10)", "page up", show=False, id="info.page_up"),
+        Binding("pagedown,space", "scroll(10)", "page down", show=False, id="info.page_down"),
+    ]
+    heading = ""
+
+    def tables(self) -> Iterable[tuple[str, Rows]]:
+        """(heading, rows) of each part."""
+        raise NotImplementedError
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="info"):
+            yield Plain(self.heading, id="info-title")
+            with VerticalScroll(id="info-body", can_focus=False):
+                for heading, rows in self.tables():
+                    yield Plain(heading, classes="info-heading")
+                    yield Static(self._table(list(rows)), markup=False, classes="info-table")
+            yield Static(join(("esc", "bold $footer-key-foreground"), (" close", "$muted")), id="info-foot")
+
+    def _table(self, rows: list[tuple[str, str]]) -> Content:
+        wide = max((len(left) for left, _ in rows), default=0) + 2
+        return Content("\n").join(
+            [join((left.ljust(wide), "bold $primary")) + plain(right, one_line=True) for left, right in rows]
+        )
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll(self, by: int) -> None:
+        self.query_one("#info-body").scroll_relative(y=by, animate=False)
+
+
+class HelpScreen(InfoScreen):
+    """What can be pressed and said, with the person's own keys."""
+
+    heading = "θ  keys and commands"
+
+    def tables(self) -> Iterable[tuple[str, Rows]]:
+        yield "with the replies", self._keys(PICK)
+        yield "editing a reply", self._keys(EDIT)
+        yield "writing", self._keys(SAY)
+        yield "everywhere", [*self._keys([*SCREEN, *APP]), ("^p", "every command by name")]
+        yield "mouse", [("click", "marks a reply"), ("again", "a second click on it picks it")]
+        yield (
+            "commands",
+            [
+                *((f"/{verb.name} {verb.argument}".rstrip(), verb.about) for verb in VERBS),
+                ("//text", "says text that begins with a slash"),
+            ],
+        )
+
+    def _keys(self, bindings: Iterable[Binding]) -> list[tuple[str, str]]:
+        keymap: Any = self.app._keymap
+        rows = []
+        for binding in bindings:
+            keys = keymap.get(binding.id, binding.key).split(",")
+            shown = " ".join(self.app.get_key_display(binding.with_key(key.strip())) for key in keys)
+            rows.append((shown, binding.description))
+        if [row[1] for row in rows[:5]] == [f"pick reply {n}" for n in range(1, 6)]:
+            rows[:5] = [(" ".join(row[0] for row in rows[:5]), "pick and teach that reply")]
+        return rows
+
+
+class StatsScreen(InfoScreen):
+    """The figures of the session, as the worker sent them."""
+
+    heading = "θ  figures"
+
+    def __init__(self, state: State, clock: Clock) -> None:
+        super().__init__()
+        self.state = state
+        self.clock = clock
+
+    def tables(self) -> Iterable[tuple[str, Rows]]:
+        shot = self.state.snapshot
+        yield (
+            "model",
+            [
+                ("model", shot.model or "–"),
+                ("parameters", f"{shot.parameters:,} ({count(shot.parameters)})" if shot.parameters else "–"),
+                ("device", shot.device or "–"),
+                ("recipe", shot.recipe or "–"),
+            ],
+        )
+        yield (
+            "taught",
+            [
+                ("lessons", f"{shot.lessons:,}"),
+                ("steps", f"{shot.step:,}"),
+                ("turns", f"{shot.turns_total:,}"),
+                ("checkpoint", f"{saved(shot, self.clock.now())}, {shot.unsaved} unsaved"),
+            ],
+        )
+        last = shot.last
+        if last is not None:
+            yield (
+                "last lesson",
+                [
+                    ("prompt", last.prompt),
+                    ("reply", last.reply),
+                    ("loss", f"{last.loss_before:.3f} → {last.loss_after:.3f}"),
+                    ("says it", f"{percent(last.p_before)} → {percent(last.p_after)}"),
+                    ("its own reply", "yes" if last.learned else "not yet"),
+                    ("steps", f"{last.steps} in {last.seconds:.2f} s"),
+                ],
+            )

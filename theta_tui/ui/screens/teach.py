@@ -1,0 +1,447 @@
+"""The one screen: talk, pick, fix, see that it was learned.
+
+It folds events into a `State`, lets every widget draw from that, and turns keys into commands. What a key may do now
+is decided in one place, `check_action`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.screen import Screen
+
+from theta_tui import protocol as p
+from theta_tui.config import Settings
+from theta_tui.lessons.records import Candidate
+from theta_tui.text import is_blank, repair, visible
+from theta_tui.ui import messages as m
+from theta_tui.ui.bindings import SCREEN
+from theta_tui.ui.clock import Clock
+from theta_tui.ui.safe import Plain
+from theta_tui.ui.state import Chosen, State
+from theta_tui.ui.verbs import Verbs
+from theta_tui.ui.widgets.candidates import CandidateList
+from theta_tui.ui.widgets.composer import Composer
+from theta_tui.ui.widgets.conversation import Conversation
+from theta_tui.ui.widgets.header import Header
+from theta_tui.ui.widgets.keybar import KeyBar
+from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
+from theta_tui.ui.widgets.rule import Rule
+from theta_tui.ui.words import WELCOME, Editing, asked, entries, placeholder, rule_words
+
+
+class TeachScreen(Screen[None]):
+    """`send` hands a command to the worker; `tell` shows the person a toast."""
+
+    BINDINGS = [*SCREEN]
+    AUTO_FOCUS = "#say"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-medium"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-short"), (18, "-normal"), (30, "-tall")]
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        send: Callable[[p.Command], None],
+        tell: Callable[[str, str], None],
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.clock = clock
+        self.send = send
+        self.tell = tell
+        self.state = State()
+        self.editing: Editing | None = None
+        self.fresh_until = 0.0
+        self.verbs = Verbs(self)
+
+    def compose(self) -> ComposeResult:
+        yield Header(self.clock, id="header")
+        with Horizontal(id="body"):
+            with Vertical(id="talk"):
+                yield LearningLine(id="learning-line")
+                yield Conversation(id="conversation")
+            yield LearningPanel(self.clock, id="learning")
+        yield Plain(id="asked")
+        yield Rule(self.clock, id="rule")
+        yield CandidateList(id="candidates")
+        yield Composer(self.verbs.complete, id="composer")
+        yield KeyBar(self._hides, id="keybar")
+
+    def on_mount(self) -> None:
+        self.set_interval(1.0, self._tick)
+        self.conversation.welcome = WELCOME
+        self.draw()
+
+    # --- the widgets ---
+
+    @property
+    def conversation(self) -> Conversation:
+        return self.query_one(Conversation)
+
+    @property
+    def replies(self) -> CandidateList:
+        return self.query_one(CandidateList)
+
+    @property
+    def composer(self) -> Composer:
+        return self.query_one(Composer)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the replies are too fresh to be picked."""
+        return self.state.mode == "choosing" and self.clock.monotonic() < self.fresh_until
+
+    # --- drawing ---
+
+    def draw(self) -> None:
+        """Let every widget show the state."""
+        if not self.is_mounted:
+            return
+        state = self.state
+        self.query_one(Header).snapshot = state.snapshot
+        self.conversation.show(entries(state))
+        self.query_one(LearningPanel).show(state)
+        self.query_one(LearningLine).show(state)
+        self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
+        self.replies.show(state, self.waiting)
+        self.draw_rule()
+        self.composer.say(placeholder(state))
+        self.refresh_bindings()
+
+    def draw_rule(self) -> None:
+        """The line above the replies alone: it also depends on the focus."""
+        in_list = self.focused is self.replies
+        self.query_one(Rule).show(rule_words(self.state, self.editing, self.waiting, in_list))
+
+    def on_descendant_focus(self) -> None:
+        self.draw_rule()
+
+    def on_resize(self) -> None:
+        height = self.app.size.height
+        self.replies.set_most(1 if height < 18 else 2 if height < 30 else 3)
+        self.call_after_refresh(self.draw)
+
+    def _tick(self) -> None:
+        """Ages grow."""
+        self.query_one(Header).refresh()
+        self.query_one(LearningPanel).show(self.state)
+
+    def _hides(self, name: str) -> bool:
+        """Keys that apply but that the bottom line need not name."""
+        if name in {"say.escape", "app.escape"}:
+            return self.state.mode != "proposing"
+        if name == "say.newline":
+            return not self.composer.text
+        if name == "say.send":
+            return not self.composer.text and self.state.mode == "choosing"
+        return name == "say.tab" and self.state.mode != "choosing"
+
+    # --- events ---
+
+    def apply(self, event: p.Event) -> None:
+        """Fold an event in, and say or do what it calls for."""
+        before = self.state.mode
+        self.state.apply(event)
+        match event:
+            case p.Proposed():
+                self._offer()
+            case p.Ready() if self.state.mode == "choosing":
+                self._offer()
+            case p.Cancelled(prompt=prompt):
+                if self.state.queued is None and not self.composer.text:
+                    self.composer.put(prompt)
+                self.focus_composer()
+            case p.Taught(outcome=outcome):
+                if outcome.skipped is not None:
+                    self.tell(f"nothing was learned: {outcome.skipped}", "warning")
+                self.focus_composer()
+            case p.Undone(reply=reply):
+                self.tell(f"taken back: {_short(reply)}", "information")
+            case p.Saved(asked=asked_for, seconds=seconds):
+                self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
+            case p.Notice(text=text):
+                self.tell(text, "information")
+            case p.Failed(message=message):
+                self.tell(message, "error")
+            case _:
+                pass
+        if before != self.state.mode and self.state.mode in {"idle", "choosing"}:
+            self._send_queued()
+        self.draw()
+
+    def _offer(self) -> None:
+        """Fresh replies: the first is marked, digits wait a moment, the focus comes unless the person is writing."""
+        self.close_editor()
+        self.replies.cursor = 1
+        self.replies.scroll_home(animate=False)
+        if self.state.queued is not None:
+            return
+        self.fresh_until = self.clock.monotonic() + self.settings.grace
+        if self.settings.grace > 0:
+            self.set_timer(self.settings.grace + 0.01, self.draw)
+        if not self.composer.text and self.app.screen is self:
+            self.replies.focus()
+
+    def _send_queued(self) -> None:
+        if self.state.queued is not None:
+            self._propose(self.state.queued)
+
+    def _propose(self, prompt: str) -> None:
+        self.state.begin_prompt(prompt)
+        self.send(p.Propose(prompt))
+        self.conversation.scroll_end(animate=False)
+
+    def teach(self, chosen: Chosen, command: p.Command) -> None:
+        """Send a lesson and show it as under way."""
+        self.state.begin_lesson(chosen)
+        self.send(command)
+        self.close_editor()
+        self.focus_composer()
+        self.draw()
+
+    # --- what may be done now ---
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        mode, shot = self.state.mode, self.state.snapshot
+        match action:
+            case "pick" | "pick_cursor" | "again" | "none":
+                return mode == "choosing" and not (shot.read_only and action != "none")
+            case "move":
+                return self.state.offered is not None
+            case "edit" | "type":
+                return not shot.read_only and (mode == "choosing" or (mode == "idle" and bool(shot.turns)))
+            case "undo":
+                return mode in {"idle", "choosing"} and shot.lessons > 0 and not shot.read_only
+            case "copy":
+                return self.copyable() is not None
+            case "save":
+                return mode not in {"loading", "broken"} and not shot.read_only
+            case _:
+                return True
+
+    # --- keys ---
+
+    def action_pick(self, index: int) -> None:
+        """Teach candidate `index`, unless the replies are too fresh."""
+        candidate, pending = self.candidate(index), self.state.snapshot.pending
+        if self.waiting or candidate is None or pending is None:
+            return
+        self.replies.cursor = index
+        chosen = Chosen(index, candidate.text, "pick", pending.prompt)
+        self.teach(chosen, p.Pick(pending.prompt_id, index))
+
+    def action_pick_cursor(self) -> None:
+        self.action_pick(self.replies.cursor)
+
+    @on(m.Clicked)
+    def _clicked(self, message: m.Clicked) -> None:
+        if self.check_action("pick", ()):
+            self.action_pick(message.index)
+
+    def action_move(self, by: int) -> None:
+        self.replies.move(by)
+
+    def action_edit(self) -> None:
+        """Edit the marked reply in place; with none on offer, the last turn's."""
+        pending, candidate = self.state.snapshot.pending, self.candidate(self.replies.cursor)
+        if pending is None:
+            turn = self.state.snapshot.turns[-1]
+            self.open_editor(Editing(None, turn=turn.prompt), turn.reply)
+        elif candidate is not None:
+            self.open_editor(Editing(pending.prompt_id, candidate.index), candidate.text)
+
+    def action_type(self, text: str = "") -> None:
+        """Type a better reply from nothing."""
+        shot = self.state.snapshot
+        if shot.pending is not None:
+            self.open_editor(Editing(shot.pending.prompt_id), text)
+        elif shot.turns:
+            self.open_editor(Editing(None, turn=shot.turns[-1].prompt), text)
+
+    def action_again(self) -> None:
+        """Five other replies to the same prompt."""
+        pending = self.state.snapshot.pending
+        if pending is not None and not self.waiting:
+            self.state.begin_prompt(pending.prompt)
+            self.send(p.Regenerate(pending.prompt_id))
+            self.draw()
+
+    def action_none(self) -> None:
+        """None of these."""
+        pending = self.state.snapshot.pending
+        if pending is not None and not self.waiting:
+            self.send(p.PassOver(pending.prompt_id))
+            self.focus_composer()
+
+    def action_undo(self) -> None:
+        """Take back the last lesson."""
+        if not self.waiting:
+            self.send(p.Undo())
+
+    def action_copy(self) -> None:
+        """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
+        text = self.copyable()
+        if text is not None:
+            self.app.copy_to_clipboard(text)
+            self.tell("copied, if this terminal lets programs use the clipboard", "information")
+
+    def action_save(self) -> None:
+        self.send(p.Save())
+
+    def action_help(self) -> None:
+        self.verbs.help()
+
+    def action_say(self) -> None:
+        self.focus_composer()
+
+    def action_command(self) -> None:
+        self.focus_composer()
+        if not self.composer.text:
+            self.composer.put("/")
+
+    def action_switch(self) -> None:
+        """Between the replies and the composer."""
+        if self.editing is not None:
+            self.replies.editor.editor.focus()
+        elif self.focused is self.replies:
+            self.focus_composer()
+        else:
+            self.replies.focus()
+
+    def action_escape(self) -> None:
+        """Stop writing; else switch."""
+        if self.state.mode == "proposing":
+            self.send(p.Cancel())
+        else:
+            self.action_switch()
+
+    def action_scroll(self, by: int) -> None:
+        talk = self.conversation
+        talk.scroll_relative(y=by * max(1, talk.size.height - 2), animate=False)
+
+    # --- the editor ---
+
+    def open_editor(self, editing: Editing, text: str) -> None:
+        """Open it for `editing`, `text` standing in it."""
+        self.close_editor()
+        self.editing = editing
+        self.replies.edit(editing.index, text)
+        self.draw()
+
+    def close_editor(self) -> None:
+        """Close it, if it is open."""
+        if self.editing is not None:
+            self.editing = None
+            self.replies.close_editor()
+
+    @on(m.EditLeft)
+    def _edit_left(self) -> None:
+        self.close_editor()
+        self.replies.focus()
+        self.draw()
+
+    @on(m.Corrected)
+    def _corrected(self, message: m.Corrected) -> None:
+        self.correct(message.text, self.editing)
+
+    def correct(self, text: str, editing: Editing | None) -> bool:
+        """Teach `text` for what waits, or for the last turn; whether it could be sent."""
+        shot = self.state.snapshot
+        text = self.cleaned(text).strip()
+        if is_blank(text):
+            self.tell("an empty reply is never learned", "warning")
+            return False
+        if shot.read_only or self.state.mode not in {"choosing", "idle"}:
+            self.tell(f"nothing can be taught now: {shot.read_only or self.state.mode}", "warning")
+            return False
+        pending, edited = shot.pending, editing.index if editing is not None else None
+        if pending is None and not shot.turns:
+            self.tell("there is nothing to correct yet", "warning")
+            return False
+        if editing is not None and editing.prompt_id != (pending.prompt_id if pending else None):
+            self.tell("that prompt is gone; say it again", "warning")
+            return False
+        original = self.candidate(edited) if edited is not None else None
+        if pending is not None and original is not None and original.text.strip() == text:
+            # Left as it was, it is the model's own reply: a pick.
+            self.teach(Chosen(edited, original.text, "pick", pending.prompt), p.Pick(pending.prompt_id, original.index))
+        elif pending is not None:
+            chosen = Chosen(None, text, "correction", pending.prompt)
+            self.teach(chosen, p.Correct(text, pending.prompt_id, edited))
+        else:
+            self.teach(Chosen(None, text, "correction", shot.turns[-1].prompt), p.Correct(text))
+        return True
+
+    # --- the composer ---
+
+    @on(m.Sent)
+    def _sent(self, message: m.Sent) -> None:
+        self.verbs.sent(message.text)
+        self.draw()
+
+    @on(m.ComposerChanged)
+    def _composer_changed(self) -> None:
+        self.refresh_bindings()
+
+    @on(m.Typed)
+    def _typed(self, message: m.Typed) -> None:
+        """An unbound key: in a choice it begins a free correction, else it was meant for the composer."""
+        mode = self.state.mode
+        if mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
+            self.action_type(message.character)
+        elif not (message.character.isdigit() and mode in {"proposing", "learning", "choosing"}):
+            self.focus_composer()
+            self.composer.put(self.composer.text + message.character)
+
+    @on(m.Told)
+    def _told(self, message: m.Told) -> None:
+        self.tell(message.text, "warning")
+
+    def say(self, text: str) -> None:
+        """Offer replies to `text`, now or when the machine is free."""
+        text = self.cleaned(text).strip("\n")
+        mode = self.state.mode
+        if mode in {"choosing", "idle"}:
+            self.close_editor()
+            self._propose(text)
+            return
+        if self.state.queued is not None:
+            self.tell("the prompt that waited was replaced", "information")
+        self.state.queued = text
+        if mode == "proposing":
+            self.send(p.Cancel())
+
+    def cleaned(self, text: str) -> str:
+        """`text` as it can be stored, telling what had to be changed."""
+        text, notices = repair(text)
+        for notice in notices:
+            self.tell(notice, "warning")
+        return text
+
+    # --- small things ---
+
+    def candidate(self, index: int) -> Candidate | None:
+        """Candidate `index` of what waits."""
+        pending = self.state.snapshot.pending
+        return next((c for c in pending.candidates if c.index == index), None) if pending is not None else None
+
+    def copyable(self) -> str | None:
+        """What `y` copies: the marked reply, or the last one of the conversation."""
+        candidate = self.candidate(self.replies.cursor)
+        if candidate is not None:
+            return candidate.text
+        turns = self.state.snapshot.turns
+        return turns[-1].reply if turns else None
+
+    def focus_composer(self) -> None:
+        """Unless an editor is open."""
+        if self.editing is None:
+            self.composer.prompt.focus()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"

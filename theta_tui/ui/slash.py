@@ -1,0 +1,118 @@
+"""Slash commands of the composer: which there are, how a line is read, what completes it. No Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from theta_tui.config import CHANGEABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A slash command: its name without the slash, what stands behind it, and what it does in a few words."""
+
+    name: str
+    argument: str
+    about: str
+
+
+VERBS = (
+    Verb("correct", "TEXT", "teach a better reply"),
+    Verb("undo", "", "take back the last lesson"),
+    Verb("regen", "", "offer five other replies"),
+    Verb("ask", "TEXT", "its own reply; changes nothing"),
+    Verb("stats", "", "what it has learned so far"),
+    Verb("save", "", "write a checkpoint now"),
+    Verb("set", "NAME VALUE", "change a setting"),
+    Verb("theme", "NAME", "change the colours"),
+    Verb("new", "", "begin a fresh conversation"),
+    Verb("copy", "", "copy the reply"),
+    Verb("help", "", "keys and commands"),
+    Verb("quit", "", "save and leave"),
+)
+ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new"}
+_BY_NAME = {verb.name: verb for verb in VERBS}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The line is something to say."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The line is a command with its argument."""
+
+    verb: str
+    argument: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """The line is neither; `text` says why."""
+
+    text: str
+
+
+def read(line: str) -> Prompt | Call | Mistake:
+    """What a sent line means. `//text` says `/text`; an unknown command is a mistake, never a prompt."""
+    if line.startswith("//"):
+        return Prompt(line[1:])
+    if not line.startswith("/"):
+        return Prompt(line)
+    word, _, rest = line[1:].partition(" ")
+    if "\n" in word:
+        word, _, more = word.partition("\n")
+        rest = f"{more} {rest}"
+    name = ALIASES.get(word.lower(), word.lower())
+    verb = _BY_NAME.get(name)
+    if verb is None:
+        shown = word if len(word) <= 24 else f"{word[:24]}…"
+        return Mistake(f"there is no /{shown}; /help lists what there is, and //{shown} says it as text")
+    argument = rest.strip()
+    if verb.argument and not argument and name != "theme":
+        return Mistake(f"/{name} needs {verb.argument}")
+    if not verb.argument and argument:
+        return Mistake(f"/{name} takes nothing after it")
+    if name == "set" and len(argument.split(None, 1)) < 2:
+        return Mistake("/set needs a name and a value, as in /set temperature 0.7")
+    return Call(name, argument)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One line of the popup: what the composer holds if it is taken, and how it is shown."""
+
+    line: str
+    shown: str
+    about: str
+    final: bool
+    """Whether the line is then ready to be sent."""
+
+
+def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
+    """What could stand where `line` is; empty where there is nothing to complete."""
+    if not line.startswith("/") or line.startswith("//") or "\n" in line:
+        return []
+    word, space, rest = line[1:].partition(" ")
+    if not space:
+        return [
+            Completion(
+                f"/{verb.name}{' ' if verb.argument else ''}",
+                f"/{verb.name} {verb.argument}".rstrip(),
+                verb.about,
+                not verb.argument,
+            )
+            for verb in VERBS
+            if verb.name.startswith(word.lower())
+        ]
+    if word == "theme":
+        return [
+            Completion(f"/theme {name}", name, "", True) for name in themes if name.startswith(rest) and name != rest
+        ]
+    if word == "set" and " " not in rest:
+        return [Completion(f"/set {name} ", name, "", False) for name in CHANGEABLE if name.startswith(rest)]
+    return []

@@ -1,0 +1,124 @@
+"""What the screen knows: the worker's events folded into one state. No Textual, no worker.
+
+The worker is the truth; what is kept here beside its snapshot is what is under way between a key press and the event
+that answers it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from theta_tui import protocol as p
+from theta_tui.lessons.records import Outcome, Pending
+
+Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
+ASIDES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is being taught, or was last: the candidate's index (None for free text) and the reply."""
+
+    index: int | None
+    reply: str
+    kind: Literal["pick", "correction"]
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """An answer to `/ask`, shown after turn `after` and never part of the conversation."""
+
+    after: int
+    prompt: str
+    reply: str
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the widgets draw from. Changed only by `apply` and the `begin_…` methods."""
+
+    snapshot: p.Snapshot = field(default_factory=p.Snapshot)
+    prompt: str | None = None
+    """The prompt that replies are being written for."""
+    drafts: tuple[p.Draft, ...] = ()
+    offered: Pending | None = None
+    """The five replies on show; they stay, dimmed, after the lesson."""
+    chosen: Chosen | None = None
+    teaching: bool = False
+    progress: p.Learning | None = None
+    result: Outcome | None = None
+    """The outcome to show above the list, until the next prompt."""
+    queued: str | None = None
+    """A prompt that waits for the machine."""
+    asides: tuple[Aside, ...] = ()
+    problem: str | None = None
+    """The last failure, shown in the panel until the next thing that works."""
+    fatal: p.Failed | None = None
+
+    @property
+    def mode(self) -> Mode:
+        if self.fatal is not None:
+            return "broken"
+        if self.snapshot.phase == "loading":
+            return "loading"
+        if self.teaching:
+            return "learning"
+        if self.prompt is not None:
+            return "proposing"
+        return "choosing" if self.snapshot.pending is not None else "idle"
+
+    @property
+    def says(self) -> tuple[float, float] | None:
+        """P(reply) before and now, of the lesson under way or else the last one."""
+        if self.teaching and self.progress is not None:
+            return self.progress.p_before, self.progress.p_now
+        last = self.snapshot.last
+        return None if last is None or last.skipped is not None else (last.p_before, last.p_after)
+
+    def begin_prompt(self, prompt: str) -> None:
+        """Replies to `prompt` were asked for."""
+        self.prompt, self.drafts, self.queued, self.result, self.chosen = prompt, (), None, None, None
+        self.offered, self.problem = None, None
+
+    def begin_lesson(self, chosen: Chosen) -> None:
+        """`chosen` was sent to be taught."""
+        self.chosen, self.teaching, self.progress, self.problem = chosen, True, None, None
+
+    def apply(self, event: p.Event) -> None:
+        """Fold one event in."""
+        self.snapshot = event.snapshot
+        if event.snapshot.pending is not None and event.snapshot.pending != self.offered and not self.teaching:
+            self.offered = event.snapshot.pending
+        match event:
+            case p.Streaming(prompt=prompt, drafts=drafts):
+                self.prompt, self.drafts, self.result = prompt, drafts, None
+            case p.Proposed():
+                self.prompt, self.drafts, self.problem, self.chosen = None, (), None, None
+                self.offered = event.snapshot.pending
+            case p.Cancelled():
+                self.prompt, self.drafts = None, ()
+                self.offered = event.snapshot.pending
+            case p.Learning():
+                self.teaching, self.progress = True, event
+            case p.Taught(outcome=outcome):
+                self.teaching, self.progress, self.result = False, None, outcome
+                self.problem = outcome.skipped
+            case p.Undone():
+                self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
+                self.offered = event.snapshot.pending
+            case p.Answered(prompt=prompt, reply=reply):
+                self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, reply))[-ASIDES:]
+            case p.Changed():
+                if event.snapshot.pending is None and self.mode == "idle":
+                    self.offered, self.chosen, self.result = None, None, None
+                if event.snapshot.turns_total == 0:
+                    self.asides = ()
+            case p.Failed(message=message, fatal=fatal):
+                self.prompt, self.drafts, self.teaching, self.progress, self.chosen = None, (), False, None, None
+                self.offered, self.problem = event.snapshot.pending, message
+                if fatal:
+                    self.fatal = event
+            case _:
+                pass

@@ -1,0 +1,124 @@
+"""What a sent line does: a prompt, or one of the slash commands. The palette offers the same verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from theta_tui import protocol as p
+from theta_tui.config import change
+from theta_tui.errors import UsageError
+from theta_tui.text import is_blank
+from theta_tui.ui.screens.info import HelpScreen, StatsScreen
+from theta_tui.ui.slash import VERBS, Call, Completion, Mistake, Prompt, complete, read
+
+if TYPE_CHECKING:
+    from theta_tui.ui.screens.teach import TeachScreen
+
+
+class Verbs:
+    """The slash commands of one screen."""
+
+    def __init__(self, screen: TeachScreen) -> None:
+        self.screen = screen
+
+    def complete(self, line: str) -> list[Completion]:
+        """What could stand where `line` is."""
+        return complete(line, sorted(self.screen.app.available_themes))
+
+    def sent(self, text: str) -> None:
+        """The composer was sent. It keeps what could not be taken."""
+        screen = self.screen
+        what = read(text.strip() if text.lstrip().startswith("/") else text)
+        if isinstance(what, Mistake):
+            screen.tell(what.text, "warning")
+        elif isinstance(what, Call):
+            if self._call(what.verb, what.argument):
+                screen.composer.sent()
+        elif is_blank(what.text):
+            screen.composer.sent(remember=False)
+        elif screen.state.mode == "broken":
+            screen.tell("Theta has stopped; ctrl+q leaves", "error")
+        elif isinstance(what, Prompt):
+            screen.composer.sent()
+            screen.say(what.text)
+
+    def _call(self, verb: str, argument: str) -> bool:
+        """Carry out a command; whether the composer may be emptied."""
+        screen = self.screen
+        match verb:
+            case "correct":
+                return screen.correct(argument, None)
+            case "ask":
+                screen.send(p.Ask(screen.cleaned(argument)))
+            case "set":
+                return self._set(argument)
+            case "theme":
+                return self._theme(argument)
+            case "new":
+                screen.send(p.NewConversation())
+            case "stats":
+                screen.app.push_screen(StatsScreen(screen.state, screen.clock))
+            case "help":
+                self.help()
+            case "quit":
+                screen.app.run_worker(screen.app.action_quit(), exit_on_error=False)
+            case _:
+                return self._key(verb)
+        return True
+
+    def _key(self, verb: str) -> bool:
+        """The verbs that are keys too: they apply when the key would."""
+        screen = self.screen
+        action = {"undo": "undo", "regen": "again", "save": "save", "copy": "copy"}[verb]
+        if not screen.check_action(action, ()):
+            screen.tell(f"there is nothing to {verb} now", "warning")
+            return False
+        getattr(screen, f"action_{action}")()
+        return True
+
+    def _set(self, argument: str) -> bool:
+        screen = self.screen
+        name, value = argument.split(None, 1)
+        if name == "theme":
+            return self._theme(value.strip())
+        try:
+            screen.settings = change(screen.settings, name, value.strip())
+        except UsageError as error:
+            screen.tell(str(error), "warning")
+            return False
+        screen.send(p.Configure(name.replace("-", "_"), value.strip()))
+        screen.tell(f"{name} is {value.strip()}", "information")
+        return True
+
+    def _theme(self, name: str) -> bool:
+        app = self.screen.app
+        if not name:
+            app.search_themes()
+        elif name in app.available_themes:
+            app.theme = name
+        else:
+            self.screen.tell(f"there is no theme {name}; /theme and a space lists them", "warning")
+            return False
+        return True
+
+    def help(self) -> None:
+        """Keys and commands on one screen."""
+        self.screen.app.push_screen(HelpScreen())
+
+    def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """(title, help, what to do) of each verb, for the command palette; those with an argument fill the composer."""
+        for verb in VERBS:
+            title = f"/{verb.name} {verb.argument}".rstrip()
+            yield title, verb.about, self._chooser(verb.name, bool(verb.argument) and verb.name != "theme")
+
+    def _chooser(self, name: str, wants: bool) -> Callable[[], None]:
+        def choose() -> None:
+            if wants:
+                self.screen.focus_composer()
+                self.screen.composer.put(f"/{name} ")
+            else:
+                self._call(name, "")
+                self.screen.draw()
+
+        return choose

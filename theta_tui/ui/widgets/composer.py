@@ -1,0 +1,219 @@
+"""Where the person writes: several lines, a history, a popup that completes commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import TextArea
+
+from theta_tui.ui.bindings import SAY
+from theta_tui.ui.messages import ComposerChanged, Sent
+from theta_tui.ui.safe import Plain, join, plain
+from theta_tui.ui.slash import Completion
+from theta_tui.ui.widgets.editor import Editor
+
+REMEMBERED = 200
+POPUP_LINES = 6
+
+
+class Popup(Widget):
+    """The completions, one marked."""
+
+    ALLOW_SELECT = False
+
+    def __init__(self) -> None:
+        super().__init__(id="popup")
+        self.items: Sequence[Completion] = ()
+        self.at = 0
+
+    def show(self, items: Sequence[Completion]) -> None:
+        """Show `items`; nothing at all where there are none."""
+        if list(items) != list(self.items):
+            self.at = 0
+        self.items = items
+        self.display = bool(items)
+        self.refresh(layout=True)
+
+    def move(self, by: int) -> None:
+        """Mark the next or the previous."""
+        self.at = (self.at + by) % len(self.items)
+        self.refresh()
+
+    def render(self) -> Content:
+        first = max(0, min(self.at - POPUP_LINES // 2, len(self.items) - POPUP_LINES))
+        wide = max((len(item.shown) for item in self.items), default=0) + 2
+        lines = []
+        for at, item in list(enumerate(self.items))[first : first + POPUP_LINES]:
+            mark = at == self.at
+            name = "bold $primary" if mark else "$foreground"
+            lines.append(
+                join(("› " if mark else "  ", "$primary"), (item.shown.ljust(wide), name), (item.about, "$muted"))
+            )
+        return Content("\n").join(lines)
+
+
+class Prompt(Editor):
+    """The text itself. Up on the first line and down on the last go through the history."""
+
+    BINDINGS = [*SAY]
+
+    @property
+    def _composer(self) -> Composer:
+        composer = self.query_ancestor(Composer)
+        return composer
+
+    def action_send(self) -> None:
+        self._composer.send()
+
+    def action_tab(self) -> None:
+        if not self._composer.take():
+            self.screen.action_switch()  # type: ignore[attr-defined]
+
+    def action_escape(self) -> None:
+        if not self._composer.close_popup():
+            self.screen.action_escape()  # type: ignore[attr-defined]
+
+    def action_cursor_up(self, select: bool = False) -> None:
+        if select or not (self._composer.popup_move(-1) or (self.cursor_at_first_line and self._composer.older())):
+            super().action_cursor_up(select)
+
+    def action_cursor_down(self, select: bool = False) -> None:
+        if select or not (self._composer.popup_move(1) or (self.cursor_at_last_line and self._composer.newer())):
+            super().action_cursor_down(select)
+
+    def action_cursor_page_up(self) -> None:
+        self.screen.action_scroll(-1)  # type: ignore[attr-defined]
+
+    def action_cursor_page_down(self) -> None:
+        self.screen.action_scroll(1)  # type: ignore[attr-defined]
+
+
+class Composer(Vertical):
+    """The popup above, the text below. `completer` says what could complete a line."""
+
+    def __init__(self, completer: Callable[[str], list[Completion]], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.completer = completer
+        self.history: list[str] = []
+        self._at: int | None = None
+        self._draft = ""
+        self._closed_for: str | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Popup()
+        with Horizontal(id="say-box"):
+            yield Plain("› ", id="say-sign")
+            yield Prompt(id="say")
+
+    @property
+    def prompt(self) -> Prompt:
+        return self.query_one(Prompt)
+
+    @property
+    def popup(self) -> Popup:
+        return self.query_one(Popup)
+
+    @property
+    def text(self) -> str:
+        return self.prompt.text
+
+    def put(self, text: str) -> None:
+        """Let `text` stand in it, the cursor behind it."""
+        self.prompt.text = text
+        self.prompt.move_cursor(self.prompt.document.end)
+
+    def say(self, placeholder: str) -> None:
+        """What stands in it while it is empty."""
+        self.prompt.placeholder = plain(placeholder, one_line=True)
+
+    def send(self) -> None:
+        """Enter: the marked completion if it is not there yet, else the text."""
+        item = self._marked()
+        if item is not None and item.line.strip() != self.text.strip():
+            self.put(item.line)
+            if not item.final:
+                return
+        self._at = None
+        self.post_message(Sent(self.text))
+
+    def sent(self, remember: bool = True) -> None:
+        """The text was taken: remember it and be empty again."""
+        text = self.text
+        if remember and text.strip() and (not self.history or self.history[-1] != text):
+            self.history = [*self.history, text][-REMEMBERED:]
+        self._at = None
+        self.put("")
+
+    # --- history ---
+
+    def older(self) -> bool:
+        """Show what was sent before; whether there was anything."""
+        at = (len(self.history) if self._at is None else self._at) - 1
+        if at < 0:
+            return self._at is not None
+        if self._at is None:
+            self._draft = self.text
+        self._at = at
+        self.put(self.history[at])
+        return True
+
+    def newer(self) -> bool:
+        """The way back, down to what was being written."""
+        if self._at is None:
+            return False
+        self._at += 1
+        if self._at >= len(self.history):
+            self._at = None
+            self.put(self._draft)
+        else:
+            self.put(self.history[self._at])
+        return True
+
+    # --- popup ---
+
+    def on_mount(self) -> None:
+        self.popup.display = False
+
+    def on_text_area_changed(self, event: TextArea.Changed) -> None:
+        event.stop()
+        text = self.text
+        if self._at is not None and text != self.history[self._at]:
+            self._at = None  # what came from the history was changed: it is a new text now
+        if text != self._closed_for:
+            self._closed_for = None
+        items = [] if self._closed_for is not None or self._at is not None else self.completer(text)
+        if len(items) == 1 and items[0].line.strip() == text.strip():
+            items = []
+        self.popup.show(items)
+        self.post_message(ComposerChanged(text))
+
+    def _marked(self) -> Completion | None:
+        popup = self.popup
+        return popup.items[popup.at] if popup.display and popup.items else None
+
+    def popup_move(self, by: int) -> bool:
+        """Mark another completion; whether there is a popup."""
+        if self._marked() is None:
+            return False
+        self.popup.move(by)
+        return True
+
+    def take(self) -> bool:
+        """Take the marked completion; whether there was one."""
+        item = self._marked()
+        if item is None:
+            return False
+        self.put(item.line)
+        return True
+
+    def close_popup(self) -> bool:
+        """Put the popup away until the text changes; whether there was one."""
+        if self._marked() is None:
+            return False
+        self._closed_for = self.text
+        self.popup.show(())
+        return True

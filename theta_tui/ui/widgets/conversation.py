@@ -1,0 +1,162 @@
+"""The conversation so far, a line at a time: one widget however long it is, and only the lines in view are drawn.
+
+It stays at its end unless the person scrolled up. Short conversations stand at the bottom, close to the replies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.events import Resize
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+
+from theta_tui.lessons.records import Turn
+from theta_tui.ui.safe import plain, wrap
+
+Mark = Literal["pick", "correction", "brought", "aside", "skipped", "busy", ""]
+GUTTER = 8
+WIDE = 56
+"""From this width on the losses stand beside the marks, and a blank line between the turns."""
+MOST_LINES = 60
+SIGNS = {"pick": "✓", "correction": "✎", "brought": "·", "aside": "?", "skipped": "!", "busy": "…", "": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A prompt and its reply as they are shown; `figures` is the loss before and after."""
+
+    prompt: str
+    reply: str
+    mark: Mark = ""
+    number: int | None = None
+    figures: tuple[float, float] | None = None
+    pending: bool = False
+    """The reply is not decided: it is drawn dim."""
+
+    @classmethod
+    def of(cls, turn: Turn) -> Entry:
+        """A turn of the record."""
+        outcome = turn.outcome
+        if outcome is not None and outcome.skipped is not None:
+            return cls(turn.prompt, turn.reply, "skipped")
+        figures = None if outcome is None else (outcome.loss_before, outcome.loss_after)
+        return cls(turn.prompt, turn.reply, turn.kind, turn.pick if turn.kind == "pick" else None, figures)
+
+
+Piece = tuple[str, str]
+Line = tuple[Piece, ...]
+
+
+def lay_out(entry: Entry, width: int) -> list[Line]:
+    """The lines that an entry takes at `width` cells, as (text, style name) pieces."""
+    wide = width >= WIDE
+    sign = SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
+    right = sign
+    if wide:
+        figures = "" if entry.figures is None else f"{entry.figures[0]:.2f} → {entry.figures[1]:.2f}"
+        right = f"{sign:<4}{figures:>13}" if sign or figures else ""
+    room = cell_len(right) + (3 if wide else 2) if right else 2
+    body = max(6, width - GUTTER - room)
+    lines: list[Line] = []
+    for at, text in enumerate(_bounded(entry.prompt, max(6, width - GUTTER - 2))):
+        lines.append(((" you    " if at == 0 else " " * GUTTER, "who"), (text, "you")))
+    for at, text in enumerate(_bounded(entry.reply, body)):
+        style = "pending" if entry.pending else "theta"
+        line: list[Piece] = [(" theta  " if at == 0 else " " * GUTTER, "who"), (text, style)]
+        if at == 0 and right:
+            line.append((" " * max(1, width - GUTTER - cell_len(text) - cell_len(right) - 1), "theta"))
+            line.append((right[: len(sign)], entry.mark or "who"))
+            line.append((right[len(sign) :], "figures"))
+        lines.append(tuple(line))
+    return lines
+
+
+def _bounded(text: str, width: int) -> list[str]:
+    lines = wrap(text, width)
+    if len(lines) <= MOST_LINES:
+        return lines
+    return [*lines[: MOST_LINES - 1], f"… {len(lines) - MOST_LINES + 1} more lines"]
+
+
+class Conversation(ScrollView, can_focus=False):
+    """Draws entries. `show` replaces them all; what did not change is not laid out again."""
+
+    COMPONENT_CLASSES = {
+        f"conversation--{name}"
+        for name in ("who", "you", "theta", "pending", "figures", *(name for name in SIGNS if name), "welcome")
+    }
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.entries: tuple[Entry, ...] = ()
+        self.welcome: Sequence[str] = ()
+        self._lines: list[Line] = []
+        self._cache: dict[Entry, list[Line]] = {}
+        self._width = 0
+
+    def show(self, entries: Iterable[Entry]) -> None:
+        """Show `entries`, oldest first."""
+        entries = tuple(entries)
+        if entries != self.entries or not self._lines:
+            self.entries = entries
+            self._lay_out()
+
+    def on_resize(self, event: Resize) -> None:
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        size = self.scrollable_content_region.size
+        if not size.width or not size.height:
+            return
+        at_end = self.is_vertical_scroll_end or self._width == 0
+        if size.width != self._width:
+            self._cache, self._width = {}, size.width
+        self._cache = {entry: self._cache.get(entry) or lay_out(entry, size.width) for entry in self.entries}
+        roomy = size.width >= WIDE and self.app.size.height >= 30
+        lines: list[Line] = []
+        for entry in self.entries:
+            if lines and roomy:
+                lines.append(())
+            lines += self._cache[entry]
+        if not self.entries:
+            for text in self.welcome:
+                lines += [((" " * 2, "who"), (line, "welcome")) for line in wrap(text, max(6, size.width - 4))]
+        pad = max(0, size.height - len(lines) - (1 if roomy else 0))
+        self._lines = [()] * pad + lines
+        if roomy:
+            self._lines.append(())
+        self.virtual_size = Size(size.width, len(self._lines))
+        if at_end:
+            self.scroll_end(animate=False, immediate=True, x_axis=False)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        at = self.scroll_offset.y + y
+        base = self.visual_style
+        line = self._lines[at] if at < len(self._lines) else ()
+        content = Content("").join(
+            [plain(text, self.get_visual_style(f"conversation--{style}"), one_line=True) for text, style in line]
+        )
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(at)) is not None:
+            start, end = span
+            content = content.stylize(
+                self.screen.get_visual_style("screen--selection"), start, None if end < 0 else end
+            )
+        strip = Strip(content.render_segments(base), content.cell_length)
+        return strip.crop_extend(0, width, base.rich_style).apply_offsets(0, at)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        text = "\n".join("".join(piece for piece, _ in line) for line in self._lines)
+        return selection.extract(text), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        self.refresh()

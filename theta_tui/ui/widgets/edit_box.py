@@ -1,0 +1,51 @@
+"""The editor of a reply, in the place of the reply: Enter teaches, Esc leaves."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+
+from theta_tui.ui.bindings import EDIT
+from theta_tui.ui.messages import Corrected, EditLeft
+from theta_tui.ui.safe import Plain
+from theta_tui.ui.widgets.editor import Editor
+
+
+class ReplyEditor(Editor):
+    """Its Enter and Esc belong to the box around it."""
+
+
+class EditBox(Horizontal):
+    """A gutter like a row's, and the text."""
+
+    BINDINGS = [*EDIT]
+
+    def __init__(self) -> None:
+        super().__init__(id="edit-box")
+        self.edited: int | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Plain(" ✎   ", id="edit-sign")
+        yield ReplyEditor(id="edit-text")
+
+    @property
+    def editor(self) -> ReplyEditor:
+        return self.query_one(ReplyEditor)
+
+    def open(self, text: str, edited: int | None, sign: str) -> None:
+        """Show `text` to be changed, the cursor behind it."""
+        self.edited = edited
+        self.query_one("#edit-sign", Plain).show(f" ✎ {sign} " if edited is not None else f" {sign}   ")
+        self.editor.text = text
+        self.editor.move_cursor(self.editor.document.end)
+        self.display = True
+        self.editor.focus()
+
+    def action_teach(self) -> None:
+        self.post_message(Corrected(self.editor.text, self.edited))
+
+    def action_newline(self) -> None:
+        self.editor.action_newline()
+
+    def action_leave(self) -> None:
+        self.post_message(EditLeft())

@@ -1,0 +1,91 @@
+"""A text area for untrusted text: controls are visible and one cell wide, and the original is what comes out again.
+
+Textual's TextArea writes what it holds to the terminal, splits lines at characters that are no newline to us, and
+counts a control as no cell at all. So each hidden character is *held* as a private-use character (plane 16, one cell
+wide, in no font that people use), *shown* as its symbol, and given back as what it was.
+"""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual import events
+from textual.document._document import EditResult
+from textual.widgets import TextArea
+from textual.widgets.text_area import Edit
+
+from theta_tui.text import MAX_TEXT, repair, visible
+from theta_tui.ui.messages import Told
+
+_PLANE = 0x100000
+_TAGS = 0xE0000  # the invisible tag characters lie above what one plane can hold; they go where U+E000 would
+
+
+def hold(text: str) -> str:
+    """`text` with each hidden character as its stand-in."""
+    shown = visible(text)
+    if shown == text:
+        return text
+    return "".join(
+        char if char == seen else chr(_PLANE + (ord(char) if ord(char) < _TAGS else ord(char) - _TAGS + 0xE000))
+        for char, seen in zip(text, shown, strict=True)
+    )
+
+
+def release(held: str) -> str:
+    """What `hold` was given."""
+    if not held or max(held) < chr(_PLANE):
+        return held
+    return "".join(_released(char) for char in held)
+
+
+def _released(char: str) -> str:
+    code = ord(char) - _PLANE
+    if code < 0:
+        return char
+    original = chr(code if not 0xE000 <= code < 0xE080 else code - 0xE000 + _TAGS)
+    return original if visible(original) != original else char
+
+
+class Editor(TextArea):
+    """Multi-line, soft-wrapped, bounded."""
+
+    def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(hold(text), id=id, classes=classes, compact=True, highlight_cursor_line=False)
+
+    @property
+    def text(self) -> str:
+        return release(self.document.text)
+
+    @text.setter
+    def text(self, value: str) -> None:
+        self.load_text(hold(value))
+
+    @property
+    def selected_text(self) -> str:
+        return release(super().selected_text)
+
+    def get_line(self, line_index: int) -> Text:
+        return Text(visible(release(self.document.get_line(line_index))), end="", no_wrap=True)
+
+    def edit(self, edit: Edit) -> EditResult:
+        edit.text = hold(edit.text)
+        return super().edit(edit)
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        room = max(0, MAX_TEXT - len(self.text) + len(self.selected_text))
+        text, notices = repair(event.text, room)
+        if result := self._replace_via_keyboard(text, *self.selection):
+            self.move_cursor(result.end_location)
+        for notice in notices:
+            self.post_message(Told(notice))
+
+    def action_newline(self) -> None:
+        self._replace_via_keyboard("\n", *self.selection)
+
+    def action_cut(self) -> None:
+        start, end = self.selection
+        if start != end:
+            self.app.copy_to_clipboard(self.selected_text)
+            self._delete_via_keyboard(start, end)

@@ -1,0 +1,129 @@
+"""The learning panel: how the loss went, the proof of the last lesson, what the machine is doing.
+
+Every figure is one that the worker sent. A figure to come (what is kept, how far the model drifted) is one more
+`Section` in `compose`; nothing stands there until it is measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Sparkline, Static
+
+from theta_tui.text import percent
+from theta_tui.ui.clock import Clock
+from theta_tui.ui.safe import Plain, fit, join, plain
+from theta_tui.ui.state import State
+from theta_tui.ui.widgets.header import lessons, saved
+
+HUGE = 1e6
+
+
+def window(losses: Sequence[float], width: int) -> list[float]:
+    """The last losses that can be drawn at `width` cells: finite, bounded, a new list. One alone is drawn as two,
+    because Textual draws a single value as a full block."""
+    finite = [max(-HUGE, min(HUGE, loss)) for loss in losses if math.isfinite(loss)][-2 * max(1, width) :]
+    return finite * 2 if len(finite) == 1 else finite
+
+
+class Section(Vertical):
+    """A heading and what stands under it."""
+
+    def __init__(self, heading: str, *body: Widget, id: str) -> None:  # noqa: A002
+        super().__init__(Plain(heading, classes="heading"), *body, id=id)
+
+
+class LearningPanel(Vertical):
+    """Beside the conversation."""
+
+    def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.clock = clock
+        self._losses: tuple[float, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        yield Section("loss", Sparkline([], id="spark"), Static(id="loss", markup=False), id="loss-section")
+        yield Section("says it", Static(id="says", markup=False), Static(id="verdict", markup=False), id="says-section")
+        yield Section("taught", Static(id="taught", markup=False), id="taught-section")
+        yield Section("machine", Static(id="machine", markup=False), id="machine-section")
+        yield Section("problem", Plain(id="problem"), id="problem-section")
+
+    def _set(self, name: str, content: Content) -> None:
+        self.query_one(f"#{name}", Static).update(content)
+
+    def show(self, state: State) -> None:
+        """Draw `state`."""
+        shot, last = state.snapshot, state.snapshot.last
+        spark = self.query_one(Sparkline)
+        width = spark.size.width or 32
+        data = window(shot.losses, width)
+        if data != spark.data:
+            spark.data = data
+        spark.display = bool(data)
+        if state.teaching and state.progress is not None:
+            loss, taken = state.progress.loss, state.progress.steps
+            figures = [_number(loss), f"step {taken} of {state.progress.limit}"]
+        elif last is not None and last.skipped is None:
+            figures = [_number(last.loss_after), f"step {shot.step:,}", f"{last.seconds:.1f} s"]
+        elif shot.losses or shot.step:
+            figures = [_number(shot.losses[-1])] if shot.losses else []
+            figures.append(f"step {shot.step:,}")
+        else:
+            figures = []
+        self._set("loss", join((" · ".join(figures), "bold")) if figures else plain("no lesson yet", "$muted"))
+        says = state.says
+        if says is None:
+            self._set("says", plain("–", "$muted"))
+            self._set("verdict", plain("shown after a lesson", "$muted"))
+        else:
+            self._set("says", join((f"{percent(says[0])}  →  {percent(says[1])}", "bold")))
+            if state.teaching:
+                verdict = plain("learning …", "$muted")
+            elif last is not None and last.learned:
+                verdict = join(("✓ ", "$success bold"), ("now its own reply", "$muted"))
+            else:
+                verdict = plain("not its first reply yet", "$muted")
+            self._set("verdict", verdict)
+        room = max(12, self.content_size.width)
+        unsaved = f"{shot.unsaved} unsaved" if shot.unsaved else "all saved" if shot.saved_at is not None else ""
+        age = saved(shot, self.clock.now()) if shot.saved_at is not None or shot.unsaved else ""
+        self._set("taught", Content("\n").join([
+            join((fit(" · ".join(part for part in (lessons(shot.lessons), unsaved) if part), room), "bold")),
+            join((fit(age, room), "$muted")),
+        ]))  # fmt: skip
+        where = " · ".join(part for part in (shot.device, f"{shot.recipe} recipe" if shot.recipe else "") if part)
+        self._set("machine", Content("\n").join([
+            join((fit(shot.activity or shot.phase, room), "bold")),
+            join((fit(where, room), "$muted")),
+        ]))  # fmt: skip
+        problem = f"read-only: {shot.read_only}" if shot.read_only else state.problem
+        self.query_one("#problem", Plain).show(problem or "")
+        self.query_one("#problem-section").display = bool(problem)
+
+
+class LearningLine(Static):
+    """The panel in one line, for a narrow screen."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(markup=False, id=id)
+
+    def show(self, state: State) -> None:
+        """Draw `state`."""
+        last, says = state.snapshot.last, state.says
+        parts = []
+        if last is not None and last.skipped is None:
+            parts.append(f"loss {_number(last.loss_after)}")
+        if says is not None:
+            sign = " ✓" if last is not None and last.learned and not state.teaching else ""
+            parts.append(f"says it {percent(says[0])} → {percent(says[1])}{sign}")
+        text = state.problem or " · ".join(parts) or "no lesson yet"
+        self.update(plain(fit(text, max(8, self.content_size.width or self.app.size.width - 2)), "$muted"))
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "diverged"

@@ -1,0 +1,62 @@
+"""The line above the replies: it says what is going on, and fills up as the model comes to say what it is taught."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from theta_tui.ui.clock import Clock
+from theta_tui.ui.safe import fit, join
+from theta_tui.ui.words import RuleWords
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+FRAMES_A_SECOND = 8
+
+
+class Rule(Widget):
+    """`label` in words; `busy` turns a spinner; `filled` (0 to 1) is the share of the line drawn heavy."""
+
+    ALLOW_SELECT = False
+
+    label: reactive[str] = reactive("")
+    tone: reactive[str] = reactive("")
+    busy: reactive[bool] = reactive(False)
+    filled: reactive[float | None] = reactive(None)
+
+    def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.clock = clock
+
+    def show(self, words: RuleWords) -> None:
+        """Draw `words`."""
+        self.label, self.tone, self.busy, self.filled = words.label, words.tone, words.busy, words.filled
+
+    def on_mount(self) -> None:
+        self.set_interval(1 / FRAMES_A_SECOND, self._turn)
+
+    def _turn(self) -> None:
+        if self.busy and self.app.animation_level != "none":
+            self.refresh()
+
+    def render(self) -> Content:
+        width = self.content_size.width
+        spinner = ""
+        if self.busy:
+            spinner = "… "
+            if self.app.animation_level != "none":
+                spinner = SPINNER[int(self.clock.monotonic() * FRAMES_A_SECOND) % len(SPINNER)] + " "
+        label = fit(self.label, width - len(spinner) - 4)
+        if not label:
+            return join(("─" * width, "$hairline"))
+        used = cell_len(label) + len(spinner) + 4
+        rest = max(0, width - used)
+        tone = f"${self.tone}" if self.tone else "$muted"
+        pieces = [("─ ", "$hairline"), (spinner, "$primary"), (label, tone), ("  " if rest else "", "")]
+        if self.filled is None:
+            pieces.append(("─" * rest, "$hairline"))
+        else:
+            heavy = max(0, min(rest, round(rest * self.filled)))
+            pieces += [("━" * heavy, "$success"), ("─" * (rest - heavy), "$hairline")]
+        return join(*pieces)

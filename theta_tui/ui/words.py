@@ -1,0 +1,133 @@
+"""What the screen says about a state: the line above the replies, the placeholder, the conversation. No widgets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from theta_tui.text import percent
+from theta_tui.ui.state import State
+from theta_tui.ui.widgets.conversation import Entry
+
+WELCOME = (
+    "Say something below. Theta offers five replies.",
+    "Pick one with 1-5, or fix one with e: it learns at once, and shows you the proof.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What the editor is open for: candidate `index`, a free text (None), or the last turn (`turn`: its prompt)."""
+
+    prompt_id: str | None
+    index: int | None = None
+    turn: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """The line above the replies: words, a theme colour, whether something is under way, how far it is filled."""
+
+    label: str = ""
+    tone: str = ""
+    busy: bool = False
+    filled: float | None = None
+
+
+def says(before: float, now: float) -> str:
+    """`says it 2 % → 97 %`."""
+    return f"says it {percent(before)} → {percent(now)}"
+
+
+def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bool) -> RuleWords:
+    """What goes on, in a few words. `waiting`: the grace period; `in_list`: the replies have the focus."""
+    if state.fatal is not None:
+        return RuleWords("stopped · ^q leaves", "error")
+    if editing is not None:
+        if editing.turn is not None:
+            return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
+        what = f"edit reply {editing.index}" if editing.index is not None else "teach this text?"
+        return RuleWords(f"{what} · enter teaches · esc leaves", "accent")
+    match state.mode:
+        case "loading":
+            return RuleWords(
+                f"loading · {state.snapshot.activity}" if state.snapshot.activity else "loading", busy=True
+            )
+        case "proposing":
+            return RuleWords("writing five replies", busy=True)
+        case "learning":
+            progress = state.progress
+            if progress is None:
+                return RuleWords("learning", busy=True, filled=0.0)
+            words = f"learning · step {progress.steps} · {says(progress.p_before, progress.p_now)}"
+            return RuleWords(words, "success", True, progress.p_now)
+        case "choosing":
+            if waiting:
+                return RuleWords("five replies · one moment")
+            if state.snapshot.read_only:
+                return RuleWords("five replies · read-only: nothing can be taught", "warning")
+            return RuleWords("five replies" if in_list else "five replies · tab to pick")
+        case _:
+            result = state.result
+            if result is None:
+                return RuleWords()
+            if result.skipped is not None:
+                return RuleWords(f"nothing was learned: {result.skipped}", "warning")
+            word, tone = ("learned", "success") if result.learned else ("taught", "")
+            return RuleWords(f"{word} · {says(result.p_before, result.p_after)}", tone, False, result.p_after)
+
+
+def placeholder(state: State) -> str:
+    """What stands in an empty composer."""
+    match state.mode:
+        case "broken":
+            return "Theta has stopped"
+        case "loading":
+            return "say something; it waits for the model"
+        case "choosing":
+            return "say something else, or pick"
+        case "proposing":
+            return "esc stops"
+        case "learning":
+            return "learning …"
+        case _:
+            return "say something" if state.snapshot.turns else "say something to begin"
+
+
+def entries(state: State) -> list[Entry]:
+    """The conversation as it is shown: the turns with what was asked beside them, then what is under way."""
+    shot = state.snapshot
+    first = shot.turns_total - len(shot.turns)
+    shown: list[Entry] = []
+    asides = list(state.asides)
+
+    def beside(until: int) -> None:
+        while asides and asides[0].after <= until:
+            aside = asides.pop(0)
+            shown.append(Entry(aside.prompt, aside.reply, "aside"))
+
+    for at, turn in enumerate(shot.turns):
+        beside(first + at)
+        busy = state.teaching and turn.outcome is None and turn.kind != "brought"
+        shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
+    beside(shot.turns_total + 1)
+    if state.teaching and state.chosen is not None:
+        if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
+            shown.append(Entry(state.chosen.prompt, state.chosen.reply, "busy"))
+    elif state.prompt is not None:
+        shown.append(Entry(state.prompt, "…", pending=True))
+    elif shot.pending is not None:
+        shown.append(Entry(shot.pending.prompt, "…", pending=True))
+    if state.queued is not None:
+        shown.append(Entry(state.queued, "… waits for the machine", pending=True))
+    return shown
+
+
+def asked(state: State) -> str:
+    """The prompt that the replies on show are for, where there is no room for the conversation."""
+    if state.prompt is not None:
+        return state.prompt
+    if state.teaching and state.chosen is not None:
+        return state.chosen.prompt
+    if state.snapshot.pending is not None:
+        return state.snapshot.pending.prompt
+    return state.queued or ""
