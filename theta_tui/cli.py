@@ -138,7 +138,7 @@ def teach(
         return
     index = None if answer is None or for_prompt is not None else _pick(answer)
     reply = text if text is not None else _no_command(answer or "")
-    with _teacher(call) as teacher:
+    with _teacher(call, needs_prompt=for_prompt is None, prompt_id=prompt_id) as teacher:
         if for_prompt is not None:
             outcome = teacher.teach(for_prompt, reply)
         elif index is not None:
@@ -233,10 +233,17 @@ def doctor(call: Invocation) -> None:
 
 
 @contextmanager
-def _teacher(call: Invocation, *, write: bool = True) -> Iterator[Teacher]:
-    """A loaded Teacher, closed afterwards. A checkpoint is written when coming back would cost many lessons."""
+def _teacher(
+    call: Invocation, *, write: bool = True, needs_prompt: bool = False, prompt_id: str | None = None
+) -> Iterator[Teacher]:
+    """A loaded Teacher, closed afterwards. What cannot be answered is refused before the model is loaded.
+
+    A checkpoint is written when coming back would otherwise cost many lessons.
+    """
     record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
     try:
+        if needs_prompt:
+            record.waiting(prompt_id)
         from theta_tui.teacher import Teacher
 
         teacher = Teacher(record)

@@ -7,6 +7,7 @@ before it is printed; JSON escapes it instead. Imports neither torch nor textual
 from __future__ import annotations
 
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -143,6 +144,11 @@ def run(app: typer.Typer) -> NoReturn:
             # The reader has gone: nothing is left to say to it.
             sys.stdout = None  # type: ignore[assignment]
             sys.exit(1)
+        except Exception as error:
+            if os.environ.get("THETA_DEBUG"):
+                raise
+            words = f"this should not have happened ({type(error).__name__}: {error}); THETA_DEBUG=1 shows where"
+            _complain(words, 1, "unexpected", as_json)
 
 
 def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:

@@ -67,6 +67,17 @@ class HomeRecord:
         self.journal.roll_back(entry)
         self.story = Story.of(self.journal.entries)
 
+    def waiting(self, prompt_id: str | None = None) -> Pending:
+        """The kept prompt; PromptError (exit 3) where there is none, or not the one that is meant."""
+        waiting = self.pending
+        if waiting is None:
+            raise PromptError("no prompt waits for an answer; ask one first: theta prompt TEXT")
+        if prompt_id is not None and prompt_id != waiting.prompt_id:
+            raise PromptError(
+                f"the prompt {prompt_id} was answered or replaced; {waiting.prompt_id} waits now", name="stale_prompt"
+            )
+        return waiting
+
     def withdraw_last(self) -> Lesson:
         """Take back the last lesson. The prompt that it answered waits again, with the replies offered then.
 

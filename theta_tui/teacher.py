@@ -287,7 +287,7 @@ class Teacher:
 
     def pick(self, index: int, *, prompt_id: str | None = None, **hooks: Any) -> Outcome:
         """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`."""
-        waiting = self.waiting(prompt_id)
+        waiting = self.record.waiting(prompt_id)
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
@@ -295,7 +295,7 @@ class Teacher:
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
-        waiting = self.waiting(prompt_id)
+        waiting = self.record.waiting(prompt_id)
         text = self._clean(text, "reply")
         return self._teach(self._exchange("correction", waiting.prompt, text, waiting, edited=edited), **hooks)
 
@@ -316,7 +316,7 @@ class Teacher:
 
     def pass_over(self, prompt_id: str | None = None) -> None:
         """None of these: journalled, because it tells something; nothing is learned."""
-        waiting = self.waiting(prompt_id)
+        waiting = self.record.waiting(prompt_id)
         self.record.append(self._exchange("none", waiting.prompt, "", waiting))
         self.record.keep(None)
 
@@ -433,17 +433,6 @@ class Teacher:
         if is_blank(text):
             raise TeachError(f"the {what} is empty; nothing was learned", name="blank", code=2)
         return text
-
-    def waiting(self, prompt_id: str | None = None) -> Pending:
-        """The kept prompt; PromptError (exit 3) where there is none, or not the one that is meant."""
-        waiting = self.pending
-        if waiting is None:
-            raise PromptError("no prompt waits for an answer; ask one first: theta prompt TEXT")
-        if prompt_id is not None and prompt_id != waiting.prompt_id:
-            raise PromptError(
-                f"the prompt {prompt_id} was answered or replaced; {waiting.prompt_id} waits now", name="stale_prompt"
-            )
-        return waiting
 
     def _exchange(self, kind: Kind, prompt: str, reply: str, waiting: Pending | None, **more: Any) -> Exchange:
         return Exchange(

@@ -183,7 +183,7 @@ class Worker:
             case Propose(prompt=prompt):
                 self._propose(queued.number, prompt, again=False)
             case Regenerate(prompt_id=prompt_id):
-                self._propose(queued.number, teacher.waiting(prompt_id).prompt, again=True)
+                self._propose(queued.number, teacher.record.waiting(prompt_id).prompt, again=True)
             case Pick(prompt_id=prompt_id, index=index):
                 self._teach(lambda hooks: teacher.pick(index, prompt_id=prompt_id, **hooks))
             case Correct(text=text, prompt_id=None):
@@ -196,6 +196,7 @@ class Worker:
                 self._report(Changed(self._snapshot()))
             case Undo():
                 self._state("learning", "undoing")
+                self._report(Changed(self._snapshot()))
                 lesson = teacher.undo(self._stage)
                 self._last = None
                 self._rest()
@@ -221,6 +222,7 @@ class Worker:
         self._state("proposing", "writing five replies")
         blank = tuple(Draft(index, "") for index in range(1, 6))
         self._report(Streaming(prompt, blank, self._snapshot()))
+        self._reported = 0.0
 
         def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
             if self._due():
@@ -238,6 +240,8 @@ class Worker:
 
     def _teach(self, lesson: Callable[[dict[str, Any]], Outcome]) -> None:
         self._state("learning", "learning")
+        self._report(Changed(self._snapshot()))
+        self._reported = 0.0
 
         def progress(now: Any) -> None:
             if self._due():

@@ -43,7 +43,7 @@ def parse(data: bytes) -> tuple[Turns, list[str]]:
     marks = list(_MARK.finditer(text))
     ends = [mark.start() for mark in marks[1:]] + [len(text)]
     messages = [
-        (mark.group(1), _unescaped(text[mark.end() : end].strip())) for mark, end in zip(marks, ends, strict=True)
+        (mark.group(1), _unescaped(text[mark.end() : end].strip())) for mark, end in zip(marks, ends, strict=False)
     ]
     left_out = 1 if text[: marks[0].start() if marks else len(text)].strip() else 0
     turns: list[tuple[str, str]] = []

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from theta_tui.errors import HomeError, JournalError
 from theta_tui.home import fsync_folder, write_all
-from theta_tui.lessons.codec import BadLineError, NewerError, decode, encode
+from theta_tui.lessons.codec import BadLineError, NewerError, decode, encode, heads
 from theta_tui.lessons.records import Record
 
 
@@ -148,7 +148,7 @@ class Journal:
                 )
                 return b""
             except BadLineError as error:
-                if offset + len(line) == len(data):
+                if offset + len(line) == len(data) and heads(line) <= 1:
                     return line
                 self.read_only = self._damaged = (
                     f"it is damaged at byte {offset} of {self.path} ({error}); the {len(self.entries)} records before "

@@ -1,0 +1,90 @@
+"""Settings: flags > environment > the home's file > the person's file > default, and every mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from theta_tui import config
+from theta_tui.config import Settings, load_settings
+from theta_tui.errors import UsageError
+
+
+@pytest.fixture
+def person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The person's config.toml, not yet written."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setattr("sys.platform", "linux")
+    path = tmp_path / "config" / "theta" / "config.toml"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_each_source_wins_over_the_next(person: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    assert load_settings({"home": home}, {}).temperature == Settings().temperature
+    person.write_text("temperature = 0.1\nseed = 1\nrecipe = 'classic'\ntop_k = 5")
+    (home / "config.toml").write_text("temperature = 0.2\nseed = 2\nrecipe = 'default'")
+    assert load_settings({"home": home}, {}).temperature == 0.2
+    environ = {"THETA_TEMPERATURE": "0.3", "THETA_SEED": "3", "THETA_HOME": str(home)}
+    assert load_settings({}, environ).temperature == 0.3
+    found = load_settings({"temperature": 0.4, "seed": None}, environ)
+    assert (found.temperature, found.seed, found.recipe, found.top_k) == (0.4, 3, "default", 5)
+    assert found.home == home
+
+
+def test_the_home_is_absolute_and_has_a_default(person: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings({"home": "here"}, {}).home == tmp_path / "here"
+    assert load_settings({}, {}).home.name == "theta"
+    assert load_settings({"home": "here"}, {}).context_path == tmp_path / "here" / "context.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("temperature", "warm"), ("temperature", "nan"), ("temperature", "-1"), ("top_p", "0"), ("max_tokens", "0"),
+        ("max_tokens", "1.5"), ("recipe", "slow"), ("device", "tpu"), ("seed", "x"), ("offline", "perhaps"),
+        ("grace", "60"),
+    ],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_names_where_it_came_from(person: Path, name: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"THETA_{name.upper()}"):
+        load_settings({}, {f"THETA_{name.upper()}": value})
+
+
+def test_an_unknown_key_or_a_broken_file_is_named(person: Path) -> None:
+    person.write_text("temprature = 1")
+    with pytest.raises(UsageError, match=r"config\.toml.*temprature"):
+        load_settings({}, {})
+    person.write_text("temperature = ")
+    with pytest.raises(UsageError, match="not valid TOML"):
+        load_settings({}, {})
+    person.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_settings({}, {})
+
+
+def test_keys_can_be_remapped_in_the_file(person: Path) -> None:
+    person.write_text("[keymap]\n'candidates.edit' = 'f2'\n[keymap.app]\nsave = 'f5'")
+    assert load_settings({}, {}).keymap == {"candidates.edit": "f2", "app.save": "f5"}
+
+
+def test_some_settings_change_while_it_runs() -> None:
+    assert config.change(Settings(), "top-p", "0.5").top_p == 0.5
+    with pytest.raises(UsageError, match="cannot be changed"):
+        config.change(Settings(), "model", "x")
+    with pytest.raises(UsageError, match="number from 0 to 5"):
+        config.change(Settings(), "temperature", "hot")
+
+
+def test_what_is_persisted_is_read_again_and_comments_stay(person: Path, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("# mine\ntop_k = 3\n")
+    config.persist(tmp_path, "theme", "nord")
+    config.persist(tmp_path, "theme", "dracula")
+    assert "# mine" in (tmp_path / "config.toml").read_text()
+    found = load_settings({"home": tmp_path}, {})
+    assert (found.theme, found.top_k) == ("dracula", 3)

@@ -1,0 +1,58 @@
+"""Which room may import which: proven in a fresh process, by what it then has loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "textual", "tokenizers", "numpy")
+
+
+def loaded_after(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after `code`."""
+    script = f"{code}\nimport sys\nprint(*sorted({{name for name in sys.modules}}))"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
+        "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
+        "theta_tui.mind.model_files", "theta_tui.mind.recipes",
+    ],
+)  # fmt: skip
+def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
+    assert not loaded_after(f"import {module}").intersection(HEAVY)
+
+
+def test_the_screen_never_loads_torch() -> None:
+    loaded = loaded_after("import theta_tui.ui.app, theta_tui.screen")
+    assert "textual" in loaded
+    assert not loaded.intersection({"torch", "transformers", "tokenizers"})
+
+
+def test_the_model_never_loads_textual_nor_the_record() -> None:
+    rooms = "language_model, candidates, learner, recall, checkpoint"
+    loaded = loaded_after(f"from theta_tui.mind import {rooms}")
+    assert "torch" in loaded
+    assert "textual" not in loaded
+    assert not {name for name in loaded if name.startswith(("theta_tui.lessons", "theta_tui.ui", "theta_tui.worker"))}
+
+
+def test_the_record_knows_no_model() -> None:
+    loaded = loaded_after("from theta_tui.lessons import journal, context, pending, story")
+    assert not {name for name in loaded if name.startswith(("theta_tui.mind", "theta_tui.ui"))}
+
+
+def test_help_and_history_load_no_torch() -> None:
+    for arguments in (["--help"], ["history"], ["lessons"], ["stats"], ["undo", "-h"]):
+        loaded = loaded_after(
+            f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "
+            "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli import main\n"
+            "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
+        )
+        assert not loaded.intersection(HEAVY)

@@ -1,0 +1,282 @@
+"""The record of a home: the story that a journal tells, the conversation file, the kept prompt, the one writer."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from theta_tui.config import Settings
+from theta_tui.errors import HomeBusyError, HomeError, PromptError
+from theta_tui.lessons.journal import Journal
+from theta_tui.lessons.records import Candidate, Exchange, Failure, Fresh, Kind, Learned, Outcome, Pending, Withdraw
+from theta_tui.lessons.story import Story
+from theta_tui.record import HomeRecord
+
+CANDIDATES = tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", lock_wait=0.1)
+
+
+def lesson(record: HomeRecord, prompt: str, reply: str, kind: Kind = "pick", skipped: str | None = None) -> int:
+    """Teach without a model: an exchange and its outcome, as the Teacher journals them."""
+    seq = record.append(Exchange(kind, prompt, reply, CANDIDATES, {}, pick=1, prompt_id="id")).seq
+    number = record.story.lesson(seq).number
+    outcome = Outcome(number, kind, prompt, reply, 2.0, 0.5, 0.1, 0.9, 1, number, True, 0.1, (2.0, 0.5), skipped)
+    record.append(Learned(seq, outcome, "machine"))
+    record.write_context()
+    return seq
+
+
+def replies(record: HomeRecord) -> list[str]:
+    return [turn.reply for turn in record.story.turns]
+
+
+def test_the_story_survives_a_restart(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    lesson(record, "b", "2", "correction")
+    record.close()
+    again = HomeRecord.open(settings)
+    assert again.story.turns == record.story.turns
+    assert [turn.outcome.loss_after for turn in again.story.turns if turn.outcome] == [0.5, 0.5]
+    assert again.story.losses(3) == (0.5, 2.0, 0.5)
+    again.close()
+
+
+def test_a_lesson_knows_the_conversation_before_it(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    lesson(record, "b", "2")
+    record.begin_conversation()
+    lesson(record, "c", "3")
+    assert [item.context for item in record.story.lessons] == [(), (("a", "1"),), ()]
+    assert replies(record) == ["3"]
+    record.close()
+
+
+def test_undo_takes_the_turn_away_and_brings_the_prompt_back(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    before = settings.context_path.read_bytes()
+    lesson(record, "b", "2")
+    undone = record.withdraw_last()
+    assert undone.exchange.prompt == "b"
+    assert settings.context_path.read_bytes() == before
+    assert record.pending is not None
+    assert (record.pending.prompt, record.pending.candidates) == ("b", CANDIDATES)
+    lesson(record, "c", "3")
+    assert record.story.lessons[-1].context == (("a", "1"),)
+    assert [item.exchange.prompt for item in record.story.live] == ["a", "c"]
+    folded = Story.of(record.journal.entries)
+    assert folded.turns == record.story.turns
+    assert [item.context for item in folded.live] == [item.context for item in record.story.live]
+    record.close()
+
+
+def test_undo_goes_back_one_lesson_at_a_time_and_then_says_so(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    lesson(record, "b", "2")
+    assert [record.withdraw_last().exchange.prompt for _ in range(2)] == ["b", "a"]
+    with pytest.raises(PromptError, match="nothing to undo"):
+        record.withdraw_last()
+    record.close()
+
+
+def test_a_correction_of_an_earlier_turn_takes_its_place_until_it_is_undone(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    seq = lesson(record, "a", "1")
+    record.append(Exchange("correction", "a", "better", (), {}, replaces=seq))
+    assert replies(record) == ["better"]
+    assert record.story.lessons[-1].context == ()
+    record.append(Withdraw(record.journal.last_seq))
+    assert replies(record) == ["1"]
+    record.close()
+
+
+def test_a_lesson_that_failed_leaves_no_turn_and_one_that_was_skipped_does(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    seq = record.append(Exchange("pick", "a", "1", CANDIDATES, {}, pick=1)).seq
+    record.append(Failure("no memory", seq))
+    assert replies(record) == []
+    lesson(record, "b", "2", skipped="the loss was not finite")
+    assert replies(record) == ["2"]
+    assert record.story.live == []
+    record.close()
+
+
+def test_none_of_these_is_kept_in_the_journal_but_is_no_lesson(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    record.append(Exchange("none", "a", "", CANDIDATES, {}))
+    assert record.story.lessons == []
+    assert record.story.turns == []
+    assert record.journal.last_seq == 1
+    record.close()
+
+
+def test_an_edited_conversation_file_is_the_conversation_from_then_on(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    record.close()
+    settings.context_path.write_text("<|user|> x <|assistant|> y\n<|user|> more <|assistant|> turns\n")
+    again = HomeRecord.open(settings)
+    assert again.story.dialogue == (("x", "y"), ("more", "turns"))
+    assert any("changed by hand" in notice for notice in again.take_notices())
+    assert len(again.story.live) == 1
+    seqs = again.journal.last_seq
+    again.close()
+    third = HomeRecord.open(settings)
+    assert third.journal.last_seq == seqs
+    third.close()
+
+
+def test_a_turn_deleted_by_hand_stays_deleted(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    lesson(record, "b", "2")
+    record.close()
+    settings.context_path.write_text("<|user|> a <|assistant|> 1\n")
+    again = HomeRecord.open(settings)
+    assert replies(again) == ["1"]
+    again.close()
+
+
+def test_a_conversation_file_that_a_crash_left_behind_is_written_again(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    seq = record.append(Exchange("pick", "b", "2", CANDIDATES, {}, pick=1)).seq
+    record.append(Learned(seq, Outcome(2, "pick", "b", "2", 1, 1, 0, 0, 1, 2, True, 0.1), "m"))
+    record.close()  # before write_context: as after a crash
+    again = HomeRecord.open(settings)
+    assert replies(again) == ["1", "2"]
+    assert settings.context_path.read_bytes().count(b"\n") == 2
+    assert again.take_notices() == []
+    again.close()
+
+
+def test_a_deleted_conversation_file_is_written_again(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    record.close()
+    settings.context_path.unlink()
+    HomeRecord.open(settings).close()
+    assert settings.context_path.read_bytes() == b"<|user|> a <|assistant|> 1\n"
+
+
+def test_a_conversation_can_be_brought_along(settings: Settings, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.md"
+    mine.write_text("<|user|> hello <|assistant|> Hi!\n")
+    record = HomeRecord.open(Settings(home=settings.home, context=mine))
+    assert replies(record) == ["Hi!"]
+    record.append(Fresh())
+    record.write_context()
+    assert mine.read_bytes() == b""
+    record.close()
+
+
+def test_the_kept_prompt_comes_back_and_goes(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    with pytest.raises(PromptError, match="no prompt waits"):
+        record.waiting()
+    record.keep(Pending("abcd", "hello \x1b", CANDIDATES))
+    record.close()
+    again = HomeRecord.open(settings)
+    assert again.waiting("abcd").prompt == "hello \x1b"
+    with pytest.raises(PromptError, match="abcd waits now"):
+        again.waiting("other")
+    again.keep(None)
+    again.close()
+    assert HomeRecord.read(settings).pending is None
+
+
+@pytest.mark.parametrize("data", [b"", b"{", b'{"schema":2}', b"\xff", b"[" * 100_000, b'{"schema":1,"candidates":[]}'])
+def test_a_broken_kept_prompt_is_ignored_with_notice(settings: Settings, data: bytes) -> None:
+    settings.home.mkdir()
+    (settings.home / "pending.json").write_bytes(data)
+    record = HomeRecord.read(settings)
+    assert record.pending is None
+    assert any("pending.json" in notice for notice in record.take_notices())
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_home(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    code = (
+        "import sys; from pathlib import Path; from theta_tui.config import Settings; "
+        "from theta_tui.record import HomeRecord; HomeRecord.open(Settings(home=Path(sys.argv[1]), lock_wait=0.1))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, settings.home], capture_output=True, text=True, check=False)
+    assert "HomeBusyError" in run.stderr
+    assert f"process {os.getpid()}" in run.stderr
+    record.close()
+    run = subprocess.run([sys.executable, "-c", code, settings.home], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_lock_of_a_dead_process_is_free_at_once(settings: Settings) -> None:
+    code = (
+        "import os, signal, sys; from pathlib import Path; from theta_tui.config import Settings; "
+        "from theta_tui.record import HomeRecord; r = HomeRecord.open(Settings(home=Path(sys.argv[1]))); "
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, settings.home], check=False)
+    HomeRecord.open(settings).close()
+
+
+def test_readers_need_no_lock_and_make_no_home(settings: Settings) -> None:
+    assert HomeRecord.read(settings).story.turns == []
+    assert not settings.home.exists()
+    writer = HomeRecord.open(settings)
+    lesson(writer, "a", "1")
+    assert replies(HomeRecord.read(settings)) == ["1"]
+    with pytest.raises(HomeBusyError):
+        HomeRecord.open(settings)
+    writer.close()
+
+
+def test_what_a_home_holds_is_its_owners_alone(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    record.keep(Pending("abcd", "hello", CANDIDATES))
+    record.close()
+    assert settings.home.stat().st_mode & 0o777 == 0o700
+    for path in settings.home.iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(HomeError, match=str(tmp_path / "file" / "home")):
+        HomeRecord.open(Settings(home=tmp_path / "file" / "home"))
+
+
+def test_a_linked_conversation_file_stays_a_link(settings: Settings, tmp_path: Path) -> None:
+    settings.home.mkdir()
+    (tmp_path / "real.md").write_bytes(b"")
+    settings.context_path.symlink_to(tmp_path / "real.md")
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    record.close()
+    assert settings.context_path.is_symlink()
+    assert b"<|user|> a" in (tmp_path / "real.md").read_bytes()
+
+
+def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    lesson(record, "b", "2")
+    record.close()
+    path = settings.home / "journal.jsonl"
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b'"prompt":"b"', b'"prompt":"B"', 1))
+    damaged = HomeRecord.open(settings)
+    assert replies(damaged) == ["1"]
+    assert damaged.read_only is not None
+    damaged.close()
+    assert Journal.read(path).damaged is not None

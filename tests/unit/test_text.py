@@ -1,0 +1,77 @@
+"""Untrusted text: nothing that is shown can control a terminal, nothing that is stored is lost."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theta_tui import text
+
+PAYLOADS = [
+    "\x1b]52;c;aGk=\x07", "\x1b[31m", "\x9b2J", "\x9d0;title\x9c", "a\rb", "\x00", "\x08", "\u202eabc\u202c",
+    "\u2066x\u2069", "\ud800", "\u200b", "\ufeff", "\u2028", "\x7f", "\U000e0041", "\x1bP1$r\x1b\\",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_control_is_left(payload: str) -> None:
+    shown = text.visible(payload)
+    assert len(shown) == len(payload)
+    assert shown != payload
+    assert text.visible(shown) == shown
+    shown.encode("utf-8")
+
+
+def test_ordinary_text_is_untouched() -> None:
+    for ordinary in ("Hello, world!\n\tyes", "naïve 東京 🙂 👩‍🚀", "[/] [b] <|end|>", "e\u0301"):
+        assert text.visible(ordinary) == ordinary
+
+
+def test_a_line_stays_a_line() -> None:
+    assert text.visible("a\nb\tc", one_line=True) == "a␊b␉c"
+
+
+@given(st.text(alphabet=st.characters()))
+def test_positions_are_kept(original: str) -> None:
+    assert len(text.visible(original)) == len(original)
+    assert len(text.visible(original, one_line=True)) == len(original)
+
+
+def test_surrogates_and_length_are_repaired_with_notice() -> None:
+    assert text.repair("fine") == ("fine", [])
+    repaired, notices = text.repair("a\ud83db")
+    assert (repaired, len(notices)) == ("a\ufffdb", 1)
+    repaired, notices = text.repair("x" * 200_000)
+    assert (len(repaired), len(notices)) == (text.MAX_TEXT, 1)
+
+
+def test_controls_are_kept_by_repair() -> None:
+    assert text.repair("a\x1b[0m\r\n\u202e")[0] == "a\x1b[0m\n\u202e"
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\n\t", "\u200b", "\x00", "\u2028\ufeff"])
+def test_nothing_to_say_is_blank(blank: str) -> None:
+    assert text.is_blank(blank)
+    assert not text.is_blank(blank + "x")
+
+
+def test_replies_that_differ_in_form_only_are_the_same() -> None:
+    assert text.normalised("  Hello,  there! ") == text.normalised("hello, there") == "hello, there"
+    assert text.normalised("Hello there") != text.normalised("Hello, their")
+
+
+@pytest.mark.parametrize(
+    ("p", "shown"),
+    [
+        (0, "<0.01 %"),
+        (0.0004, "0.04 %"),
+        (0.021, "2.1 %"),
+        (0.02, "2 %"),
+        (0.31, "31 %"),
+        (0.997, "99.7 %"),
+        (1, "100 %"),
+    ],
+)
+def test_probabilities_read_well(p: float, shown: str) -> None:
+    assert text.percent(p) == shown
