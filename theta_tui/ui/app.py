@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from textual.app import App, SystemCommand
+from textual.binding import Binding
 from textual.screen import Screen
 
 from theta_tui.config import Settings
@@ -126,6 +127,11 @@ class ThetaApp(App[int]):
     def send(self, command: Command) -> None:
         """Hand a command to the worker."""
         self.worker.send(command)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Words where Textual has a symbol that some fonts lack."""
+        words = {"enter": "enter", "shift+enter": "shift+enter", "up": "↑", "down": "↓"}
+        return words.get(binding.key) or super().get_key_display(binding)
 
     def tell(self, text: str, severity: str = "information") -> None:
         """A toast, letter for letter."""

@@ -117,7 +117,7 @@ class State:
                     self.asides = ()
             case p.Failed(message=message, fatal=fatal):
                 self.prompt, self.drafts, self.teaching, self.progress, self.chosen = None, (), False, None, None
-                self.offered, self.problem = event.snapshot.pending, message
+                self.offered, self.problem = event.snapshot.pending, None if fatal else message
                 if fatal:
                     self.fatal = event
             case _:

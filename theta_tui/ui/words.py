@@ -9,8 +9,9 @@ from theta_tui.ui.state import State
 from theta_tui.ui.widgets.conversation import Entry
 
 WELCOME = (
-    "Say something below. Theta offers five replies.",
-    "Pick one with 1-5, or fix one with e: it learns at once, and shows you the proof.",
+    "Say something below, and five replies come back.",
+    "1-5 picks one, e fixes one in place.",
+    "Theta learns it at once, and shows you the proof.",
 )
 
 
@@ -86,7 +87,7 @@ def placeholder(state: State) -> str:
         case "choosing":
             return "say something else, or pick"
         case "proposing":
-            return "esc stops"
+            return "writing … esc stops"
         case "learning":
             return "learning …"
         case _:

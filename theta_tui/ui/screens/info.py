@@ -34,6 +34,8 @@ class InfoScreen(ModalScreen[None]):
         Binding("pagedown,space", "scroll(10)", "page down", show=False, id="info.page_down"),
     ]
     heading = ""
+    column = 13
+    """Least width of the left column, so that the tables of one screen stand in line."""
 
     def tables(self) -> Iterable[tuple[str, Rows]]:
         """(heading, rows) of each part."""
@@ -49,7 +51,7 @@ class InfoScreen(ModalScreen[None]):
             yield Static(join(("esc", "bold $footer-key-foreground"), (" close", "$muted")), id="info-foot")
 
     def _table(self, rows: list[tuple[str, str]]) -> Content:
-        wide = max((len(left) for left, _ in rows), default=0) + 2
+        wide = max(self.column, max((len(left) for left, _ in rows), default=0) + 2)
         return Content("\n").join(
             [join((left.ljust(wide), "bold $primary")) + plain(right, one_line=True) for left, right in rows]
         )
@@ -65,6 +67,7 @@ class HelpScreen(InfoScreen):
     """What can be pressed and said, with the person's own keys."""
 
     heading = "θ  keys and commands"
+    column = 19
 
     def tables(self) -> Iterable[tuple[str, Rows]]:
         yield "with the replies", self._keys(PICK)

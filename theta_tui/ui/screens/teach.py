@@ -103,7 +103,7 @@ class TeachScreen(Screen[None]):
             return
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
-        self.conversation.show(entries(state))
+        self.conversation.show(entries(state), state.fatal.message if state.fatal is not None else "")
         self.query_one(LearningPanel).show(state)
         self.query_one(LearningLine).show(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
@@ -137,15 +137,19 @@ class TeachScreen(Screen[None]):
         if name == "say.newline":
             return not self.composer.text
         if name == "say.send":
-            return not self.composer.text and self.state.mode == "choosing"
-        return name == "say.tab" and self.state.mode != "choosing"
+            return self.state.mode == "broken" or (
+                not self.composer.text and self.state.mode not in {"idle", "loading"}
+            )
+        return name == "say.tab" and self.state.mode not in {"choosing", "idle"}
 
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
         """Fold an event in, and say or do what it calls for."""
-        before = self.state.mode
+        before, prompt_before = self.state.mode, self.state.prompt
         self.state.apply(event)
+        if not self.composer.history:
+            self.composer.history = [turn.prompt for turn in event.snapshot.turns]
         match event:
             case p.Proposed():
                 self._offer()
@@ -165,8 +169,12 @@ class TeachScreen(Screen[None]):
                 self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
             case p.Notice(text=text):
                 self.tell(text, "information")
-            case p.Failed(message=message):
-                self.tell(message, "error")
+            case p.Failed(message=message, fatal=fatal):
+                if not fatal:  # a fatal one stays on the screen
+                    self.tell(message, "error")
+                if prompt_before is not None and not self.composer.text:
+                    self.composer.put(prompt_before)
+                self.focus_composer()
             case _:
                 pass
         if before != self.state.mode and self.state.mode in {"idle", "choosing"}:

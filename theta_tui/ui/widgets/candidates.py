@@ -26,7 +26,7 @@ from theta_tui.ui.state import State
 from theta_tui.ui.widgets.edit_box import EditBox
 
 Look = Literal["empty", "writing", "waiting", "open", "dim", "chosen"]
-GUTTER = 5
+GUTTER = 6
 NARROW = 34
 
 
@@ -49,7 +49,7 @@ class Row(Widget):
         self.number = number
 
     def _percent_width(self, width: int) -> int:
-        return 9 if width >= NARROW else 0
+        return 8 if width >= NARROW else 0
 
     def _lines(self, width: int) -> list[str]:
         body = max(4, width - GUTTER - self._percent_width(width))
@@ -93,12 +93,13 @@ class Row(Widget):
         for at, line in enumerate(lines):
             if at:
                 pieces.append(("\n", ""))
-            pieces.append((f" {sign} {self.number} ", number_style) if at == 0 else (" " * GUTTER, ""))
-            pieces.append(
-                (line if self.look != "empty" else "·", text_style if self.look != "empty" else "$foreground 25%")
-            )
+            if at == 0:
+                pieces += [(f" {sign} {self.number} ", number_style), (" ", "")]
+            else:
+                pieces.append((" " * GUTTER, ""))
+            pieces.append((line, text_style))
             if at == 0 and right:
-                pieces.append((" " * max(0, body - cell_len(line)) + shown.rjust(right - 1) + " ", "$muted"))
+                pieces.append((" " * max(0, body - cell_len(line)) + shown.rjust(right), "$muted"))
         return Content("").join([join(piece) if piece[0] != "\n" else Content("\n") for piece in pieces])
 
 
@@ -190,7 +191,8 @@ class CandidateList(VerticalScroll, can_focus=True):
     # --- keys and clicks that are no binding ---
 
     def on_key(self, event: Key) -> None:
-        if event.is_printable and event.character and self.has_focus:
+        # A key handler comes before the bindings, so it has to leave alone what is bound now.
+        if event.is_printable and event.character and event.key not in self.screen.active_bindings:
             event.stop()
             event.prevent_default()
             self.post_message(Typed(event.character))

@@ -21,7 +21,7 @@ from theta_tui.lessons.records import Turn
 from theta_tui.ui.safe import plain, wrap
 
 Mark = Literal["pick", "correction", "brought", "aside", "skipped", "busy", ""]
-GUTTER = 8
+GUTTER = 7
 WIDE = 56
 """From this width on the losses stand beside the marks, and a blank line between the turns."""
 MOST_LINES = 60
@@ -66,10 +66,10 @@ def lay_out(entry: Entry, width: int) -> list[Line]:
     body = max(6, width - GUTTER - room)
     lines: list[Line] = []
     for at, text in enumerate(_bounded(entry.prompt, max(6, width - GUTTER - 2))):
-        lines.append(((" you    " if at == 0 else " " * GUTTER, "who"), (text, "you")))
+        lines.append(((" you   " if at == 0 else " " * GUTTER, "who"), (text, "you")))
     for at, text in enumerate(_bounded(entry.reply, body)):
         style = "pending" if entry.pending else "theta"
-        line: list[Piece] = [(" theta  " if at == 0 else " " * GUTTER, "who"), (text, style)]
+        line: list[Piece] = [(" theta " if at == 0 else " " * GUTTER, "who"), (text, style)]
         if at == 0 and right:
             line.append((" " * max(1, width - GUTTER - cell_len(text) - cell_len(right) - 1), "theta"))
             line.append((right[: len(sign)], entry.mark or "who"))
@@ -90,32 +90,48 @@ class Conversation(ScrollView, can_focus=False):
 
     COMPONENT_CLASSES = {
         f"conversation--{name}"
-        for name in ("who", "you", "theta", "pending", "figures", *(name for name in SIGNS if name), "welcome")
+        for name in (
+            "who",
+            "you",
+            "theta",
+            "pending",
+            "figures",
+            *(name for name in SIGNS if name),
+            "welcome",
+            "problem",
+        )
     }
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.entries: tuple[Entry, ...] = ()
+        self.footnote = ""
         self.welcome: Sequence[str] = ()
         self._lines: list[Line] = []
         self._cache: dict[Entry, list[Line]] = {}
         self._width = 0
+        self._following = True
 
-    def show(self, entries: Iterable[Entry]) -> None:
-        """Show `entries`, oldest first."""
+    def show(self, entries: Iterable[Entry], footnote: str = "") -> None:
+        """Show `entries`, oldest first, and below them what has gone wrong for good, if anything."""
         entries = tuple(entries)
-        if entries != self.entries or not self._lines:
-            self.entries = entries
+        if entries != self.entries or footnote != self.footnote or not self._lines:
+            self.entries, self.footnote = entries, footnote
             self._lay_out()
 
     def on_resize(self, event: Resize) -> None:
         self._lay_out()
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        # Asked here and not when lines are added: by then the end has moved, or the pane has become smaller.
+        self._following = self.is_vertical_scroll_end
+
     def _lay_out(self) -> None:
         size = self.scrollable_content_region.size
         if not size.width or not size.height:
             return
-        at_end = self.is_vertical_scroll_end or self._width == 0
+        following = self._following
         if size.width != self._width:
             self._cache, self._width = {}, size.width
         self._cache = {entry: self._cache.get(entry) or lay_out(entry, size.width) for entry in self.entries}
@@ -125,15 +141,17 @@ class Conversation(ScrollView, can_focus=False):
             if lines and roomy:
                 lines.append(())
             lines += self._cache[entry]
-        if not self.entries:
+        if self.footnote:
+            lines += [(), *(((" ", "who"), (line, "problem")) for line in wrap(self.footnote, max(6, size.width - 3)))]
+        elif not self.entries:
             for text in self.welcome:
-                lines += [((" " * 2, "who"), (line, "welcome")) for line in wrap(text, max(6, size.width - 4))]
+                lines += [((" ", "who"), (line, "welcome")) for line in wrap(text, max(6, size.width - 3))]
         pad = max(0, size.height - len(lines) - (1 if roomy else 0))
         self._lines = [()] * pad + lines
         if roomy:
             self._lines.append(())
         self.virtual_size = Size(size.width, len(self._lines))
-        if at_end:
+        if following:
             self.scroll_end(animate=False, immediate=True, x_axis=False)
         self.refresh()
 

@@ -35,7 +35,7 @@ class EditBox(Horizontal):
     def open(self, text: str, edited: int | None, sign: str) -> None:
         """Show `text` to be changed, the cursor behind it."""
         self.edited = edited
-        self.query_one("#edit-sign", Plain).show(f" ✎ {sign} " if edited is not None else f" {sign}   ")
+        self.query_one("#edit-sign", Plain).show(f" ✎ {sign}" if edited is not None else f" {sign}   ")
         self.editor.text = text
         self.editor.move_cursor(self.editor.document.end)
         self.display = True

@@ -44,17 +44,20 @@ class LearningPanel(Vertical):
     def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.clock = clock
-        self._losses: tuple[float, ...] = ()
+        self._shown: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
+        yield Section("problem", Plain(id="problem"), id="problem-section")
         yield Section("loss", Sparkline([], id="spark"), Static(id="loss", markup=False), id="loss-section")
         yield Section("says it", Static(id="says", markup=False), Static(id="verdict", markup=False), id="says-section")
         yield Section("taught", Static(id="taught", markup=False), id="taught-section")
         yield Section("machine", Static(id="machine", markup=False), id="machine-section")
-        yield Section("problem", Plain(id="problem"), id="problem-section")
 
     def _set(self, name: str, content: Content) -> None:
-        self.query_one(f"#{name}", Static).update(content)
+        # Not what stands there already: an update lays the whole screen out again, and ages are drawn every second.
+        if not self._shown.get(name, plain("")).is_same(content):
+            self._shown[name] = content
+            self.query_one(f"#{name}", Static).update(content)
 
     def show(self, state: State) -> None:
         """Draw `state`."""
@@ -85,16 +88,16 @@ class LearningPanel(Vertical):
             if state.teaching:
                 verdict = plain("learning …", "$muted")
             elif last is not None and last.learned:
-                verdict = join(("✓ ", "$success bold"), ("now its own reply", "$muted"))
+                verdict = join(("✓ ", "$success bold"), ("says it by itself", "$muted"))
             else:
-                verdict = plain("not its first reply yet", "$muted")
+                verdict = plain("not by itself yet", "$muted")
             self._set("verdict", verdict)
         room = max(12, self.content_size.width)
         unsaved = f"{shot.unsaved} unsaved" if shot.unsaved else "all saved" if shot.saved_at is not None else ""
         age = saved(shot, self.clock.now()) if shot.saved_at is not None or shot.unsaved else ""
         self._set("taught", Content("\n").join([
             join((fit(" · ".join(part for part in (lessons(shot.lessons), unsaved) if part), room), "bold")),
-            join((fit(age, room), "$muted")),
+            *([join((fit(age, room), "$muted"))] if age else []),
         ]))  # fmt: skip
         where = " · ".join(part for part in (shot.device, f"{shot.recipe} recipe" if shot.recipe else "") if part)
         self._set("machine", Content("\n").join([
@@ -102,7 +105,7 @@ class LearningPanel(Vertical):
             join((fit(where, room), "$muted")),
         ]))  # fmt: skip
         problem = f"read-only: {shot.read_only}" if shot.read_only else state.problem
-        self.query_one("#problem", Plain).show(problem or "")
+        self._set("problem", plain(problem or ""))
         self.query_one("#problem-section").display = bool(problem)
 
 
