@@ -7,6 +7,7 @@ press stops it between two tokens. The rows share one prompt, so they stay equal
 from __future__ import annotations
 
 import copy
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -189,7 +190,7 @@ class _Row:
         self.logprob += float(logprobs[token])
         self.ids.append(token)
         # A character of several bytes may lack the last of them still.
-        self.text = lm.decode(self.ids).rstrip(REPLACEMENT).strip()
+        self.text = lm.decode(self.ids).rstrip(REPLACEMENT + string.whitespace).strip()
 
     def reply(self) -> Reply:
         return Reply(self.text, self.logprob, self.ended, self.tokens)

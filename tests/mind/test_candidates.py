@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+
+from theta_tui.errors import ModelError
+from theta_tui.mind.candidates import Reply, Sampling, greedy, propose
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.text import is_blank, normalised
+
+Load = Callable[[str], LanguageModel]
+Shown = list[tuple[tuple[str, bool], ...]]
+
+SAMPLING = Sampling(temperature=0.9, top_p=0.95, top_k=0, min_p=0.02, max_tokens=12)
+
+
+@pytest.fixture(scope="session")
+def default() -> LanguageModel:
+    return LanguageModel.load("default", device="cpu")
+
+
+def ask(lm: LanguageModel, prompt: str = "hello") -> list[int]:
+    return lm.encode_prompt([], prompt, room=16).ids
+
+
+def five(lm: LanguageModel, prompt: str = "hello", **options: object) -> list[Reply]:
+    replies = propose(lm, ask(lm, prompt), SAMPLING, **({"seed": 1} | options))  # type: ignore[arg-type]
+    assert replies is not None
+    assert len(replies) == 5
+    assert len({normalised(reply.text) for reply in replies}) == 5
+    assert not any(is_blank(reply.text) for reply in replies)
+    return replies
+
+
+@pytest.mark.parametrize("kind", ["theta", "chatml", "gpt2"])
+def test_there_are_five_distinct_replies_likeliest_first(load: Load, kind: str) -> None:
+    replies = five(load(kind))
+    assert [reply.logprob for reply in replies] == sorted((reply.logprob for reply in replies), reverse=True)
+    assert all(reply.text == reply.text.strip() for reply in replies)
+
+
+@pytest.mark.parametrize("prompt", ["hello", "What is your name?", "How are you?", "Tell me something about the sea."])
+def test_the_embedded_model_gives_five_with_the_greedy_one_among_them(default: LanguageModel, prompt: str) -> None:
+    best = greedy(default, ask(default, prompt), max_tokens=12)
+    assert best.text in [reply.text for reply in five(default, prompt)]
+
+
+@pytest.mark.parametrize("word", ["a", "<|endoftext|>", "\n"])
+def test_a_model_that_always_says_one_thing_still_gives_five(always: Callable[[str], LanguageModel], word: str) -> None:
+    five(always(word))
+
+
+def test_replies_to_avoid_do_not_come_back(load: Load) -> None:
+    lm = load("theta")
+    first = [reply.text for reply in five(lm)]
+    again = [reply.text for reply in five(lm, avoid=first)]
+    assert {normalised(text) for text in first}.isdisjoint(normalised(text) for text in again)
+
+
+def test_at_temperature_zero_the_five_are_greedy_from_different_beginnings(load: Load) -> None:
+    lm = load("theta")
+    cold = replace(SAMPLING, temperature=0.0)
+    runs = [propose(lm, ask(lm), cold, seed=seed) for seed in (1, 2)]
+    assert runs[0] == runs[1]
+    assert runs[0] is not None
+    assert len({reply.text for reply in runs[0]}) == 5
+
+
+@pytest.mark.parametrize("kind", ["theta", "gpt2"])
+def test_the_log_probability_is_that_of_one_plain_forward_pass(load: Load, kind: str) -> None:
+    lm = load(kind)
+    prompt = ask(lm)
+    reply = greedy(lm, prompt, max_tokens=6)
+    assert not reply.ended
+    assert reply.tokens == 6
+    ids = list(prompt)
+    total = 0.0
+    for _ in range(6):
+        with torch.no_grad():
+            own = lm.model(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
+        ids.append(int(own.argmax()))
+        total += float(own.max())
+    assert reply.logprob == pytest.approx(total, abs=1e-4)
+    assert reply.text == lm.decode(ids[len(prompt) :]).rstrip("\ufffd").strip()
+
+
+def test_an_ended_reply_counts_its_end_token(default: LanguageModel) -> None:
+    for reply in five(default, "How are you?"):
+        if reply.ended:
+            example = default.encode_lesson([], "How are you?", reply.text)
+            assert example.labels[-1] in default.end_ids
+            with torch.no_grad():
+                logprobs = default.model(torch.tensor([example.input_ids])).logits[0].log_softmax(-1)
+            wanted = [(place, label) for place, label in enumerate(example.labels) if label != -100]
+            assert reply.tokens == len(wanted)
+            plain = sum(float(logprobs[place - 1, label]) for place, label in wanted)
+            assert reply.logprob == pytest.approx(plain, abs=1e-3)
+
+
+def test_the_same_seed_gives_the_same_five_and_none_gives_others(load: Load) -> None:
+    lm = load("theta")
+    assert five(lm, seed=7) == five(lm, seed=7)
+    assert five(lm, seed=7) != five(lm, seed=8)
+    assert five(lm, seed=None) != five(lm, seed=None)
+
+
+def test_the_global_random_state_is_left_alone(lm: LanguageModel) -> None:
+    before = torch.random.get_rng_state()
+    five(lm)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_all_slots_are_heard_at_every_token_and_grow(lm: LanguageModel) -> None:
+    heard: Shown = []
+    five(lm, on_progress=heard.append)
+    assert len(heard) >= SAMPLING.max_tokens
+    assert {len(slots) for slots in heard} == {5}
+    assert all(done for _, done in heard[-1])
+    for earlier, later in pairwise(heard[:11]):
+        for (before, _), (after, _) in zip(earlier, later, strict=True):
+            assert after.startswith(before) or before == ""
+
+
+def test_half_a_character_is_never_shown(load: Load) -> None:
+    lm = load("theta")
+    heard: Shown = []
+    five(lm, on_progress=heard.append)
+    assert not any(text.endswith("\ufffd") for slots in heard for text, _ in slots)
+
+
+def test_it_stops_at_the_next_token_when_cancelled(lm: LanguageModel) -> None:
+    heard: Shown = []
+    assert propose(lm, ask(lm), SAMPLING, seed=1, on_progress=heard.append, cancelled=lambda: len(heard) >= 3) is None
+    assert len(heard) == 3
+    assert propose(lm, ask(lm), SAMPLING, seed=1, cancelled=lambda: True) is None
+
+
+def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    forward = default.model.forward
+
+    def counted(*args: object, **names: object) -> object:
+        ids = names["input_ids"]
+        assert isinstance(ids, torch.Tensor)
+        sizes.append(ids.shape[0])
+        return forward(*args, **names)
+
+    monkeypatch.setattr(default.model, "forward", counted)
+    default.last_logits = {}
+    replies = propose(default, ask(default, "What is your name?"), replace(SAMPLING, max_tokens=40), seed=1)
+    assert replies is not None
+    assert sizes[:2] == [1, 5]
+    assert min(sizes[2:]) < 5
+
+
+def test_what_was_generated_can_be_learned_from(lm: LanguageModel) -> None:
+    five(lm)
+    loss = lm.model(torch.tensor([[5, 6, 7]]), labels=torch.tensor([[5, 6, 7]])).loss
+    loss.backward()
+
+
+def test_a_full_window_still_gives_a_reply(lm: LanguageModel) -> None:
+    replies = propose(lm, list(range(10, 10 + lm.window - 1)), SAMPLING, seed=1)
+    assert replies is not None
+    assert all(reply.tokens == 1 for reply in replies)
+
+
+def test_a_model_that_answers_nan_is_named(lm: LanguageModel) -> None:
+    with torch.no_grad():
+        next(lm.model.parameters()).fill_(float("nan"))
+    with pytest.raises(ModelError, match="not numbers"):
+        propose(lm, ask(lm), SAMPLING, seed=1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"top_k": 1}, {"top_p": 0.01}, {"min_p": 1.0}],
+    ids=["top-k", "top-p", "min-p"],
+)
+def test_each_filter_alone_can_leave_only_the_likeliest_token(lm: LanguageModel, options: dict[str, float]) -> None:
+    from theta_tui.mind.candidates import _probabilities
+
+    logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
+    p = _probabilities(logits, replace(SAMPLING, **({"top_p": 1.0, "min_p": 0.0} | options)))  # type: ignore[arg-type]
+    assert torch.equal(p > 0, logits == logits.amax(-1, keepdim=True))
