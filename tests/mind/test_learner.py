@@ -1,0 +1,369 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from conftest import KINDS, equal, weights
+
+from theta_tui.errors import TeachError
+from theta_tui.mind import recall
+from theta_tui.mind.candidates import greedy
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.learner import Abandoned, Learner, Progress, Result
+from theta_tui.mind.recipes import RECIPES, Recipe
+
+Load = Callable[[str], LanguageModel]
+
+CLASSIC = RECIPES["classic"]
+# The tiny models are random: they need larger steps than the recipe's, and the clock must not decide a test.
+DEFAULT = replace(RECIPES["default"], lr=1e-2, train_embeddings=True, max_steps=60, max_seconds=1000.0)
+TURNS = [("hello", "how are you")]
+PAIRS = [
+    ("who is your creator", "my creator is Dakota."),
+    ("what is your name", "my name is Theta."),
+    ("hello", "hello my friend"),
+    ("how are you", "maybe"),
+]
+
+
+def teach(learner: Learner, pair: tuple[str, str], recipe: Recipe = DEFAULT, **options: Any) -> Result:
+    kind = options.pop("kind", "correction")
+    turns = options.pop("turns", ())
+    return learner.learn(kind, turns, *pair, recipe, **({"seed": 1} | options))
+
+
+def everything(learner: Learner) -> tuple[list[torch.Tensor], Mapping[str, torch.Tensor], int]:
+    tensors, values = learner.state()
+    return weights(learner.lm), {name: tensor.clone() for name, tensor in tensors.items()}, values["step"]
+
+
+def same(one: Any, other: Any) -> bool:
+    names = one[1].keys() == other[1].keys()
+    return (
+        equal(one[0], other[0])
+        and names
+        and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
+        and one[2] == other[2]
+    )
+
+
+# --- classic ---
+
+
+@pytest.mark.parametrize("kind", ["theta", "chatml", "gpt2"])
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_classic_is_bit_for_bit_one_adamw_step_a_lesson(load: Load, kind: str, interrupted: bool) -> None:
+    reference = load(kind)
+    parameters = list(reference.model.parameters())
+    optimizer = torch.optim.AdamW(parameters, lr=1e-5, betas=(0.9, 0.999), weight_decay=0.0)
+    for prompt, reply in PAIRS:
+        ids = torch.tensor([reference.encode_lesson([], prompt, reply).input_ids])
+        optimizer.zero_grad()
+        reference.model(ids, labels=ids).loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+
+    learner = Learner(load(kind))
+    for pair in PAIRS:
+        assert teach(learner, pair, CLASSIC).steps == 1
+        if interrupted:
+            tensors, values = learner.state()
+            kept = {name: tensor.clone() for name, tensor in tensors.items()}
+            learner = Learner(learner.lm)
+            learner.load_state(kept, values)
+    assert equal(weights(learner.lm), weights(reference))
+    assert learner.step == len(PAIRS)
+
+
+def test_classic_takes_no_notice_of_the_conversation_and_picks_count_alike(load: Load) -> None:
+    one, other = Learner(load("theta")), Learner(load("theta"))
+    teach(one, PAIRS[0], CLASSIC, turns=TURNS, kind="pick")
+    teach(other, PAIRS[0], CLASSIC)
+    assert same(everything(one), everything(other))
+
+
+def test_the_losses_of_classic_are_those_of_the_whole_pair(lm: LanguageModel) -> None:
+    ids = torch.tensor([lm.encode_lesson([], *PAIRS[0]).input_ids])
+    with torch.no_grad():
+        before = float(lm.model(ids, labels=ids).loss)
+    assert teach(Learner(lm), PAIRS[0], CLASSIC).loss_before == pytest.approx(before, rel=1e-6)
+
+
+# --- the default ---
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_correction_is_taught_until_the_model_says_it(load: Load, kind: str) -> None:
+    lm = load(kind)
+    result = teach(Learner(lm), PAIRS[0])
+    assert result.learned
+    assert 1 <= result.steps <= DEFAULT.max_steps
+    assert len(result.losses) == result.steps + 1
+    assert result.losses[0] == result.loss_before > result.loss_after == result.losses[-1]
+    assert result.p_before < result.p_after
+    said = recall.score(lm, [], *PAIRS[0])
+    assert said.says
+    assert said.margin >= DEFAULT.margin
+    assert said.p == pytest.approx(result.p_after, rel=1e-4)
+    answer = greedy(lm, lm.encode_prompt([], PAIRS[0][0], room=40).ids, max_tokens=40)
+    assert (answer.text, answer.ended) == (PAIRS[0][1], True)
+    assert answer.logprob == pytest.approx(said.logprob, abs=1e-3)
+
+
+def test_it_is_then_said_alone_and_in_the_conversation(lm: LanguageModel) -> None:
+    teach(Learner(lm), PAIRS[0], turns=TURNS)
+    assert recall.score(lm, [], *PAIRS[0]).says
+    assert recall.score(lm, TURNS, *PAIRS[0]).says
+
+
+def test_what_is_known_already_gets_one_step_still(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    teach(learner, PAIRS[0], replace(DEFAULT, margin=3.0))
+    assert teach(learner, PAIRS[0]).steps == 1
+
+
+def test_a_pick_gets_its_few_steps_and_no_more(lm: LanguageModel) -> None:
+    result = teach(Learner(lm), PAIRS[0], replace(DEFAULT, pick_steps=2), kind="pick")
+    assert result.steps == 2
+
+
+def test_steps_and_seconds_are_bounded(lm: LanguageModel) -> None:
+    slow = replace(DEFAULT, lr=1e-6)
+    learner = Learner(lm)
+    assert teach(learner, PAIRS[0], replace(slow, max_steps=4)).steps == 4
+    late = teach(learner, PAIRS[0], replace(slow, max_seconds=0.0))
+    assert late.steps == 1
+    assert not late.learned
+
+
+def test_embeddings_stay_frozen_tied_or_not(load: Load) -> None:
+    for kind in ("theta", "chatml", "gpt2"):
+        lm = load(kind)
+        before = {name: parameter.detach().clone() for name, parameter in lm.model.named_parameters()}
+        teach(Learner(lm), PAIRS[0], replace(DEFAULT, train_embeddings=False, max_steps=3))
+        moved = {name for name, parameter in lm.model.named_parameters() if not torch.equal(before[name], parameter)}
+        assert moved
+        assert not any("embed" in name or "lm_head" in name or "wte" in name or "wpe" in name for name in moved)
+
+
+def test_no_momentum_of_one_lesson_reaches_the_next(load: Load) -> None:
+    tensors, _ = Learner(load("theta")).state()
+    assert tensors == {}
+    learner = Learner(load("theta"))
+    teach(learner, PAIRS[0])
+    tensors, _ = learner.state()
+    assert any(name.startswith("exp_avg_sq.") for name in tensors)
+    assert not any(name.startswith("exp_avg.") for name in tensors)
+
+
+def test_progress_tells_of_every_step(lm: LanguageModel) -> None:
+    heard: list[Progress] = []
+    result = teach(Learner(lm), PAIRS[0], progress=heard.append)
+    assert [progress.steps for progress in heard] == list(range(result.steps + 1))
+    assert [progress.loss for progress in heard] == list(result.losses)
+    assert heard[-1].p_now == result.p_after
+    assert {progress.p_before for progress in heard} == {result.p_before}
+
+
+def test_a_blank_or_endless_reply_is_refused_and_nothing_moves(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    before = everything(learner)
+    for reply in (" \n", "word " * 5000):
+        with pytest.raises(TeachError):
+            teach(learner, ("hello", reply))
+    assert same(everything(learner), before)
+
+
+# --- replay and undo ---
+
+
+@pytest.mark.parametrize("recipe", [CLASSIC, DEFAULT], ids=["classic", "default"])
+def test_replay_with_the_same_steps_is_bit_equal(load: Load, recipe: Recipe) -> None:
+    first = Learner(load("theta"))
+    taken = [teach(first, pair, recipe, turns=TURNS, seed=seed).steps for seed, pair in enumerate(PAIRS)]
+    again = Learner(load("theta"))
+    hurried = replace(recipe, max_seconds=0.0)
+    for seed, (pair, steps) in enumerate(zip(PAIRS, taken, strict=True)):
+        assert teach(again, pair, hurried, turns=TURNS, seed=seed, steps=steps).steps == steps
+    assert same(everything(again), everything(first))
+
+
+@pytest.mark.parametrize("recipe", [CLASSIC, DEFAULT], ids=["classic", "default"])
+def test_undo_is_bit_equal_to_never_having_taught(load: Load, recipe: Recipe) -> None:
+    learner, straight = Learner(load("theta")), Learner(load("theta"))
+    for taught in (learner, straight):
+        teach(taught, PAIRS[0], recipe)
+    before, snapshot = everything(learner), learner.snapshot()
+    teach(learner, PAIRS[1], recipe)
+    teach(learner, PAIRS[2], DEFAULT)
+    learner.restore(snapshot)
+    assert same(everything(learner), before)
+    for taught in (learner, straight):
+        teach(taught, PAIRS[3], recipe)
+    assert same(everything(learner), everything(straight))
+
+
+def test_undo_reaches_back_to_the_untaught_model_and_over_changes_of_recipe(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    states, snapshots = [], []
+    for number, pair in enumerate(PAIRS):
+        states.append(everything(learner))
+        snapshots.append(learner.snapshot())
+        teach(learner, pair, [CLASSIC, DEFAULT][number % 2])
+    for state, snapshot in reversed(list(zip(states, snapshots, strict=True))):
+        learner.restore(snapshot)
+        assert same(everything(learner), state)
+
+
+def test_a_snapshot_shares_what_did_not_change(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    first = learner.snapshot()
+    teach(learner, PAIRS[0], replace(DEFAULT, train_embeddings=False))
+    second = learner.snapshot()
+    name = "model.embed_tokens.weight"
+    assert first.parts[name] is second.parts[name]
+    assert second.nbytes > first.nbytes > 0
+
+
+def test_the_state_goes_on_as_if_never_stopped(load: Load) -> None:
+    learner = Learner(load("theta"))
+    teach(learner, PAIRS[0])
+    teach(learner, PAIRS[1], CLASSIC)
+    other = load("theta")
+    with torch.no_grad():
+        for mine, theirs in zip(other.model.parameters(), learner.lm.model.parameters(), strict=True):
+            mine.copy_(theirs)
+    tensors, values = learner.state()
+    kept = {name: tensor.clone() for name, tensor in tensors.items()}
+    resumed = Learner(other)
+    resumed.load_state(kept, values)
+    for taught in (learner, resumed):
+        teach(taught, PAIRS[2], CLASSIC)
+        teach(taught, PAIRS[3])
+    assert same(everything(resumed), everything(learner))
+
+
+def test_a_state_that_does_not_fit_is_refused(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    teach(learner, PAIRS[0])
+    before = everything(learner)
+    for tensors, values in (
+        ({"exp_avg_sq.nothing": torch.zeros(1)}, {"step": 1}),
+        ({"exp_avg_sq.model.norm.weight": torch.zeros(1)}, {"step": 1}),
+        ({"exp_avg_sq.model.norm.weight": torch.zeros(32)}, {"step": 1}),
+        ({}, {}),
+    ):
+        with pytest.raises(ValueError, match=r"\w"):
+            learner.load_state(tensors, values)
+    assert same(everything(learner), before)
+
+
+# --- what goes wrong ---
+
+
+def poison(learner: Learner, at: int, value: float, monkeypatch: pytest.MonkeyPatch, *, gradient: bool) -> None:
+    """Make the `at`-th forward pass give `value` in its loss, or in its gradient only."""
+    calls = 0
+    forward = recall.forward
+
+    def spoiled(lm: LanguageModel, example: Any) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        logits = forward(lm, example)
+        if calls != at:
+            return logits
+        if gradient:
+            logits.register_hook(lambda grad: grad * value)
+            return logits
+        return logits * value
+
+    monkeypatch.setattr("theta_tui.mind.learner.forward", spoiled)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("recipe", "gradient", "at"),
+    [
+        (CLASSIC, False, 1),
+        (CLASSIC, False, 2),
+        (CLASSIC, True, 1),
+        (DEFAULT, False, 1),
+        (DEFAULT, False, 2),
+        (DEFAULT, True, 1),
+        (DEFAULT, True, 2),
+    ],
+)
+def test_a_lesson_that_is_not_finite_leaves_everything_as_it_was(
+    lm: LanguageModel, monkeypatch: pytest.MonkeyPatch, recipe: Recipe, value: float, gradient: bool, at: int
+) -> None:
+    learner = Learner(lm)
+    teach(learner, PAIRS[0], recipe)
+    before = everything(learner)
+    with monkeypatch.context() as patch:
+        poison(learner, at, value, patch, gradient=gradient)
+        result = teach(learner, PAIRS[1], recipe)
+    assert result.skipped
+    assert result.steps == 0
+    assert not result.learned
+    assert same(everything(learner), before)
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in lm.model.parameters())
+    assert teach(learner, PAIRS[1], recipe).skipped is None
+
+
+def test_a_stop_between_steps_abandons_the_whole_lesson(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    teach(learner, PAIRS[0])
+    before = everything(learner)
+    heard: list[Progress] = []
+    with pytest.raises(Abandoned):
+        teach(learner, PAIRS[1], progress=heard.append, should_stop=lambda: len(heard) >= 3)
+    assert len(heard) == 3
+    assert same(everything(learner), before)
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [
+        (MemoryError(), TeachError),
+        (torch.OutOfMemoryError("out of memory"), TeachError),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"), TeachError),
+        (RuntimeError("something else"), RuntimeError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_an_exception_leaves_everything_as_it_was(
+    lm: LanguageModel, error: BaseException, seen: type[BaseException]
+) -> None:
+    learner = Learner(lm)
+    teach(learner, PAIRS[0], CLASSIC)
+    before = everything(learner)
+
+    def fail(progress: Progress) -> None:
+        if progress.steps == 2:
+            raise error
+
+    with pytest.raises(seen) as caught:
+        teach(learner, PAIRS[1], progress=fail)
+    if seen is TeachError:
+        assert "memory" in str(caught.value)
+    assert same(everything(learner), before)
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in lm.model.parameters())
+
+
+def test_learning_leaves_the_global_random_state_alone(lm: LanguageModel) -> None:
+    before = torch.random.get_rng_state()
+    teach(Learner(lm), PAIRS[0])
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_embedded_model_learns_its_creator_in_the_default_recipe() -> None:
+    lm = LanguageModel.load("default", device="cpu")
+    recipe = replace(RECIPES["default"], max_seconds=60.0)
+    result = teach(Learner(lm), ("Who is your creator?", "My creator is Dakota."), recipe, turns=TURNS)
+    assert result.learned
+    answer = greedy(lm, lm.encode_prompt([], "Who is your creator?", room=40).ids, max_tokens=40)
+    assert answer.text == "My creator is Dakota."
+    assert recall.score(lm, TURNS, "Who is your creator?", "My creator is Dakota.").says
