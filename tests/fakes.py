@@ -1,6 +1,6 @@
 """A worker without a model: the test says what happens, and reads what was asked.
 
-`FakeWorker` does nothing by itself. `AutoWorker` plays a small conversation with canned replies on a thread, so that
+`FakeWorker` does nothing by itself; `drive` runs the app on it. `AutoWorker` plays a small conversation with canned replies on a thread, so that
 the screen can be looked at by hand: `python -m tests.fakes`.
 """
 
@@ -10,14 +10,21 @@ import math
 import queue
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theta_tui import protocol as p
 from theta_tui.config import Settings
 from theta_tui.lessons.records import Candidate, Outcome, Pending, Turn
 from theta_tui.ui.clock import Clock
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from theta_tui.ui.app import ThetaApp
+    from theta_tui.ui.screens.teach import TeachScreen
 
 NOW = 1_700_000_000.0
 
@@ -190,6 +197,83 @@ class FakeWorker:
 
     def failed(self, message: str, *, fatal: bool = False, code: int = 1, **changes: Any) -> None:
         self.post(p.Failed(self.change(**changes), message, "teach", code, fatal))
+
+
+@dataclass
+class Driven:
+    """A running app, what it talks to, and the keys."""
+
+    app: ThetaApp
+    worker: FakeWorker
+    clock: FakeClock
+    pilot: Pilot[int]
+
+    @property
+    def teach(self) -> TeachScreen:
+        return self.app.teach
+
+    async def press(self, *keys: str) -> None:
+        """Press keys, and let everything settle."""
+        await self.pilot.press(*keys)
+        await self.settle()
+
+    async def type(self, text: str) -> None:
+        """Type `text` letter by letter."""
+        await self.press(*["space" if char == " " else "enter" if char == "\n" else char for char in text])
+
+    async def settle(self) -> None:
+        """Until no message is left."""
+        await self.pilot.pause()
+        await self.pilot.pause()
+
+    async def offer(self, *args: Any, settled: bool = True, **kwargs: Any) -> Pending:
+        """Five replies, and (unless not `settled`) the grace period behind us."""
+        pending = self.worker.propose(*args, **kwargs)
+        await self.settle()
+        if settled:
+            self.clock.seconds += 1
+            self.teach.draw()
+            await self.settle()
+        return pending
+
+    @property
+    def sent(self) -> list[p.Command]:
+        return self.worker.commands
+
+    @property
+    def toasts(self) -> list[str]:
+        return [toast.message for toast in self.app._notifications]
+
+    def lines(self) -> list[str]:
+        """What stands on the screen now, line by line."""
+        return ["".join(segment.text for segment in strip) for strip in self.app.screen._compositor.render_strips()]
+
+    def screen_text(self) -> str:
+        return "\n".join(self.lines())
+
+
+@asynccontextmanager
+async def drive(
+    size: tuple[int, int] = (120, 36),
+    *,
+    worker: FakeWorker | None = None,
+    ready: bool = True,
+    persist: Callable[[str, object], None] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Driven]:
+    """The app on a fake worker at a size, loaded unless not `ready`."""
+    from theta_tui.ui.app import ThetaApp
+
+    fake, clock = worker or FakeWorker(), FakeClock()
+    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock)
+    app.animation_level = "none"
+    async with app.run_test(size=size, notifications=True) as pilot:
+        driven = Driven(app, fake, clock, pilot)
+        await driven.settle()
+        if ready:
+            fake.ready()
+            await driven.settle()
+        yield driven
 
 
 class AutoWorker(FakeWorker):

@@ -1,7 +1,7 @@
 """Every key, in one place. Each has an id, so that `keymap` in the settings can give it another key.
 
 `pick.*` work while the list of replies has the focus, `edit.*` in the editor of a reply, `say.*` in the composer,
-`app.*` everywhere. Enter has priority in the text areas, which would make a new line of it. The names of actions are
+`app.*` everywhere. The names of actions are
 the screen's; `KEYBAR` says which the bottom line shows, in which order.
 """
 
@@ -31,13 +31,13 @@ PICK = [
 ]
 
 EDIT = [
-    _bind("enter", "teach", "teach this text", "edit.teach", priority=True),
+    _bind("enter", "teach", "teach this text", "edit.teach"),
     _bind("ctrl+j,shift+enter", "newline", "new line", "edit.newline"),
     _bind("escape", "leave", "leave without teaching", "edit.leave"),
 ]
 
 SAY = [
-    _bind("enter", "send", "send", "say.send", priority=True),
+    _bind("enter", "send", "send", "say.send"),
     _bind("ctrl+j,shift+enter", "newline", "new line", "say.newline"),
     _bind("tab", "tab", "complete a command, or go to the replies", "say.tab"),
     _bind("escape", "escape", "close the popup, stop writing, or go to the replies", "say.escape"),

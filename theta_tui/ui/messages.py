@@ -59,14 +59,6 @@ class Clicked(Message):
         self.index = index
 
 
-class Typed(Message):
-    """A printable key that is bound to nothing was pressed in the list."""
-
-    def __init__(self, character: str) -> None:
-        super().__init__()
-        self.character = character
-
-
 class Told(Message):
     """A widget has something to tell the person (a paste was cut)."""
 

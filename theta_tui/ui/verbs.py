@@ -10,7 +10,7 @@ from theta_tui.config import change
 from theta_tui.errors import UsageError
 from theta_tui.text import is_blank
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
-from theta_tui.ui.slash import VERBS, Call, Completion, Mistake, Prompt, complete, read
+from theta_tui.ui.slash import VERBS, Call, Completion, Mistake, complete, read
 
 if TYPE_CHECKING:
     from theta_tui.ui.screens.teach import TeachScreen
@@ -27,21 +27,24 @@ class Verbs:
         return complete(line, sorted(self.screen.app.available_themes))
 
     def sent(self, text: str) -> None:
-        """The composer was sent. It keeps what could not be taken."""
+        """The composer was sent. What could not be taken stands in it again."""
         screen = self.screen
         what = read(text.strip() if text.lstrip().startswith("/") else text)
+        taken = True
         if isinstance(what, Mistake):
             screen.tell(what.text, "warning")
+            taken = False
         elif isinstance(what, Call):
-            if self._call(what.verb, what.argument):
-                screen.composer.sent()
+            taken = self._call(what.verb, what.argument)
         elif is_blank(what.text):
-            screen.composer.sent(remember=False)
+            return
         elif screen.state.mode == "broken":
             screen.tell("Theta has stopped; ctrl+q leaves", "error")
-        elif isinstance(what, Prompt):
-            screen.composer.sent()
+            taken = False
+        else:
             screen.say(what.text)
+        if not taken and not screen.composer.text:
+            screen.composer.put(text)
 
     def _call(self, verb: str, argument: str) -> bool:
         """Carry out a command; whether the composer may be emptied."""

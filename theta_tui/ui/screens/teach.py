@@ -67,7 +67,7 @@ class TeachScreen(Screen[None]):
             yield LearningPanel(self.clock, id="learning")
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
-        yield CandidateList(id="candidates")
+        yield CandidateList(self._typed, id="candidates")
         yield Composer(self.verbs.complete, id="composer")
         yield KeyBar(self._hides, id="keybar")
 
@@ -215,6 +215,17 @@ class TeachScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         mode, shot = self.state.mode, self.state.snapshot
+        if self.editing is not None and action in {
+            "pick",
+            "pick_cursor",
+            "again",
+            "none",
+            "edit",
+            "type",
+            "undo",
+            "move",
+        }:
+            return False  # keys that arrive before the editor has the focus are its text
         match action:
             case "pick" | "pick_cursor" | "again" | "none":
                 return mode == "choosing" and not (shot.read_only and action != "none")
@@ -395,15 +406,16 @@ class TeachScreen(Screen[None]):
     def _composer_changed(self) -> None:
         self.refresh_bindings()
 
-    @on(m.Typed)
-    def _typed(self, message: m.Typed) -> None:
+    def _typed(self, character: str) -> None:
         """An unbound key: in a choice it begins a free correction, else it was meant for the composer."""
         mode = self.state.mode
-        if mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
-            self.action_type(message.character)
-        elif not (message.character.isdigit() and mode in {"proposing", "learning", "choosing"}):
+        if self.editing is not None:
+            self.replies.editor.editor.insert(character)
+        elif mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
+            self.action_type(character)
+        elif not (character.isdigit() and mode in {"proposing", "learning", "choosing"}):
             self.focus_composer()
-            self.composer.put(self.composer.text + message.character)
+            self.composer.put(self.composer.text + character)
 
     @on(m.Told)
     def _told(self, message: m.Told) -> None:

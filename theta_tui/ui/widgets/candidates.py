@@ -6,6 +6,7 @@ The list only shows and reports; what a key means is decided by the screen. Five
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Literal
 
 from rich.cells import cell_len
@@ -20,7 +21,8 @@ from textual.widget import Widget
 from theta_tui.lessons.records import CANDIDATES
 from theta_tui.text import percent
 from theta_tui.ui.bindings import PICK
-from theta_tui.ui.messages import Clicked, Typed
+from theta_tui.ui.keys import run_bound
+from theta_tui.ui.messages import Clicked
 from theta_tui.ui.safe import join, wrap
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.edit_box import EditBox
@@ -36,6 +38,8 @@ class Row(Widget):
     `look`: *empty* before there is any, *writing* while it streams, *waiting* in the grace period, *open* to be
     picked, *dim* when another was chosen, *chosen* when this one was.
     """
+
+    ALLOW_SELECT = False  # a double click picks; Textual would select the text. `y` copies it
 
     text: reactive[str] = reactive("", layout=True)
     look: reactive[Look] = reactive("empty")
@@ -104,14 +108,19 @@ class Row(Widget):
 
 
 class CandidateList(VerticalScroll, can_focus=True):
-    """Five rows and, while one is edited, an editor in place of it."""
+    """Five rows and, while one is edited, an editor in place of it.
+
+    `typed` is told of printable keys that are bound to nothing: called and not sent as a message, because the next key
+    may be waiting already and what it means depends on this one.
+    """
 
     BINDINGS = [*PICK]
 
     cursor: reactive[int] = reactive(1)
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, typed: Callable[[str], None], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
+        self.typed = typed
         self.rows = [Row(number) for number in range(1, CANDIDATES + 1)]
         self.editor = EditBox()
         self._armed: int | None = None
@@ -190,15 +199,20 @@ class CandidateList(VerticalScroll, can_focus=True):
 
     # --- keys and clicks that are no binding ---
 
-    def on_key(self, event: Key) -> None:
-        # A key handler comes before the bindings, so it has to leave alone what is bound now.
-        if event.is_printable and event.character and event.key not in self.screen.active_bindings:
+    async def on_key(self, event: Key) -> None:
+        if not self.has_focus:
+            return
+        # With the editor open but not yet focused, every letter is text: a digit must not pick then.
+        opening = self.editor.display and event.is_printable
+        if not opening and await run_bound(self, event):
+            return
+        if event.character and event.is_printable and (opening or event.key not in self.screen.active_bindings):
             event.stop()
             event.prevent_default()
-            self.post_message(Typed(event.character))
+            self.typed(event.character)
 
     def on_click(self, event: Click) -> None:
-        if not isinstance(event.widget, Row) or self.screen.get_selected_text():
+        if not isinstance(event.widget, Row):
             return
         number = event.widget.number
         again = event.chain >= 2 or self._armed == number

@@ -131,19 +131,19 @@ class Composer(Vertical):
         self.prompt.placeholder = plain(placeholder, one_line=True)
 
     def send(self) -> None:
-        """Enter: the marked completion if it is not there yet, else the text."""
+        """Enter: the marked completion if it is not there yet, else the text. The screen puts back what it refuses."""
         item = self._marked()
         if item is not None and item.line.strip() != self.text.strip():
             self.put(item.line)
             if not item.final:
                 return
-        self._at = None
-        self.post_message(Sent(self.text))
-
-    def sent(self, remember: bool = True) -> None:
-        """The text was taken: remember it and be empty again."""
         text = self.text
-        if remember and text.strip() and (not self.history or self.history[-1] != text):
+        self._forget(text)
+        self.post_message(Sent(text))
+
+    def _forget(self, text: str) -> None:
+        """Be empty again at once, so that keys that come right behind begin the next text, and remember this one."""
+        if text.strip() and (not self.history or self.history[-1] != text):
             self.history = [*self.history, text][-REMEMBERED:]
         self._at = None
         self.put("")

@@ -12,17 +12,23 @@ from theta_tui.ui.widgets.editor import Editor
 
 
 class ReplyEditor(Editor):
-    """Its Enter and Esc belong to the box around it."""
+    """The text of the reply; `edited` is the candidate that it began as."""
+
+    BINDINGS = [*EDIT]
+    edited: int | None = None
+
+    def action_teach(self) -> None:
+        self.post_message(Corrected(self.text, self.edited))
+
+    def action_leave(self) -> None:
+        self.post_message(EditLeft())
 
 
 class EditBox(Horizontal):
     """A gutter like a row's, and the text."""
 
-    BINDINGS = [*EDIT]
-
     def __init__(self) -> None:
         super().__init__(id="edit-box")
-        self.edited: int | None = None
 
     def compose(self) -> ComposeResult:
         yield Plain(" ✎   ", id="edit-sign")
@@ -34,18 +40,9 @@ class EditBox(Horizontal):
 
     def open(self, text: str, edited: int | None, sign: str) -> None:
         """Show `text` to be changed, the cursor behind it."""
-        self.edited = edited
+        self.editor.edited = edited
         self.query_one("#edit-sign", Plain).show(f" ✎ {sign}" if edited is not None else f" {sign}   ")
         self.editor.text = text
         self.editor.move_cursor(self.editor.document.end)
         self.display = True
         self.editor.focus()
-
-    def action_teach(self) -> None:
-        self.post_message(Corrected(self.editor.text, self.edited))
-
-    def action_newline(self) -> None:
-        self.editor.action_newline()
-
-    def action_leave(self) -> None:
-        self.post_message(EditLeft())

@@ -14,6 +14,7 @@ from textual.widgets import TextArea
 from textual.widgets.text_area import Edit
 
 from theta_tui.text import MAX_TEXT, repair, visible
+from theta_tui.ui.keys import run_bound
 from theta_tui.ui.messages import Told
 
 _PLANE = 0x100000
@@ -70,6 +71,10 @@ class Editor(TextArea):
     def edit(self, edit: Edit) -> EditResult:
         edit.text = hold(edit.text)
         return super().edit(edit)
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.is_printable or not await run_bound(self, event):
+            await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
