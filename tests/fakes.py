@@ -1,7 +1,7 @@
 """A worker without a model: the test says what happens, and reads what was asked.
 
-`FakeWorker` does nothing by itself; `drive` runs the app on it. `AutoWorker` plays a small conversation with canned replies on a thread, so that
-the screen can be looked at by hand: `python -m tests.fakes`.
+`FakeWorker` does nothing by itself; `drive` runs the app on it. `AutoWorker` plays a small conversation with canned
+replies on a thread, so that the screen can be looked at by hand: `python -m tests.fakes`.
 """
 
 from __future__ import annotations
@@ -218,8 +218,14 @@ class Driven:
         await self.settle()
 
     async def type(self, text: str) -> None:
-        """Type `text` letter by letter."""
-        await self.press(*["space" if char == " " else "enter" if char == "\n" else char for char in text])
+        """Type `text` in one burst; a newline is Enter."""
+        from textual.events import Key
+        from textual.keys import _character_to_key
+
+        for char in text:
+            key = "enter" if char == "\n" else _character_to_key(char)
+            self.app.post_message(Key(key, "\r" if char == "\n" else char))
+        await self.settle()
 
     async def settle(self) -> None:
         """Until no message is left."""
@@ -254,7 +260,7 @@ class Driven:
 
 @asynccontextmanager
 async def drive(
-    size: tuple[int, int] = (120, 36),
+    size: tuple[int, int] = (80, 24),
     *,
     worker: FakeWorker | None = None,
     ready: bool = True,

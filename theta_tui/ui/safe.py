@@ -52,7 +52,10 @@ class Plain(Static):
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(plain(text), markup=False, id=id, classes=classes)
+        self._text = text
 
     def show(self, text: str) -> None:
-        """Show `text` from now on."""
-        self.update(plain(text))
+        """Show `text` from now on. The screen is laid out again only if it is another."""
+        if text != self._text:
+            self._text = text
+            self.update(plain(text))

@@ -105,7 +105,7 @@ class TeachScreen(Screen[None]):
         self.query_one(Header).snapshot = state.snapshot
         self.conversation.show(entries(state), state.fatal.message if state.fatal is not None else "")
         self.query_one(LearningPanel).show(state)
-        self.query_one(LearningLine).show(state)
+        self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
         self.replies.show(state, self.waiting)
         self.draw_rule()

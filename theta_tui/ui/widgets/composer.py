@@ -101,6 +101,7 @@ class Composer(Vertical):
         self.history: list[str] = []
         self._at: int | None = None
         self._draft = ""
+        self._said = ""
         self._closed_for: str | None = None
 
     def compose(self) -> ComposeResult:
@@ -128,7 +129,9 @@ class Composer(Vertical):
 
     def say(self, placeholder: str) -> None:
         """What stands in it while it is empty."""
-        self.prompt.placeholder = plain(placeholder, one_line=True)
+        if placeholder != self._said:
+            self._said = placeholder
+            self.prompt.placeholder = plain(placeholder, one_line=True)
 
     def send(self) -> None:
         """Enter: the marked completion if it is not there yet, else the text. The screen puts back what it refuses."""

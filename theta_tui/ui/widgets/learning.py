@@ -109,13 +109,10 @@ class LearningPanel(Vertical):
         self.query_one("#problem-section").display = bool(problem)
 
 
-class LearningLine(Static):
+class LearningLine(Plain):
     """The panel in one line, for a narrow screen."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(markup=False, id=id)
-
-    def show(self, state: State) -> None:
+    def draw(self, state: State) -> None:
         """Draw `state`."""
         last, says = state.snapshot.last, state.says
         parts = []
@@ -125,7 +122,7 @@ class LearningLine(Static):
             sign = " ✓" if last is not None and last.learned and not state.teaching else ""
             parts.append(f"says it {percent(says[0])} → {percent(says[1])}{sign}")
         text = state.problem or " · ".join(parts) or "no lesson yet"
-        self.update(plain(fit(text, max(8, self.content_size.width or self.app.size.width - 2)), "$muted"))
+        self.show(fit(text, max(8, self.app.size.width - 2)))
 
 
 def _number(value: float) -> str:
