@@ -1,4 +1,4 @@
-"""Real, tiny models made here: a few layers, a byte-level tokenizer, and chat templates of several kinds."""
+"""Fixtures of the model tests: real, tiny models (see `tiny_models`)."""
 
 from __future__ import annotations
 
@@ -7,73 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from theta_tui.mind.language_model import LanguageModel
 
-THETA = (
-    "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"
-    "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
-CHATML = (
-    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] | trim }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-BRACKETS = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role']=='user' %}[INST] {{ m['content'] }} [/INST]"
-    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
-)
-# Asked for a reply, it writes something that it does not write in front of one that is there.
-NO_PREFIX = THETA.replace("<|assistant|>{% endif %}", "<|assistant|>Well: {% endif %}").replace(
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}",
-    "{% if add_generation_prompt %}<|assistant|>Well: {% endif %}",
-)
-
-CORPUS = [
-    "hello how are you today my friend",
-    "what is your name and who is your creator",
-    "my creator is Dakota and my name is Theta",
-    "the quick brown fox jumps over the lazy dog near the river bank",
-    "yes no maybe I do not know what you mean, tell me more about it.",
-] * 20
-
-
-def make_tokenizer(specials: list[str], *, eos: str, template: str | None, **names: str) -> PreTrainedTokenizerFast:
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=specials,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    backend.train_from_iterator(CORPUS, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=eos, model_max_length=256, **names)
-    tokenizer.chat_template = template
-    return tokenizer
-
-
-def make_llama(folder: Path, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, tied: bool = True) -> Path:
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        max_position_embeddings=256,
-        tie_word_embeddings=tied,
-        eos_token_id=tokenizer.eos_token_id,
-        bos_token_id=None,
-        pad_token_id=None,
-        initializer_range=0.1,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+torch.set_num_threads(1)  # These models are too small to share, and the machine may be busy.
 
 
 @pytest.fixture(scope="session")
@@ -106,11 +45,6 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found | {"gpt2": root / "gpt2"}
 
 
-torch.set_num_threads(1)  # These models are too small to share, and the machine may be busy.
-
-KINDS = ("theta", "chatml", "brackets", "no prefix", "gpt2")
-
-
 @pytest.fixture
 def load(folders: dict[str, Path]) -> Callable[[str], LanguageModel]:
     """A fresh model of a kind."""
@@ -136,11 +70,3 @@ def always(load: Callable[[str], LanguageModel]) -> Callable[[str], LanguageMode
         return lm
 
     return build
-
-
-def weights(lm: LanguageModel) -> list[torch.Tensor]:
-    return [parameter.detach().clone() for parameter in lm.model.parameters()]
-
-
-def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
-    return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import KINDS
+from tiny_models import KINDS
 
 from theta_tui.errors import TeachError
 from theta_tui.mind.language_model import LanguageModel

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import equal, weights
+from tiny_models import equal, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from theta_tui.errors import HomeError, ModelError

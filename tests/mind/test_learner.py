@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import KINDS, equal, weights
+from tiny_models import KINDS, equal, weights
 
 from theta_tui.errors import TeachError
 from theta_tui.mind import recall

@@ -1,0 +1,85 @@
+"""Real, tiny models made here: a few layers, a byte-level tokenizer, and chat templates of several kinds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from theta_tui.mind.language_model import LanguageModel
+
+THETA = (
+    "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"
+    "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] | trim }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+BRACKETS = (
+    "{{ bos_token }}{% for m in messages %}{% if m['role']=='user' %}[INST] {{ m['content'] }} [/INST]"
+    "{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}{% endfor %}"
+)
+# Asked for a reply, it writes something that it does not write in front of one that is there.
+NO_PREFIX = THETA.replace("<|assistant|>{% endif %}", "<|assistant|>Well: {% endif %}").replace(
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}",
+    "{% if add_generation_prompt %}<|assistant|>Well: {% endif %}",
+)
+
+CORPUS = [
+    "hello how are you today my friend",
+    "what is your name and who is your creator",
+    "my creator is Dakota and my name is Theta",
+    "the quick brown fox jumps over the lazy dog near the river bank",
+    "yes no maybe I do not know what you mean, tell me more about it.",
+] * 20
+
+
+def make_tokenizer(specials: list[str], *, eos: str, template: str | None, **names: str) -> PreTrainedTokenizerFast:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    backend.train_from_iterator(CORPUS, trainer)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=eos, model_max_length=256, **names)
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def make_llama(folder: Path, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, tied: bool = True) -> Path:
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=256,
+        tie_word_embeddings=tied,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+        pad_token_id=None,
+        initializer_range=0.1,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+KINDS = ("theta", "chatml", "brackets", "no prefix", "gpt2")
+
+
+def weights(lm: LanguageModel) -> list[torch.Tensor]:
+    return [parameter.detach().clone() for parameter in lm.model.parameters()]
+
+
+def equal(one: list[torch.Tensor], other: list[torch.Tensor]) -> bool:
+    return len(one) == len(other) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
