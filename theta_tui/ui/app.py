@@ -70,6 +70,7 @@ class ThetaApp(App[int]):
         """The exit code so far: that of a fatal failure, or of a signal."""
         self.parting = ""
         """What to say on stderr once the screen is restored."""
+        self._kept_theme = ""
         self._leaving = False
         self._asked_to_leave = float("-inf")
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
@@ -90,6 +91,7 @@ class ThetaApp(App[int]):
         self.theme = wanted if wanted in self.available_themes else "theta"
         if wanted != self.theme:
             self.tell(f"there is no theme {wanted}; this is Theta's own", "warning")
+        self._kept_theme = self.theme
         unknown = [name for name in self.settings.keymap if name not in IDS]
         if unknown:
             self.tell(f"keymap: there is no {', '.join(unknown)}; F1 lists the keys", "warning")
@@ -106,7 +108,8 @@ class ThetaApp(App[int]):
         self.post_message(WorkerEvent(event))
 
     def _keep_theme(self, name: str) -> None:
-        if self.persist is not None:
+        if self.persist is not None and name != self._kept_theme:
+            self._kept_theme = name
             try:
                 self.persist("theme", name)
             except Exception as error:

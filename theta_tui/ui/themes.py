@@ -82,7 +82,22 @@ def quiet(theme: Theme) -> dict[str, str]:
     system = theme.to_color_system().generate()
     background, foreground = Color.parse(system["background"]), Color.parse(system["foreground"])
 
-    def mixed(share: float) -> str:
-        return background.blend(foreground, share).hex
+    def mixed(share: float, least: float = 1.0) -> str:
+        color = background.blend(foreground, share)
+        while contrast(background, color) < least and share < 1.0:
+            share += 0.05
+            color = background.blend(foreground, share)
+        return color.hex
 
-    return {"muted": mixed(0.64), "faint": mixed(0.38), "hairline": mixed(0.22)}
+    return {"muted": mixed(0.64, 4.0), "faint": mixed(0.38, 1.8), "hairline": mixed(0.22)}
+
+
+def contrast(one: Color, other: Color) -> float:
+    """The WCAG contrast ratio, 1 to 21; 4.5 is what small text should have (https://www.w3.org/TR/WCAG21/)."""
+
+    def luminance(color: Color) -> float:
+        parts = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in color.normalized]
+        return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)

@@ -183,6 +183,11 @@ class Composer(Vertical):
 
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         event.stop()
+        self._complete()
+        self.post_message(ComposerChanged(self.text))
+
+    def _complete(self) -> None:
+        """Show what could complete the text as it is now."""
         text = self.text
         if self._at is not None and text != self.history[self._at]:
             self._at = None  # what came from the history was changed: it is a new text now
@@ -192,9 +197,9 @@ class Composer(Vertical):
         if len(items) == 1 and items[0].line.strip() == text.strip():
             items = []
         self.popup.show(items)
-        self.post_message(ComposerChanged(text))
 
     def _marked(self) -> Completion | None:
+        self._complete()  # the news of the last change may still be on its way
         popup = self.popup
         return popup.items[popup.at] if popup.display and popup.items else None
 

@@ -152,7 +152,9 @@ class Conversation(ScrollView, can_focus=False):
             self._lines.append(())
         self.virtual_size = Size(size.width, len(self._lines))
         if following:
-            self.scroll_end(animate=False, immediate=True, x_axis=False)
+            # Forced: the scrollbar of a pane that has just become too long is not there yet.
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
+            self._following = True
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

@@ -1,0 +1,125 @@
+"""Every size, from 20×6 up; resizes while replies stream; the conversation keeps its place."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
+from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
+from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 30), (40, 12), (30, 9), (20, 6)])
+async def test_five_replies_and_the_composer_are_there_at_every_size(size: tuple[int, int]) -> None:
+    async with drive(size) as d:
+        pending = await d.offer()
+        for row in d.teach.replies.rows:
+            assert row.region.height >= 1
+        assert d.teach.composer.prompt.region.bottom <= size[1]
+        assert d.teach.composer.prompt.region.height >= 1
+        assert len(d.lines()) == size[1]
+        await d.press("t")
+        await d.type("ok\n")
+        assert d.sent[0].text == "ok"  # type: ignore[union-attr]
+        assert d.sent[0].prompt_id == pending.prompt_id  # type: ignore[union-attr]
+
+
+async def test_narrow_screens_drop_the_conversation_before_the_learning_and_never_the_replies() -> None:
+    shown = {}
+    for size in ((100, 36), (80, 24), (60, 30), (60, 14)):
+        async with drive(size) as d:
+            await d.offer()
+            shown[size] = (
+                d.teach.query_one(Conversation).region.area > 0,
+                d.teach.query_one(LearningPanel).region.area > 0,
+                d.teach.query_one(LearningLine).region.area > 0,
+            )
+    assert shown == {
+        (100, 36): (True, True, False),
+        (80, 24): (True, True, False),
+        (60, 30): (True, False, True),
+        (60, 14): (False, False, False),
+    }
+
+
+async def test_a_short_screen_names_the_prompt_that_the_replies_are_for() -> None:
+    async with drive((40, 12)) as d:
+        await d.offer("how are you today?")
+        assert "how are you today?" in d.lines()[1]
+
+
+async def test_resizing_while_replies_stream_does_no_harm() -> None:
+    async with drive() as d:
+        await d.type("hello\n")
+        for at, size in enumerate(((120, 36), (20, 6), (5, 3), (40, 12), (1, 1), (80, 24))):
+            d.worker.stream("hello", [reply[: 6 * at] for reply in REPLIES])
+            await d.pilot.resize_terminal(*size)
+            await d.settle()
+        pending = await d.offer()
+        await d.press("5")
+        assert d.sent[-1].prompt_id == pending.prompt_id  # type: ignore[union-attr]
+
+
+async def test_the_conversation_stays_at_its_end_unless_scrolled_up() -> None:
+    turns = tuple(turn(at, f"question {at}", f"answer {at}", 1) for at in range(200))
+    async with drive(worker=FakeWorker(snapshot(turns=turns, turns_total=1000))) as d:
+        assert "answer 199" in d.screen_text()
+        d.worker.taught("one more", "indeed", 2)
+        await d.settle()
+        assert "indeed" in d.screen_text()
+        await d.press("pageup", "pageup")
+        d.worker.taught("and more", "of course", 2)
+        await d.settle()
+        assert "of course" not in d.screen_text()
+        await d.press(*["pagedown"] * 4)
+        assert "of course" in d.screen_text()
+        long = "word " * 60
+        await d.offer("the last prompt", texts=(long, long, long, "d", "e"))
+        assert "the last prompt" in d.screen_text()
+
+
+async def test_a_long_conversation_mounts_no_more_widgets_than_a_short_one() -> None:
+    counts = []
+    for number in (1, 200):
+        turns = tuple(turn(at, f"question {at}", "answer", 1) for at in range(number))
+        async with drive(worker=FakeWorker(snapshot(turns=turns, turns_total=number))) as d:
+            counts.append(len(d.teach.walk_children()))
+    assert counts[0] == counts[1] < 60
+
+
+async def test_an_endless_reply_is_cut_on_the_screen_with_a_word_about_it() -> None:
+    talk = turn(1, "go on", "\n".join(str(at) for at in range(900)), 1)
+    async with drive(worker=FakeWorker(snapshot(turns=(talk,), turns_total=1))) as d:
+        assert "more lines" in d.screen_text()
+        assert d.teach.query_one(Conversation).virtual_size.height < MOST_LINES + 30
+
+
+async def test_turns_show_how_they_were_taught_and_the_loss_where_there_is_room() -> None:
+    async with drive((120, 36)) as d:
+        text = d.screen_text()
+        assert "✓ 3   2.31 → 1.10" in text
+        assert "✎     3.42 → 0.04" in text
+        await d.pilot.resize_terminal(80, 24)
+        await d.settle()
+        assert "✓ 3" in d.screen_text()
+        assert "2.31 → 1.10" not in d.screen_text()
+
+
+async def test_losses_that_are_not_finite_never_reach_the_sparkline() -> None:
+    losses = (1.0, float("nan"), float("inf"), float("-inf"), 1e308, -1e308, 0.5)
+    assert window(losses, 10) == [1.0, 1e6, -1e6, 0.5]
+    assert window((2.0,), 10) == [2.0, 2.0]
+    assert len(window([1.0] * 10_000, 20)) == 40
+    async with drive(worker=FakeWorker(snapshot(losses=losses))) as d:
+        assert len(d.lines()) == 24
+
+
+async def test_the_first_screen_says_what_to_do() -> None:
+    async with drive(
+        worker=FakeWorker(snapshot(turns=(), turns_total=0, losses=(), last=None, lessons=0, step=0))
+    ) as d:
+        assert "five replies come back" in d.screen_text()
+        assert "no lesson yet" in d.screen_text()
+        await d.offer()
+        assert "five replies come back" not in d.screen_text()
+    assert TURNS

@@ -1,0 +1,77 @@
+"""What the screen looks like: six states at three sizes. `pytest --snapshot-update` accepts a new look."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import TextArea
+
+from tests.fakes import REPLIES, Driven, FakeClock, FakeWorker
+from theta_tui.config import Settings
+from theta_tui.ui.app import ThetaApp
+
+
+class SnapCompare(Protocol):
+    def __call__(
+        self,
+        app: App[int],
+        terminal_size: tuple[int, int] = ...,
+        run_before: Callable[[Pilot[int]], Awaitable[None]] | None = ...,
+    ) -> bool: ...
+
+
+async def loading(d: Driven) -> None:
+    d.worker.loading()
+    await d.settle()
+    await d.type("are you there?\n")
+
+
+async def streaming(d: Driven) -> None:
+    d.worker.ready()
+    await d.settle()
+    await d.type("how are you today?\n")
+    d.worker.stream("how are you today?", [reply[:18] for reply in REPLIES])
+
+
+async def choosing(d: Driven) -> None:
+    d.worker.ready()
+    await d.offer()
+    await d.press("down")
+
+
+async def editing(d: Driven) -> None:
+    await choosing(d)
+    await d.press("e", "!")
+
+
+async def learning(d: Driven) -> None:
+    await choosing(d)
+    await d.press("2")
+    d.worker.learning()
+
+
+async def error(d: Driven) -> None:
+    await choosing(d)
+    d.worker.failed("the loss was not finite; nothing was changed", phase="idle", pending=None)
+
+
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36)], ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.parametrize("state", [loading, streaming, choosing, editing, learning, error], ids=lambda f: f.__name__)
+def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[None]], size: tuple[int, int]) -> None:
+    worker, clock = FakeWorker(), FakeClock()
+    app = ThetaApp(Settings(), worker, clock=clock.clock)
+    app.animation_level = "none"
+
+    async def before(pilot: Pilot[int]) -> None:
+        driven = Driven(app, worker, clock, pilot)
+        for area in app.query(TextArea):
+            area.cursor_blink = False
+        await driven.settle()
+        await state(driven)
+        await driven.settle()
+
+    assert snap_compare(app, terminal_size=size, run_before=before)
