@@ -6,6 +6,9 @@ import logging
 import logging.handlers
 import os
 import sys
+import termios
+import threading
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +19,8 @@ from theta_tui.config import Settings
 from theta_tui.home import Home
 from theta_tui.teacher import Teacher
 from theta_tui.worker import Worker
+
+LEAVE_SECONDS = 5.0
 
 
 def open_teacher(settings: Settings) -> Teacher:
@@ -34,7 +39,31 @@ def run_full_screen(settings: Settings) -> int:
         from theta_tui.ui.app import run_app
 
         worker = Worker(settings, open_teacher)
+        watch_terminal(worker)
         return run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+
+
+def watch_terminal(worker: Worker) -> None:
+    """Leave when the terminal has gone, whatever the screen is doing.
+
+    A closed window sends SIGHUP, but not to everybody (nohup, some multiplexers), and a screen that writes to a dead
+    terminal blocks for ever once its output queue is full. So a thread asks the terminal itself, once a second: when
+    it is gone the worker finishes and saves, and the process ends with SIGHUP's code.
+    """
+    descriptor = sys.stdin.fileno()
+
+    def watch() -> None:
+        while True:
+            time.sleep(1)
+            try:
+                termios.tcgetattr(descriptor)
+            except (termios.error, ValueError):
+                break
+        worker.request_stop()
+        worker.join(LEAVE_SECONDS)
+        os._exit(129)
+
+    threading.Thread(target=watch, name="theta-terminal", daemon=True).start()
 
 
 def log_to(path: Path) -> None:
