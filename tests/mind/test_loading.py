@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -40,6 +41,15 @@ def test_files_are_found_and_identified_without_torch() -> None:
         "assert not {'torch', 'transformers', 'textual'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_quiet_environment_is_set_before_torch_can_be_imported() -> None:
+    program = (
+        "import os, sys; import theta_tui.mind; assert 'torch' not in sys.modules;"
+        "assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'; assert os.environ['TOKENIZERS_PARALLELISM'] == 'true'"
+    )
+    environ = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=environ | {"TOKENIZERS_PARALLELISM": "true"})
 
 
 def test_a_local_folder_wins_over_a_hub_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,8 +19,11 @@ from theta_tui.mind.language_model import LanguageModel
 from theta_tui.text import REPLACEMENT, is_blank, normalised
 
 HOTTER = (1.0, 1.4)
-"""Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply.
-Hotter than this the stand-in babbles (replies of -50 to -300 nats); other first tokens give better ones."""
+"""Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply."""
+
+OPENING = 3
+"""Tokens that the factor holds for. Another beginning is enough to lead elsewhere; hot all the way, the stand-in
+babbles (replies of -50 to -300 nats)."""
 
 SPARE = 2
 """Rows a missing reply in a further round: the chance that one of them is distinct costs little in a batch."""
@@ -84,9 +87,11 @@ def propose(
     start = _prefill(lm, ids)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
 
-    def run(rows: list[_Row], draw: Sampling) -> bool:
+    def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
-        ran = _generate(lm, start, rows, draw, limit, generator, cancelled, lambda rows: found.hear(slots, rows))
+        ran = _generate(
+            lm, start, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
+        )
         if ran:
             found.take(rows)
         return ran
@@ -115,7 +120,7 @@ def greedy(
     row = _Row(greedy=True)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
-    _generate(lm, _prefill(lm, ids), [row], plain, limit, torch.Generator(), cancelled, None)
+    _generate(lm, _prefill(lm, ids), [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
 
 
@@ -134,8 +139,8 @@ class _Found:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
 
     def take(self, rows: list[_Row]) -> None:
-        """Keep the distinct ones of finished rows, in their order."""
-        for row in rows:
+        """Keep the distinct ones of finished rows: the greedy one first, and then the likeliest a token."""
+        for row in sorted(rows, key=lambda row: (not row.greedy, -row.logprob / max(row.tokens, 1))):
             reply = row.reply()
             key = normalised(reply.text)
             free = self.missing()
@@ -217,13 +222,14 @@ def _generate(
     lm: LanguageModel,
     start: _Start,
     rows: list[_Row],
-    sampling: Sampling,
+    samplings: tuple[Sampling, Sampling],
     limit: int,
     generator: torch.Generator,
     cancelled: Callable[[], bool],
     hear: Callable[[list[_Row]], None] | None,
 ) -> bool:
-    """Write all rows to their end, or to `limit` tokens. False where `cancelled` said so."""
+    """Write all rows to their end, or to `limit` tokens; False where `cancelled` said so. The first of `samplings` is
+    for the opening tokens, the second for the rest."""
     cache = copy.deepcopy(start.cache)
     if len(rows) > 1:
         cache.batch_repeat_interleave(len(rows))
@@ -234,6 +240,7 @@ def _generate(
             if cancelled():
                 return False
             logprobs = logits.log_softmax(-1)
+            sampling = samplings[len(active[0].ids) >= OPENING]
             for row, token, own in zip(active, _draw(active, logits, sampling, generator), logprobs, strict=True):
                 row.add(lm, token, own)
                 row.done = row.done or len(row.ids) >= limit

@@ -26,16 +26,6 @@ __all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "
 LARGE = 3_000_000_000
 """Parameters from which `auto` holds the weights in bfloat16: in float32 they would hardly fit beside Adam's state."""
 
-_ENVIRONMENT = {
-    "TRANSFORMERS_VERBOSITY": "error",
-    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    # Threads that wait sleep instead of spinning. On two busy cores that is five replies in 0.7 s instead of 5 s.
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
-
 
 class LanguageModel:
     """The model, its tokenizer and what it takes to talk to it. Belongs to one thread."""
@@ -73,7 +63,8 @@ class LanguageModel:
         """
         stage = on_stage or (lambda _: None)
         stage("importing PyTorch")
-        _quiet(offline)
+        if offline:
+            os.environ["HF_HUB_OFFLINE"] = "1"
         import torch
 
         if threads > 0:
@@ -140,14 +131,6 @@ class LanguageModel:
             return f"{versions}, cuda {torch.version.cuda} {torch.cuda.get_device_name()}, {kind}"
         place = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
         return f"{versions}, {self.device} {place}, {torch.get_num_threads()} threads, {kind}"
-
-
-def _quiet(offline: bool) -> None:
-    """The libraries read their environment once, at import."""
-    for variable, value in _ENVIRONMENT.items():
-        os.environ.setdefault(variable, value)
-    if offline:
-        os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 def _device(asked: str) -> str:
