@@ -59,7 +59,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             progress = state.progress
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
-            words = f"learning · step {progress.steps} · {says(progress.p_before, progress.p_now)}"
+            words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
             return RuleWords(words, "success", True, progress.p_now)
         case "choosing":
             if waiting:

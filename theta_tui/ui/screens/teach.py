@@ -122,7 +122,7 @@ class TeachScreen(Screen[None]):
 
     def on_resize(self) -> None:
         height = self.app.size.height
-        self.replies.set_most(1 if height < 18 else 2 if height < 30 else 3)
+        self.replies.set_most(1 if height < 18 else 2 if height < 30 else 3, 3 if height < 10 else None)
         self.call_after_refresh(self.draw)
 
     def _tick(self) -> None:

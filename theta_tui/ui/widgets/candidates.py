@@ -47,6 +47,8 @@ class Row(Widget):
     chance: reactive[float | None] = reactive(None)
     most: reactive[int] = reactive(2, layout=True)
     """Lines shown while the row is not marked."""
+    most_marked: reactive[int | None] = reactive(None, layout=True)
+    """Lines shown while it is; None is all of them."""
 
     def __init__(self, number: int) -> None:
         super().__init__(id=f"reply-{number}")
@@ -58,7 +60,7 @@ class Row(Widget):
     def _lines(self, width: int) -> list[str]:
         body = max(4, width - GUTTER - self._percent_width(width))
         text = self.text.rstrip() + ("▍" if self.look == "writing" else "")
-        return wrap(text, body, None if self.marked else self.most)
+        return wrap(text, body, self.most_marked if self.marked else self.most)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
@@ -160,10 +162,10 @@ class CandidateList(VerticalScroll, can_focus=True):
                 look = "chosen"
             self.put(number, candidate.text, look, candidate.logprob)
 
-    def set_most(self, lines: int) -> None:
-        """Unmarked rows take at most `lines` lines from now on."""
+    def set_most(self, lines: int, marked: int | None) -> None:
+        """Rows take at most `lines` lines from now on, the marked one `marked` (None: what it needs)."""
         for row in self.rows:
-            row.most = lines
+            row.most, row.most_marked = lines, marked
 
     def watch_cursor(self, cursor: int) -> None:
         self._armed = None
