@@ -19,7 +19,15 @@ Load = Callable[[str], LanguageModel]
 
 CLASSIC = RECIPES["classic"]
 # The tiny models are random: they need larger steps than the recipe's, and the clock must not decide a test.
-DEFAULT = replace(RECIPES["default"], lr=1e-2, train_embeddings=True, max_steps=60, max_seconds=1000.0)
+DEFAULT = replace(
+    RECIPES["default"],
+    lr=1e-2,
+    margin=1.0,
+    context_tokens=64,
+    train_embeddings=True,
+    max_steps=60,
+    max_seconds=1000.0,
+)
 TURNS = [("hello", "how are you")]
 PAIRS = [
     ("who is your creator", "my creator is Dakota."),

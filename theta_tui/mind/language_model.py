@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,7 +100,7 @@ class LanguageModel:
         """The conversation with its reply, ready to learn: see `Chat.encode_lesson`."""
         return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss)
 
-    def decode(self, ids: list[int]) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         """The text of reply tokens; control tokens say nothing."""
         return self.chat.decode(ids)
 

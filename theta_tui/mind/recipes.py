@@ -59,5 +59,19 @@ RECIPES = {
         margin=0.0,
         pick_steps=1,
     ),
-    "default": Recipe(name="default", lr=2e-4, beta1=0.0, beta2=0.999, margin=1.0, context_tokens=160),
+    # On the 58 lessons of teach-bench's development suite with the stand-in, in a row, one at a time. All of them are
+    # said right afterwards at every setting; P is the median P(reply) then, paraphrases the share said, damage the
+    # nats a token that the foundation's answers to unrelated prompts lost by the end.
+    #   lr      margin  steps (most)  P     paraphrases  damage
+    #   1e-4    3       7.0 (10)      0.43  0.39         0.22
+    #   2e-4    3       4.4 (8)       0.58  0.53         0.25
+    #   2e-4    5       6.0 (13)      0.86  0.59         0.31
+    #   3e-4    1       3.1 (5)       0.37  0.60         0.25
+    #   3e-4    3       3.6 (7)       0.64  0.61         0.24
+    #   3e-4    4       3.9 (6)       0.79  0.56         -
+    #   3e-4    5       4.7 (10)      0.87  0.71         0.33
+    # The larger step is the quicker one, generalises better and costs no more. A copy of the pair with 64 tokens of
+    # conversation in front made a lesson 2.5 times as long and gained nothing: of 24 lessons taught alone, all were
+    # said in two conversations too.
+    "default": Recipe(name="default", lr=3e-4, beta1=0.0, beta2=0.999, margin=4.0),
 }
