@@ -214,23 +214,40 @@ class Driven:
 
     async def press(self, *keys: str) -> None:
         """Press keys, and let everything settle."""
-        await self.pilot.press(*keys)
+        for key in keys:
+            self._post_key(key)
+            await self._turn(2)
         await self.settle()
 
     async def type(self, text: str) -> None:
         """Type `text` in one burst; a newline is Enter."""
-        from textual.events import Key
-        from textual.keys import _character_to_key
-
         for char in text:
-            key = "enter" if char == "\n" else _character_to_key(char)
-            self.app.post_message(Key(key, "\r" if char == "\n" else char))
+            self._post_key("enter" if char == "\n" else char)
         await self.settle()
 
+    def _post_key(self, key: str) -> None:
+        from textual.events import Key
+        from textual.keys import _character_to_key, key_to_character
+
+        if len(key) == 1:
+            self.app.post_message(Key(_character_to_key(key), key))
+        else:
+            self.app.post_message(Key(key, "\r" if key == "enter" else key_to_character(key)))
+
     async def settle(self) -> None:
-        """Until no message is left."""
-        await self.pilot.pause()
-        await self.pilot.pause()
+        """Until no message is left and the screen is drawn."""
+        await self._turn(6)
+
+    async def _turn(self, rounds: int) -> None:
+        """Let every widget handle what it was sent, `rounds` times over, drawing in between.
+
+        Pilot's own pause sleeps until the processor is idle, twice a key: most of the time of these tests, and longer
+        on a busy machine.
+        """
+        for _ in range(rounds):
+            await self.pilot._wait_for_screen()
+            if self.app.is_running:
+                self.app.screen._on_timer_update()
 
     async def offer(self, *args: Any, settled: bool = True, **kwargs: Any) -> Pending:
         """Five replies, and (unless not `settled`) the grace period behind us."""
