@@ -2,38 +2,39 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
+from theta_tui import protocol as p
 from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window
 
+SIZES = ((120, 36), (80, 24), (60, 30), (40, 12), (30, 9), (20, 6))
 
-@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 30), (40, 12), (30, 9), (20, 6)])
-async def test_five_replies_and_the_composer_are_there_at_every_size(size: tuple[int, int]) -> None:
-    async with drive(size) as d:
-        pending = await d.offer()
-        for row in d.teach.replies.rows:
-            assert row.region.height >= 1
-        assert d.teach.composer.prompt.region.bottom <= size[1]
-        assert d.teach.composer.prompt.region.height >= 1
-        assert len(d.lines()) == size[1]
-        await d.press("t")
-        await d.type("ok\n")
-        assert d.sent[0].text == "ok"  # type: ignore[union-attr]
-        assert d.sent[0].prompt_id == pending.prompt_id  # type: ignore[union-attr]
+
+async def test_five_replies_and_the_composer_are_there_at_every_size() -> None:
+    async with drive() as d:
+        for size in SIZES:
+            await d.pilot.resize_terminal(*size)
+            pending = await d.offer()
+            for row in d.teach.replies.rows:
+                assert row.region.height >= 1
+            assert d.teach.composer.prompt.region.bottom <= size[1]
+            assert d.teach.composer.prompt.region.height >= 1
+            assert len(d.lines()) == size[1]
+            await d.press("t")
+            await d.type("ok\n")
+            assert d.sent[-1] == p.Correct("ok", pending.prompt_id)
+            d.worker.taught("how are you today?", "ok")
 
 
 async def test_narrow_screens_drop_the_conversation_before_the_learning_and_never_the_replies() -> None:
     shown = {}
-    for size in ((100, 36), (80, 24), (60, 30), (60, 14)):
-        async with drive(size) as d:
-            await d.offer()
-            shown[size] = (
-                d.teach.query_one(Conversation).region.area > 0,
-                d.teach.query_one(LearningPanel).region.area > 0,
-                d.teach.query_one(LearningLine).region.area > 0,
-            )
+    async with drive() as d:
+        await d.offer()
+        for size in ((100, 36), (80, 24), (60, 30), (60, 14)):
+            await d.pilot.resize_terminal(*size)
+            await d.settle()
+            kinds = (Conversation, LearningPanel, LearningLine)
+            shown[size] = tuple(d.teach.query_one(kind).region.area > 0 for kind in kinds)
     assert shown == {
         (100, 36): (True, True, False),
         (80, 24): (True, True, False),
