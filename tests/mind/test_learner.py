@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -145,6 +147,20 @@ def test_steps_and_seconds_are_bounded(lm: LanguageModel) -> None:
     late = teach(learner, PAIRS[0], replace(slow, max_seconds=0.0))
     assert late.steps == 1
     assert not late.learned
+
+
+def test_a_lesson_that_is_not_said_yet_gets_twice_the_time(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner, ticks = Learner(lm), count(0.0, 0.3)
+    slow = replace(DEFAULT, lr=1e-7, max_seconds=2.0, margin=1e9)
+    with monkeypatch.context() as patch:
+        patch.setattr("theta_tui.mind.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+        unsaid = teach(learner, PAIRS[0], slow)
+    teach(learner, PAIRS[0])
+    with monkeypatch.context() as patch:
+        patch.setattr("theta_tui.mind.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+        said = teach(learner, PAIRS[0], slow)
+    assert (unsaid.learned, said.learned) == (False, True)
+    assert said.steps < 2.0 / 0.3 < unsaid.steps < 4.0 / 0.3
 
 
 def test_embeddings_stay_frozen_tied_or_not(load: Load) -> None:

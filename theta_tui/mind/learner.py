@@ -250,7 +250,10 @@ class Learner:
             if steps is None and kind == "correction" and taken > 0:
                 if margin >= recipe.margin and margin > 0:
                     break
-                if now - begun + longest > recipe.max_seconds:
+                # Past its time a lesson that is said already need not be said by the whole margin; one that is not
+                # said gets as long again, because on a busy machine half a lesson is worse than a late one.
+                seconds = now - begun + longest
+                if seconds > recipe.max_seconds and (margin > 0 or seconds > 2 * recipe.max_seconds):
                     break
             if should_stop():
                 raise Abandoned
