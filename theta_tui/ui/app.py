@@ -97,8 +97,14 @@ class ThetaApp(App[int]):
             self.tell(f"keymap: there is no {', '.join(unknown)}; F1 lists the keys", "warning")
         self.set_keymap({name: key for name, key in self.settings.keymap.items() if name in IDS})
         self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
+        self.app_resume_signal.subscribe(self, lambda _: self._repaint())
         self._watch_signals()
         self.call_after_refresh(self._start_worker)
+
+    def _repaint(self) -> None:
+        """Draw everything: back from the shell (ctrl+z, fg) the terminal shows nothing of what was there."""
+        for widget in self.screen.walk_children(with_self=True):
+            widget.refresh()
 
     def _start_worker(self) -> None:
         self.worker.start(self.post)
