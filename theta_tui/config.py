@@ -200,7 +200,7 @@ def as_dict(settings: Settings) -> dict[str, Any]:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8-sig")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read ({error}); mend it or move it away") from None

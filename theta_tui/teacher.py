@@ -161,6 +161,7 @@ class Teacher:
         """The newest valid checkpoint that can be used; damaged ones are named and passed over."""
         from theta_tui.mind import checkpoint
 
+        self.record.notices.extend(checkpoint.unreadable(self.record.home.checkpoints))
         for manifest in self._usable_checkpoints():
             on_stage(f"checking {manifest.path.name}")
             try:
