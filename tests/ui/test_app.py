@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
@@ -144,7 +142,9 @@ async def test_a_signal_leaves_like_quit_with_its_own_code_and_a_second_at_once(
     assert d.app.return_code == 129
 
 
-def test_run_app_stops_the_worker_whatever_happens(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+def test_run_app_stops_the_worker_whatever_happens(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     worker = FakeWorker()
 
     def explode(self: ThetaApp) -> None:
@@ -160,7 +160,7 @@ def test_run_app_stops_the_worker_whatever_happens(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(app_module.ThetaApp, "run", leave)
     assert run_app(Settings(), FakeWorker()) == 75
-    assert capsys.readouterr().err == "theta: held by ␛[31m123\n"
+    assert capfd.readouterr().err == "theta: held by ␛[31m123\n"
 
 
 # --- what the person chose ---

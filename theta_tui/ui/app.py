@@ -23,6 +23,7 @@ from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, quiet
 
 LEAVE_SECONDS = 5.0
+LOADING_SECONDS = 0.5
 AGAIN_SECONDS = 2.0
 BUSY = 75
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
@@ -72,6 +73,7 @@ class ThetaApp(App[int]):
         """What to say on stderr once the screen is restored."""
         self._kept_theme = ""
         self._leaving = False
+        self._waited = False
         self._asked_to_leave = float("-inf")
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
 
@@ -175,8 +177,11 @@ class ThetaApp(App[int]):
         self._leaving = True
         self.worker.request_stop()
         self.tell("finishing the step …")
-        ended = await asyncio.to_thread(self.worker.join, LEAVE_SECONDS)
-        if not ended and not self.parting:
+        # While the model loads nothing can have been taught, and an import cannot be stopped: no reason to wait.
+        loading = self.teach.state.mode in {"loading", "broken"}
+        ended = await asyncio.to_thread(self.worker.join, LOADING_SECONDS if loading else LEAVE_SECONDS)
+        self._waited = True
+        if not ended and not loading and not self.parting:
             self.parting = "the machine did not finish in time; what was taught is in the journal"
         self.exit(return_code=self.code)
 
@@ -208,7 +213,9 @@ def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, obje
             raise  # a terminal that is gone cannot be restored; the exit code still says why we left
     finally:
         worker.request_stop()
-        worker.join(LEAVE_SECONDS)
+        if not app._waited:
+            worker.join(LEAVE_SECONDS)
     if app.parting:
-        print(f"theta: {visible(app.parting)}", file=sys.stderr)
+        # The terminal, even where the caller has led descriptor 2 to a log while the screen was on.
+        print(f"theta: {visible(app.parting)}", file=sys.__stderr__ or sys.stderr, flush=True)
     return app.code or app.return_code or 0

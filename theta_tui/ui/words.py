@@ -50,9 +50,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
         return RuleWords(f"{what} · enter teaches · esc leaves", "accent")
     match state.mode:
         case "loading":
-            return RuleWords(
-                f"loading · {state.snapshot.activity}" if state.snapshot.activity else "loading", busy=True
-            )
+            return RuleWords(state.snapshot.activity or "loading", busy=True)
         case "proposing":
             return RuleWords("writing five replies", busy=True)
         case "learning":

@@ -57,6 +57,7 @@ class TeachScreen(Screen[None]):
         self.editing: Editing | None = None
         self.fresh_until = 0.0
         self.verbs = Verbs(self)
+        self._composed = False
 
     def compose(self) -> ComposeResult:
         yield Header(self.clock, id="header")
@@ -74,6 +75,7 @@ class TeachScreen(Screen[None]):
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
         self.conversation.welcome = WELCOME
+        self._composed = True
         self.draw()
 
     # --- the widgets ---
@@ -99,8 +101,8 @@ class TeachScreen(Screen[None]):
 
     def draw(self) -> None:
         """Let every widget show the state."""
-        if not self.is_mounted:
-            return
+        if not self._composed:
+            return  # a resize can come before the widgets
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
         self.conversation.show(entries(state), state.fatal.message if state.fatal is not None else "")
@@ -121,6 +123,8 @@ class TeachScreen(Screen[None]):
         self.draw_rule()
 
     def on_resize(self) -> None:
+        if not self._composed:
+            return
         height = self.app.size.height
         self.replies.set_most(1 if height < 18 else 2 if height < 30 else 3, 3 if height < 10 else None)
         self.call_after_refresh(self.draw)

@@ -47,7 +47,9 @@ class Header(Widget):
         model = shot.model.rsplit("/", 1)[-1]
         if shot.parameters:
             model = f"{model} {count(shot.parameters)}"
-        right = [lessons(shot.lessons), saved(shot, self.clock.now())]
+        right = [lessons(shot.lessons)]
+        if shot.phase != "loading" or shot.saved_at is not None:  # until it is loaded it may not be known
+            right.append(saved(shot, self.clock.now()))
         if shot.read_only:
             right.insert(0, "read-only")
         left = [part for part in (fit(model, 40), shot.device, fit(shot.activity, 40)) if part]

@@ -94,7 +94,8 @@ class LearningPanel(Vertical):
             self._set("verdict", verdict)
         room = max(12, self.content_size.width)
         unsaved = f"{shot.unsaved} unsaved" if shot.unsaved else "all saved" if shot.saved_at is not None else ""
-        age = saved(shot, self.clock.now()) if shot.saved_at is not None or shot.unsaved else ""
+        known = shot.phase != "loading" and shot.unsaved
+        age = saved(shot, self.clock.now()) if shot.saved_at is not None or known else ""
         self._set("taught", Content("\n").join([
             join((fit(" · ".join(part for part in (lessons(shot.lessons), unsaved) if part), room), "bold")),
             *([join((fit(age, room), "$muted"))] if age else []),
