@@ -46,7 +46,7 @@ async def test_a_letter_in_the_grace_period_was_meant_for_the_composer() -> None
         await d.offer(settled=False)
         await d.press("w", "h", "o")
         assert d.teach.composer.text == "who"
-        assert d.teach.editing is None
+        assert d.teach.fixing.editing is None
         assert d.sent == []
 
 
@@ -107,7 +107,7 @@ async def test_escape_leaves_the_editor_and_teaches_nothing() -> None:
         await d.offer()
         await d.press("e", "!", "escape")
         assert d.sent == []
-        assert d.teach.editing is None
+        assert d.teach.fixing.editing is None
         assert d.app.focused is d.teach.replies
         assert all(row.display for row in d.teach.replies.rows)
 

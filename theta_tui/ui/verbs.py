@@ -51,7 +51,7 @@ class Verbs:
         screen = self.screen
         match verb:
             case "correct":
-                return screen.correct(argument, None)
+                return screen.fixing.correct(argument, None)
             case "ask":
                 screen.send(p.Ask(screen.cleaned(argument)))
             case "set":

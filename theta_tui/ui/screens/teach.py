@@ -16,10 +16,11 @@ from textual.screen import Screen
 from theta_tui import protocol as p
 from theta_tui.config import Settings
 from theta_tui.lessons.records import Candidate
-from theta_tui.text import is_blank, repair, visible
+from theta_tui.text import repair, visible
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.fixing import Fixing
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.verbs import Verbs
@@ -30,7 +31,7 @@ from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
 from theta_tui.ui.widgets.rule import Rule
-from theta_tui.ui.words import WELCOME, Editing, asked, entries, placeholder, rule_words
+from theta_tui.ui.words import WELCOME, asked, entries, placeholder, rule_words
 
 
 class TeachScreen(Screen[None]):
@@ -54,7 +55,7 @@ class TeachScreen(Screen[None]):
         self.send = send
         self.tell = tell
         self.state = State()
-        self.editing: Editing | None = None
+        self.fixing = Fixing(self)
         self.fresh_until = 0.0
         self.verbs = Verbs(self)
         self._composed = False
@@ -117,7 +118,7 @@ class TeachScreen(Screen[None]):
     def draw_rule(self) -> None:
         """The line above the replies alone: it also depends on the focus."""
         in_list = self.focused is self.replies
-        self.query_one(Rule).show(rule_words(self.state, self.editing, self.waiting, in_list))
+        self.query_one(Rule).show(rule_words(self.state, self.fixing.editing, self.waiting, in_list))
 
     def on_descendant_focus(self) -> None:
         self.draw_rule()
@@ -187,7 +188,7 @@ class TeachScreen(Screen[None]):
 
     def _offer(self) -> None:
         """Fresh replies: the first is marked, digits wait a moment, the focus comes unless the person is writing."""
-        self.close_editor()
+        self.fixing.close()
         self.replies.cursor = 1
         self.replies.scroll_home(animate=False)
         if self.state.queued is not None:
@@ -211,7 +212,7 @@ class TeachScreen(Screen[None]):
         """Send a lesson and show it as under way."""
         self.state.begin_lesson(chosen)
         self.send(command)
-        self.close_editor()
+        self.fixing.close()
         self.focus_composer()
         self.draw()
 
@@ -219,7 +220,7 @@ class TeachScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         mode, shot = self.state.mode, self.state.snapshot
-        if self.editing is not None and action in {
+        if self.fixing.editing is not None and action in {
             "pick",
             "pick_cursor",
             "again",
@@ -270,20 +271,11 @@ class TeachScreen(Screen[None]):
 
     def action_edit(self) -> None:
         """Edit the marked reply in place; with none on offer, the last turn's."""
-        pending, candidate = self.state.snapshot.pending, self.candidate(self.replies.cursor)
-        if pending is None:
-            turn = self.state.snapshot.turns[-1]
-            self.open_editor(Editing(None, turn=turn.prompt), turn.reply)
-        elif candidate is not None:
-            self.open_editor(Editing(pending.prompt_id, candidate.index), candidate.text)
+        self.fixing.edit()
 
-    def action_type(self, text: str = "") -> None:
+    def action_type(self) -> None:
         """Type a better reply from nothing."""
-        shot = self.state.snapshot
-        if shot.pending is not None:
-            self.open_editor(Editing(shot.pending.prompt_id), text)
-        elif shot.turns:
-            self.open_editor(Editing(None, turn=shot.turns[-1].prompt), text)
+        self.fixing.type()
 
     def action_again(self) -> None:
         """Five other replies to the same prompt."""
@@ -328,7 +320,7 @@ class TeachScreen(Screen[None]):
 
     def action_switch(self) -> None:
         """Between the replies and the composer."""
-        if self.editing is not None:
+        if self.fixing.editing is not None:
             self.replies.editor.editor.focus()
         elif self.focused is self.replies:
             self.focus_composer()
@@ -348,56 +340,15 @@ class TeachScreen(Screen[None]):
 
     # --- the editor ---
 
-    def open_editor(self, editing: Editing, text: str) -> None:
-        """Open it for `editing`, `text` standing in it."""
-        self.close_editor()
-        self.editing = editing
-        self.replies.edit(editing.index, text)
-        self.draw()
-
-    def close_editor(self) -> None:
-        """Close it, if it is open."""
-        if self.editing is not None:
-            self.editing = None
-            self.replies.close_editor()
-
     @on(m.EditLeft)
     def _edit_left(self) -> None:
-        self.close_editor()
+        self.fixing.close()
         self.replies.focus()
         self.draw()
 
     @on(m.Corrected)
     def _corrected(self, message: m.Corrected) -> None:
-        self.correct(message.text, self.editing)
-
-    def correct(self, text: str, editing: Editing | None) -> bool:
-        """Teach `text` for what waits, or for the last turn; whether it could be sent."""
-        shot = self.state.snapshot
-        text = self.cleaned(text).strip()
-        if is_blank(text):
-            self.tell("an empty reply is never learned", "warning")
-            return False
-        if shot.read_only or self.state.mode not in {"choosing", "idle"}:
-            self.tell(f"nothing can be taught now: {shot.read_only or self.state.mode}", "warning")
-            return False
-        pending, edited = shot.pending, editing.index if editing is not None else None
-        if pending is None and not shot.turns:
-            self.tell("there is nothing to correct yet", "warning")
-            return False
-        if editing is not None and editing.prompt_id != (pending.prompt_id if pending else None):
-            self.tell("that prompt is gone; say it again", "warning")
-            return False
-        original = self.candidate(edited) if edited is not None else None
-        if pending is not None and original is not None and original.text.strip() == text:
-            # Left as it was, it is the model's own reply: a pick.
-            self.teach(Chosen(edited, original.text, "pick", pending.prompt), p.Pick(pending.prompt_id, original.index))
-        elif pending is not None:
-            chosen = Chosen(None, text, "correction", pending.prompt)
-            self.teach(chosen, p.Correct(text, pending.prompt_id, edited))
-        else:
-            self.teach(Chosen(None, text, "correction", shot.turns[-1].prompt), p.Correct(text))
-        return True
+        self.fixing.correct(message.text, self.fixing.editing)
 
     # --- the composer ---
 
@@ -413,10 +364,10 @@ class TeachScreen(Screen[None]):
     def _typed(self, character: str) -> None:
         """An unbound key: in a choice it begins a free correction, else it was meant for the composer."""
         mode = self.state.mode
-        if self.editing is not None:
+        if self.fixing.editing is not None:
             self.replies.editor.editor.insert(character)
         elif mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
-            self.action_type(character)
+            self.fixing.type(character)
         elif not (character.isdigit() and mode in {"proposing", "learning", "choosing"}):
             self.focus_composer()
             self.composer.put(self.composer.text + character)
@@ -430,7 +381,7 @@ class TeachScreen(Screen[None]):
         text = self.cleaned(text).strip("\n")
         mode = self.state.mode
         if mode in {"choosing", "idle"}:
-            self.close_editor()
+            self.fixing.close()
             self._propose(text)
             return
         if self.state.queued is not None:
@@ -463,7 +414,7 @@ class TeachScreen(Screen[None]):
 
     def focus_composer(self) -> None:
         """Unless an editor is open."""
-        if self.editing is None:
+        if self.fixing.editing is None:
             self.composer.prompt.focus()
 
 
