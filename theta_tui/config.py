@@ -40,13 +40,13 @@ class Settings:
     """Never ask the Hugging Face hub for anything."""
     quiet: bool = False
     """No notices on stderr."""
-    temperature: float = 0.9
+    temperature: float = 0.8
     """Of sampling; lower is safer and more alike."""
     top_p: float = 0.95
     """Nucleus: sample from the likeliest tokens that hold this much probability; 1 is off."""
     top_k: int = 0
     """Sample from the k likeliest tokens; 0 is off."""
-    min_p: float = 0.02
+    min_p: float = 0.05
     """Leave out tokens less likely than this share of the likeliest; 0 is off."""
     max_tokens: int = 48
     """Longest reply, in tokens."""

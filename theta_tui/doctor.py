@@ -75,8 +75,6 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     """The model, the rendered prompt, and each of its tokens with whether it is learned."""
     settings = call.settings
     try:
-        import torch
-
         from theta_tui.mind.language_model import LanguageModel
 
         model = LanguageModel.load(
@@ -86,6 +84,8 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     except ThetaError as error:
         problems.append(str(error))
         return {"name": settings.model}
+    import torch
+
     turn, prompt, reply = SAMPLE
     encoded = model.encode_prompt([turn], prompt, room=settings.max_tokens, limit=settings.window)
     example = model.encode_lesson([turn], prompt, reply)

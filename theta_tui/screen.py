@@ -79,24 +79,25 @@ def log_to(path: Path) -> None:
 def own_terminal(log: Path) -> Iterator[None]:
     """Keep the terminal for the screen alone.
 
-    Textual draws on `sys.__stderr__`. It gets a descriptor of its own, and descriptors 1 and 2 lead to the log, so
-    that a native library that prints (a C++ warning, a progress bar) cannot write across the picture.
+    Textual draws on `sys.__stderr__` and asks `sys.__stdout__` for the size. Both get a descriptor of their own, and
+    descriptors 1 and 2 lead to the log, so that a native library that prints (a C++ warning, a progress bar) cannot
+    write across the picture.
     """
     sys.stdout.flush()
     sys.stderr.flush()
     saved_out, saved_err, screen = os.dup(1), os.dup(2), os.dup(2 if os.isatty(2) else 1)
-    before = sys.__stderr__
+    before = sys.__stdout__, sys.__stderr__
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     stream = os.fdopen(screen, "w", encoding="utf-8", errors="replace")
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
-    sys.__stderr__ = stream  # type: ignore[misc, assignment]
+    sys.__stdout__ = sys.__stderr__ = stream  # type: ignore[misc]
     try:
         yield
     finally:
         stream.flush()
-        sys.__stderr__ = before  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
         os.dup2(saved_out, 1)
         os.dup2(saved_err, 2)
         for descriptor in (saved_out, saved_err):
