@@ -236,18 +236,19 @@ class Driven:
 
     async def settle(self) -> None:
         """Until no message is left and the screen is drawn."""
-        await self._turn(6)
+        for _ in range(3):
+            await self._turn(2)
 
     async def _turn(self, rounds: int) -> None:
-        """Let every widget handle what it was sent, `rounds` times over, drawing in between.
+        """Let every widget handle what it was sent, `rounds` times over; then draw.
 
         Pilot's own pause sleeps until the processor is idle, twice a key: most of the time of these tests, and longer
         on a busy machine.
         """
         for _ in range(rounds):
             await self.pilot._wait_for_screen()
-            if self.app.is_running:
-                self.app.screen._on_timer_update()
+        if self.app.is_running:
+            self.app.screen._on_timer_update()
 
     async def offer(self, *args: Any, settled: bool = True, **kwargs: Any) -> Pending:
         """Five replies, and (unless not `settled`) the grace period behind us."""
