@@ -142,7 +142,7 @@ def run(app: typer.Typer) -> NoReturn:
             sys.exit(leave.code)
         except BrokenPipeError:
             # The reader has gone: nothing is left to say to it.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             sys.exit(1)
         except Exception as error:
             if os.environ.get("THETA_DEBUG"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -19,7 +20,7 @@ PATIENCE = 90.0
 class Terminal:
     """`theta` in a terminal of its own. `screen` is what a person would see."""
 
-    def __init__(self, home: Path, arguments: list[str], columns: int, rows: int) -> None:
+    def __init__(self, home: Path, arguments: list[str], columns: int, rows: int, shell: str) -> None:
         program = shutil.which("theta", path=str(Path(sys.executable).parent)) or shutil.which("theta")
         assert program, "theta is not installed"
         environment = {
@@ -34,7 +35,10 @@ class Terminal:
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = b""
-        self.child = pexpect.spawn(program, arguments, env=environment, dimensions=(rows, columns), timeout=PATIENCE)
+        line = shlex.join([program, *arguments])
+        self.child = pexpect.spawn(
+            "/bin/sh", ["-c", f"{shell} {line}"], env=environment, dimensions=(rows, columns), timeout=PATIENCE
+        )
 
     def read(self, seconds: float = 0.1) -> None:
         """Take in what was drawn, waiting at most `seconds` for more."""
@@ -91,8 +95,8 @@ def terminal(tmp_path: Path) -> Iterator[Callable[..., Terminal]]:
     """Starts `theta` in a home of this test's own; what is still running at its end is killed."""
     started: list[Terminal] = []
 
-    def start(*arguments: str, columns: int = 100, rows: int = 30) -> Terminal:
-        made = Terminal(tmp_path / "home", list(arguments), columns, rows)
+    def start(*arguments: str, columns: int = 100, rows: int = 30, shell: str = "exec") -> Terminal:
+        made = Terminal(tmp_path / "home", list(arguments), columns, rows, shell)
         started.append(made)
         return made
 

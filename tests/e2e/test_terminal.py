@@ -6,12 +6,15 @@ import json
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.conftest import Terminal
+from theta_tui.config import Settings
+from theta_tui.record import HomeRecord
 
 Start = Callable[..., Terminal]
 
@@ -19,8 +22,8 @@ RESTORED = b"\x1b[?1049l"
 
 
 def five_replies(text: str) -> bool:
-    """Whether five replies stand there, each with its probability."""
-    return len(re.findall(r"[1-5] +\S.* %", text)) >= 5
+    """Whether five replies wait to be picked from, each with its probability, and the grace period is over."""
+    return len(re.findall(r"[1-5] +\S.* %", text)) >= 5 and bool(re.search(r"─ five replies  ", text))
 
 
 def journal(home: Path) -> list[str]:
@@ -33,7 +36,6 @@ def test_prompt_pick_correct_quit_return(terminal: Start, tmp_path: Path) -> Non
     app.see("idle")
     app.press("hello\r")
     app.wait(five_replies, "five replies")
-    app.wait(lambda text: "1-5 pick" in text or "1–5 pick" in text, "the grace period to end")
     app.press("3")
     app.wait(lambda text: "✓ 3" in text, "the picked turn")
     app.press("Who is your creator?\r")
@@ -58,7 +60,12 @@ def test_prompt_pick_correct_quit_return(terminal: Start, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=lambda item: str(item)
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, id="SIGHUP", marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_it_in_order(terminal: Start, tmp_path: Path, number: signal.Signals, code: int) -> None:
     app = terminal()
@@ -71,9 +78,22 @@ def test_a_signal_ends_it_in_order(terminal: Start, tmp_path: Path, number: sign
     assert (tmp_path / "home" / "pending.json").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shell", ["exec", "trap '' HUP; exec"], ids=["told", "not told"])
+def test_a_closed_window_ends_it(terminal: Start, tmp_path: Path, shell: str) -> None:
+    app = terminal(shell=shell)
+    app.see("idle")
+    app.child.close(force=False)
+    deadline = time.monotonic() + 20
+    while app.child.isalive():
+        assert time.monotonic() < deadline, "theta goes on without a terminal"
+        time.sleep(0.05)
+    assert HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).journal.last_seq == 1
+
+
 def test_a_second_app_is_told_who_holds_the_home(terminal: Start) -> None:
     first = terminal()
-    first.see("idle")
+    first.see("loading")
     second = terminal()
     assert second.leave() == 75
     assert f"process {first.child.pid}".encode() in second.raw
