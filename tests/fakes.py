@@ -257,7 +257,7 @@ class Driven:
         if settled:
             self.clock.seconds += 1
             self.teach.draw()
-            await self.settle()
+            await self._turn(2)
         return pending
 
     @property

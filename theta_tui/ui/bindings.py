@@ -40,7 +40,7 @@ SAY = [
     _bind("enter", "send", "send", "say.send"),
     _bind("ctrl+j,shift+enter", "newline", "new line", "say.newline"),
     _bind("tab", "tab", "complete a command, or go to the replies", "say.tab"),
-    _bind("escape", "escape", "close the popup, stop writing, or go to the replies", "say.escape"),
+    _bind("escape", "escape", "stop the writing, or go to the replies", "say.escape"),
 ]
 
 SCREEN = [
