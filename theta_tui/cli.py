@@ -242,6 +242,8 @@ def _teacher(
     """
     record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
     try:
+        if write:
+            record.require_writable()
         if needs_prompt:
             record.waiting(prompt_id)
         from theta_tui.teacher import Teacher

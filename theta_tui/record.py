@@ -56,6 +56,10 @@ class HomeRecord:
     def read_only(self) -> str | None:
         return self.journal.read_only
 
+    def require_writable(self) -> None:
+        """Raises JournalError (exit 4) in a home that can only be read."""
+        self.journal.require_writable()
+
     def append(self, record: Record) -> Entry:
         """Journal a record (on disk when this returns) and fold it into the story."""
         entry = self.journal.append(record)
@@ -83,6 +87,7 @@ class HomeRecord:
 
         The weights follow from the journal: whoever holds a model restores it, the next one to load folds without it.
         """
+        self.require_writable()
         lesson = self.story.last
         if lesson is None:
             raise PromptError("there is nothing to undo yet", name="nothing_to_undo")

@@ -304,7 +304,7 @@ class Worker:
 
     def _rest(self) -> None:
         waiting = self._teacher is not None and self._teacher.pending is not None
-        self._state("choosing" if waiting else "idle")
+        self._state(*(("choosing", "waiting for you") if waiting else ("idle", "")))
 
     def _report(self, event: Event) -> None:
         self._reported = time.monotonic()

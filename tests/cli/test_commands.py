@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from theta_tui import cli
+from theta_tui.lessons import codec
+from theta_tui.lessons.records import Fresh
 
 
 @dataclass(frozen=True)
@@ -232,6 +235,30 @@ def test_a_checkpoint_is_written_when_coming_back_would_cost_many_lessons(
     damaged = theta("ask", "hello", "--json")
     assert "an older one is used" in damaged.err
     assert damaged.json["logprob"] == before
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["damaged", "newer"])
+def test_a_journal_that_cannot_be_added_to_is_read_but_not_written(theta: Theta, home: Path, version: int) -> None:
+    theta("teach", "--for", "a b", "c d")
+    path = home / "journal.jsonl"
+    if version == 1:
+        path.write_bytes(path.read_bytes().replace(b'"prompt":"a b"', b'"prompt":"a c"', 1))
+    else:
+        with path.open("ab") as file:
+            last = codec.decode(path.read_bytes().splitlines(keepends=True)[-1])[0]
+            file.write(codec.encode(last + 1, 0.0, Fresh()).replace(b"fresh", b"fresher"))
+            file.flush()
+        lines = path.read_bytes().splitlines(keepends=True)
+        rest = lines[-1][lines[-1].index(b'"v"') :]
+        check = zlib.crc32(rest, zlib.crc32(b"%d:" % (last + 1)))
+        path.write_bytes(b"".join(lines[:-1]) + b'{"seq":%d,"crc":"%08x",' % (last + 1, check) + rest)
+    before = files(home)
+    for arguments in (["prompt", "hello"], ["teach", "--for", "x", "y"], ["undo"], ["new"]):
+        refused = theta(*arguments)
+        assert refused.code == 4, (arguments, refused)
+        assert "read-only" in refused.err
+    assert files(home) == before
+    assert "read-only" in theta("lessons").err
 
 
 def test_the_app_without_a_terminal_is_refused_with_a_hint(theta: Theta) -> None:

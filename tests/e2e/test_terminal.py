@@ -101,6 +101,7 @@ def test_a_second_app_is_told_who_holds_the_home(terminal: Start) -> None:
     assert first.leave() == 0
 
 
+@pytest.mark.slow
 def test_a_lesson_that_a_kill_interrupted_counts_once(terminal: Start, tmp_path: Path) -> None:
     app = terminal()
     app.see("idle")

@@ -74,16 +74,21 @@ class Journal:
     def last_seq(self) -> int:
         return self.entries[-1].seq if self.entries else 0
 
+    def require_writable(self) -> None:
+        """Raises JournalError where nothing can be appended."""
+        if self.read_only is not None or self._descriptor is None:
+            raise JournalError(f"nothing can be taught: the journal is read-only because {self.read_only}")
+
     def append(self, record: Record) -> Entry:
         """Write a record and wait until it is on disk. On an error the file is as it was, and HomeError is raised.
 
         After a failed fsync nobody knows what is on disk, and a second fsync may claim success falsely: the journal
         then stays read-only until it is opened again.
         """
-        if self.read_only is not None or self._descriptor is None:
-            raise JournalError(f"nothing can be taught: the journal is read-only because {self.read_only}")
+        self.require_writable()
         entry = Entry(self.last_seq + 1, time.time(), record, self._size)
         line = encode(entry.seq, entry.at, record)
+        assert self._descriptor is not None
         try:
             os.lseek(self._descriptor, self._size, os.SEEK_SET)
             write_all(self._descriptor, line)
