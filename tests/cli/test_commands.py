@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from theta_tui import cli
+from theta_tui.config import Settings
 from theta_tui.lessons import codec
-from theta_tui.lessons.records import Fresh
+from theta_tui.lessons.records import Candidate, Fresh, Pending
+from theta_tui.record import HomeRecord
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ def test_a_stale_or_missing_prompt_is_refused(theta: Theta, home: Path) -> None:
 
 @pytest.mark.parametrize("answer", ["0", "6", "-1", "+2", "٣", "１", "", "  ", "quit", "\u200b"])
 def test_what_is_no_answer_is_refused_and_changes_nothing(theta: Theta, home: Path, answer: str) -> None:
-    theta("prompt", "hello")
+    record = HomeRecord.open(Settings(home=home))
+    record.keep(Pending("abcd", "hello", tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))))
+    record.close()
     before = files(home)
     refused = theta("teach", "--", answer)
     assert refused.code == 2

@@ -3,8 +3,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tiny_models import KINDS
 
+from tests.mind.tiny_models import KINDS
 from theta_tui.errors import TeachError
 from theta_tui.mind.language_model import LanguageModel
 

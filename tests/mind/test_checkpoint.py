@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import equal, weights
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.mind.tiny_models import equal, weights
 from theta_tui.errors import HomeError, ModelError
 from theta_tui.mind import checkpoint
 from theta_tui.mind.language_model import LanguageModel

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_models import KINDS, equal, weights
 
+from tests.mind.tiny_models import KINDS, equal, weights
 from theta_tui.errors import TeachError
 from theta_tui.mind import recall
 from theta_tui.mind.candidates import greedy

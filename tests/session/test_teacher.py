@@ -1,0 +1,409 @@
+"""The session on a real, tiny model: coming back and taking back are exact to the bit, and nothing is half done."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from theta_tui.config import Settings
+from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
+from theta_tui.lessons.records import Failure, Learned, Outcome
+from theta_tui.mind.learner import Abandoned, Learner
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+PAIRS = [
+    ("who made you?", "Dakota did."),
+    ("what now?", "tell me more"),
+    ("and you?", "I am fine"),
+    ("yes", "no maybe"),
+]
+
+Open = Callable[[], Teacher]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, model: Path) -> Settings:
+    return Settings(home=tmp_path / "home", model=str(model), device="cpu", max_tokens=8, lock_wait=0, seed=1)
+
+
+@pytest.fixture
+def start(settings: Settings) -> Open:
+    """Opens the home and loads the model, as a fresh process would."""
+
+    def build() -> Teacher:
+        teacher = Teacher(HomeRecord.open(settings))
+        teacher.load()
+        return teacher
+
+    return build
+
+
+def answer(teacher: Teacher, prompt: str, reply: str) -> Outcome:
+    teacher.propose(prompt)
+    return teacher.correct(reply)
+
+
+def state(teacher: Teacher) -> tuple[list[torch.Tensor], list[torch.Tensor], int]:
+    """Weights, moments and step count."""
+    tensors, _ = teacher.learner.state()
+    return weights(teacher.model), [tensors[name].clone() for name in sorted(tensors)], teacher.learner.step
+
+
+def same(one: tuple[list[torch.Tensor], list[torch.Tensor], int], other: Teacher) -> bool:
+    found = state(other)
+    return equal(one[0], found[0]) and equal(one[1], found[1]) and one[2] == found[2]
+
+
+def test_coming_back_learns_the_lessons_again_to_the_bit(start: Open) -> None:
+    teacher = start()
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+    teacher.propose(PAIRS[3][0])
+    teacher.pick(2)
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    assert not [notice for notice in again.record.take_notices() if "exact" in notice]
+    again.close()
+
+
+def test_coming_back_from_a_checkpoint_is_the_same_to_the_bit(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    answer(teacher, *PAIRS[1])
+    teacher.save()
+    assert teacher.unsaved == 0
+    answer(teacher, *PAIRS[2])
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    assert again.unsaved == 1
+    answer(again, *PAIRS[3])
+    after = state(again)
+    again.close()
+    third = start()
+    assert same(after, third)
+    third.close()
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["from memory", "from a checkpoint"])
+def test_undo_is_bit_equal_to_never_having_taught_it(start: Open, saved: bool) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    if saved:
+        teacher.save()
+    before = state(teacher)
+    context = teacher.settings.context_path.read_bytes()
+    answer(teacher, *PAIRS[1])
+    if saved:
+        teacher.save()
+        teacher.close()
+        teacher = start()
+    assert not same(before, teacher)
+    teacher.undo()
+    assert same(before, teacher)
+    assert teacher.settings.context_path.read_bytes() == context
+    answer(teacher, *PAIRS[2])
+    after = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(after, again)
+    again.close()
+
+
+def test_everything_can_be_undone_down_to_the_foundation(start: Open) -> None:
+    teacher = start()
+    foundation = state(teacher)
+    for prompt, reply in PAIRS:
+        answer(teacher, prompt, reply)
+    for _ in PAIRS:
+        teacher.undo()
+    assert same(foundation, teacher)
+    with pytest.raises(PromptError, match="nothing to undo"):
+        teacher.undo()
+    teacher.close()
+
+
+def test_classic_and_default_lessons_mix_and_come_back(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    teacher.settings = replace(teacher.settings, recipe="classic")
+    outcome = answer(teacher, *PAIRS[1])
+    assert outcome.steps == 1
+    answer(teacher, *PAIRS[2])
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    again.close()
+
+
+def test_a_lesson_that_a_crash_cut_short_is_learned_once_at_the_next_start(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uninterrupted = start()
+    answer(uninterrupted, *PAIRS[0])
+    answer(uninterrupted, *PAIRS[1])
+    expected = state(uninterrupted)
+    for _ in range(2):
+        uninterrupted.undo()
+    uninterrupted.record.keep(None)
+    uninterrupted.close()
+
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object, **__: object) -> None:
+        raise Killed
+
+    teacher.propose(PAIRS[1][0])
+    with monkeypatch.context() as crash:
+        crash.setattr(Learner, "_take_step", killed)
+        with pytest.raises(Killed):
+            teacher.correct(PAIRS[1][1])
+    teacher.close()
+    again = start()
+    assert any("before a crash" in notice for notice in again.record.take_notices())
+    assert equal(expected[0], weights(again.model))
+    assert again.pending is None
+    records = again.record.journal.last_seq
+    again.close()
+    third = start()
+    assert third.record.journal.last_seq == records
+    assert equal(expected[0], weights(third.model))
+    third.close()
+
+
+def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    teacher.propose(PAIRS[1][0])
+    before = state(teacher)
+    with pytest.raises(Abandoned):
+        teacher.correct(PAIRS[1][1], should_stop=lambda: True)
+    assert same(before, teacher)
+    teacher.save()
+    teacher.close()
+    again = start()
+    assert [lesson.outcome is not None for lesson in again.record.story.live] == [True, True]
+    assert not same(before, again)
+    again.close()
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "zeroed", "linked", "no manifest"])
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(start: Open, tmp_path: Path, damage: str) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    teacher.save()
+    answer(teacher, *PAIRS[1])
+    newest = teacher.save()
+    before = state(teacher)
+    teacher.close()
+    file = newest / ("manifest.json" if damage == "no manifest" else "model.safetensors")
+    data = file.read_bytes()
+    file.unlink()
+    if damage == "linked":
+        (tmp_path / "elsewhere").write_bytes(data)
+        file.symlink_to(tmp_path / "elsewhere")
+    elif damage != "no manifest":
+        middle = len(data) // 2
+        flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        file.write_bytes({"cut": data[:-1], "flipped": flipped, "zeroed": bytes(len(data))}[damage])
+    again = start()
+    assert any(newest.name in notice for notice in again.record.take_notices())
+    assert again.unsaved == 1
+    assert same(before, again)
+    again.close()
+
+
+def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, settings: Settings) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    answer(teacher, *PAIRS[1])
+    teacher.save()
+    teacher.close()
+    path = settings.home / "journal.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    again = start()
+    assert any("newer than the journal" in notice for notice in again.record.take_notices())
+    assert len(again.record.story.live) == 1
+    again.close()
+
+
+def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    waiting = teacher.propose(PAIRS[1][0])
+    before, seq = state(teacher), teacher.record.journal.last_seq
+    real, calls = os.write, [0]
+
+    def second_write_fails(descriptor: int, data: bytes) -> int:
+        calls[0] += 1
+        if calls[0] == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data)
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", second_write_fails)
+        with pytest.raises(HomeError, match="No space left"):
+            teacher.correct(PAIRS[1][1])
+    assert same(before, teacher)
+    assert teacher.record.journal.last_seq == seq
+    assert teacher.pending == waiting
+    assert len(teacher.record.story.turns) == 1
+    assert teacher.correct(PAIRS[1][1]).lesson == 2
+    after = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(after, again)
+    again.close()
+
+
+def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    teacher.propose(PAIRS[0][0])
+    before = state(teacher)
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Learner, "_take_step", fails)
+        with pytest.raises(TeachError, match="ran out of memory"):
+            teacher.correct(PAIRS[0][1])
+    assert same(before, teacher)
+    assert isinstance(teacher.record.journal.entries[-1].record, Failure)
+    assert teacher.record.story.turns == []
+    outcome = teacher.correct(PAIRS[0][1])
+    assert outcome.loss_after < outcome.loss_before
+    after = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(after, again)
+    again.close()
+
+
+def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = start()
+    teacher.propose(PAIRS[0][0])
+    before = state(teacher)
+    real = torch.nn.utils.clip_grad_norm_
+
+    def poisoned(parameters: list[torch.nn.Parameter], limit: float) -> torch.Tensor:
+        parameters[0].grad.fill_(float("nan"))  # type: ignore[union-attr]
+        return real(parameters, limit)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(torch.nn.utils, "clip_grad_norm_", poisoned)
+        outcome = teacher.correct(PAIRS[0][1])
+    assert outcome.skipped is not None
+    assert same(before, teacher)
+    assert teacher.record.story.live == []
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    again.close()
+
+
+def test_a_reply_that_does_not_fit_is_refused_before_anything_is_written(start: Open) -> None:
+    teacher = start()
+    teacher.propose("hello")
+    seq = teacher.record.journal.last_seq
+    with pytest.raises(TeachError, match="too long"):
+        teacher.correct("fox " * 500)
+    assert teacher.record.journal.last_seq == seq
+    assert teacher.pending is not None
+    teacher.close()
+
+
+def test_a_lesson_learned_elsewhere_is_replayed_and_said_to_be_inexact(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    with monkeypatch.context() as other:
+        other.setattr(type(teacher.model), "machine", lambda self: "another machine")
+        answer(teacher, *PAIRS[0])
+    assert any(
+        isinstance(e.record, Learned) and e.record.machine == "another machine" for e in teacher.record.journal.entries
+    )
+    teacher.close()
+    again = start()
+    assert any("not bit-exact" in notice for notice in again.record.take_notices())
+    again.close()
+
+
+def test_regenerating_offers_other_replies(start: Open) -> None:
+    teacher = start()
+    first = teacher.propose("hello")
+    again = teacher.propose("hello", again=True)
+    assert first is not None
+    assert again is not None
+    assert not {item.text for item in first.candidates} & {item.text for item in again.candidates}
+    assert again.prompt_id != first.prompt_id
+    teacher.close()
+
+
+def test_a_seed_makes_the_five_replies_repeatable(start: Open) -> None:
+    teacher = start()
+    first = teacher.propose("hello")
+    second = teacher.propose("hello")
+    assert first is not None
+    assert second is not None
+    assert first.candidates == second.candidates
+    teacher.close()
+
+
+def test_asking_changes_nothing(start: Open, settings: Settings) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    before = state(teacher)
+    seq = teacher.record.journal.last_seq
+    alone, within = (teacher.ask("hello", with_context=context) for context in (False, True))
+    assert alone.logprob != within.logprob
+    assert same(before, teacher)
+    assert teacher.record.journal.last_seq == seq
+    teacher.close()
+
+
+def test_a_better_reply_to_the_last_turn_takes_its_place(start: Open) -> None:
+    teacher = start()
+    with pytest.raises(PromptError, match="no turn"):
+        teacher.correct_last("x")
+    answer(teacher, *PAIRS[0])
+    outcome = teacher.correct_last("no, you did")
+    assert outcome.prompt == PAIRS[0][0]
+    assert [turn.reply for turn in teacher.record.story.turns] == ["no, you did"]
+    teacher.close()
+
+
+def test_a_home_refuses_another_model(start: Open, settings: Settings, tmp_path: Path) -> None:
+    start().close()
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    other = make_llama(tmp_path / "other", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
+    teacher = Teacher(HomeRecord.open(replace(settings, model=str(other))))
+    with pytest.raises(ModelError, match="--model"):
+        teacher.load()
+    teacher.close()
