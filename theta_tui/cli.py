@@ -13,6 +13,7 @@ from theta_tui import __version__
 from theta_tui.console import Invocation, run, with_options
 from theta_tui.errors import ModelError, TeachError, UsageError
 from theta_tui.record import HomeRecord
+from theta_tui.text import is_blank
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome
@@ -97,7 +98,7 @@ def chat(
 @command("prompt", sampling=True)
 def prompt(call: Invocation, text: Text = None) -> None:
     """Offer five replies to TEXT and keep them for `teach`."""
-    said = _no_command(_given(text, "prompt"))
+    said = _said(_no_command(_given(text, "prompt")), "prompt")
     with _teacher(call) as teacher:
         waiting = teacher.propose(said)
         assert waiting is not None
@@ -137,7 +138,7 @@ def teach(
         _teach_lines(call)
         return
     index = None if answer is None or for_prompt is not None else _pick(answer)
-    reply = text if text is not None else _no_command(answer or "")
+    reply = _said(text if text is not None else _no_command(answer or ""), "reply")
     with _teacher(call, needs_prompt=for_prompt is None, prompt_id=prompt_id) as teacher:
         if for_prompt is not None:
             outcome = teacher.teach(for_prompt, reply)
@@ -338,6 +339,13 @@ def _pick(answer: str) -> int | None:
 def _no_command(text: str) -> str:
     if text.strip().lower() == "quit":
         raise UsageError("'quit' leaves the loop and is never learned; to teach it as a reply say --text quit")
+    return text
+
+
+def _said(text: str, what: str) -> str:
+    """Refuses a blank before anything is loaded."""
+    if is_blank(text):
+        raise UsageError(f"the {what} is empty; nothing was learned")
     return text
 
 
