@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -280,25 +280,14 @@ def _look(call: Invocation) -> HomeRecord:
 
 
 def _trained(call: Invocation, outcome: Outcome) -> None:
+    from theta_tui import reports
+
     if outcome.skipped is not None:
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
     if call.json:
-        call.emit(**outcome_fields(outcome))
+        call.emit(**reports.outcome_fields(outcome))
     else:
-        call.out(trained_line(outcome))
-
-
-def trained_line(outcome: Outcome) -> str:
-    return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
-
-
-def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as CONTRACT's JSON has it."""
-    names = (
-        "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
-        "learned", "seconds",
-    )  # fmt: skip
-    return {name: getattr(outcome, name) for name in names}
+        call.out(reports.trained_line(outcome))
 
 
 def _teach_lines(call: Invocation) -> None:

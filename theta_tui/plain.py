@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from theta_tui import reports
 from theta_tui.console import Invocation
 from theta_tui.errors import ThetaError
 from theta_tui.record import HomeRecord
@@ -112,8 +113,6 @@ class Conversation:
         return answer is not None and answer.strip().lower() in {"y", "yes"}
 
     def _slash(self, line: str) -> None:
-        from theta_tui import reports
-
         match line.split()[0]:
             case "/undo":
                 lesson = self.teacher.undo()
@@ -134,9 +133,8 @@ class Conversation:
                 self.call.out(f"! there is no {word}; /help lists what there is")
 
     def _trained(self, outcome: Outcome) -> None:
-        from theta_tui.cli import trained_line
-
-        self.call.out(trained_line(outcome) if outcome.skipped is None else f"nothing was learned: {outcome.skipped}")
+        skipped = outcome.skipped
+        self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
 
     def _leave(self) -> None:
         if self.teacher.unsaved and self.teacher.record.read_only is None:

@@ -1,4 +1,4 @@
-"""What `history`, `lessons` and `stats` print. Reads the record; needs no model."""
+"""What is said of lessons: by `history`, `lessons`, `stats`, and after each one. Reads the record; needs no model."""
 
 from __future__ import annotations
 
@@ -85,6 +85,19 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "checkpoint_bytes": sum(_size(path) for folder in checkpoints for path in folder.iterdir()),
         "saved_at": checkpoints[-1].stat().st_mtime if checkpoints else None,
     }
+
+
+def trained_line(outcome: Outcome) -> str:
+    return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as CONTRACT's JSON has it."""
+    names = (
+        "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
+        "learned", "seconds",
+    )  # fmt: skip
+    return {name: getattr(outcome, name) for name in names}
 
 
 def _shown(name: str, value: Any) -> str:

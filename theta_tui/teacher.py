@@ -307,8 +307,7 @@ class Teacher:
         turn = self.record.story.turns[-1]
         text = self._clean(text, "reply")
         exchange = self._exchange("correction", turn.prompt, text, None)
-        replaces = None if turn.kind == "brought" else turn.seq
-        return self._teach(replace(exchange, replaces=replaces, conversation=replaces is not None), **hooks)
+        return self._teach(replace(exchange, replaces=turn.seq), **hooks)
 
     def teach(self, prompt: str, reply: str, **hooks: Any) -> Outcome:
         """Teach a pair outside of any conversation."""

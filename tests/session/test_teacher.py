@@ -399,6 +399,18 @@ def test_a_better_reply_to_the_last_turn_takes_its_place(start: Open) -> None:
     teacher.close()
 
 
+def test_a_turn_that_a_file_brought_can_be_corrected_too(start: Open, settings: Settings) -> None:
+    settings.home.mkdir()
+    settings.context_path.write_text("<|user|> a <|assistant|> b\n<|user|> c <|assistant|> d\n")
+    teacher = start()
+    teacher.correct_last("e f")
+    assert teacher.record.story.dialogue == (("a", "b"), ("c", "e f"))
+    assert teacher.record.story.lessons[0].context == (("a", "b"),)
+    teacher.undo()
+    assert teacher.record.story.dialogue == (("a", "b"), ("c", "d"))
+    teacher.close()
+
+
 def test_a_home_refuses_another_model(start: Open, settings: Settings, tmp_path: Path) -> None:
     start().close()
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]

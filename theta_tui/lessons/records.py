@@ -94,7 +94,7 @@ class Exchange:
     """One prompt and what was decided about it. `recipe` holds every number that the lesson was to be learned with.
 
     `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
-    `replaces` is the seq of an earlier exchange whose turn this one corrects. `edited` is the candidate that a
+    `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
     correction began as. For kind `none` nothing is learned and `reply` is empty.
     """
 

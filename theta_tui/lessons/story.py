@@ -152,7 +152,7 @@ class Story:
             self.turns[place : place + 1] = [before] if before else []
 
     def _place(self, seq: int | None) -> int | None:
-        """Where the turn of exchange `seq` stands in the conversation; searched from its end."""
+        """Where the turn of record `seq` stands in the conversation: the last one, where a file brought several."""
         if seq is None:
             return None
         return next((at for at in range(len(self.turns) - 1, -1, -1) if self.turns[at].seq == seq), None)
