@@ -159,6 +159,8 @@ class Worker:
             try:
                 self._carry_out(queued)
             except Exception as error:
+                if self._stopping_since is not None:
+                    break  # abandoned on the way out: the next start learns it
                 self._fail(error, type(queued.command).__name__)
             self._pass_notices_on()
             self._save_if_due()
