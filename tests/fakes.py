@@ -178,11 +178,12 @@ class FakeWorker:
         self.post(p.Taught(shot, result))
         return result
 
-    def undone(self) -> None:
+    def undone(self, pending: Pending | None = None) -> None:
+        """The last lesson is taken back; `pending` is the prompt that it answered, where that waits again."""
         gone = self.shot.turns[-1]
         shot = self.change(
-            phase="idle", turns=self.shot.turns[:-1], turns_total=self.shot.turns_total - 1,
-            lessons=self.shot.lessons - 1, pending=None,
+            phase="choosing" if pending else "idle", turns=self.shot.turns[:-1],
+            turns_total=self.shot.turns_total - 1, lessons=self.shot.lessons - 1, pending=pending,
         )  # fmt: skip
         self.post(p.Undone(shot, gone.prompt, gone.reply))
 

@@ -179,6 +179,24 @@ async def test_u_takes_back_the_last_lesson() -> None:
         assert any("taken back" in toast for toast in d.toasts)
 
 
+async def test_after_undo_the_replies_offered_then_can_be_picked_from_again() -> None:
+    async with drive(grace=0.4) as d:
+        pending = await d.offer("do you like music?")
+        await d.press("1")
+        d.worker.taught("do you like music?", REPLIES[0], 1)
+        await d.settle()
+        await d.press("tab", "u")
+        d.worker.undone(pending)
+        await d.settle()
+        assert d.app.focused is d.teach.replies
+        sent = len(d.sent)
+        await d.press("2")
+        assert len(d.sent) == sent
+        d.clock.seconds += 0.5
+        await d.press("2")
+        assert d.sent[-1] == p.Pick(pending.prompt_id, 2)
+
+
 async def test_y_copies_the_marked_reply_and_promises_no_more_than_it_knows() -> None:
     async with drive() as d:
         await d.offer()

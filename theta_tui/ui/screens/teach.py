@@ -170,6 +170,8 @@ class TeachScreen(Screen[None]):
                 self.focus_composer()
             case p.Undone(reply=reply):
                 self.tell(f"taken back: {_short(reply)}", "information")
+                if self.state.mode == "choosing":
+                    self._offer()
             case p.Saved(asked=asked_for, seconds=seconds):
                 self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
             case p.Notice(text=text):
