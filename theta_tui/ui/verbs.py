@@ -91,7 +91,6 @@ class Verbs:
             screen.tell(str(error), "warning")
             return False
         screen.send(p.Configure(name.replace("-", "_"), value.strip()))
-        screen.tell(f"{name} is {value.strip()}", "information")
         return True
 
     def _theme(self, name: str) -> bool:
