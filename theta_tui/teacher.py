@@ -114,10 +114,11 @@ class Teacher:
         on_stage("loading PyTorch")
         from theta_tui.mind.model_files import fingerprint
 
-        self._belongs(fingerprint(self.settings.model))
+        found = fingerprint(self.settings.model)
+        self._belongs(found)
         self._fold(on_stage)
         if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(self.settings.model, fingerprint(self.settings.model), __version__))
+            self.record.append(Begin(self.settings.model, found, __version__))
 
     def _belongs(self, found: str) -> None:
         begin = self.record.story.begin
@@ -173,19 +174,23 @@ class Teacher:
         return None
 
     def _usable_checkpoints(self) -> Iterator[Manifest]:
-        """Those that hold no lesson withdrawn since and none that the journal lacks, newest first."""
+        """Those that hold no lesson withdrawn since and none that the journal lacks, newest first.
+
+        A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
+        lessons come to stand under the same numbers.
+        """
         from theta_tui.mind import checkpoint
 
-        withdrawals = [
-            (entry.seq, entry.record.of) for entry in self.record.journal.entries if isinstance(entry.record, Withdraw)
-        ]
+        journal = self.record.journal
+        withdrawals = [(entry.seq, entry.record.of) for entry in journal.entries if isinstance(entry.record, Withdraw)]
         for manifest in checkpoint.list_checkpoints(self.record.home.checkpoints):
             position = manifest.position
             if any(of <= position < seq for seq, of in withdrawals):
                 continue
-            if position > self.record.journal.last_seq:
+            if position > journal.last_seq or manifest.extra.get("record") != journal.checksum(position):
+                age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
                 self.record.notices.append(
-                    f"{manifest.path.name} is newer than the journal and is not used; the lessons in the journal are"
+                    f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used"
                 )
                 continue
             yield manifest
@@ -245,11 +250,7 @@ class Teacher:
 
         prompt = self._clean(prompt, "prompt")
         settings = self.settings
-        encoded = self.model.encode_prompt(
-            self.record.story.dialogue, prompt, room=settings.max_tokens, limit=settings.window
-        )
-        if encoded.cut_prompt:
-            self.record.notices.append("the prompt is longer than the model can take in; it sees only part of it")
+        ids = self._encoded(self.record.story.dialogue, prompt, "prompt")
         sampling = Sampling(
             temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
             max_tokens=settings.max_tokens, count=CANDIDATES,
@@ -259,7 +260,7 @@ class Teacher:
             None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
         )
         replies = propose(
-            self.model, encoded.ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, cancelled=cancelled
+            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, cancelled=cancelled
         )
         if replies is None:
             return None
@@ -277,12 +278,17 @@ class Teacher:
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
         turns: Dialogue = self.record.story.dialogue if with_context else ()
+        ids = self._encoded(turns, prompt, "question")
+        reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, cancelled=cancelled)
+        return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
+
+    def _encoded(self, turns: Dialogue, prompt: str, what: str) -> list[int]:
+        """The conversation as the model is shown it, with room for a reply; a cut is told."""
         settings = self.settings
         encoded = self.model.encode_prompt(turns, prompt, room=settings.max_tokens, limit=settings.window)
         if encoded.cut_prompt:
-            self.record.notices.append("the question is longer than the model can take in; it sees only part of it")
-        reply = greedy(self.model, encoded.ids, max_tokens=settings.max_tokens, cancelled=cancelled)
-        return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
+            self.record.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
+        return encoded.ids
 
     # --- teaching ---
 
@@ -409,9 +415,11 @@ class Teacher:
         if self.record.read_only is not None:
             raise HomeError(f"nothing can be saved: the home is read-only because {self.record.read_only}")
         position = self._position()
+        record = self.record.journal.checksum(position)
+        extra = {"theta": __version__, "model": self.settings.model, "record": record}
         path = checkpoint.save(
             self.record.home.checkpoints, self.model, self.learner,
-            position=position, extra={"theta": __version__, "model": self.settings.model},
+            position=position, extra=extra,
             keep=self.settings.keep_checkpoints,
         )  # fmt: skip
         self.saved_at, self.saved_position = time.time(), position

@@ -249,6 +249,26 @@ def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, se
     again.close()
 
 
+def test_a_checkpoint_of_lessons_that_were_lost_is_not_used_once_others_stand_in_their_place(
+    start: Open, settings: Settings
+) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    answer(teacher, *PAIRS[1])
+    teacher.save()
+    teacher.close()
+    path = settings.home / "journal.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    teacher = start()
+    answer(teacher, *PAIRS[2])
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert any("lessons that the journal does not hold" in notice for notice in again.record.take_notices())
+    assert same(before, again)
+    again.close()
+
+
 def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,6 +89,13 @@ def decode(line: bytes) -> tuple[int, float, Record]:
         raise BadLineError(f"it is not a record ({error})") from None
 
 
+def checksum(line: bytes) -> str:
+    """The checksum that a good line carries: what a checkpoint knows the record by."""
+    head = _HEAD.match(line)
+    assert head is not None
+    return head.group(2).decode()
+
+
 def heads(line: bytes) -> int:
     """How many records begin in a line. Two in one bad line mean that a line end was damaged: quotes are escaped
     inside of a text, so no message can look like a head."""

@@ -15,18 +15,19 @@ from pathlib import Path
 
 from theta_tui.errors import HomeError, JournalError
 from theta_tui.home import fsync_folder, write_all
-from theta_tui.lessons.codec import BadLineError, NewerError, decode, encode, heads
+from theta_tui.lessons.codec import BadLineError, NewerError, checksum, decode, encode, heads
 from theta_tui.lessons.records import Record
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A record with its number (1, 2, 3 …), Unix time, and where its line begins in the file."""
+    """A record with its number (1, 2, 3 …), Unix time, where its line begins in the file, and its checksum."""
 
     seq: int
     at: float
     record: Record
     offset: int
+    checksum: str
 
 
 class Journal:
@@ -74,6 +75,10 @@ class Journal:
     def last_seq(self) -> int:
         return self.entries[-1].seq if self.entries else 0
 
+    def checksum(self, seq: int) -> str | None:
+        """Of record `seq`; None where there is no such record (0: before the first)."""
+        return self.entries[seq - 1].checksum if 0 < seq <= len(self.entries) else None
+
     def require_writable(self) -> None:
         """Raises JournalError where nothing can be appended."""
         if self.read_only is not None or self._descriptor is None:
@@ -86,8 +91,9 @@ class Journal:
         then stays read-only until it is opened again.
         """
         self.require_writable()
-        entry = Entry(self.last_seq + 1, time.time(), record, self._size)
-        line = encode(entry.seq, entry.at, record)
+        seq, at = self.last_seq + 1, time.time()
+        line = encode(seq, at, record)
+        entry = Entry(seq, at, record, self._size, checksum(line))
         assert self._descriptor is not None
         try:
             os.lseek(self._descriptor, self._size, os.SEEK_SET)
@@ -160,7 +166,7 @@ class Journal:
                     "it are used. Bring the file back from a copy to go on"
                 )
                 return b""
-            self.entries.append(Entry(seq, at, record, offset))
+            self.entries.append(Entry(seq, at, record, offset, checksum(line)))
             self._size = offset + len(line)
         return b""
 
