@@ -197,6 +197,14 @@ async def test_after_undo_the_replies_offered_then_can_be_picked_from_again() ->
         assert d.sent[-1] == p.Pick(pending.prompt_id, 2)
 
 
+async def test_a_command_typed_in_one_burst_over_the_replies_teaches_nothing() -> None:
+    async with drive() as d:
+        await d.offer()
+        await d.type("/set temperature 0.7\n")
+        assert d.sent == [p.Configure("temperature", "0.7")]
+        assert d.teach.fixing.editing is None
+
+
 async def test_y_copies_the_marked_reply_and_promises_no_more_than_it_knows() -> None:
     async with drive() as d:
         await d.offer()

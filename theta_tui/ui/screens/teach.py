@@ -417,7 +417,8 @@ class TeachScreen(Screen[None]):
     def focus_composer(self) -> None:
         """Unless an editor is open."""
         if self.fixing.editing is None:
-            self.composer.prompt.focus()
+            # At once and not by Widget.focus, which waits its turn behind keys that are meant for the composer.
+            self.set_focus(self.composer.prompt)
 
 
 def _short(text: str) -> str:

@@ -202,7 +202,14 @@ class CandidateList(VerticalScroll, can_focus=True):
     # --- keys and clicks that are no binding ---
 
     async def on_key(self, event: Key) -> None:
-        if not self.has_focus:
+        focused = self.screen.focused
+        if focused is not self:
+            # Sent here before a key of the same burst moved the focus: it is the new one's. What bubbles up from the
+            # editor has been there already.
+            if focused is not None and self not in focused.ancestors:
+                event.stop()
+                event.prevent_default()
+                focused.post_message(Key(event.key, event.character))
             return
         # With the editor open but not yet focused, every letter is text: a digit must not pick then.
         opening = self.editor.display and event.is_printable
