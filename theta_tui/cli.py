@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from theta_tui import __version__
+from theta_tui import __version__, batch
 from theta_tui.console import Invocation, run, with_options
 from theta_tui.errors import ModelError, TeachError, UsageError
 from theta_tui.record import HomeRecord
@@ -228,6 +228,9 @@ def doctor(call: Invocation) -> None:
 
     if not checks.examine(call):
         raise typer.Exit(1)
+
+
+command("train")(batch.train)
 
 
 # --- parts of commands ---

@@ -137,6 +137,30 @@ class Chat:
         """The text of reply tokens; control tokens say nothing."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
+    def skeleton(self, messages: int) -> tuple[list[int], ...]:
+        """What the template writes around `messages` messages, as ids: before the first, between, behind the last."""
+        rendered = self._render(self._marked(messages), False)
+        return tuple(self._encode(piece) if piece else [] for piece in _SENTINEL.split(rendered)[::2])
+
+    def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Each text by itself as ordinary tokens, in one batch."""
+        cleaned = [self._clean(text) for text in texts]
+        found: list[list[int]] = [
+            encoded.ids for encoded in self._uncontrolled.encode_batch(cleaned, add_special_tokens=False)
+        ]
+        return [
+            self._plain_ids(text) if self.control_ids.intersection(ids) else ids
+            for text, ids in zip(cleaned, found, strict=True)
+        ]
+
+    def conversation_ids(self, texts: Sequence[str]) -> list[int]:
+        """A whole conversation as the template renders it: `texts` are the user's and the model's in turn."""
+        return self._ids(list(zip(texts[:-2:2], texts[1:-2:2], strict=True)), texts[-2], texts[-1])
+
+    def spelled(self, ids: Sequence[int]) -> str:
+        """The text of tokens, control tokens as they are written, for people to look at."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
     def render(self, turns: Turns, prompt: str, reply: str | None = None) -> str:
         """What the template makes of it, for people to look at."""
         return self._render(self._messages(turns, prompt, reply), reply is None)
@@ -187,6 +211,10 @@ class Chat:
         text = text.encode("utf-8", "replace").decode("utf-8")
         return self._escaped.sub(lambda match: match.group().replace("<|", "< |"), text) if self._escaped else text
 
+    @staticmethod
+    def _marked(messages: int) -> list[dict[str, str]]:
+        return [{"role": "assistant" if n % 2 else "user", "content": _mark(n)} for n in range(messages)]
+
     def _render(self, messages: list[dict[str, str]], generate: bool) -> str:
         try:
             # enable_thinking: reasoning models otherwise open with a block that no lesson contains.
@@ -209,9 +237,8 @@ class Chat:
             # A tokenizer that normalises before it looks for added tokens can still find one: count them.
             if sum(index in self.control_ids for index in ids) == self._template_controls(len(messages), generate):
                 return ids
-        marked = [{**message, "content": _mark(number)} for number, message in enumerate(messages)]
         ids = []
-        for number, piece in enumerate(_SENTINEL.split(self._render(marked, generate))):
+        for number, piece in enumerate(_SENTINEL.split(self._render(self._marked(len(messages)), generate))):
             if number % 2:
                 ids += self._plain_ids(messages[int(piece)]["content"])
             elif piece:
@@ -219,8 +246,7 @@ class Chat:
         return ids
 
     def _count_template_controls(self, messages: int, generate: bool) -> int:
-        marked = [{"role": "assistant" if n % 2 else "user", "content": _mark(n)} for n in range(messages)]
-        pieces = _SENTINEL.split(self._render(marked, generate))[::2]
+        pieces = _SENTINEL.split(self._render(self._marked(messages), generate))[::2]
         return sum(index in self.control_ids for piece in pieces if piece for index in self._encode(piece))
 
     def _encode(self, text: str) -> list[int]:
@@ -233,17 +259,22 @@ class Chat:
         ids = self._encode(text)
         return self._plain_ids(text) if self.control_ids.intersection(ids) else ids
 
-    def _plain_ids(self, text: str) -> list[int]:
-        """`text` as ordinary tokens, by a copy of the tokenizer that knows no added tokens."""
+    @property
+    def _uncontrolled(self) -> Any:
+        """A copy of the tokenizer that knows no added tokens."""
         if self._plain is None:
             from tokenizers import Tokenizer
 
             description = json.loads(self.tokenizer.backend_tokenizer.to_str())
             self._plain = Tokenizer.from_str(json.dumps(description | {"added_tokens": []}))
-        ids: list[int] = self._plain.encode(text, add_special_tokens=False).ids
+        return self._plain
+
+    def _plain_ids(self, text: str) -> list[int]:
+        """`text` as ordinary tokens."""
+        ids: list[int] = self._uncontrolled.encode(text, add_special_tokens=False).ids
         if self.control_ids.intersection(ids):
             # Some vocabularies hold the control strings as words of their own. Letter by letter they cannot be met.
-            ids = [i for char in text for i in self._plain.encode(char, add_special_tokens=False).ids]
+            ids = [i for char in text for i in self._uncontrolled.encode(char, add_special_tokens=False).ids]
         return [index for index in ids if index not in self.control_ids]
 
     # --- fitting ---

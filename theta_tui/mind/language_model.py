@@ -69,7 +69,7 @@ class LanguageModel:
 
         if threads > 0:
             torch.set_num_threads(threads)
-        place = _device(device)
+        place = choose_device(device)
         stage("importing Transformers")
         import transformers
 
@@ -133,7 +133,8 @@ class LanguageModel:
         return f"{versions}, {self.device} {place}, {torch.get_num_threads()} threads, {kind}"
 
 
-def _device(asked: str) -> str:
+def choose_device(asked: str) -> str:
+    """cpu, cuda or mps for what was asked (auto: the best there is). Raises ModelError where it is not there."""
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}

@@ -1,0 +1,110 @@
+"""Greedy decoding of many prompts at once: `candidates.greedy`, padded on the left.
+
+Only for measuring. The app's own loop has one prompt at a time and pads nothing; `agrees` says whether this one gives
+the same answers with the model at hand, and `Greedy` goes back to one at a time where it does not.
+"""
+
+from __future__ import annotations
+
+import string
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from tests.benchmarks.metrics import Answer
+from theta_tui.mind import candidates
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.text import REPLACEMENT
+
+BATCH = 32
+"""Most rows of a batch."""
+
+
+class Greedy:
+    """Answers of one model to bare prompts, no conversation in front."""
+
+    def __init__(self, lm: LanguageModel, max_tokens: int) -> None:
+        self.lm = lm
+        self.max_tokens = max_tokens
+        self.batched = True
+
+    def check(self, prompts: Sequence[str]) -> None:
+        """Fall back to one prompt at a time where batches answer otherwise."""
+        self.batched = True
+        alone = [_alone(self.lm, ids, self.max_tokens) for ids in map(self._ids, prompts)]
+        self.batched = self(prompts) == alone
+        if not self.batched:
+            print("a padded batch answers otherwise with this model; decoding one at a time", file=sys.stderr)
+
+    def __call__(self, prompts: Sequence[str]) -> list[Answer]:
+        encoded = [self._ids(prompt) for prompt in prompts]
+        if not self.batched:
+            return [_alone(self.lm, ids, self.max_tokens) for ids in encoded]
+        answers: list[Answer] = [Answer("")] * len(encoded)
+        by_length = sorted(range(len(encoded)), key=lambda at: len(encoded[at]))
+        for start in range(0, len(by_length), BATCH):
+            places = by_length[start : start + BATCH]
+            for place, answer in zip(
+                places, batch(self.lm, [encoded[at] for at in places], max_tokens=self.max_tokens), strict=True
+            ):
+                answers[place] = answer
+        return answers
+
+    def _ids(self, prompt: str) -> list[int]:
+        return self.lm.encode_prompt((), prompt, room=self.max_tokens).ids
+
+
+def _alone(lm: LanguageModel, ids: Sequence[int], max_tokens: int) -> Answer:
+    reply = candidates.greedy(lm, ids, max_tokens=max_tokens)
+    return Answer(reply.text, reply.ended)
+
+
+def batch(lm: LanguageModel, prompts: Sequence[Sequence[int]], *, max_tokens: int) -> list[Answer]:
+    """The greedy reply to each of `prompts` (token ids). Rows that have ended leave the batch."""
+    longest = max(map(len, prompts))
+    limits = [max(1, min(max_tokens, lm.window - len(ids))) for ids in prompts]
+    # What stands in the padding is masked; any token will do.
+    rows = [[0] * (longest - len(ids)) + list(ids) for ids in prompts]
+    marks = [[0] * (longest - len(ids)) + [1] * len(ids) for ids in prompts]
+    tokens, mask = torch.tensor(rows, device=lm.device), torch.tensor(marks, device=lm.device)
+    # Padding must not count: with rotary or learned positions a shifted row is another prompt.
+    positions = (mask.cumsum(1) - 1).clamp(min=0)
+    written: list[list[int]] = [[] for _ in prompts]
+    ended = [False] * len(prompts)
+    active = list(range(len(prompts)))
+    cache = None
+    closing = lm.end_ids | lm.chat.control_ids
+    with torch.no_grad():
+        while active:
+            output = lm.model(
+                input_ids=tokens,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                **lm.last_logits,
+            )
+            cache = output.past_key_values
+            best = output.logits[:, -1].float().argmax(-1).tolist()
+            stay = []
+            for number, (row, token) in enumerate(zip(active, best, strict=True)):
+                if token in closing:
+                    ended[row] = True
+                    continue
+                written[row].append(token)
+                if len(written[row]) < limits[row]:
+                    stay.append(number)
+            if len(stay) < len(active):
+                kept = torch.tensor(stay, dtype=torch.long, device=lm.device)
+                if stay:
+                    cache.batch_select_indices(kept)
+                mask, positions = mask[kept], positions[kept]
+                active = [active[number] for number in stay]
+            tokens = torch.tensor([[written[row][-1]] for row in active], device=lm.device)
+            mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+            positions = positions[:, -1:] + 1
+    return [
+        Answer(lm.decode(ids).rstrip(REPLACEMENT + string.whitespace).strip(), end)
+        for ids, end in zip(written, ended, strict=True)
+    ]

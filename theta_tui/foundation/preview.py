@@ -1,0 +1,79 @@
+"""`theta train --dry-run`: what was understood of the data, before an hour is spent on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from theta_tui.foundation.command import Options, model_for
+from theta_tui.foundation.corpus import BATCH, Counts, Summary
+from theta_tui.foundation.documents import Document, read
+from theta_tui.foundation.encode import Encoded, Encoder
+from theta_tui.mind.chat import Chat
+
+SAMPLES = 3
+SHOWN = 400
+"""Most tokens of a sample that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A document as the model sees it. `pieces` are (text, whether the loss is taken on it)."""
+
+    place: str
+    pieces: list[tuple[str, bool]]
+    tokens: int
+    learned: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    samples: list[Sample]
+    summaries: list[Summary]
+
+
+def look(options: Options, stage: Callable[[str], None]) -> Preview:
+    """Encode everything, keep nothing. From scratch a tokenizer is trained for the occasion. Raises as training."""
+    with TemporaryDirectory() as folder:
+        chat = model_for(options, Path(folder), stage).chat
+        encoder = Encoder(chat, length=options.length, loss=options.covers)
+        samples: list[Sample] = []
+        summaries = []
+        for number, source in enumerate(options.sources):
+            left = SAMPLES - len(samples)
+            wanted = -(-left // (len(options.sources) - number))
+            bad: Counter[str] = Counter()
+            counts = Counts()
+            documents = read(source.path, skip_bad=options.skip_bad, bad=bad)
+            while batch := list(islice(documents, BATCH)):
+                for document, encoded in zip(batch, _firsts(encoder, batch, counts), strict=True):
+                    if wanted:
+                        samples.append(_sample(chat, f"{source.path.name}:{document.line}", encoded))
+                        wanted -= 1
+                stage(f"reading {source.path.name}: {counts.documents:,} documents")
+            summaries.append(counts.summary(source, skipped=sum(bad.values())))
+    return Preview(samples, summaries)
+
+
+def _firsts(encoder: Encoder, batch: list[Document], counts: Counts) -> Iterator[Encoded]:
+    """The first piece of each document; all pieces are counted."""
+    for document in batch:
+        pieces = list(encoder.encode([document]))
+        for piece in pieces:
+            counts.add(piece)
+        yield pieces[0]
+
+
+def _sample(chat: Chat, place: str, encoded: Encoded) -> Sample:
+    tokens = list(zip(encoded.ids, encoded.learn, strict=True))[:SHOWN]
+    pieces = [
+        (chat.spelled([index for index, _ in run]), bool(learned))
+        for learned, run in ((learned, list(run)) for learned, run in groupby(tokens, key=lambda item: item[1]))
+    ]
+    if len(encoded.ids) > SHOWN:
+        pieces.append(("…", False))
+    return Sample(place, pieces, len(encoded.ids), sum(encoded.learn))
