@@ -51,6 +51,10 @@ def train(
         bool | None, typer.Option("--compile/--no-compile", help="torch.compile; by default where it pays.")
     ] = None,
     threads: Annotated[int, typer.Option("--threads", help="CPU threads; 0 lets PyTorch choose.")] = 0,
+    save_minutes: Annotated[
+        float, typer.Option("--save-minutes", help="Between two states to go on from, after a kill say.")
+    ] = 5.0,
+    validate_minutes: Annotated[float, typer.Option("--validate-minutes", help="Between two validations.")] = 10.0,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out and count them.")] = False,
     restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write what TensorBoard reads.")] = False,
@@ -93,6 +97,8 @@ def train(
         dtype=call.settings.dtype,
         compile=compiled,
         threads=threads or call.settings.threads,
+        save_minutes=save_minutes,
+        validate_minutes=validate_minutes,
         skip_bad=skip_bad,
         restart=restart,
         offline=call.settings.offline,

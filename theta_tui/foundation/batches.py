@@ -45,7 +45,7 @@ def stream(corpus: Corpus, *, seed: int, rows: int, length: int, place: Place) -
     epoch, row = place.epoch, place.row
     while True:
         packed = corpus.pack(corpus.epoch(seed, epoch), length)
-        if not packed:
+        if not packed and corpus.held_out.all():
             return
         while row < len(packed):
             batch = assemble(corpus, packed[row : row + rows], length, rows)

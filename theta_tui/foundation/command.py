@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Callable
@@ -91,14 +92,14 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
     Raises UsageError and ModelError with what to do.
     """
     _check(options)
-    accelerator, rate = _accelerator(options)
+    folder = options.out / STATE
+    accelerator, rate = _accelerator(options, folder)
     import torch
 
     from theta_tui.foundation.corpus import Corpus, prepare
     from theta_tui.foundation.encode import Encoder
     from theta_tui.foundation.trainer import Budget, Plan, Trainer, write_metric
 
-    folder = options.out / STATE
     main = accelerator.is_main_process
     tell = say if main else (lambda text: None)
     if main:
@@ -117,14 +118,15 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
         length=options.length,
         rows=max(1, options.batch_tokens // options.length),
         optimizer="muon" if muon else "adamw",
-        lr=options.lr or (2e-5 if options.model and not muon else 3e-3),
-        muon_lr=options.muon_lr or 0.02,
+        lr=options.lr or ((3e-4 if muon else 2e-5) if options.model else 3e-3),
+        muon_lr=options.muon_lr or (0.004 if options.model else 0.02),
         weight_decay=options.weight_decay,
         warmup=options.warmup,
         decay=options.decay,
         seed=options.seed,
+        arithmetic="bfloat16" if accelerator.mixed_precision == "bf16" else "float32",
     )
-    tokens = options.tokens or (int(corpus.tokens_an_epoch * options.epochs) if options.epochs else None)
+    tokens = options.tokens or (max(1, int(corpus.tokens_an_epoch * options.epochs)) if options.epochs else None)
     budget = Budget(tokens=tokens, minutes=options.minutes)
     for summary in corpus.summaries:
         skipped = f", {summary.skipped:,} bad ones skipped" if summary.skipped else ""
@@ -134,9 +136,8 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
             f"weight {summary.weight:g}{skipped}"
         )
     parameters = sum(parameter.numel() for parameter in subject.model.parameters())
-    arithmetic = "bfloat16" if accelerator.mixed_precision == "bf16" else "float32"
     tell(
-        f"{parameters:,} parameters, {corpus.tokens_an_epoch:,} tokens an epoch, {plan.optimizer}, {arithmetic}; "
+        f"{parameters:,} parameters, {corpus.tokens_an_epoch:,} tokens an epoch, {plan.optimizer}, {plan.arithmetic}; "
         f"matrix products run at {rate / 1e9:,.0f} GFLOP/s here"
     )
     metrics = folder / "metrics.jsonl"
@@ -185,15 +186,16 @@ def export(model: Any, tokenizer: Any, out: Path) -> None:
 
     partial = out / STATE / ".export"
     shutil.rmtree(partial, ignore_errors=True)
+    tied = set(getattr(model, "all_tied_weights_keys", None) or ())
     half = {
         name: value.detach().to("cpu", torch.bfloat16) if value.is_floating_point() else value.detach().cpu()
         for name, value in model.state_dict().items()
+        if name not in tied
     }
-    held, model.config.dtype = model.config.dtype, torch.bfloat16
-    try:
-        model.save_pretrained(partial, state_dict=half)
-    finally:
-        model.config.dtype = held
+    model.save_pretrained(partial, state_dict=half)
+    # Transformers notes the dtype of the model in memory there, and loads as what it finds.
+    config = json.loads((partial / "config.json").read_text("utf-8")) | {"dtype": "bfloat16"}
+    (partial / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     tokenizer.save_pretrained(partial)
     for path in sorted(partial.iterdir()):
         path.replace(out / path.name)
@@ -226,20 +228,23 @@ def _check(options: Options) -> None:
         raise UsageError(f"--batch-tokens {options.batch_tokens} is less than one row of --length {options.length}")
     if options.out.exists() and not options.out.is_dir():
         raise UsageError(f"--out {options.out} is a file; name a folder")
+    for source in options.sources:
+        if options.out.resolve().is_relative_to(source.path.resolve()):
+            raise UsageError(f"--out {options.out} lies in the data set {source.path}; name a folder outside it")
 
 
 def _clear(options: Options, folder: Path) -> None:
+    if options.out.is_dir() and any(options.out.iterdir()) and not folder.is_dir():
+        raise UsageError(f"--out {options.out} is not empty and holds no training to go on with; name another folder")
     if options.restart:
         shutil.rmtree(folder, ignore_errors=True)
-    elif options.out.is_dir() and any(options.out.iterdir()) and not folder.is_dir():
-        raise UsageError(f"--out {options.out} is not empty and holds no training to go on with; name another folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ModelError(f"{options.out} cannot be made ({error.strerror}); name another --out") from None
 
 
-def _accelerator(options: Options) -> tuple[Any, float]:
+def _accelerator(options: Options, folder: Path) -> tuple[Any, float]:
     """Accelerate, on the device, in the arithmetic that is faster here; and FLOP/s of a matrix product in it."""
     import torch
 
@@ -248,30 +253,38 @@ def _accelerator(options: Options) -> tuple[Any, float]:
     if options.threads > 0:
         torch.set_num_threads(options.threads)
     device = choose_device(options.device)
+    from theta_tui.foundation.state import newest, read_counters
+
+    begun = None if options.restart else newest(folder)
     dtype = options.dtype
-    rates = {name: matrix_rate(device, getattr(torch, name)) for name in ("float32", "bfloat16")}
-    if dtype == "auto":
-        dtype = max(rates, key=lambda name: rates[name])
+    if begun is not None and dtype == "auto":
+        dtype = str(read_counters(begun).plan.get("arithmetic", dtype))
+    asked = ("float32", "bfloat16") if dtype == "auto" else (dtype,)
+    rates = {name: matrix_rate(device, getattr(torch, name)) for name in asked}
+    dtype = max(rates, key=lambda name: rates[name])
+    import transformers
     from accelerate import Accelerator
 
+    transformers.logging.disable_progress_bar()
     accelerator = Accelerator(cpu=device == "cpu", mixed_precision="bf16" if dtype == "bfloat16" else "no")
     return accelerator, rates[dtype]
 
 
-def matrix_rate(device: str, dtype: Any, size: int = 1024) -> float:
-    """FLOP/s of a square matrix product: the limit that training is measured against."""
+def matrix_rate(device: str, dtype: Any) -> float:
+    """FLOP/s of a square matrix product: the limit that training is measured against. Takes some 0.2 s."""
     import torch
 
+    size = 1024 if device == "cpu" else 8192
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    times = []
-    for _ in range(12):
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < 0.1 and len(times) < 20):
         began = time.perf_counter()
         product = left @ right
         if device == "cuda":
             torch.cuda.synchronize()
         del product
         times.append(time.perf_counter() - began)
-    return 2 * size**3 / sorted(times)[len(times) // 3]
+    return 2 * size**3 / min(times)
 
 
 def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Learnable:
@@ -292,9 +305,14 @@ def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Le
     kept = folder / "tokenizer"
     if not (kept / "tokenizer.json").is_file():
         tell("training the tokenizer")
-        train_tokenizer(
+        made = train_tokenizer(
             options.sources, vocabulary=options.vocabulary, length=options.length, skip_bad=options.skip_bad
-        ).save_pretrained(kept)
+        )
+        partial = folder / "tokenizer.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        made.save_pretrained(partial)
+        shutil.rmtree(kept, ignore_errors=True)
+        partial.rename(kept)
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(kept, local_files_only=True)
@@ -317,8 +335,8 @@ def _tokenizer_key(tokenizer: Any) -> str:
 
 def _cut_metrics(path: Path, step: int) -> None:
     """Leave out what was written after the state that training goes on from: those steps are taken again."""
-    import json
-
     if path.is_file():
-        lines = [line for line in path.read_text("utf-8").splitlines() if json.loads(line)["step"] <= step]
-        path.write_text("".join(line + "\n" for line in lines), "utf-8")
+        # A kill may have torn the last line; nothing reads what is after the state.
+        whole = path.read_text("utf-8", errors="replace").splitlines(keepends=True)
+        lines = [line for line in whole if line.endswith("\n") and json.loads(line)["step"] <= step]
+        path.write_text("".join(lines), "utf-8")

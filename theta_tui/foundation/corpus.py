@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from theta_tui.errors import ModelError
-from theta_tui.foundation.documents import Source, read
+from theta_tui.foundation.documents import Source, data_files, read
 from theta_tui.foundation.encode import Encoded, Encoder
 
 BATCH = 2000
@@ -162,9 +162,11 @@ def prepare(
     so that a document and its repetitions fall on one side. Raises ModelError as the readers do."""
     key = _key(sources, encoder, tokenizer_key, validation)
     if (folder / "corpus.json").is_file():
-        facts = json.loads((folder / "corpus.json").read_text("utf-8"))
-        if facts["key"] == key:
-            return Corpus(folder)
+        try:
+            if json.loads((folder / "corpus.json").read_text("utf-8"))["key"] == key:
+                return Corpus(folder)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"{folder} is damaged ({error}); --restart to begin anew", name="data") from None
         raise ModelError(
             f"{folder.parent} holds a training on other data or settings; give another --out, or --restart",
             name="data",
@@ -184,6 +186,8 @@ def prepare(
         writer.summaries.append(counts.summary(source, skipped=sum(bad.values())))
     if not writer.lengths:
         raise ModelError("the data sets hold no documents; nothing to train on", name="data")
+    if all(writer.held_out):
+        raise ModelError("every document was held out; bring more data or lower --validation", name="data")
     writer.write(partial, key)
     partial.rename(folder)
     return Corpus(folder)
@@ -207,7 +211,7 @@ class _Writer:
 
     def add(self, number: int, encoded: Encoded) -> bool:
         """Keep a document of data set `number`; whether it is held out."""
-        held_out = _share(encoded.key) < self.validation
+        held_out = share(encoded.key) < self.validation
         learn = np.frombuffer(bytes(encoded.learn), np.uint8)
         self.tokens.append(np.array(encoded.ids, self.kind))
         self.learn.append(learn)
@@ -223,7 +227,7 @@ class _Writer:
         np.save(folder / "learn.npy", np.concatenate(self.learn))
         np.save(folder / "starts.npy", np.cumsum([0, *self.lengths]))
         np.save(folder / "sets.npy", np.array(self.sets, np.uint16))
-        np.save(folder / "source.npy", np.array(self.source, np.uint16))
+        np.save(folder / "source.npy", np.array(self.source, np.uint32))
         np.save(folder / "sizes.npy", np.array(self.sizes, np.uint32))
         np.save(folder / "held_out.npy", np.array(self.held_out, bool))
         facts = {
@@ -234,7 +238,7 @@ class _Writer:
         (folder / "corpus.json").write_text(json.dumps(facts, indent=1), "utf-8")
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     """A number in [0, 1) that follows from the text."""
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
@@ -243,12 +247,14 @@ def _share(text: str) -> float:
 def _key(sources: Sequence[Source], encoder: Encoder, tokenizer_key: str, validation: float) -> str:
     digest = hashlib.sha256()
     for source in sources:
-        files = (
-            sorted(path for path in source.path.rglob("*") if path.is_file()) if source.path.is_dir() else [source.path]
-        )
-        for path in files:
-            with path.open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+        # Of a folder what is read of it, and not whatever else turns up there.
+        for path in data_files(source.path) if source.path.is_dir() else [source.path]:
+            try:
+                with path.open("rb") as stream:
+                    digest.update(hashlib.file_digest(stream, "sha256").digest())
+            except OSError:
+                next(read(path))  # Raises with the file's name and what to do.
+                raise
         digest.update(repr(source.weight).encode())
     template = encoder.chat.tokenizer.chat_template
     digest.update(repr((encoder.length, encoder.loss, validation, tokenizer_key, template)).encode())

@@ -68,6 +68,11 @@ class Document:
     source: str
     line: int
 
+    @property
+    def key(self) -> str:
+        """What was said: the same for a document and its repetitions."""
+        return "\0".join(text for _, text in self.turns) or self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -101,7 +106,7 @@ def read(source_path: Path, *, skip_bad: bool = False, bad: Counter[str] | None 
     A damaged journal raises JournalError. Nothing is opened before the first document is asked for.
     """
     if os.path.isdir(source_path):
-        files = _data_files(source_path)
+        files = data_files(source_path)
         if not files:
             raise _error(source_path, "there is no data in this folder", f"what is read: {FORMATS}")
         for path in files:
@@ -264,7 +269,7 @@ def _past_blanks(head: bytes, stream: BinaryIO) -> bytes:
     return head
 
 
-def _data_files(folder: Path) -> list[Path]:
+def data_files(folder: Path) -> list[Path]:
     """The data files below a folder, sorted. Of a Theta home it is the journal, which holds all the rest."""
     found: list[Path] = []
 

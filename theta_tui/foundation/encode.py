@@ -47,7 +47,7 @@ class Encoder:
         self._exact = False
         """Some template does not come apart between messages: every conversation is rendered whole."""
         self._to_check = CHECKED
-        self._skeleton = lru_cache(maxsize=128)(chat.skeleton)
+        self._skeleton = lru_cache(maxsize=1024)(chat.skeleton)
 
     def encode(self, documents: Sequence[Document]) -> Iterator[Encoded]:
         """The documents, in order, in pieces of at most `length` tokens. A longer conversation is cut between
@@ -66,12 +66,12 @@ class Encoder:
         size = len(document.text.encode("utf-8", "replace"))
         for start in range(0, len(ids), self.length):
             part = ids[start : start + self.length]
-            yield Encoded(
-                part, bytearray(b"\1" * len(part)), round(size * len(part) / len(ids)), document.source, document.text
-            )
+            # Differences of a running share: the pieces' sizes add up to the document's.
+            before, behind = (round(size * place / len(ids)) for place in (start, start + len(part)))
+            yield Encoded(part, bytearray(b"\1" * len(part)), behind - before, document.source, document.text)
 
     def _conversation(self, document: Document, contents: list[list[int]]) -> Iterator[Encoded]:
-        key = "\0".join(text for _, text in document.turns)
+        key = document.key
         start = 0
         while start < len(contents):
             stop = start + 2
@@ -90,10 +90,20 @@ class Encoder:
     def _length(self, contents: Sequence[list[int]]) -> int:
         return sum(map(len, contents)) + sum(map(len, self._skeleton(len(contents))))
 
+    def _lead(self, piece: list[int], number: int) -> int:
+        """Tokens at the end of `piece`, before reply `number`, that the model has to say itself: a space, mostly,
+        that the template writes before a reply and not when it asks for one."""
+        asked = self._skeleton(number, True)[-1]
+        return len(piece) - len(asked) if piece[: len(asked)] == asked else 0
+
     def _join(
         self, document: Document, contents: list[list[int]], start: int, stop: int
     ) -> tuple[list[int], bytearray]:
         pieces = self._skeleton(stop - start)
+        if len(pieces) != stop - start + 1:
+            # A template that leaves a message out, or writes one twice.
+            self._exact = True
+            pieces = ([],) * (stop - start + 1)
         ids = list(pieces[0])
         learn = bytearray(len(ids))
         for number, (content, piece) in enumerate(zip(contents[start:stop], pieces[1:], strict=True)):
@@ -102,6 +112,8 @@ class Encoder:
             taught = len(content) if number % 2 else 0
             if number % 2 and self.chat.turn_end in piece:
                 taught += piece.index(self.chat.turn_end) + 1
+            if number % 2 and (lead := self._lead(pieces[number], number)):
+                learn[-lead:] = b"\1" * lead
             learn += b"\1" * taught + bytes(len(content) + len(piece) - taught)
         if self._to_check or self._exact:
             whole = self.chat.conversation_ids([text for _, text in document.turns[start:stop]])
@@ -120,9 +132,15 @@ class Encoder:
         for number in range(1, len(texts), 2):
             said = list(zip(texts[: number - 1 : 2], texts[1:number:2], strict=True))
             example = self.chat.encode_lesson(said, texts[number - 1], texts[number], limit=10**9)
-            if example.input_ids == whole[: len(example.input_ids)]:
-                for place, label in enumerate(example.labels):
-                    learn[place] |= label >= 0
+            answer = [label for label in example.labels if label >= 0]
+            # Asked for a reply, some templates write what they do not write before one that is there: from where
+            # the two part, the reply is looked for.
+            parted = (n for n, (one, other) in enumerate(zip(example.input_ids, whole, strict=False)) if one != other)
+            begin = min(next(parted, len(whole)), len(example.input_ids) - len(answer))
+            for place in range(begin, len(whole) - len(answer) + 1):
+                if whole[place : place + len(answer)] == answer:
+                    learn[place : place + len(answer)] = b"\1" * len(answer)
+                    break
         return whole, learn
 
 

@@ -31,7 +31,12 @@ class Objective(torch.nn.Module):
         """Sum of nats over the labels that are not -100. All [rows, tokens]; the shift by one happens here."""
         hidden, wanted = self._labelled(input_ids, position_ids, labels)
         if self.trunk_is_enough:
-            summed: torch.Tensor = _SlicedCrossEntropy.apply(hidden, self.head, wanted)
+            kind = hidden.device.type
+            if torch.is_autocast_enabled(kind):
+                # The products inside go to given places (`out=`), which autocast leaves as they are.
+                hidden = hidden.to(torch.get_autocast_dtype(kind))
+            with torch.autocast(kind, enabled=False):
+                summed: torch.Tensor = _SlicedCrossEntropy.apply(hidden, self.head, wanted)
             return summed
         return functional.cross_entropy(hidden.float(), wanted, reduction="sum")
 
@@ -96,14 +101,30 @@ class _SlicedCrossEntropy(torch.autograd.Function):
 
 
 def _head_is_plain(model: Any) -> bool:
-    """Asks the model: some scale or cap their logits behind the head, and those need their own forward pass."""
+    """Asks the model: some scale or cap their logits behind the head, and those need their own forward pass.
+
+    What comes out of the head is compared bit by bit: a cap changes the small logits of a young model very little.
+    """
     head = model.get_output_embeddings()
     if head is None or getattr(head, "bias", None) is not None or model.base_model is model:
         return False
     ids = torch.arange(min(8, head.weight.shape[0]), device=head.weight.device)[None]
-    with torch.no_grad():
-        hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        if hidden.shape[-1] != head.weight.shape[1]:
-            return False
-        logits = model(input_ids=ids, use_cache=False).logits
-        return bool(torch.allclose(hidden @ head.weight.t(), logits, rtol=1e-3, atol=1e-3))
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    hook = head.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    training = model.training
+    model.eval()  # Dropout would make two passes differ.
+    try:
+        with torch.no_grad():
+            hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            logits = model(input_ids=ids, use_cache=False).logits
+            if len(seen) != 1 or seen[0][0].shape != hidden.shape or hidden.shape[-1] != head.weight.shape[1]:
+                return False
+            [(inside, outside)] = seen
+            return (
+                torch.equal(outside.to(logits.dtype), logits)
+                and torch.allclose(inside, hidden, rtol=1e-3, atol=1e-3)
+                and torch.allclose(inside @ head.weight.t(), outside, rtol=1e-3, atol=1e-3)
+            )
+    finally:
+        hook.remove()
+        model.train(training)

@@ -48,6 +48,10 @@ def save_state(
     """Write `folder`/step-N and take away the older ones."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{counters.step}"
+    if (target / "state.json").is_file():
+        # The same step once more: what is there stays until this one is complete.
+        target = folder / f"step-{counters.step}-again"
+    _remove(target)
     partial = folder / ".partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
@@ -67,18 +71,23 @@ def save_state(
     for path in partial.iterdir():
         with path.open("rb+") as stream:
             os.fsync(stream.fileno())
-    shutil.rmtree(target, ignore_errors=True)
     partial.rename(target)
     fsync_folder(folder)
     for path in folder.glob("step-*"):
         if path != target:
-            shutil.rmtree(path, ignore_errors=True)
+            _remove(path)
+
+
+def _remove(state: Path) -> None:
+    """What makes it a state goes first: half removed, it is none."""
+    (state / "state.json").unlink(missing_ok=True)
+    shutil.rmtree(state, ignore_errors=True)
 
 
 def newest(folder: Path) -> Path | None:
     """The newest complete state in `folder`."""
     found = [path for path in folder.glob("step-*") if (path / "state.json").is_file()]
-    return max(found, key=lambda path: int(path.name.removeprefix("step-")), default=None)
+    return max(found, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
 def read_counters(state: Path) -> Counters:
@@ -100,17 +109,21 @@ def load_state(
         with torch.no_grad():
             for name, parameter in parameters.items():
                 parameter.copy_(weights[name])
+        owner = {
+            parameter: (optimizer, group)
+            for optimizer in optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
+        for key, value in held.items():
+            name, _, part = key.rpartition("|")
+            parameter = parameters[name]
+            optimizer, group = owner[parameter]
+            if part != "step":
+                value = value.to(parameter.device, parameter.dtype)
+            elif group.get("fused") or group.get("capturable"):
+                # A step count stays float32; the fused AdamW alone wants it beside the parameter.
+                value = value.to(parameter.device)
+            optimizer.state[parameter][part] = value
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise ModelError(f"{state} cannot be gone on from ({error}); --restart begins anew") from None
-    owner = {
-        parameter: optimizer
-        for optimizer in optimizers
-        for group in optimizer.param_groups
-        for parameter in group["params"]
-    }
-    for key, value in held.items():
-        name, _, part = key.rpartition("|")
-        parameter = parameters[name]
-        # AdamW keeps its step count where it likes; everything else lies with the parameter.
-        place = value if part == "step" else value.to(parameter.device, parameter.dtype)
-        owner[parameter].state[parameter][part] = place

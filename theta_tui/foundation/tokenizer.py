@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from theta_tui.errors import UsageError
 from theta_tui.foundation.documents import Document, Source, read
 
 SPLIT = (
@@ -40,10 +41,17 @@ def train_tokenizer(sources: Sequence[Source], *, vocabulary: int, length: int, 
         ]
     )
     backend.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = [PAD, USER, ASSISTANT, END]
+    if vocabulary < len(alphabet) + len(special):
+        raise UsageError(
+            f"a vocabulary of {vocabulary} is too small: {len(alphabet)} bytes and {len(special)} control tokens need "
+            f"{len(alphabet) + len(special)}"
+        )
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=[PAD, USER, ASSISTANT, END],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        special_tokens=special,
+        initial_alphabet=alphabet,
         show_progress=False,
     )
     backend.train_from_iterator(_texts(sources, skip_bad), trainer)

@@ -63,6 +63,8 @@ class Plan:
     decay: float
     """Share of the budget, at its end, in which they fall to 0."""
     seed: int
+    arithmetic: str = "float32"
+    """What products run in; bfloat16 rounds, so that going on in another one is another curve."""
     clip: float = 1.0
     validation_tokens: int = 100_000
 
@@ -127,7 +129,9 @@ class Trainer:
         self.save_seconds, self.validate_seconds = save_seconds, validate_seconds
         own_rows = -(-plan.rows // accelerator.num_processes)
         self.micro_rows = min(micro_rows or own_rows, own_rows)
-        model.train()
+        # Dropout stays off, as in a lesson: a model this small for its data has none to spare, and what is drawn at
+        # random could not be gone on from exactly.
+        model.eval()
         self.objective = Objective(model.to(accelerator.device), compiled=compiled)
         self.model = model
         self.parameters = dict(model.named_parameters())
@@ -204,6 +208,8 @@ class Trainer:
                     saved = counters.seconds
             if self.stopped is None:
                 self.validate()
+            elif counters.best is None and self.accelerator.is_main_process:
+                self.export()  # Something to look at, if nothing was scored yet.
             self.save()
 
     def validate(self) -> Validated | None:
@@ -213,13 +219,12 @@ class Trainer:
             if self.accelerator.is_main_process:
                 self.export()
             return None
-        self.model.eval()
         nats, size, learned = score(
             self.objective, self.corpus, documents, self.plan.length, self.micro_rows, self.accelerator
         )
-        self.model.train()
         per_byte = nats.sum() / math.log(2) / max(size.sum(), 1)
-        best = bool(self.counters.best is None or per_byte < self.counters.best)
+        before = self.counters.best
+        best = bool(math.isfinite(per_byte) and (before is None or per_byte < before))
         if best:
             self.counters.best, self.counters.best_step = float(per_byte), self.counters.step
         by_source = {

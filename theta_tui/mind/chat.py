@@ -137,9 +137,10 @@ class Chat:
         """The text of reply tokens; control tokens say nothing."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    def skeleton(self, messages: int) -> tuple[list[int], ...]:
-        """What the template writes around `messages` messages, as ids: before the first, between, behind the last."""
-        rendered = self._render(self._marked(messages), False)
+    def skeleton(self, messages: int, generate: bool = False) -> tuple[list[int], ...]:
+        """What the template writes around `messages` messages, as ids: before the first, between, behind the last.
+        `generate`: and what it asks for a reply with."""
+        rendered = self._render(self._marked(messages), generate)
         return tuple(self._encode(piece) if piece else [] for piece in _SENTINEL.split(rendered)[::2])
 
     def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:

@@ -1,0 +1,104 @@
+"""`theta train` as typed: what it shows before training, what it makes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_commands import Ran, Theta, home, theta
+
+__all__ = ["home", "theta"]
+
+SMALL = (
+    "--size", "1m", "--vocabulary", "300", "--length", "64", "--batch-tokens", "256", "--device", "cpu",
+    "--dtype", "float32", "--threads", "1",
+)  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.csv"
+    rows = [f'"What is number {n}?","It is [b]{n}[/b], or <|end|> so."' for n in range(80)]
+    path.write_text("question,answer\n" + "\n".join(rows) + "\n", "utf-8")
+    return path
+
+
+def test_a_dry_run_shows_the_mask_and_the_counts_and_writes_nothing(theta: Theta, data: Path, tmp_path: Path) -> None:
+    shown = theta("train", str(data), "--dry-run", "--loss", "reply", *SMALL)
+    assert shown.code == 0
+    assert "pairs.csv:2: " in shown.lines[0]
+    assert shown.lines[1].startswith("<|user|>What is number 0?<|assistant|>⟦It is [b]0[/b], or <|end|> so.<|end|>⟧")
+    assert shown.lines[-1].startswith("pairs.csv: 80 documents, ")
+    assert sum("learned (between" in line for line in shown.lines) == 3
+    assert {path.name for path in tmp_path.iterdir()} <= {"pairs.csv", "config", "home"}
+
+
+def test_a_dry_run_in_json(theta: Theta, data: Path) -> None:
+    shown = theta("train", f"{data}:0.5", "--dry-run", "--json", *SMALL).json
+    [counted] = shown["data"]
+    assert (counted["documents"], counted["weight"]) == (80, 0.5)
+    assert counted["learned"] == counted["tokens"]
+    assert len(shown["samples"]) == 3
+
+
+def test_a_model_comes_out_that_theta_talks_with(theta: Theta, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    made = theta("train", str(data), "--out", str(out), "--tokens", "2k", "--json", *SMALL).json
+    assert made["finished"]
+    assert made["tokens"] >= 2000
+    assert theta("ask", "What is number 3?", "--model", str(out), "--json").code == 0
+
+
+def refused(ran: Ran, code: int, *words: str) -> None:
+    assert ran.code == code, ran.err
+    [line] = ran.err.strip().splitlines()
+    for word in words:
+        assert word in line
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ((), ("--out",)),
+        (("--out", "OUT"), ("--epochs", "--minutes", "--tokens")),
+        (("--out", "OUT", "--tokens", "many"), ("--tokens many",)),
+        (("--out", "OUT", "--epochs", "-1"), ("--epochs",)),
+        (("--out", "OUT", "--minutes", "nan"), ("--minutes",)),
+        (("--out", "OUT", "--epochs", "1", "--optimizer", "sgd"), ("muon", "adamw")),
+        (("--out", "OUT", "--epochs", "1", "--size", "7b"), ("25m",)),
+        (("--out", "OUT", "--epochs", "1", "--validation", "1"), ("--validation",)),
+        (("--out", "OUT", "--epochs", "1", "--length", "512", "--batch-tokens", "100"), ("--batch-tokens",)),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_said_in_one_line(
+    theta: Theta, data: Path, tmp_path: Path, more: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    arguments = [str(tmp_path / "out") if word == "OUT" else word for word in more]
+    refused(theta("train", str(data), *arguments), 2, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_bad_line_is_named_and_can_be_skipped(theta: Theta, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    good = [json.dumps({"prompt": f"say {n}", "completion": f"{n}."}) for n in range(60)]
+    path.write_text("\n".join([*good[:20], '{"prompt": "x"', *good[20:]]) + "\n", "utf-8")
+    out = str(tmp_path / "out")
+    refused(theta("train", str(path), "--out", out, "--epochs", "1", *SMALL, "-q"), 4, "rows.jsonl:21")
+    made = theta("train", str(path), "--out", out, "--tokens", "500", "--skip-bad", "--restart", "--json", *SMALL)
+    assert made.json["finished"]
+    assert "1 bad ones skipped" in made.err
+
+
+def test_a_missing_file_and_a_missing_model_are_named(theta: Theta, data: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    refused(theta("train", str(tmp_path / "none"), "--out", out, "--epochs", "1", "-q", *SMALL), 4, "none")
+    gone = str(tmp_path / "gone")
+    refused(theta("train", str(data), "--out", out, "--epochs", "1", "--model", gone, "--offline", "-q"), 4, "gone")
+
+
+def test_the_model_does_not_go_into_its_own_data(theta: Theta, data: Path) -> None:
+    inside = str(data.parent / "out")
+    refused(theta("train", str(data.parent), "--out", inside, "--epochs", "1", *SMALL), 2, "lies in the data set")
