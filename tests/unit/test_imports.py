@@ -22,7 +22,8 @@ def loaded_after(code: str) -> set[str]:
     [
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
-        "theta_tui.mind.model_files", "theta_tui.mind.recipes",
+        "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.batch", "theta_tui.foundation.documents",
+        "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",
     ],
 )  # fmt: skip
 def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
@@ -43,13 +44,20 @@ def test_the_model_never_loads_textual_nor_the_record() -> None:
     assert not {name for name in loaded if name.startswith(("theta_tui.lessons", "theta_tui.ui", "theta_tui.worker"))}
 
 
+def test_batch_training_and_the_session_do_without_textual() -> None:
+    names = "batches, command, corpus, default_model, encode, objective, preview, progress, shapes, state, trainer"
+    loaded = loaded_after(f"import theta_tui.teacher\nfrom theta_tui.foundation import {names}, tokenizer")
+    assert "accelerate" in loaded
+    assert "textual" not in loaded
+
+
 def test_the_record_knows_no_model() -> None:
     loaded = loaded_after("from theta_tui.lessons import journal, context, pending, story")
     assert not {name for name in loaded if name.startswith(("theta_tui.mind", "theta_tui.ui"))}
 
 
 def test_help_and_history_load_no_torch() -> None:
-    for arguments in (["--help"], ["history"], ["lessons"], ["stats"], ["undo", "-h"]):
+    for arguments in (["--help"], ["history"], ["lessons"], ["stats"], ["undo", "-h"], ["train", "-h"]):
         loaded = loaded_after(
             f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "
             "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli import main\n"
