@@ -124,7 +124,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_data_that_is_held_out_whole_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="--validation"):
-        make(tmp_path / "data", data_set(tmp_path / "talk.jsonl", exchanges(3)), validation=1.0)
+        make(tmp_path / "data", data_set(tmp_path / "talk.jsonl", exchanges(3)), validation=0.999999)
 
 
 def test_a_damaged_corpus_is_told(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def prepare(
         writer.summaries.append(counts.summary(source, skipped=sum(bad.values())))
     if not writer.lengths:
         raise ModelError("the data sets hold no documents; nothing to train on", name="data")
-    if all(writer.held_out):
+    if all(writer.held_out) and validation < 1:
         raise ModelError("every document was held out; bring more data or lower --validation", name="data")
     writer.write(partial, key)
     partial.rename(folder)

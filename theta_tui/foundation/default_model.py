@@ -20,6 +20,7 @@ from typing import Any
 
 from theta_tui.foundation import small_talk, teachable
 from theta_tui.foundation.documents import Source
+from theta_tui.foundation.exclusion import Excluder
 
 MIX = {
     # people talking
@@ -72,7 +73,7 @@ def prepare_data(data: Path, out: Path, exclude: Path | None) -> None:
         name = path.name.removesuffix(".jsonl.gz")
         if name in MIX:
             write(out / path.name, thinned(named(lines(path))) if name in NAMED else lines(path))
-    excluder = teachable.Excluder(exclude.read_text("utf-8").splitlines() if exclude else [])
+    excluder = Excluder(exclude.read_text("utf-8").splitlines() if exclude else [])
     said = (row for row in small_talk.conversations(1, SMALL_TALK) if excluder.hit(row) is None)
     write(out / "small_talk.jsonl.gz", said)
     arguments = ["--seed", "1", "--count", str(TEACHABLE), "--out", str(out / "teachable.jsonl.gz")]

@@ -532,3 +532,12 @@ def value(rng: random.Random, kind: str) -> str:
             return f"{rng.choice(_FIRST[kind])}. {rng.choice(_SECOND[kind])}"
         case _:
             return rng.choice(_LISTS[kind])
+
+
+LEADS = (
+    "hey, ", "Hey, ", "So, ", "By the way, ", "Quick question: ", "One more time: ", "And now: ", "OK, ", "um, ",
+    "Thanks! ", "I'm writing it down. ", "Let me ask you something. ", "Somebody asked me this. ",
+    "Back to my question. ", "Just checking. ", "Test: ", "For my notes: ", "Now then. ", "Sorry to ask again. ",
+    "Hello! ", "Please: ",
+)  # fmt: skip
+"""What a question may be led in with."""
