@@ -124,6 +124,13 @@ class Teacher:
         begin = self.record.story.begin
         if begin is None or begin.fingerprint == found:
             return
+        if begin.model == self.settings.model:
+            raise ModelError(
+                f"the model {begin.model} has changed since the home {self.record.home.path} was begun ("
+                f"{begin.fingerprint}, now {found}): give another --home DIR; what was taught stays in "
+                f"{self.record.home.journal}, which `theta train` reads",
+                name="wrong_model",
+            )
         raise ModelError(
             f"the home {self.record.home.path} was begun with the model {begin.model} ({begin.fingerprint}), and "
             f"{self.settings.model} ({found}) is another: give --model {begin.model}, or another --home DIR",

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -78,6 +79,7 @@ def options(data: Path, tmp_path: Path) -> Options:
 
 
 def trained(options: Options, ear: Ear | None = None) -> Made:
+    AcceleratorState._reset_state(reset_partial_state=True)  # One a process; here each training is to have its own.
     return command.train(options, lambda text: None, ear or Ear())
 
 
@@ -138,6 +140,28 @@ def test_a_step_taken_in_slices_is_the_same_step(options: Options) -> None:
     trained(options, whole)
     trained(replace(options, out=options.out.with_name("sliced"), micro_rows=3), sliced)
     assert sliced.losses == pytest.approx(whole.losses, abs=2e-4)
+
+
+def test_in_bfloat16_the_curve_is_nearly_the_same_and_going_on_keeps_to_it(options: Options) -> None:
+    exact, rounded, further = Ear(), Ear(), Ear()
+    options = replace(options, tokens=2_500)
+    trained(options, exact)
+    half = replace(options, out=options.out.with_name("half"), dtype="bfloat16")
+    trained(half, rounded)
+    assert rounded.losses != exact.losses
+    assert rounded.losses == pytest.approx(exact.losses, abs=0.05)
+    trained(replace(half, dtype="auto", tokens=3_000), further)
+    assert further.steps[0].step == len(rounded.steps) + 1
+    with pytest.raises(ModelError, match="arithmetic bfloat16"):
+        trained(replace(half, dtype="float32"))
+
+
+@pytest.mark.slow
+def test_compiled_the_curve_is_the_same_within_rounding(options: Options) -> None:
+    plain, compiled = Ear(), Ear()
+    trained(options, plain)
+    trained(replace(options, out=options.out.with_name("compiled"), compile=True), compiled)
+    assert compiled.losses == pytest.approx(plain.losses, abs=2e-3)
 
 
 def test_another_plan_or_other_data_is_refused_with_the_way_out(options: Options, data: Path, tmp_path: Path) -> None:

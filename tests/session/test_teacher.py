@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
+from theta_tui.foundation import documents
 from theta_tui.lessons.records import Failure, Learned, Outcome
 from theta_tui.mind.learner import Abandoned, Learner
 from theta_tui.record import HomeRecord
@@ -439,3 +441,33 @@ def test_a_home_refuses_another_model(start: Open, settings: Settings, tmp_path:
     with pytest.raises(ModelError, match="--model"):
         teacher.load()
     teacher.close()
+
+
+def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_named(
+    settings: Settings, model: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(model, folder)
+    settings = replace(settings, model=str(folder))
+
+    def begin() -> Teacher:
+        teacher = Teacher(HomeRecord.open(settings))
+        try:
+            teacher.load()
+        except BaseException:
+            teacher.close()
+            raise
+        return teacher
+
+    teacher = begin()
+    teacher.teach(*PAIRS[0])
+    teacher.close()
+    make_llama(
+        folder,
+        make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA),
+        seed=5,
+    )
+    with pytest.raises(ModelError, match=r"has changed since .* --home DIR; .*journal\.jsonl"):
+        begin()
+    [document] = documents.read(settings.home / "journal.jsonl")
+    assert [text for _, text in document.turns] == list(PAIRS[0])
