@@ -138,7 +138,6 @@ class Trainer:
         self.optimizers = _optimizers(model, self.parameters, plan, muon_dtype)
         self.prepared: Any = accelerator.prepare(self.objective)
         self.counters = Counters(plan=asdict(plan))
-        self.losses: list[float] = []
         self.stopped: int | None = None
         """The number of the signal that ended it before its budget."""
         self._rate = 0.0
@@ -179,7 +178,7 @@ class Trainer:
                 batch, place = next(batches)
                 before = counters.seconds
                 factor = self.plan.factor(progress)
-                loss, norm = self._step(batch, factor)
+                loss, norm = self.step(batch, factor)
                 finite = math.isfinite(loss) and math.isfinite(norm)
                 failures = 0 if finite else failures + 1
                 if failures >= HOPELESS:
@@ -249,7 +248,7 @@ class Trainer:
 
     # --- one step ---
 
-    def _step(self, batch: Batch, factor: float) -> tuple[float, float]:
+    def step(self, batch: Batch, factor: float) -> tuple[float, float]:
         """One optimizer step over all processes: (nats a label, gradient norm). Not finite: nothing moves."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         count = max(batch.learned, 1)
