@@ -194,12 +194,20 @@ def export(model: Any, tokenizer: Any, out: Path) -> None:
     }
     model.save_pretrained(partial, state_dict=half)
     # Transformers notes the dtype of the model in memory there, and loads as what it finds.
-    config = json.loads((partial / "config.json").read_text("utf-8")) | {"dtype": "bfloat16"}
-    (partial / "config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    _mend_json(partial / "config.json", dtype="bfloat16")
     tokenizer.save_pretrained(partial)
+    # How it was loaded here is nobody else's business.
+    _mend_json(partial / "tokenizer_config.json", is_local=None, local_files_only=None)
     for path in sorted(partial.iterdir()):
         path.replace(out / path.name)
     partial.rmdir()
+
+
+def _mend_json(path: Path, **values: Any) -> None:
+    """Set keys of a JSON object in a file; None takes one out."""
+    changed = json.loads(path.read_text("utf-8")) | values
+    kept = {key: value for key, value in changed.items() if key not in values or value is not None}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def flops_a_token(model: Any, length: int) -> float:
