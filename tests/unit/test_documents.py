@@ -418,7 +418,7 @@ def test_a_bad_byte_in_plain_text_is_told_with_its_line(tmp_path: Path) -> None:
 # --- files and folders ---
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \n", b"\xef\xbb\xbf", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", b"\n \n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
 def test_an_empty_file_is_told(tmp_path: Path, data: bytes) -> None:
     assert fault(file(tmp_path, data)).startswith("FILE: there is nothing in it to learn from; leave the file out")
 
@@ -445,7 +445,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
         (b"PK\x03\x04", "a zip archive"),
         ("Hi".encode("utf-16"), "UTF-16 text"),
         (b"text \0 text", "binary"),
-        (gzip.compress(gzip.compress(b"Hi")), "gzip in gzip"),
+        (gzip.compress(gzip.compress(b"Hi", mtime=0), mtime=0), "gzip in gzip"),
     ],
 )
 def test_a_binary_file_is_named_with_the_formats_that_are_read(tmp_path: Path, data: bytes, kind: str) -> None:
@@ -453,7 +453,7 @@ def test_a_binary_file_is_named_with_the_formats_that_are_read(tmp_path: Path, d
 
 
 def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
-    data = gzip.compress(b'{"text":"a"}\n') + gzip.compress(b'{"text":"b"}\n')
+    data = gzip.compress(b'{"text":"a"}\n', mtime=0) + gzip.compress(b'{"text":"b"}\n')
     assert [document.text for document in read(file(tmp_path, data, "data"))] == ["a", "b"]
     assert {document.source for document in read(file(tmp_path, data, "talk.jsonl.gz"))} == {"talk"}
 
@@ -463,7 +463,7 @@ def rows(count: int) -> bytes:
 
 
 def test_a_gzip_file_that_is_cut_or_damaged_is_told(tmp_path: Path) -> None:
-    packed = gzip.compress(rows(20_000))
+    packed = gzip.compress(rows(20_000), mtime=0)
     assert "the packed file is damaged or cut short" in fault(file(tmp_path, packed[:-100]))
     assert "the packed file is damaged or cut short" in fault(file(tmp_path, packed[:20]))
     middle = len(packed) // 2
@@ -504,7 +504,7 @@ def test_a_folder_is_read_with_all_its_data_files_in_order(tmp_path: Path) -> No
     for name in ("b.jsonl", "a/z.txt", "a/y.jsonl.gz", "c/context.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         text = "<|user|> Hi <|assistant|> Hello!" if name.endswith("md") else f'{{"text":"{name}"}}'
-        file(tmp_path, gzip.compress(text.encode()) if name.endswith("gz") else text, name)
+        file(tmp_path, gzip.compress(text.encode(), mtime=0) if name.endswith("gz") else text, name)
     for name in (
         "README.md", "LICENSE", "LICENSE.txt", "SOURCES.md", "kept.bin", ".hidden.jsonl", "x.py", "config.json",
         "dataset_info.json", "requirements.txt",
@@ -605,7 +605,7 @@ _PIECES = [
 def test_any_bytes_either_read_or_are_told(tmp_path_factory: pytest.TempPathFactory, data: bytes, skip: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(data)
-    for content in (data, gzip.compress(data)):
+    for content in (data, gzip.compress(data, mtime=0)):
         path.write_bytes(content)
         try:
             documents = list(read(path, skip_bad=skip))
