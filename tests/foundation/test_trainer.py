@@ -100,6 +100,7 @@ def test_what_comes_out_is_a_model_that_learned_and_that_others_read(options: Op
     assert made.bits_per_byte == ear.validations[-1].bits_per_byte
     model = AutoModelForCausalLM.from_pretrained(options.out)
     assert model.dtype == torch.bfloat16
+    assert "lm_head.weight" not in load_file(options.out / "model.safetensors")  # tied: the embedding is it
     assert "{% generation %}" in AutoTokenizer.from_pretrained(options.out).chat_template
     lm = LanguageModel.load(str(options.out), device="cpu")
     assert lm.window == 64
