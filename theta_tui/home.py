@@ -58,6 +58,15 @@ class Home:
             raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
 
 
+def fsync_file(path: Path) -> None:
+    """Make what was written to `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def fsync_folder(folder: Path) -> None:
     """Make a rename or a new name in `folder` durable."""
     descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))

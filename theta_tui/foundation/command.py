@@ -168,7 +168,7 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
         if main:
             _cut_metrics(metrics, trainer.counters.step)
     if main:
-        watch.begin(flops_a_token(subject.model, options.length), rate, trainer.counters.tokens)
+        watch.begin(flops_a_token(subject.model, options.length), rate)
     try:
         trainer.run()
     finally:

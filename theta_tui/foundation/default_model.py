@@ -125,7 +125,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with the shards")
-    parser.add_argument("out", type=Path, help="model folder to make")
+    parser.add_argument("out", type=Path, help="folder to work in; the model comes to lie in its `model`")
     parser.add_argument("--exclude", type=Path, help="a teach-bench suite whose questions never enter")
     parser.add_argument("--minutes", type=float, default=90.0, help="of the second stage; the first takes as long")
     parser.add_argument("--model", help="go on from this model instead of a first stage")

@@ -33,7 +33,7 @@ class Watch:
             sys.stderr.write(f"\r\x1b[2K{visible(name, one_line=True)}: {documents:,} documents…")
             sys.stderr.flush()
 
-    def begin(self, flops_a_token: float, matrix_rate: float, tokens: int) -> None:
+    def begin(self, flops_a_token: float, matrix_rate: float) -> None:
         """`flops_a_token` and FLOP/s of a matrix product give the share of the machine's arithmetic that is used."""
         self.flops, self.rate = flops_a_token, matrix_rate
         if self.on_terminal and not self.quiet:

@@ -7,7 +7,6 @@ from, bit for bit.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from theta_tui.errors import ModelError
-from theta_tui.home import fsync_folder
+from theta_tui.home import fsync_file, fsync_folder
 
 
 @dataclass(slots=True)
@@ -69,8 +68,8 @@ def save_state(
     save_file(held, partial / "o.safetensors")
     (partial / "state.json").write_text(json.dumps(asdict(counters), indent=1), "utf-8")
     for path in partial.iterdir():
-        with path.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        fsync_file(path)
+    fsync_folder(partial)
     partial.rename(target)
     fsync_folder(folder)
     for path in folder.glob("step-*"):

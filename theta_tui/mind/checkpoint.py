@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from theta_tui.errors import HomeError, ModelError
-from theta_tui.home import fsync_folder
+from theta_tui.home import fsync_file, fsync_folder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
 
@@ -89,7 +89,7 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
         )
         for file in unfinished.iterdir():
             file.chmod(0o600)
-            _fsync(file)
+            fsync_file(file)
         fsync_folder(unfinished)
         path = _free_name(folder, f"step-{learner.step}")
         unfinished.rename(path)
@@ -262,14 +262,6 @@ def _free_name(folder: Path, name: str) -> Path:
         number += 1
         path = folder / f"{name}-{number}"
     return path
-
-
-def _fsync(file: Path) -> None:
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _discard(unfinished: Path, published: Path | None) -> None:
