@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from theta_tui import __version__, batch
+from theta_tui.bench import command as bench
 from theta_tui.console import Invocation, run, with_options
 from theta_tui.errors import ModelError, TeachError, UsageError
 from theta_tui.record import HomeRecord
@@ -231,6 +232,7 @@ def doctor(call: Invocation) -> None:
 
 
 command("train")(batch.train)
+command("bench")(bench.bench)
 
 
 # --- parts of commands ---

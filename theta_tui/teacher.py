@@ -68,6 +68,8 @@ class Teacher:
         self.record = record
         self.saved_at: float | None = None
         self.saved_position = 0
+        self.own_recipe: Recipe | None = None
+        """Learn by this one instead of the settings': for a recipe that has no name."""
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
         self._undo: deque[tuple[int, Snapshot]] = deque()
@@ -96,7 +98,7 @@ class Teacher:
 
     @property
     def recipe(self) -> Recipe:
-        return RECIPES[self.settings.recipe]
+        return self.own_recipe or RECIPES[self.settings.recipe]
 
     @property
     def pending(self) -> Pending | None:

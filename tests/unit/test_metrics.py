@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.metrics import (
+from tests.benchmarks.metrics import distinct, generic, repeats, unlike, wilson
+from theta_tui.bench.metrics import (
     Answer,
     Lesson,
     Turn,
-    distinct,
     exact,
-    generic,
     in_order,
     leaks,
     live,
     new_words,
     quantile,
-    repeats,
     suite_row,
-    unlike,
     updated,
-    wilson,
     words,
 )
-from tests.benchmarks.tables import table
+from theta_tui.bench.tables import table
 
 MILL = Lesson("mill", "Who runs the mill?", "The mill is run by old Esme.", ("Whose mill?",), ("Who runs the inn?",))
 BELL = Lesson("bell", "How many bells ring?", "Nine bells.", ("Count the bells.",), ("How many dogs bark?",))
