@@ -36,9 +36,11 @@ def read_suite(path: Path, limit: int | None = None) -> Suite:
                 case "lesson":
                     lesson = _lesson(item)
                     if lesson.id in lessons:
-                        raise ValueError(f"the id '{lesson.id}' stands on an earlier line too")
+                        raise ValueError(f"the id '{lesson.id[:40]}' stands on an earlier line too")
                     if lesson.supersedes is not None and lesson.supersedes not in lessons:
-                        raise ValueError(f"it supersedes '{lesson.supersedes}', which no earlier line has as its id")
+                        raise ValueError(
+                            f"it supersedes '{lesson.supersedes[:40]}', which no earlier line has as its id"
+                        )
                     lessons[lesson.id] = lesson
                 case "unrelated":
                     unrelated.append(_text(item, "prompt"))
