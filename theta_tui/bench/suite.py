@@ -32,21 +32,20 @@ def read_suite(path: Path, limit: int | None = None) -> Suite:
     for number, line in _lines(path):
         try:
             item = loads(line.decode("utf-8"))
-            match item.get("type") if isinstance(item, dict) else None:
-                case "lesson":
-                    lesson = _lesson(item)
-                    if lesson.id in lessons:
-                        raise ValueError(f"the id '{lesson.id[:40]}' stands on an earlier line too")
-                    if lesson.supersedes is not None and lesson.supersedes not in lessons:
-                        raise ValueError(
-                            f"it supersedes '{lesson.supersedes[:40]}', which no earlier line has as its id"
-                        )
-                    lessons[lesson.id] = lesson
-                case "unrelated":
-                    unrelated.append(_text(item, "prompt"))
-                case other:
-                    said = f"its type is '{str(other)[:40]}'" if isinstance(item, dict) else "it is not an object"
-                    raise ValueError(f"{said}; wanted is an object of type lesson or unrelated")
+            kind = item.get("type") if isinstance(item, dict) else None
+            if kind == "unrelated":
+                unrelated.append(_text(item, "prompt"))
+            elif kind == "lesson":
+                lesson = _lesson(item)
+                older = lesson.supersedes
+                if lesson.id in lessons:
+                    raise ValueError(f"the id '{lesson.id[:40]}' stands on an earlier line too")
+                if older is not None and older not in lessons:
+                    raise ValueError(f"it supersedes '{older[:40]}', which no earlier line has as its id")
+                lessons[lesson.id] = lesson
+            else:
+                found = f"its type is '{str(kind)[:40]}'" if isinstance(item, dict) else "it is not an object"
+                raise ValueError(f"{found}; wanted is an object of type lesson or unrelated")
         except ValueError as error:
             _refuse(path, str(error), "mend the line", number)
     if not lessons:
