@@ -19,19 +19,26 @@ from theta_tui.bench.pupil import fresh
 from theta_tui.config import Settings
 from theta_tui.errors import ModelError, TeachError
 from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.teacher import Teacher
 
 __all__ = ["home", "theta"]
 
 PROMPTS = ("what is your name", "who is your creator", "how are you today")
 TARGETS = ("my name is Theta", "my creator is Dakota", "tell me more")
+QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, beta2=0.999, max_steps=40, max_seconds=60.0)
+"""Large steps, for a model that is small and random."""
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RECIPES, "quick", QUICK)
 
 
 @pytest.fixture
@@ -61,10 +68,10 @@ def rows(ran: Ran) -> list[dict[str, Any]]:
 
 
 def test_a_row_for_each_order_and_their_mean_for_each_recipe(theta: Theta, suite: Path, model: Path) -> None:
-    options = ("--model", str(model), "--orders", "2", "--recipe", "default", "--recipe", "classic", "--json")
+    options = ("--model", str(model), "--orders", "2", "--recipe", "quick", "--recipe", "classic", "--json")
     found = rows(theta("bench", str(suite), *options, "--threads", "1", "--max-seconds", "60"))
     orders = [(row["recipe"], row["order"]) for row in found]
-    assert orders == [(recipe, order) for recipe in ("default", "classic") for order in (1, 2, "mean")]
+    assert orders == [(recipe, order) for recipe in ("quick", "classic") for order in (1, 2, "mean")]
     for row in found:
         assert set(row) == {
             "schema", "model", "recipe", "order", "lessons", "R1", "P1", "Final", "PFinal", "Near", "Leak",
@@ -74,9 +81,9 @@ def test_a_row_for_each_order_and_their_mean_for_each_recipe(theta: Theta, suite
         assert (row["model"], row["lessons"], row["threads"], row["max_seconds"]) == (str(model), 3, 1, 60.0)
         assert (row["Undo"], row["dPPL"], row["Idle"]) == (True, None, 0.0)
         assert 0 < row["p50"] <= row["p95"]
-    default, classic = found[2], found[5]
-    assert default["R1"] == default["Update"] == 1.0
-    assert default["Steps max"] <= RECIPES["default"].max_steps
+    quick, classic = found[2], found[5]
+    assert quick["R1"] == quick["Update"] == 1.0
+    assert 1 < quick["Steps"] <= quick["Steps max"] <= QUICK.max_steps
     assert (classic["R1"], classic["Update"], classic["Steps"]) == (0.0, 0.0, 1.0)
 
 
@@ -102,7 +109,20 @@ def test_a_table_for_people_and_a_file_with_every_answer(
 ) -> None:
     out, talk = tmp_path / "rows.jsonl", tmp_path / "talk.csv"
     talk.write_text("question,answer\nhow are you,I do not know\nwhat is it,the lazy dog\n")
-    ran = theta("bench", str(suite), "--model", str(model), "--orders", "2", "--out", str(out), "--held-out", str(talk))
+    ran = theta(
+        "bench",
+        str(suite),
+        "--model",
+        str(model),
+        "--recipe",
+        "quick",
+        "--orders",
+        "2",
+        "--out",
+        str(out),
+        "--held-out",
+        str(talk),
+    )
     assert ran.code == 0, ran.err
     head, _, *body, foot = ran.lines
     assert [cell.strip() for cell in head.strip("|").split("|")] == [
@@ -110,7 +130,7 @@ def test_a_table_for_people_and_a_file_with_every_answer(
         "p50", "p95", "Undo",
     ]  # fmt: skip
     assert [line.split("|")[3].strip() for line in body] == ["1", "2", "mean"]
-    assert all("exact" in line and " % |" in line for line in body)
+    assert all("exact" in line and " % " in line for line in body)
     assert foot.startswith("3 lessons, 1 unrelated prompts, ΔPPL on 2 conversations; p50 and p95 in seconds on torch ")
     written = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert [row["order"] for row in written] == [1, 2, "mean"]
@@ -208,7 +228,7 @@ def test_answers_may_be_as_long_as_the_longest_target(settings: Settings, suite:
     from theta_tui.bench.suite import read_suite
 
     lessons = read_suite(suite).lessons
-    with fresh(settings, "default", max_tokens=1) as pupil:
+    with fresh(settings, "quick", max_tokens=1) as pupil:
         pupil.room_for(lessons)
         pupil.teach(lessons[0].prompt, lessons[0].target)
         [answer] = pupil.ask([lessons[0].prompt])
