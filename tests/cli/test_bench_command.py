@@ -26,7 +26,7 @@ __all__ = ["home", "theta"]
 
 PROMPTS = ("what is your name", "who is your creator", "how are you today")
 TARGETS = ("my name is Theta", "my creator is Dakota", "tell me more")
-QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, beta2=0.999, max_steps=40, max_seconds=60.0)
+QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, beta2=0.999, train_embeddings=True, max_steps=60, max_seconds=1000.0)
 """Large steps, for a model that is small and random."""
 
 
@@ -69,7 +69,7 @@ def rows(ran: Ran) -> list[dict[str, Any]]:
 
 def test_a_row_for_each_order_and_their_mean_for_each_recipe(theta: Theta, suite: Path, model: Path) -> None:
     options = ("--model", str(model), "--orders", "2", "--recipe", "quick", "--recipe", "classic", "--json")
-    found = rows(theta("bench", str(suite), *options, "--threads", "1", "--max-seconds", "60"))
+    found = rows(theta("bench", str(suite), *options, "--threads", "1", "--max-seconds", "900"))
     orders = [(row["recipe"], row["order"]) for row in found]
     assert orders == [(recipe, order) for recipe in ("quick", "classic") for order in (1, 2, "mean")]
     for row in found:
@@ -78,7 +78,7 @@ def test_a_row_for_each_order_and_their_mean_for_each_recipe(theta: Theta, suite
             "Leak before", "LocT", "dPPL", "Update", "Steps", "Steps max", "p50", "p95", "Undo", "Idle", "max_seconds",
             "threads", "machine",
         }  # fmt: skip
-        assert (row["model"], row["lessons"], row["threads"], row["max_seconds"]) == (str(model), 3, 1, 60.0)
+        assert (row["model"], row["lessons"], row["threads"], row["max_seconds"]) == (str(model), 3, 1, 900.0)
         assert (row["Undo"], row["dPPL"], row["Idle"]) == (True, None, 0.0)
         assert 0 < row["p50"] <= row["p95"]
     quick, classic = found[2], found[5]
@@ -99,7 +99,7 @@ def test_nothing_of_a_persons_is_touched_and_nothing_is_left(
     monkeypatch.setenv("THETA_CONTEXT", str(context))
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     before = files(home), context.read_bytes()
-    rows(theta("bench", str(suite), "--model", str(model), "--orders", "1", "--limit", "1", "--json"))
+    rows(theta("bench", str(suite), "--model", str(model), "--orders", "1", "--limit", "1", "--threads", "1", "--json"))
     assert (files(home), context.read_bytes()) == before
     assert list(temporary.iterdir()) == []
 
@@ -109,20 +109,8 @@ def test_a_table_for_people_and_a_file_with_every_answer(
 ) -> None:
     out, talk = tmp_path / "rows.jsonl", tmp_path / "talk.csv"
     talk.write_text("question,answer\nhow are you,I do not know\nwhat is it,the lazy dog\n")
-    ran = theta(
-        "bench",
-        str(suite),
-        "--model",
-        str(model),
-        "--recipe",
-        "quick",
-        "--orders",
-        "2",
-        "--out",
-        str(out),
-        "--held-out",
-        str(talk),
-    )
+    options = ("--recipe", "quick", "--orders", "2", "--threads", "1", "--held-out", str(talk), "--out", str(out))
+    ran = theta("bench", str(suite), "--model", str(model), *options)
     assert ran.code == 0, ran.err
     head, _, *body, foot = ran.lines
     assert [cell.strip() for cell in head.strip("|").split("|")] == [
@@ -182,7 +170,8 @@ def test_idle_time_is_given_to_the_teacher_before_the_final_questions(
         given.append((seconds, len(teacher.record.story.live)))
 
     monkeypatch.setattr(Teacher, "consolidate", consolidate, raising=False)
-    [row] = rows(theta("bench", str(suite), "--model", str(model), "--orders", "1", "--idle", "5", "--json"))
+    options = ("--model", str(model), "--orders", "1", "--threads", "1", "--idle", "5", "--json")
+    [row] = rows(theta("bench", str(suite), *options))
     assert given == [(5.0, 3)]
     assert 0 <= row["Idle"] < 5
 
