@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from theta_tui.mind.recipes import Recipe
 
 
+PATIENCE = 10
+"""How many times as long a lesson may take here as where a person waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """What a rebuild did.
@@ -111,7 +115,8 @@ def _move(record: HomeRecord, found: str, on_stage: Stage) -> Done:
 
     started = time.perf_counter()
     teacher = Teacher(record)
-    fold, recipe, own = teacher.fold, teacher.recipe, record.story
+    fold, own = teacher.fold, record.story
+    recipe = replace(teacher.recipe, max_seconds=PATIENCE * teacher.recipe.max_seconds)
     name = full_name(record.settings.model)
     fold.open(None, on_stage)
     machine = fold.model.machine()

@@ -22,6 +22,7 @@ def loaded_after(code: str) -> set[str]:
     [
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
+        "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",
         "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.batch", "theta_tui.foundation.documents",
         "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",
     ],
@@ -57,7 +58,15 @@ def test_the_record_knows_no_model() -> None:
 
 
 def test_help_and_history_load_no_torch() -> None:
-    for arguments in (["--help"], ["history"], ["lessons"], ["stats"], ["undo", "-h"], ["train", "-h"]):
+    for arguments in (
+        ["--help"],
+        ["history"],
+        ["lessons"],
+        ["stats"],
+        ["undo", "-h"],
+        ["withdraw", "-h"], ["redo", "-h"],
+        ["train", "-h"],
+    ):
         loaded = loaded_after(
             f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "
             "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli import main\n"

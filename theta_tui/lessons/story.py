@@ -133,7 +133,10 @@ class Story:
 
     @property
     def undone(self) -> Lesson | None:
-        """The lesson that redo brings back: the last one taken back, while nothing was taught or rebuilt since."""
+        """The lesson that redo brings back: the last one taken back, while nothing was taught or rebuilt since.
+
+        One that was never learned is not: it would have to be learned for the first time.
+        """
         restored: list[int] = []
         for entry in reversed(self._entries):
             match entry.record:
@@ -142,7 +145,7 @@ class Story:
                 case Withdraw(of=of) if of in restored:
                     restored.remove(of)
                 case Withdraw(of=of) if of in self._by_seq and self._by_seq[of].withdrawn:
-                    return self._by_seq[of]
+                    return self._by_seq[of] if self._by_seq[of].outcome else None
                 case Exchange() if entry.seq in self._by_seq and self._by_seq[entry.seq].failed is None:
                     return None
                 case Rebuilt():
