@@ -66,10 +66,15 @@ class Doom:
         return call
 
 
-def live(settings: Settings, rng: random.Random, lessons: int) -> None:
-    """One process's life: come back, and do what comes to mind until `lessons` were taught."""
+def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[str], None]) -> None:
+    """One process's life: come back, and do what comes to mind until `lessons` were taught, or death."""
+    early = rng.random() < 0.3  # some die while they come back; the others get something done
+    if early:
+        Doom(rng.randint(1, 400), rng, tell).arm()
     teacher = Teacher(HomeRecord.open(settings))
     teacher.load()
+    if not early:
+        Doom(rng.randint(1, 150), rng, tell).arm()
     record = teacher.record
     while len(record.story.lessons) < lessons:
         teacher.settings = replace(teacher.settings, recipe=rng.choice(("default", "default", "classic")))
@@ -115,8 +120,7 @@ def main(home: str, model: str, seed: str, lessons: str) -> None:
         if child == 0:
             try:
                 rng = random.Random(f"{seed} {run}")
-                Doom(rng.randint(30, 600), rng, tell).arm()
-                live(settings, rng, int(lessons))
+                live(settings, rng, int(lessons), tell)
                 os._exit(0)
             finally:
                 import traceback

@@ -64,7 +64,8 @@ def test_help_and_history_load_no_torch() -> None:
         ["lessons"],
         ["stats"],
         ["undo", "-h"],
-        ["withdraw", "-h"], ["redo", "-h"],
+        ["withdraw", "-h"],
+        ["redo", "-h"],
         ["train", "-h"],
     ):
         loaded = loaded_after(
