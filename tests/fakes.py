@@ -187,6 +187,22 @@ class FakeWorker:
         )  # fmt: skip
         self.post(p.Undone(shot, gone.prompt, gone.reply))
 
+    def folding(self, activity: str) -> None:
+        """Lessons are learned again because one is taken out or brought back."""
+        self.changed(phase="learning", activity=activity)
+
+    def redone(self, back: Turn) -> None:
+        shot = self.change(
+            phase="idle", turns=(*self.shot.turns, back), turns_total=self.shot.turns_total + 1,
+            lessons=self.shot.lessons + 1, pending=None, redo=False,
+        )  # fmt: skip
+        self.post(p.Redone(shot, back.prompt, back.reply))
+
+    def withdrawn(self, number: int, turn: Turn) -> None:
+        turns = tuple(other for other in self.shot.turns if other != turn)
+        shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
+        self.post(p.Withdrawn(shot, number, turn.prompt, turn.reply))
+
     def saved(self, asked: bool = True) -> None:
         self.post(p.Saved(self.change(saved_at=NOW, unsaved=0), "/home/checkpoints/step-37", 0.2, asked))
 

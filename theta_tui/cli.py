@@ -13,11 +13,12 @@ from theta_tui import __version__, batch
 from theta_tui.bench import command as bench
 from theta_tui.console import Invocation, run, with_options
 from theta_tui.errors import ModelError, TeachError, UsageError
-from theta_tui.record import HomeRecord
+from theta_tui.record import HomeRecord, lesson_number
 from theta_tui.text import is_blank
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome
+    from theta_tui.lessons.story import Lesson
     from theta_tui.teacher import Teacher
 
 app = typer.Typer(
@@ -171,31 +172,49 @@ def ask(
 @command("undo")
 def undo(call: Invocation) -> None:
     """Take back the last lesson."""
-    record = HomeRecord.open(call.settings)
-    try:
-        lesson = record.withdraw_last()
-        if call.json:
-            exchange = lesson.exchange
-            call.emit(undone=lesson.number, kind=exchange.kind, prompt=exchange.prompt, reply=exchange.reply)
-        else:
-            call.out(f"undone: lesson {lesson.number}, {lesson.exchange.prompt} → {lesson.exchange.reply}")
-    finally:
-        _close(call, record)
+    with _record(call) as record:
+        _changed(call, "undone", record, record.withdraw_last())
+
+
+@command("redo")
+def redo(call: Invocation) -> None:
+    """Bring back the lesson that was taken back last, while no other was taught since."""
+    with _record(call) as record:
+        _changed(call, "redone", record, record.restore(record.to_redo()))
+
+
+@command("withdraw")
+def withdraw(
+    call: Invocation,
+    number: Annotated[str | None, typer.Argument(metavar="N", help="Its number, as `theta lessons` lists it.")] = None,
+) -> None:
+    """Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again."""
+    lesson = lesson_number(number or "")
+    with _record(call) as record:
+        _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
+
+
+@command("rebuild")
+def rebuild(call: Invocation) -> None:
+    """Learn everything again from the foundation; with --model NEW move it to another model."""
+    with _record(call) as record:
+        from theta_tui import rebuilding
+
+        done = rebuilding.rebuild(record, call.stage)
+        call.stage("")
+        rebuilding.report(call, done)
 
 
 @command("new")
 def new(call: Invocation) -> None:
     """Begin a fresh conversation; what was taught stays."""
-    record = HomeRecord.open(call.settings)
-    try:
+    with _record(call) as record:
         turns = len(record.story.turns)
         record.begin_conversation()
         if call.json:
             call.emit(turns_before=turns)
         else:
             call.out(f"a fresh conversation; the old one ({turns} turns) stays in the journal")
-    finally:
-        _close(call, record)
 
 
 @command("history")
@@ -264,6 +283,30 @@ def _teacher(
             teacher.save()
     finally:
         _close(call, record)
+
+
+@contextmanager
+def _record(call: Invocation) -> Iterator[HomeRecord]:
+    """The record alone, for writing; no model is loaded."""
+    record = HomeRecord.open(call.settings)
+    try:
+        yield record
+    finally:
+        _close(call, record)
+
+
+def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) -> None:
+    """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
+    exchange = lesson.exchange
+    later = sum(1 for other in record.story.live if other.seq > lesson.seq)
+    if call.json:
+        values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
+        call.emit(**values, learned_again=later)
+        return
+    call.out(f"{what}: lesson {lesson.number}, {exchange.prompt} → {exchange.reply}")
+    if later:
+        since = "the lesson since is" if later == 1 else f"the {later} lessons since are"
+        call.note(f"{since} learned again at the next start")
 
 
 def _tell(call: Invocation, record: HomeRecord) -> None:

@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from theta_tui.errors import UsageError
 
 CONFIG_NAME = "config.toml"
+DEFAULT_MODEL = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,9 @@ class Settings:
 
     home: Path = Path()
     """Everything that Theta keeps for one model and one conversation."""
-    model: str = "default"
-    """`default` (ships with Theta), a Hugging Face id, or a local folder."""
+    model: str = ""
+    """`default` (ships with Theta), a Hugging Face id, or a local folder; empty: what the home was begun with, else
+    `default`."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     dtype: str = "auto"
@@ -181,6 +183,11 @@ def change(settings: Settings, name: str, value: str) -> Settings:
     if name not in CHANGEABLE:
         raise UsageError(f"'{name}' cannot be changed while Theta runs; these can: {', '.join(CHANGEABLE)}")
     return replace(settings, **{name: parse_value(name, value, "/set")})
+
+
+def own_setting(home: Path, name: str) -> Any:
+    """What the home's config.toml says of `name`; None where it says nothing."""
+    return _read_toml(home / CONFIG_NAME).get(name)
 
 
 def persist(home: Path, name: str, value: Any) -> None:

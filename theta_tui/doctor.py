@@ -73,7 +73,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     """The model, the rendered prompt, and each of its tokens with whether it is learned."""
-    settings = call.settings
+    settings = HomeRecord.read(call.settings).settings
     try:
         from theta_tui.mind.language_model import LanguageModel
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from theta_tui import reports
 from theta_tui.console import Invocation
 from theta_tui.errors import ThetaError
-from theta_tui.record import HomeRecord
+from theta_tui.record import HomeRecord, lesson_number
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome, Pending
+    from theta_tui.lessons.story import Lesson
     from theta_tui.teacher import Teacher
 
 HELP = """type a message; pick a reply with 1 to 5, or type a better one
 /regen  five other replies       /none   none of these      /undo  take back the last lesson
+/redo   bring it back            /withdraw N  take lesson N out
 /new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
 quit    save and leave           //text  a message that begins with a slash"""
 
@@ -115,10 +117,14 @@ class Conversation:
     def _slash(self, line: str) -> None:
         match line.split()[0]:
             case "/undo":
-                lesson = self.teacher.undo()
-                self.call.out(f"undone: {lesson.exchange.prompt} → {lesson.exchange.reply}")
+                self._changed("undone", self.teacher.undo(self.call.stage))
                 if self.teacher.pending is not None:
                     self.teacher.record.keep(None)
+            case "/redo":
+                self._changed("redone", self.teacher.redo(self.call.stage))
+            case "/withdraw":
+                number = lesson_number(line.removeprefix("/withdraw").strip())
+                self._changed("withdrawn", self.teacher.withdraw(number, self.call.stage))
             case "/new":
                 self.teacher.record.begin_conversation()
                 self.call.out("a fresh conversation.")
@@ -131,6 +137,11 @@ class Conversation:
                     self.call.out(text)
             case word:
                 self.call.out(f"! there is no {word}; /help lists what there is")
+
+    def _changed(self, what: str, lesson: Lesson | None) -> None:
+        assert lesson is not None  # nothing cancels it here
+        self.call.stage("")
+        self.call.out(f"{what}: {lesson.exchange.prompt} → {lesson.exchange.reply}")
 
     def _trained(self, outcome: Outcome) -> None:
         skipped = outcome.skipped

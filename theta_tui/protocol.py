@@ -64,6 +64,18 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
+class Redo:
+    """Bring back the lesson that was taken back last."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawLesson:
+    """Take out lesson `number`; those since are learned again without it."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewConversation:
     """Begin a fresh conversation; what was taught stays."""
 
@@ -90,10 +102,25 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop generating. Served at once, whatever the worker is doing; a lesson is not cancelled by it."""
+    """Stop generating, or taking a lesson back (nothing has changed then). Served at once, whatever the worker is
+    doing; a lesson is not cancelled by it."""
 
 
-Command = Propose | Regenerate | Pick | Correct | PassOver | Undo | NewConversation | Save | Ask | Configure | Cancel
+Command = (
+    Propose
+    | Regenerate
+    | Pick
+    | Correct
+    | PassOver
+    | Undo
+    | Redo
+    | WithdrawLesson
+    | NewConversation
+    | Save
+    | Ask
+    | Configure
+    | Cancel
+)
 
 # --- state ---
 
@@ -106,7 +133,8 @@ class Snapshot:
 
     `activity` is what the machine is doing now, in a few words. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
-    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so.
+    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `redo` says
+    that a lesson was taken back and can be brought back.
     """
 
     phase: Phase = "loading"
@@ -125,6 +153,7 @@ class Snapshot:
     saved_at: float | None = None
     unsaved: int = 0
     read_only: str | None = None
+    redo: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +238,25 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class Redone:
+    """The lesson that was taken back last counts again."""
+
+    snapshot: Snapshot
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Lesson `number` was taken out."""
+
+    snapshot: Snapshot
+    number: int
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """A checkpoint was written. `asked` is false for a periodic one."""
 
@@ -262,6 +310,8 @@ Event = (
     | Learning
     | Taught
     | Undone
+    | Redone
+    | Withdrawn
     | Saved
     | Answered
     | Changed

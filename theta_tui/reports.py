@@ -72,7 +72,7 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "corrections": sum(1 for lesson in story.live if lesson.exchange.kind == "correction"),
         "withdrawn": sum(1 for lesson in story.lessons if lesson.withdrawn),
         "turns": len(story.turns),
-        "step": outcomes[-1].step if outcomes else 0,
+        "step": story.step,
         "said_afterwards": sum(1 for outcome in outcomes if outcome.learned),
         "loss_before": _median([outcome.loss_before for outcome in outcomes]),
         "loss_after": _median([outcome.loss_after for outcome in outcomes]),

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ from theta_tui.protocol import (
     Propose,
     Proposed,
     Ready,
+    Redo,
+    Redone,
     Regenerate,
     Save,
     Saved,
@@ -50,11 +53,14 @@ from theta_tui.protocol import (
     Taught,
     Undo,
     Undone,
+    WithdrawLesson,
+    Withdrawn,
 )
 
 if TYPE_CHECKING:
     from theta_tui.config import Settings
     from theta_tui.lessons.records import Outcome
+    from theta_tui.lessons.story import Lesson
     from theta_tui.teacher import Teacher
 
 PROGRESS_SECONDS = 0.08
@@ -197,12 +203,26 @@ class Worker:
                 self._rest()
                 self._report(Changed(self._snapshot()))
             case Undo():
-                self._state("learning", "undoing")
-                self._report(Changed(self._snapshot()))
-                lesson = teacher.undo(self._stage)
-                self._last = None
-                self._rest()
-                self._report(Undone(self._snapshot(), lesson.exchange.prompt, lesson.exchange.reply))
+                self._take_back(
+                    queued.number,
+                    "undoing",
+                    teacher.undo,
+                    lambda shot, lesson: Undone(shot, lesson.exchange.prompt, lesson.exchange.reply),
+                )
+            case Redo():
+                self._take_back(
+                    queued.number,
+                    "bringing back",
+                    teacher.redo,
+                    lambda shot, lesson: Redone(shot, lesson.exchange.prompt, lesson.exchange.reply),
+                )
+            case WithdrawLesson(number=number):
+                self._take_back(
+                    queued.number,
+                    f"withdrawing {number}",
+                    partial(teacher.withdraw, number),
+                    lambda shot, lesson: Withdrawn(shot, number, lesson.exchange.prompt, lesson.exchange.reply),
+                )
             case NewConversation():
                 teacher.record.begin_conversation()
                 self._rest()
@@ -254,6 +274,24 @@ class Worker:
         self._rest()
         self._report(Taught(self._snapshot(), outcome))
 
+    def _take_back(
+        self,
+        number: int,
+        words: str,
+        change: Callable[[Callable[[str], None], Callable[[], bool]], Lesson | None],
+        done: Callable[[Snapshot, Lesson], Event],
+    ) -> None:
+        """Change what was taught; lessons that must be learned again for it are told, and Cancel stops it."""
+        self._state("learning", words)
+        self._report(Changed(self._snapshot()))
+        lesson = change(self._stage, lambda: self._is_cancelled(number))
+        self._rest()
+        if lesson is None:
+            self._report(Notice(self._snapshot(), f"{words} was stopped; everything is as it was"))
+        else:
+            self._last = None
+            self._report(done(self._snapshot(), lesson))
+
     def _configure(self, name: str, value: str) -> None:
         teacher = self._teacher
         assert teacher is not None
@@ -299,6 +337,8 @@ class Worker:
         self._activity = words
         if self._phase == "loading":
             self._report(Loading(self._snapshot()))
+        elif self._due():
+            self._report(Changed(self._snapshot()))
 
     def _state(self, phase: Phase, activity: str = "") -> None:
         self._phase = phase
@@ -346,17 +386,19 @@ class Worker:
         last = story.last
         state = replace(
             state,
+            model=teacher.settings.model,
             recipe=teacher.settings.recipe,
             turns=tuple(story.turns[-TURNS_SHOWN:]),
             turns_total=len(story.turns),
             pending=teacher.pending,
             lessons=len(story.live),
-            step=last.outcome.step if last and last.outcome else 0,
+            step=story.step,
             losses=story.losses(LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
             saved_at=teacher.saved_at,
             unsaved=teacher.unsaved,
             read_only=teacher.record.read_only,
+            redo=story.undone is not None,
         )
         if not teacher.loaded:
             return state

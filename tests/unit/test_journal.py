@@ -14,7 +14,19 @@ from hypothesis import strategies as st
 from theta_tui.errors import HomeError, JournalError
 from theta_tui.lessons import codec
 from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Begin, Brought, Candidate, Exchange, Failure, Fresh, Learned, Outcome, Withdraw
+from theta_tui.lessons.records import (
+    Begin,
+    Brought,
+    Candidate,
+    Exchange,
+    Failure,
+    Fresh,
+    Learned,
+    Outcome,
+    Rebuilt,
+    Restore,
+    Withdraw,
+)
 
 CANDIDATES = tuple(Candidate(index, f"reply {index}", -1.5 * index) for index in range(1, 6))
 RECIPE = {"name": "default", "lr": 2e-4}
@@ -221,3 +233,19 @@ def test_a_loss_that_is_not_finite_is_written_as_null(tmp_path: Path) -> None:
     record = Journal.read(tmp_path / "j").entries[0].record
     assert isinstance(record, Learned)
     assert record.outcome.loss_before != record.outcome.loss_before
+
+
+def test_what_brings_back_and_what_moves_come_back_as_they_were(tmp_path: Path) -> None:
+    short = Outcome(1, "pick", "", "", 2.5, 0.5, 0.02, 0.97, 3, 7, True, 0.25)
+    records = [Restore(2), Rebuilt("big", "f" * 16, "0.2.0", "torch 2", RECIPE, ((2, short), (5, short)))]
+    written(tmp_path / "j", [exchange(), *records])
+    assert [entry.record for entry in Journal.read(tmp_path / "j").entries[1:]] == records
+
+
+def test_a_record_that_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
+    data = written(tmp_path / "j")
+    journal = Journal.open(tmp_path / "j")
+    with pytest.raises(JournalError, match="does not fit the journal"):
+        journal.append(exchange(reply="x" * codec.MAX_LINE))
+    assert (tmp_path / "j").read_bytes() == data
+    assert journal.append(Fresh()).seq == 8

@@ -15,6 +15,7 @@ from theta_tui import protocol
 from theta_tui.config import Settings
 from theta_tui.errors import HomeBusyError, TeachError
 from theta_tui.lessons.records import Candidate, Exchange, Learned, Outcome, Pending
+from theta_tui.lessons.story import Lesson
 from theta_tui.protocol import Event
 from theta_tui.record import HomeRecord
 from theta_tui.worker import Worker
@@ -93,6 +94,23 @@ class FakeTeacher:
         self.record.append(Learned(seq, outcome, "m"))
         self.record.keep(None)
         return outcome
+
+    def _change(self, lesson: Lesson, write: Callable[[Lesson], Lesson], stage: Any, cancelled: Any) -> Lesson | None:
+        for at in range(1, 4):
+            stage(f"withdrawing {lesson.number}: learning again {at} of 3")
+            self.hold.wait(PATIENCE)
+            if cancelled():
+                return None
+        return write(lesson)
+
+    def undo(self, stage: Any, cancelled: Any) -> Lesson | None:
+        return self._change(self.record.to_undo(), self.record.withdraw, stage, cancelled)
+
+    def redo(self, stage: Any, cancelled: Any) -> Lesson | None:
+        return self._change(self.record.to_redo(), self.record.restore, stage, cancelled)
+
+    def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
+        return self._change(self.record.to_withdraw(number), self.record.withdraw, stage, cancelled)
 
     def save(self) -> Path:
         self.saved = len(self.record.story.live)
@@ -276,3 +294,48 @@ def test_a_fresh_conversation_is_told(desk: Desk) -> None:
     desk.start()
     desk.worker.send(protocol.NewConversation())
     assert desk.wait(protocol.Changed).snapshot.turns == ()
+
+
+def taught(desk: Desk, *prompts: str) -> None:
+    for count, prompt in enumerate(prompts, 1):
+        desk.worker.send(protocol.Propose(prompt))
+        desk.wait(protocol.Proposed, count)
+        desk.worker.send(protocol.Pick("id", 1))
+        desk.wait(protocol.Taught, count)
+
+
+def test_a_lesson_is_withdrawn_by_number_and_brought_back(desk: Desk) -> None:
+    desk.start()
+    taught(desk, "one", "two")
+    desk.worker.send(protocol.WithdrawLesson(1))
+    gone = desk.wait(protocol.Withdrawn)
+    assert (gone.number, gone.prompt) == (1, "one")
+    assert [turn.prompt for turn in gone.snapshot.turns] == ["two"]
+    assert (gone.snapshot.lessons, gone.snapshot.redo, gone.snapshot.phase) == (1, True, "idle")
+    desk.worker.send(protocol.Redo())
+    back = desk.wait(protocol.Redone)
+    assert [turn.prompt for turn in back.snapshot.turns] == ["one", "two"]
+    assert (back.prompt, back.snapshot.lessons, back.snapshot.redo) == ("one", 2, False)
+    desk.worker.send(protocol.Redo())
+    assert desk.wait(protocol.Failed).code == 3
+    desk.worker.send(protocol.WithdrawLesson(9))
+    assert "there is no lesson 9: there are 1 to 2" in desk.wait(protocol.Failed, 2).message
+
+
+def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_was(desk: Desk) -> None:
+    desk.start()
+    taught(desk, "one", "two")
+    desk.teacher.hold.clear()
+    records = desk.teacher.record.journal.last_seq
+    desk.worker.send(protocol.WithdrawLesson(1))
+    desk.wait(protocol.Changed, 3)  # one for each lesson above, and this one
+    assert desk.events[-1].snapshot.phase == "learning"
+    assert desk.events[-1].snapshot.activity.startswith("withdrawing 1")
+    desk.worker.send(protocol.Cancel())
+    desk.teacher.hold.set()
+    notice = desk.wait(protocol.Notice)
+    assert "withdrawing 1 was stopped" in notice.text
+    assert (notice.snapshot.lessons, notice.snapshot.phase) == (2, "idle")
+    assert desk.teacher.record.journal.last_seq == records
+    desk.worker.send(protocol.WithdrawLesson(1))
+    desk.wait(protocol.Withdrawn)

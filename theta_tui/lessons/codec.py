@@ -24,7 +24,9 @@ from theta_tui.lessons.records import (
     Fresh,
     Learned,
     Outcome,
+    Rebuilt,
     Record,
+    Restore,
     Withdraw,
 )
 
@@ -37,6 +39,8 @@ _TYPES: dict[str, type] = {
     "exchange": Exchange,
     "learned": Learned,
     "withdraw": Withdraw,
+    "restore": Restore,
+    "rebuilt": Rebuilt,
     "fresh": Fresh,
     "brought": Brought,
     "failure": Failure,
@@ -185,6 +189,8 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
         values["candidates"] = tuple(candidate_from(item) for item in values["candidates"])
     elif cls is Learned:
         values["outcome"] = outcome_from(values["outcome"])
+    elif cls is Rebuilt:
+        values["outcomes"] = tuple((int(seq), outcome_from(outcome)) for seq, outcome in values["outcomes"])
     elif cls is Brought:
         values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
     record: Record = cls(**values)

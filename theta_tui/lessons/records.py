@@ -130,6 +130,29 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """The withdrawal of exchange `of` is itself taken back: the lesson counts again, where it stood."""
+
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was taught was learned again on another foundation, which this home belongs to from here on.
+
+    `outcomes` are (seq of the exchange, outcome) of every lesson that was tried, in order, with `recipe`; they take
+    the place of the earlier ones. To keep the line short their prompt and reply are empty and their losses left out.
+    """
+
+    model: str
+    fingerprint: str
+    version: str
+    machine: str
+    recipe: dict[str, Any]
+    outcomes: tuple[tuple[int, Outcome], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fresh:
     """A fresh conversation begins. What was taught stays."""
 
@@ -149,4 +172,4 @@ class Failure:
     of: int | None = None
 
 
-Record = Begin | Exchange | Learned | Withdraw | Fresh | Brought | Failure
+Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Fresh | Brought | Failure

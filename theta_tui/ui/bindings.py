@@ -24,6 +24,7 @@ PICK = [
     _bind("r", "screen.again", "five other replies", "pick.again"),
     _bind("x", "screen.none", "none of these; learn nothing", "pick.none"),
     _bind("u", "screen.undo", "take back the last lesson", "pick.undo"),
+    _bind("ctrl+r", "screen.redo", "bring back the lesson taken back", "pick.redo"),
     _bind("y", "screen.copy", "copy the marked reply", "pick.copy"),
     _bind("i", "screen.say", "to the composer", "pick.say"),
     _bind("slash", "screen.command", "a command", "pick.command"),

@@ -20,6 +20,8 @@ class Verb:
 VERBS = (
     Verb("correct", "TEXT", "teach a better reply"),
     Verb("undo", "", "take back the last lesson"),
+    Verb("redo", "", "bring back the lesson taken back"),
+    Verb("withdraw", "N", "take lesson N out"),
     Verb("regen", "", "offer five other replies"),
     Verb("ask", "TEXT", "its own reply; changes nothing"),
     Verb("stats", "", "what it has learned so far"),
@@ -79,6 +81,8 @@ def read(line: str) -> Prompt | Call | Mistake:
         return Mistake(f"/{name} takes nothing after it")
     if name == "set" and len(argument.split(None, 1)) < 2:
         return Mistake("/set needs a name and a value, as in /set temperature 0.7")
+    if name == "withdraw" and not (argument.isascii() and argument.isdigit() and len(argument) < 10):
+        return Mistake("/withdraw needs the number of a lesson, as in /withdraw 3")
     return Call(name, argument)
 
 

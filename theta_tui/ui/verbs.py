@@ -54,6 +54,8 @@ class Verbs:
                 return screen.fixing.correct(argument, None)
             case "ask":
                 screen.send(p.Ask(screen.cleaned(argument)))
+            case "withdraw":
+                return self._withdraw(int(argument))
             case "set":
                 return self._set(argument)
             case "theme":
@@ -73,11 +75,19 @@ class Verbs:
     def _key(self, verb: str) -> bool:
         """The verbs that are keys too: they apply when the key would."""
         screen = self.screen
-        action = {"undo": "undo", "regen": "again", "save": "save", "copy": "copy"}[verb]
+        action = {"undo": "undo", "redo": "redo", "regen": "again", "save": "save", "copy": "copy"}[verb]
         if not screen.check_action(action, ()):
             screen.tell(f"there is nothing to {verb} now", "warning")
             return False
         getattr(screen, f"action_{action}")()
+        return True
+
+    def _withdraw(self, number: int) -> bool:
+        screen = self.screen
+        if screen.state.mode not in {"idle", "choosing"} or screen.state.snapshot.read_only:
+            screen.tell("no lesson can be taken out now", "warning")
+            return False
+        screen.send(p.WithdrawLesson(number))
         return True
 
     def _set(self, argument: str) -> bool:

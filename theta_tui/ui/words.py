@@ -55,6 +55,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             return RuleWords("writing five replies", busy=True)
         case "learning":
             progress = state.progress
+            if state.stoppable:
+                return RuleWords(f"{state.snapshot.activity} · esc stops", busy=True)
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
             words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
@@ -87,7 +89,7 @@ def placeholder(state: State) -> str:
         case "proposing":
             return "writing … esc stops"
         case "learning":
-            return "learning …"
+            return "learning …" if state.teaching else "one moment … esc stops"
         case _:
             return "say something" if state.snapshot.turns else "say something to begin"
 

@@ -138,7 +138,7 @@ class TeachScreen(Screen[None]):
     def _hides(self, name: str) -> bool:
         """Keys that apply but that the bottom line need not name."""
         if name in {"say.escape", "app.escape"}:
-            return self.state.mode != "proposing"
+            return not self.state.stoppable
         if name == "say.newline":
             return not self.composer.text
         if name == "say.send":
@@ -172,6 +172,10 @@ class TeachScreen(Screen[None]):
                 self.tell(f"taken back: {_short(reply)}", "information")
                 if self.state.mode == "choosing":
                     self._offer()
+            case p.Redone(reply=reply):
+                self.tell(f"brought back: {_short(reply)}", "information")
+            case p.Withdrawn(number=number, reply=reply):
+                self.tell(f"lesson {number} is withdrawn: {_short(reply)}", "information")
             case p.Saved(asked=asked_for, seconds=seconds):
                 self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
             case p.Notice(text=text):
@@ -230,6 +234,7 @@ class TeachScreen(Screen[None]):
             "edit",
             "type",
             "undo",
+            "redo",
             "move",
         }:
             return False  # keys that arrive before the editor has the focus are its text
@@ -242,6 +247,8 @@ class TeachScreen(Screen[None]):
                 return not shot.read_only and (mode == "choosing" or (mode == "idle" and bool(shot.turns)))
             case "undo":
                 return mode in {"idle", "choosing"} and shot.lessons > 0 and not shot.read_only
+            case "redo":
+                return mode in {"idle", "choosing"} and shot.redo and not shot.read_only
             case "copy":
                 return self.copyable() is not None
             case "save":
@@ -299,6 +306,11 @@ class TeachScreen(Screen[None]):
         if not self.waiting:
             self.send(p.Undo())
 
+    def action_redo(self) -> None:
+        """Bring back the lesson that was taken back last."""
+        if not self.waiting:
+            self.send(p.Redo())
+
     def action_copy(self) -> None:
         """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
         text = self.copyable()
@@ -330,8 +342,8 @@ class TeachScreen(Screen[None]):
             self.replies.focus()
 
     def action_escape(self) -> None:
-        """Stop writing; else switch."""
-        if self.state.mode == "proposing":
+        """Stop what can be stopped; else switch."""
+        if self.state.stoppable:
             self.send(p.Cancel())
         else:
             self.action_switch()
