@@ -77,9 +77,10 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     try:
         from theta_tui.mind.language_model import LanguageModel
 
+        adapt, rank = HomeRecord.read(settings).adaptation()
         model = LanguageModel.load(
             settings.model, device=settings.device, dtype=settings.dtype, offline=settings.offline,
-            threads=settings.threads,
+            threads=settings.threads, adapt=adapt, rank=rank,
         )  # fmt: skip
     except ThetaError as error:
         problems.append(str(error))
@@ -94,6 +95,11 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     return {
         "name": settings.model,
         "parameters": model.parameters,
+        "learns": (
+            "whole"
+            if model.lora_rank is None
+            else f"by LoRA, rank {model.lora_rank}: {model.adapter_parameters:,} parameters"
+        ),
         "device": model.device,
         "cuda": torch.cuda.is_available(),
         "threads": torch.get_num_threads(),

@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from theta_tui.config import Settings
-from theta_tui.errors import HomeError, PromptError
+from theta_tui.errors import HomeError, ModelError, PromptError
 from theta_tui.home import Home, WriterLock, write_atomically
 from theta_tui.lessons import context, pending
 from theta_tui.lessons.journal import Entry, Journal
 from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Withdraw
 from theta_tui.lessons.story import Lesson, Story
+from theta_tui.mind.lora import RANK, Choice
 
 
 class HomeRecord:
@@ -59,6 +60,26 @@ class HomeRecord:
     def require_writable(self) -> None:
         """Raises JournalError (exit 4) in a home that can only be read."""
         self.journal.require_writable()
+
+    def adaptation(self) -> tuple[Choice, int]:
+        """Whether the model of this home learns by LoRA, and the rank: as it was begun, else as the settings say.
+
+        Raises ModelError (exit 4) where the settings ask for another way than the home was begun with.
+        """
+        asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
+        rank = self.settings.lora_rank
+        begin = self.story.begin
+        if begin is None:
+            return asked, rank or RANK
+        ours: Choice = "off" if begin.lora is None else "on"
+        if asked not in ("auto", ours) or (begin.lora is not None and rank not in (None, begin.lora)):
+            how = "--lora off" if begin.lora is None else f"--lora on --lora-rank {begin.lora}"
+            raise ModelError(
+                f"the home {self.home.path} was begun with {how} and keeps to it: leave --lora and --lora-rank away, "
+                "or give another --home DIR",
+                name="wrong_lora",
+            )
+        return ours, begin.lora or RANK
 
     def append(self, record: Record) -> Entry:
         """Journal a record (on disk when this returns) and fold it into the story."""

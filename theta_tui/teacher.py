@@ -118,7 +118,7 @@ class Teacher:
         self._belongs(found)
         self._fold(on_stage)
         if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(self.settings.model, found, __version__))
+            self.record.append(Begin(self.settings.model, found, __version__, self.model.lora_rank))
 
     def _belongs(self, found: str) -> None:
         begin = self.record.story.begin
@@ -145,6 +145,7 @@ class Teacher:
 
         settings = self.settings
         self._undo.clear()
+        adapt, rank = self.record.adaptation()
         weights = self._newest_checkpoint(on_stage)
         self._model = None
         self._learner = None
@@ -156,6 +157,8 @@ class Teacher:
             offline=settings.offline,
             threads=settings.threads,
             weights=weights,
+            adapt=adapt,
+            rank=rank,
         )
         self.record.notices.extend(self._model.notices)
         self._learner = Learner(self._model)

@@ -82,11 +82,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The first record: which model this home belongs to."""
+    """The first record: which model this home belongs to, and whether it learns by LoRA (the rank; None: whole)."""
 
     model: str
     fingerprint: str
     version: str
+    lora: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
