@@ -36,7 +36,9 @@ def examine(call: Invocation) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    names = ("torch", "transformers", "tokenizers", "safetensors", "textual", "typer", "filelock", "platformdirs")
+    names = (
+        "torch", "transformers", "tokenizers", "safetensors", "peft", "textual", "typer", "filelock", "platformdirs",
+    )  # fmt: skip
     versions = {"theta": __version__, "python": sys.version.split()[0], "system": platform.platform()}
     for name in names:
         try:

@@ -81,6 +81,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Change a setting that the worker uses (temperature, recipe …); `value` is text as typed."""
 
@@ -93,7 +101,9 @@ class Cancel:
     """Stop generating. Served at once, whatever the worker is doing; a lesson is not cancelled by it."""
 
 
-Command = Propose | Regenerate | Pick | Correct | PassOver | Undo | NewConversation | Save | Ask | Configure | Cancel
+Command = (
+    Propose | Regenerate | Pick | Correct | PassOver | Undo | NewConversation | Save | Ask | Export | Configure | Cancel
+)
 
 # --- state ---
 

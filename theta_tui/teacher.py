@@ -39,6 +39,7 @@ from theta_tui.text import is_blank, repair
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from theta_tui.export import Exported
     from theta_tui.mind.checkpoint import Manifest
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Progress, Result, Snapshot
@@ -416,7 +417,14 @@ class Teacher:
         while len(self._undo) > 1 and len(self._undo) * before.nbytes > UNDO_BYTES:
             self._undo.popleft()
 
-    # --- saving ---
+    # --- saving and taking along ---
+
+    def export(self, kind: str, path: Path) -> Exported:
+        """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
+        from theta_tui import export
+
+        trl = export.kind_of(kind) == "trl"
+        return export.export_trl(self.record, path) if trl else export.export_hf(self, path)
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""

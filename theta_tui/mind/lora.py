@@ -147,12 +147,13 @@ def merge_into(adapter: Any, fresh: Any) -> None:
 
 
 def _targets(model: Any) -> list[str]:
-    """The layers to adapt: the last part of their names where that names no other layer, as is usual; else all of it."""
+    """The layers to adapt: the last part of their names where that names no other layer, as is usual; else all."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
     head = model.get_output_embeddings()
-    linear, others = set(), set()
+    linear: set[str] = set()
+    others: set[str] = set()
     for name, module in model.named_modules():
         wanted = isinstance(module, (torch.nn.Linear, Conv1D)) and module is not head
         (linear if wanted else others).add(name)

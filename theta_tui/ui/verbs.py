@@ -54,6 +54,9 @@ class Verbs:
                 return screen.fixing.correct(argument, None)
             case "ask":
                 screen.send(p.Ask(screen.cleaned(argument)))
+            case "export":
+                kind, path = argument.split(None, 1)
+                screen.send(p.Export(kind, path))
             case "set":
                 return self._set(argument)
             case "theme":
