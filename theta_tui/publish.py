@@ -42,11 +42,14 @@ def fresh_folder(path: Path, *, force: bool, spare: Path | None = None) -> Itera
             path.rename(retired)
         try:
             unfinished.rename(path)
+            fsync_folder(path.parent)
         except OSError:
-            if retired.exists():
-                retired.rename(path)
+            with suppress(OSError):
+                if not unfinished.exists():
+                    path.rename(unfinished)
+                if retired.exists():
+                    retired.rename(path)
             raise
-        fsync_folder(path.parent)
     except OSError as error:
         _remove(unfinished)
         raise HomeError(
@@ -72,7 +75,10 @@ def _may_be_written(path: Path, force: bool, spare: Path | None) -> None:
         if not path.exists() or not any(path.iterdir()):
             return
         if not force:
-            raise UsageError(f"{path} is there and is not empty; choose another folder, or give --force")
+            raise UsageError(
+                f"{path} is there and is not empty; choose another folder (`theta export` with --force replaces an "
+                "earlier export)"
+            )
         try:
             ours = f"- {MARK}\n" in (path / README).read_text("utf-8")
         except (FileNotFoundError, UnicodeDecodeError):
