@@ -60,9 +60,8 @@ def test_a_pick_is_preferred_to_each_of_the_others(record: HomeRecord) -> None:
 
 
 def test_replies_that_are_the_same_to_a_reader_are_no_pair(record: HomeRecord) -> None:
-    pick(
-        record, "hello", 1, (*FIVE[:1], Candidate(2, "Reply 1.", -1.0), Candidate(3, "x", -2.0), Candidate(4, "x", -3))
-    )
+    texts = ("Reply 1.", "x", "x")
+    pick(record, "hello", 1, (*FIVE[:1], *(Candidate(index, text, -1.0) for index, text in enumerate(texts, 2))))
     assert pairs(record) == [("reply 1", "x")]
 
 
@@ -156,7 +155,7 @@ def test_a_kind_without_rows_has_no_file_and_no_line(record: HomeRecord, tmp_pat
 
 def test_only_two_kinds_can_be_exported() -> None:
     assert kind_of("hf") == "hf"
-    with pytest.raises(UsageError, match="hf .* or trl"):
+    with pytest.raises(UsageError, match=r"hf .* or trl"):
         kind_of("gguf")
 
 
@@ -197,15 +196,14 @@ def test_force_replaces_nothing_but_an_earlier_export(tmp_path: Path) -> None:
 def test_the_foundation_is_never_written_over(tmp_path: Path) -> None:
     write(tmp_path / "model")
     for place in (tmp_path / "model", tmp_path / "model" / "out", tmp_path):
-        with pytest.raises(UsageError, match="foundation|model that was taught"):
+        with pytest.raises(UsageError, match="never written"):
             write(place, force=True, spare=tmp_path / "model")
 
 
 def test_a_body_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     write(tmp_path / "out")
-    with pytest.raises(ZeroDivisionError), fresh_folder(tmp_path / "out", force=True) as folder:
-        (folder / "half").write_text("x")
-        raise ZeroDivisionError
+    with pytest.raises(UnicodeEncodeError):
+        write(tmp_path / "out", text="\ud800", force=True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "README.md").exists()
 
@@ -232,7 +230,8 @@ def test_a_disk_that_refuses_leaves_what_was_there(tmp_path: Path, monkeypatch: 
                 write(out, force=True)
                 break
             except HomeError as error:
-                assert "No space left" in str(error)
+                message = str(error)
+        assert "No space left" in message
         assert (out / "README.md").exists()
         assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert nth > 1

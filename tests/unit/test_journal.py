@@ -30,7 +30,6 @@ def outcome(lesson: int = 1) -> Outcome:
 
 RECORDS = [
     Begin("default", "f" * 16, "0.1.0"),
-    Begin("some/model", "f" * 16, "0.1.0", lora=16),
     exchange(),
     Learned(2, outcome(), "torch 2"),
     Withdraw(2),
