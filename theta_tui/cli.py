@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -239,6 +240,27 @@ def stats(call: Invocation) -> None:
     from theta_tui import reports
 
     reports.stats(call, _look(call))
+
+
+@command("export")
+def export(
+    call: Invocation,
+    kind: Annotated[str, typer.Argument(metavar="hf|trl", help="The model, or the lessons as TRL data sets.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+) -> None:
+    """Take it along: a folder for Transformers' from_pretrained, or data sets for TRL."""
+    from theta_tui import export as takeaway
+
+    if takeaway.kind_of(kind) == "trl":
+        done = takeaway.export_trl(_look(call), path, force=force)
+    else:
+        with _teacher(call, write=False) as teacher:
+            done = takeaway.export_hf(teacher, path, force=force)
+    if call.json:
+        call.emit(exported=done.kind, path=str(done.path), **done.numbers)
+    else:
+        call.out(done.line)
 
 
 @command("doctor")

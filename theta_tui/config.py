@@ -32,6 +32,11 @@ class Settings:
     """auto, cpu, cuda or mps."""
     dtype: str = "auto"
     """auto, float32 or bfloat16: what the weights are held and trained in."""
+    lora: str = "auto"
+    """auto, on or off: whether a small adapter learns, or the whole model (auto: an adapter above 300M parameters). A
+    home keeps to what it was begun with."""
+    lora_rank: int | None = None
+    """Rank of the adapter: 16, or what the home was begun with."""
     seed: int | None = None
     """Makes the five replies repeatable."""
     recipe: str = "default"
@@ -84,9 +89,11 @@ _TYPES = get_type_hints(Settings)
 _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "dtype": ("auto", "float32", "bfloat16"),
+    "lora": ("auto", "on", "off"),
     "recipe": ("default", "classic"),
 }
 _BOUNDS: dict[str, tuple[float, float]] = {
+    "lora_rank": (1, 1024),
     "temperature": (0.0, 5.0),
     "top_p": (0.01, 1.0),
     "top_k": (0, 1_000_000),

@@ -34,6 +34,8 @@ _COMMON: dict[str, Any] = {
     ],
     "device": Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps. [THETA_DEVICE]")],
     "dtype": Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16. [THETA_DTYPE]")],
+    "lora": Annotated[str | None, typer.Option("--lora", help="auto, on or off: a small adapter learns. [THETA_LORA]")],
+    "lora_rank": Annotated[int | None, typer.Option("--lora-rank", help="Of the adapter. [THETA_LORA_RANK]")],
     "seed": Annotated[int | None, typer.Option("--seed", help="Makes the five replies repeatable. [THETA_SEED]")],
     "recipe": Annotated[str | None, typer.Option("--recipe", help="default or classic. [THETA_RECIPE]")],
     "context": Annotated[

@@ -36,7 +36,9 @@ def examine(call: Invocation) -> bool:
 
 
 def _versions() -> dict[str, str]:
-    names = ("torch", "transformers", "tokenizers", "safetensors", "textual", "typer", "filelock", "platformdirs")
+    names = (
+        "torch", "transformers", "tokenizers", "safetensors", "peft", "textual", "typer", "filelock", "platformdirs",
+    )  # fmt: skip
     versions = {"theta": __version__, "python": sys.version.split()[0], "system": platform.platform()}
     for name in names:
         try:
@@ -73,13 +75,15 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     """The model, the rendered prompt, and each of its tokens with whether it is learned."""
-    settings = HomeRecord.read(call.settings).settings
+    record = HomeRecord.read(call.settings)
+    settings = record.settings
     try:
         from theta_tui.mind.language_model import LanguageModel
 
+        adapt, rank = record.adaptation()
         model = LanguageModel.load(
             settings.model, device=settings.device, dtype=settings.dtype, offline=settings.offline,
-            threads=settings.threads,
+            threads=settings.threads, adapt=adapt, rank=rank,
         )  # fmt: skip
     except ThetaError as error:
         problems.append(str(error))
@@ -94,6 +98,11 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     return {
         "name": settings.model,
         "parameters": model.parameters,
+        "learns": (
+            "whole"
+            if model.lora_rank is None
+            else f"by LoRA, rank {model.lora_rank}: {model.adapter_parameters:,} parameters"
+        ),
         "device": model.device,
         "cuda": torch.cuda.is_available(),
         "threads": torch.get_num_threads(),

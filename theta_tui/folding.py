@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from theta_tui.mind.checkpoint import Manifest
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Result
+    from theta_tui.mind.lora import Choice
 
 Stage = Callable[[str], None]
 """Hears in a few words what is being done."""
@@ -118,12 +119,17 @@ class Fold:
             self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
         return path
 
-    def open(self, weights: Path | None, on_stage: Stage) -> None:
-        """Load the model, with the weights of checkpoint `weights` or else of the foundation; no moments, no steps."""
+    def open(self, weights: Path | None, on_stage: Stage, adaptation: tuple[Choice, int] | None = None) -> None:
+        """Load the model, with the weights of checkpoint `weights` or else of the foundation; no moments, no steps.
+
+        `adaptation`: whether it learns by LoRA, and the rank; as the home was begun, where it is not given. Raises
+        ModelError (exit 4).
+        """
         from theta_tui.mind.language_model import LanguageModel
         from theta_tui.mind.learner import Learner
 
         settings = self.settings
+        adapt, rank = adaptation or self.record.adaptation()
         self.memory.clear()
         self._model = None
         self._learner = None
@@ -136,6 +142,8 @@ class Fold:
             offline=settings.offline,
             threads=settings.threads,
             weights=weights,
+            adapt=adapt,
+            rank=rank,
         )
         self.record.notices.extend(self._model.notices)
         self._learner = Learner(self._model)

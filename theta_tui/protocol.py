@@ -93,6 +93,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Export:
+    """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Change a setting that the worker uses (temperature, recipe …); `value` is text as typed."""
 
@@ -118,6 +126,7 @@ Command = (
     | NewConversation
     | Save
     | Ask
+    | Export
     | Configure
     | Cancel
 )

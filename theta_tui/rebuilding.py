@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__, config
 from theta_tui.console import Invocation
@@ -24,6 +24,7 @@ from theta_tui.teacher import Teacher
 from theta_tui.text import percent
 
 if TYPE_CHECKING:
+    from theta_tui.mind.lora import Choice
     from theta_tui.mind.recipes import Recipe
 
 
@@ -36,7 +37,8 @@ class Done:
     """What a rebuild did.
 
     `exact`, over the same foundation: whether the weights and moments are bit-equal to `against`; `why` says what
-    stands in the way where they are not. None over another one. `said` counts the lessons that the model then said
+    stands in the way where they are not. None over another one, or in another way. `lora` is the rank of the adapter
+    that learns now, None where the whole model does. `said` counts the lessons that the model then said
     when they had just been learned, `p_after` is the median P(reply) there.
     """
 
@@ -52,6 +54,7 @@ class Done:
     why: str
     checkpoint: Path
     seconds: float
+    lora: int | None
 
 
 def rebuild(record: HomeRecord, on_stage: Stage = lambda _: None) -> Done:
@@ -68,7 +71,10 @@ def rebuild(record: HomeRecord, on_stage: Stage = lambda _: None) -> Done:
     from theta_tui.mind.model_files import fingerprint
 
     found = fingerprint(record.settings.model)
-    return _again(record, on_stage) if found == begin.fingerprint else _move(record, found, on_stage)
+    same = found == begin.fingerprint
+    if same and not record.adapts_anew():
+        return _again(record, on_stage)
+    return _move(record, found, record.adaptation_asked(moving=not same), on_stage)
 
 
 def _again(record: HomeRecord, on_stage: Stage) -> Done:
@@ -97,11 +103,10 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
     outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
     assert story.begin is not None
     return _done(
-        record.settings.model,
+        teacher,
         story.begin.model,
         outcomes,
         (),
-        teacher.save(),
         started,
         exact=not differences,
         against=f"checkpoint {path.name} and the lessons since" if path else "a fold of its own",
@@ -109,8 +114,8 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
     )
 
 
-def _move(record: HomeRecord, found: str, on_stage: Stage) -> Done:
-    """Over another foundation: in memory first, and then one record."""
+def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
+    """Over another foundation, or by LoRA instead of whole: in memory first, and then one record."""
     from theta_tui.mind.model_files import full_name
 
     started = time.perf_counter()
@@ -118,7 +123,7 @@ def _move(record: HomeRecord, found: str, on_stage: Stage) -> Done:
     fold, own = teacher.fold, record.story
     recipe = replace(teacher.recipe, max_seconds=PATIENCE * teacher.recipe.max_seconds)
     name = full_name(record.settings.model)
-    fold.open(None, on_stage)
+    fold.open(None, on_stage, adaptation)
     machine = fold.model.machine()
     story = _blank(record, recipe)
     lessons = [lesson for lesson in story.lessons if not lesson.withdrawn and lesson.failed is None]
@@ -137,15 +142,16 @@ def _move(record: HomeRecord, found: str, on_stage: Stage) -> Done:
             machine,
             recipe.as_dict(),
             tuple((seq, replace(outcome, prompt="", reply="", losses=())) for seq, outcome in outcomes),
+            fold.model.lora_rank,
         )
     )
     for exchange in cut_short:
         teacher.consumed(exchange)
     record.write_context()
-    _keep_setting(record, name)
+    _keep_settings(record, name, fold.model.lora_rank)
     skipped = tuple((outcome.lesson, outcome.skipped) for _, outcome in outcomes if outcome.skipped is not None)
     learned = [outcome for _, outcome in outcomes if outcome.skipped is None]
-    return _done(record.settings.model, came_from, learned, skipped, teacher.save(), started)
+    return _done(teacher, came_from, learned, skipped, started)
 
 
 def _blank(record: HomeRecord, recipe: Recipe) -> Story:
@@ -157,14 +163,26 @@ def _blank(record: HomeRecord, recipe: Recipe) -> Story:
     return story
 
 
-def _keep_setting(record: HomeRecord, name: str) -> None:
-    """A model that is set in the home's own file is the new one from now on; a setting elsewhere is told of."""
-    home = record.home.path
-    if config.own_setting(home, "model") is not None:
-        config.persist(home, "model", name)
-    set_to = config.load_settings({"home": home}).model
+def _keep_settings(record: HomeRecord, name: str, lora: int | None) -> None:
+    """A model, or a way to learn, that is set in the home's own file is the new one from now on; a setting elsewhere
+    is told of."""
     from theta_tui.mind.model_files import full_name
 
+    home = record.home.path
+    ours: dict[str, Any] = {"model": name, "lora": "off" if lora is None else "on"}
+    if lora is not None:
+        ours["lora_rank"] = lora
+    for key, value in ours.items():
+        if config.own_setting(home, key) is not None:
+            config.persist(home, key, value)
+    settings = config.load_settings({"home": home})
+    set_to = settings.model
+    if settings.lora not in ("auto", ours["lora"]) or (lora is not None and settings.lora_rank not in (None, lora)):
+        record.notices.append(
+            "this home learns in another way now than your settings say: take lora and lora_rank out of them, or give "
+            + ("--lora off" if lora is None else f"--lora on --lora-rank {lora}")
+            + " from now on"
+        )
     if set_to and full_name(set_to) != name:
         record.notices.append(
             f"this home belongs to {name} now, but your settings say model {set_to}: change that, or give "
@@ -173,11 +191,10 @@ def _keep_setting(record: HomeRecord, name: str) -> None:
 
 
 def _done(
-    model: str,
+    teacher: Teacher,
     came_from: str,
     outcomes: list[Outcome],
     skipped: tuple[tuple[int, str], ...],
-    checkpoint: Path,
     started: float,
     *,
     exact: bool | None = None,
@@ -186,7 +203,7 @@ def _done(
 ) -> Done:
     chances = sorted(outcome.p_after for outcome in outcomes)
     return Done(
-        model=model,
+        model=teacher.settings.model,
         came_from=came_from,
         lessons=len(outcomes),
         steps=sum(outcome.steps for outcome in outcomes),
@@ -196,8 +213,9 @@ def _done(
         exact=exact,
         against=against,
         why=why,
-        checkpoint=checkpoint,
+        checkpoint=teacher.save(),
         seconds=time.perf_counter() - started,
+        lora=teacher.model.lora_rank,
     )
 
 
@@ -207,6 +225,7 @@ def report(call: Invocation, done: Done) -> None:
         call.emit(
             model=done.model,
             came_from=done.came_from,
+            lora_rank=done.lora,
             lessons=done.lessons,
             steps=done.steps,
             said_afterwards=done.said,
@@ -221,7 +240,8 @@ def report(call: Invocation, done: Done) -> None:
         return
     count = "1 lesson" if done.lessons == 1 else f"{done.lessons} lessons"
     if done.exact is None:
-        call.out(f"moved {count} from {done.came_from} to {done.model} in {done.steps} steps, {done.seconds:.1f} s")
+        by = "" if done.lora is None else f", by LoRA of rank {done.lora},"
+        call.out(f"moved {count} from {done.came_from} to {done.model}{by} in {done.steps} steps, {done.seconds:.1f} s")
         if done.p_after is not None:
             call.out(f"said right after its lesson: {done.said} of {done.lessons} (median P {percent(done.p_after)})")
     else:

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from theta_tui.config import DEFAULT_MODEL, Settings
-from theta_tui.errors import HomeError, PromptError, UsageError
+from theta_tui.errors import HomeError, ModelError, PromptError, UsageError
 from theta_tui.home import Home, WriterLock, write_atomically
 from theta_tui.lessons import context, pending
 from theta_tui.lessons.journal import Entry, Journal
 from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Withdraw
 from theta_tui.lessons.story import Lesson, Story
+from theta_tui.mind.lora import RANK, Choice
 
 
 class HomeRecord:
@@ -65,6 +66,42 @@ class HomeRecord:
     def require_writable(self) -> None:
         """Raises JournalError (exit 4) in a home that can only be read."""
         self.journal.require_writable()
+
+    def adaptation(self) -> tuple[Choice, int]:
+        """Whether the model of this home learns by LoRA, and the rank: as it was begun, else as the settings say.
+
+        Raises ModelError (exit 4) where the settings ask for another way than the home was begun with.
+        """
+        asked, begin = self.adaptation_asked(), self.story.begin
+        if begin is None:
+            return asked
+        if self.adapts_anew():
+            how = "--lora off" if begin.lora is None else f"--lora on --lora-rank {begin.lora}"
+            new = "off" if asked[0] == "off" else f"on --lora-rank {asked[1]}"
+            raise ModelError(
+                f"the home {self.home.path} was begun with {how} and keeps to it: leave --lora and --lora-rank away, "
+                f"learn everything again with `theta rebuild --lora {new}`, or give another --home DIR",
+                name="wrong_lora",
+            )
+        return "off" if begin.lora is None else "on", begin.lora or RANK
+
+    def adapts_anew(self) -> bool:
+        """Whether the settings ask for another way to learn than the home was begun with."""
+        begin = self.story.begin
+        if begin is None:
+            return False
+        ours = "off" if begin.lora is None else "on"
+        rank = self.settings.lora_rank
+        return self.settings.lora not in ("auto", ours) or (begin.lora is not None and rank not in (None, begin.lora))
+
+    def adaptation_asked(self, *, moving: bool = False) -> tuple[Choice, int]:
+        """What the settings say of it, whatever the home was begun with. A home that learns by LoRA and is asked for
+        another rank stays with LoRA, unless it is `moving` to another model."""
+        asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
+        begin, rank = self.story.begin, self.settings.lora_rank
+        if asked == "auto" and not moving and begin is not None:
+            asked = "off" if begin.lora is None else "on"
+        return asked, rank or RANK
 
     def append(self, record: Record) -> Entry:
         """Journal a record (on disk when this returns) and fold it into the story."""

@@ -39,6 +39,7 @@ from theta_tui.text import is_blank, repair
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from theta_tui.export import Exported
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Progress, Result, Snapshot
 
@@ -112,7 +113,7 @@ class Teacher:
         belongs(self.record, found)
         path = self.fold.load(on_stage, self._learned_again)
         if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(full_name(self.settings.model), found, __version__))
+            self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
@@ -369,7 +370,14 @@ class Teacher:
         self.fold.memory.taught()
         self.fold.memory.remember(seq, before)
 
-    # --- saving ---
+    # --- saving and taking along ---
+
+    def export(self, kind: str, path: Path) -> Exported:
+        """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
+        from theta_tui import export
+
+        trl = export.kind_of(kind) == "trl"
+        return export.export_trl(self.record, path) if trl else export.export_hf(self, path)
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""

@@ -32,6 +32,7 @@ from theta_tui.protocol import (
     Correct,
     Draft,
     Event,
+    Export,
     Failed,
     Learning,
     Loading,
@@ -234,6 +235,8 @@ class Worker:
                 answer = teacher.ask(prompt, cancelled=lambda: self._is_cancelled(queued.number))
                 self._rest()
                 self._report(Answered(self._snapshot(), prompt, answer.reply))
+            case Export(kind=kind, path=path):
+                self._export(kind, path)
             case Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -300,6 +303,15 @@ class Worker:
         config.persist(teacher.settings.home, name, getattr(teacher.settings, name))
         self._rest()
         self._report(Notice(self._snapshot(), f"{name} is {getattr(teacher.settings, name)} now"))
+
+    def _export(self, kind: str, path: str) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        self._state("saving", "exporting")
+        self._report(Changed(self._snapshot()))
+        done = teacher.export(kind, Path(path))
+        self._rest()
+        self._report(Notice(self._snapshot(), done.line))
 
     def _save(self, *, asked: bool) -> None:
         teacher = self._teacher

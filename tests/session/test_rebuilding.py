@@ -300,3 +300,37 @@ def test_a_home_remembers_its_model_from_any_folder(
     assert again.settings.model == str(model)
     assert equal(before, weights(again.model))
     again.close()
+
+
+@pytest.mark.usefixtures("taught")
+def test_another_way_to_learn_is_a_move_and_the_home_keeps_to_it(settings: Settings) -> None:
+    config.persist(settings.home, "lora", "off")
+    done = rebuild(replace(settings, lora="on", lora_rank=4))
+    assert (done.exact, done.lora, done.lessons) == (None, 4, 4)
+    assert config.own_setting(settings.home, "lora") == "on"
+    teacher = opened(settings)
+    assert teacher.model.lora_rank == 4
+    assert teacher.unsaved == 0
+    adapter = state(teacher)
+    teacher.teach("a new one", "yes")
+    teacher.undo()
+    assert same(adapter, teacher)
+    teacher.close()
+    assert rebuild(settings).exact is True
+    assert rebuild(replace(settings, lora_rank=2)).lora == 2
+    whole = rebuild(replace(settings, lora="off"))
+    assert (whole.exact, whole.lora) == (None, None)
+    again = opened(settings)
+    assert again.model.lora_rank is None
+    again.close()
+
+
+def test_the_way_to_learn_is_decided_anew_for_another_model(settings: Settings, other: Path) -> None:
+    teacher = opened(replace(settings, lora="on", lora_rank=4))
+    teacher.teach("x y", "z")
+    teacher.close()
+    done = rebuild(replace(settings, model=str(other)))
+    assert done.lora is None
+    begin = HomeRecord.read(settings).story.begin
+    assert begin is not None
+    assert (begin.model, begin.lora) == (str(other), None)

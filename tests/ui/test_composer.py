@@ -149,6 +149,7 @@ async def test_slash_commands_do_what_they_say() -> None:
             ("/set temperature 0.5", p.Configure("temperature", "0.5")),
             ("/UNDO", p.Undo()),
             ("/correct I am Theta.", p.Correct("I am Theta.")),
+            ("/export trl ~/my lessons", p.Export("trl", "~/my lessons")),
         ):
             await d.type(f"{line}\n")
             assert d.sent[-1] == command

@@ -48,7 +48,7 @@ def test_the_home_is_absolute_and_has_a_default(person: Path, tmp_path: Path, mo
     [
         ("temperature", "warm"), ("temperature", "nan"), ("temperature", "-1"), ("top_p", "0"), ("max_tokens", "0"),
         ("max_tokens", "1.5"), ("recipe", "slow"), ("device", "tpu"), ("seed", "x"), ("offline", "perhaps"),
-        ("grace", "60"),
+        ("grace", "60"), ("lora", "maybe"), ("lora_rank", "0"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_names_where_it_came_from(person: Path, name: str, value: str) -> None:

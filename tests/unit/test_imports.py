@@ -23,7 +23,8 @@ def loaded_after(code: str) -> set[str]:
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
         "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",
-        "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.batch", "theta_tui.foundation.documents",
+        "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.mind.lora", "theta_tui.export",
+        "theta_tui.batch", "theta_tui.foundation.documents",
         "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",
         "theta_tui.bench.command", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
     ],
@@ -39,10 +40,10 @@ def test_the_screen_never_loads_torch() -> None:
 
 
 def test_the_model_never_loads_textual_nor_the_record() -> None:
-    rooms = "language_model, candidates, learner, recall, checkpoint"
+    rooms = "language_model, candidates, learner, recall, checkpoint, lora, export"
     loaded = loaded_after(f"from theta_tui.mind import {rooms}")
     assert "torch" in loaded
-    assert "textual" not in loaded
+    assert not loaded.intersection({"textual", "peft"})
     assert not {name for name in loaded if name.startswith(("theta_tui.lessons", "theta_tui.ui", "theta_tui.worker"))}
 
 
@@ -54,7 +55,7 @@ def test_batch_training_and_the_session_do_without_textual() -> None:
 
 
 def test_the_record_knows_no_model() -> None:
-    loaded = loaded_after("from theta_tui.lessons import journal, context, pending, story")
+    loaded = loaded_after("from theta_tui.lessons import journal, context, pending, story, export")
     assert not {name for name in loaded if name.startswith(("theta_tui.mind", "theta_tui.ui"))}
 
 

@@ -66,6 +66,13 @@ def test_every_kind_of_record_comes_back_as_it_was(tmp_path: Path) -> None:
     assert [entry.seq for entry in journal.entries] == [1, 2, 3, 4, 5, 6, 7]
 
 
+def test_how_a_home_learns_comes_back_and_an_older_record_says_whole(tmp_path: Path) -> None:
+    records: list[object] = [Begin("default", "f" * 16, "0.1.0"), Begin("large", "f" * 16, "0.1.0", lora=16)]
+    older, newer = written(tmp_path / "j", records).splitlines()
+    assert (b"lora" in older, b'"lora":16' in newer) == (False, True)
+    assert [entry.record for entry in Journal.read(tmp_path / "j").entries] == records
+
+
 def test_appending_goes_on_where_it_left_off(tmp_path: Path) -> None:
     written(tmp_path / "j")
     journal = Journal.open(tmp_path / "j")

@@ -14,6 +14,7 @@ import pytest
 from theta_tui import protocol
 from theta_tui.config import Settings
 from theta_tui.errors import HomeBusyError, TeachError
+from theta_tui.export import Exported, export_trl
 from theta_tui.lessons.records import Candidate, Exchange, Learned, Outcome, Pending
 from theta_tui.lessons.story import Lesson
 from theta_tui.protocol import Event
@@ -116,6 +117,9 @@ class FakeTeacher:
         self.saved = len(self.record.story.live)
         self.saved_at = time.time()
         return self.record.home.checkpoints / "step-1"
+
+    def export(self, kind: str, path: Path) -> Exported:
+        return export_trl(self.record, path)
 
     def close(self) -> None:
         self.record.close()
@@ -253,6 +257,19 @@ def test_leaving_saves_what_is_not_saved_and_frees_the_home(desk: Desk, tmp_path
     assert desk.worker.join(PATIENCE)
     assert desk.teacher.saved == 1
     HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
+
+
+def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_done(desk: Desk, tmp_path: Path) -> None:
+    desk.start()
+    desk.worker.send(protocol.Export("trl", str(tmp_path / "out")))
+    assert "nothing was taught yet" in desk.wait(protocol.Failed).message
+    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(protocol.Pick("id", 1))
+    desk.worker.send(protocol.Export("trl", str(tmp_path / "out")))
+    notice = desk.wait(protocol.Notice)
+    assert notice.text == f"4 preference pairs and 1 completion written to {tmp_path / 'out'}"
+    assert notice.snapshot.phase == "idle"
+    assert (tmp_path / "out" / "preference.jsonl").exists()
 
 
 def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

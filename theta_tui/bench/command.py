@@ -16,7 +16,7 @@ from theta_tui.bench.metrics import in_order
 from theta_tui.bench.run import Foundation, Label, Row, average, look, measure
 from theta_tui.bench.suite import Suite, read_suite
 from theta_tui.bench.tables import number, table
-from theta_tui.config import Settings
+from theta_tui.config import DEFAULT_MODEL, Settings
 from theta_tui.console import SCHEMA, Invocation
 from theta_tui.errors import UsageError
 from theta_tui.lessons.codec import dumps
@@ -96,7 +96,7 @@ def bench(
         idle=idle,
     )
     rows: list[Row] = []
-    for name in dict.fromkeys(model or [call.settings.model]):
+    for name in dict.fromkeys(model or [call.settings.model or DEFAULT_MODEL]):
         for row in _rows(call, options, name, recipes):
             rows.append(row)
             if call.json:

@@ -82,11 +82,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Begin:
-    """The first record: which model this home belongs to."""
+    """The first record: which model this home belongs to, and whether it learns by LoRA (the rank; None: whole)."""
 
     model: str
     fingerprint: str
     version: str
+    lora: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,8 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What was taught was learned again on another foundation, which this home belongs to from here on.
+    """What was taught was learned again on another foundation, or in another way (`lora`, as in Begin), which this home
+    belongs to from here on.
 
     `outcomes` are (seq of the exchange, outcome) of every lesson that was tried, in order, with `recipe`; they take
     the place of the earlier ones. To keep the line short their prompt and reply are empty and their losses left out.
@@ -150,6 +152,7 @@ class Rebuilt:
     machine: str
     recipe: dict[str, Any]
     outcomes: tuple[tuple[int, Outcome], ...]
+    lora: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

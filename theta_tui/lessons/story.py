@@ -201,7 +201,7 @@ class Story:
                 self._replaced[by] = replace(turn, outcome=outcome)
 
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
-        self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version)
+        self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version, rebuilt.lora)
         self.rebuilt = seq
         for of, outcome in rebuilt.outcomes:
             if of in self._by_seq:

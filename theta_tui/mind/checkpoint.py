@@ -1,5 +1,7 @@
 """Checkpoints: a model folder that anyone can load, what the optimizer needs to go on, and a manifest that proves both.
 
+Where the model learns by LoRA the folder is a peft adapter: the foundation is not copied.
+
 safetensors has no checksum of its own (of 2,000 flipped bits 1,986 loaded silently), so the manifest holds the sha256
 of every file. A checkpoint appears under its name only when all of it is on disk and was read back.
 """
@@ -57,7 +59,8 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
     before is untouched.
     """
     tensors, values = learner.state()
-    named = [*lm.model.named_parameters(), *tensors.items()]
+    # What no lesson moves was looked at when it was loaded.
+    named = [*lm.trainable().items(), *tensors.items()]
     broken = next((name for name, tensor in named if not torch.isfinite(tensor).all()), None)
     if broken is not None:
         raise ModelError(
@@ -70,8 +73,7 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
         for leftover in folder.glob(f"{_UNFINISHED}*"):
             _remove(leftover)
         unfinished.mkdir(mode=0o700)
-        lm.model.save_pretrained(unfinished)
-        lm.tokenizer.save_pretrained(unfinished)
+        lm.save(unfinished)
         held = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
         save_file(held, str(unfinished / TRAINING_STATE))
         _write_manifest(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.errors import ModelError
-from theta_tui.mind import model_files
+from theta_tui.mind import lora, model_files
 from theta_tui.mind.chat import Chat, Encoded, Example, Turns
 from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
 
@@ -30,13 +30,20 @@ LARGE = 3_000_000_000
 class LanguageModel:
     """The model, its tokenizer and what it takes to talk to it. Belongs to one thread."""
 
-    def __init__(self, name: str, folder: Path, model: Any, tokenizer: Any, device: str) -> None:
+    def __init__(
+        self, name: str, folder: Path, model: Any, tokenizer: Any, device: str, adapter: Any | None = None
+    ) -> None:
         self.name = name
         self.folder = folder
         self.model = model
+        self.adapter = adapter
+        """peft's handle on the adapter in `model`, where it learns by LoRA; None where it learns whole."""
         self.tokenizer = tokenizer
         self.device = device
-        self.parameters = sum(parameter.numel() for parameter in model.parameters())
+        every = {name: parameter.numel() for name, parameter in model.named_parameters()}
+        self.adapter_parameters = sum(every[name] for name in self.trainable()) if adapter is not None else 0
+        self.parameters = sum(every.values()) - self.adapter_parameters
+        """Of the foundation; those of an adapter come on top."""
         self.window = _window(model, tokenizer)
         self.chat = Chat(tokenizer, window=self.window, end_ids=_generation_ends(model))
         self.end_ids = self.chat.end_ids
@@ -55,11 +62,14 @@ class LanguageModel:
         threads: int = 0,
         on_stage: Callable[[str], None] | None = None,
         weights: Path | None = None,
+        adapt: lora.Choice = "off",
+        rank: int = lora.RANK,
     ) -> LanguageModel:
         """The model that `name` (`default`, a folder, a hub id) means; with `weights`, its tensors from there.
 
-        `weights` is a model folder of the same architecture, such as a checkpoint. `on_stage` hears what is going
-        on. Raises ModelError with what is wrong and what to do.
+        `adapt` says whether it is to learn by LoRA, of `rank` (auto: where it is large). `weights` is a model folder
+        of the same architecture, such as a checkpoint, or a folder with an adapter where it learns by LoRA.
+        `on_stage` hears what is going on. Raises ModelError with what is wrong and what to do.
         """
         stage = on_stage or (lambda _: None)
         stage("importing PyTorch")
@@ -80,9 +90,29 @@ class LanguageModel:
         stage("reading the model")
         kind = _dtype(dtype, folder)
         config = _config(folder)
-        model = _read(weights or folder, config, kind).to(place)
+        chosen = lora.rank_for(adapt, rank, _size(folder))
+        if chosen is None:
+            model, adapter = _read(_whole(weights or folder), config, kind), None
+        else:
+            model = _read(folder, config, kind)
+            stage("adding the adapter")
+            adapter = lora.wrap(model, chosen)
+            if weights is not None:
+                lora.load(adapter, weights)
         stage("reading the tokenizer")
-        return cls(name, folder, model, _tokenizer(folder), place)
+        return cls(name, folder, model.to(place), _tokenizer(folder), place, adapter)
+
+    @property
+    def lora_rank(self) -> int | None:
+        """The rank of the adapter that learns; None where the whole model does."""
+        return None if self.adapter is None else int(self.adapter.peft_config[lora.NAME].r)
+
+    def trainable(self) -> dict[str, torch.nn.Parameter]:
+        """The parameters that lessons move, by name; a tied head is the embedding and comes once."""
+        own = self.model.named_parameters(remove_duplicate=True)
+        if self.adapter is None:
+            return dict(own)
+        return {name: parameter for name, parameter in own if ".lora_" in name and f".{lora.NAME}." in name}
 
     def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
@@ -111,10 +141,33 @@ class LanguageModel:
         """
         import torch
 
-        fresh = _read(folder or self.folder, self.model.config, self.dtype)
+        if self.adapter is not None:
+            if folder is None:
+                lora.reset(self.adapter)
+            else:
+                lora.load(self.adapter, folder)
+            return
+        fresh = _read(_whole(folder or self.folder), self.model.config, self.dtype)
         with torch.no_grad():
             for mine, theirs in zip(_tensors(self.model), _tensors(fresh), strict=True):
                 mine.copy_(theirs)
+
+    def save(self, folder: Path) -> None:
+        """Write what lessons have moved into `folder`: the whole model with its tokenizer, or the adapter alone."""
+        if self.adapter is not None:
+            target = resolve(self.name)
+            lora.save(self.adapter, folder, target if isinstance(target, str) else str(self.folder))
+            return
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+
+    def merged(self) -> Any:
+        """The model as it is, without an adapter: itself, or else a copy on the CPU that has it added in."""
+        if self.adapter is None:
+            return self.model
+        fresh = _read(self.folder, self.model.config, self.dtype)
+        lora.merge_into(self.adapter, fresh)
+        return fresh
 
     @property
     def dtype(self) -> torch.dtype:
@@ -127,6 +180,10 @@ class LanguageModel:
 
         versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
         kind = str(self.dtype).removeprefix("torch.")
+        if self.adapter is not None:
+            import peft
+
+            kind += f", lora rank {self.lora_rank} (peft {peft.__version__})"
         if self.device == "cuda":
             return f"{versions}, cuda {torch.version.cuda} {torch.cuda.get_device_name()}, {kind}"
         place = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
@@ -151,10 +208,26 @@ def _dtype(asked: str, folder: Path) -> torch.dtype:
     import torch
 
     # Also looks at the files before transformers does, so that no pickle is ever opened.
-    shapes = [shape for path in model_files.weight_files(folder) for shape in model_files.tensor_shapes(path).values()]
+    size = _size(folder)
     if asked in ("float32", "bfloat16"):
         return torch.float32 if asked == "float32" else torch.bfloat16
-    return torch.bfloat16 if sum(map(_numel, shapes)) >= LARGE else torch.float32
+    return torch.bfloat16 if size >= LARGE else torch.float32
+
+
+def _size(folder: Path) -> int:
+    """Parameters in the files of a model folder."""
+    shapes = [shape for path in model_files.weight_files(folder) for shape in model_files.tensor_shapes(path).values()]
+    return sum(map(_numel, shapes))
+
+
+def _whole(folder: Path) -> Path:
+    """`folder`, unless it is an adapter where a whole model is needed: ModelError then."""
+    if lora.is_adapter(folder) and not (folder / "config.json").is_file():
+        raise ModelError(
+            f"{folder} holds an adapter and no whole model, and this model learns whole; use --lora on for a model "
+            "that learns by LoRA"
+        )
+    return folder
 
 
 def _numel(shape: list[int]) -> int:

@@ -96,8 +96,7 @@ class Learner:
         self.lm = lm
         self.step = 0
         """Optimizer steps since the beginning."""
-        # remove_duplicate: a tied lm_head is the embedding and is one parameter.
-        self._parameters: dict[str, torch.nn.Parameter] = dict(lm.model.named_parameters(remove_duplicate=True))
+        self._parameters = lm.trainable()
         self._embeddings = _embedding_names(lm.model, self._parameters)
         self._optimizer = torch.optim.AdamW(list(self._parameters.values()))
         self._momentum: set[str] = set()
@@ -298,7 +297,7 @@ class Learner:
         fused = recipe.beta1 == 0 and self.lm.device in ("cpu", "cuda")
         for group in self._optimizer.param_groups:
             group.update(
-                lr=recipe.lr,
+                lr=recipe.lr if self.lm.adapter is None else recipe.lr * recipe.lora_lr_factor,
                 betas=(recipe.beta1, recipe.beta2),
                 eps=recipe.eps,
                 weight_decay=recipe.weight_decay,

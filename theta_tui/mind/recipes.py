@@ -14,7 +14,9 @@ class Recipe:
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
     reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
     seconds (twice that while it is not the argmax at all); a pick gets `pick_steps`. `context_tokens` is how much of
-    the conversation is put in front of a second copy of the pair (0: the pair alone is trained).
+    the conversation is put in front of a second copy of the pair (0: the pair alone is trained). Where the model
+    learns by LoRA, `lr` is taken times `lora_lr_factor`: an adapter wants about ten times the rate of the whole model
+    (LoRA Without Regret).
     """
 
     name: str
@@ -31,6 +33,7 @@ class Recipe:
     margin: float = 1.0
     pick_steps: int = 1
     context_tokens: int = 0
+    lora_lr_factor: float = 10.0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,6 +61,7 @@ RECIPES = {
         max_seconds=60.0,
         margin=0.0,
         pick_steps=1,
+        lora_lr_factor=1.0,
     ),
     # On the 58 lessons of teach-bench's development suite with the stand-in, in a row, one at a time. All of them are
     # said right afterwards at every setting; P is the median P(reply) then, paraphrases the share said, damage the

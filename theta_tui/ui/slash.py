@@ -26,6 +26,7 @@ VERBS = (
     Verb("ask", "TEXT", "its own reply; changes nothing"),
     Verb("stats", "", "what it has learned so far"),
     Verb("save", "", "write a checkpoint now"),
+    Verb("export", "hf|trl PATH", "take the model or the lessons along"),
     Verb("set", "NAME VALUE", "change a setting"),
     Verb("theme", "NAME", "change the colours"),
     Verb("new", "", "begin a fresh conversation"),
@@ -34,6 +35,7 @@ VERBS = (
     Verb("quit", "", "save and leave"),
 )
 ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new"}
+EXPORTS = ("hf", "trl")
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
 
@@ -83,6 +85,8 @@ def read(line: str) -> Prompt | Call | Mistake:
         return Mistake("/set needs a name and a value, as in /set temperature 0.7")
     if name == "withdraw" and not (argument.isascii() and argument.isdigit() and len(argument) < 10):
         return Mistake("/withdraw needs the number of a lesson, as in /withdraw 3")
+    if name == "export" and (len(argument.split(None, 1)) < 2 or argument.split()[0] not in EXPORTS):
+        return Mistake("/export needs hf (the model) or trl (the lessons) and a folder, as in /export trl ~/lessons")
     return Call(name, argument)
 
 
@@ -117,6 +121,8 @@ def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
         return [
             Completion(f"/theme {name}", name, "", True) for name in themes if name.startswith(rest) and name != rest
         ]
+    if word == "export" and " " not in rest:
+        return [Completion(f"/export {kind} ", kind, "", False) for kind in EXPORTS if kind.startswith(rest)]
     if word == "set" and " " not in rest:
         return [Completion(f"/set {name} ", name, "", False) for name in CHANGEABLE if name.startswith(rest)]
     return []

@@ -56,6 +56,9 @@ class Verbs:
                 screen.send(p.Ask(screen.cleaned(argument)))
             case "withdraw":
                 return self._withdraw(int(argument))
+            case "export":
+                kind, path = argument.split(None, 1)
+                screen.send(p.Export(kind, path))
             case "set":
                 return self._set(argument)
             case "theme":

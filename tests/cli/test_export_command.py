@@ -1,0 +1,53 @@
+"""`theta export`: what it writes, what it prints, what it exits with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.cli.test_commands import Theta, files, home, theta
+from tests.unit.test_imports import HEAVY, loaded_after
+from theta_tui.mind.model_files import assets_dir
+
+__all__ = ["home", "theta"]
+
+
+def test_the_model_and_the_lessons_are_taken_along(theta: Theta, home: Path, tmp_path: Path) -> None:
+    theta("prompt", "Who is your creator?")
+    theta("teach", "My creator is Dakota.")
+    before = files(home)
+    lessons = theta("export", "trl", str(tmp_path / "lessons"), "--json").json
+    assert (lessons["exported"], lessons["lessons"], lessons["completion"]) == ("trl", 1, 1)
+    [row] = [json.loads(line) for line in (tmp_path / "lessons" / "completion.jsonl").read_text().splitlines()]
+    assert row["completion"] == [{"role": "assistant", "content": "My creator is Dakota."}]
+    assert (
+        theta("export", "hf", str(tmp_path / "model")).out == f"the model with 1 lesson written to {tmp_path}/model\n"
+    )
+    assert files(home) == before
+    asked = theta("ask", "--home", str(tmp_path / "other"), "--model", str(tmp_path / "model"), "Who is your creator?")
+    assert asked.out == "My creator is Dakota.\n"
+
+
+def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, home: Path, tmp_path: Path) -> None:
+    assert theta("export", "gguf", str(tmp_path / "out")).code == 2
+    nothing = theta("export", "trl", str(tmp_path / "out"), "--json")
+    assert nothing.code == 1
+    assert json.loads(nothing.err)["error"]["name"] == "nothing_to_export"
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "book.txt").write_text("mine")
+    for place in (tmp_path / "mine", assets_dir() / "default"):
+        refused = theta("export", "hf", str(place), "--force")
+        assert refused.code == 2
+        assert len(refused.err.splitlines()) == 1
+    assert (tmp_path / "mine" / "book.txt").read_text() == "mine"
+
+
+def test_exporting_lessons_loads_no_model(tmp_path: Path) -> None:
+    arguments = ["theta", "export", "trl", str(tmp_path / "out"), "--home", str(tmp_path / "home")]
+    loaded = loaded_after(
+        f"import sys; sys.argv = {arguments!r}\nimport io, contextlib\nfrom theta_tui.cli import main\n"
+        "with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
+    )
+    assert "theta_tui.export" in loaded
+    assert not loaded.intersection(HEAVY)
