@@ -6,13 +6,18 @@ carries the whole bounded state, never a delta, so that a later one can replace 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
+DRIFTS_SHOWN = 120
+LESSONS_SHOWN = 1000
+LESSON_TEXT = 400
+"""Characters of a lesson's prompt and of its replies that a `Ledger` carries."""
 
 # --- commands: screen → worker ---
 
@@ -81,6 +86,23 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowLessons:
+    """Say how every lesson stands, as far as it is known; asks the model nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiz:
+    """Ask every live lesson again, in slices: other commands are served in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLesson:
+    """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Change a setting that the worker uses (temperature, recipe …); `value` is text as typed."""
 
@@ -93,7 +115,22 @@ class Cancel:
     """Stop generating. Served at once, whatever the worker is doing; a lesson is not cancelled by it."""
 
 
-Command = Propose | Regenerate | Pick | Correct | PassOver | Undo | NewConversation | Save | Ask | Configure | Cancel
+Command = (
+    Propose
+    | Regenerate
+    | Pick
+    | Correct
+    | PassOver
+    | Undo
+    | NewConversation
+    | Save
+    | Ask
+    | ShowLessons
+    | Quiz
+    | AskLesson
+    | Configure
+    | Cancel
+)
 
 # --- state ---
 
@@ -106,7 +143,9 @@ class Snapshot:
 
     `activity` is what the machine is doing now, in a few words. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
-    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so.
+    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `offered` is
+    the first reply that was offered for the last lesson's prompt. `tally` says how many lessons hold, `drifts` are the
+    last DRIFTS_SHOWN distances from the foundation in nats a token, `alarm` says what the last lesson cost, if it did.
     """
 
     phase: Phase = "loading"
@@ -125,6 +164,11 @@ class Snapshot:
     saved_at: float | None = None
     unsaved: int = 0
     read_only: str | None = None
+    offered: str | None = None
+    tally: Tally = field(default_factory=Tally)
+    drifts: tuple[float, ...] = ()
+    drift_budget: float = 0.0
+    alarm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +272,37 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Lessons were asked again while nothing else was to do; only what is known of them changed."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Quizzed:
+    """A `Quiz` is through; `snapshot.tally` is what it found."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How the last LESSONS_SHOWN lessons stand, oldest first; long texts are cut at LESSON_TEXT characters."""
+
+    snapshot: Snapshot
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LessonAnswered:
+    """The greedy reply to an `AskLesson`."""
+
+    snapshot: Snapshot
+    number: int
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """Something else changed (a passed-over prompt, a fresh conversation, a setting)."""
 
@@ -264,6 +339,10 @@ Event = (
     | Undone
     | Saved
     | Answered
+    | Reviewed
+    | Quizzed
+    | Ledger
+    | LessonAnswered
     | Changed
     | Notice
     | Failed

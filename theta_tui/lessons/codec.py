@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Candidate,
     Exchange,
     Failure,
+    Finding,
     Fresh,
     Learned,
     Outcome,
@@ -40,6 +42,7 @@ _TYPES: dict[str, type] = {
     "fresh": Fresh,
     "brought": Brought,
     "failure": Failure,
+    "asked": Asked,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _HEAD = re.compile(rb'\{"seq":(0|[1-9][0-9]{0,17}),"crc":"([0-9a-f]{8})",')
@@ -187,5 +190,7 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
         values["outcome"] = outcome_from(values["outcome"])
     elif cls is Brought:
         values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
+    elif cls is Asked:
+        values["results"] = tuple(Finding(int(seq), _number(p), bool(says)) for seq, p, says in values["results"])
     record: Record = cls(**values)
     return record

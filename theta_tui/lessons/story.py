@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from theta_tui.lessons.journal import Entry
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Exchange,
@@ -23,15 +24,28 @@ from theta_tui.lessons.records import (
     Withdraw,
 )
 
+ASKINGS_KEPT = 8
+"""Results kept of one lesson: the newest is what counts, the others are gone back to when lessons are withdrawn."""
+
 Dialogue = tuple[tuple[str, str], ...]
 """(prompt, reply) turns, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How well the model knew a lesson when record `seq` was written, at Unix time `at`."""
+
+    seq: int
+    at: float
+    p: float
+    says: bool
 
 
 @dataclass(slots=True)
 class Lesson:
     """A pick or a correction. `context` is the conversation that stood before it when it was taught.
 
-    `failed` says why nothing moved, where it could not be learned.
+    `failed` says why nothing moved, where it could not be learned. `asked` is what asking it again found, newest last.
     """
 
     number: int
@@ -43,6 +57,7 @@ class Lesson:
     machine: str | None = None
     withdrawn: bool = False
     failed: str | None = None
+    asked: list[Measured] = field(default_factory=list)
 
     @property
     def moves(self) -> bool:
@@ -57,6 +72,8 @@ class Story:
         self.begin: Begin | None = None
         self.turns: list[Turn] = []
         self.lessons: list[Lesson] = []
+        self.refolded = 0
+        """The newest record that changed the weights otherwise than by adding or undoing the last lesson."""
         self._by_seq: dict[int, Lesson] = {}
         self._replaced: dict[int, Turn] = {}
 
@@ -80,6 +97,9 @@ class Story:
             case Withdraw(of=of) if of in self._by_seq:
                 self._by_seq[of].withdrawn = True
                 self._drop_turn(of)
+                self._forget_askings(of)
+                if self.live and self.live[-1].seq > of:
+                    self.refolded = entry.seq
             case Fresh():
                 self._begin_conversation([])
             case Brought(turns=turns):
@@ -87,6 +107,12 @@ class Story:
             case Failure(message=message, of=int(of)) if of in self._by_seq:
                 self._by_seq[of].failed = message
                 self._drop_turn(of)
+            case Asked(results=results):
+                for seq, p, says in results:
+                    if seq in self._by_seq:
+                        found = self._by_seq[seq].asked
+                        found.append(Measured(entry.seq, entry.at, p, says))
+                        del found[:-ASKINGS_KEPT]
 
     @property
     def dialogue(self) -> Dialogue:
@@ -143,6 +169,12 @@ class Story:
         place = self._place(learned.of)
         if place is not None:
             self.turns[place] = replace(self.turns[place], outcome=learned.outcome)
+
+    def _forget_askings(self, of: int) -> None:
+        """What was found while exchange `of` was part of the weights was found of another model."""
+        for lesson in self.lessons:
+            while lesson.asked and lesson.asked[-1].seq > of:
+                lesson.asked.pop()
 
     def _drop_turn(self, of: int) -> None:
         """Take the turn of exchange `of` out; one that it had replaced comes back."""
