@@ -273,9 +273,11 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """Lessons were asked again while nothing else was to do; only what is known of them changed."""
+    """Lessons were asked again while nothing else was to do; only what is known of them changed. `left` are still to be
+    asked."""
 
     snapshot: Snapshot
+    left: int = 0
 
 
 @dataclass(frozen=True, slots=True)

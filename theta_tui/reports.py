@@ -3,7 +3,6 @@ model: what `quiz` found is handed in."""
 
 from __future__ import annotations
 
-import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Outcome, Turn
 from theta_tui.lessons.story import Lesson
 from theta_tui.record import HomeRecord
-from theta_tui.text import percent
+from theta_tui.text import drift_words, percent
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -166,12 +165,6 @@ def learning_info(call: Invocation, teacher: Teacher, outcome: Outcome) -> None:
     lesson = teacher.record.story.lessons[outcome.lesson - 1]
     for line in learning_lines(outcome, ledger.offered(lesson), teacher.asker.tally()):
         call.out(line)
-
-
-def drift_words(drift: float) -> str:
-    """A drift for people: by how much the foundation's own text has become more surprising, as a share of its
-    perplexity, which is what a KL of so many nats a token means."""
-    return percent(math.expm1(min(drift, 50.0)))
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

@@ -212,7 +212,7 @@ class Worker:
         if self._due():
             left = teacher.asker.left
             self._activity = f"asking again, {left} left" if left else self._activity
-            self._report(Reviewed(self._snapshot()))
+            self._report(Reviewed(self._snapshot(), left))
 
     def _has_something_to_do(self) -> bool:
         return not self._queue.empty() or self._stopping_since is not None

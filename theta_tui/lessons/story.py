@@ -97,9 +97,7 @@ class Story:
             case Withdraw(of=of) if of in self._by_seq:
                 self._by_seq[of].withdrawn = True
                 self._drop_turn(of)
-                self._forget_askings(of)
-                if self.live and self.live[-1].seq > of:
-                    self.refolded = entry.seq
+                self._past_changed(of, entry.seq)
             case Fresh():
                 self._begin_conversation([])
             case Brought(turns=turns):
@@ -170,8 +168,13 @@ class Story:
         if place is not None:
             self.turns[place] = replace(self.turns[place], outcome=learned.outcome)
 
-    def _forget_askings(self, of: int) -> None:
-        """What was found while exchange `of` was part of the weights was found of another model."""
+    def _past_changed(self, of: int, seq: int) -> None:
+        """Record `seq` took exchange `of` out of the weights: what was found since `of` was found of another model.
+
+        Where lessons were taught since, they are learned again without it, and what they left is not known either.
+        """
+        if self.live and self.live[-1].seq > of:
+            self.refolded = seq
         for lesson in self.lessons:
             while lesson.asked and lesson.asked[-1].seq > of:
                 lesson.asked.pop()

@@ -22,6 +22,8 @@ VERBS = (
     Verb("undo", "", "take back the last lesson"),
     Verb("regen", "", "offer five other replies"),
     Verb("ask", "TEXT", "its own reply; changes nothing"),
+    Verb("lessons", "", "what was taught, and whether it holds"),
+    Verb("quiz", "", "ask every lesson again"),
     Verb("stats", "", "what it has learned so far"),
     Verb("save", "", "write a checkpoint now"),
     Verb("set", "NAME VALUE", "change a setting"),
@@ -31,7 +33,7 @@ VERBS = (
     Verb("help", "", "keys and commands"),
     Verb("quit", "", "save and leave"),
 )
-ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new"}
+ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new", "ledger": "lessons"}
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
 

@@ -60,6 +60,10 @@ class Verbs:
                 return self._theme(argument)
             case "new":
                 screen.send(p.NewConversation())
+            case "lessons":
+                screen.action_lessons()
+            case "quiz":
+                screen.send(p.Quiz())
             case "stats":
                 screen.app.push_screen(StatsScreen(screen.state, screen.clock))
             case "help":
