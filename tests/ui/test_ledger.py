@@ -117,7 +117,8 @@ async def test_q_asks_all_and_the_list_follows_what_was_found() -> None:
         d.worker.ledger((*STANDINGS, standing(6, "new", "one")))
         await d.settle()
         assert "#4" in d.screen_text(), "the mark stays on its lesson"
-        assert any("kept 3/4, lost #5" in toast for toast in d.toasts)
+        assert "kept 3/4, lost #5" in d.lines()[0]
+        assert d.toasts == []
 
 
 async def test_w_is_there_only_where_lessons_can_be_taken_out() -> None:

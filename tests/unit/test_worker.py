@@ -323,7 +323,7 @@ def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_with_nothing_to_do_it_asks_again_and_tells_what_is_kept(idle_desk: Desk) -> None:
     idle_desk.start()
-    idle_desk.teacher.p = 0.2
+    idle_desk.teacher.p = 0.05
     teach(idle_desk, "one", "two")
     tally = idle_desk.wait(protocol.Reviewed).snapshot.tally
     assert (tally.live, tally.kept, tally.stale) == (2, 1, 0)

@@ -83,8 +83,8 @@ class LedgerScreen(Screen[None]):
         self.left = event.left if isinstance(event, p.Reviewed) else 0
         match event:
             case p.Ledger(standings=standings):
-                self.rows = standings
-                self._draw_rows()
+                marked, self.rows = self.marked, standings
+                self._draw_rows(marked)
             case p.LessonAnswered(number=number, reply=reply):
                 self.answers[number] = reply
                 self.asking = None
@@ -94,6 +94,7 @@ class LedgerScreen(Screen[None]):
                 self._draw_detail()
             case p.Taught() | p.Undone():
                 self.answers.clear()
+                self._draw_detail()
             case _:
                 pass
         if self.is_mounted:
@@ -128,7 +129,7 @@ class LedgerScreen(Screen[None]):
 
     def on_resize(self) -> None:
         if self.query(LessonList):  # a resize can come before the widgets
-            self.call_after_refresh(self._draw_rows)
+            self.call_after_refresh(lambda: self._draw_rows(self.marked))
 
     def on_option_list_option_highlighted(self) -> None:
         self._draw_detail()
@@ -143,8 +144,8 @@ class LedgerScreen(Screen[None]):
         words = " · ".join(parts) or "nothing was taught yet"
         self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
 
-    def _draw_rows(self) -> None:
-        marked = self.marked.number if self.marked is not None else None
+    def _draw_rows(self, marked: Standing | None) -> None:
+        """Draw the list, the mark on lesson `marked` where it is still there."""
         lessons = self.lessons
         width = max(20, lessons.scrollable_content_region.width - 2)
         rows = self._newest_first
@@ -152,7 +153,8 @@ class LedgerScreen(Screen[None]):
         lessons.add_options([Option(line(row, width, self.clock.now())) for row in rows])
         if rows:
             numbers = [row.number for row in rows]
-            lessons.highlighted = numbers.index(marked) if marked in numbers else 0
+            wanted = marked.number if marked is not None else 0
+            lessons.highlighted = numbers.index(wanted) if wanted in numbers else 0
         self._draw_detail()
 
     def _draw_detail(self) -> None:

@@ -176,7 +176,7 @@ class TeachScreen(Screen[None]):
                     self._offer()
             case p.Saved(asked=asked_for, seconds=seconds):
                 self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
-            case p.Quizzed(snapshot=shot):
+            case p.Quizzed(snapshot=shot) if self.ledger is None:  # the ledger shows it
                 self.tell(shot.tally.words if shot.tally.live else "nothing was taught yet", "information")
             case p.Notice(text=text):
                 self.tell(text, "information")
