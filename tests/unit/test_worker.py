@@ -15,6 +15,7 @@ from theta_tui import protocol
 from theta_tui.asking import Asker
 from theta_tui.config import Settings
 from theta_tui.errors import HomeBusyError, TeachError
+from theta_tui.idle import IdleRunner
 from theta_tui.lessons.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
 from theta_tui.lessons.story import Lesson
 from theta_tui.protocol import Event
@@ -316,8 +317,7 @@ def teach(desk: Desk, *prompts: str) -> None:
 def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A worker that begins idle work at once, on mains."""
     monkeypatch.setattr("theta_tui.worker.IDLE_SECONDS", 0.001)
-    monkeypatch.setattr("theta_tui.idle.running_on_battery", lambda: False)
-    desk.worker._idle.after = 0.0
+    desk.worker._idle = IdleRunner(0.0, on_battery=lambda: False)
     return desk
 
 
