@@ -36,6 +36,9 @@ app = typer.Typer(
     add_completion=True,
 )
 
+LearningInfo = Annotated[
+    bool, typer.Option("--show-learning-info", help="After each lesson, what it did and what is kept.")
+]
 Text = Annotated[str | None, typer.Argument(help="The text, or - for standard input.")]
 
 
@@ -60,6 +63,7 @@ def root(
     teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
     load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
     train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    show_learning_info: LearningInfo = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -69,11 +73,11 @@ def root(
     elif prompt_text is not None:
         prompt(call, prompt_text)
     elif teach_text is not None:
-        teach(call, teach_text)
+        teach(call, teach_text, show_learning_info=show_learning_info)
     elif _on_terminal():
         _full_screen(call)
     elif train:
-        _plain(call)
+        _plain(call, show_learning_info)
     else:
         raise UsageError(
             "the full-screen app needs a terminal; in a pipe use `theta chat --plain`, or `theta prompt` and "
@@ -90,10 +94,11 @@ def chat(
     plain: Annotated[
         bool, typer.Option("--plain", help="Line by line: screen readers, pipes, dumb terminals.")
     ] = False,
+    show_learning_info: LearningInfo = False,
 ) -> None:
     """The same loop as the app; with --plain line by line."""
     if plain or not _on_terminal():
-        _plain(call)
+        _plain(call, show_learning_info)
     else:
         _full_screen(call)
 
@@ -131,6 +136,7 @@ def teach(
     prompt_id: Annotated[
         str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
     ] = None,
+    show_learning_info: LearningInfo = False,
 ) -> None:
     """Learn reply N or a better reply for the kept prompt."""
     if (answer is None) == (text is None):
@@ -138,7 +144,7 @@ def teach(
     if answer == "-":
         if for_prompt is not None or prompt_id is not None:
             raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
-        _teach_lines(call)
+        _teach_lines(call, show_learning_info)
         return
     index = None if answer is None or for_prompt is not None else _pick(answer)
     reply = _said(text if text is not None else _no_command(answer or ""), "reply")
@@ -149,7 +155,7 @@ def teach(
             outcome = teacher.pick(index, prompt_id=prompt_id)
         else:
             outcome = teacher.correct(reply, prompt_id=prompt_id)
-        _trained(call, outcome)
+        _trained(call, teacher, outcome, show_learning_info)
 
 
 @command("ask", sampling=True)
@@ -228,15 +234,26 @@ def history(call: Invocation) -> None:
 
 @command("lessons")
 def lessons(call: Invocation) -> None:
-    """The ledger: every lesson, when, and what it did."""
+    """The ledger: every lesson, when, what it did, and whether it holds."""
     from theta_tui import reports
 
     reports.lessons(call, _look(call))
 
 
+@command("quiz")
+def quiz(call: Invocation) -> None:
+    """Ask every live lesson again: kept, fading or lost."""
+    from theta_tui import reports
+
+    with _teacher(call) as teacher:
+        rows = teacher.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        call.stage("")
+        reports.quiz(call, teacher.record, rows)
+
+
 @command("stats")
 def stats(call: Invocation) -> None:
-    """Loss, steps, sizes, speeds."""
+    """Loss, steps, what is kept, drift, sizes, speeds."""
     from theta_tui import reports
 
     reports.stats(call, _look(call))
@@ -349,7 +366,7 @@ def _look(call: Invocation) -> HomeRecord:
     return record
 
 
-def _trained(call: Invocation, outcome: Outcome) -> None:
+def _trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool) -> None:
     from theta_tui import reports
 
     if outcome.skipped is not None:
@@ -358,9 +375,11 @@ def _trained(call: Invocation, outcome: Outcome) -> None:
         call.emit(**reports.outcome_fields(outcome))
     else:
         call.out(reports.trained_line(outcome))
+        if info:
+            reports.learning_info(call, teacher, outcome)
 
 
-def _teach_lines(call: Invocation) -> None:
+def _teach_lines(call: Invocation, info: bool) -> None:
     """Pairs from standard input. All are read and checked before the first is learned."""
     from theta_tui.lessons.codec import loads
 
@@ -382,7 +401,7 @@ def _teach_lines(call: Invocation) -> None:
         raise UsageError('standard input was empty; give lines of {"prompt": …, "reply": …}')
     with _teacher(call) as teacher:
         for said, reply in pairs:
-            _trained(call, teacher.teach(said, reply))
+            _trained(call, teacher, teacher.teach(said, reply), info)
 
 
 def _pick(answer: str) -> int | None:
@@ -426,10 +445,10 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _plain(call: Invocation) -> None:
+def _plain(call: Invocation, info: bool = False) -> None:
     from theta_tui.plain import converse
 
-    converse(call)
+    converse(call, info=info)
 
 
 def _full_screen(call: Invocation) -> None:

@@ -75,6 +75,10 @@ class Settings:
     """Seconds to wait for another process to let go of the home."""
     grace: float = 0.4
     """Seconds in which fresh replies ignore digits, so that nothing is taught by accident."""
+    idle: bool = True
+    """Ask again what was taught while nothing else is to do; never on battery."""
+    drift_budget: float = 0.05
+    """How far from its foundation (KL, nats a token) teaching may take the model before it is told; 0 is off."""
     theme: str = ""
     """Colour theme of the app; empty is Theta's own."""
     keymap: Mapping[str, str] = field(default_factory=dict)
@@ -106,10 +110,11 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "lock_wait": (0.0, 3600.0),
     "grace": (0.0, 5.0),
+    "drift_budget": (0.0, 100.0),
 }
 CHANGEABLE = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "recipe", "grace", "checkpoint_lessons",
-    "checkpoint_minutes", "theme",
+    "checkpoint_minutes", "idle", "drift_budget", "theme",
 )  # fmt: skip
 """What `/set` may change while Theta runs."""
 

@@ -18,11 +18,15 @@ HELP = """type a message; pick a reply with 1 to 5, or type a better one
 /regen  five other replies       /none   none of these      /undo  take back the last lesson
 /redo   bring it back            /withdraw N  take lesson N out
 /new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
+/quiz   ask what was taught      /lessons  every lesson, and whether it holds
 quit    save and leave           //text  a message that begins with a slash"""
 
 
-def converse(call: Invocation) -> None:
-    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving."""
+def converse(call: Invocation, *, info: bool = False) -> None:
+    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving.
+
+    `info`: after each lesson, say what it did and what is kept.
+    """
     record = HomeRecord.open(call.settings)
     try:
         from theta_tui.teacher import Teacher
@@ -30,7 +34,10 @@ def converse(call: Invocation) -> None:
         teacher = Teacher(record)
         teacher.load(call.stage)
         call.stage("")
-        Conversation(call, teacher).run()
+        try:
+            Conversation(call, teacher, info=info).run()
+        finally:
+            teacher.close()
     finally:
         record.close()
 
@@ -38,7 +45,8 @@ def converse(call: Invocation) -> None:
 class Conversation:
     """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
 
-    def __init__(self, call: Invocation, teacher: Teacher) -> None:
+    def __init__(self, call: Invocation, teacher: Teacher, *, info: bool = False) -> None:
+        self.info = info
         self.call = call
         self.teacher = teacher
 
@@ -132,6 +140,10 @@ class Conversation:
                 self._saved()
             case "/stats":
                 reports.stats(self.call, self.teacher.record)
+            case "/lessons":
+                reports.lessons(self.call, self.teacher.record)
+            case "/quiz":
+                reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
             case "/help":
                 for text in HELP.splitlines():
                     self.call.out(text)
@@ -146,6 +158,8 @@ class Conversation:
     def _trained(self, outcome: Outcome) -> None:
         skipped = outcome.skipped
         self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
+        if self.info and skipped is None:
+            reports.learning_info(self.call, self.teacher, outcome)
 
     def _leave(self) -> None:
         if self.teacher.unsaved and self.teacher.record.read_only is None:

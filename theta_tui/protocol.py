@@ -6,13 +6,18 @@ carries the whole bounded state, never a delta, so that a later one can replace 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
+DRIFTS_SHOWN = 120
+LESSONS_SHOWN = 1000
+LESSON_TEXT = 400
+"""Characters of a lesson's prompt and of its replies that a `Ledger` carries."""
 
 # --- commands: screen → worker ---
 
@@ -101,6 +106,23 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowLessons:
+    """Say how every lesson stands, as far as it is known; asks the model nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiz:
+    """Ask every live lesson again, in slices: other commands are served in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLesson:
+    """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Change a setting that the worker uses (temperature, recipe …); `value` is text as typed."""
 
@@ -127,6 +149,9 @@ Command = (
     | Save
     | Ask
     | Export
+    | ShowLessons
+    | Quiz
+    | AskLesson
     | Configure
     | Cancel
 )
@@ -143,7 +168,9 @@ class Snapshot:
     `activity` is what the machine is doing now, in a few words. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
     the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `redo` says
-    that a lesson was taken back and can be brought back.
+    that a lesson was taken back and can be brought back. `offered` is the first reply that was offered for the last
+    lesson's prompt. `tally` says how many lessons hold, `drifts` are the last DRIFTS_SHOWN distances from the
+    foundation in nats a token, `alarm` says what the last lesson cost, if it did.
     """
 
     phase: Phase = "loading"
@@ -163,6 +190,11 @@ class Snapshot:
     unsaved: int = 0
     read_only: str | None = None
     redo: bool = False
+    offered: str | None = None
+    tally: Tally = field(default_factory=Tally)
+    drifts: tuple[float, ...] = ()
+    drift_budget: float = 0.0
+    alarm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +317,39 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Lessons were asked again while nothing else was to do; only what is known of them changed. `left` are still to be
+    asked."""
+
+    snapshot: Snapshot
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quizzed:
+    """A `Quiz` is through; `snapshot.tally` is what it found."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How the last LESSONS_SHOWN lessons stand, oldest first; long texts are cut at LESSON_TEXT characters."""
+
+    snapshot: Snapshot
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LessonAnswered:
+    """The greedy reply to an `AskLesson`."""
+
+    snapshot: Snapshot
+    number: int
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Changed:
     """Something else changed (a passed-over prompt, a fresh conversation, a setting)."""
 
@@ -323,6 +388,10 @@ Event = (
     | Withdrawn
     | Saved
     | Answered
+    | Reviewed
+    | Quizzed
+    | Ledger
+    | LessonAnswered
     | Changed
     | Notice
     | Failed

@@ -6,17 +6,21 @@ taking back, are in `folding`.
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
+from theta_tui.asking import Asker
 from theta_tui.config import Settings
 from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
 from theta_tui.folding import never as _never
+from theta_tui.lessons import ledger
 from theta_tui.lessons.journal import Entry
+from theta_tui.lessons.ledger import Standing
 from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import (
     CANDIDATES,
@@ -24,6 +28,7 @@ from theta_tui.lessons.records import (
     Candidate,
     Exchange,
     Failure,
+    Finding,
     Kind,
     Learned,
     Outcome,
@@ -62,6 +67,7 @@ class Teacher:
         self.fold = Fold(record, self._learn)
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
+        self.asker = Asker(record, self._recall)
 
     @property
     def settings(self) -> Settings:
@@ -291,10 +297,12 @@ class Teacher:
         def tell(at: int, of: int) -> None:
             on_stage(f"{words}: learning again {at} of {of}")
 
+        self.asker.settle()
         try:
             self.fold.change(change, tell, cancelled)
         except Abandoned:
             return None
+        self.asker.moved()
         lesson = self.record.story.lesson(change.of)
         if isinstance(change, Restore):
             return self.record.restored(lesson)
@@ -312,6 +320,7 @@ class Teacher:
         """Journal, learn, journal the outcome. What goes wrong leaves the model as it was and is journalled."""
         # Refuses what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply)
+        self.asker.settle()
         before = self.learner.snapshot()
         entry = self.record.append(exchange)
         lesson = self.record.story.lesson(entry.seq)
@@ -333,7 +342,27 @@ class Teacher:
         if exchange.prompt_id is not None:
             self.record.keep(None)
         self.record.write_context()
+        self.asker.moved()
+        self._tell_what_it_changed(lesson, outcome)
         return outcome
+
+    def _tell_what_it_changed(self, lesson: Lesson, outcome: Outcome) -> None:
+        """An answer that another one replaces is named, unless the person just corrected it; so is too much drift."""
+        story = self.record.story
+        if not lesson.moves:
+            return
+        replaced = [
+            other.number for other in ledger.superseded_by(story, lesson) if other.seq != lesson.exchange.replaces
+        ]
+        if replaced:
+            self.record.notices.append(
+                f"#{lesson.number} replaces the earlier answer to '{_short(lesson.exchange.prompt)}' "
+                f"({ledger.named(replaced)})"
+            )
+        budget, drift = self.settings.drift_budget, outcome.drift
+        earlier = ledger.drifts(story, 2)[:-1]
+        if drift is not None and budget and drift > budget and not (earlier and earlier[-1] > budget):
+            self.asker.warn(f"#{lesson.number} took the drift to {drift:.3g} nats a token, over {budget:g}")
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """A lesson that could not be learned counts as never begun; one that was abandoned on leaving is learned at
@@ -370,6 +399,53 @@ class Teacher:
         self.fold.memory.taught()
         self.fold.memory.remember(seq, before)
 
+    # --- asking again ---
+
+    def idle(self) -> Iterator[None]:
+        """What is worth doing while nobody asks for anything, in slices of some ten milliseconds: a yield after each.
+
+        It may be left between any two, and is begun anew whenever there is time; ends at once where nothing is to do.
+        """
+        yield from self.asker.slices()
+
+    def quiz(
+        self, progress: Callable[[int], None] | None = None, should_stop: Callable[[], bool] = _never
+    ) -> list[Standing]:
+        """Ask every live lesson, journal what was found, and say how each lesson that was ever taught stands.
+
+        `progress` is told how many are left.
+        """
+        for _ in self.asker.quiz():
+            if progress:
+                progress(self.asker.left)
+            if should_stop():
+                break
+        return self.asker.standings()
+
+    def review(self, seconds: float) -> None:
+        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
+        begun = time.monotonic()
+        for _ in self.asker.slices():
+            if time.monotonic() - begun >= seconds:
+                break
+
+    def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
+        """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
+        lessons = self.record.story.lessons
+        if not 1 <= number <= len(lessons):
+            raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
+        return self.ask(lessons[number - 1].exchange.prompt, with_context=False, cancelled=cancelled)
+
+    def _recall(self, lesson: Lesson) -> Finding:
+        """Ask one lesson, alone; one forward pass. What this model cannot take in it cannot say."""
+        from theta_tui.mind import recall
+
+        try:
+            found = recall.score(self.model, (), lesson.exchange.prompt, lesson.exchange.reply)
+        except TeachError:
+            return Finding(lesson.seq, 0.0, False)
+        return Finding(lesson.seq, found.p, found.says)
+
     # --- saving and taking along ---
 
     def export(self, kind: str, path: Path) -> Exported:
@@ -384,6 +460,8 @@ class Teacher:
         return self.fold.save()
 
     def close(self) -> None:
+        with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
+            self.asker.settle()
         self.record.close()
 
     # --- small things ---

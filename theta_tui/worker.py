@@ -11,7 +11,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,18 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui import config
 from theta_tui.errors import ThetaError
+from theta_tui.idle import IdleRunner
+from theta_tui.lessons import ledger
+from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.protocol import (
+    DRIFTS_SHOWN,
+    LESSON_TEXT,
+    LESSONS_SHOWN,
     LOSSES_SHOWN,
     TURNS_SHOWN,
     Answered,
     Ask,
+    AskLesson,
     Cancel,
     Cancelled,
     Changed,
@@ -35,6 +42,8 @@ from theta_tui.protocol import (
     Export,
     Failed,
     Learning,
+    Ledger,
+    LessonAnswered,
     Loading,
     NewConversation,
     Notice,
@@ -43,12 +52,16 @@ from theta_tui.protocol import (
     Pick,
     Propose,
     Proposed,
+    Quiz,
+    Quizzed,
     Ready,
     Redo,
     Redone,
     Regenerate,
+    Reviewed,
     Save,
     Saved,
+    ShowLessons,
     Snapshot,
     Streaming,
     Taught,
@@ -70,6 +83,8 @@ ABANDON_SECONDS = 2.0
 """How long a lesson may still run once leaving was asked for."""
 IDLE_SECONDS = 1.0
 """Between two looks at the clock while nothing is to do."""
+IDLE_AFTER = 2.0
+"""How long after a command idle work begins: a person who is quicker than this is not kept waiting at all."""
 
 log = logging.getLogger("theta")
 
@@ -100,6 +115,9 @@ class Worker:
         self._reported = 0.0
         self._ready_at = 0.0
         self._save_failed_at: tuple[int, int] | None = None
+        self._idle = IdleRunner(IDLE_AFTER)
+        self._quiz: Iterator[None] | None = None
+        self._tallied: tuple[tuple[int, int], Tally] | None = None
 
     # --- called from outside ---
 
@@ -157,9 +175,10 @@ class Worker:
     def _serve(self) -> None:
         while self._stopping_since is None:
             try:
-                queued = self._queue.get(timeout=IDLE_SECONDS)
+                queued = self._queue.get(timeout=IDLE_SECONDS if self._quiz is None else 0)
             except queue.Empty:
                 self._save_if_due()
+                self._use_idle_time()
                 continue
             if queued.command is None or self._stopping_since is not None:
                 break
@@ -171,6 +190,39 @@ class Worker:
                 self._fail(error, type(queued.command).__name__)
             self._pass_notices_on()
             self._save_if_due()
+            self._idle.busy()
+
+    def _use_idle_time(self) -> None:
+        """A quiz that was asked for, or what the teacher has to do; both make way for a command after any slice."""
+        teacher, quiz = self._teacher, self._quiz
+        assert teacher is not None
+        if quiz is None and not (teacher.settings.idle and self._idle.wanted):
+            return
+        changes, finished = teacher.asker.changes, True
+        work = quiz if quiz is not None else teacher.idle()
+        try:
+            finished = self._idle.run(work, self._has_something_to_do, self._slice_done)
+        except Exception as error:
+            self._fail(error, "idle")
+        self._quiz = quiz if not finished else None
+        self._rest()
+        if quiz is not None and finished:
+            self._report(Quizzed(self._snapshot()))
+        elif teacher.asker.changes != changes:
+            self._report(Reviewed(self._snapshot()))
+        self._pass_notices_on()
+
+    def _slice_done(self) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        self._pass_notices_on()
+        if self._due():
+            left = teacher.asker.left
+            self._activity = f"asking again, {left} left" if left else self._activity
+            self._report(Reviewed(self._snapshot(), left))
+
+    def _has_something_to_do(self) -> bool:
+        return not self._queue.empty() or self._stopping_since is not None
 
     def _close(self) -> None:
         teacher = self._teacher
@@ -237,6 +289,16 @@ class Worker:
                 self._report(Answered(self._snapshot(), prompt, answer.reply))
             case Export(kind=kind, path=path):
                 self._export(kind, path)
+            case ShowLessons():
+                rows = teacher.asker.standings()[-LESSONS_SHOWN:]
+                self._report(Ledger(self._snapshot(), tuple(map(_shortened, rows))))
+            case Quiz():
+                self._quiz = teacher.asker.quiz()
+            case AskLesson(number=number):
+                self._state("proposing", "answering")
+                answer = teacher.ask_lesson(number, cancelled=lambda: self._is_cancelled(queued.number))
+                self._rest()
+                self._report(LessonAnswered(self._snapshot(), number, answer.reply))
             case Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -302,7 +364,9 @@ class Worker:
         name = name.strip().replace("-", "_")
         config.persist(teacher.settings.home, name, getattr(teacher.settings, name))
         self._rest()
-        self._report(Notice(self._snapshot(), f"{name} is {getattr(teacher.settings, name)} now"))
+        now = getattr(teacher.settings, name)
+        words = ("on" if now else "off") if isinstance(now, bool) else now
+        self._report(Notice(self._snapshot(), f"{name} is {words} now"))
 
     def _export(self, kind: str, path: str) -> None:
         teacher = self._teacher
@@ -411,7 +475,24 @@ class Worker:
             unsaved=teacher.unsaved,
             read_only=teacher.record.read_only,
             redo=story.undone is not None,
+            offered=ledger.offered(last) if last else None,
+            tally=self._tally(teacher),
+            drifts=ledger.drifts(story, DRIFTS_SHOWN),
+            drift_budget=teacher.settings.drift_budget,
+            alarm=teacher.asker.alarm,
         )
         if not teacher.loaded:
             return state
         return replace(state, parameters=teacher.model.parameters, device=teacher.model.device)
+
+    def _tally(self, teacher: Teacher) -> Tally:
+        """How many lessons hold: counted when something changed, not with every token of a reply."""
+        key = (teacher.record.journal.last_seq, teacher.asker.changes)
+        if self._tallied is None or self._tallied[0] != key:
+            self._tallied = key, teacher.asker.tally()
+        return self._tallied[1]
+
+
+def _shortened(row: Standing) -> Standing:
+    offered = row.offered[:LESSON_TEXT] if row.offered is not None else None
+    return replace(row, prompt=row.prompt[:LESSON_TEXT], reply=row.reply[:LESSON_TEXT], offered=offered)

@@ -108,8 +108,11 @@ def test_json_has_the_promised_fields(theta: Theta) -> None:
     }  # fmt: skip
     assert set(theta("ask", "hello", "--json").json) == {"schema", "prompt", "reply", "logprob", "seconds"}
     assert len(theta("history", "--json").json["turns"]) == 1
-    assert theta("lessons", "--json").json["lessons"][0]["state"] == "pick"
-    assert theta("stats", "--json").json["lessons"] == 1
+    listed = theta("lessons", "--json").json
+    assert (listed["lessons"][0]["kind"], listed["lessons"][0]["state"]) == ("pick", "kept")
+    assert (listed["live"], listed["kept"], listed["lost"]) == (1, 1, 0)
+    figures = theta("stats", "--json").json
+    assert (figures["lessons"], figures["kept"], figures["drift"], figures["drift_budget"]) == (1, 1, None, 0.05)
     assert theta("undo", "--json").json["undone"] == 1
     assert theta("new", "--json").json["turns_before"] == 0
 
@@ -350,6 +353,40 @@ def test_a_long_prompt_is_cut_with_notice_and_a_long_reply_refused(theta: Theta,
     refused = theta("teach", "word " * 3000)
     assert refused.code == 1
     assert files(home) == before
+
+
+def test_a_quiz_asks_every_live_lesson_and_lessons_and_stats_know_it_afterwards(theta: Theta) -> None:
+    theta("teach", "--for", "Where is Quill?", "Quill is at home.")
+    theta("teach", "--for", "Who made you?", "Nobody did.")
+    again = theta("teach", "--for", "who made you", "Dakota made me.", "--show-learning-info")
+    assert "#3 replaces the earlier answer to 'who made you' (#2)" in again.err
+    assert "says it  " in again.out
+    assert "kept " in again.out
+    asked = theta("quiz", "--json").json
+    assert [row["lesson"] for row in asked["lessons"]] == [1, 3]
+    assert asked["live"] == asked["kept"] + asked["fading"] + asked["lost"] == 2
+    for row in asked["lessons"]:
+        said = theta("ask", "--no-context", row["prompt"]).out.strip()
+        assert row["says"] == (said == row["reply"])
+        assert (row["state"] == "lost") == (not row["says"])
+    listed = theta("lessons", "--json").json
+    assert [row["state"] for row in listed["lessons"]][1] == "superseded"
+    assert [listed["lessons"][at]["p_now"] for at in (0, 2)] == [row["p_now"] for row in asked["lessons"]]
+    assert theta("stats", "--json").json["not_asked_since"] == 0
+    assert theta("lessons").lines[-1].startswith(f"kept {asked['kept']}/2")
+    assert theta("quiz").lines[-1].startswith(f"kept {asked['kept']}/2")
+
+
+def test_a_quiz_with_nothing_taught_says_so(theta: Theta) -> None:
+    assert theta("quiz").out.startswith("no lessons yet")
+
+
+def test_the_plain_loop_tells_what_a_lesson_did_and_what_is_kept(theta: Theta) -> None:
+    said = theta("chat", "--plain", "--show-learning-info", stdin="who are you?\nI am Theta.\n/quiz\n/lessons\nquit\n")
+    assert said.code == 0
+    assert "says now I am Theta." in said.out
+    assert said.out.count("kept 1/1") == 3
+    assert "losses   " in said.out
 
 
 def test_doctor_shows_what_is_learned(theta: Theta) -> None:

@@ -16,7 +16,7 @@ from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, wei
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
 from theta_tui.foundation import documents
-from theta_tui.lessons.records import Failure, Learned, Outcome
+from theta_tui.lessons.records import Asked, Failure, Learned, Outcome
 from theta_tui.mind.learner import Abandoned, Learner
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -448,3 +448,61 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
         begin()
     [document] = documents.read(settings.home / "journal.jsonl")
     assert [text for _, text in document.turns] == list(PAIRS[0])
+
+
+def test_asking_again_finds_what_was_taught_and_moves_nothing(start: Open) -> None:
+    teacher = start()
+    for prompt, reply in PAIRS:
+        answer(teacher, prompt, reply)
+    before = state(teacher)
+    rows = teacher.quiz()
+    assert same(before, teacher)
+    for row in rows:
+        assert row.fresh
+        assert row.says == (teacher.ask(row.prompt, with_context=False).reply == row.reply)
+    asked = [entry for entry in teacher.record.journal.entries if isinstance(entry.record, Asked)]
+    assert len(asked) == 1
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    assert [row.p_now for row in again.asker.standings()] == [row.p_now for row in rows]
+    assert list(again.idle()) == [], "nothing was taught since"
+    again.close()
+
+
+def test_undo_brings_back_what_was_known_before_too(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    answer(teacher, *PAIRS[1])
+    teacher.quiz()
+    known = teacher.asker.standings()
+    answer(teacher, *PAIRS[2])
+    for _ in teacher.idle():
+        pass
+    teacher.undo()
+    assert teacher.asker.standings()[:2] == known
+    assert teacher.asker.alarm is None
+    teacher.close()
+
+
+def test_an_answer_that_is_replaced_is_named_but_not_where_the_person_just_corrected_it(start: Open) -> None:
+    teacher = start()
+    answer(teacher, "and you?", "I am fine")
+    teacher.correct_last("so am I")
+    assert not [notice for notice in teacher.record.take_notices() if "replaces" in notice]
+    answer(teacher, "And you", "yes yes")
+    assert teacher.record.take_notices() == ["#3 replaces the earlier answer to 'And you' (#2)"]
+    teacher.close()
+
+
+def test_a_lesson_over_the_drift_budget_is_told_once(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = start()
+    made = Teacher._outcome
+    drift = {1: 0.01, 2: 0.06, 3: 0.07}
+    monkeypatch.setattr(Teacher, "_outcome", lambda *of: replace(made(*of), drift=drift[of[1].number]))
+    told = []
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+        told.append([notice for notice in teacher.record.take_notices() if "drift" in notice])
+    assert told == [[], ["#2 took the drift to 0.06 nats a token, over 0.05; undo takes back #2"], []]
+    teacher.close()

@@ -23,6 +23,7 @@ def loaded_after(code: str) -> set[str]:
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
         "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",
+        "theta_tui.lessons.ledger", "theta_tui.asking", "theta_tui.idle",
         "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.mind.lora", "theta_tui.export",
         "theta_tui.batch", "theta_tui.foundation.documents",
         "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +16,13 @@ from theta_tui.errors import HomeError, JournalError
 from theta_tui.lessons import codec
 from theta_tui.lessons.journal import Journal
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Candidate,
     Exchange,
     Failure,
+    Finding,
     Fresh,
     Learned,
     Outcome,
@@ -71,6 +74,19 @@ def test_how_a_home_learns_comes_back_and_an_older_record_says_whole(tmp_path: P
     older, newer = written(tmp_path / "j", records).splitlines()
     assert (b"lora" in older, b'"lora":16' in newer) == (False, True)
     assert [entry.record for entry in Journal.read(tmp_path / "j").entries] == records
+
+
+def test_what_asking_again_found_comes_back_as_it_was_and_an_outcome_with_its_drift(tmp_path: Path) -> None:
+    records = [
+        Learned(1, replace(outcome(), drift=0.003), "torch 2"),
+        Asked((Finding(2, 0.97, True), Finding(5, 0.001, False))),
+    ]
+    written(tmp_path / "j", records)
+    assert [entry.record for entry in Journal.open(tmp_path / "j").entries] == records
+    assert b'"drift"' not in codec.encode(1, 0.0, Learned(1, outcome(), "torch 2"))
+    line = codec.encode(1, 0.0, Asked((Finding(2, float("nan"), False),)))
+    (found,) = codec.decode(line)[2].results  # type: ignore[union-attr]
+    assert found.p != found.p
 
 
 def test_appending_goes_on_where_it_left_off(tmp_path: Path) -> None:

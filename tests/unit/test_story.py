@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 from theta_tui.lessons.journal import Entry
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Exchange,
     Failure,
+    Finding,
     Fresh,
     Learned,
     Outcome,
@@ -58,7 +60,18 @@ def step_by_step(records: list[Record]) -> Story:
 
 def told(story: Story) -> dict[str, Any]:
     """All that a story says."""
-    names = ("begin", "rebuilt", "turns", "lessons", "dialogue", "live", "last", "step", "withdrawn", "undone")
+    names = (
+        "begin",
+        "rebuilt",
+        "turns",
+        "lessons",
+        "dialogue",
+        "live",
+        "last",
+        "step",
+        "withdrawn",
+        "undone",
+    )
     return {name: getattr(story, name) for name in names} | {"losses": story.losses(50)}
 
 
@@ -70,7 +83,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
     records: list[Record] = []
     for at in range(1, count + 1):
         any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
-        what = draw(st.sampled_from("eeeeelllwwwrrrfbxgn"))
+        what = draw(st.sampled_from("eeeeelllwwwrrrfbxgnaa"))
         match what:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
@@ -92,6 +105,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 tried = draw(st.lists(where, unique=True, max_size=6))
                 results = tuple((seq, outcome(steps=100 + seq)) for seq in sorted(tried))
                 records.append(Rebuilt(f"model {at}", "f", "1", "n", {"name": "other"}, results))
+            case "a":
+                records.append(Asked((Finding(any_seq, at / MOST, at % 2 == 0),)))
             case "g":
                 records.append(Begin("default", "f" * 16, "0.1.0"))
     return records
@@ -104,7 +119,8 @@ def test_a_story_told_record_by_record_is_the_story_told_at_once(records: list[R
     all_entries = entries(records)
     for upto, entry in enumerate(all_entries, 1):
         story.add(entry)
-        assert told(story) == told(Story.of(all_entries[:upto]))
+        at_once = Story.of(all_entries[:upto])
+        assert (told(story), story.refolded) == (told(at_once), at_once.refolded)
 
 
 @given(journals())
@@ -117,7 +133,8 @@ def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Reco
     never = Story.of(kept)
 
     def plain(lesson: Lesson) -> Lesson:
-        return replace(lesson, number=0, outcome=replace(lesson.outcome, lesson=0) if lesson.outcome else None)
+        done = replace(lesson.outcome, lesson=0) if lesson.outcome else None
+        return replace(lesson, number=0, outcome=done, asked=[])
 
     def shown(one: Story) -> list[Any]:
         return [replace(turn, outcome=replace(turn.outcome, lesson=0) if turn.outcome else None) for turn in one.turns]
@@ -194,3 +211,15 @@ def test_a_rebuild_gives_every_lesson_its_new_outcome_recipe_and_machine_and_the
     assert story.turns[0].outcome == first.outcome
     assert (second.recipe, second.outcome) == ({"name": "default"}, None)
     assert story.step == 9
+
+
+def test_what_asking_found_counts_only_of_the_lessons_that_the_model_had_then() -> None:
+    def found(*later: Record) -> list[float]:
+        base: list[Record] = [said("a"), Learned(1, outcome(), "m"), said("b"), Learned(3, outcome(), "m")]
+        return [one.p for one in step_by_step([*base, *later]).lessons[0].asked]
+
+    first, second = Asked((Finding(1, 0.5, True),)), Asked((Finding(1, 0.25, True),))
+    assert found(first, Withdraw(3)) == []
+    assert found(first, Withdraw(3), second) == [0.25]
+    assert found(first, Withdraw(3), second, Restore(3)) == [0.5]
+    assert found(first, Rebuilt("m", "f", "1", "n", {}, ())) == []

@@ -12,13 +12,16 @@ from typing import Any, TypeVar
 import pytest
 
 from theta_tui import protocol
+from theta_tui.asking import Asker
 from theta_tui.config import Settings
 from theta_tui.errors import HomeBusyError, TeachError
 from theta_tui.export import Exported, export_trl
-from theta_tui.lessons.records import Candidate, Exchange, Learned, Outcome, Pending
+from theta_tui.idle import IdleRunner
+from theta_tui.lessons.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
 from theta_tui.lessons.story import Lesson
 from theta_tui.protocol import Event
 from theta_tui.record import HomeRecord
+from theta_tui.teacher import Answer
 from theta_tui.worker import Worker
 
 E = TypeVar("E", bound=Event)
@@ -54,6 +57,26 @@ class FakeTeacher:
         self.hold = threading.Event()
         self.hold.set()
         self.broken: Exception | None = None
+        self.asker = Asker(record, self.score)
+        self.p = 0.9
+        self.asking = threading.Event()
+        """Set once a lesson is being asked."""
+        self.answer = threading.Event()
+        self.answer.set()
+
+    def score(self, lesson: Lesson) -> Finding:
+        self.asking.set()
+        assert self.answer.wait(PATIENCE)
+        if self.p < 0:
+            raise RuntimeError("no memory")
+        return Finding(lesson.seq, self.p, self.p > 0.5)
+
+    def idle(self) -> Iterator[None]:
+        yield from self.asker.slices()
+
+    def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
+        prompt = self.record.story.lessons[number - 1].exchange.prompt
+        return Answer(prompt, f"what I say to {prompt}", -1.0, 0.1)
 
     @property
     def pending(self) -> Pending | None:
@@ -94,6 +117,7 @@ class FakeTeacher:
         outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
         self.record.append(Learned(seq, outcome, "m"))
         self.record.keep(None)
+        self.asker.moved()
         return outcome
 
     def _change(self, lesson: Lesson, write: Callable[[Lesson], Lesson], stage: Any, cancelled: Any) -> Lesson | None:
@@ -356,3 +380,92 @@ def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_w
     assert desk.teacher.record.journal.last_seq == records
     desk.worker.send(protocol.WithdrawLesson(1))
     desk.wait(protocol.Withdrawn)
+
+
+def teach(desk: Desk, *prompts: str) -> None:
+    """Pick the first reply to each prompt."""
+    for prompt in prompts:
+        asked = sum(isinstance(event, protocol.Proposed) for event in desk.events)
+        desk.worker.send(protocol.Propose(prompt))
+        desk.wait(protocol.Proposed, asked + 1)
+        desk.worker.send(protocol.Pick("id", 1))
+        desk.wait(protocol.Taught, asked + 1)
+
+
+@pytest.fixture
+def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A worker that begins idle work at once, on mains."""
+    monkeypatch.setattr("theta_tui.worker.IDLE_SECONDS", 0.001)
+    desk.worker._idle = IdleRunner(0.0, on_battery=lambda: False)
+    return desk
+
+
+def test_with_nothing_to_do_it_asks_again_and_tells_what_is_kept(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.teacher.p = 0.05
+    teach(idle_desk, "one", "two")
+    tally = idle_desk.wait(protocol.Reviewed).snapshot.tally
+    assert (tally.live, tally.kept, tally.stale) == (2, 1, 0)
+    assert "cost 1 other (#1)" in idle_desk.wait(protocol.Notice).text
+    assert idle_desk.events[-1].snapshot.alarm == "teaching #2 cost 1 other (#1)"
+
+
+def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.worker._idle.after = PATIENCE
+    teach(idle_desk, "one", "two", "three")
+    idle_desk.teacher.answer.clear()
+    idle_desk.worker._idle.after = 0.0
+    assert idle_desk.teacher.asking.wait(PATIENCE)
+    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.teacher.answer.set()
+    shown = idle_desk.wait(protocol.Ledger)
+    assert [row.fresh for row in shown.standings].count(False) == 1, "one was asked, and the newest needed no asking"
+    assert idle_desk.wait(protocol.Reviewed, 2).snapshot.tally.stale == 0, "and then it goes on"
+
+
+def test_idle_work_can_be_switched_off(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.worker.send(protocol.Configure("idle", "off"))
+    assert idle_desk.wait(protocol.Notice).text == "idle is off now"
+    teach(idle_desk, "one", "two")
+    idle_desk.worker.send(protocol.ShowLessons())
+    assert [row.fresh for row in idle_desk.wait(protocol.Ledger).standings] == [False, True]
+    assert not idle_desk.teacher.asking.is_set()
+
+
+def test_idle_work_that_breaks_is_told_once_and_commands_still_work(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.worker._idle.after = PATIENCE
+    teach(idle_desk, "one", "two")
+    idle_desk.teacher.p = -1.0
+    idle_desk.worker._idle.after = 0.0
+    assert "no memory" in idle_desk.wait(protocol.Failed).message
+    idle_desk.teacher.p = 0.9
+    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.wait(protocol.Ledger)
+    assert idle_desk.wait(protocol.Reviewed).snapshot.tally.stale == 0
+    assert sum(isinstance(event, protocol.Failed) for event in idle_desk.events) == 1
+
+
+def test_a_quiz_asks_everything_whatever_the_setting_and_other_commands_are_served_in_between(desk: Desk) -> None:
+    desk.start()
+    desk.worker.send(protocol.Configure("idle", "off"))
+    teach(desk, "one", "two")
+    desk.teacher.answer.clear()
+    desk.worker.send(protocol.Quiz())
+    assert desk.teacher.asking.wait(PATIENCE)
+    desk.worker.send(protocol.AskLesson(2))
+    desk.teacher.answer.set()
+    assert desk.wait(protocol.LessonAnswered).reply == "what I say to two"
+    assert desk.wait(protocol.Quizzed).snapshot.tally.words == "kept 2/2"
+    kinds = [type(event) for event in desk.events]
+    assert kinds.index(protocol.LessonAnswered) < kinds.index(protocol.Quizzed)
+
+
+def test_long_lessons_are_cut_on_their_way_to_the_screen(desk: Desk) -> None:
+    desk.start()
+    teach(desk, "x" * 5000)
+    desk.worker.send(protocol.ShowLessons())
+    (row,) = desk.wait(protocol.Ledger).standings
+    assert (len(row.prompt), row.offered) == (protocol.LESSON_TEXT, "reply 1")

@@ -16,11 +16,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Candidate,
     Exchange,
     Failure,
+    Finding,
     Fresh,
     Learned,
     Outcome,
@@ -44,6 +46,7 @@ _TYPES: dict[str, type] = {
     "fresh": Fresh,
     "brought": Brought,
     "failure": Failure,
+    "asked": Asked,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _HEAD = re.compile(rb'\{"seq":(0|[1-9][0-9]{0,17}),"crc":"([0-9a-f]{8})",')
@@ -193,5 +196,7 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
         values["outcomes"] = tuple((int(seq), outcome_from(outcome)) for seq, outcome in values["outcomes"])
     elif cls is Brought:
         values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
+    elif cls is Asked:
+        values["results"] = tuple(Finding(int(seq), _number(p), bool(says)) for seq, p, says in values["results"])
     record: Record = cls(**values)
     return record

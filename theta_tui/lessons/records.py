@@ -8,7 +8,7 @@ to repeat the lesson exactly, because the outcome holds how many steps were take
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["pick", "correction", "none"]
 TurnKind = Literal["pick", "correction", "brought"]
@@ -44,6 +44,7 @@ class Outcome:
 
     `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
     count since the home began. `learned` says that the model now says the reply; `skipped` says why nothing moved.
+    `drift` is how far the model then was from its foundation, in nats a token, where that was measured.
     """
 
     lesson: int
@@ -60,6 +61,7 @@ class Outcome:
     seconds: float
     losses: tuple[float, ...] = ()
     skipped: str | None = None
+    drift: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +177,19 @@ class Failure:
     of: int | None = None
 
 
-Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Fresh | Brought | Failure
+class Finding(NamedTuple):
+    """What asking lesson `seq` (of its exchange) again found: P(reply), asked alone, and whether the model says it."""
+
+    seq: int
+    p: float
+    says: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Lessons were asked again, of the model as the records before this one make it. Nothing moved."""
+
+    results: tuple[Finding, ...]
+
+
+Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Fresh | Brought | Failure | Asked

@@ -13,6 +13,7 @@ from typing import Any
 
 from theta_tui.lessons.journal import Entry
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Exchange,
@@ -26,8 +27,21 @@ from theta_tui.lessons.records import (
     Withdraw,
 )
 
+ASKINGS_KEPT = 8
+"""Results kept of one lesson: the newest is what counts, the others are gone back to when lessons are withdrawn."""
+
 Dialogue = tuple[tuple[str, str], ...]
 """(prompt, reply) turns, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How well the model knew a lesson when record `seq` was written, at Unix time `at`."""
+
+    seq: int
+    at: float
+    p: float
+    says: bool
 
 
 @dataclass(slots=True)
@@ -35,7 +49,7 @@ class Lesson:
     """A pick or a correction. `context` is the conversation that stood before it when it was taught.
 
     `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why nothing moved,
-    where it could not be learned.
+    where it could not be learned. `asked` is what asking it again found, newest last.
     """
 
     number: int
@@ -48,6 +62,7 @@ class Lesson:
     withdrawn: bool = False
     failed: str | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
+    asked: list[Measured] = field(default_factory=list)
 
     @property
     def moves(self) -> bool:
@@ -65,6 +80,9 @@ class Story:
         """The seq of the last rebuild; 0 where there was none."""
         self.turns: list[Turn] = []
         self.lessons: list[Lesson] = []
+        self.refolded = 0
+        """The newest withdrawal, or return, of a lesson before the last one: the lessons since are learned again, and
+        what they left then is not what they leave now."""
         self._by_seq: dict[int, Lesson] = {}
         self._replaced: dict[int, Turn] = {}
         self._entries: list[Entry] = []
@@ -73,8 +91,11 @@ class Story:
     def of(cls, entries: Sequence[Entry]) -> Story:
         story = cls()
         story._entries = list(entries)
-        gone = withdrawn(entries)
+        gone, then = withdrawn(entries), set[int]()
         for entry in entries:
+            _take_back(entry, then)
+            if isinstance(entry.record, Asked) and then != {seq for seq in gone if seq <= entry.seq}:
+                continue  # the model that was asked had learned other lessons than this story's has up to there
             story._step(entry, withdrawn=entry.seq in gone)
         return story
 
@@ -98,6 +119,8 @@ class Story:
                 self._learned(learned.of, learned.outcome, learned.machine)
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
+            case Withdraw(of=of) | Restore(of=of) if self.live and self.live[-1].seq > of:
+                self.refolded = entry.seq
             case Fresh():
                 self._begin_conversation([])
             case Brought(turns=turns):
@@ -105,6 +128,12 @@ class Story:
             case Failure(message=message, of=int(of)) if of in self._by_seq:
                 self._by_seq[of].failed = message
                 self._drop_turn(of)
+            case Asked(results=results):
+                for seq, p, says in results:
+                    if seq in self._by_seq:
+                        found = self._by_seq[seq].asked
+                        found.append(Measured(entry.seq, entry.at, p, says))
+                        del found[:-ASKINGS_KEPT]
 
     @property
     def dialogue(self) -> Dialogue:
@@ -202,7 +231,9 @@ class Story:
 
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
         self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version, rebuilt.lora)
-        self.rebuilt = seq
+        self.rebuilt, self.refolded = seq, 0
+        for lesson in self.lessons:
+            lesson.asked.clear()
         for of, outcome in rebuilt.outcomes:
             if of in self._by_seq:
                 lesson = self._by_seq[of]
@@ -233,9 +264,13 @@ def withdrawn(entries: Sequence[Entry]) -> set[int]:
     """The seqs of the exchanges that are taken back once all of `entries` are read."""
     gone: set[int] = set()
     for entry in entries:
-        match entry.record:
-            case Withdraw(of=of) if of < entry.seq:
-                gone.add(of)
-            case Restore(of=of):
-                gone.discard(of)
+        _take_back(entry, gone)
     return gone
+
+
+def _take_back(entry: Entry, gone: set[int]) -> None:
+    match entry.record:
+        case Withdraw(of=of) if of < entry.seq:
+            gone.add(of)
+        case Restore(of=of):
+            gone.discard(of)

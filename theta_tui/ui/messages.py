@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
-from theta_tui.protocol import Event, Learning, Loading, Streaming
+from theta_tui.protocol import Event, Learning, Loading, Reviewed, Streaming
 
 
 class WorkerEvent(Message):
@@ -18,7 +18,7 @@ class WorkerEvent(Message):
         return (
             isinstance(message, WorkerEvent)
             and type(message.event) is type(self.event)
-            and isinstance(self.event, (Streaming, Learning, Loading))
+            and isinstance(self.event, (Streaming, Learning, Loading, Reviewed))
         )
 
 

@@ -24,6 +24,8 @@ VERBS = (
     Verb("withdraw", "N", "take lesson N out"),
     Verb("regen", "", "offer five other replies"),
     Verb("ask", "TEXT", "its own reply; changes nothing"),
+    Verb("lessons", "", "what was taught, and whether it holds"),
+    Verb("quiz", "", "ask every lesson again"),
     Verb("stats", "", "what it has learned so far"),
     Verb("save", "", "write a checkpoint now"),
     Verb("export", "hf|trl PATH", "take the model or the lessons along"),
@@ -34,7 +36,7 @@ VERBS = (
     Verb("help", "", "keys and commands"),
     Verb("quit", "", "save and leave"),
 )
-ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new"}
+ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new", "ledger": "lessons"}
 EXPORTS = ("hf", "trl")
 _BY_NAME = {verb.name: verb for verb in VERBS}
 

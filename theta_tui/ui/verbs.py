@@ -55,7 +55,7 @@ class Verbs:
             case "ask":
                 screen.send(p.Ask(screen.cleaned(argument)))
             case "withdraw":
-                return self._withdraw(int(argument))
+                return self.withdraw(int(argument))
             case "export":
                 kind, path = argument.split(None, 1)
                 screen.send(p.Export(kind, path))
@@ -65,6 +65,10 @@ class Verbs:
                 return self._theme(argument)
             case "new":
                 screen.send(p.NewConversation())
+            case "lessons":
+                screen.action_lessons()
+            case "quiz":
+                screen.send(p.Quiz())
             case "stats":
                 screen.app.push_screen(StatsScreen(screen.state, screen.clock))
             case "help":
@@ -85,7 +89,8 @@ class Verbs:
         getattr(screen, f"action_{action}")()
         return True
 
-    def _withdraw(self, number: int) -> bool:
+    def withdraw(self, number: int) -> bool:
+        """Take lesson `number` out; whether that was asked for."""
         screen = self.screen
         if screen.state.mode not in {"idle", "choosing"} or screen.state.snapshot.read_only:
             screen.tell("no lesson can be taken out now", "warning")

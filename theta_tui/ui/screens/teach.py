@@ -22,6 +22,7 @@ from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.fixing import Fixing
 from theta_tui.ui.safe import Plain
+from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.verbs import Verbs
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -58,6 +59,7 @@ class TeachScreen(Screen[None]):
         self.fixing = Fixing(self)
         self.fresh_until = 0.0
         self.verbs = Verbs(self)
+        self.ledger: LedgerScreen | None = None
         self._composed = False
 
     def compose(self) -> ComposeResult:
@@ -178,6 +180,8 @@ class TeachScreen(Screen[None]):
                 self.tell(f"lesson {number} is withdrawn: {_short(reply)}", "information")
             case p.Saved(asked=asked_for, seconds=seconds):
                 self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
+            case p.Quizzed(snapshot=shot) if self.ledger is None:  # the ledger shows it
+                self.tell(shot.tally.words if shot.tally.live else "nothing was taught yet", "information")
             case p.Notice(text=text):
                 self.tell(text, "information")
             case p.Failed(message=message, fatal=fatal):
@@ -190,6 +194,8 @@ class TeachScreen(Screen[None]):
                 pass
         if before != self.state.mode and self.state.mode in {"idle", "choosing"}:
             self._send_queued()
+        if self.ledger is not None:
+            self.ledger.apply(event)
         self.draw()
 
     def _offer(self) -> None:
@@ -310,6 +316,14 @@ class TeachScreen(Screen[None]):
         """Bring back the lesson that was taken back last."""
         if not self.waiting:
             self.send(p.Redo())
+
+    def action_lessons(self) -> None:
+        """Every lesson, and whether it holds."""
+        self.ledger = LedgerScreen(self.clock, self.send, self.state.snapshot, self.verbs.withdraw)
+        self.app.push_screen(self.ledger, self._ledger_closed)
+
+    def _ledger_closed(self, _: None) -> None:
+        self.ledger = None
 
     def action_copy(self) -> None:
         """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
