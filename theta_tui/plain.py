@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 HELP = """type a message; pick a reply with 1 to 5, or type a better one
 /regen  five other replies       /none   none of these      /undo  take back the last lesson
 /new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
+s       learn the fact that you stated, where one is offered; the five replies still wait
 quit    save and leave           //text  a message that begins with a slash"""
 
 
@@ -85,12 +86,19 @@ class Conversation:
         while True:
             for item in waiting.candidates:
                 self.call.out(f"{item.index}: {item.text}")
+            stated = waiting.statement
+            if stated is not None:
+                self.call.out(reports.offer_line(stated))
             answer = self._read("[1-5 or type response] > ")
             word = "" if answer is None else answer.strip()
             if answer is None or word.lower() in {"quit", "/quit", "/exit"}:
                 return False
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
                 self._trained(self.teacher.pick(int(word)))
+            elif word in {"s", "/fact"} and stated is not None:
+                self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
+                waiting = self.teacher.record.waiting()
+                continue
             elif not word or word == "/none":
                 self.teacher.pass_over()
                 self.call.out("nothing was learned.")

@@ -52,6 +52,15 @@ class Correct:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Teach the fact that the waiting prompt states, as `prompt` → `reply`; the five replies still wait."""
+
+    prompt_id: str
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class PassOver:
     """None of these: the prompt is dropped and nothing is learned."""
 
@@ -93,7 +102,9 @@ class Cancel:
     """Stop generating. Served at once, whatever the worker is doing; a lesson is not cancelled by it."""
 
 
-Command = Propose | Regenerate | Pick | Correct | PassOver | Undo | NewConversation | Save | Ask | Configure | Cancel
+Command = (
+    Propose | Regenerate | Pick | Correct | State | PassOver | Undo | NewConversation | Save | Ask | Configure | Cancel
+)
 
 # --- state ---
 

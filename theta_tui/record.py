@@ -6,6 +6,7 @@ home's lock; reading takes none and changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from theta_tui.config import Settings
@@ -13,7 +14,7 @@ from theta_tui.errors import HomeError, PromptError
 from theta_tui.home import Home, WriterLock, write_atomically
 from theta_tui.lessons import context, pending
 from theta_tui.lessons.journal import Entry, Journal
-from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Withdraw
+from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
 
 
@@ -95,6 +96,8 @@ class HomeRecord:
         exchange = lesson.exchange
         if self.pending is None and exchange.candidates:
             self.keep(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
+        elif self.pending is not None and exchange.said == self.pending.prompt:
+            self.keep(replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
         self.write_context()
         return lesson
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.console import Invocation
-from theta_tui.lessons.records import Outcome, Turn
+from theta_tui.lessons.records import Outcome, Stated, Turn
 from theta_tui.lessons.story import Lesson
 from theta_tui.record import HomeRecord
 from theta_tui.text import percent
@@ -70,6 +70,7 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "lessons": len(story.live),
         "picks": sum(1 for lesson in story.live if lesson.exchange.kind == "pick"),
         "corrections": sum(1 for lesson in story.live if lesson.exchange.kind == "correction"),
+        "statements": sum(1 for lesson in story.live if lesson.exchange.kind == "statement"),
         "withdrawn": sum(1 for lesson in story.lessons if lesson.withdrawn),
         "turns": len(story.turns),
         "step": outcomes[-1].step if outcomes else 0,
@@ -89,6 +90,11 @@ def figures(record: HomeRecord) -> dict[str, Any]:
 
 def trained_line(outcome: Outcome) -> str:
     return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
+
+
+def offer_line(stated: Stated) -> str:
+    """The fact that a message states, offered below the five replies."""
+    return f's: learn "{stated.prompt}" → "{stated.reply}"'
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

@@ -23,6 +23,7 @@ PICK = [
     _bind("t", "screen.type", "type a better reply", "pick.type"),
     _bind("r", "screen.again", "five other replies", "pick.again"),
     _bind("x", "screen.none", "none of these; learn nothing", "pick.none"),
+    _bind("s", "screen.fact", "learn the fact that was stated", "pick.fact"),
     _bind("u", "screen.undo", "take back the last lesson", "pick.undo"),
     _bind("y", "screen.copy", "copy the marked reply", "pick.copy"),
     _bind("i", "screen.say", "to the composer", "pick.say"),
@@ -63,6 +64,7 @@ IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette"}
 
 KEYBAR = (
     ("pick.1", "pick"),
+    ("pick.fact", "learn"),
     ("edit.teach", "teach"),
     ("edit.leave", "leave"),
     ("edit.newline", "newline"),

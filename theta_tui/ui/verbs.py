@@ -73,9 +73,9 @@ class Verbs:
     def _key(self, verb: str) -> bool:
         """The verbs that are keys too: they apply when the key would."""
         screen = self.screen
-        action = {"undo": "undo", "regen": "again", "save": "save", "copy": "copy"}[verb]
+        action = {"fact": "fact", "undo": "undo", "regen": "again", "save": "save", "copy": "copy"}[verb]
         if not screen.check_action(action, ()):
-            screen.tell(f"there is nothing to {verb} now", "warning")
+            screen.tell("no fact is offered now" if verb == "fact" else f"there is nothing to {verb} now", "warning")
             return False
         getattr(screen, f"action_{action}")()
         return True
