@@ -22,6 +22,7 @@ def loaded_after(code: str) -> set[str]:
     [
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
+        "theta_tui.lessons.statements", "theta_tui.lessons.variants",
         "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.batch", "theta_tui.foundation.documents",
         "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",
     ],
@@ -52,7 +53,7 @@ def test_batch_training_and_the_session_do_without_textual() -> None:
 
 
 def test_the_record_knows_no_model() -> None:
-    loaded = loaded_after("from theta_tui.lessons import journal, context, pending, story")
+    loaded = loaded_after("from theta_tui.lessons import journal, context, pending, statements, story, variants")
     assert not {name for name in loaded if name.startswith(("theta_tui.mind", "theta_tui.ui"))}
 
 

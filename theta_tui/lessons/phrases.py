@@ -106,6 +106,8 @@ def proper(found: list[str], sight: Sight, first: bool) -> bool:
 
 def name(found: list[str], sight: Sight, first: bool) -> bool:
     """A proper name; where the person types without capitals, one or two words that can hardly be anything else."""
+    if any(word.lower() in grammar.DAYS for word in found):
+        return False
     if first:
         return proper(found, sight, first)
     bare = found[1:] if found[0].lower() == "the" and 1 < len(found) <= 4 else found
