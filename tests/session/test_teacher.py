@@ -483,7 +483,7 @@ def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
     assert waiting.statement == Stated("Who is your creator?", "My creator is Dakota.")
     outcome = teacher.state("Who is your creator?", "Dakota.", said=waiting.prompt)
     assert outcome.kind == "statement"
-    assert outcome.learned
+    assert outcome.steps > 1
     assert outcome.p_after > outcome.p_before
     assert teacher.settings.context_path.read_bytes() == context
     assert teacher.pending == replace(waiting, statement=None)
