@@ -68,10 +68,10 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
                 return RuleWords("five replies · one moment")
             if state.snapshot.read_only:
                 return RuleWords("five replies · read-only: nothing can be taught", "warning")
-            if state.result is not None and state.result.skipped is None:  # a fact was learned beside them
-                result = state.result
-                word, tone = ("learned", "success") if result.learned else ("taught", "")
-                return RuleWords(f"{word} · {says(result.p_before, result.p_after)} · five replies", tone)
+            fact = state.result
+            if fact is not None and fact.skipped is None:  # learned beside the replies, which still wait
+                word, tone = ("learned", "success") if fact.learned else ("taught", "")
+                return RuleWords(f"{word} · {says(fact.p_before, fact.p_after)} · five replies", tone)
             return RuleWords("five replies" if in_list else "five replies · tab to pick")
         case _:
             result = state.result
