@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui import protocol as p
 from theta_tui.config import Settings
 from theta_tui.lessons.ledger import Standing, Tally
-from theta_tui.lessons.records import Candidate, Outcome, Pending, Turn
+from theta_tui.lessons.records import Candidate, Outcome, Pending, Stated, Turn
 from theta_tui.ui.clock import Clock
 
 if TYPE_CHECKING:
@@ -167,14 +167,18 @@ class FakeWorker:
         self.post(p.Streaming(prompt, drafts, self.change(phase="proposing", activity="writing", pending=None)))
 
     def propose(
-        self, prompt: str = "how are you today?", texts: Sequence[str] = REPLIES, chances: Sequence[float] = CHANCES
+        self,
+        prompt: str = "how are you today?",
+        texts: Sequence[str] = REPLIES,
+        chances: Sequence[float] = CHANCES,
+        statement: Stated | None = None,
     ) -> Pending:
         self.prompts += 1
         candidates = tuple(
             Candidate(at + 1, text, math.log(chance))
             for at, (text, chance) in enumerate(zip(texts, chances, strict=True))
         )
-        pending = Pending(f"p{self.prompts}", prompt, candidates)
+        pending = Pending(f"p{self.prompts}", prompt, candidates, statement)
         self.post(p.Proposed(self.change(phase="choosing", activity="idle", pending=pending), 0.8))
         return pending
 
@@ -196,6 +200,16 @@ class FakeWorker:
             turns_total=self.shot.turns_total + 1, lessons=number, step=result.step, last=result,
             losses=(*self.shot.losses, *result.losses)[-p.LOSSES_SHOWN :], unsaved=self.shot.unsaved + 1,
         )  # fmt: skip
+        self.post(p.Taught(shot, result))
+        return result
+
+    def stated(self, **changes: Any) -> Outcome:
+        """The fact that the waiting prompt states was learned; the replies still wait, the offer is gone."""
+        waiting = self.shot.pending
+        assert waiting is not None
+        result = outcome(self.shot.lessons + 1, kind="statement", **changes)
+        pending = replace(waiting, statement=None)
+        shot = self.change(phase="choosing", activity="idle", pending=pending, lessons=result.lesson, last=result)
         self.post(p.Taught(shot, result))
         return result
 

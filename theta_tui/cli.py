@@ -13,7 +13,7 @@ import typer
 from theta_tui import __version__, batch
 from theta_tui.bench import command as bench
 from theta_tui.console import Invocation, run, with_options
-from theta_tui.errors import ModelError, TeachError, UsageError
+from theta_tui.errors import ModelError, PromptError, TeachError, UsageError
 from theta_tui.record import HomeRecord, lesson_number
 from theta_tui.text import is_blank
 
@@ -110,6 +110,7 @@ def prompt(call: Invocation, text: Text = None) -> None:
     with _teacher(call) as teacher:
         waiting = teacher.propose(said)
         assert waiting is not None
+        stated = waiting.statement
         if call.json:
             call.emit(
                 prompt_id=waiting.prompt_id,
@@ -117,10 +118,15 @@ def prompt(call: Invocation, text: Text = None) -> None:
                 candidates=[
                     {"index": item.index, "text": item.text, "logprob": item.logprob} for item in waiting.candidates
                 ],
+                statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
             )
         else:
             for item in waiting.candidates:
                 call.out(f"{item.index}: {item.text}")
+            if stated is not None:
+                from theta_tui import reports
+
+                call.out(reports.offer_line(stated))
 
 
 @command("teach")
@@ -136,9 +142,17 @@ def teach(
     prompt_id: Annotated[
         str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
     ] = None,
+    statement: Annotated[
+        bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
+    ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
     """Learn reply N or a better reply for the kept prompt."""
+    if statement:
+        if answer is not None or text is not None or for_prompt is not None:
+            raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
+        _teach_statement(call, prompt_id, show_learning_info)
+        return
     if (answer is None) == (text is None):
         raise UsageError("say which reply: a number from 1 to 5, or the better reply itself (or --text TEXT); not both")
     if answer == "-":
@@ -298,7 +312,12 @@ command("bench")(bench.bench)
 
 @contextmanager
 def _teacher(
-    call: Invocation, *, write: bool = True, needs_prompt: bool = False, prompt_id: str | None = None
+    call: Invocation,
+    *,
+    write: bool = True,
+    needs_prompt: bool = False,
+    needs_statement: bool = False,
+    prompt_id: str | None = None,
 ) -> Iterator[Teacher]:
     """A loaded Teacher, closed afterwards. What cannot be answered is refused before the model is loaded.
 
@@ -309,7 +328,13 @@ def _teacher(
         if write:
             record.require_writable()
         if needs_prompt:
-            record.waiting(prompt_id)
+            waiting = record.waiting(prompt_id)
+            if needs_statement and waiting.statement is None:
+                raise PromptError(
+                    "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
+                    "REPLY",
+                    name="no_statement",
+                )
         from theta_tui.teacher import Teacher
 
         teacher = Teacher(record)
@@ -377,6 +402,14 @@ def _trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool) -
         call.out(reports.trained_line(outcome))
         if info:
             reports.learning_info(call, teacher, outcome)
+
+
+def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:
+    with _teacher(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as teacher:
+        waiting = teacher.record.waiting(prompt_id)
+        assert waiting.statement is not None
+        stated = waiting.statement
+        _trained(call, teacher, teacher.state(stated.prompt, stated.reply, said=waiting.prompt), info)
 
 
 def _teach_lines(call: Invocation, info: bool) -> None:

@@ -17,6 +17,7 @@ from theta_tui.errors import UsageError
 
 CONFIG_NAME = "config.toml"
 DEFAULT_MODEL = "default"
+STATEMENTS_NAME = "statements.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ class Settings:
     """CPU threads for the model; 0 lets PyTorch choose."""
     lock_wait: float = 2.0
     """Seconds to wait for another process to let go of the home."""
+    statements: bool = True
+    """Offer to learn a fact that a message states, beside the conversation."""
     grace: float = 0.4
     """Seconds in which fresh replies ignore digits, so that nothing is taught by accident."""
     idle: bool = True
@@ -114,7 +117,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 CHANGEABLE = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "recipe", "grace", "checkpoint_lessons",
-    "checkpoint_minutes", "idle", "drift_budget", "theme",
+    "checkpoint_minutes", "statements", "idle", "drift_budget", "theme",
 )  # fmt: skip
 """What `/set` may change while Theta runs."""
 
@@ -212,6 +215,13 @@ def persist(home: Path, name: str, value: Any) -> None:
     document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
     document[name] = value
     write_atomically(path, tomlkit.dumps(document).encode())
+
+
+def statement_files(home: Path) -> tuple[Path, Path]:
+    """Where a person's own dictionary of statements may be: beside their config.toml, and in the home."""
+    from platformdirs import user_config_path
+
+    return user_config_path("theta", appauthor=False) / STATEMENTS_NAME, home / STATEMENTS_NAME
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:

@@ -57,6 +57,15 @@ class Correct:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Teach the fact that the waiting prompt states, as `prompt` → `reply`; the five replies still wait."""
+
+    prompt_id: str
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class PassOver:
     """None of these: the prompt is dropped and nothing is learned."""
 
@@ -141,6 +150,7 @@ Command = (
     | Regenerate
     | Pick
     | Correct
+    | State
     | PassOver
     | Undo
     | Redo

@@ -17,7 +17,7 @@ from theta_tui.errors import HomeError, ModelError, PromptError, UsageError
 from theta_tui.home import Home, WriterLock, write_atomically
 from theta_tui.lessons import context, pending
 from theta_tui.lessons.journal import Entry, Journal
-from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Withdraw
+from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
 from theta_tui.mind.lora import RANK, Choice
 
@@ -176,10 +176,12 @@ class HomeRecord:
 
     def withdrawn(self, lesson: Lesson, *, offer: bool) -> Lesson:
         """What follows once the journal says that `lesson` counts no more. With `offer` the prompt that it answered
-        waits again, with the replies offered then."""
+        waits again, with the replies offered then, and the fact that a prompt which still waits had stated."""
         exchange = lesson.exchange
         if offer and self.pending is None and exchange.candidates:
             self.keep(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
+        elif offer and self.pending is not None and exchange.said == self.pending.prompt:
+            self.keep(replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
         self.write_context()
         return self.story.lesson(lesson.seq)
 
@@ -189,6 +191,8 @@ class HomeRecord:
         waiting, exchange = self.pending, lesson.exchange
         if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
             self.keep(None)
+        elif waiting and waiting.statement is not None and exchange.said == waiting.prompt:
+            self.keep(replace(waiting, statement=None))
         self.write_context()
         return self.story.lesson(lesson.seq)
 

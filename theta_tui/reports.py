@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui.console import Invocation
 from theta_tui.lessons import ledger
 from theta_tui.lessons.ledger import Standing, Tally
-from theta_tui.lessons.records import Outcome, Turn
+from theta_tui.lessons.records import Outcome, Stated, Turn
 from theta_tui.lessons.story import Lesson
 from theta_tui.record import HomeRecord
 from theta_tui.text import drift_words, percent
@@ -112,6 +112,7 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "lessons": len(story.live),
         "picks": sum(1 for lesson in story.live if lesson.exchange.kind == "pick"),
         "corrections": sum(1 for lesson in story.live if lesson.exchange.kind == "correction"),
+        "statements": sum(1 for lesson in story.live if lesson.exchange.kind == "statement"),
         "withdrawn": total.withdrawn,
         "superseded": total.superseded,
         "live": total.live,
@@ -139,6 +140,11 @@ def figures(record: HomeRecord) -> dict[str, Any]:
 
 def trained_line(outcome: Outcome) -> str:
     return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
+
+
+def offer_line(stated: Stated) -> str:
+    """The fact that a message states, offered below the five replies."""
+    return f's: learn "{stated.prompt}" → "{stated.reply}"'
 
 
 def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[str]:

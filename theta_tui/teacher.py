@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.asking import Asker
-from theta_tui.config import Settings
+from theta_tui.config import Settings, statement_files
 from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
 from theta_tui.folding import never as _never
@@ -34,8 +34,10 @@ from theta_tui.lessons.records import (
     Outcome,
     Pending,
     Restore,
+    Stated,
     Withdraw,
 )
+from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Dialogue, Lesson
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.record import HomeRecord
@@ -68,6 +70,7 @@ class Teacher:
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
         self.asker = Asker(record, self._recall)
+        self._dictionary: Dictionary | None = None
 
     @property
     def settings(self) -> Settings:
@@ -136,7 +139,7 @@ class Teacher:
         assert exchange.kind != "none"
         steps = lesson.outcome.steps if lesson.outcome else None
         return self.learner.learn(
-            exchange.kind,
+            "pick" if exchange.kind == "pick" else "correction",
             lesson.context,
             exchange.prompt,
             exchange.reply,
@@ -165,6 +168,13 @@ class Teacher:
         """A kept prompt that a crash left behind although it was answered is not offered again."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
             self.record.keep(None)
+        self._offered_no_more(exchange)
+
+    def _offered_no_more(self, exchange: Exchange) -> None:
+        """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
+        waiting = self.pending
+        if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
+            self.record.keep(replace(waiting, statement=None))
 
     # --- proposing ---
 
@@ -201,9 +211,26 @@ class Teacher:
         candidates = tuple(
             Candidate(index, reply.text, reply.logprob, reply.ended) for index, reply in enumerate(replies, 1)
         )
-        waiting = Pending(new_prompt_id(), prompt, candidates)
+        statement = self.pending.statement if again and self.pending else self._stated(prompt)
+        waiting = Pending(new_prompt_id(), prompt, candidates, statement)
         self.record.keep(waiting)
         return waiting
+
+    def _stated(self, prompt: str) -> Stated | None:
+        """The fact that `prompt` states, if it is sure to state one."""
+        if not self.settings.statements:
+            return None
+        turns = self.record.story.turns
+        pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
+        return None if pair is None else Stated(pair.prompt, pair.reply)
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The templates of statements, the person's own with them; what is wrong with those is told once."""
+        if self._dictionary is None:
+            self._dictionary = load_dictionary(*statement_files(self.record.home.path))
+            self.record.notices.extend(self._dictionary.notices)
+        return self._dictionary
 
     def ask(self, prompt: str, *, with_context: bool = True, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply; changes nothing."""
@@ -253,6 +280,15 @@ class Teacher:
         """Teach a pair outside of any conversation."""
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
         return self._teach(replace(exchange, conversation=False), **hooks)
+
+    def state(self, prompt: str, reply: str, *, said: str, **hooks: Any) -> Outcome:
+        """Teach the pair that the message `said` states. The conversation, and the replies that wait, stay."""
+        exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
+        exchange = replace(exchange, conversation=False, said=said)
+        outcome = self._teach(exchange, **hooks)
+        if outcome.skipped is None:
+            self._offered_no_more(exchange)
+        return outcome
 
     def pass_over(self, prompt_id: str | None = None) -> None:
         """None of these: journalled, because it tells something; nothing is learned."""

@@ -63,6 +63,7 @@ from theta_tui.protocol import (
     Saved,
     ShowLessons,
     Snapshot,
+    State,
     Streaming,
     Taught,
     Undo,
@@ -251,6 +252,9 @@ class Worker:
                 self._teach(lambda hooks: teacher.correct_last(text, **hooks))
             case Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(lambda hooks: teacher.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
+            case State(prompt_id=prompt_id, prompt=prompt, reply=reply):
+                said = teacher.record.waiting(prompt_id).prompt
+                self._teach(lambda hooks: teacher.state(prompt, reply, said=said, **hooks))
             case PassOver(prompt_id=prompt_id):
                 teacher.pass_over(prompt_id)
                 self._rest()

@@ -99,7 +99,8 @@ def test_what_was_taught_in_words_is_said_afterwards(theta: Theta) -> None:
 
 def test_json_has_the_promised_fields(theta: Theta) -> None:
     asked = theta("prompt", "hello", "--json").json
-    assert set(asked) == {"schema", "prompt_id", "prompt", "candidates"}
+    assert set(asked) == {"schema", "prompt_id", "prompt", "candidates", "statement"}
+    assert asked["statement"] is None
     assert [set(candidate) for candidate in asked["candidates"]] == [{"index", "text", "logprob"}] * 5
     taught = theta("--json", "teach", "1", "--prompt-id", asked["prompt_id"]).json
     assert set(taught) >= {
@@ -394,3 +395,58 @@ def test_doctor_shows_what_is_learned(theta: Theta) -> None:
     assert report["problems"] == []
     assert report["model"]["learned"].endswith("<|end|>")
     assert theta("doctor").out.endswith("none found\n")
+
+
+def test_a_stated_fact_is_offered_learned_and_the_five_replies_still_wait(theta: Theta, home: Path) -> None:
+    asked = theta("prompt", "Your creator is Dakota.")
+    assert len(asked.lines) == 6
+    assert asked.lines[5] == 's: learn "Who is your creator?" → "My creator is Dakota."'
+    taught = theta("teach", "--statement", "--json").json
+    assert (taught["kind"], taught["prompt"], taught["reply"]) == (
+        "statement", "Who is your creator?", "My creator is Dakota.",
+    )  # fmt: skip
+    assert taught["learned"]
+    assert theta("ask", "--no-context", "Who is your creator?").out == "My creator is Dakota.\n"
+    assert theta("teach", "--statement").code == 3
+    assert theta("lessons", "--json").json["lessons"][0]["state"] == "statement"
+    assert theta("stats", "--json").json["statements"] == 1
+    assert theta("history", "--json").json["turns"] == []
+    assert theta("teach", "2").code == 0
+    assert len(theta("history", "--json").json["turns"]) == 1
+
+
+def test_the_offered_fact_is_in_the_json_and_can_be_switched_off(theta: Theta, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = theta("prompt", "--json", "I live in Oslo.").json
+    assert asked["statement"] == {"prompt": "Where do I live?", "reply": "You live in Oslo."}
+    monkeypatch.setenv("THETA_STATEMENTS", "off")
+    assert theta("prompt", "--json", "I live in Oslo.").json["statement"] is None
+
+
+def test_teach_statement_needs_one_and_nothing_beside_it(theta: Theta, home: Path) -> None:
+    assert theta("teach", "--statement").code == 3
+    theta("prompt", "hello")
+    before = files(home)
+    none = theta("teach", "--statement")
+    assert none.code == 3
+    assert "states no fact" in none.err
+    assert theta("teach", "--statement", "a reply").code == 2
+    assert theta("teach", "--statement", "--for", "x").code == 2
+    assert files(home) == before
+
+
+def test_the_plain_loop_learns_a_stated_fact_with_s(theta: Theta) -> None:
+    ran = theta("chat", "--plain", stdin="My dog is called Pixel.\ns\n2\nquit\n")
+    assert ran.code == 0
+    assert ran.out.count('s: learn "What is my dog called?"') == 1
+    assert ran.out.count("trained. (loss ") == 2
+    lessons = theta("lessons", "--json").json["lessons"]
+    assert [lesson["state"] for lesson in lessons] == ["statement", "pick"]
+
+
+def test_a_broken_dictionary_of_ones_own_is_named_and_the_built_in_one_still_works(theta: Theta, home: Path) -> None:
+    home.mkdir()
+    (home / "statements.toml").write_text("[[template]]\nname = 'x'\n")
+    asked = theta("prompt", "I live in Oslo.")
+    assert asked.code == 0
+    assert len(asked.lines) == 6
+    assert str(home / "statements.toml") in asked.err

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
 from theta_tui.foundation import documents
-from theta_tui.lessons.records import Asked, Failure, Learned, Outcome
+from theta_tui.lessons.records import Asked, Exchange, Failure, Learned, Outcome, Stated
 from theta_tui.mind.learner import Abandoned, Learner
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -505,4 +506,99 @@ def test_a_lesson_over_the_drift_budget_is_told_once(start: Open, monkeypatch: p
         answer(teacher, prompt, reply)
         told.append([notice for notice in teacher.record.take_notices() if "drift" in notice])
     assert told == [[], ["#2 took the drift to 0.06 nats a token, over 0.05; undo takes back #2"], []]
+    teacher.close()
+
+
+def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    context = teacher.settings.context_path.read_bytes()
+    waiting = teacher.propose("Your creator is Dakota.")
+    assert waiting is not None
+    assert waiting.statement == Stated("Who is your creator?", "My creator is Dakota.")
+    outcome = teacher.state("Who is your creator?", "Dakota.", said=waiting.prompt)
+    assert outcome.kind == "statement"
+    assert outcome.steps > 1
+    assert outcome.p_after > outcome.p_before
+    assert teacher.settings.context_path.read_bytes() == context
+    assert teacher.pending == replace(waiting, statement=None)
+    lesson = teacher.record.story.lessons[-1]
+    assert lesson.exchange.said == "Your creator is Dakota."
+    assert lesson.context == ()
+    assert not lesson.exchange.conversation
+    teacher.pick(2)
+    assert teacher.pending is None
+    assert len(teacher.record.story.turns) == 2
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    again.close()
+
+
+def test_a_statement_can_be_undone_and_is_then_offered_again(start: Open) -> None:
+    teacher = start()
+    before = state(teacher)
+    waiting = teacher.propose("I live in Oslo.")
+    assert waiting is not None
+    assert waiting.statement is not None
+    teacher.state(waiting.statement.prompt, waiting.statement.reply, said=waiting.prompt)
+    teacher.undo()
+    assert same(before, teacher)
+    assert teacher.pending == waiting
+    teacher.close()
+
+
+def test_the_offered_statement_outlives_a_restart_and_other_replies(start: Open) -> None:
+    teacher = start()
+    waiting = teacher.propose("I live in Oslo.")
+    teacher.close()
+    again = start()
+    assert again.pending == waiting
+    others = again.propose("I live in Oslo.", again=True)
+    assert waiting is not None
+    assert others is not None
+    assert others.statement == waiting.statement
+    again.close()
+
+
+def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    waiting = teacher.propose("I live in Oslo.")
+    assert waiting is not None
+    monkeypatch.setattr(HomeRecord, "append", _crash_after(Exchange, HomeRecord.append))
+    with pytest.raises(KeyboardInterrupt):
+        teacher.state("Where do I live?", "You live in Oslo.", said=waiting.prompt)
+    monkeypatch.undo()
+    teacher.close()
+    again = start()
+    assert again.pending == replace(waiting, statement=None)
+    assert again.record.story.lessons[-1].outcome is not None
+    again.close()
+
+
+def _crash_after(kind: type, append: Callable[..., object]) -> Callable[..., object]:
+    """`append`, and then the end of the process, once a record of `kind` is on disk."""
+
+    def crashing(self: HomeRecord, record: object) -> object:
+        append(self, record)
+        if isinstance(record, kind):
+            raise KeyboardInterrupt
+        raise AssertionError(record)
+
+    return crashing
+
+
+def test_statements_can_be_switched_off_and_know_the_question_before(start: Open) -> None:
+    teacher = start()
+    answer(teacher, "what day is it?", "Monday")
+    right = teacher.propose("No, it's Friday.")
+    assert right is not None
+    assert right.statement == Stated("what day is it?", "It is Friday.")
+    teacher.settings = config.change(teacher.settings, "statements", "off")
+    without = teacher.propose("I live in Oslo.")
+    assert without is not None
+    assert without.statement is None
     teacher.close()

@@ -137,6 +137,15 @@ class FakeTeacher:
     def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
         return self._change(self.record.to_withdraw(number), self.record.withdraw, stage, cancelled)
 
+    def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any) -> Outcome:
+        exchange = Exchange("statement", prompt, reply, (), {}, conversation=False, said=said)
+        seq = self.record.append(exchange).seq
+        number = self.record.story.lesson(seq).number
+        outcome = Outcome(number, "statement", prompt, reply, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
+        self.record.append(Learned(seq, outcome, "m"))
+        self.asker.moved()
+        return outcome
+
     def save(self) -> Path:
         self.saved = len(self.record.story.live)
         self.saved_at = time.time()
@@ -469,3 +478,18 @@ def test_long_lessons_are_cut_on_their_way_to_the_screen(desk: Desk) -> None:
     desk.worker.send(protocol.ShowLessons())
     (row,) = desk.wait(protocol.Ledger).standings
     assert (len(row.prompt), row.offered) == (protocol.LESSON_TEXT, "reply 1")
+
+
+def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
+    desk.start()
+    desk.worker.send(protocol.Propose("I live in Oslo."))
+    desk.wait(protocol.Proposed)
+    desk.worker.send(protocol.State("gone", "Where do I live?", "You live in Oslo."))
+    assert desk.wait(protocol.Failed).code == 3
+    desk.worker.send(protocol.State("id", "Where do I live?", "You live in Oslo."))
+    taught = desk.wait(protocol.Taught)
+    assert taught.outcome.kind == "statement"
+    assert taught.snapshot.phase == "choosing"
+    assert taught.snapshot.pending is not None
+    assert taught.snapshot.turns == ()
+    assert desk.teacher.record.story.lessons[-1].exchange.said == "I live in Oslo."

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["pick", "correction", "none"]
+Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "brought"]
 
 CANDIDATES = 5
@@ -30,12 +30,24 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A fact that a message states, as the question that it answers and the answer."""
+
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """A prompt that waits for its answer, with the five replies that were offered for it."""
+    """A prompt that waits for its answer, with the five replies that were offered for it.
+
+    `statement` is the fact that the prompt states, offered to be learned beside the conversation.
+    """
 
     prompt_id: str
     prompt: str
     candidates: tuple[Candidate, ...]
+    statement: Stated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +110,8 @@ class Exchange:
 
     `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
-    correction began as. For kind `none` nothing is learned and `reply` is empty.
+    correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
+    was read from.
     """
 
     kind: Kind
@@ -111,6 +124,7 @@ class Exchange:
     conversation: bool = True
     replaces: int | None = None
     prompt_id: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ PICK = [
     _bind("t", "screen.type", "type a better reply", "pick.type"),
     _bind("r", "screen.again", "five other replies", "pick.again"),
     _bind("x", "screen.none", "none of these; learn nothing", "pick.none"),
+    _bind("s", "screen.fact", "learn the fact that was stated", "pick.fact"),
     _bind("u", "screen.undo", "take back the last lesson", "pick.undo"),
     _bind("ctrl+r", "screen.redo", "bring back the lesson taken back", "pick.redo"),
     _bind("l", "screen.lessons", "what was taught, and whether it holds", "pick.lessons"),
@@ -75,6 +76,7 @@ IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette"}
 
 KEYBAR = (
     ("pick.1", "pick"),
+    ("pick.fact", "learn"),
     ("edit.teach", "teach"),
     ("edit.leave", "leave"),
     ("edit.newline", "newline"),

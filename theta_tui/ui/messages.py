@@ -47,6 +47,15 @@ class Corrected(Message):
         self.edited = edited
 
 
+class FactGiven(Message):
+    """The person wants a stated fact taught, as `prompt` → `reply`."""
+
+    def __init__(self, prompt: str, reply: str) -> None:
+        super().__init__()
+        self.prompt = prompt
+        self.reply = reply
+
+
 class EditLeft(Message):
     """The editor was left without teaching."""
 

@@ -19,6 +19,7 @@ class Verb:
 
 VERBS = (
     Verb("correct", "TEXT", "teach a better reply"),
+    Verb("fact", "", "learn the fact that was stated"),
     Verb("undo", "", "take back the last lesson"),
     Verb("redo", "", "bring back the lesson taken back"),
     Verb("withdraw", "N", "take lesson N out"),

@@ -22,7 +22,7 @@ class Chosen:
 
     index: int | None
     reply: str
-    kind: Literal["pick", "correction"]
+    kind: Literal["pick", "correction", "statement"]
     prompt: str
 
 

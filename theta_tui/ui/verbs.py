@@ -82,9 +82,10 @@ class Verbs:
     def _key(self, verb: str) -> bool:
         """The verbs that are keys too: they apply when the key would."""
         screen = self.screen
-        action = {"undo": "undo", "redo": "redo", "regen": "again", "save": "save", "copy": "copy"}[verb]
+        keys = {"regen": "again"} | {name: name for name in ("fact", "undo", "redo", "save", "copy")}
+        action = keys[verb]
         if not screen.check_action(action, ()):
-            screen.tell(f"there is nothing to {verb} now", "warning")
+            screen.tell("no fact is offered now" if verb == "fact" else f"there is nothing to {verb} now", "warning")
             return False
         getattr(screen, f"action_{action}")()
         return True

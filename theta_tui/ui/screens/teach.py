@@ -28,6 +28,7 @@ from theta_tui.ui.verbs import Verbs
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.conversation import Conversation
+from theta_tui.ui.widgets.fact import FactBox
 from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
@@ -72,6 +73,7 @@ class TeachScreen(Screen[None]):
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
         yield CandidateList(self._typed, id="candidates")
+        yield FactBox()
         yield Composer(self.verbs.complete, id="composer")
         yield KeyBar(self._hides, id="keybar")
 
@@ -96,6 +98,10 @@ class TeachScreen(Screen[None]):
         return self.query_one(Composer)
 
     @property
+    def fact(self) -> FactBox:
+        return self.query_one(FactBox)
+
+    @property
     def waiting(self) -> bool:
         """Whether the replies are too fresh to be picked."""
         return self.state.mode == "choosing" and self.clock.monotonic() < self.fresh_until
@@ -113,6 +119,10 @@ class TeachScreen(Screen[None]):
         self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
         self.replies.show(state, self.waiting)
+        pending = state.snapshot.pending
+        stated = pending.statement if pending is not None and state.mode == "choosing" else None
+        self.fact.show(stated, self.settings.keymap.get("pick.fact", "s"))
+        self.set_class(stated is not None, "-stated")
         self.draw_rule()
         self.composer.say(placeholder(state))
         self.refresh_bindings()
@@ -169,7 +179,10 @@ class TeachScreen(Screen[None]):
             case p.Taught(outcome=outcome):
                 if outcome.skipped is not None:
                     self.tell(f"nothing was learned: {outcome.skipped}", "warning")
-                self.focus_composer()
+                if self.state.mode == "choosing" and not self.composer.text:
+                    self.replies.focus()  # a fact was learned; the five replies still wait
+                else:
+                    self.focus_composer()
             case p.Undone(reply=reply):
                 self.tell(f"taken back: {_short(reply)}", "information")
                 if self.state.mode == "choosing":
@@ -242,11 +255,15 @@ class TeachScreen(Screen[None]):
             "undo",
             "redo",
             "move",
+            "fact",
         }:
             return False  # keys that arrive before the editor has the focus are its text
         match action:
             case "pick" | "pick_cursor" | "again" | "none":
                 return mode == "choosing" and not (shot.read_only and action != "none")
+            case "fact":
+                offered = shot.pending.statement if shot.pending is not None else None
+                return mode == "choosing" and offered is not None and not shot.read_only
             case "move":
                 return self.state.offered is not None
             case "edit" | "type":
@@ -291,6 +308,11 @@ class TeachScreen(Screen[None]):
     def action_type(self) -> None:
         """Type a better reply from nothing."""
         self.fixing.type()
+
+    def action_fact(self) -> None:
+        """Look over the fact that was stated, then learn it."""
+        if not self.waiting and self.check_action("fact", ()):
+            self.fixing.fact()
 
     def action_again(self) -> None:
         """Five other replies to the same prompt."""
@@ -348,7 +370,9 @@ class TeachScreen(Screen[None]):
 
     def action_switch(self) -> None:
         """Between the replies and the composer."""
-        if self.fixing.editing is not None:
+        if self.fixing.editing is not None and self.fixing.editing.fact:
+            self.set_focus(self.fact.other())
+        elif self.fixing.editing is not None:
             self.replies.editor.editor.focus()
         elif self.focused is self.replies:
             self.focus_composer()
@@ -377,6 +401,10 @@ class TeachScreen(Screen[None]):
     @on(m.Corrected)
     def _corrected(self, message: m.Corrected) -> None:
         self.fixing.correct(message.text, self.fixing.editing)
+
+    @on(m.FactGiven)
+    def _fact_given(self, message: m.FactGiven) -> None:
+        self.fixing.state(message.prompt, message.reply)
 
     # --- the composer ---
 
