@@ -408,7 +408,7 @@ def test_a_stated_fact_is_offered_learned_and_the_five_replies_still_wait(theta:
     assert taught["learned"]
     assert theta("ask", "--no-context", "Who is your creator?").out == "My creator is Dakota.\n"
     assert theta("teach", "--statement").code == 3
-    assert theta("lessons", "--json").json["lessons"][0]["state"] == "statement"
+    assert theta("lessons", "--json").json["lessons"][0]["kind"] == "statement"
     assert theta("stats", "--json").json["statements"] == 1
     assert theta("history", "--json").json["turns"] == []
     assert theta("teach", "2").code == 0
@@ -440,7 +440,20 @@ def test_the_plain_loop_learns_a_stated_fact_with_s(theta: Theta) -> None:
     assert ran.out.count('s: learn "What is my dog called?"') == 1
     assert ran.out.count("trained. (loss ") == 2
     lessons = theta("lessons", "--json").json["lessons"]
-    assert [lesson["state"] for lesson in lessons] == ["statement", "pick"]
+    assert [lesson["kind"] for lesson in lessons] == ["statement", "pick"]
+
+
+def test_commands_in_the_plain_loop_leave_the_replies_waiting(theta: Theta, tmp_path: Path) -> None:
+    said = ["My dog is called Pixel.", "s", "/undo", "/export trl", f"/export trl {tmp_path / 'out'}", "2", "quit"]
+    ran = theta("chat", "--plain", stdin="\n".join(said[:3] + said[5:]) + "\n")
+    assert ran.code == 0
+    assert "undone: What is my dog called?" in ran.out
+    assert ran.out.count('s: learn "What is my dog called?"') == 2, "offered again"
+    assert [item["kind"] for item in theta("lessons", "--json").json["lessons"]] == ["statement", "pick"]
+    ran = theta("chat", "--plain", stdin="\n".join(said[3:5] + said[6:]) + "\n")
+    assert "! /export needs hf or trl and a folder" in ran.out
+    assert "written to" in ran.out
+    assert (tmp_path / "out" / "completion.jsonl").read_text().count("\n") == 1
 
 
 def test_a_broken_dictionary_of_ones_own_is_named_and_the_built_in_one_still_works(theta: Theta, home: Path) -> None:
