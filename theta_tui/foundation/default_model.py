@@ -13,7 +13,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,10 @@ def thinned(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield row | {"messages": messages}
 
 
+EXCHANGES = 1024
+"""What the model says to itself to be measured on: 25,000 tokens, of which each trained layer has 896 directions."""
+
+
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as stream:
         for row in rows:
@@ -117,6 +121,17 @@ def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def mix(folder: Path, weights: dict[str, float]) -> tuple[Source, ...]:
     return tuple(Source(folder / f"{name}.jsonl.gz", weight) for name, weight in weights.items())
+
+
+def bring_curvature(folder: Path, say: Callable[[str], None]) -> None:
+    """Measure what the weights of the model in `folder` are used for, so that no one has to wait for it at a start."""
+    from theta_tui.mind import curvature
+    from theta_tui.mind.language_model import LanguageModel
+
+    lm = LanguageModel.load(str(folder), device="cpu")
+    exchanges = curvature.own_exchanges(lm, EXCHANGES)
+    measured = curvature.measure(lm, exchanges, told=lambda done: say(f"curvature: {done} of {EXCHANGES} exchanges"))
+    curvature.write(measured, folder / curvature.FILE)
 
 
 def main() -> None:
@@ -149,6 +164,7 @@ def main() -> None:
         window=512, muon_lr=0.012, lr=1.5e-3, decay=0.8, warmup=0.03,
     )  # fmt: skip
     say(str(train(second, say, watch)))
+    bring_curvature(given.out / "model", say)
 
 
 if __name__ == "__main__":
