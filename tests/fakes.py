@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui import protocol as p
 from theta_tui.config import Settings
-from theta_tui.lessons.records import Candidate, Outcome, Pending, Turn
+from theta_tui.lessons.ledger import Standing, Tally
+from theta_tui.lessons.records import Candidate, Outcome, Pending, Stated, Turn
 from theta_tui.ui.clock import Clock
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ TURNS = (
 LOSSES = tuple(
     round(3.4 * math.exp(-at / 9) + 0.08 + 0.5 * abs(math.sin(at * 2.1)) * math.exp(-at / 20), 3) for at in range(48)
 )
+DRIFTS = (0.001, 0.001, 0.002, 0.003)
 
 
 def snapshot(**changes: Any) -> p.Snapshot:
@@ -87,9 +89,28 @@ def snapshot(**changes: Any) -> p.Snapshot:
     base = p.Snapshot(
         phase="idle", activity="idle", model="default", parameters=10_859_200, device="cpu", recipe="default",
         turns=TURNS, turns_total=len(TURNS), lessons=12, step=37, losses=LOSSES, last=outcome(12),
-        saved_at=NOW - 41, unsaved=3,
+        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)), drifts=DRIFTS,
+        drift_budget=0.05,
     )  # fmt: skip
     return replace(base, **changes)
+
+
+def standing(number: int, prompt: str, reply: str, state: str = "kept", **changes: Any) -> Standing:
+    """A lesson as the ledger has it, with `changes`."""
+    base = Standing(
+        number, number, "correction", prompt, reply, NOW - 60.0 * number, state,  # type: ignore[arg-type]
+        p_before=0.02, p_then=0.97, p_now=0.95, says=True, asked_at=NOW - 5, fresh=True,
+    )  # fmt: skip
+    return replace(base, **changes)
+
+
+STANDINGS = (
+    standing(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
+    standing(2, "what is your name?", "My name is Theta.", "superseded", by=4),
+    standing(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
+    standing(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),
+    standing(5, "where is Quill?", "Quill is at home.", "lost", p_now=0.004, says=False),
+)
 
 
 @dataclass
@@ -146,14 +167,18 @@ class FakeWorker:
         self.post(p.Streaming(prompt, drafts, self.change(phase="proposing", activity="writing", pending=None)))
 
     def propose(
-        self, prompt: str = "how are you today?", texts: Sequence[str] = REPLIES, chances: Sequence[float] = CHANCES
+        self,
+        prompt: str = "how are you today?",
+        texts: Sequence[str] = REPLIES,
+        chances: Sequence[float] = CHANCES,
+        statement: Stated | None = None,
     ) -> Pending:
         self.prompts += 1
         candidates = tuple(
             Candidate(at + 1, text, math.log(chance))
             for at, (text, chance) in enumerate(zip(texts, chances, strict=True))
         )
-        pending = Pending(f"p{self.prompts}", prompt, candidates)
+        pending = Pending(f"p{self.prompts}", prompt, candidates, statement)
         self.post(p.Proposed(self.change(phase="choosing", activity="idle", pending=pending), 0.8))
         return pending
 
@@ -178,6 +203,16 @@ class FakeWorker:
         self.post(p.Taught(shot, result))
         return result
 
+    def stated(self, **changes: Any) -> Outcome:
+        """The fact that the waiting prompt states was learned; the replies still wait, the offer is gone."""
+        waiting = self.shot.pending
+        assert waiting is not None
+        result = outcome(self.shot.lessons + 1, kind="statement", **changes)
+        pending = replace(waiting, statement=None)
+        shot = self.change(phase="choosing", activity="idle", pending=pending, lessons=result.lesson, last=result)
+        self.post(p.Taught(shot, result))
+        return result
+
     def undone(self, pending: Pending | None = None) -> None:
         """The last lesson is taken back; `pending` is the prompt that it answered, where that waits again."""
         gone = self.shot.turns[-1]
@@ -186,6 +221,28 @@ class FakeWorker:
             turns_total=self.shot.turns_total - 1, lessons=self.shot.lessons - 1, pending=pending,
         )  # fmt: skip
         self.post(p.Undone(shot, gone.prompt, gone.reply))
+
+    def folding(self, activity: str) -> None:
+        """Lessons are learned again because one is taken out or brought back."""
+        self.changed(phase="learning", activity=activity)
+
+    def redone(self, back: Turn) -> None:
+        shot = self.change(
+            phase="idle", turns=(*self.shot.turns, back), turns_total=self.shot.turns_total + 1,
+            lessons=self.shot.lessons + 1, pending=None, redo=False,
+        )  # fmt: skip
+        self.post(p.Redone(shot, back.prompt, back.reply))
+
+    def withdrawn(self, number: int, turn: Turn) -> None:
+        turns = tuple(other for other in self.shot.turns if other != turn)
+        shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
+        self.post(p.Withdrawn(shot, number, turn.prompt, turn.reply))
+
+    def ledger(self, rows: Sequence[Standing] = STANDINGS) -> None:
+        self.post(p.Ledger(self.shot, tuple(rows)))
+
+    def reviewed(self, left: int = 0, **changes: Any) -> None:
+        self.post(p.Reviewed(self.change(**changes), left))
 
     def saved(self, asked: bool = True) -> None:
         self.post(p.Saved(self.change(saved_at=NOW, unsaved=0), "/home/checkpoints/step-37", 0.2, asked))
@@ -360,6 +417,12 @@ class AutoWorker(FakeWorker):
                 self.post(p.Saved(self.change(saved_at=self._time.time(), unsaved=0), "step-37", 0.3, True))
             case p.Ask(prompt=prompt):
                 self.post(p.Answered(self.shot, prompt, REPLIES[0]))
+            case p.ShowLessons():
+                self.ledger()
+            case p.AskLesson(number=number):
+                self.post(p.LessonAnswered(self.shot, number, REPLIES[0]))
+            case p.Quiz():
+                self.post(p.Quizzed(self.shot))
             case p.NewConversation():
                 self.changed(turns=(), turns_total=0, pending=None, phase="idle")
             case _:

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from theta_tui import __version__, batch
+from theta_tui.bench import command as bench
 from theta_tui.console import Invocation, run, with_options
-from theta_tui.errors import ModelError, TeachError, UsageError
-from theta_tui.record import HomeRecord
+from theta_tui.errors import ModelError, PromptError, TeachError, UsageError
+from theta_tui.record import HomeRecord, lesson_number
 from theta_tui.text import is_blank
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome
+    from theta_tui.lessons.story import Lesson
     from theta_tui.teacher import Teacher
 
 app = typer.Typer(
@@ -34,6 +36,9 @@ app = typer.Typer(
     add_completion=True,
 )
 
+LearningInfo = Annotated[
+    bool, typer.Option("--show-learning-info", help="After each lesson, what it did and what is kept.")
+]
 Text = Annotated[str | None, typer.Argument(help="The text, or - for standard input.")]
 
 
@@ -58,6 +63,7 @@ def root(
     teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
     load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
     train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    show_learning_info: LearningInfo = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -67,11 +73,11 @@ def root(
     elif prompt_text is not None:
         prompt(call, prompt_text)
     elif teach_text is not None:
-        teach(call, teach_text)
+        teach(call, teach_text, show_learning_info=show_learning_info)
     elif _on_terminal():
         _full_screen(call)
     elif train:
-        _plain(call)
+        _plain(call, show_learning_info)
     else:
         raise UsageError(
             "the full-screen app needs a terminal; in a pipe use `theta chat --plain`, or `theta prompt` and "
@@ -88,10 +94,11 @@ def chat(
     plain: Annotated[
         bool, typer.Option("--plain", help="Line by line: screen readers, pipes, dumb terminals.")
     ] = False,
+    show_learning_info: LearningInfo = False,
 ) -> None:
     """The same loop as the app; with --plain line by line."""
     if plain or not _on_terminal():
-        _plain(call)
+        _plain(call, show_learning_info)
     else:
         _full_screen(call)
 
@@ -103,6 +110,7 @@ def prompt(call: Invocation, text: Text = None) -> None:
     with _teacher(call) as teacher:
         waiting = teacher.propose(said)
         assert waiting is not None
+        stated = waiting.statement
         if call.json:
             call.emit(
                 prompt_id=waiting.prompt_id,
@@ -110,10 +118,15 @@ def prompt(call: Invocation, text: Text = None) -> None:
                 candidates=[
                     {"index": item.index, "text": item.text, "logprob": item.logprob} for item in waiting.candidates
                 ],
+                statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
             )
         else:
             for item in waiting.candidates:
                 call.out(f"{item.index}: {item.text}")
+            if stated is not None:
+                from theta_tui import reports
+
+                call.out(reports.offer_line(stated))
 
 
 @command("teach")
@@ -129,14 +142,23 @@ def teach(
     prompt_id: Annotated[
         str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
     ] = None,
+    statement: Annotated[
+        bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
+    ] = False,
+    show_learning_info: LearningInfo = False,
 ) -> None:
     """Learn reply N or a better reply for the kept prompt."""
+    if statement:
+        if answer is not None or text is not None or for_prompt is not None:
+            raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
+        _teach_statement(call, prompt_id, show_learning_info)
+        return
     if (answer is None) == (text is None):
         raise UsageError("say which reply: a number from 1 to 5, or the better reply itself (or --text TEXT); not both")
     if answer == "-":
         if for_prompt is not None or prompt_id is not None:
             raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
-        _teach_lines(call)
+        _teach_lines(call, show_learning_info)
         return
     index = None if answer is None or for_prompt is not None else _pick(answer)
     reply = _said(text if text is not None else _no_command(answer or ""), "reply")
@@ -147,7 +169,7 @@ def teach(
             outcome = teacher.pick(index, prompt_id=prompt_id)
         else:
             outcome = teacher.correct(reply, prompt_id=prompt_id)
-        _trained(call, outcome)
+        _trained(call, teacher, outcome, show_learning_info)
 
 
 @command("ask", sampling=True)
@@ -171,31 +193,49 @@ def ask(
 @command("undo")
 def undo(call: Invocation) -> None:
     """Take back the last lesson."""
-    record = HomeRecord.open(call.settings)
-    try:
-        lesson = record.withdraw_last()
-        if call.json:
-            exchange = lesson.exchange
-            call.emit(undone=lesson.number, kind=exchange.kind, prompt=exchange.prompt, reply=exchange.reply)
-        else:
-            call.out(f"undone: lesson {lesson.number}, {lesson.exchange.prompt} → {lesson.exchange.reply}")
-    finally:
-        _close(call, record)
+    with _record(call) as record:
+        _changed(call, "undone", record, record.withdraw_last())
+
+
+@command("redo")
+def redo(call: Invocation) -> None:
+    """Bring back the lesson that was taken back last, while no other was taught since."""
+    with _record(call) as record:
+        _changed(call, "redone", record, record.restore(record.to_redo()))
+
+
+@command("withdraw")
+def withdraw(
+    call: Invocation,
+    number: Annotated[str | None, typer.Argument(metavar="N", help="Its number, as `theta lessons` lists it.")] = None,
+) -> None:
+    """Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again."""
+    lesson = lesson_number(number or "")
+    with _record(call) as record:
+        _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
+
+
+@command("rebuild")
+def rebuild(call: Invocation) -> None:
+    """Learn everything again from the foundation; with --model NEW move it to another model."""
+    with _record(call) as record:
+        from theta_tui import rebuilding
+
+        done = rebuilding.rebuild(record, call.stage)
+        call.stage("")
+        rebuilding.report(call, done)
 
 
 @command("new")
 def new(call: Invocation) -> None:
     """Begin a fresh conversation; what was taught stays."""
-    record = HomeRecord.open(call.settings)
-    try:
+    with _record(call) as record:
         turns = len(record.story.turns)
         record.begin_conversation()
         if call.json:
             call.emit(turns_before=turns)
         else:
             call.out(f"a fresh conversation; the old one ({turns} turns) stays in the journal")
-    finally:
-        _close(call, record)
 
 
 @command("history")
@@ -208,15 +248,26 @@ def history(call: Invocation) -> None:
 
 @command("lessons")
 def lessons(call: Invocation) -> None:
-    """The ledger: every lesson, when, and what it did."""
+    """The ledger: every lesson, when, what it did, and whether it holds."""
     from theta_tui import reports
 
     reports.lessons(call, _look(call))
 
 
+@command("quiz")
+def quiz(call: Invocation) -> None:
+    """Ask every live lesson again: kept, fading or lost."""
+    from theta_tui import reports
+
+    with _teacher(call) as teacher:
+        rows = teacher.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        call.stage("")
+        reports.quiz(call, teacher.record, rows)
+
+
 @command("stats")
 def stats(call: Invocation) -> None:
-    """Loss, steps, sizes, speeds."""
+    """Loss, steps, what is kept, drift, sizes, speeds."""
     from theta_tui import reports
 
     reports.stats(call, _look(call))
@@ -253,6 +304,7 @@ def doctor(call: Invocation) -> None:
 
 
 command("train")(batch.train)
+command("bench")(bench.bench)
 
 
 # --- parts of commands ---
@@ -260,7 +312,12 @@ command("train")(batch.train)
 
 @contextmanager
 def _teacher(
-    call: Invocation, *, write: bool = True, needs_prompt: bool = False, prompt_id: str | None = None
+    call: Invocation,
+    *,
+    write: bool = True,
+    needs_prompt: bool = False,
+    needs_statement: bool = False,
+    prompt_id: str | None = None,
 ) -> Iterator[Teacher]:
     """A loaded Teacher, closed afterwards. What cannot be answered is refused before the model is loaded.
 
@@ -271,7 +328,13 @@ def _teacher(
         if write:
             record.require_writable()
         if needs_prompt:
-            record.waiting(prompt_id)
+            waiting = record.waiting(prompt_id)
+            if needs_statement and waiting.statement is None:
+                raise PromptError(
+                    "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
+                    "REPLY",
+                    name="no_statement",
+                )
         from theta_tui.teacher import Teacher
 
         teacher = Teacher(record)
@@ -284,6 +347,30 @@ def _teacher(
             teacher.save()
     finally:
         _close(call, record)
+
+
+@contextmanager
+def _record(call: Invocation) -> Iterator[HomeRecord]:
+    """The record alone, for writing; no model is loaded."""
+    record = HomeRecord.open(call.settings)
+    try:
+        yield record
+    finally:
+        _close(call, record)
+
+
+def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) -> None:
+    """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
+    exchange = lesson.exchange
+    later = sum(1 for other in record.story.live if other.seq > lesson.seq)
+    if call.json:
+        values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
+        call.emit(**values, learned_again=later)
+        return
+    call.out(f"{what}: lesson {lesson.number}, {exchange.prompt} → {exchange.reply}")
+    if later:
+        since = "the lesson since is" if later == 1 else f"the {later} lessons since are"
+        call.note(f"{since} learned again at the next start")
 
 
 def _tell(call: Invocation, record: HomeRecord) -> None:
@@ -304,7 +391,7 @@ def _look(call: Invocation) -> HomeRecord:
     return record
 
 
-def _trained(call: Invocation, outcome: Outcome) -> None:
+def _trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool) -> None:
     from theta_tui import reports
 
     if outcome.skipped is not None:
@@ -313,9 +400,19 @@ def _trained(call: Invocation, outcome: Outcome) -> None:
         call.emit(**reports.outcome_fields(outcome))
     else:
         call.out(reports.trained_line(outcome))
+        if info:
+            reports.learning_info(call, teacher, outcome)
 
 
-def _teach_lines(call: Invocation) -> None:
+def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:
+    with _teacher(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as teacher:
+        waiting = teacher.record.waiting(prompt_id)
+        assert waiting.statement is not None
+        stated = waiting.statement
+        _trained(call, teacher, teacher.state(stated.prompt, stated.reply, said=waiting.prompt), info)
+
+
+def _teach_lines(call: Invocation, info: bool) -> None:
     """Pairs from standard input. All are read and checked before the first is learned."""
     from theta_tui.lessons.codec import loads
 
@@ -337,7 +434,7 @@ def _teach_lines(call: Invocation) -> None:
         raise UsageError('standard input was empty; give lines of {"prompt": …, "reply": …}')
     with _teacher(call) as teacher:
         for said, reply in pairs:
-            _trained(call, teacher.teach(said, reply))
+            _trained(call, teacher, teacher.teach(said, reply), info)
 
 
 def _pick(answer: str) -> int | None:
@@ -381,10 +478,10 @@ def _on_terminal() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _plain(call: Invocation) -> None:
+def _plain(call: Invocation, info: bool = False) -> None:
     from theta_tui.plain import converse
 
-    converse(call)
+    converse(call, info=info)
 
 
 def _full_screen(call: Invocation) -> None:

@@ -16,6 +16,8 @@ from typing import Any, get_type_hints
 from theta_tui.errors import UsageError
 
 CONFIG_NAME = "config.toml"
+DEFAULT_MODEL = "default"
+STATEMENTS_NAME = "statements.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +26,9 @@ class Settings:
 
     home: Path = Path()
     """Everything that Theta keeps for one model and one conversation."""
-    model: str = "default"
-    """`default` (ships with Theta), a Hugging Face id, or a local folder."""
+    model: str = ""
+    """`default` (ships with Theta), a Hugging Face id, or a local folder; empty: what the home was begun with, else
+    `default`."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
     dtype: str = "auto"
@@ -71,8 +74,14 @@ class Settings:
     """CPU threads for the model; 0 lets PyTorch choose."""
     lock_wait: float = 2.0
     """Seconds to wait for another process to let go of the home."""
+    statements: bool = True
+    """Offer to learn a fact that a message states, beside the conversation."""
     grace: float = 0.4
     """Seconds in which fresh replies ignore digits, so that nothing is taught by accident."""
+    idle: bool = True
+    """Ask again what was taught while nothing else is to do; never on battery."""
+    drift_budget: float = 0.05
+    """How far from its foundation (KL, nats a token) teaching may take the model before it is told; 0 is off."""
     theme: str = ""
     """Colour theme of the app; empty is Theta's own."""
     keymap: Mapping[str, str] = field(default_factory=dict)
@@ -104,10 +113,11 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "lock_wait": (0.0, 3600.0),
     "grace": (0.0, 5.0),
+    "drift_budget": (0.0, 100.0),
 }
 CHANGEABLE = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "recipe", "grace", "checkpoint_lessons",
-    "checkpoint_minutes", "theme",
+    "checkpoint_minutes", "statements", "idle", "drift_budget", "theme",
 )  # fmt: skip
 """What `/set` may change while Theta runs."""
 
@@ -190,6 +200,11 @@ def change(settings: Settings, name: str, value: str) -> Settings:
     return replace(settings, **{name: parse_value(name, value, "/set")})
 
 
+def own_setting(home: Path, name: str) -> Any:
+    """What the home's config.toml says of `name`; None where it says nothing."""
+    return _read_toml(home / CONFIG_NAME).get(name)
+
+
 def persist(home: Path, name: str, value: Any) -> None:
     """Write one setting to the home's config.toml, keeping what else stands there, comments too."""
     import tomlkit
@@ -200,6 +215,13 @@ def persist(home: Path, name: str, value: Any) -> None:
     document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
     document[name] = value
     write_atomically(path, tomlkit.dumps(document).encode())
+
+
+def statement_files(home: Path) -> tuple[Path, Path]:
+    """Where a person's own dictionary of statements may be: beside their config.toml, and in the home."""
+    from platformdirs import user_config_path
+
+    return user_config_path("theta", appauthor=False) / STATEMENTS_NAME, home / STATEMENTS_NAME
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:

@@ -96,9 +96,11 @@ class Leave(BaseException):
 
 
 def with_options(function: Callable[..., None], *, sampling: bool = False) -> Callable[..., None]:
-    """Give a command the common options. `function` takes an Invocation first and then its own parameters."""
-    options = _COMMON | (_SAMPLING if sampling else {})
+    """Give a command the common options. `function` takes an Invocation first and then its own parameters; one that
+    is named as a common option takes its place."""
     signature = inspect.signature(function)
+    common = _COMMON | (_SAMPLING if sampling else {})
+    options = {name: kind for name, kind in common.items() if name not in signature.parameters}
     hints = get_type_hints(function, include_extras=True)
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in list(signature.parameters.values())[1:]]
     shared = [

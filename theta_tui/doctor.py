@@ -75,11 +75,12 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     """The model, the rendered prompt, and each of its tokens with whether it is learned."""
-    settings = call.settings
+    record = HomeRecord.read(call.settings)
+    settings = record.settings
     try:
         from theta_tui.mind.language_model import LanguageModel
 
-        adapt, rank = HomeRecord.read(settings).adaptation()
+        adapt, rank = record.adaptation()
         model = LanguageModel.load(
             settings.model, device=settings.device, dtype=settings.dtype, offline=settings.offline,
             threads=settings.threads, adapt=adapt, rank=rank,

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theta_tui import reports
 from theta_tui.console import Invocation
-from theta_tui.errors import ThetaError
-from theta_tui.record import HomeRecord
+from theta_tui.errors import ThetaError, UsageError
+from theta_tui.record import HomeRecord, lesson_number
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome, Pending
+    from theta_tui.lessons.story import Lesson
     from theta_tui.teacher import Teacher
 
 HELP = """type a message; pick a reply with 1 to 5, or type a better one
 /regen  five other replies       /none   none of these      /undo  take back the last lesson
+/redo   bring it back            /withdraw N  take lesson N out
 /new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
+/export hf FOLDER, or trl FOLDER: the model, or the lessons as data sets
+/quiz   ask what was taught      /lessons  every lesson, and whether it holds
+s       learn the fact that you stated, where one is offered; the five replies still wait
 quit    save and leave           //text  a message that begins with a slash"""
 
 
-def converse(call: Invocation) -> None:
-    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving."""
+def converse(call: Invocation, *, info: bool = False) -> None:
+    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving.
+
+    `info`: after each lesson, say what it did and what is kept.
+    """
     record = HomeRecord.open(call.settings)
     try:
         from theta_tui.teacher import Teacher
@@ -28,7 +37,10 @@ def converse(call: Invocation) -> None:
         teacher = Teacher(record)
         teacher.load(call.stage)
         call.stage("")
-        Conversation(call, teacher).run()
+        try:
+            Conversation(call, teacher, info=info).run()
+        finally:
+            teacher.close()
     finally:
         record.close()
 
@@ -36,7 +48,8 @@ def converse(call: Invocation) -> None:
 class Conversation:
     """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
 
-    def __init__(self, call: Invocation, teacher: Teacher) -> None:
+    def __init__(self, call: Invocation, teacher: Teacher, *, info: bool = False) -> None:
+        self.info = info
         self.call = call
         self.teacher = teacher
 
@@ -85,12 +98,19 @@ class Conversation:
         while True:
             for item in waiting.candidates:
                 self.call.out(f"{item.index}: {item.text}")
+            stated = waiting.statement
+            if stated is not None:
+                self.call.out(reports.offer_line(stated))
             answer = self._read("[1-5 or type response] > ")
             word = "" if answer is None else answer.strip()
             if answer is None or word.lower() in {"quit", "/quit", "/exit"}:
                 return False
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
                 self._trained(self.teacher.pick(int(word)))
+            elif word in {"s", "/fact"} and stated is not None:
+                self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
+                waiting = self.teacher.record.waiting()
+                continue
             elif not word or word == "/none":
                 self.teacher.pass_over()
                 self.call.out("nothing was learned.")
@@ -101,6 +121,9 @@ class Conversation:
                 continue
             elif word.startswith("/") and not word.startswith("//"):
                 self._slash(word)
+                if self.teacher.pending is None:
+                    return True
+                waiting = self.teacher.pending
                 continue
             elif word.lstrip("+-").isnumeric() and not self._sure(word):
                 continue
@@ -115,10 +138,20 @@ class Conversation:
     def _slash(self, line: str) -> None:
         match line.split()[0]:
             case "/undo":
-                lesson = self.teacher.undo()
-                self.call.out(f"undone: {lesson.exchange.prompt} → {lesson.exchange.reply}")
-                if self.teacher.pending is not None:
+                waited = self.teacher.pending is not None
+                self._changed("undone", self.teacher.undo(self.call.stage))
+                if not waited and self.teacher.pending is not None:  # the prompt that it answered is said again here
                     self.teacher.record.keep(None)
+            case "/redo":
+                self._changed("redone", self.teacher.redo(self.call.stage))
+            case "/withdraw":
+                number = lesson_number(line.removeprefix("/withdraw").strip())
+                self._changed("withdrawn", self.teacher.withdraw(number, self.call.stage))
+            case "/export":
+                kind, _, path = line.removeprefix("/export").strip().partition(" ")
+                if not path.strip():
+                    raise UsageError("/export needs hf or trl and a folder, as in /export trl ~/lessons")
+                self.call.out(self.teacher.export(kind, Path(path.strip())).line)
             case "/new":
                 self.teacher.record.begin_conversation()
                 self.call.out("a fresh conversation.")
@@ -126,15 +159,26 @@ class Conversation:
                 self._saved()
             case "/stats":
                 reports.stats(self.call, self.teacher.record)
+            case "/lessons":
+                reports.lessons(self.call, self.teacher.record)
+            case "/quiz":
+                reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
             case "/help":
                 for text in HELP.splitlines():
                     self.call.out(text)
             case word:
                 self.call.out(f"! there is no {word}; /help lists what there is")
 
+    def _changed(self, what: str, lesson: Lesson | None) -> None:
+        assert lesson is not None  # nothing cancels it here
+        self.call.stage("")
+        self.call.out(f"{what}: {lesson.exchange.prompt} → {lesson.exchange.reply}")
+
     def _trained(self, outcome: Outcome) -> None:
         skipped = outcome.skipped
         self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
+        if self.info and skipped is None:
+            reports.learning_info(self.call, self.teacher, outcome)
 
     def _leave(self) -> None:
         if self.teacher.unsaved and self.teacher.record.read_only is None:

@@ -6,13 +6,18 @@ carries the whole bounded state, never a delta, so that a later one can replace 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
+DRIFTS_SHOWN = 120
+LESSONS_SHOWN = 1000
+LESSON_TEXT = 400
+"""Characters of a lesson's prompt and of its replies that a `Ledger` carries."""
 
 # --- commands: screen → worker ---
 
@@ -52,6 +57,15 @@ class Correct:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """Teach the fact that the waiting prompt states, as `prompt` → `reply`; the five replies still wait."""
+
+    prompt_id: str
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class PassOver:
     """None of these: the prompt is dropped and nothing is learned."""
 
@@ -61,6 +75,18 @@ class PassOver:
 @dataclass(frozen=True, slots=True)
 class Undo:
     """Take back the last lesson."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """Bring back the lesson that was taken back last."""
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawLesson:
+    """Take out lesson `number`; those since are learned again without it."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +115,23 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowLessons:
+    """Say how every lesson stands, as far as it is known; asks the model nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quiz:
+    """Ask every live lesson again, in slices: other commands are served in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskLesson:
+    """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Configure:
     """Change a setting that the worker uses (temperature, recipe …); `value` is text as typed."""
 
@@ -98,11 +141,29 @@ class Configure:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop generating. Served at once, whatever the worker is doing; a lesson is not cancelled by it."""
+    """Stop generating, or taking a lesson back (nothing has changed then). Served at once, whatever the worker is
+    doing; a lesson is not cancelled by it."""
 
 
 Command = (
-    Propose | Regenerate | Pick | Correct | PassOver | Undo | NewConversation | Save | Ask | Export | Configure | Cancel
+    Propose
+    | Regenerate
+    | Pick
+    | Correct
+    | State
+    | PassOver
+    | Undo
+    | Redo
+    | WithdrawLesson
+    | NewConversation
+    | Save
+    | Ask
+    | Export
+    | ShowLessons
+    | Quiz
+    | AskLesson
+    | Configure
+    | Cancel
 )
 
 # --- state ---
@@ -116,7 +177,10 @@ class Snapshot:
 
     `activity` is what the machine is doing now, in a few words. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
-    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so.
+    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `redo` says
+    that a lesson was taken back and can be brought back. `offered` is the first reply that was offered for the last
+    lesson's prompt. `tally` says how many lessons hold, `drifts` are the last DRIFTS_SHOWN distances from the
+    foundation in nats a token, `alarm` says what the last lesson cost, if it did.
     """
 
     phase: Phase = "loading"
@@ -135,6 +199,12 @@ class Snapshot:
     saved_at: float | None = None
     unsaved: int = 0
     read_only: str | None = None
+    redo: bool = False
+    offered: str | None = None
+    tally: Tally = field(default_factory=Tally)
+    drifts: tuple[float, ...] = ()
+    drift_budget: float = 0.0
+    alarm: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +289,25 @@ class Undone:
 
 
 @dataclass(frozen=True, slots=True)
+class Redone:
+    """The lesson that was taken back last counts again."""
+
+    snapshot: Snapshot
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Lesson `number` was taken out."""
+
+    snapshot: Snapshot
+    number: int
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Saved:
     """A checkpoint was written. `asked` is false for a periodic one."""
 
@@ -234,6 +323,39 @@ class Answered:
 
     snapshot: Snapshot
     prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Lessons were asked again while nothing else was to do; only what is known of them changed. `left` are still to be
+    asked."""
+
+    snapshot: Snapshot
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quizzed:
+    """A `Quiz` is through; `snapshot.tally` is what it found."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How the last LESSONS_SHOWN lessons stand, oldest first; long texts are cut at LESSON_TEXT characters."""
+
+    snapshot: Snapshot
+    standings: tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LessonAnswered:
+    """The greedy reply to an `AskLesson`."""
+
+    snapshot: Snapshot
+    number: int
     reply: str
 
 
@@ -272,8 +394,14 @@ Event = (
     | Learning
     | Taught
     | Undone
+    | Redone
+    | Withdrawn
     | Saved
     | Answered
+    | Reviewed
+    | Quizzed
+    | Ledger
+    | LessonAnswered
     | Changed
     | Notice
     | Failed

@@ -6,14 +6,18 @@ home's lock; reading takes none and changes nothing.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, ModelError, PromptError
+from theta_tui.config import DEFAULT_MODEL, Settings
+from theta_tui.errors import HomeError, ModelError, PromptError, UsageError
 from theta_tui.home import Home, WriterLock, write_atomically
 from theta_tui.lessons import context, pending
 from theta_tui.lessons.journal import Entry, Journal
-from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Withdraw
+from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
 from theta_tui.mind.lora import RANK, Choice
 
@@ -22,10 +26,12 @@ class HomeRecord:
     """What was said and taught in one home. Make it with `open` (one writer) or `read`."""
 
     def __init__(self, settings: Settings, journal: Journal, lock: WriterLock | None) -> None:
-        self.settings = settings
         self.home = Home(settings.home)
         self.journal = journal
         self.story = Story.of(journal.entries)
+        begin = self.story.begin
+        # A home remembers the model that it belongs to; one that is named is checked against it when it is loaded.
+        self.settings = replace(settings, model=settings.model or (begin.model if begin else DEFAULT_MODEL))
         self.notices = list(journal.notices)
         self.pending, notice = pending.load(self.home.pending)
         if notice:
@@ -66,20 +72,36 @@ class HomeRecord:
 
         Raises ModelError (exit 4) where the settings ask for another way than the home was begun with.
         """
-        asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
-        rank = self.settings.lora_rank
-        begin = self.story.begin
+        asked, begin = self.adaptation_asked(), self.story.begin
         if begin is None:
-            return asked, rank or RANK
-        ours: Choice = "off" if begin.lora is None else "on"
-        if asked not in ("auto", ours) or (begin.lora is not None and rank not in (None, begin.lora)):
+            return asked
+        if self.adapts_anew():
             how = "--lora off" if begin.lora is None else f"--lora on --lora-rank {begin.lora}"
+            new = "off" if asked[0] == "off" else f"on --lora-rank {asked[1]}"
             raise ModelError(
                 f"the home {self.home.path} was begun with {how} and keeps to it: leave --lora and --lora-rank away, "
-                "or give another --home DIR",
+                f"learn everything again with `theta rebuild --lora {new}`, or give another --home DIR",
                 name="wrong_lora",
             )
-        return ours, begin.lora or RANK
+        return "off" if begin.lora is None else "on", begin.lora or RANK
+
+    def adapts_anew(self) -> bool:
+        """Whether the settings ask for another way to learn than the home was begun with."""
+        begin = self.story.begin
+        if begin is None:
+            return False
+        ours = "off" if begin.lora is None else "on"
+        rank = self.settings.lora_rank
+        return self.settings.lora not in ("auto", ours) or (begin.lora is not None and rank not in (None, begin.lora))
+
+    def adaptation_asked(self, *, moving: bool = False) -> tuple[Choice, int]:
+        """What the settings say of it, whatever the home was begun with. A home that learns by LoRA and is asked for
+        another rank stays with LoRA, unless it is `moving` to another model."""
+        asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
+        begin, rank = self.story.begin, self.settings.lora_rank
+        if asked == "auto" and not moving and begin is not None:
+            asked = "off" if begin.lora is None else "on"
+        return asked, rank or RANK
 
     def append(self, record: Record) -> Entry:
         """Journal a record (on disk when this returns) and fold it into the story."""
@@ -103,21 +125,90 @@ class HomeRecord:
             )
         return waiting
 
-    def withdraw_last(self) -> Lesson:
-        """Take back the last lesson. The prompt that it answered waits again, with the replies offered then.
+    # --- taking back, and bringing back ---
 
-        The weights follow from the journal: whoever holds a model restores it, the next one to load folds without it.
-        """
+    def to_undo(self) -> Lesson:
+        """The last lesson; PromptError (exit 3) where there is none."""
         self.require_writable()
         lesson = self.story.last
         if lesson is None:
             raise PromptError("there is nothing to undo yet", name="nothing_to_undo")
-        self.append(Withdraw(lesson.seq))
-        exchange = lesson.exchange
-        if self.pending is None and exchange.candidates:
-            self.keep(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
-        self.write_context()
         return lesson
+
+    def to_redo(self) -> Lesson:
+        """The lesson that was taken back last; PromptError (exit 3) where there is none, or one was taught since."""
+        self.require_writable()
+        lesson = self.story.undone
+        if lesson is None:
+            raise PromptError(
+                "there is nothing to redo: no lesson was taken back, or another one was taught since",
+                name="nothing_to_redo",
+            )
+        return lesson
+
+    def to_withdraw(self, number: int) -> Lesson:
+        """Lesson `number`; PromptError (exit 3) where it cannot be taken back."""
+        self.require_writable()
+        lesson = self.story.numbered(number)
+        if lesson is None:
+            taught = len(self.story.lessons)
+            known = f"there are 1 to {taught}; `theta lessons` lists them" if taught else "none was taught yet"
+            raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson")
+        if lesson.withdrawn:
+            raise PromptError(f"lesson {number} is withdrawn already; it counts no more", name="withdrawn")
+        if lesson.failed is not None:
+            raise PromptError(f"lesson {number} was never learned; there is nothing to withdraw", name="no_lesson")
+        return lesson
+
+    def withdraw_last(self) -> Lesson:
+        """Take back the last lesson; the prompt that it answered waits again."""
+        return self.withdraw(self.to_undo(), offer=True)
+
+    def withdraw(self, lesson: Lesson, *, offer: bool = False) -> Lesson:
+        """Take `lesson` back. The weights follow from the journal: the next one to load a model folds without it."""
+        self.append(Withdraw(lesson.seq))
+        return self.withdrawn(lesson, offer=offer)
+
+    def restore(self, lesson: Lesson) -> Lesson:
+        """Bring `lesson` back; the weights follow likewise."""
+        self.append(Restore(lesson.seq))
+        return self.restored(lesson)
+
+    def withdrawn(self, lesson: Lesson, *, offer: bool) -> Lesson:
+        """What follows once the journal says that `lesson` counts no more. With `offer` the prompt that it answered
+        waits again, with the replies offered then, and the fact that a prompt which still waits had stated."""
+        exchange = lesson.exchange
+        if offer and self.pending is None and exchange.candidates:
+            self.keep(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
+        elif offer and self.pending is not None and exchange.said == self.pending.prompt:
+            self.keep(replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
+        self.write_context()
+        return self.story.lesson(lesson.seq)
+
+    def restored(self, lesson: Lesson) -> Lesson:
+        """What follows once the journal says that `lesson` counts again: where its prompt was offered once more, that
+        is answered now."""
+        waiting, exchange = self.pending, lesson.exchange
+        if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
+            self.keep(None)
+        elif waiting and waiting.statement is not None and exchange.said == waiting.prompt:
+            self.keep(replace(waiting, statement=None))
+        self.write_context()
+        return self.story.lesson(lesson.seq)
+
+    def supposing(self, record: Record) -> Story:
+        """The story as it would be with one more record."""
+        entry = Entry(self.journal.last_seq + 1, time.time(), record, 0, "")
+        return Story.of([*self.journal.entries, entry])
+
+    @contextmanager
+    def telling(self, story: Story) -> Iterator[None]:
+        """Let `story` stand for the journal's own for a while: the model is tried on it before a word is written."""
+        own, self.story = self.story, story
+        try:
+            yield
+        finally:
+            self.story = own
 
     def begin_conversation(self) -> None:
         """A fresh conversation; what was taught stays and the old one stays in the journal."""
@@ -194,3 +285,11 @@ class HomeRecord:
             return self.home.context_mark.read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             return ""
+
+
+def lesson_number(text: str) -> int:
+    """The number of a lesson as a person typed it. Raises UsageError (exit 2) for anything else."""
+    word = text.strip().removeprefix("#")
+    if not (word.isascii() and word.isdigit()) or len(word) > 9:
+        raise UsageError(f"'{text}' is not the number of a lesson; `theta lessons` lists them, as in: withdraw 3")
+    return int(word)

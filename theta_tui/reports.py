@@ -1,18 +1,28 @@
-"""What is said of lessons: by `history`, `lessons`, `stats`, and after each one. Reads the record; needs no model."""
+"""What is said of lessons: by `history`, `lessons`, `quiz`, `stats`, and after each one. Reads the record; needs no
+model: what `quiz` found is handed in."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theta_tui.console import Invocation
-from theta_tui.lessons.records import Outcome, Turn
+from theta_tui.lessons import ledger
+from theta_tui.lessons.ledger import Standing, Tally
+from theta_tui.lessons.records import Outcome, Stated, Turn
 from theta_tui.lessons.story import Lesson
 from theta_tui.record import HomeRecord
-from theta_tui.text import percent
+from theta_tui.text import drift_words, percent
+
+if TYPE_CHECKING:
+    from theta_tui.teacher import Teacher
+
+REVIEW_SECONDS = 1.0
+"""How long lessons are asked again after one, where `--show-learning-info` is to say what is kept."""
 
 
 def history(call: Invocation, record: HomeRecord) -> None:
@@ -29,22 +39,52 @@ def history(call: Invocation, record: HomeRecord) -> None:
 
 
 def lessons(call: Invocation, record: HomeRecord) -> None:
-    """Every lesson that was ever taught, withdrawn ones marked."""
-    found = record.story.lessons
+    """Every lesson that was ever taught and how it stands, as far as it was last asked."""
+    rows = ledger.standings(record.story)
     if call.json:
-        call.emit(lessons=[_lesson(lesson) for lesson in found])
+        told = [_lesson(row, lesson) for row, lesson in zip(rows, record.story.lessons, strict=True)]
+        call.emit(lessons=told, **_totals(ledger.tally(rows)))
         return
-    if not found:
+    if not rows:
         call.out("no lessons yet; teach one with: theta")
         return
-    for lesson in found:
-        when = datetime.fromtimestamp(lesson.at).strftime("%Y-%m-%d %H:%M")
-        outcome = lesson.outcome
-        effect = f"{percent(outcome.p_before)} → {percent(outcome.p_after)}" if outcome and lesson.moves else ""
-        call.out(
-            f"{lesson.number:4}  {when}  {_state(lesson):10} {effect:>20}   "
-            f"{lesson.exchange.prompt} → {lesson.exchange.reply}"
-        )
+    for row in rows:
+        when = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M")
+        call.out(f"{row.number:4}  {when}  {_row(row)}")
+    _sum_up(call, ledger.tally(rows))
+
+
+def quiz(call: Invocation, record: HomeRecord, rows: Sequence[Standing]) -> None:
+    """What a quiz found: a line a live lesson, and how many hold."""
+    live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
+    total = ledger.tally(rows)
+    if call.json:
+        by_seq = {lesson.seq: lesson for lesson in record.story.lessons}
+        call.emit(lessons=[_lesson(row, by_seq[row.seq]) for row in live], **_totals(total))
+        return
+    if not live:
+        call.out("no lessons yet; teach one with: theta")
+        return
+    for row in live:
+        call.out(f"{row.number:4}  {_row(row)}")
+    _sum_up(call, total)
+
+
+def _row(row: Standing) -> str:
+    p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
+    effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
+    state = f"{row.state} by #{row.by}" if row.by is not None else row.state
+    return f"{state:10} {effect:>24}   {row.prompt} → {row.reply}"
+
+
+def _sum_up(call: Invocation, total: Tally) -> None:
+    stale = f" ({total.stale} not asked since the last lesson: theta quiz)" if total.stale else ""
+    call.out(f"{total.words}{stale}")
+
+
+def _totals(total: Tally) -> dict[str, Any]:
+    names = ("live", "kept", "fading", "lost", "unasked", "stale", "superseded", "withdrawn")
+    return {name: getattr(total, name) for name in names}
 
 
 def stats(call: Invocation, record: HomeRecord) -> None:
@@ -61,6 +101,8 @@ def stats(call: Invocation, record: HomeRecord) -> None:
 def figures(record: HomeRecord) -> dict[str, Any]:
     """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
     story = record.story
+    total = ledger.tally(ledger.standings(story))
+    drifts = ledger.drifts(story, 1)
     outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
     home = record.home
     checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
@@ -70,9 +112,18 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "lessons": len(story.live),
         "picks": sum(1 for lesson in story.live if lesson.exchange.kind == "pick"),
         "corrections": sum(1 for lesson in story.live if lesson.exchange.kind == "correction"),
-        "withdrawn": sum(1 for lesson in story.lessons if lesson.withdrawn),
+        "statements": sum(1 for lesson in story.live if lesson.exchange.kind == "statement"),
+        "withdrawn": total.withdrawn,
+        "superseded": total.superseded,
+        "live": total.live,
+        "kept": total.kept,
+        "fading": total.fading,
+        "lost": total.lost,
+        "not_asked_since": total.stale,
+        "drift": drifts[-1] if drifts else None,
+        "drift_budget": record.settings.drift_budget,
         "turns": len(story.turns),
-        "step": outcomes[-1].step if outcomes else 0,
+        "step": story.step,
         "said_afterwards": sum(1 for outcome in outcomes if outcome.learned),
         "loss_before": _median([outcome.loss_before for outcome in outcomes]),
         "loss_after": _median([outcome.loss_after for outcome in outcomes]),
@@ -91,18 +142,52 @@ def trained_line(outcome: Outcome) -> str:
     return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
 
 
+def offer_line(stated: Stated) -> str:
+    """The fact that a message states, offered below the five replies."""
+    return f's: learn "{stated.prompt}" → "{stated.reply}"'
+
+
+def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[str]:
+    """What `--show-learning-info` tells after a lesson. `offered`: the first reply that the model had offered."""
+    says = "says it by itself" if outcome.learned else "not by itself yet"
+    lines = [
+        f"  says it  {percent(outcome.p_before)} → {percent(outcome.p_after)}, {says}",
+        f"  steps    {outcome.steps} in {outcome.seconds:.2f} s",
+        f"  losses   {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
+    ]
+    if offered is not None:
+        lines.append(f"  offered  {offered}")
+    if outcome.learned:
+        lines.append(f"  says now {outcome.reply}")
+    lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not asked since)" if total.stale else ""))
+    if outcome.drift is not None:
+        lines.append(f"  drift    {drift_words(outcome.drift)} ({outcome.drift:.3g} nats a token)")
+    return lines
+
+
+def learning_info(call: Invocation, teacher: Teacher, outcome: Outcome) -> None:
+    """Print that, after asking again as many lessons as can be asked in a moment."""
+    teacher.review(REVIEW_SECONDS)
+    lesson = teacher.record.story.lessons[outcome.lesson - 1]
+    for line in learning_lines(outcome, ledger.offered(lesson), teacher.asker.tally()):
+        call.out(line)
+
+
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """An outcome as CONTRACT's JSON has it."""
     names = (
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
         "learned", "seconds",
     )  # fmt: skip
-    return {name: getattr(outcome, name) for name in names}
+    drift = {} if outcome.drift is None else {"drift": outcome.drift}
+    return {name: getattr(outcome, name) for name in names} | drift
 
 
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "-"
+    if name.startswith("drift"):
+        return f"{value:.3g} nats a token"
     if name.startswith("p_"):
         return percent(value)
     if name.endswith("_bytes"):
@@ -133,14 +218,6 @@ def _mark(turn: Turn) -> str:
     return f"{mark} not learned" if outcome.skipped else f"{mark} {outcome.loss_before:.2f} → {outcome.loss_after:.2f}"
 
 
-def _state(lesson: Lesson) -> str:
-    if lesson.withdrawn:
-        return "withdrawn"
-    if lesson.failed is not None or (lesson.outcome is not None and lesson.outcome.skipped is not None):
-        return "failed"
-    return lesson.exchange.kind
-
-
 def _effect(outcome: Outcome | None) -> dict[str, Any] | None:
     if outcome is None:
         return None
@@ -158,12 +235,20 @@ def _turn(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _lesson(lesson: Lesson) -> dict[str, Any]:
+def _lesson(row: Standing, lesson: Lesson) -> dict[str, Any]:
     return {
-        "lesson": lesson.number,
-        "at": lesson.at,
-        "state": _state(lesson),
-        "prompt": lesson.exchange.prompt,
-        "reply": lesson.exchange.reply,
+        "lesson": row.number,
+        "at": row.at,
+        "state": row.state,
+        "kind": row.kind,
+        "prompt": row.prompt,
+        "reply": row.reply,
+        "p_before": row.p_before,
+        "p_then": row.p_then,
+        "p_now": row.p_now,
+        "says": row.says,
+        "asked_at": row.asked_at,
+        "fresh": row.fresh,
+        "superseded_by": row.by,
         "outcome": _effect(lesson.outcome),
     }

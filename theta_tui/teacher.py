@@ -1,23 +1,26 @@
-"""The session: propose, teach, undo, ask. Joins the record and the model. No threads, no screen, no Textual.
+"""The session: propose, teach, undo, withdraw, ask. Joins the record and the model. No threads, no screen, no Textual.
 
-    weights = fold(learn, foundation, lessons)
-
-Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back is
-the newest valid checkpoint and the lessons after it, each with the number of steps that it took the first time.
+Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back, and
+taking back, are in `folding`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, ModelError, PromptError, TeachError, ThetaError
+from theta_tui.asking import Asker
+from theta_tui.config import Settings, statement_files
+from theta_tui.errors import PromptError, TeachError, ThetaError
+from theta_tui.folding import Fold, Stage, belongs
+from theta_tui.folding import never as _never
+from theta_tui.lessons import ledger
 from theta_tui.lessons.journal import Entry
+from theta_tui.lessons.ledger import Standing
 from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import (
     CANDIDATES,
@@ -25,12 +28,16 @@ from theta_tui.lessons.records import (
     Candidate,
     Exchange,
     Failure,
+    Finding,
     Kind,
     Learned,
     Outcome,
     Pending,
+    Restore,
+    Stated,
     Withdraw,
 )
+from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Dialogue, Lesson
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.record import HomeRecord
@@ -40,16 +47,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from theta_tui.export import Exported
-    from theta_tui.mind.checkpoint import Manifest
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Progress, Result, Snapshot
-
-UNDO_BYTES = 512 << 20
-"""How much memory the snapshots for undo may take; older lessons are undone by folding again."""
-
-
-def _never() -> bool:
-    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,11 @@ class Teacher:
 
     def __init__(self, record: HomeRecord) -> None:
         self.record = record
-        self.saved_at: float | None = None
-        self.saved_position = 0
-        self._model: LanguageModel | None = None
-        self._learner: Learner | None = None
-        self._undo: deque[tuple[int, Snapshot]] = deque()
+        self.fold = Fold(record, self._learn)
+        self.own_recipe: Recipe | None = None
+        """Learn by this one instead of the settings': for a recipe that has no name."""
+        self.asker = Asker(record, self._recall)
+        self._dictionary: Dictionary | None = None
 
     @property
     def settings(self) -> Settings:
@@ -83,144 +82,56 @@ class Teacher:
 
     @property
     def loaded(self) -> bool:
-        return self._learner is not None
+        return self.fold.loaded
 
     @property
     def model(self) -> LanguageModel:
-        assert self._model is not None, "load() comes first"
-        return self._model
+        return self.fold.model
 
     @property
     def learner(self) -> Learner:
-        assert self._learner is not None, "load() comes first"
-        return self._learner
+        return self.fold.learner
 
     @property
     def recipe(self) -> Recipe:
-        return RECIPES[self.settings.recipe]
+        return self.own_recipe or RECIPES[self.settings.recipe]
 
     @property
     def pending(self) -> Pending | None:
         return self.record.pending
 
     @property
+    def saved_at(self) -> float | None:
+        """Unix time of the newest checkpoint that stands for what is learned."""
+        return self.fold.saved_at
+
+    @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return sum(1 for lesson in self.record.story.live if lesson.seq > self.saved_position)
+        return sum(1 for lesson in self.record.story.live if lesson.seq > self.fold.saved_position)
 
     # --- coming back ---
 
-    def load(self, on_stage: Callable[[str], None] = lambda _: None) -> None:
-        """Load the model that this home belongs to and fold its lessons in. Raises ModelError (exit 4)."""
+    def load(self, on_stage: Stage = lambda _: None) -> Path | None:
+        """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
+        returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
-        from theta_tui.mind.model_files import fingerprint
+        from theta_tui.mind.model_files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)
-        self._belongs(found)
-        self._fold(on_stage)
+        belongs(self.record, found)
+        path = self.fold.load(on_stage, self._learned_again)
         if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(self.settings.model, found, __version__, self.model.lora_rank))
+            self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
+        return path
 
-    def _belongs(self, found: str) -> None:
-        begin = self.record.story.begin
-        if begin is None or begin.fingerprint == found:
-            return
-        if begin.model == self.settings.model:
-            raise ModelError(
-                f"the model {begin.model} has changed since the home {self.record.home.path} was begun ("
-                f"{begin.fingerprint}, now {found}): give another --home DIR; what was taught stays in "
-                f"{self.record.home.journal}, which `theta train` reads",
-                name="wrong_model",
-            )
-        raise ModelError(
-            f"the home {self.record.home.path} was begun with the model {begin.model} ({begin.fingerprint}), and "
-            f"{self.settings.model} ({found}) is another: give --model {begin.model}, or another --home DIR",
-            name="wrong_model",
-        )
-
-    def _fold(self, on_stage: Callable[[str], None]) -> None:
-        """Model, moments and step count as the live lessons make them, from the newest checkpoint that fits."""
-        from theta_tui.mind import checkpoint
-        from theta_tui.mind.language_model import LanguageModel
-        from theta_tui.mind.learner import Learner
-
-        settings = self.settings
-        self._undo.clear()
-        adapt, rank = self.record.adaptation()
-        weights = self._newest_checkpoint(on_stage)
-        self._model = None
-        self._learner = None
-        on_stage("loading the model")
-        self._model = LanguageModel.load(
-            settings.model,
-            device=settings.device,
-            dtype=settings.dtype,
-            offline=settings.offline,
-            threads=settings.threads,
-            weights=weights,
-            adapt=adapt,
-            rank=rank,
-        )
-        self.record.notices.extend(self._model.notices)
-        self._learner = Learner(self._model)
-        self.saved_at, self.saved_position = None, 0
-        if weights is not None:
-            manifest = checkpoint.restore(weights, self._learner)
-            self.saved_at, self.saved_position = manifest.saved_at, manifest.position
-        self._replay([lesson for lesson in self.record.story.live if lesson.seq > self.saved_position], on_stage)
-
-    def _newest_checkpoint(self, on_stage: Callable[[str], None]) -> Path | None:
-        """The newest valid checkpoint that can be used; damaged ones are named and passed over."""
-        from theta_tui.mind import checkpoint
-
-        self.record.notices.extend(checkpoint.unreadable(self.record.home.checkpoints))
-        for manifest in self._usable_checkpoints():
-            on_stage(f"checking {manifest.path.name}")
-            try:
-                checkpoint.verify(manifest.path)
-            except ThetaError as error:
-                self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
-                continue
-            return manifest.path
-        return None
-
-    def _usable_checkpoints(self) -> Iterator[Manifest]:
-        """Those that hold no lesson withdrawn since and none that the journal lacks, newest first.
-
-        A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
-        lessons come to stand under the same numbers.
-        """
-        from theta_tui.mind import checkpoint
-
-        journal = self.record.journal
-        withdrawals = [(entry.seq, entry.record.of) for entry in journal.entries if isinstance(entry.record, Withdraw)]
-        for manifest in checkpoint.list_checkpoints(self.record.home.checkpoints):
-            position = manifest.position
-            if any(of <= position < seq for seq, of in withdrawals):
-                continue
-            if position > journal.last_seq or manifest.extra.get("record") != journal.checksum(position):
-                age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
-                self.record.notices.append(
-                    f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used"
-                )
-                continue
-            yield manifest
-
-    def _replay(self, lessons: list[Lesson], on_stage: Callable[[str], None]) -> None:
-        """Learn again what the checkpoint does not hold, in order, with the steps that each lesson took."""
-        exact = all(lesson.machine in (None, self.model.machine()) for lesson in lessons)
-        for at, lesson in enumerate(lessons, 1):
-            on_stage(f"learning again what is not in a checkpoint, {at} of {len(lessons)}")
-            result = self._learn(lesson, Recipe.from_dict(lesson.exchange.recipe))
-            if lesson.outcome is None and self.record.read_only is None:
-                self.record.append(Learned(lesson.seq, self._outcome(lesson, result, 0.0), self.model.machine()))
-                self._consumed(lesson.exchange)
-                self.record.write_context()
-                self.record.notices.append(
-                    f"a lesson begun before a crash is learned: '{_short(lesson.exchange.prompt)}'"
-                )
-        if not exact:
-            self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
+    def _learned_again(self, lesson: Lesson, result: Result) -> None:
+        """A lesson that a crash cut short has an outcome now."""
+        if lesson.outcome is None and self.record.read_only is None:
+            self.record.append(Learned(lesson.seq, self._outcome(lesson, result, 0.0), self.model.machine()))
+            self.consumed(lesson.exchange)
+            self.record.write_context()
+            self.record.notices.append(f"a lesson begun before a crash is learned: '{_short(lesson.exchange.prompt)}'")
 
     def _learn(self, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
         """One lesson, seeded by its place in the journal; with an outcome already, in the steps that it took."""
@@ -228,7 +139,7 @@ class Teacher:
         assert exchange.kind != "none"
         steps = lesson.outcome.steps if lesson.outcome else None
         return self.learner.learn(
-            exchange.kind,
+            "pick" if exchange.kind == "pick" else "correction",
             lesson.context,
             exchange.prompt,
             exchange.reply,
@@ -238,10 +149,32 @@ class Teacher:
             **hooks,
         )
 
-    def _consumed(self, exchange: Exchange) -> None:
+    def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
+        """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit
+        the model is skipped, with the reason."""
+        from theta_tui.mind.learner import Result
+
+        started = time.perf_counter()
+        said = lesson.exchange
+        try:
+            self.model.encode_lesson((), said.prompt, said.reply)
+        except TeachError as error:
+            nan = float("nan")
+            nothing = Result(nan, nan, nan, nan, 0, False, skipped=str(error))
+            return self._outcome(lesson, nothing, 0.0)
+        return self._outcome(lesson, self._learn(lesson, recipe), time.perf_counter() - started)
+
+    def consumed(self, exchange: Exchange) -> None:
         """A kept prompt that a crash left behind although it was answered is not offered again."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
             self.record.keep(None)
+        self._offered_no_more(exchange)
+
+    def _offered_no_more(self, exchange: Exchange) -> None:
+        """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
+        waiting = self.pending
+        if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
+            self.record.keep(replace(waiting, statement=None))
 
     # --- proposing ---
 
@@ -278,9 +211,26 @@ class Teacher:
         candidates = tuple(
             Candidate(index, reply.text, reply.logprob, reply.ended) for index, reply in enumerate(replies, 1)
         )
-        waiting = Pending(new_prompt_id(), prompt, candidates)
+        statement = self.pending.statement if again and self.pending else self._stated(prompt)
+        waiting = Pending(new_prompt_id(), prompt, candidates, statement)
         self.record.keep(waiting)
         return waiting
+
+    def _stated(self, prompt: str) -> Stated | None:
+        """The fact that `prompt` states, if it is sure to state one."""
+        if not self.settings.statements:
+            return None
+        turns = self.record.story.turns
+        pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
+        return None if pair is None else Stated(pair.prompt, pair.reply)
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The templates of statements, the person's own with them; what is wrong with those is told once."""
+        if self._dictionary is None:
+            self._dictionary = load_dictionary(*statement_files(self.record.home.path))
+            self.record.notices.extend(self._dictionary.notices)
+        return self._dictionary
 
     def ask(self, prompt: str, *, with_context: bool = True, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply; changes nothing."""
@@ -331,22 +281,70 @@ class Teacher:
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
         return self._teach(replace(exchange, conversation=False), **hooks)
 
+    def state(self, prompt: str, reply: str, *, said: str, **hooks: Any) -> Outcome:
+        """Teach the pair that the message `said` states. The conversation, and the replies that wait, stay."""
+        exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
+        exchange = replace(exchange, conversation=False, said=said)
+        outcome = self._teach(exchange, **hooks)
+        if outcome.skipped is None:
+            self._offered_no_more(exchange)
+        return outcome
+
     def pass_over(self, prompt_id: str | None = None) -> None:
         """None of these: journalled, because it tells something; nothing is learned."""
         waiting = self.record.waiting(prompt_id)
         self.record.append(self._exchange("none", waiting.prompt, "", waiting))
         self.record.keep(None)
 
-    def undo(self, on_stage: Callable[[str], None] = lambda _: None) -> Lesson:
-        """Take back the last lesson: weights, moments and step count bit-equal to never having taught it."""
-        lesson = self.record.withdraw_last()
-        if self._undo and self._undo[-1][0] == lesson.seq:
-            self.learner.restore(self._undo.pop()[1])
-            newest = next(self._usable_checkpoints(), None)
-            self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
-        else:
-            self._fold(on_stage)
-        return lesson
+    # --- taking back ---
+
+    def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
+        """Take back the last lesson: weights, moments and step count bit-equal to never having taught it. The prompt
+        that it answered waits again. None: cancelled, and nothing changed."""
+        lesson = self.record.to_undo()
+        return self._change(Withdraw(lesson.seq), "undoing", on_stage, cancelled, offer=True)
+
+    def withdraw(
+        self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
+    ) -> Lesson | None:
+        """Take out lesson `number`, as if it had never been taught; the ones since are learned again.
+
+        None: cancelled, and nothing changed. Raises PromptError where there is no such lesson to take out.
+        """
+        lesson = self.record.to_withdraw(number)
+        return self._change(Withdraw(lesson.seq), f"withdrawing {number}", on_stage, cancelled)
+
+    def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
+        """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
+        lesson = self.record.to_redo()
+        return self._change(Restore(lesson.seq), "bringing back", on_stage, cancelled)
+
+    def _change(
+        self,
+        change: Withdraw | Restore,
+        words: str,
+        on_stage: Stage,
+        cancelled: Callable[[], bool],
+        *,
+        offer: bool = False,
+    ) -> Lesson | None:
+        from theta_tui.mind.learner import Abandoned
+
+        def tell(at: int, of: int) -> None:
+            on_stage(f"{words}: learning again {at} of {of}")
+
+        self.asker.settle()
+        try:
+            self.fold.change(change, tell, cancelled)
+        except Abandoned:
+            return None
+        self.asker.moved()
+        lesson = self.record.story.lesson(change.of)
+        if isinstance(change, Restore):
+            return self.record.restored(lesson)
+        return self.record.withdrawn(lesson, offer=offer)
+
+    # --- one lesson ---
 
     def _teach(
         self,
@@ -358,6 +356,7 @@ class Teacher:
         """Journal, learn, journal the outcome. What goes wrong leaves the model as it was and is journalled."""
         # Refuses what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply)
+        self.asker.settle()
         before = self.learner.snapshot()
         entry = self.record.append(exchange)
         lesson = self.record.story.lesson(entry.seq)
@@ -379,7 +378,27 @@ class Teacher:
         if exchange.prompt_id is not None:
             self.record.keep(None)
         self.record.write_context()
+        self.asker.moved()
+        self._tell_what_it_changed(lesson, outcome)
         return outcome
+
+    def _tell_what_it_changed(self, lesson: Lesson, outcome: Outcome) -> None:
+        """An answer that another one replaces is named, unless the person just corrected it; so is too much drift."""
+        story = self.record.story
+        if not lesson.moves:
+            return
+        replaced = [
+            other.number for other in ledger.superseded_by(story, lesson) if other.seq != lesson.exchange.replaces
+        ]
+        if replaced:
+            self.record.notices.append(
+                f"#{lesson.number} replaces the earlier answer to '{_short(lesson.exchange.prompt)}' "
+                f"({ledger.named(replaced)})"
+            )
+        budget, drift = self.settings.drift_budget, outcome.drift
+        earlier = ledger.drifts(story, 2)[:-1]
+        if drift is not None and budget and drift > budget and not (earlier and earlier[-1] > budget):
+            self.asker.warn(f"#{lesson.number} took the drift to {drift:.3g} nats a token, over {budget:g}")
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """A lesson that could not be learned counts as never begun; one that was abandoned on leaving is learned at
@@ -413,9 +432,55 @@ class Teacher:
         )
 
     def _remember(self, seq: int, before: Snapshot) -> None:
-        self._undo.append((seq, before))
-        while len(self._undo) > 1 and len(self._undo) * before.nbytes > UNDO_BYTES:
-            self._undo.popleft()
+        self.fold.memory.taught()
+        self.fold.memory.remember(seq, before)
+
+    # --- asking again ---
+
+    def idle(self) -> Iterator[None]:
+        """What is worth doing while nobody asks for anything, in slices of some ten milliseconds: a yield after each.
+
+        It may be left between any two, and is begun anew whenever there is time; ends at once where nothing is to do.
+        """
+        yield from self.asker.slices()
+
+    def quiz(
+        self, progress: Callable[[int], None] | None = None, should_stop: Callable[[], bool] = _never
+    ) -> list[Standing]:
+        """Ask every live lesson, journal what was found, and say how each lesson that was ever taught stands.
+
+        `progress` is told how many are left.
+        """
+        for _ in self.asker.quiz():
+            if progress:
+                progress(self.asker.left)
+            if should_stop():
+                break
+        return self.asker.standings()
+
+    def review(self, seconds: float) -> None:
+        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
+        begun = time.monotonic()
+        for _ in self.asker.slices():
+            if time.monotonic() - begun >= seconds:
+                break
+
+    def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
+        """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
+        lessons = self.record.story.lessons
+        if not 1 <= number <= len(lessons):
+            raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
+        return self.ask(lessons[number - 1].exchange.prompt, with_context=False, cancelled=cancelled)
+
+    def _recall(self, lesson: Lesson) -> Finding:
+        """Ask one lesson, alone; one forward pass. What this model cannot take in it cannot say."""
+        from theta_tui.mind import recall
+
+        try:
+            found = recall.score(self.model, (), lesson.exchange.prompt, lesson.exchange.reply)
+        except TeachError:
+            return Finding(lesson.seq, 0.0, False)
+        return Finding(lesson.seq, found.p, found.says)
 
     # --- saving and taking along ---
 
@@ -428,27 +493,11 @@ class Teacher:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        from theta_tui.mind import checkpoint
-
-        if self.record.read_only is not None:
-            raise HomeError(f"nothing can be saved: the home is read-only because {self.record.read_only}")
-        position = self._position()
-        record = self.record.journal.checksum(position)
-        extra = {"theta": __version__, "model": self.settings.model, "record": record}
-        path = checkpoint.save(
-            self.record.home.checkpoints, self.model, self.learner,
-            position=position, extra=extra,
-            keep=self.settings.keep_checkpoints,
-        )  # fmt: skip
-        self.saved_at, self.saved_position = time.time(), position
-        return path
-
-    def _position(self) -> int:
-        """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
-        begun = next((lesson.seq for lesson in self.record.story.live if lesson.outcome is None), None)
-        return self.record.journal.last_seq if begun is None else begun - 1
+        return self.fold.save()
 
     def close(self) -> None:
+        with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
+            self.asker.settle()
         self.record.close()
 
     # --- small things ---

@@ -10,6 +10,7 @@ Whatever comes from a model, a person, a file or an exception goes through here 
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -91,3 +92,8 @@ def percent(p: float) -> str:
     if hundred >= 0.01:
         return f"{hundred:.2f} %"
     return "<0.01 %"
+
+
+def drift_words(drift: float) -> str:
+    """A drift (KL, nats a token) for people: by what share the perplexity of the foundation's own text has risen."""
+    return percent(math.expm1(min(drift, 50.0)))

@@ -11,18 +11,26 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import config
 from theta_tui.errors import ThetaError
+from theta_tui.idle import IdleRunner
+from theta_tui.lessons import ledger
+from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.protocol import (
+    DRIFTS_SHOWN,
+    LESSON_TEXT,
+    LESSONS_SHOWN,
     LOSSES_SHOWN,
     TURNS_SHOWN,
     Answered,
     Ask,
+    AskLesson,
     Cancel,
     Cancelled,
     Changed,
@@ -34,6 +42,8 @@ from theta_tui.protocol import (
     Export,
     Failed,
     Learning,
+    Ledger,
+    LessonAnswered,
     Loading,
     NewConversation,
     Notice,
@@ -42,20 +52,30 @@ from theta_tui.protocol import (
     Pick,
     Propose,
     Proposed,
+    Quiz,
+    Quizzed,
     Ready,
+    Redo,
+    Redone,
     Regenerate,
+    Reviewed,
     Save,
     Saved,
+    ShowLessons,
     Snapshot,
+    State,
     Streaming,
     Taught,
     Undo,
     Undone,
+    WithdrawLesson,
+    Withdrawn,
 )
 
 if TYPE_CHECKING:
     from theta_tui.config import Settings
     from theta_tui.lessons.records import Outcome
+    from theta_tui.lessons.story import Lesson
     from theta_tui.teacher import Teacher
 
 PROGRESS_SECONDS = 0.08
@@ -64,6 +84,8 @@ ABANDON_SECONDS = 2.0
 """How long a lesson may still run once leaving was asked for."""
 IDLE_SECONDS = 1.0
 """Between two looks at the clock while nothing is to do."""
+IDLE_AFTER = 2.0
+"""How long after a command idle work begins: a person who is quicker than this is not kept waiting at all."""
 
 log = logging.getLogger("theta")
 
@@ -94,6 +116,9 @@ class Worker:
         self._reported = 0.0
         self._ready_at = 0.0
         self._save_failed_at: tuple[int, int] | None = None
+        self._idle = IdleRunner(IDLE_AFTER)
+        self._quiz: Iterator[None] | None = None
+        self._tallied: tuple[tuple[int, int], Tally] | None = None
 
     # --- called from outside ---
 
@@ -151,9 +176,10 @@ class Worker:
     def _serve(self) -> None:
         while self._stopping_since is None:
             try:
-                queued = self._queue.get(timeout=IDLE_SECONDS)
+                queued = self._queue.get(timeout=IDLE_SECONDS if self._quiz is None else 0)
             except queue.Empty:
                 self._save_if_due()
+                self._use_idle_time()
                 continue
             if queued.command is None or self._stopping_since is not None:
                 break
@@ -165,6 +191,39 @@ class Worker:
                 self._fail(error, type(queued.command).__name__)
             self._pass_notices_on()
             self._save_if_due()
+            self._idle.busy()
+
+    def _use_idle_time(self) -> None:
+        """A quiz that was asked for, or what the teacher has to do; both make way for a command after any slice."""
+        teacher, quiz = self._teacher, self._quiz
+        assert teacher is not None
+        if quiz is None and not (teacher.settings.idle and self._idle.wanted):
+            return
+        changes, finished = teacher.asker.changes, True
+        work = quiz if quiz is not None else teacher.idle()
+        try:
+            finished = self._idle.run(work, self._has_something_to_do, self._slice_done)
+        except Exception as error:
+            self._fail(error, "idle")
+        self._quiz = quiz if not finished else None
+        self._rest()
+        if quiz is not None and finished:
+            self._report(Quizzed(self._snapshot()))
+        elif teacher.asker.changes != changes:
+            self._report(Reviewed(self._snapshot()))
+        self._pass_notices_on()
+
+    def _slice_done(self) -> None:
+        teacher = self._teacher
+        assert teacher is not None
+        self._pass_notices_on()
+        if self._due():
+            left = teacher.asker.left
+            self._activity = f"asking again, {left} left" if left else self._activity
+            self._report(Reviewed(self._snapshot(), left))
+
+    def _has_something_to_do(self) -> bool:
+        return not self._queue.empty() or self._stopping_since is not None
 
     def _close(self) -> None:
         teacher = self._teacher
@@ -193,17 +252,34 @@ class Worker:
                 self._teach(lambda hooks: teacher.correct_last(text, **hooks))
             case Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(lambda hooks: teacher.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
+            case State(prompt_id=prompt_id, prompt=prompt, reply=reply):
+                said = teacher.record.waiting(prompt_id).prompt
+                self._teach(lambda hooks: teacher.state(prompt, reply, said=said, **hooks))
             case PassOver(prompt_id=prompt_id):
                 teacher.pass_over(prompt_id)
                 self._rest()
                 self._report(Changed(self._snapshot()))
             case Undo():
-                self._state("learning", "undoing")
-                self._report(Changed(self._snapshot()))
-                lesson = teacher.undo(self._stage)
-                self._last = None
-                self._rest()
-                self._report(Undone(self._snapshot(), lesson.exchange.prompt, lesson.exchange.reply))
+                self._take_back(
+                    queued.number,
+                    "undoing",
+                    teacher.undo,
+                    lambda shot, lesson: Undone(shot, lesson.exchange.prompt, lesson.exchange.reply),
+                )
+            case Redo():
+                self._take_back(
+                    queued.number,
+                    "bringing back",
+                    teacher.redo,
+                    lambda shot, lesson: Redone(shot, lesson.exchange.prompt, lesson.exchange.reply),
+                )
+            case WithdrawLesson(number=number):
+                self._take_back(
+                    queued.number,
+                    f"withdrawing {number}",
+                    partial(teacher.withdraw, number),
+                    lambda shot, lesson: Withdrawn(shot, number, lesson.exchange.prompt, lesson.exchange.reply),
+                )
             case NewConversation():
                 teacher.record.begin_conversation()
                 self._rest()
@@ -217,6 +293,16 @@ class Worker:
                 self._report(Answered(self._snapshot(), prompt, answer.reply))
             case Export(kind=kind, path=path):
                 self._export(kind, path)
+            case ShowLessons():
+                rows = teacher.asker.standings()[-LESSONS_SHOWN:]
+                self._report(Ledger(self._snapshot(), tuple(map(_shortened, rows))))
+            case Quiz():
+                self._quiz = teacher.asker.quiz()
+            case AskLesson(number=number):
+                self._state("proposing", "answering")
+                answer = teacher.ask_lesson(number, cancelled=lambda: self._is_cancelled(queued.number))
+                self._rest()
+                self._report(LessonAnswered(self._snapshot(), number, answer.reply))
             case Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -257,6 +343,24 @@ class Worker:
         self._rest()
         self._report(Taught(self._snapshot(), outcome))
 
+    def _take_back(
+        self,
+        number: int,
+        words: str,
+        change: Callable[[Callable[[str], None], Callable[[], bool]], Lesson | None],
+        done: Callable[[Snapshot, Lesson], Event],
+    ) -> None:
+        """Change what was taught; lessons that must be learned again for it are told, and Cancel stops it."""
+        self._state("learning", words)
+        self._report(Changed(self._snapshot()))
+        lesson = change(self._stage, lambda: self._is_cancelled(number))
+        self._rest()
+        if lesson is None:
+            self._report(Notice(self._snapshot(), f"{words} was stopped; everything is as it was"))
+        else:
+            self._last = None
+            self._report(done(self._snapshot(), lesson))
+
     def _configure(self, name: str, value: str) -> None:
         teacher = self._teacher
         assert teacher is not None
@@ -264,7 +368,9 @@ class Worker:
         name = name.strip().replace("-", "_")
         config.persist(teacher.settings.home, name, getattr(teacher.settings, name))
         self._rest()
-        self._report(Notice(self._snapshot(), f"{name} is {getattr(teacher.settings, name)} now"))
+        now = getattr(teacher.settings, name)
+        words = ("on" if now else "off") if isinstance(now, bool) else now
+        self._report(Notice(self._snapshot(), f"{name} is {words} now"))
 
     def _export(self, kind: str, path: str) -> None:
         teacher = self._teacher
@@ -311,6 +417,8 @@ class Worker:
         self._activity = words
         if self._phase == "loading":
             self._report(Loading(self._snapshot()))
+        elif self._due():
+            self._report(Changed(self._snapshot()))
 
     def _state(self, phase: Phase, activity: str = "") -> None:
         self._phase = phase
@@ -358,18 +466,37 @@ class Worker:
         last = story.last
         state = replace(
             state,
+            model=teacher.settings.model,
             recipe=teacher.settings.recipe,
             turns=tuple(story.turns[-TURNS_SHOWN:]),
             turns_total=len(story.turns),
             pending=teacher.pending,
             lessons=len(story.live),
-            step=last.outcome.step if last and last.outcome else 0,
+            step=story.step,
             losses=story.losses(LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
             saved_at=teacher.saved_at,
             unsaved=teacher.unsaved,
             read_only=teacher.record.read_only,
+            redo=story.undone is not None,
+            offered=ledger.offered(last) if last else None,
+            tally=self._tally(teacher),
+            drifts=ledger.drifts(story, DRIFTS_SHOWN),
+            drift_budget=teacher.settings.drift_budget,
+            alarm=teacher.asker.alarm,
         )
         if not teacher.loaded:
             return state
         return replace(state, parameters=teacher.model.parameters, device=teacher.model.device)
+
+    def _tally(self, teacher: Teacher) -> Tally:
+        """How many lessons hold: counted when something changed, not with every token of a reply."""
+        key = (teacher.record.journal.last_seq, teacher.asker.changes)
+        if self._tallied is None or self._tallied[0] != key:
+            self._tallied = key, teacher.asker.tally()
+        return self._tallied[1]
+
+
+def _shortened(row: Standing) -> Standing:
+    offered = row.offered[:LESSON_TEXT] if row.offered is not None else None
+    return replace(row, prompt=row.prompt[:LESSON_TEXT], reply=row.reply[:LESSON_TEXT], offered=offered)

@@ -20,7 +20,7 @@ import numpy as np
 from accelerate import Accelerator
 
 import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
-from tests.benchmarks.tables import table
+from theta_tui.bench.tables import table
 from theta_tui.foundation.corpus import prepare, share
 from theta_tui.foundation.documents import Document, Source, parse_source, read
 from theta_tui.foundation.encode import Encoder

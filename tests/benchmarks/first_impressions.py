@@ -24,8 +24,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks.metrics import distinct, generic, mean, quantile, repeats, unlike, wilson, words
-from tests.benchmarks.tables import number, table
+from tests.benchmarks.metrics import distinct, generic, repeats, unlike, wilson
+from theta_tui.bench.metrics import mean, quantile, words
+from theta_tui.bench.tables import number, table
 from theta_tui.config import Settings
 from theta_tui.errors import ThetaError
 from theta_tui.mind.candidates import Reply, Sampling, propose

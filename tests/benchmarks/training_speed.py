@@ -22,7 +22,7 @@ import torch
 from accelerate import Accelerator
 
 import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
-from tests.benchmarks.tables import table
+from theta_tui.bench.tables import table
 from theta_tui.foundation.batches import Batch, Place, stream
 from theta_tui.foundation.command import Options, flops_a_token, matrix_rate, model_for
 from theta_tui.foundation.corpus import Corpus, prepare

@@ -99,7 +99,8 @@ def test_what_was_taught_in_words_is_said_afterwards(theta: Theta) -> None:
 
 def test_json_has_the_promised_fields(theta: Theta) -> None:
     asked = theta("prompt", "hello", "--json").json
-    assert set(asked) == {"schema", "prompt_id", "prompt", "candidates"}
+    assert set(asked) == {"schema", "prompt_id", "prompt", "candidates", "statement"}
+    assert asked["statement"] is None
     assert [set(candidate) for candidate in asked["candidates"]] == [{"index", "text", "logprob"}] * 5
     taught = theta("--json", "teach", "1", "--prompt-id", asked["prompt_id"]).json
     assert set(taught) >= {
@@ -108,8 +109,11 @@ def test_json_has_the_promised_fields(theta: Theta) -> None:
     }  # fmt: skip
     assert set(theta("ask", "hello", "--json").json) == {"schema", "prompt", "reply", "logprob", "seconds"}
     assert len(theta("history", "--json").json["turns"]) == 1
-    assert theta("lessons", "--json").json["lessons"][0]["state"] == "pick"
-    assert theta("stats", "--json").json["lessons"] == 1
+    listed = theta("lessons", "--json").json
+    assert (listed["lessons"][0]["kind"], listed["lessons"][0]["state"]) == ("pick", "kept")
+    assert (listed["live"], listed["kept"], listed["lost"]) == (1, 1, 0)
+    figures = theta("stats", "--json").json
+    assert (figures["lessons"], figures["kept"], figures["drift"], figures["drift_budget"]) == (1, 1, None, 0.05)
     assert theta("undo", "--json").json["undone"] == 1
     assert theta("new", "--json").json["turns_before"] == 0
 
@@ -352,8 +356,97 @@ def test_a_long_prompt_is_cut_with_notice_and_a_long_reply_refused(theta: Theta,
     assert files(home) == before
 
 
+def test_a_quiz_asks_every_live_lesson_and_lessons_and_stats_know_it_afterwards(theta: Theta) -> None:
+    theta("teach", "--for", "Where is Quill?", "Quill is at home.")
+    theta("teach", "--for", "Who made you?", "Nobody did.")
+    again = theta("teach", "--for", "who made you", "Dakota made me.", "--show-learning-info")
+    assert "#3 replaces the earlier answer to 'who made you' (#2)" in again.err
+    assert "says it  " in again.out
+    assert "kept " in again.out
+    asked = theta("quiz", "--json").json
+    assert [row["lesson"] for row in asked["lessons"]] == [1, 3]
+    assert asked["live"] == asked["kept"] + asked["fading"] + asked["lost"] == 2
+    for row in asked["lessons"]:
+        said = theta("ask", "--no-context", row["prompt"]).out.strip()
+        assert row["says"] == (said == row["reply"])
+        assert (row["state"] == "lost") == (not row["says"])
+    listed = theta("lessons", "--json").json
+    assert [row["state"] for row in listed["lessons"]][1] == "superseded"
+    assert [listed["lessons"][at]["p_now"] for at in (0, 2)] == [row["p_now"] for row in asked["lessons"]]
+    assert theta("stats", "--json").json["not_asked_since"] == 0
+    assert theta("lessons").lines[-1].startswith(f"kept {asked['kept']}/2")
+    assert theta("quiz").lines[-1].startswith(f"kept {asked['kept']}/2")
+
+
+def test_a_quiz_with_nothing_taught_says_so(theta: Theta) -> None:
+    assert theta("quiz").out.startswith("no lessons yet")
+
+
+def test_the_plain_loop_tells_what_a_lesson_did_and_what_is_kept(theta: Theta) -> None:
+    said = theta("chat", "--plain", "--show-learning-info", stdin="who are you?\nI am Theta.\n/quiz\n/lessons\nquit\n")
+    assert said.code == 0
+    assert "says now I am Theta." in said.out
+    assert said.out.count("kept 1/1") == 3
+    assert "losses   " in said.out
+
+
 def test_doctor_shows_what_is_learned(theta: Theta) -> None:
     report = theta("doctor", "--json").json
     assert report["problems"] == []
     assert report["model"]["learned"].endswith("<|end|>")
     assert theta("doctor").out.endswith("none found\n")
+
+
+def test_a_stated_fact_is_offered_learned_and_the_five_replies_still_wait(theta: Theta, home: Path) -> None:
+    asked = theta("prompt", "Your creator is Dakota.")
+    assert len(asked.lines) == 6
+    assert asked.lines[5] == 's: learn "Who is your creator?" → "My creator is Dakota."'
+    taught = theta("teach", "--statement", "--json").json
+    assert (taught["kind"], taught["prompt"], taught["reply"]) == (
+        "statement", "Who is your creator?", "My creator is Dakota.",
+    )  # fmt: skip
+    assert taught["learned"]
+    assert theta("ask", "--no-context", "Who is your creator?").out == "My creator is Dakota.\n"
+    assert theta("teach", "--statement").code == 3
+    assert theta("lessons", "--json").json["lessons"][0]["state"] == "statement"
+    assert theta("stats", "--json").json["statements"] == 1
+    assert theta("history", "--json").json["turns"] == []
+    assert theta("teach", "2").code == 0
+    assert len(theta("history", "--json").json["turns"]) == 1
+
+
+def test_the_offered_fact_is_in_the_json_and_can_be_switched_off(theta: Theta, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = theta("prompt", "--json", "I live in Oslo.").json
+    assert asked["statement"] == {"prompt": "Where do I live?", "reply": "You live in Oslo."}
+    monkeypatch.setenv("THETA_STATEMENTS", "off")
+    assert theta("prompt", "--json", "I live in Oslo.").json["statement"] is None
+
+
+def test_teach_statement_needs_one_and_nothing_beside_it(theta: Theta, home: Path) -> None:
+    assert theta("teach", "--statement").code == 3
+    theta("prompt", "hello")
+    before = files(home)
+    none = theta("teach", "--statement")
+    assert none.code == 3
+    assert "states no fact" in none.err
+    assert theta("teach", "--statement", "a reply").code == 2
+    assert theta("teach", "--statement", "--for", "x").code == 2
+    assert files(home) == before
+
+
+def test_the_plain_loop_learns_a_stated_fact_with_s(theta: Theta) -> None:
+    ran = theta("chat", "--plain", stdin="My dog is called Pixel.\ns\n2\nquit\n")
+    assert ran.code == 0
+    assert ran.out.count('s: learn "What is my dog called?"') == 1
+    assert ran.out.count("trained. (loss ") == 2
+    lessons = theta("lessons", "--json").json["lessons"]
+    assert [lesson["state"] for lesson in lessons] == ["statement", "pick"]
+
+
+def test_a_broken_dictionary_of_ones_own_is_named_and_the_built_in_one_still_works(theta: Theta, home: Path) -> None:
+    home.mkdir()
+    (home / "statements.toml").write_text("[[template]]\nname = 'x'\n")
+    asked = theta("prompt", "I live in Oslo.")
+    assert asked.code == 0
+    assert len(asked.lines) == 6
+    assert str(home / "statements.toml") in asked.err

@@ -98,7 +98,9 @@ def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
         assert again.model.lora_rank == 4
         again.close()
     for changes in ({"lora": "off"}, {"lora_rank": 8}):
-        with pytest.raises(ModelError, match=r"begun with --lora on --lora-rank 4 .* --home DIR"):
+        with pytest.raises(
+            ModelError, match=r"begun with --lora on --lora-rank 4 .*`theta rebuild --lora o.* --home DIR"
+        ):
             start(**changes)
 
 

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
 from theta_tui.foundation import documents
-from theta_tui.lessons.records import Failure, Learned, Outcome
+from theta_tui.lessons.records import Asked, Exchange, Failure, Learned, Outcome, Stated
 from theta_tui.mind.learner import Abandoned, Learner
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -29,29 +30,6 @@ PAIRS = [
 ]
 
 Open = Callable[[], Teacher]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
-
-
-@pytest.fixture
-def settings(tmp_path: Path, model: Path) -> Settings:
-    return Settings(home=tmp_path / "home", model=str(model), device="cpu", max_tokens=8, lock_wait=0, seed=1)
-
-
-@pytest.fixture
-def start(settings: Settings) -> Open:
-    """Opens the home and loads the model, as a fresh process would."""
-
-    def build() -> Teacher:
-        teacher = Teacher(HomeRecord.open(settings))
-        teacher.load()
-        return teacher
-
-    return build
 
 
 def answer(teacher: Teacher, prompt: str, reply: str) -> Outcome:
@@ -471,3 +449,156 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
         begin()
     [document] = documents.read(settings.home / "journal.jsonl")
     assert [text for _, text in document.turns] == list(PAIRS[0])
+
+
+def test_asking_again_finds_what_was_taught_and_moves_nothing(start: Open) -> None:
+    teacher = start()
+    for prompt, reply in PAIRS:
+        answer(teacher, prompt, reply)
+    before = state(teacher)
+    rows = teacher.quiz()
+    assert same(before, teacher)
+    for row in rows:
+        assert row.fresh
+        assert row.says == (teacher.ask(row.prompt, with_context=False).reply == row.reply)
+    asked = [entry for entry in teacher.record.journal.entries if isinstance(entry.record, Asked)]
+    assert len(asked) == 1
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    assert [row.p_now for row in again.asker.standings()] == [row.p_now for row in rows]
+    assert list(again.idle()) == [], "nothing was taught since"
+    again.close()
+
+
+def test_undo_brings_back_what_was_known_before_too(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    answer(teacher, *PAIRS[1])
+    teacher.quiz()
+    known = teacher.asker.standings()
+    answer(teacher, *PAIRS[2])
+    for _ in teacher.idle():
+        pass
+    teacher.undo()
+    assert teacher.asker.standings()[:2] == known
+    assert teacher.asker.alarm is None
+    teacher.close()
+
+
+def test_an_answer_that_is_replaced_is_named_but_not_where_the_person_just_corrected_it(start: Open) -> None:
+    teacher = start()
+    answer(teacher, "and you?", "I am fine")
+    teacher.correct_last("so am I")
+    assert not [notice for notice in teacher.record.take_notices() if "replaces" in notice]
+    answer(teacher, "And you", "yes yes")
+    assert teacher.record.take_notices() == ["#3 replaces the earlier answer to 'And you' (#2)"]
+    teacher.close()
+
+
+def test_a_lesson_over_the_drift_budget_is_told_once(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = start()
+    made = Teacher._outcome
+    drift = {1: 0.01, 2: 0.06, 3: 0.07}
+    monkeypatch.setattr(Teacher, "_outcome", lambda *of: replace(made(*of), drift=drift[of[1].number]))
+    told = []
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+        told.append([notice for notice in teacher.record.take_notices() if "drift" in notice])
+    assert told == [[], ["#2 took the drift to 0.06 nats a token, over 0.05; undo takes back #2"], []]
+    teacher.close()
+
+
+def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    context = teacher.settings.context_path.read_bytes()
+    waiting = teacher.propose("Your creator is Dakota.")
+    assert waiting is not None
+    assert waiting.statement == Stated("Who is your creator?", "My creator is Dakota.")
+    outcome = teacher.state("Who is your creator?", "Dakota.", said=waiting.prompt)
+    assert outcome.kind == "statement"
+    assert outcome.steps > 1
+    assert outcome.p_after > outcome.p_before
+    assert teacher.settings.context_path.read_bytes() == context
+    assert teacher.pending == replace(waiting, statement=None)
+    lesson = teacher.record.story.lessons[-1]
+    assert lesson.exchange.said == "Your creator is Dakota."
+    assert lesson.context == ()
+    assert not lesson.exchange.conversation
+    teacher.pick(2)
+    assert teacher.pending is None
+    assert len(teacher.record.story.turns) == 2
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    again.close()
+
+
+def test_a_statement_can_be_undone_and_is_then_offered_again(start: Open) -> None:
+    teacher = start()
+    before = state(teacher)
+    waiting = teacher.propose("I live in Oslo.")
+    assert waiting is not None
+    assert waiting.statement is not None
+    teacher.state(waiting.statement.prompt, waiting.statement.reply, said=waiting.prompt)
+    teacher.undo()
+    assert same(before, teacher)
+    assert teacher.pending == waiting
+    teacher.close()
+
+
+def test_the_offered_statement_outlives_a_restart_and_other_replies(start: Open) -> None:
+    teacher = start()
+    waiting = teacher.propose("I live in Oslo.")
+    teacher.close()
+    again = start()
+    assert again.pending == waiting
+    others = again.propose("I live in Oslo.", again=True)
+    assert waiting is not None
+    assert others is not None
+    assert others.statement == waiting.statement
+    again.close()
+
+
+def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    waiting = teacher.propose("I live in Oslo.")
+    assert waiting is not None
+    monkeypatch.setattr(HomeRecord, "append", _crash_after(Exchange, HomeRecord.append))
+    with pytest.raises(KeyboardInterrupt):
+        teacher.state("Where do I live?", "You live in Oslo.", said=waiting.prompt)
+    monkeypatch.undo()
+    teacher.close()
+    again = start()
+    assert again.pending == replace(waiting, statement=None)
+    assert again.record.story.lessons[-1].outcome is not None
+    again.close()
+
+
+def _crash_after(kind: type, append: Callable[..., object]) -> Callable[..., object]:
+    """`append`, and then the end of the process, once a record of `kind` is on disk."""
+
+    def crashing(self: HomeRecord, record: object) -> object:
+        append(self, record)
+        if isinstance(record, kind):
+            raise KeyboardInterrupt
+        raise AssertionError(record)
+
+    return crashing
+
+
+def test_statements_can_be_switched_off_and_know_the_question_before(start: Open) -> None:
+    teacher = start()
+    answer(teacher, "what day is it?", "Monday")
+    right = teacher.propose("No, it's Friday.")
+    assert right is not None
+    assert right.statement == Stated("what day is it?", "It is Friday.")
+    teacher.settings = config.change(teacher.settings, "statements", "off")
+    without = teacher.propose("I live in Oslo.")
+    assert without is not None
+    assert without.statement is None
+    teacher.close()

@@ -1,4 +1,4 @@
-"""What the screen looks like: six states at three sizes. `pytest --snapshot-update` accepts a new look."""
+"""What the screen looks like: seven states at three sizes. `pytest --snapshot-update` accepts a new look."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from textual.widgets import TextArea
 
 from tests.fakes import REPLIES, Driven, FakeClock, FakeWorker
 from theta_tui.config import Settings
+from theta_tui.lessons.records import Stated
 from theta_tui.ui.app import ThetaApp
 
 
@@ -43,6 +44,11 @@ async def choosing(d: Driven) -> None:
     await d.press("down")
 
 
+async def stating(d: Driven) -> None:
+    d.worker.ready()
+    await d.offer("Your creator is Dakota.", statement=Stated("Who is your creator?", "My creator is Dakota."))
+
+
 async def editing(d: Driven) -> None:
     await choosing(d)
     await d.press("e", "!")
@@ -60,7 +66,9 @@ async def error(d: Driven) -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36)], ids=lambda size: "x".join(map(str, size)))
-@pytest.mark.parametrize("state", [loading, streaming, choosing, editing, learning, error], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "state", [loading, streaming, choosing, stating, editing, learning, error], ids=lambda f: f.__name__
+)
 def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[None]], size: tuple[int, int]) -> None:
     worker, clock = FakeWorker(), FakeClock()
     app = ThetaApp(Settings(), worker, clock=clock.clock)

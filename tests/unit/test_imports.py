@@ -22,9 +22,13 @@ def loaded_after(code: str) -> set[str]:
     [
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
+        "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",
+        "theta_tui.lessons.ledger", "theta_tui.asking", "theta_tui.idle",
+        "theta_tui.lessons.statements", "theta_tui.lessons.variants",
         "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.mind.lora", "theta_tui.export",
         "theta_tui.batch", "theta_tui.foundation.documents",
         "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",
+        "theta_tui.bench.command", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
     ],
 )  # fmt: skip
 def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
@@ -53,12 +57,23 @@ def test_batch_training_and_the_session_do_without_textual() -> None:
 
 
 def test_the_record_knows_no_model() -> None:
-    loaded = loaded_after("from theta_tui.lessons import journal, context, pending, story, export")
+    rooms = "journal, context, pending, story, export, statements, variants"
+    loaded = loaded_after(f"from theta_tui.lessons import {rooms}")
     assert not {name for name in loaded if name.startswith(("theta_tui.mind", "theta_tui.ui"))}
 
 
 def test_help_and_history_load_no_torch() -> None:
-    for arguments in (["--help"], ["history"], ["lessons"], ["stats"], ["undo", "-h"], ["train", "-h"]):
+    for arguments in (
+        ["--help"],
+        ["history"],
+        ["lessons"],
+        ["stats"],
+        ["undo", "-h"],
+        ["withdraw", "-h"],
+        ["redo", "-h"],
+        ["train", "-h"],
+        ["bench", "-h"],
+    ):
         loaded = loaded_after(
             f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "
             "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli import main\n"

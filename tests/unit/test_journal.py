@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,21 @@ from hypothesis import strategies as st
 from theta_tui.errors import HomeError, JournalError
 from theta_tui.lessons import codec
 from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Begin, Brought, Candidate, Exchange, Failure, Fresh, Learned, Outcome, Withdraw
+from theta_tui.lessons.records import (
+    Asked,
+    Begin,
+    Brought,
+    Candidate,
+    Exchange,
+    Failure,
+    Finding,
+    Fresh,
+    Learned,
+    Outcome,
+    Rebuilt,
+    Restore,
+    Withdraw,
+)
 
 CANDIDATES = tuple(Candidate(index, f"reply {index}", -1.5 * index) for index in range(1, 6))
 RECIPE = {"name": "default", "lr": 2e-4}
@@ -59,6 +74,19 @@ def test_how_a_home_learns_comes_back_and_an_older_record_says_whole(tmp_path: P
     older, newer = written(tmp_path / "j", records).splitlines()
     assert (b"lora" in older, b'"lora":16' in newer) == (False, True)
     assert [entry.record for entry in Journal.read(tmp_path / "j").entries] == records
+
+
+def test_what_asking_again_found_comes_back_as_it_was_and_an_outcome_with_its_drift(tmp_path: Path) -> None:
+    records = [
+        Learned(1, replace(outcome(), drift=0.003), "torch 2"),
+        Asked((Finding(2, 0.97, True), Finding(5, 0.001, False))),
+    ]
+    written(tmp_path / "j", records)
+    assert [entry.record for entry in Journal.open(tmp_path / "j").entries] == records
+    assert b'"drift"' not in codec.encode(1, 0.0, Learned(1, outcome(), "torch 2"))
+    line = codec.encode(1, 0.0, Asked((Finding(2, float("nan"), False),)))
+    (found,) = codec.decode(line)[2].results  # type: ignore[union-attr]
+    assert found.p != found.p
 
 
 def test_appending_goes_on_where_it_left_off(tmp_path: Path) -> None:
@@ -228,3 +256,19 @@ def test_a_loss_that_is_not_finite_is_written_as_null(tmp_path: Path) -> None:
     record = Journal.read(tmp_path / "j").entries[0].record
     assert isinstance(record, Learned)
     assert record.outcome.loss_before != record.outcome.loss_before
+
+
+def test_what_brings_back_and_what_moves_come_back_as_they_were(tmp_path: Path) -> None:
+    short = Outcome(1, "pick", "", "", 2.5, 0.5, 0.02, 0.97, 3, 7, True, 0.25)
+    records = [Restore(2), Rebuilt("big", "f" * 16, "0.2.0", "torch 2", RECIPE, ((2, short), (5, short)))]
+    written(tmp_path / "j", [exchange(), *records])
+    assert [entry.record for entry in Journal.read(tmp_path / "j").entries[1:]] == records
+
+
+def test_a_record_that_could_not_be_read_back_is_not_written(tmp_path: Path) -> None:
+    data = written(tmp_path / "j")
+    journal = Journal.open(tmp_path / "j")
+    with pytest.raises(JournalError, match="does not fit the journal"):
+        journal.append(exchange(reply="x" * codec.MAX_LINE))
+    assert (tmp_path / "j").read_bytes() == data
+    assert journal.append(Fresh()).seq == 8

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import pytest
 
-from tests.benchmarks.metrics import (
+from tests.benchmarks.metrics import distinct, generic, repeats, unlike, wilson
+from theta_tui.bench.metrics import (
     Answer,
     Lesson,
     Turn,
-    distinct,
     exact,
-    generic,
     in_order,
     leaks,
     live,
     new_words,
     quantile,
-    repeats,
     suite_row,
-    unlike,
     updated,
-    wilson,
     words,
 )
-from tests.benchmarks.tables import table
+from theta_tui.bench.tables import table
 
 MILL = Lesson("mill", "Who runs the mill?", "The mill is run by old Esme.", ("Whose mill?",), ("Who runs the inn?",))
 BELL = Lesson("bell", "How many bells ring?", "Nine bells.", ("Count the bells.",), ("How many dogs bark?",))
@@ -83,6 +79,21 @@ def test_an_update_needs_the_new_answer_and_not_the_old_one() -> None:
     assert updated(turn(MILL_2, MILL_2.target, old=Answer(MILL_2.target)), targets)
     assert not updated(turn(MILL_2, MILL_2.target, old=Answer(MILL.target)), targets)
     assert not updated(turn(MILL_2, "Nobody.", old=Answer("Nobody.")), targets)
+
+
+def test_an_old_answer_that_is_begun_and_never_ended_is_gone() -> None:
+    assert updated(turn(MILL_2, MILL_2.target, old=Answer(MILL.target, ended=False)), {"mill": MILL.target})
+
+
+def test_a_re_teach_of_what_is_not_in_the_suite_is_no_update() -> None:
+    assert suite_row([turn(MILL_2, MILL_2.target)], {"mill#2": [Answer("?")]}, [])["Update"] is None
+
+
+def test_a_near_miss_moves_by_its_words_and_leaks_by_those_it_had_before_too() -> None:
+    spaced = turn(MILL, "?", before=(Answer("It is shut."),), near=(Answer(" It is\nshut. "),))
+    said_anyway = turn(MILL, "?", before=(Answer("Esme."),), near=(Answer("Esme."),))
+    row = suite_row([spaced, said_anyway], {"mill": [Answer("?")]}, [])
+    assert (row["Near"], row["Leak"], row["Leak before"]) == (1.0, 0.5, 0.5)
 
 
 def test_a_row_counts_what_it_says() -> None:

@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 import pytest
 
 from theta_tui import protocol
+from theta_tui.asking import Asker
 from theta_tui.config import Settings
 from theta_tui.errors import HomeBusyError, TeachError
 from theta_tui.export import Exported, export_trl
-from theta_tui.lessons.records import Candidate, Exchange, Learned, Outcome, Pending
+from theta_tui.idle import IdleRunner
+from theta_tui.lessons.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
+from theta_tui.lessons.story import Lesson
 from theta_tui.protocol import Event
 from theta_tui.record import HomeRecord
+from theta_tui.teacher import Answer
 from theta_tui.worker import Worker
 
 E = TypeVar("E", bound=Event)
@@ -53,6 +57,26 @@ class FakeTeacher:
         self.hold = threading.Event()
         self.hold.set()
         self.broken: Exception | None = None
+        self.asker = Asker(record, self.score)
+        self.p = 0.9
+        self.asking = threading.Event()
+        """Set once a lesson is being asked."""
+        self.answer = threading.Event()
+        self.answer.set()
+
+    def score(self, lesson: Lesson) -> Finding:
+        self.asking.set()
+        assert self.answer.wait(PATIENCE)
+        if self.p < 0:
+            raise RuntimeError("no memory")
+        return Finding(lesson.seq, self.p, self.p > 0.5)
+
+    def idle(self) -> Iterator[None]:
+        yield from self.asker.slices()
+
+    def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
+        prompt = self.record.story.lessons[number - 1].exchange.prompt
+        return Answer(prompt, f"what I say to {prompt}", -1.0, 0.1)
 
     @property
     def pending(self) -> Pending | None:
@@ -93,6 +117,33 @@ class FakeTeacher:
         outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
         self.record.append(Learned(seq, outcome, "m"))
         self.record.keep(None)
+        self.asker.moved()
+        return outcome
+
+    def _change(self, lesson: Lesson, write: Callable[[Lesson], Lesson], stage: Any, cancelled: Any) -> Lesson | None:
+        for at in range(1, 4):
+            stage(f"withdrawing {lesson.number}: learning again {at} of 3")
+            self.hold.wait(PATIENCE)
+            if cancelled():
+                return None
+        return write(lesson)
+
+    def undo(self, stage: Any, cancelled: Any) -> Lesson | None:
+        return self._change(self.record.to_undo(), self.record.withdraw, stage, cancelled)
+
+    def redo(self, stage: Any, cancelled: Any) -> Lesson | None:
+        return self._change(self.record.to_redo(), self.record.restore, stage, cancelled)
+
+    def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
+        return self._change(self.record.to_withdraw(number), self.record.withdraw, stage, cancelled)
+
+    def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any) -> Outcome:
+        exchange = Exchange("statement", prompt, reply, (), {}, conversation=False, said=said)
+        seq = self.record.append(exchange).seq
+        number = self.record.story.lesson(seq).number
+        outcome = Outcome(number, "statement", prompt, reply, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
+        self.record.append(Learned(seq, outcome, "m"))
+        self.asker.moved()
         return outcome
 
     def save(self) -> Path:
@@ -293,3 +344,152 @@ def test_a_fresh_conversation_is_told(desk: Desk) -> None:
     desk.start()
     desk.worker.send(protocol.NewConversation())
     assert desk.wait(protocol.Changed).snapshot.turns == ()
+
+
+def taught(desk: Desk, *prompts: str) -> None:
+    for count, prompt in enumerate(prompts, 1):
+        desk.worker.send(protocol.Propose(prompt))
+        desk.wait(protocol.Proposed, count)
+        desk.worker.send(protocol.Pick("id", 1))
+        desk.wait(protocol.Taught, count)
+
+
+def test_a_lesson_is_withdrawn_by_number_and_brought_back(desk: Desk) -> None:
+    desk.start()
+    taught(desk, "one", "two")
+    desk.worker.send(protocol.WithdrawLesson(1))
+    gone = desk.wait(protocol.Withdrawn)
+    assert (gone.number, gone.prompt) == (1, "one")
+    assert [turn.prompt for turn in gone.snapshot.turns] == ["two"]
+    assert (gone.snapshot.lessons, gone.snapshot.redo, gone.snapshot.phase) == (1, True, "idle")
+    desk.worker.send(protocol.Redo())
+    back = desk.wait(protocol.Redone)
+    assert [turn.prompt for turn in back.snapshot.turns] == ["one", "two"]
+    assert (back.prompt, back.snapshot.lessons, back.snapshot.redo) == ("one", 2, False)
+    desk.worker.send(protocol.Redo())
+    assert desk.wait(protocol.Failed).code == 3
+    desk.worker.send(protocol.WithdrawLesson(9))
+    assert "there is no lesson 9: there are 1 to 2" in desk.wait(protocol.Failed, 2).message
+
+
+def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_was(desk: Desk) -> None:
+    desk.start()
+    taught(desk, "one", "two")
+    desk.teacher.hold.clear()
+    records = desk.teacher.record.journal.last_seq
+    desk.worker.send(protocol.WithdrawLesson(1))
+    desk.wait(protocol.Changed, 3)  # one for each lesson above, and this one
+    assert desk.events[-1].snapshot.phase == "learning"
+    assert desk.events[-1].snapshot.activity.startswith("withdrawing 1")
+    desk.worker.send(protocol.Cancel())
+    desk.teacher.hold.set()
+    notice = desk.wait(protocol.Notice)
+    assert "withdrawing 1 was stopped" in notice.text
+    assert (notice.snapshot.lessons, notice.snapshot.phase) == (2, "idle")
+    assert desk.teacher.record.journal.last_seq == records
+    desk.worker.send(protocol.WithdrawLesson(1))
+    desk.wait(protocol.Withdrawn)
+
+
+def teach(desk: Desk, *prompts: str) -> None:
+    """Pick the first reply to each prompt."""
+    for prompt in prompts:
+        asked = sum(isinstance(event, protocol.Proposed) for event in desk.events)
+        desk.worker.send(protocol.Propose(prompt))
+        desk.wait(protocol.Proposed, asked + 1)
+        desk.worker.send(protocol.Pick("id", 1))
+        desk.wait(protocol.Taught, asked + 1)
+
+
+@pytest.fixture
+def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A worker that begins idle work at once, on mains."""
+    monkeypatch.setattr("theta_tui.worker.IDLE_SECONDS", 0.001)
+    desk.worker._idle = IdleRunner(0.0, on_battery=lambda: False)
+    return desk
+
+
+def test_with_nothing_to_do_it_asks_again_and_tells_what_is_kept(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.teacher.p = 0.05
+    teach(idle_desk, "one", "two")
+    tally = idle_desk.wait(protocol.Reviewed).snapshot.tally
+    assert (tally.live, tally.kept, tally.stale) == (2, 1, 0)
+    assert "cost 1 other (#1)" in idle_desk.wait(protocol.Notice).text
+    assert idle_desk.events[-1].snapshot.alarm == "teaching #2 cost 1 other (#1)"
+
+
+def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.worker._idle.after = PATIENCE
+    teach(idle_desk, "one", "two", "three")
+    idle_desk.teacher.answer.clear()
+    idle_desk.worker._idle.after = 0.0
+    assert idle_desk.teacher.asking.wait(PATIENCE)
+    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.teacher.answer.set()
+    shown = idle_desk.wait(protocol.Ledger)
+    assert [row.fresh for row in shown.standings].count(False) == 1, "one was asked, and the newest needed no asking"
+    assert idle_desk.wait(protocol.Reviewed, 2).snapshot.tally.stale == 0, "and then it goes on"
+
+
+def test_idle_work_can_be_switched_off(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.worker.send(protocol.Configure("idle", "off"))
+    assert idle_desk.wait(protocol.Notice).text == "idle is off now"
+    teach(idle_desk, "one", "two")
+    idle_desk.worker.send(protocol.ShowLessons())
+    assert [row.fresh for row in idle_desk.wait(protocol.Ledger).standings] == [False, True]
+    assert not idle_desk.teacher.asking.is_set()
+
+
+def test_idle_work_that_breaks_is_told_once_and_commands_still_work(idle_desk: Desk) -> None:
+    idle_desk.start()
+    idle_desk.worker._idle.after = PATIENCE
+    teach(idle_desk, "one", "two")
+    idle_desk.teacher.p = -1.0
+    idle_desk.worker._idle.after = 0.0
+    assert "no memory" in idle_desk.wait(protocol.Failed).message
+    idle_desk.teacher.p = 0.9
+    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.wait(protocol.Ledger)
+    assert idle_desk.wait(protocol.Reviewed).snapshot.tally.stale == 0
+    assert sum(isinstance(event, protocol.Failed) for event in idle_desk.events) == 1
+
+
+def test_a_quiz_asks_everything_whatever_the_setting_and_other_commands_are_served_in_between(desk: Desk) -> None:
+    desk.start()
+    desk.worker.send(protocol.Configure("idle", "off"))
+    teach(desk, "one", "two")
+    desk.teacher.answer.clear()
+    desk.worker.send(protocol.Quiz())
+    assert desk.teacher.asking.wait(PATIENCE)
+    desk.worker.send(protocol.AskLesson(2))
+    desk.teacher.answer.set()
+    assert desk.wait(protocol.LessonAnswered).reply == "what I say to two"
+    assert desk.wait(protocol.Quizzed).snapshot.tally.words == "kept 2/2"
+    kinds = [type(event) for event in desk.events]
+    assert kinds.index(protocol.LessonAnswered) < kinds.index(protocol.Quizzed)
+
+
+def test_long_lessons_are_cut_on_their_way_to_the_screen(desk: Desk) -> None:
+    desk.start()
+    teach(desk, "x" * 5000)
+    desk.worker.send(protocol.ShowLessons())
+    (row,) = desk.wait(protocol.Ledger).standings
+    assert (len(row.prompt), row.offered) == (protocol.LESSON_TEXT, "reply 1")
+
+
+def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
+    desk.start()
+    desk.worker.send(protocol.Propose("I live in Oslo."))
+    desk.wait(protocol.Proposed)
+    desk.worker.send(protocol.State("gone", "Where do I live?", "You live in Oslo."))
+    assert desk.wait(protocol.Failed).code == 3
+    desk.worker.send(protocol.State("id", "Where do I live?", "You live in Oslo."))
+    taught = desk.wait(protocol.Taught)
+    assert taught.outcome.kind == "statement"
+    assert taught.snapshot.phase == "choosing"
+    assert taught.snapshot.pending is not None
+    assert taught.snapshot.turns == ()
+    assert desk.teacher.record.story.lessons[-1].exchange.said == "I live in Oslo."

@@ -16,15 +16,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from theta_tui.lessons.records import (
+    Asked,
     Begin,
     Brought,
     Candidate,
     Exchange,
     Failure,
+    Finding,
     Fresh,
     Learned,
     Outcome,
+    Rebuilt,
     Record,
+    Restore,
     Withdraw,
 )
 
@@ -37,9 +41,12 @@ _TYPES: dict[str, type] = {
     "exchange": Exchange,
     "learned": Learned,
     "withdraw": Withdraw,
+    "restore": Restore,
+    "rebuilt": Rebuilt,
     "fresh": Fresh,
     "brought": Brought,
     "failure": Failure,
+    "asked": Asked,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
 _HEAD = re.compile(rb'\{"seq":(0|[1-9][0-9]{0,17}),"crc":"([0-9a-f]{8})",')
@@ -185,7 +192,11 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
         values["candidates"] = tuple(candidate_from(item) for item in values["candidates"])
     elif cls is Learned:
         values["outcome"] = outcome_from(values["outcome"])
+    elif cls is Rebuilt:
+        values["outcomes"] = tuple((int(seq), outcome_from(outcome)) for seq, outcome in values["outcomes"])
     elif cls is Brought:
         values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
+    elif cls is Asked:
+        values["results"] = tuple(Finding(int(seq), _number(p), bool(says)) for seq, p, says in values["results"])
     record: Record = cls(**values)
     return record

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from theta_tui.lessons.codec import dumps
+from theta_tui.lessons.ledger import live_answers
 from theta_tui.lessons.story import Lesson, Story
 from theta_tui.text import is_blank, normalised
 
@@ -67,16 +68,6 @@ def preferences(story: Story) -> Iterator[Row]:
         for rejected in _rejected(lesson, by_seq):
             if normalised(rejected) != normalised(chosen) and not is_blank(rejected):
                 yield {"prompt": _prompt(lesson), "chosen": [_said(chosen)], "rejected": [_said(rejected)]}
-
-
-def live_answers(story: Story) -> list[Lesson]:
-    """The lessons that count and stand, in order: of those on one question, the ones with the newest one's reply."""
-    newest = {normalised(lesson.exchange.prompt): normalised(lesson.exchange.reply) for lesson in story.live}
-    return [
-        lesson
-        for lesson in story.live
-        if newest[normalised(lesson.exchange.prompt)] == normalised(lesson.exchange.reply)
-    ]
 
 
 def _rejected(lesson: Lesson, by_seq: dict[int, Lesson]) -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from theta_tui.errors import HomeError, JournalError
 from theta_tui.home import fsync_folder, write_all
-from theta_tui.lessons.codec import BadLineError, NewerError, checksum, decode, encode, heads
+from theta_tui.lessons.codec import MAX_LINE, BadLineError, NewerError, checksum, decode, encode, heads
 from theta_tui.lessons.records import Record
 
 
@@ -93,6 +93,8 @@ class Journal:
         self.require_writable()
         seq, at = self.last_seq + 1, time.time()
         line = encode(seq, at, record)
+        if len(line) > MAX_LINE:  # it could never be read back
+            raise JournalError(f"a record of {len(line):,} bytes does not fit the journal; at most {MAX_LINE:,} do")
         entry = Entry(seq, at, record, self._size, checksum(line))
         assert self._descriptor is not None
         try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from theta_tui.home import fsync_folder, write_atomically
 from theta_tui.lessons.codec import candidate_from, dumps, loads, plain_fields
-from theta_tui.lessons.records import Pending
+from theta_tui.lessons.records import Pending, Stated
 
 SCHEMA = 1
 
@@ -23,7 +23,9 @@ def load(path: Path) -> tuple[Pending | None, str | None]:
         candidates = tuple(candidate_from(item) for item in values["candidates"])
         if values["schema"] != SCHEMA or not candidates:
             raise ValueError("schema")
-        return Pending(str(values["prompt_id"]), str(values["prompt"]), candidates), None
+        stated = values.get("statement")
+        statement = None if stated is None else Stated(str(stated["prompt"]), str(stated["reply"]))
+        return Pending(str(values["prompt_id"]), str(values["prompt"]), candidates, statement), None
     except FileNotFoundError:
         return None, None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

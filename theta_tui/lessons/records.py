@@ -8,9 +8,9 @@ to repeat the lesson exactly, because the outcome holds how many steps were take
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-Kind = Literal["pick", "correction", "none"]
+Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "brought"]
 
 CANDIDATES = 5
@@ -30,12 +30,24 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
+class Stated:
+    """A fact that a message states, as the question that it answers and the answer."""
+
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """A prompt that waits for its answer, with the five replies that were offered for it."""
+    """A prompt that waits for its answer, with the five replies that were offered for it.
+
+    `statement` is the fact that the prompt states, offered to be learned beside the conversation.
+    """
 
     prompt_id: str
     prompt: str
     candidates: tuple[Candidate, ...]
+    statement: Stated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,7 @@ class Outcome:
 
     `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
     count since the home began. `learned` says that the model now says the reply; `skipped` says why nothing moved.
+    `drift` is how far the model then was from its foundation, in nats a token, where that was measured.
     """
 
     lesson: int
@@ -60,6 +73,7 @@ class Outcome:
     seconds: float
     losses: tuple[float, ...] = ()
     skipped: str | None = None
+    drift: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,8 @@ class Exchange:
 
     `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
-    correction began as. For kind `none` nothing is learned and `reply` is empty.
+    correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
+    was read from.
     """
 
     kind: Kind
@@ -109,6 +124,7 @@ class Exchange:
     conversation: bool = True
     replaces: int | None = None
     prompt_id: str | None = None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +147,31 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """The withdrawal of exchange `of` is itself taken back: the lesson counts again, where it stood."""
+
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was taught was learned again on another foundation, or in another way (`lora`, as in Begin), which this home
+    belongs to from here on.
+
+    `outcomes` are (seq of the exchange, outcome) of every lesson that was tried, in order, with `recipe`; they take
+    the place of the earlier ones. To keep the line short their prompt and reply are empty and their losses left out.
+    """
+
+    model: str
+    fingerprint: str
+    version: str
+    machine: str
+    recipe: dict[str, Any]
+    outcomes: tuple[tuple[int, Outcome], ...]
+    lora: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fresh:
     """A fresh conversation begins. What was taught stays."""
 
@@ -150,4 +191,19 @@ class Failure:
     of: int | None = None
 
 
-Record = Begin | Exchange | Learned | Withdraw | Fresh | Brought | Failure
+class Finding(NamedTuple):
+    """What asking lesson `seq` (of its exchange) again found: P(reply), asked alone, and whether the model says it."""
+
+    seq: int
+    p: float
+    says: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Lessons were asked again, of the model as the records before this one make it. Nothing moved."""
+
+    results: tuple[Finding, ...]
+
+
+Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Fresh | Brought | Failure | Asked

@@ -27,16 +27,21 @@ def assets_dir() -> Path:
 
 
 def resolve(name: str) -> Path | str:
-    """`default`, a local folder (which wins over a hub id of the same name), or else the hub id as it stands.
+    """`default` (or nothing), a local folder (which wins over a hub id of the same name), or else the hub id itself.
 
     What is spelled as a path (`./x`, `/x`, `~/x`, `a/b/c`) is one, there or not.
     """
-    if name == DEFAULT:
+    if name in ("", DEFAULT):
         return assets_dir() / DEFAULT
     path = Path(name).expanduser()
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or (os.sep != "/" and os.sep in name):
         return path.absolute()
     return name
+
+
+def full_name(name: str) -> str:
+    """`name` such that it means the same model from any working folder."""
+    return DEFAULT if name in ("", DEFAULT) else str(resolve(name))
 
 
 def weight_files(folder: Path) -> list[Path]:

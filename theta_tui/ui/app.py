@@ -162,7 +162,7 @@ class ThetaApp(App[int]):
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
             self.tell("copied, if this terminal lets programs use the clipboard")
-        elif self.teach.state.mode == "proposing":
+        elif self.teach.state.stoppable:
             self.send(Cancel())
         elif self.clock.monotonic() - self._asked_to_leave <= AGAIN_SECONDS:
             self.run_worker(self.action_quit(), exit_on_error=False)

@@ -1,7 +1,7 @@
 """Every key, in one place. Each has an id, so that `keymap` in the settings can give it another key.
 
 `pick.*` work while the list of replies has the focus, `edit.*` in the editor of a reply, `say.*` in the composer,
-`app.*` everywhere. The names of actions are
+`ledger.*` in the list of lessons, `app.*` everywhere. The names of actions are
 the screen's; `KEYBAR` says which the bottom line shows, in which order.
 """
 
@@ -23,7 +23,10 @@ PICK = [
     _bind("t", "screen.type", "type a better reply", "pick.type"),
     _bind("r", "screen.again", "five other replies", "pick.again"),
     _bind("x", "screen.none", "none of these; learn nothing", "pick.none"),
+    _bind("s", "screen.fact", "learn the fact that was stated", "pick.fact"),
     _bind("u", "screen.undo", "take back the last lesson", "pick.undo"),
+    _bind("ctrl+r", "screen.redo", "bring back the lesson taken back", "pick.redo"),
+    _bind("l", "screen.lessons", "what was taught, and whether it holds", "pick.lessons"),
     _bind("y", "screen.copy", "copy the marked reply", "pick.copy"),
     _bind("i", "screen.say", "to the composer", "pick.say"),
     _bind("slash", "screen.command", "a command", "pick.command"),
@@ -43,11 +46,21 @@ SAY = [
     _bind("escape", "escape", "stop the writing, or go to the replies", "say.escape"),
 ]
 
+LEDGER = [
+    _bind("enter", "screen.ask", "what it says now", "ledger.ask"),
+    _bind("q", "screen.quiz", "ask every lesson again", "ledger.quiz"),
+    _bind("w", "screen.withdraw", "take this lesson out", "ledger.withdraw"),
+    _bind("k", "cursor_up", "up", "ledger.up"),
+    _bind("j", "cursor_down", "down", "ledger.down"),
+    _bind("escape,l", "screen.close", "close", "ledger.close"),
+]
+
 SCREEN = [
     _bind("tab,shift+tab", "switch", "between the replies and the composer", "app.switch"),
     _bind("escape", "escape", "stop writing, or switch", "app.escape"),
     _bind("pageup", "scroll(-1)", "scroll the conversation up", "app.scroll_up"),
     _bind("pagedown", "scroll(1)", "scroll the conversation down", "app.scroll_down"),
+    _bind("f4", "undo", "take back the last lesson", "app.undo"),
     _bind("ctrl+s", "save", "save a checkpoint now", "app.save"),
     _bind("f1", "help", "keys and commands", "app.help"),
 ]
@@ -58,11 +71,12 @@ APP = [
     _bind("ctrl+z", "suspend_process", "back to the shell for a while", "app.suspend", priority=True),
 ]
 
-ALL = [*PICK, *EDIT, *SAY, *SCREEN, *APP]
+ALL = [*PICK, *EDIT, *SAY, *LEDGER, *SCREEN, *APP]
 IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette"}
 
 KEYBAR = (
     ("pick.1", "pick"),
+    ("pick.fact", "learn"),
     ("edit.teach", "teach"),
     ("edit.leave", "leave"),
     ("edit.newline", "newline"),
@@ -75,12 +89,17 @@ KEYBAR = (
     ("app.escape", "stop"),
     ("say.newline", "newline"),
     ("pick.undo", "undo"),
+    ("pick.lessons", "lessons"),
     ("pick.copy", "copy"),
+    ("ledger.ask", "what it says now"),
+    ("ledger.quiz", "ask all"),
+    ("ledger.withdraw", "withdraw"),
     ("say.tab", "replies"),
     ("pick.say", "say"),
     ("app.save", "save"),
     ("app.quit", "quit"),
     ("pick.help", "help"),
     ("app.help", "help"),
+    ("ledger.close", "close"),
 )
-"""Binding id and the word beside its key. Where the line is too short the middle goes first: `help` always stays."""
+"""Binding id and the word beside its key. Where the line is too short the middle goes first: the last always stays."""

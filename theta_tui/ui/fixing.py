@@ -51,8 +51,27 @@ class Fixing:
     def close(self) -> None:
         """Close it, if it is open."""
         if self.editing is not None:
+            self.screen.fact.close() if self.editing.fact else self.screen.replies.close_editor()
             self.editing = None
-            self.screen.replies.close_editor()
+
+    def fact(self) -> None:
+        """Edit the fact that the waiting prompt states, question and answer."""
+        pending = self.screen.state.snapshot.pending
+        if pending is not None and pending.statement is not None:
+            self.close()
+            self.editing = Editing(pending.prompt_id, fact=True)
+            self.screen.fact.open(pending.statement)
+            self.screen.draw()
+
+    def state(self, prompt: str, reply: str) -> None:
+        """Teach the fact as it is edited. What cannot be taught stays in the editor."""
+        screen, pending = self.screen, self.screen.state.snapshot.pending
+        prompt, reply = screen.cleaned(prompt).strip(), screen.cleaned(reply).strip()
+        refusal = "a question and an answer are both needed" if is_blank(prompt) else self._refusal(reply, self.editing)
+        if refusal or pending is None:
+            screen.tell(refusal or "that prompt is gone; say it again", "warning")
+            return
+        screen.teach(Chosen(None, reply, "statement", prompt), p.State(pending.prompt_id, prompt, reply))
 
     def correct(self, text: str, editing: Editing | None) -> bool:
         """Teach `text` for what waits, or for the last turn; whether it could be sent."""

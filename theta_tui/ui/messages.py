@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
-from theta_tui.protocol import Event, Learning, Loading, Streaming
+from theta_tui.protocol import Event, Learning, Loading, Reviewed, Streaming
 
 
 class WorkerEvent(Message):
@@ -18,7 +18,7 @@ class WorkerEvent(Message):
         return (
             isinstance(message, WorkerEvent)
             and type(message.event) is type(self.event)
-            and isinstance(self.event, (Streaming, Learning, Loading))
+            and isinstance(self.event, (Streaming, Learning, Loading, Reviewed))
         )
 
 
@@ -45,6 +45,15 @@ class Corrected(Message):
         super().__init__()
         self.text = text
         self.edited = edited
+
+
+class FactGiven(Message):
+    """The person wants a stated fact taught, as `prompt` → `reply`."""
+
+    def __init__(self, prompt: str, reply: str) -> None:
+        super().__init__()
+        self.prompt = prompt
+        self.reply = reply
 
 
 class EditLeft(Message):

@@ -19,9 +19,14 @@ class Verb:
 
 VERBS = (
     Verb("correct", "TEXT", "teach a better reply"),
+    Verb("fact", "", "learn the fact that was stated"),
     Verb("undo", "", "take back the last lesson"),
+    Verb("redo", "", "bring back the lesson taken back"),
+    Verb("withdraw", "N", "take lesson N out"),
     Verb("regen", "", "offer five other replies"),
     Verb("ask", "TEXT", "its own reply; changes nothing"),
+    Verb("lessons", "", "what was taught, and whether it holds"),
+    Verb("quiz", "", "ask every lesson again"),
     Verb("stats", "", "what it has learned so far"),
     Verb("save", "", "write a checkpoint now"),
     Verb("export", "hf|trl PATH", "take the model or the lessons along"),
@@ -32,7 +37,7 @@ VERBS = (
     Verb("help", "", "keys and commands"),
     Verb("quit", "", "save and leave"),
 )
-ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new"}
+ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new", "ledger": "lessons"}
 EXPORTS = ("hf", "trl")
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
@@ -81,6 +86,8 @@ def read(line: str) -> Prompt | Call | Mistake:
         return Mistake(f"/{name} takes nothing after it")
     if name == "set" and len(argument.split(None, 1)) < 2:
         return Mistake("/set needs a name and a value, as in /set temperature 0.7")
+    if name == "withdraw" and not (argument.isascii() and argument.isdigit() and len(argument) < 10):
+        return Mistake("/withdraw needs the number of a lesson, as in /withdraw 3")
     if name == "export" and (len(argument.split(None, 1)) < 2 or argument.split()[0] not in EXPORTS):
         return Mistake("/export needs hf (the model) or trl (the lessons) and a folder, as in /export trl ~/lessons")
     return Call(name, argument)

@@ -22,7 +22,7 @@ class Chosen:
 
     index: int | None
     reply: str
-    kind: Literal["pick", "correction"]
+    kind: Literal["pick", "correction", "statement"]
     prompt: str
 
 
@@ -63,11 +63,16 @@ class State:
             return "broken"
         if self.snapshot.phase == "loading":
             return "loading"
-        if self.teaching:
+        if self.teaching or self.snapshot.phase == "learning":
             return "learning"
         if self.prompt is not None:
             return "proposing"
         return "choosing" if self.snapshot.pending is not None else "idle"
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether what is under way can be stopped: writing replies, and taking back or bringing back lessons."""
+        return self.mode == "proposing" or (self.mode == "learning" and not self.teaching)
 
     @property
     def says(self) -> tuple[float, float] | None:
@@ -105,7 +110,7 @@ class State:
             case p.Taught(outcome=outcome):
                 self.teaching, self.progress, self.result = False, None, outcome
                 self.problem = outcome.skipped
-            case p.Undone():
+            case p.Undone() | p.Redone() | p.Withdrawn():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
                 self.offered = event.snapshot.pending
             case p.Answered(prompt=prompt, reply=reply):

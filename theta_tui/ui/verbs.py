@@ -54,6 +54,8 @@ class Verbs:
                 return screen.fixing.correct(argument, None)
             case "ask":
                 screen.send(p.Ask(screen.cleaned(argument)))
+            case "withdraw":
+                return self.withdraw(int(argument))
             case "export":
                 kind, path = argument.split(None, 1)
                 screen.send(p.Export(kind, path))
@@ -63,6 +65,10 @@ class Verbs:
                 return self._theme(argument)
             case "new":
                 screen.send(p.NewConversation())
+            case "lessons":
+                screen.action_lessons()
+            case "quiz":
+                screen.send(p.Quiz())
             case "stats":
                 screen.app.push_screen(StatsScreen(screen.state, screen.clock))
             case "help":
@@ -76,11 +82,21 @@ class Verbs:
     def _key(self, verb: str) -> bool:
         """The verbs that are keys too: they apply when the key would."""
         screen = self.screen
-        action = {"undo": "undo", "regen": "again", "save": "save", "copy": "copy"}[verb]
+        keys = {"regen": "again"} | {name: name for name in ("fact", "undo", "redo", "save", "copy")}
+        action = keys[verb]
         if not screen.check_action(action, ()):
-            screen.tell(f"there is nothing to {verb} now", "warning")
+            screen.tell("no fact is offered now" if verb == "fact" else f"there is nothing to {verb} now", "warning")
             return False
         getattr(screen, f"action_{action}")()
+        return True
+
+    def withdraw(self, number: int) -> bool:
+        """Take lesson `number` out; whether that was asked for."""
+        screen = self.screen
+        if screen.state.mode not in {"idle", "choosing"} or screen.state.snapshot.read_only:
+            screen.tell("no lesson can be taken out now", "warning")
+            return False
+        screen.send(p.WithdrawLesson(number))
         return True
 
     def _set(self, argument: str) -> bool:

@@ -17,11 +17,13 @@ WELCOME = (
 
 @dataclass(frozen=True, slots=True)
 class Editing:
-    """What the editor is open for: candidate `index`, a free text (None), or the last turn (`turn`: its prompt)."""
+    """What the editor is open for: candidate `index`, a free text (None), the last turn (`turn`: its prompt), or the
+    stated fact (`fact`)."""
 
     prompt_id: str | None
     index: int | None = None
     turn: str | None = None
+    fact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
     if editing is not None:
         if editing.turn is not None:
             return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
+        if editing.fact:
+            return RuleWords("a fact · enter learns · tab: question, answer · esc leaves", "accent")
         what = f"edit reply {editing.index}" if editing.index is not None else "teach this text?"
         return RuleWords(f"{what} · enter teaches · esc leaves", "accent")
     match state.mode:
@@ -55,6 +59,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             return RuleWords("writing five replies", busy=True)
         case "learning":
             progress = state.progress
+            if state.stoppable:
+                return RuleWords(f"{state.snapshot.activity} · esc stops", busy=True)
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
             words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
@@ -64,6 +70,10 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
                 return RuleWords("five replies · one moment")
             if state.snapshot.read_only:
                 return RuleWords("five replies · read-only: nothing can be taught", "warning")
+            fact = state.result
+            if fact is not None and fact.skipped is None:  # learned beside the replies, which still wait
+                word, tone = ("learned", "success") if fact.learned else ("taught", "")
+                return RuleWords(f"{word} · {says(fact.p_before, fact.p_after)} · five replies", tone)
             return RuleWords("five replies" if in_list else "five replies · tab to pick")
         case _:
             result = state.result
@@ -87,7 +97,7 @@ def placeholder(state: State) -> str:
         case "proposing":
             return "writing … esc stops"
         case "learning":
-            return "learning …"
+            return "learning …" if state.teaching else "one moment … esc stops"
         case _:
             return "say something" if state.snapshot.turns else "say something to begin"
 
@@ -109,7 +119,7 @@ def entries(state: State) -> list[Entry]:
         busy = state.teaching and turn.outcome is None and turn.kind != "brought"
         shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
     beside(shot.turns_total + 1)
-    if state.teaching and state.chosen is not None:
+    if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
             shown.append(Entry(state.chosen.prompt, state.chosen.reply, "busy"))
     elif state.prompt is not None:
@@ -125,7 +135,7 @@ def asked(state: State) -> str:
     """The prompt that the replies on show are for, where there is no room for the conversation."""
     if state.prompt is not None:
         return state.prompt
-    if state.teaching and state.chosen is not None:
+    if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
         return state.chosen.prompt
     if state.snapshot.pending is not None:
         return state.snapshot.pending.prompt

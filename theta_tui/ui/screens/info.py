@@ -12,8 +12,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from theta_tui.text import percent
-from theta_tui.ui.bindings import APP, EDIT, PICK, SAY, SCREEN
+from theta_tui.lessons.ledger import named
+from theta_tui.text import drift_words, percent
+from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, join, plain
 from theta_tui.ui.slash import VERBS
@@ -73,6 +74,7 @@ class HelpScreen(InfoScreen):
         yield "with the replies", self._keys(PICK)
         yield "editing a reply", self._keys(EDIT)
         yield "writing", self._keys(SAY)
+        yield "in the list of lessons", self._keys(LEDGER)
         yield "everywhere", [*self._keys([*SCREEN, *APP]), ("^p", "every command by name")]
         yield "mouse", [("click", "marks a reply"), ("again", "a second click on it picks it")]
         yield (
@@ -125,6 +127,28 @@ class StatsScreen(InfoScreen):
                 ("checkpoint", f"{saved(shot, self.clock.now())}, {shot.unsaved} unsaved"),
             ],
         )
+        tally = shot.tally
+        if tally.live or tally.superseded or tally.withdrawn:
+            yield (
+                "kept",
+                [
+                    ("kept", f"{tally.kept} of {tally.live}"),
+                    ("fading", named(tally.fading_first, tally.fading) or "none"),
+                    ("lost", named(tally.lost_first, tally.lost) or "none"),
+                    ("to ask again", f"{tally.stale}"),
+                    ("superseded", f"{tally.superseded}"),
+                    ("withdrawn", f"{tally.withdrawn}"),
+                ],
+            )
+        if shot.drifts:
+            yield (
+                "drift from the foundation",
+                [
+                    ("now", f"{drift_words(shot.drifts[-1])} · {shot.drifts[-1]:.4f} nats a token"),
+                    ("most", f"{max(shot.drifts):.4f} nats a token"),
+                    ("budget", f"{shot.drift_budget:g} nats a token" if shot.drift_budget else "off"),
+                ],
+            )
         last = shot.last
         if last is not None:
             yield (
@@ -132,6 +156,7 @@ class StatsScreen(InfoScreen):
                 [
                     ("prompt", last.prompt),
                     ("reply", last.reply),
+                    *([("offered first", shot.offered)] if shot.offered is not None else []),
                     ("loss", f"{last.loss_before:.3f} → {last.loss_after:.3f}"),
                     ("says it", f"{percent(last.p_before)} → {percent(last.p_after)}"),
                     ("its own reply", "yes" if last.learned else "not yet"),

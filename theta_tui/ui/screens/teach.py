@@ -22,11 +22,13 @@ from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.fixing import Fixing
 from theta_tui.ui.safe import Plain
+from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.verbs import Verbs
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.conversation import Conversation
+from theta_tui.ui.widgets.fact import FactBox
 from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
@@ -58,6 +60,7 @@ class TeachScreen(Screen[None]):
         self.fixing = Fixing(self)
         self.fresh_until = 0.0
         self.verbs = Verbs(self)
+        self.ledger: LedgerScreen | None = None
         self._composed = False
 
     def compose(self) -> ComposeResult:
@@ -70,6 +73,7 @@ class TeachScreen(Screen[None]):
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
         yield CandidateList(self._typed, id="candidates")
+        yield FactBox()
         yield Composer(self.verbs.complete, id="composer")
         yield KeyBar(self._hides, id="keybar")
 
@@ -94,6 +98,10 @@ class TeachScreen(Screen[None]):
         return self.query_one(Composer)
 
     @property
+    def fact(self) -> FactBox:
+        return self.query_one(FactBox)
+
+    @property
     def waiting(self) -> bool:
         """Whether the replies are too fresh to be picked."""
         return self.state.mode == "choosing" and self.clock.monotonic() < self.fresh_until
@@ -111,6 +119,10 @@ class TeachScreen(Screen[None]):
         self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
         self.replies.show(state, self.waiting)
+        pending = state.snapshot.pending
+        stated = pending.statement if pending is not None and state.mode == "choosing" else None
+        self.fact.show(stated, self.settings.keymap.get("pick.fact", "s"))
+        self.set_class(stated is not None, "-stated")
         self.draw_rule()
         self.composer.say(placeholder(state))
         self.refresh_bindings()
@@ -138,7 +150,7 @@ class TeachScreen(Screen[None]):
     def _hides(self, name: str) -> bool:
         """Keys that apply but that the bottom line need not name."""
         if name in {"say.escape", "app.escape"}:
-            return self.state.mode != "proposing"
+            return not self.state.stoppable
         if name == "say.newline":
             return not self.composer.text
         if name == "say.send":
@@ -167,13 +179,22 @@ class TeachScreen(Screen[None]):
             case p.Taught(outcome=outcome):
                 if outcome.skipped is not None:
                     self.tell(f"nothing was learned: {outcome.skipped}", "warning")
-                self.focus_composer()
+                if self.state.mode == "choosing" and not self.composer.text:
+                    self.replies.focus()  # a fact was learned; the five replies still wait
+                else:
+                    self.focus_composer()
             case p.Undone(reply=reply):
                 self.tell(f"taken back: {_short(reply)}", "information")
                 if self.state.mode == "choosing":
                     self._offer()
+            case p.Redone(reply=reply):
+                self.tell(f"brought back: {_short(reply)}", "information")
+            case p.Withdrawn(number=number, reply=reply):
+                self.tell(f"lesson {number} is withdrawn: {_short(reply)}", "information")
             case p.Saved(asked=asked_for, seconds=seconds):
                 self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
+            case p.Quizzed(snapshot=shot) if self.ledger is None:  # the ledger shows it
+                self.tell(shot.tally.words if shot.tally.live else "nothing was taught yet", "information")
             case p.Notice(text=text):
                 self.tell(text, "information")
             case p.Failed(message=message, fatal=fatal):
@@ -186,6 +207,8 @@ class TeachScreen(Screen[None]):
                 pass
         if before != self.state.mode and self.state.mode in {"idle", "choosing"}:
             self._send_queued()
+        if self.ledger is not None:
+            self.ledger.apply(event)
         self.draw()
 
     def _offer(self) -> None:
@@ -230,18 +253,25 @@ class TeachScreen(Screen[None]):
             "edit",
             "type",
             "undo",
+            "redo",
             "move",
+            "fact",
         }:
             return False  # keys that arrive before the editor has the focus are its text
         match action:
             case "pick" | "pick_cursor" | "again" | "none":
                 return mode == "choosing" and not (shot.read_only and action != "none")
+            case "fact":
+                offered = shot.pending.statement if shot.pending is not None else None
+                return mode == "choosing" and offered is not None and not shot.read_only
             case "move":
                 return self.state.offered is not None
             case "edit" | "type":
                 return not shot.read_only and (mode == "choosing" or (mode == "idle" and bool(shot.turns)))
             case "undo":
                 return mode in {"idle", "choosing"} and shot.lessons > 0 and not shot.read_only
+            case "redo":
+                return mode in {"idle", "choosing"} and shot.redo and not shot.read_only
             case "copy":
                 return self.copyable() is not None
             case "save":
@@ -279,6 +309,11 @@ class TeachScreen(Screen[None]):
         """Type a better reply from nothing."""
         self.fixing.type()
 
+    def action_fact(self) -> None:
+        """Look over the fact that was stated, then learn it."""
+        if not self.waiting and self.check_action("fact", ()):
+            self.fixing.fact()
+
     def action_again(self) -> None:
         """Five other replies to the same prompt."""
         pending = self.state.snapshot.pending
@@ -298,6 +333,19 @@ class TeachScreen(Screen[None]):
         """Take back the last lesson."""
         if not self.waiting:
             self.send(p.Undo())
+
+    def action_redo(self) -> None:
+        """Bring back the lesson that was taken back last."""
+        if not self.waiting:
+            self.send(p.Redo())
+
+    def action_lessons(self) -> None:
+        """Every lesson, and whether it holds."""
+        self.ledger = LedgerScreen(self.clock, self.send, self.state.snapshot, self.verbs.withdraw)
+        self.app.push_screen(self.ledger, self._ledger_closed)
+
+    def _ledger_closed(self, _: None) -> None:
+        self.ledger = None
 
     def action_copy(self) -> None:
         """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
@@ -322,7 +370,9 @@ class TeachScreen(Screen[None]):
 
     def action_switch(self) -> None:
         """Between the replies and the composer."""
-        if self.fixing.editing is not None:
+        if self.fixing.editing is not None and self.fixing.editing.fact:
+            self.set_focus(self.fact.other())
+        elif self.fixing.editing is not None:
             self.replies.editor.editor.focus()
         elif self.focused is self.replies:
             self.focus_composer()
@@ -330,8 +380,8 @@ class TeachScreen(Screen[None]):
             self.replies.focus()
 
     def action_escape(self) -> None:
-        """Stop writing; else switch."""
-        if self.state.mode == "proposing":
+        """Stop what can be stopped; else switch."""
+        if self.state.stoppable:
             self.send(p.Cancel())
         else:
             self.action_switch()
@@ -351,6 +401,10 @@ class TeachScreen(Screen[None]):
     @on(m.Corrected)
     def _corrected(self, message: m.Corrected) -> None:
         self.fixing.correct(message.text, self.fixing.editing)
+
+    @on(m.FactGiven)
+    def _fact_given(self, message: m.FactGiven) -> None:
+        self.fixing.state(message.prompt, message.reply)
 
     # --- the composer ---
 

@@ -48,6 +48,8 @@ class Header(Widget):
         if shot.parameters:
             model = f"{model} {count(shot.parameters)}"
         right = [lessons(shot.lessons)]
+        if shot.tally.live:
+            right.append(f"kept {shot.tally.kept}/{shot.tally.live}")
         if shot.phase != "loading" or shot.saved_at is not None:  # until it is loaded it may not be known
             right.append(saved(shot, self.clock.now()))
         if shot.read_only:

@@ -1,7 +1,6 @@
 """The learning panel: how the loss went, the proof of the last lesson, what the machine is doing.
 
-Every figure is one that the worker sent. A figure to come (what is kept, how far the model drifted) is one more
-`Section` in `compose`; nothing stands there until it is measured.
+Every figure is one that the worker sent; nothing stands there until it is measured.
 """
 
 from __future__ import annotations
@@ -15,7 +14,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
-from theta_tui.text import percent
+from theta_tui.lessons.ledger import Tally, named
+from theta_tui.text import drift_words, percent
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain
 from theta_tui.ui.state import State
@@ -47,9 +47,12 @@ class LearningPanel(Vertical):
         self._shown: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
+        yield Section("cost", Plain(id="alarm"), id="alarm-section")
         yield Section("problem", Plain(id="problem"), id="problem-section")
         yield Section("loss", Sparkline([], id="spark"), Static(id="loss", markup=False), id="loss-section")
         yield Section("says it", Static(id="says", markup=False), Static(id="verdict", markup=False), id="says-section")
+        yield Section("kept", Static(id="kept", markup=False), id="kept-section")
+        yield Section("drift", Static(id="drift", markup=False), id="drift-section")
         yield Section("taught", Static(id="taught", markup=False), id="taught-section")
         yield Section("machine", Static(id="machine", markup=False), id="machine-section")
 
@@ -93,6 +96,7 @@ class LearningPanel(Vertical):
                 verdict = plain("not by itself yet", "$muted")
             self._set("verdict", verdict)
         room = max(12, self.content_size.width)
+        self._show_ledger(state, room)
         unsaved = f"{shot.unsaved} unsaved" if shot.unsaved else "all saved" if shot.saved_at is not None else ""
         known = shot.phase != "loading" and shot.unsaved
         age = saved(shot, self.clock.now()) if shot.saved_at is not None or known else ""
@@ -109,6 +113,61 @@ class LearningPanel(Vertical):
         self._set("problem", plain(problem or ""))
         self.query_one("#problem-section").display = bool(problem)
 
+    def _show_ledger(self, state: State, room: int) -> None:
+        """What is kept, how far the model drifted, and what the last lesson cost."""
+        shot, tally = state.snapshot, state.snapshot.tally
+        for name, shown in (("kept", tally.live), ("drift", shot.drifts), ("alarm", shot.alarm)):
+            self.query_one(f"#{name}-section").display = bool(shown)
+        if tally.live:
+            count = f"{tally.kept}/{tally.live} "
+            filled, rest = bar(tally, max(4, min(16, room - len(count))))
+            self._set("kept", Content("\n").join([
+                join((count, "bold"), (filled, "$success"), (rest, "$faint")),
+                join((fit(_holding(tally), room), "$warning" if tally.fading or tally.lost else "$muted")),
+            ]))  # fmt: skip
+        if shot.drifts:
+            words = drift_words(shot.drifts[-1])
+            over = 0 < shot.drift_budget < shot.drifts[-1]
+            line = sparks(shot.drifts, shot.drift_budget, max(1, room - len(words) - 1))
+            self._set("drift", join((f"{words} ", "bold $warning" if over else "bold"), (line, "$primary")))
+        if shot.alarm:
+            self.query_one("#alarm", Plain).show(f"{shot.alarm}; {undo_key(self)} takes back the last lesson")
+
+
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def bar(tally: Tally, width: int) -> tuple[str, str]:
+    """What is kept and what is not, as the two parts of a bar of `width` cells. Full only when all is kept."""
+    filled = width * tally.kept // tally.live
+    return "█" * filled, "░" * (width - filled)
+
+
+def sparks(drifts: Sequence[float], budget: float, width: int) -> str:
+    """The last drifts as one line, where a full cell is the budget or the most there was."""
+    most = max(budget, *drifts)
+    shown = drifts[-width:]
+    return "".join(SPARKS[min(7, int(8 * drift / most))] if most > 0 else SPARKS[0] for drift in shown)
+
+
+def undo_key(widget: Widget) -> str:
+    """The key that takes back the last lesson wherever the focus is, as this person has it."""
+    for item in widget.screen.active_bindings.values():
+        if item.binding.id == "app.undo":
+            return widget.app.get_key_display(item.binding)
+    return "/undo"
+
+
+def _holding(tally: Tally) -> str:
+    parts = []
+    if tally.fading:
+        parts.append(f"fading {named(tally.fading_first, tally.fading)}")
+    if tally.lost:
+        parts.append(f"lost {named(tally.lost_first, tally.lost)}")
+    if not parts:
+        parts.append(f"{tally.stale} to ask again" if tally.stale else "all asked again")
+    return " · ".join(parts)
+
 
 class LearningLine(Plain):
     """The panel in one line, for a narrow screen."""
@@ -122,7 +181,10 @@ class LearningLine(Plain):
         if says is not None:
             sign = " ✓" if last is not None and last.learned and not state.teaching else ""
             parts.append(f"says it {percent(says[0])} → {percent(says[1])}{sign}")
-        text = state.problem or " · ".join(parts) or "no lesson yet"
+        if state.snapshot.tally.live:
+            parts.append(state.snapshot.tally.words)
+        alarm = f"{state.snapshot.alarm}; {undo_key(self)} takes it back" if state.snapshot.alarm else None
+        text = state.problem or alarm or " · ".join(parts) or "no lesson yet"
         self.show(fit(text, max(8, self.app.size.width - 2)))
 
 

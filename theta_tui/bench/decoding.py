@@ -1,18 +1,17 @@
 """Greedy decoding of many prompts at once: `candidates.greedy`, padded on the left.
 
 Only for measuring. The app's own loop has one prompt at a time and pads nothing; `agrees` says whether this one gives
-the same answers with the model at hand, and `Greedy` goes back to one at a time where it does not.
+the same answers with the model at hand, and where it does not one at a time it is.
 """
 
 from __future__ import annotations
 
 import string
-import sys
 from collections.abc import Sequence
 
 import torch
 
-from tests.benchmarks.metrics import Answer
+from theta_tui.bench.metrics import Answer
 from theta_tui.mind import candidates
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.text import REPLACEMENT
@@ -21,38 +20,24 @@ BATCH = 32
 """Most rows of a batch."""
 
 
-class Greedy:
-    """Answers of one model to bare prompts, no conversation in front."""
+def agrees(lm: LanguageModel, prompts: Sequence[str], max_tokens: int) -> bool:
+    """Whether a padded batch answers as one prompt at a time does."""
+    return ask(lm, prompts, max_tokens) == ask(lm, prompts, max_tokens, batched=False)
 
-    def __init__(self, lm: LanguageModel, max_tokens: int) -> None:
-        self.lm = lm
-        self.max_tokens = max_tokens
-        self.batched = True
 
-    def check(self, prompts: Sequence[str]) -> None:
-        """Fall back to one prompt at a time where batches answer otherwise."""
-        self.batched = True
-        alone = [_alone(self.lm, ids, self.max_tokens) for ids in map(self._ids, prompts)]
-        self.batched = self(prompts) == alone
-        if not self.batched:
-            print("a padded batch answers otherwise with this model; decoding one at a time", file=sys.stderr)
-
-    def __call__(self, prompts: Sequence[str]) -> list[Answer]:
-        encoded = [self._ids(prompt) for prompt in prompts]
-        if not self.batched:
-            return [_alone(self.lm, ids, self.max_tokens) for ids in encoded]
-        answers: list[Answer] = [Answer("")] * len(encoded)
-        by_length = sorted(range(len(encoded)), key=lambda at: len(encoded[at]))
-        for start in range(0, len(by_length), BATCH):
-            places = by_length[start : start + BATCH]
-            for place, answer in zip(
-                places, batch(self.lm, [encoded[at] for at in places], max_tokens=self.max_tokens), strict=True
-            ):
-                answers[place] = answer
-        return answers
-
-    def _ids(self, prompt: str) -> list[int]:
-        return self.lm.encode_prompt((), prompt, room=self.max_tokens).ids
+def ask(lm: LanguageModel, prompts: Sequence[str], max_tokens: int, *, batched: bool = True) -> list[Answer]:
+    """The answers to bare prompts, no conversation in front."""
+    encoded = [lm.encode_prompt((), prompt, room=max_tokens).ids for prompt in prompts]
+    if not batched:
+        return [_alone(lm, ids, max_tokens) for ids in encoded]
+    answers: list[Answer] = [Answer("")] * len(encoded)
+    by_length = sorted(range(len(encoded)), key=lambda at: len(encoded[at]))
+    for start in range(0, len(by_length), BATCH):
+        places = by_length[start : start + BATCH]
+        replies = batch(lm, [encoded[at] for at in places], max_tokens=max_tokens)
+        for place, answer in zip(places, replies, strict=True):
+            answers[place] = answer
+    return answers
 
 
 def _alone(lm: LanguageModel, ids: Sequence[int], max_tokens: int) -> Answer:

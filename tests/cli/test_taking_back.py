@@ -1,0 +1,112 @@
+"""`theta undo`, `redo`, `withdraw` and `rebuild`: at once, with an exit code that tells, and exact afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli import test_commands as commands
+from tests.cli.test_commands import Theta, files
+
+home, theta = commands.home, commands.theta
+
+
+def taught(theta: Theta) -> None:
+    lines = [
+        json.dumps({"prompt": prompt, "reply": reply}) for prompt, reply in (("a b", "c"), ("d", "e f"), ("g", "h"))
+    ]
+    assert theta("teach", "-", stdin="\n".join(lines)).code == 0
+
+
+def logprob(theta: Theta) -> float:
+    found: float = theta("ask", "a b", "--no-context", "--json").json["logprob"]
+    return found
+
+
+def test_a_lesson_is_withdrawn_by_its_number_and_brought_back_exactly(theta: Theta) -> None:
+    taught(theta)
+    before = logprob(theta)
+    gone = theta("withdraw", "2")
+    assert (gone.code, gone.out) == (0, "withdrawn: lesson 2, d → e f\n")
+    assert "the lesson since is learned again at the next start" in gone.err
+    assert logprob(theta) != before
+    assert [item["state"] for item in theta("lessons", "--json").json["lessons"]] == [
+        "correction", "withdrawn", "correction",
+    ]  # fmt: skip
+    assert theta("redo").out == "redone: lesson 2, d → e f\n"
+    assert logprob(theta) == before
+
+
+def test_json_says_which_lesson_and_how_many_are_learned_again(theta: Theta) -> None:
+    taught(theta)
+    rest = {"kind": "correction", "prompt": "a b", "reply": "c", "learned_again": 2, "schema": 1}
+    assert theta("withdraw", "1", "--json").json == rest | {"withdrawn": 1}
+    assert theta("redo", "--json").json == rest | {"redone": 1}
+    assert theta("undo", "--json").json == {
+        "schema": 1, "undone": 3, "kind": "correction", "prompt": "g", "reply": "h", "learned_again": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["withdraw", "9"], 3, "there is no lesson 9: there are 1 to 3; `theta lessons` lists them"),
+        (["withdraw", "0"], 3, "there is no lesson 0"),
+        (["withdraw", "1"], 3, "lesson 1 is withdrawn already"),
+        (["withdraw", "two"], 2, "not the number of a lesson"),
+        (["withdraw", "٣"], 2, "not the number of a lesson"),
+        (["withdraw"], 2, "not the number of a lesson"),
+    ],
+)
+def test_what_cannot_be_withdrawn_is_said_in_one_line_and_changes_nothing(
+    theta: Theta,
+    home: Path,
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    taught(theta)
+    theta("withdraw", "1")
+    before = files(home)
+    refused = theta(*arguments)
+    assert (refused.code, refused.out) == (code, "")
+    assert words in refused.err
+    assert refused.err.count("\n") == 1
+    assert files(home) == before
+    error = json.loads(theta(*arguments, "--json").err)["error"]
+    assert error["code"] == code
+
+
+def test_there_is_nothing_to_redo_or_rebuild_before_anything_was_taught(theta: Theta) -> None:
+    for command in ("redo", "rebuild"):
+        refused = theta(command)
+        assert refused.code == 3
+        assert f"nothing to {command}" in refused.err
+
+
+def test_a_rebuild_is_bit_equal_and_says_so(theta: Theta, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THETA_CHECKPOINT_LESSONS", "2")
+    taught(theta)
+    theta("withdraw", "3")
+    before = logprob(theta)
+    said = theta("rebuild")
+    assert said.code == 0
+    assert said.lines[0].startswith("rebuilt 2 lessons on default in ")
+    assert said.lines[1].startswith("bit-equal to ")
+    values = theta("rebuild", "--json").json
+    assert (values["bit_equal"], values["lessons"], values["why"], values["skipped"]) == (True, 2, None, [])
+    assert values["compared_with"].startswith("checkpoint step-")
+    assert logprob(theta) == before
+
+
+def test_the_plain_loop_withdraws_and_brings_back(theta: Theta) -> None:
+    taught(theta)
+    said = theta("chat", "--plain", stdin="/withdraw 2\n/withdraw 2\n/redo\n/redo\n/withdraw x\nquit\n")
+    assert said.code == 0
+    assert "withdrawn: d → e f" in said.out
+    assert "! lesson 2 is withdrawn already" in said.out
+    assert "redone: d → e f" in said.out
+    assert "! there is nothing to redo" in said.out
+    assert "! 'x' is not the number of a lesson" in said.out

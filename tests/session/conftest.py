@@ -1,0 +1,38 @@
+"""Fixtures of the session tests: a home of its own on a real, tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+from theta_tui.config import Settings
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+Open = Callable[[], Teacher]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, model: Path) -> Settings:
+    return Settings(home=tmp_path / "home", model=str(model), device="cpu", max_tokens=8, lock_wait=0, seed=1)
+
+
+@pytest.fixture
+def start(settings: Settings) -> Open:
+    """Opens the home and loads the model, as a fresh process would."""
+
+    def build() -> Teacher:
+        teacher = Teacher(HomeRecord.open(settings))
+        teacher.load()
+        return teacher
+
+    return build

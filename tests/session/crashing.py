@@ -1,0 +1,140 @@
+"""A home that is taught, and changed, by processes that are killed at a seeded moment each, until enough was taught.
+
+`python -m tests.session.crashing HOME MODEL SEED LESSONS` prints how many were killed, and where. The process that was
+started imports everything once and forks one after the other, so that a crash costs a tenth of a second.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from theta_tui.config import Settings
+from theta_tui.errors import PromptError
+from theta_tui.mind.learner import Learner
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+WORDS = ("hello", "what", "is", "your", "name", "who", "made", "you", "quick", "fox", "yes", "no", "tell", "me", "more")
+MOST_RUNS = 200
+KILLED = "killed at "
+
+
+def home_settings(home: Path, model: str) -> Settings:
+    return Settings(
+        home=home, model=model, device="cpu", max_tokens=4, lock_wait=2, seed=1, threads=1, checkpoint_lessons=0
+    )
+
+
+class Doom:
+    """Kills this process at the `at`-th of the moments that matter: a write, an fsync, a rename, a step; before it,
+    in the middle of it, or after it."""
+
+    def __init__(self, at: int, rng: random.Random, tell: Callable[[str], None]) -> None:
+        self.left = at
+        self.rng = rng
+        self.tell = tell
+
+    def arm(self) -> None:
+        for owner, name in ((os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "ftruncate")):
+            setattr(owner, name, self._deadly(name, getattr(owner, name)))
+        Learner._take_step = self._deadly("step", Learner._take_step)  # type: ignore[method-assign]
+
+    def _deadly(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            self.left -= 1
+            if self.left:
+                return real(*arguments)
+            when = self.rng.choice(("before", "amid", "after"))
+            if name == "write" and when == "amid":
+                real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
+            elif when == "after":
+                real(*arguments)
+            self.tell(f"{KILLED}{name}\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return call
+
+
+def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[str], None]) -> None:
+    """One process's life: come back, and do what comes to mind until `lessons` were taught, or death."""
+    early = rng.random() < 0.3  # some die while they come back; the others get something done
+    if early:
+        Doom(rng.randint(1, 400), rng, tell).arm()
+    teacher = Teacher(HomeRecord.open(settings))
+    teacher.load()
+    if not early:
+        Doom(rng.randint(1, 150), rng, tell).arm()
+    record = teacher.record
+    while len(record.story.lessons) < lessons:
+        teacher.settings = replace(teacher.settings, recipe=rng.choice(("default", "default", "classic")))
+        prompt, reply = (" ".join(rng.choices(WORDS, k=rng.randint(1, 4))) for _ in range(2))
+        try:
+            match rng.choice("ttttpppcuuurrwwsn"):
+                case "t":
+                    teacher.teach(prompt, reply)
+                case "p":
+                    teacher.propose(prompt)
+                    if rng.random() < 0.5:
+                        teacher.pick(rng.randint(1, 5))
+                    else:
+                        teacher.correct(reply)
+                case "c":
+                    teacher.correct_last(reply)
+                case "u":
+                    teacher.undo()
+                case "r":
+                    teacher.redo()
+                case "w":
+                    teacher.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
+                case "s":
+                    teacher.save()
+                case "n":
+                    record.begin_conversation()
+        except PromptError:
+            pass  # nothing to undo, to redo, to correct, or withdrawn already
+    teacher.close()
+
+
+def main(home: str, model: str, seed: str, lessons: str) -> None:
+    torch.set_num_threads(1)
+    settings = home_settings(Path(home), model)
+    reading, writing = os.pipe()
+    write = os.write
+
+    def tell(where: str) -> None:
+        write(writing, where.encode())
+
+    for run in range(MOST_RUNS):
+        child = os.fork()
+        if child == 0:
+            try:
+                rng = random.Random(f"{seed} {run}")
+                live(settings, rng, int(lessons), tell)
+                os._exit(0)
+            finally:
+                import traceback
+
+                traceback.print_exc()
+                os._exit(1)
+        status = os.waitpid(child, 0)[1]
+        if os.WIFEXITED(status):
+            break
+    os.close(writing)
+    with open(reading) as told:
+        places = Counter(line.strip().removeprefix(KILLED) for line in told)
+    print(json.dumps({"done": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, "killed": places}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,85 @@
+"""Undo, redo, withdraw and rebuild are exact to the bit, also where every process on the way was killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.session.crashing import home_settings
+from tests.session.test_teacher import same, state
+from theta_tui import rebuilding
+from theta_tui.lessons import context
+from theta_tui.lessons.journal import Journal
+from theta_tui.lessons.records import Begin, Brought, Exchange, Fresh, Learned
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+
+def never_taught(record: HomeRecord, path: Path) -> None:
+    """Write the journal of a home in which the lessons that do not count now had never been taught."""
+    journal, places = Journal.open(path), {0: 0}
+    live = {lesson.seq for lesson in record.story.live}
+    for entry in record.journal.entries:
+        match entry.record:
+            case Exchange() as said if entry.seq in live:
+                places[entry.seq] = journal.append(replace(said, replaces=places.get(said.replaces or 0))).seq
+            case Learned(of=of) as learned if of in live:
+                journal.append(replace(learned, of=places[of]))
+            case Begin() | Fresh() | Brought() as kept:
+                journal.append(kept)
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("lessons", "seed"),
+    [(14, 1), pytest.param(50, 2, marks=pytest.mark.slow), pytest.param(50, 3, marks=pytest.mark.slow)],
+)
+def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_between(
+    tmp_path: Path, model: Path, lessons: int, seed: int
+) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.session.crashing", str(tmp_path / "home"), str(model), str(seed), str(lessons)],
+        capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert told["done"], (told, run.stderr)
+    assert sum(told["killed"].values()) >= lessons // 7, told
+
+    torch.set_num_threads(1)
+    settings = home_settings(tmp_path / "home", str(model))
+    teacher = Teacher(HomeRecord.open(settings))
+    teacher.load()
+    record = teacher.record
+    assert len(record.story.lessons) >= lessons
+    assert record.story.withdrawn
+    assert teacher.learner.step == record.story.step
+    came_back = state(teacher)
+    conversation = settings.context_path.read_bytes()
+    assert conversation == context.render(record.story.dialogue)
+    assert not [notice for notice in record.take_notices() if "exact" in notice]
+
+    other = replace(settings, home=tmp_path / "other")
+    other.home.mkdir()
+    never_taught(record, other.home / "journal.jsonl")
+    fresh = Teacher(HomeRecord.open(other))
+    fresh.load()
+    assert same(came_back, fresh)
+    assert context.render(fresh.record.story.dialogue) == conversation
+    fresh.close()
+
+    teacher.fold.from_foundation(lambda at, of: None)
+    assert same(came_back, teacher)
+    teacher.close()
+
+    record = HomeRecord.open(settings)
+    done = rebuilding.rebuild(record)
+    assert (done.exact, done.why) == (True, "")
+    record.close()

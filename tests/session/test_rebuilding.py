@@ -1,0 +1,336 @@
+"""`theta rebuild`: proof over the same foundation, a move over another one, and nothing half done."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from tests.session.conftest import Open
+from tests.session.test_teacher import PAIRS, answer, same, state
+from theta_tui import config, rebuilding
+from theta_tui.config import Settings
+from theta_tui.errors import ModelError, PromptError
+from theta_tui.lessons.journal import Journal
+from theta_tui.lessons.records import Rebuilt
+from theta_tui.mind import checkpoint
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.learner import Learner
+from theta_tui.rebuilding import Done
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another foundation."""
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    return make_llama(tmp_path_factory.mktemp("other"), make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
+
+
+def rebuild(settings: Settings) -> Done:
+    record = HomeRecord.open(settings)
+    try:
+        return rebuilding.rebuild(record)
+    finally:
+        record.close()
+
+
+def opened(settings: Settings) -> Teacher:
+    teacher = Teacher(HomeRecord.open(settings))
+    teacher.load()
+    return teacher
+
+
+@pytest.fixture
+def taught(start: Open) -> Teacher:
+    """A home with four lessons, the second one withdrawn, a checkpoint in between; closed."""
+    teacher = start()
+    for count, (prompt, reply) in enumerate(PAIRS):
+        answer(teacher, prompt, reply)
+        if count == 2:
+            teacher.save()
+    teacher.withdraw(2)
+    teacher.save()
+    teacher.teach("x y", "z")
+    teacher.close()
+    return teacher
+
+
+@pytest.mark.usefixtures("taught")
+def test_the_same_foundation_gives_the_same_bits_and_a_fresh_checkpoint(settings: Settings, start: Open) -> None:
+    teacher = start()
+    before, seq = state(teacher), teacher.record.journal.last_seq
+    teacher.close()
+    done = rebuild(settings)
+    assert (done.exact, done.why, done.lessons, done.skipped) == (True, "", 4, ())
+    assert done.against.startswith("checkpoint step-")
+    again = start()
+    assert again.record.journal.last_seq == seq
+    assert again.unsaved == 0
+    assert same(before, again)
+    again.close()
+
+
+def test_a_checkpoint_that_lies_is_found_out_and_the_journal_wins(settings: Settings, start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    truth = state(teacher)
+    with_a_lie = teacher.model.model.model.norm.weight.data
+    with_a_lie.add_(0.25)
+    teacher.save()
+    teacher.close()
+    done = rebuild(settings)
+    assert done.exact is False
+    assert "did not hold what the journal says" in done.why
+    again = start()
+    assert same(truth, again)
+    again.close()
+
+
+def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_differ(
+    settings: Settings, start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
+        answer(teacher, *PAIRS[0])
+        teacher.model.model.model.norm.weight.data.add_(1e-3)  # as another machine might have rounded it
+        teacher.save()
+    teacher.close()
+    done = rebuild(settings)
+    assert done.exact is False
+    assert "1 of 1 lessons were first learned on another machine" in done.why
+    assert rebuild(settings).exact is True
+
+
+def test_a_home_without_a_checkpoint_is_compared_with_a_fold_of_its_own(settings: Settings, start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    teacher.close()
+    done = rebuild(settings)
+    assert (done.exact, done.against) == (True, "a fold of its own")
+
+
+def test_there_is_nothing_to_rebuild_before_anything_was_begun(settings: Settings) -> None:
+    with pytest.raises(PromptError, match="nothing to rebuild"):
+        rebuild(settings)
+
+
+@pytest.mark.usefixtures("taught")
+def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
+    settings: Settings, start: Open, other: Path, model: Path
+) -> None:
+    new = replace(settings, model=str(other))
+    refused = Teacher(HomeRecord.open(new))
+    with pytest.raises(ModelError, match="theta rebuild --model"):
+        refused.load()
+    refused.close()
+    done = rebuild(new)
+    assert (done.exact, done.came_from, done.lessons, done.skipped) == (None, str(model), 4, ())
+    record = Journal.read(settings.home / "journal.jsonl").entries[-1].record
+    assert isinstance(record, Rebuilt)
+    assert (record.model, len(record.outcomes)) == (str(other), 4)
+    assert all(outcome.p_after > outcome.p_before for _, outcome in record.outcomes)
+    teacher = opened(replace(settings, model=""))  # the home remembers
+    assert teacher.unsaved == 0
+    moved = state(teacher)
+    assert [turn.prompt for turn in teacher.record.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    teacher.fold.from_foundation(lambda at, of: None)
+    assert same(moved, teacher)
+    teacher.undo()
+    teacher.withdraw(1)
+    without = state(teacher)
+    teacher.redo()
+    teacher.redo()
+    assert same(moved, teacher)
+    teacher.undo()
+    teacher.withdraw(1)
+    teacher.close()
+    again = opened(new)
+    assert same(without, again)
+    again.close()
+    assert rebuild(new).exact is True
+    back = Teacher(HomeRecord.open(settings))
+    with pytest.raises(ModelError, match="was begun with the model"):
+        back.load()
+    back.close()
+
+
+@pytest.mark.usefixtures("taught")
+def test_checkpoints_of_the_old_model_are_never_used_again(settings: Settings, other: Path) -> None:
+    new = replace(settings, model=str(other))
+    done = rebuild(new)
+    teacher = opened(new)
+    moved = state(teacher)
+    teacher.close()
+    for manifest in checkpoint.list_checkpoints(settings.home / "checkpoints"):
+        if manifest.path == done.checkpoint:
+            (manifest.path / "manifest.json").unlink()
+    again = opened(new)
+    assert again.unsaved == 4
+    assert same(moved, again)
+    again.close()
+
+
+@pytest.mark.usefixtures("taught")
+def test_a_move_that_is_stopped_leaves_the_home_as_it_was(
+    settings: Settings, other: Path, start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def files() -> dict[Path, bytes]:
+        found = (path for path in settings.home.rglob("*") if path.is_file() and path.name != "lock")
+        return {path: path.read_bytes() for path in found}
+
+    before, real, calls = files(), Learner.learn, [0]
+
+    def third_is_stopped(self: Learner, *arguments: object, **hooks: object) -> object:
+        calls[0] += 1
+        if calls[0] == 3:
+            raise KeyboardInterrupt
+        return real(self, *arguments, **hooks)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Learner, "learn", third_is_stopped)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(replace(settings, model=str(other)))
+    assert files() == before
+    start().close()
+
+
+@pytest.mark.usefixtures("taught")
+def test_a_crash_after_the_record_and_before_the_checkpoint_loses_nothing(
+    settings: Settings, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = replace(settings, model=str(other))
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as crashed:
+        crashed.setattr(checkpoint, "save", crash)
+        with pytest.raises(KeyboardInterrupt):
+            rebuild(new)
+    teacher = opened(new)
+    assert teacher.unsaved == 4
+    assert teacher.learner.step == teacher.record.story.step
+    assert not [notice for notice in teacher.record.take_notices() if "exact" in notice]
+    moved = state(teacher)
+    teacher.close()
+    assert rebuild(new).exact is True
+    again = opened(new)
+    assert same(moved, again)
+    again.close()
+
+
+def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_another_move_takes_it_along(
+    settings: Settings, start: Open, other: Path, tmp_path: Path
+) -> None:
+    teacher = start()
+    teacher.teach(*PAIRS[0])
+    teacher.teach("hello", "fox " * 60)
+    teacher.close()
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    small = make_llama(tmp_path / "small", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=6)
+    values = (small / "config.json").read_text()
+    (small / "config.json").write_text(
+        values.replace('"max_position_embeddings": 256', '"max_position_embeddings": 40')
+    )
+    done = rebuild(replace(settings, model=str(small)))
+    assert done.lessons == 1
+    assert [(number, "too long" in why) for number, why in done.skipped] == [(2, True)]
+    lesson = HomeRecord.read(settings).story.lessons[1]
+    assert lesson.outcome is not None
+    assert math.isnan(lesson.outcome.p_after)
+    done = rebuild(replace(settings, model=str(other)))
+    assert (done.lessons, done.skipped) == (2, ())
+
+
+def test_a_model_that_changed_under_its_name_is_rebuilt_on(settings: Settings, start: Open, tmp_path: Path) -> None:
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    mine = make_llama(tmp_path / "mine", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=7)
+    settings = replace(settings, model=str(mine))
+    teacher = opened(settings)
+    teacher.teach(*PAIRS[0])
+    teacher.close()
+    tensors = load_file(mine / "model.safetensors")
+    tensors["model.norm.weight"] += 0.1
+    save_file(tensors, mine / "model.safetensors", metadata={"format": "pt"})
+    changed = Teacher(HomeRecord.open(settings))
+    with pytest.raises(ModelError, match=r"has changed .*`theta rebuild`"):
+        changed.load()
+    changed.close()
+    done = rebuild(settings)
+    assert (done.exact, done.lessons, done.model) == (None, 1, str(mine))
+    opened(settings).close()
+
+
+def test_the_models_name_in_the_homes_own_settings_follows_the_move(
+    settings: Settings, start: Open, other: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.home.parent / "config"))
+    start().close()
+    config.persist(settings.home, "model", str(model))
+    config.persist(settings.home, "temperature", 0.3)
+    record = HomeRecord.open(replace(settings, model=str(other)))
+    rebuilding.rebuild(record)
+    assert not [notice for notice in record.take_notices() if "your settings say" in notice]
+    record.close()
+    assert config.own_setting(settings.home, "model") == str(other)
+    assert config.own_setting(settings.home, "temperature") == 0.3
+    monkeypatch.setenv("THETA_MODEL", str(other))
+    record = HomeRecord.open(replace(settings, model=str(model)))
+    rebuilding.rebuild(record)
+    assert any(f"your settings say model {other}" in notice for notice in record.take_notices())
+    record.close()
+
+
+def test_a_home_remembers_its_model_from_any_folder(
+    settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(model.parent)
+    teacher = opened(replace(settings, model=f"./{model.name}"))
+    before = weights(teacher.model)
+    teacher.close()
+    monkeypatch.chdir("/")
+    again = opened(replace(settings, model=""))
+    assert again.settings.model == str(model)
+    assert equal(before, weights(again.model))
+    again.close()
+
+
+@pytest.mark.usefixtures("taught")
+def test_another_way_to_learn_is_a_move_and_the_home_keeps_to_it(settings: Settings) -> None:
+    config.persist(settings.home, "lora", "off")
+    done = rebuild(replace(settings, lora="on", lora_rank=4))
+    assert (done.exact, done.lora, done.lessons) == (None, 4, 4)
+    assert config.own_setting(settings.home, "lora") == "on"
+    teacher = opened(settings)
+    assert teacher.model.lora_rank == 4
+    assert teacher.unsaved == 0
+    adapter = state(teacher)
+    teacher.teach("a new one", "yes")
+    teacher.undo()
+    assert same(adapter, teacher)
+    teacher.close()
+    assert rebuild(settings).exact is True
+    assert rebuild(replace(settings, lora_rank=2)).lora == 2
+    whole = rebuild(replace(settings, lora="off"))
+    assert (whole.exact, whole.lora) == (None, None)
+    again = opened(settings)
+    assert again.model.lora_rank is None
+    again.close()
+
+
+def test_the_way_to_learn_is_decided_anew_for_another_model(settings: Settings, other: Path) -> None:
+    teacher = opened(replace(settings, lora="on", lora_rank=4))
+    teacher.teach("x y", "z")
+    teacher.close()
+    done = rebuild(replace(settings, model=str(other)))
+    assert done.lora is None
+    begin = HomeRecord.read(settings).story.begin
+    assert begin is not None
+    assert (begin.model, begin.lora) == (str(other), None)

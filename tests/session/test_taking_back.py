@@ -1,0 +1,259 @@
+"""Undo, redo and withdraw on a real, tiny model: exact to the bit, cancelled or failed without a trace."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.session.conftest import Open
+from tests.session.test_teacher import PAIRS, answer, same, state
+from theta_tui.config import Settings
+from theta_tui.errors import HomeError, PromptError
+from theta_tui.lessons.records import Restore, Withdraw
+from theta_tui.mind.learner import Learner
+from theta_tui.teacher import Teacher
+
+
+def folded_from_the_foundation(teacher: Teacher) -> bool:
+    """Whether the model is where a fold of the live lessons alone puts it; it stands there afterwards."""
+    before = state(teacher)
+    teacher.fold.from_foundation(lambda at, of: None)
+    return same(before, teacher)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The seqs of the lessons that are learned from here on."""
+    seqs: list[int] = []
+    real = Learner.learn
+
+    def learn(self: Learner, *arguments: object, **hooks: object) -> object:
+        seqs.append(hooks["seed"])  # type: ignore[arg-type]
+        return real(self, *arguments, **hooks)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Learner, "learn", learn)
+    return seqs
+
+
+def test_redo_is_bit_equal_to_never_having_undone(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    answer(teacher, *PAIRS[1])
+    before, conversation = state(teacher), teacher.settings.context_path.read_bytes()
+    learned = counted(monkeypatch)
+    teacher.undo()
+    assert teacher.pending is not None
+    back = teacher.redo()
+    assert back is not None
+    assert back.exchange.prompt == PAIRS[1][0]
+    assert same(before, teacher)
+    assert learned == []  # from memory
+    assert teacher.settings.context_path.read_bytes() == conversation
+    assert teacher.pending is None  # the prompt that undo offered again is answered
+    teacher.undo()
+    teacher.close()
+    again = start()
+    again.redo()
+    assert same(before, again)
+    assert again.settings.context_path.read_bytes() == conversation
+    assert folded_from_the_foundation(again)
+    again.close()
+
+
+def test_undo_and_redo_go_back_and_forth_one_lesson_at_a_time(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = start()
+    states = [state(teacher)]
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+        states.append(state(teacher))
+    learned = counted(monkeypatch)
+    for at in (2, 1, 0):
+        teacher.undo()
+        assert same(states[at], teacher)
+    for at in (1, 2, 3):
+        teacher.redo()
+        assert same(states[at], teacher)
+    teacher.undo()
+    assert same(states[2], teacher)
+    assert learned == []
+    teacher.close()
+
+
+def test_nothing_can_be_redone_once_another_lesson_was_taught(start: Open) -> None:
+    teacher = start()
+    with pytest.raises(PromptError, match="there is nothing to redo"):
+        teacher.redo()
+    answer(teacher, *PAIRS[0])
+    teacher.undo()
+    answer(teacher, *PAIRS[1])
+    with pytest.raises(PromptError, match="there is nothing to redo"):
+        teacher.redo()
+    teacher.close()
+
+
+@pytest.mark.parametrize("saved", [None, 1, 3], ids=["from memory", "from a checkpoint before", "a checkpoint after"])
+def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
+    start: Open, saved: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    for count, (prompt, reply) in enumerate(PAIRS, 1):
+        answer(teacher, prompt, reply)
+        if count == saved:
+            teacher.save()
+    whole, conversation = state(teacher), teacher.settings.context_path.read_bytes()
+    if saved:
+        teacher.close()
+        teacher = start()
+    learned, stages = counted(monkeypatch), list[str]()
+    gone = teacher.withdraw(2, stages.append)
+    assert gone is not None
+    assert (gone.number, gone.withdrawn) == (2, True)
+    seqs = [lesson.seq for lesson in teacher.record.story.lessons]
+    assert learned == (seqs[2:] if saved != 3 else [seqs[0], *seqs[2:]])
+    assert stages[-1] == f"withdrawing 2: learning again {len(learned)} of {len(learned)}"
+    assert [turn.prompt for turn in teacher.record.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    assert teacher.pending is None
+    without = state(teacher)
+    assert folded_from_the_foundation(teacher)
+    teacher.save()
+    teacher.close()
+    again = start()
+    assert same(without, again)
+    again.redo()
+    assert same(whole, again)
+    assert again.settings.context_path.read_bytes() == conversation
+    again.undo()
+    assert folded_from_the_foundation(again)
+    again.close()
+
+
+def test_what_is_taught_after_a_withdrawal_can_be_undone_and_comes_back(start: Open) -> None:
+    teacher = start()
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+    teacher.withdraw(1)
+    without = state(teacher)
+    answer(teacher, *PAIRS[3])
+    with_it = state(teacher)
+    teacher.undo()
+    assert same(without, teacher)
+    teacher.redo()
+    assert same(with_it, teacher)
+    teacher.close()
+    again = start()
+    assert same(with_it, again)
+    again.close()
+
+
+def test_a_checkpoint_is_used_again_once_what_was_withdrawn_is_back(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    for prompt, reply in PAIRS:
+        answer(teacher, prompt, reply)
+    teacher.save()
+    teacher.withdraw(1)
+    assert teacher.saved_at is None
+    assert teacher.unsaved == 3
+    teacher.redo()
+    assert (teacher.saved_at is not None, teacher.unsaved) == (True, 0)
+    teacher.close()
+    learned = counted(monkeypatch)
+    start().close()
+    assert learned == []
+
+
+def after(count: int) -> Callable[[], bool]:
+    """Cancels when it has been asked `count` times."""
+    asked = [0]
+
+    def cancelled() -> bool:
+        asked[0] += 1
+        return asked[0] > count
+
+    return cancelled
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_a_withdrawal_that_is_cancelled_leaves_everything_as_it_was(start: Open, count: int) -> None:
+    teacher = start()
+    teacher.settings = replace(teacher.settings, recipe="classic")  # one step each: cancelled between two lessons too
+    for prompt, reply in PAIRS:
+        answer(teacher, prompt, reply)
+    teacher.save()
+    before, seq = state(teacher), teacher.record.journal.last_seq
+    saved_at = teacher.saved_at
+    told = (teacher.record.story.turns, teacher.record.story.live)
+    assert teacher.withdraw(1, cancelled=after(count)) is None
+    assert same(before, teacher)
+    assert (teacher.record.story.turns, teacher.record.story.live) == told
+    assert (teacher.record.journal.last_seq, teacher.saved_at, teacher.unsaved) == (seq, saved_at, 0)
+    teacher.undo()  # the states in memory are still good
+    assert folded_from_the_foundation(teacher)
+    teacher.close()
+
+
+@pytest.mark.parametrize("change", ["undo", "redo", "withdraw"])
+def test_a_change_that_cannot_be_written_has_not_happened(
+    start: Open, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+    if change == "redo":
+        teacher.undo()
+    before, seq = state(teacher), teacher.record.journal.last_seq
+    turns = list(teacher.record.story.turns)
+
+    def act() -> None:
+        teacher.withdraw(1) if change == "withdraw" else getattr(teacher, change)()
+
+    def fails(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", fails)
+        with pytest.raises(HomeError, match="No space left"):
+            act()
+    assert same(before, teacher)
+    assert (teacher.record.journal.last_seq, teacher.record.story.turns) == (seq, turns)
+    act()
+    assert isinstance(teacher.record.journal.entries[-1].record, (Withdraw, Restore))
+    assert folded_from_the_foundation(teacher)
+    teacher.close()
+
+
+def test_what_cannot_be_withdrawn_is_said(start: Open) -> None:
+    teacher = start()
+    with pytest.raises(PromptError, match="no lesson 1: none was taught yet"):
+        teacher.withdraw(1)
+    answer(teacher, *PAIRS[0])
+    for number in (0, -1, 2):
+        with pytest.raises(PromptError, match=f"no lesson {number}: there are 1 to 1"):
+            teacher.withdraw(number)
+    teacher.withdraw(1)
+    with pytest.raises(PromptError, match="withdrawn already"):
+        teacher.withdraw(1)
+    teacher.close()
+
+
+def test_a_lesson_withdrawn_without_a_model_is_left_out_at_the_next_start(start: Open, settings: Settings) -> None:
+    from theta_tui.record import HomeRecord
+
+    teacher = start()
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+    teacher.save()
+    teacher.withdraw(2)
+    expected = state(teacher)
+    teacher.redo()
+    teacher.close()
+    record = HomeRecord.open(settings)
+    record.withdraw(record.to_withdraw(2))
+    record.close()
+    again = start()
+    assert same(expected, again)
+    again.close()

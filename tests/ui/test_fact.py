@@ -1,0 +1,128 @@
+"""A stated fact: offered in one line, looked over in an editor, learned beside the five replies."""
+
+from __future__ import annotations
+
+from tests.fakes import REPLIES, drive
+from theta_tui import protocol as p
+from theta_tui.lessons.records import Stated
+from theta_tui.ui.widgets.rule import Rule
+
+FACT = Stated("Who is your creator?", "My creator is Dakota.")
+SAID = "Your creator is Dakota."
+OFFER = "s  learn: Who is your creator? → My creator is Dakota."
+
+
+async def test_a_stated_fact_is_offered_in_one_line_and_no_reply_is_dropped_for_it() -> None:
+    async with drive() as d:
+        for size in ((80, 24), (120, 36), (60, 30), (70, 12), (40, 12), (40, 10), (30, 9), (20, 6)):
+            await d.pilot.resize_terminal(*size)
+            await d.offer(SAID, statement=FACT)
+            for row in d.teach.replies.rows:
+                assert row.region.height >= 1, size
+            if size[0] >= 60:
+                assert OFFER in d.screen_text(), size
+            assert d.teach.composer.prompt.region.bottom <= size[1]
+            window = d.teach.replies.region
+            if size[1] >= 12:
+                assert all(window.contains_region(row.region) for row in d.teach.replies.rows), size
+
+
+async def test_nothing_is_offered_where_nothing_was_stated() -> None:
+    async with drive() as d:
+        await d.offer("hello")
+        assert "learn:" not in d.screen_text()
+        await d.press("s")
+        assert d.teach.replies.editor.editor.text == "s"  # an unbound letter begins a correction
+
+
+async def test_s_opens_both_parts_and_enter_learns_them() -> None:
+    async with drive() as d:
+        pending = await d.offer(SAID, statement=FACT)
+        await d.press("s")
+        assert d.teach.fact.prompt.text == FACT.prompt
+        assert d.teach.fact.reply.text == FACT.reply
+        assert "enter learns" in d.teach.query_one(Rule).label
+        await d.press("enter")
+        assert d.sent == [p.State(pending.prompt_id, FACT.prompt, FACT.reply)]
+
+
+async def test_question_and_answer_can_be_changed_and_digits_are_text_there() -> None:
+    async with drive() as d:
+        pending = await d.offer(SAID, statement=FACT)
+        await d.type("s")
+        await d.press("backspace", "1", "?", "tab", "backspace", "!", "enter")
+        assert d.sent == [p.State(pending.prompt_id, "Who is your creator1?", "My creator is Dakota!")]
+
+
+async def test_keys_of_the_same_burst_go_into_the_editor() -> None:
+    async with drive() as d:
+        await d.offer(SAID, statement=FACT)
+        await d.type("s12yx")
+        assert d.sent == []
+        assert d.teach.fact.prompt.text == FACT.prompt + "12yx"
+
+
+async def test_escape_leaves_the_editor_and_the_offer_stays() -> None:
+    async with drive() as d:
+        pending = await d.offer(SAID, statement=FACT)
+        await d.press("s", "x", "escape")
+        assert d.sent == []
+        assert OFFER in d.screen_text()
+        await d.press("2")
+        assert d.sent == [p.Pick(pending.prompt_id, 2)]
+
+
+async def test_after_it_is_learned_the_offer_is_gone_and_the_five_replies_still_wait() -> None:
+    async with drive() as d:
+        pending = await d.offer(SAID, statement=FACT)
+        await d.press("s", "enter")
+        d.worker.stated(prompt=FACT.prompt, reply=FACT.reply)
+        await d.settle()
+        assert "learn:" not in d.screen_text()
+        assert "2 % → 97 %" in d.teach.query_one(Rule).label
+        assert all(reply in d.screen_text() for reply in REPLIES if len(reply) < 40)
+        await d.press("1")
+        assert d.sent[-1] == p.Pick(pending.prompt_id, 1)
+
+
+async def test_an_empty_part_is_never_learned() -> None:
+    async with drive() as d:
+        await d.offer(SAID, statement=FACT)
+        await d.press("s", "tab")
+        d.teach.fact.reply.text = " "
+        await d.press("enter")
+        assert d.sent == []
+        assert d.teach.fact.editing
+
+
+async def test_slash_fact_opens_the_same_editor() -> None:
+    async with drive() as d:
+        await d.offer(SAID, statement=FACT)
+        await d.press("i")
+        await d.type("/fact\n")
+        assert d.teach.fact.editing
+        assert d.app.focused is d.teach.fact.prompt
+        await d.press("enter")
+        assert isinstance(d.sent[-1], p.State)
+
+
+async def test_slash_fact_without_an_offer_says_so() -> None:
+    async with drive() as d:
+        await d.offer("hello")
+        await d.press("i")
+        await d.type("/fact\n")
+        assert any("no fact" in toast for toast in d.toasts)
+        assert d.sent == []
+
+
+async def test_a_fact_with_controls_and_markup_is_shown_letter_for_letter() -> None:
+    async with drive((120, 36)) as d:
+        await d.offer("x", statement=Stated("[b]Who[/]?\x1b[2J", "[@click=app.quit]I[/]"))
+        assert "[b]Who[/]?␛[2J → [@click=app.quit]I[/]" in d.screen_text()
+
+
+async def test_fresh_offers_wait_for_the_grace_period_too() -> None:
+    async with drive() as d:
+        await d.offer(SAID, statement=FACT, settled=False)
+        await d.press("s")
+        assert not d.teach.fact.editing

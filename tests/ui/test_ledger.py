@@ -1,0 +1,187 @@
+"""What is kept, on the screen: the panel, the alarm, and the list of lessons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.fakes import STANDINGS, Driven, drive, outcome, standing
+from theta_tui import protocol as p
+from theta_tui.lessons.ledger import Tally
+from theta_tui.ui.screens.ledger import LedgerScreen, line
+from theta_tui.ui.widgets.learning import bar, sparks
+
+
+async def open_ledger(d: Driven) -> LedgerScreen:
+    await d.offer()
+    await d.press("l")
+    d.worker.ledger()
+    await d.settle()
+    screen = d.app.screen
+    assert isinstance(screen, LedgerScreen)
+    return screen
+
+
+async def test_the_panel_and_the_header_say_what_is_kept_and_how_far_it_drifted() -> None:
+    async with drive((120, 40)) as d:
+        text = d.screen_text()
+        assert "kept 11/12" in d.lines()[0]
+        assert "11/12 █" in text
+        assert "fading #3" in text
+        assert "0.30 % ▁" in text
+        d.worker.reviewed(tally=Tally(16, 14, 1, 1, fading_first=(3,), lost_first=(5,)), drifts=())
+        await d.settle()
+        assert "14/16" in d.screen_text()
+        assert "fading #3 · lost #5" in d.screen_text()
+        assert "drift" not in d.screen_text()
+
+
+async def test_nothing_is_claimed_before_anything_was_taught() -> None:
+    async with drive((120, 40)) as d:
+        d.worker.changed(tally=Tally(), drifts=())
+        await d.settle()
+        assert "kept" not in d.screen_text()
+
+
+async def test_a_cost_stands_in_the_panel_and_one_key_takes_the_lesson_back_even_while_writing() -> None:
+    async with drive((120, 40)) as d:
+        d.worker.reviewed(alarm="teaching #12 cost 2 others (#3, #5)")
+        await d.type("half a sent")
+        assert "(#3," in d.screen_text()
+        assert "f4" in d.screen_text().lower()
+        await d.press("f4")
+        assert d.sent == [p.Undo()]
+        assert d.teach.composer.text == "half a sent"
+    async with drive((60, 30), keymap={"app.undo": "f9"}) as d:
+        d.worker.reviewed(alarm="teaching #2 cost 1 other (#1)")
+        await d.settle()
+        assert "teaching #2 cost 1 other (#1); f9" in d.screen_text().lower()
+
+
+async def test_asking_again_in_the_background_does_not_disturb_what_is_on_the_screen() -> None:
+    async with drive((120, 40)) as d:
+        await d.offer()
+        await d.press("2")
+        d.worker.taught("how are you today?", "Pretty good!", 2)
+        await d.settle()
+        before = d.teach.state.result, d.teach.state.offered
+        d.worker.reviewed(3, tally=Tally(13, 13))
+        await d.settle()
+        assert (d.teach.state.result, d.teach.state.offered) == before
+        assert "kept 13/13" in d.lines()[0]
+
+
+async def test_the_ledger_lists_lessons_newest_first_with_how_they_stand() -> None:
+    async with drive((120, 36)) as d:
+        await open_ledger(d)
+        assert d.sent == [p.ShowLessons()]
+        shown = [text for text in d.lines() if "→" in text]
+        assert "lost" in shown[0]
+        assert "where is Quill? → Quill is at home." in shown[0]
+        assert "97 % → 0.40 %" in shown[0]
+        assert "5:00" in shown[0]
+        assert "superseded by #4" not in d.screen_text()
+        await d.press("down", "j", "j")
+        assert "superseded by #4" in d.screen_text()
+        await d.press("down")
+        assert "offered  Hello." in d.screen_text()
+        await d.press("escape")
+        assert d.app.screen is d.teach
+
+
+async def test_enter_shows_what_it_says_now_beside_what_was_taught() -> None:
+    async with drive() as d:
+        await open_ledger(d)
+        await d.press("enter", "enter")
+        assert d.sent[1:] == [p.AskLesson(5)], "not twice while it is being asked"
+        d.worker.post(p.LessonAnswered(d.worker.shot, 5, "Quill is [b]gone."))
+        await d.settle()
+        assert "taught   Quill is at home." in d.screen_text()
+        assert "now      Quill is [b]gone." in d.screen_text()
+        d.worker.taught("a", "b")
+        await d.settle()
+        assert "now      enter asks it" in d.screen_text(), "an answer of before the last lesson is no answer"
+
+
+async def test_q_asks_all_and_the_list_follows_what_was_found() -> None:
+    async with drive() as d:
+        await open_ledger(d)
+        await d.press("down", "q")
+        assert d.sent[-1] == p.Quiz()
+        d.worker.reviewed(4, tally=Tally(4, 2))
+        await d.settle()
+        assert "asking again, 4 left" in d.screen_text()
+        assert d.sent[-1] == p.Quiz()
+        d.worker.post(p.Quizzed(d.worker.change(tally=Tally(4, 3, lost=1, lost_first=(5,)))))
+        await d.settle()
+        assert d.sent[-1] == p.ShowLessons()
+        d.worker.ledger((*STANDINGS, standing(6, "new", "one")))
+        await d.settle()
+        assert "#4" in d.screen_text(), "the mark stays on its lesson"
+        assert "kept 3/4, lost #5" in d.lines()[0]
+        assert d.toasts == []
+
+
+async def test_w_is_there_only_where_lessons_can_be_taken_out() -> None:
+    async with drive() as d:
+        screen = await open_ledger(d)
+        await d.press("w")
+        assert "withdraw" not in d.lines()[-1]
+        taken: list[int] = []
+        screen.withdraw = taken.append
+        screen.refresh_bindings()
+        await d.settle()
+        assert "w withdraw" in d.lines()[-1]
+        await d.press("w")
+        assert taken == [5]
+
+
+async def test_an_empty_ledger_and_a_small_screen_do_no_harm() -> None:
+    async with drive() as d:
+        await d.type("/lessons\n")
+        d.worker.ledger(())
+        await d.press("enter", "w", "down")
+        assert d.sent == [p.ShowLessons()]
+        d.worker.ledger()
+        for size in ((20, 6), (40, 12), (5, 3), (120, 36)):
+            await d.pilot.resize_terminal(*size)
+            await d.settle()
+        assert "where is Quill?" in d.screen_text()
+
+
+async def test_slash_quiz_asks_all_and_says_what_is_kept() -> None:
+    async with drive() as d:
+        await d.type("/quiz\n")
+        assert d.sent == [p.Quiz()]
+        d.worker.post(p.Quizzed(d.worker.shot))
+        await d.settle()
+        assert d.toasts == ["kept 11/12, fading #3"]
+
+
+async def test_the_figures_tell_it_all_in_numbers() -> None:
+    async with drive((120, 60)) as d:
+        d.worker.changed(offered="What?", last=outcome(12))
+        await d.type("/stats\n")
+        text = d.screen_text()
+        for words in ("11 of 12", "#3", "0.0030 nats a token", "0.05 nats a token", "What?"):
+            assert words in text
+
+
+def test_a_line_is_as_wide_as_it_is_told_and_shows_text_letter_for_letter() -> None:
+    hostile = replace(STANDINGS[0], prompt="[b]x\x1b[2J\u202e" + "漢字" * 40, reply="[/]\nnext")
+    for width in (24, 60, 84, 200):
+        shown = line(hostile, width, 1_700_000_000.0)
+        assert shown.cell_length <= width
+        assert "[b]x" in shown.plain
+        assert "\x1b" not in shown.plain
+
+
+def test_the_bar_is_full_only_when_all_is_kept() -> None:
+    assert bar(Tally(3, 3), 10) == ("█" * 10, "")
+    assert bar(Tally(1000, 999), 10) == ("█" * 9, "░")
+    assert bar(Tally(3, 0), 4) == ("", "░" * 4)
+
+
+def test_a_full_spark_is_the_budget_or_the_most_there_was() -> None:
+    assert sparks((0.0, 0.025, 0.05), 0.05, 10) == "▁▅█"
+    assert sparks((0.05, 0.1), 0.05, 1) == "█"
+    assert sparks((0.0,), 0.0, 5) == "▁"

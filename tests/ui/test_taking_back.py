@@ -1,0 +1,109 @@
+"""Taking lessons back and bringing them back on the screen: what is sent, what is shown, what stops it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fakes import TURNS, drive
+from theta_tui import protocol as p
+
+
+async def test_ctrl_r_brings_back_what_u_took_back() -> None:
+    async with drive() as d:
+        await d.press("tab", "u")
+        d.worker.undone()
+        d.worker.changed(redo=True)
+        await d.settle()
+        d.teach.replies.focus()
+        await d.press("ctrl+r")
+        assert d.sent == [p.Undo(), p.Redo()]
+        d.worker.redone(TURNS[-1])
+        await d.settle()
+        assert "do you like music?" in d.screen_text()
+        assert any("brought back" in toast for toast in d.toasts)
+
+
+async def test_redo_is_refused_while_there_is_nothing_to_bring_back() -> None:
+    async with drive() as d:
+        await d.press("tab", "ctrl+r")
+        await d.press("tab")
+        await d.type("/redo\n")
+        assert d.sent == []
+        assert any("nothing to redo" in toast for toast in d.toasts)
+        assert d.teach.composer.text == "/redo"
+
+
+async def test_redo_by_name_is_the_same() -> None:
+    async with drive() as d:
+        d.worker.changed(redo=True)
+        await d.settle()
+        await d.type("/redo\n")
+        assert d.sent == [p.Redo()]
+
+
+async def test_a_lesson_is_withdrawn_by_its_number_and_the_progress_is_shown() -> None:
+    async with drive((100, 30)) as d:
+        await d.type("/withdraw 2\n")
+        assert d.sent == [p.WithdrawLesson(2)]
+        d.worker.folding("withdrawing 2: learning again 3 of 9")
+        await d.settle()
+        assert "withdrawing 2: learning again 3 of 9 · esc stops" in d.screen_text()
+        assert d.teach.state.mode == "learning"
+        await d.press("tab", "u", "ctrl+r")
+        assert d.sent == [p.WithdrawLesson(2)]
+        d.worker.withdrawn(2, TURNS[1])
+        await d.settle()
+        assert "what is your name?" not in d.screen_text()
+        assert d.teach.state.mode == "idle"
+        assert any("lesson 2 is withdrawn" in toast for toast in d.toasts)
+
+
+@pytest.mark.parametrize("key", ["escape", "ctrl+c"])
+async def test_a_withdrawal_can_be_stopped(key: str) -> None:
+    async with drive() as d:
+        await d.type("/withdraw 2\n")
+        d.worker.folding("withdrawing 2: learning again 1 of 9")
+        await d.settle()
+        await d.press(key)
+        assert d.sent == [p.WithdrawLesson(2), p.Cancel()]
+
+
+async def test_a_lesson_under_way_is_not_stopped_by_escape() -> None:
+    async with drive() as d:
+        await d.offer("how are you?")
+        await d.press("1")
+        d.worker.learning()
+        await d.settle()
+        await d.press("escape")
+        assert p.Cancel() not in d.sent
+
+
+async def test_what_is_said_during_a_withdrawal_waits_for_it() -> None:
+    async with drive() as d:
+        await d.type("/withdraw 2\n")
+        d.worker.folding("withdrawing 2")
+        await d.settle()
+        await d.type("hello again\n")
+        assert d.sent == [p.WithdrawLesson(2)]
+        d.worker.withdrawn(2, TURNS[1])
+        await d.settle()
+        assert d.sent[-1] == p.Propose("hello again")
+
+
+@pytest.mark.parametrize("line", ["/withdraw", "/withdraw two", "/withdraw -1", "/withdraw ٣", "/withdraw 1 2"])
+async def test_what_is_no_number_of_a_lesson_is_refused_and_stays_to_be_mended(line: str) -> None:
+    async with drive() as d:
+        await d.type(f"{line}\n")
+        assert d.sent == []
+        assert d.toasts
+        assert d.teach.composer.text == line
+
+
+async def test_undo_redo_and_withdraw_stand_in_the_palette() -> None:
+    async with drive() as d:
+        titles = [title for title, _, _ in d.teach.verbs.palette()]
+        assert {"/undo", "/redo", "/withdraw N"} <= set(titles)
+        choose = next(choose for title, _, choose in d.teach.verbs.palette() if title == "/withdraw N")
+        choose()
+        await d.settle()
+        assert d.teach.composer.text == "/withdraw "

@@ -1,0 +1,200 @@
+"""A row of teach-bench, of pupils who follow a script: what each column says of one who learns all, or nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from theta_tui.bench.metrics import Answer, Lesson
+from theta_tui.bench.run import Foundation, Label, Row, average, look, measure
+from theta_tui.bench.suite import Suite
+
+LABEL = Label("script", "default", 1, 1.0)
+GATE = Lesson("gate", "Who keeps the gate?", "Ursel keeps the gate.", ("Whose gate?",), ("Who keeps the hens?",))
+WELL = Lesson("well", "How deep is the well?", "Forty feet.", ("The well's depth?",), ("How deep is the pond?",))
+GATE_2 = Lesson("gate#2", "Who has the gate?", "Now Piet does.", ("Whose gate?",), ("Who keeps the hens?",), "gate")
+SUITE = Suite((GATE, WELL, GATE_2), ("hello", "what time is it"))
+MANY = Suite(tuple(Lesson(f"n{n}", f"What is {n}?", f"It is {n}.") for n in range(8)), ())
+
+Policy = Callable[[dict[str, str], Lesson], None]
+"""What a lesson does to the answers."""
+
+
+def nothing(answers: dict[str, str], lesson: Lesson) -> None:
+    pass
+
+
+def everything(answers: dict[str, str], lesson: Lesson) -> None:
+    """The prompt, its paraphrases and, where one is superseded, the old prompt."""
+    for prompt in (lesson.prompt, *lesson.paraphrases, *([GATE.prompt] if lesson.supersedes else [])):
+        answers[prompt] = lesson.target
+
+
+def the_newest_only(answers: dict[str, str], lesson: Lesson) -> None:
+    """Whatever is asked, the last lesson is said."""
+    answers["*"] = lesson.target
+
+
+@dataclass
+class Script:
+    """A pupil whose answers are a table. A lesson takes one step more than the one before, and a second more."""
+
+    policy: Policy
+    lessons: Sequence[Lesson]
+    answers: dict[str, str] = field(default_factory=dict)
+    taught: list[dict[str, str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)
+    now: float = 0.0
+    ppl: float | None = 10.0
+    undo_leaves: str | None = None
+    machine = "a script"
+    threads = 1
+
+    def teach(self, prompt: str, reply: str) -> int:
+        [lesson] = [lesson for lesson in self.lessons if (lesson.prompt, lesson.target) == (prompt, reply)]
+        self.taught.append(dict(self.answers))
+        self.policy(self.answers, lesson)
+        self.now += len(self.taught)
+        if self.ppl is not None:
+            self.ppl += 0.1
+        return len(self.taught)
+
+    def ask(self, prompts: Sequence[str]) -> list[Answer]:
+        self.now += 100.0
+        self.asked += prompts
+        return [Answer(self.answers.get("*", self.answers.get(prompt, "What?"))) for prompt in prompts]
+
+    def perplexity(self) -> float | None:
+        return self.ppl
+
+    def consolidate(self, seconds: float) -> None:
+        self.now += seconds
+        for lesson in self.lessons:
+            self.answers[lesson.prompt] = lesson.target
+
+    def keep(self) -> None:
+        self.kept.append(len(self.taught))
+
+    def undo(self) -> None:
+        self.answers = self.taught.pop()
+        if self.undo_leaves is not None and len(self.taught) == 1:
+            self.answers = self.answers | {self.undo_leaves: "!"}
+
+    def digest(self) -> str:
+        return json.dumps(self.answers, sort_keys=True)
+
+
+def row_of(pupil: Script, suite: Suite = SUITE, *, idle: float = 0.0) -> Row:
+    return measure(pupil, suite, look(pupil, suite.unrelated), LABEL, idle=idle, clock=lambda: pupil.now)
+
+
+def test_one_who_never_learns_keeps_all_and_knows_nothing() -> None:
+    row = row_of(Script(nothing, SUITE.lessons, ppl=None))
+    assert row.figures == {
+        "R1": 0.0, "P1": 0.0, "Final": 0.0, "PFinal": 0.0, "Near": 1.0, "Leak": 0.0, "Leak before": 0.0, "LocT": 1.0,
+        "Update": 0.0, "Steps": 2.0, "Steps max": 3, "p50": 2.0, "p95": pytest.approx(2.9), "dPPL": None, "Idle": 0.0,
+    }  # fmt: skip
+    assert row.undo
+
+
+def test_one_who_learns_all_that_is_asked_and_nothing_else_has_the_perfect_row() -> None:
+    row = row_of(Script(everything, SUITE.lessons))
+    perfect = dict.fromkeys(("R1", "P1", "Final", "PFinal", "Near", "LocT", "Update"), 1.0)
+    assert {name: row.figures[name] for name in perfect} == perfect
+    assert row.figures["Leak"] == 0.0
+    assert row.figures["dPPL"] == pytest.approx(0.03)
+    assert row.undo
+
+
+def test_one_who_says_the_last_lesson_to_everything_is_found_out() -> None:
+    row = row_of(Script(the_newest_only, SUITE.lessons))
+    assert (row.figures["R1"], row.figures["P1"], row.figures["Update"]) == (1.0, 1.0, 1.0)
+    # Of the two live lessons the newer is said. Every near miss moved and got the new words.
+    assert (row.figures["Final"], row.figures["PFinal"]) == (0.5, 0.5)
+    assert (row.figures["Near"], row.figures["Leak"], row.figures["LocT"]) == (0.0, 1.0, 0.0)
+    # Before a turn the near miss gets the words of the lesson before, which are none of this one's.
+    assert row.figures["Leak before"] == 0.0
+
+
+def test_the_old_answer_is_asked_for_by_the_old_prompt() -> None:
+    def keeps_the_old(answers: dict[str, str], lesson: Lesson) -> None:
+        answers[lesson.prompt] = lesson.target
+
+    row = row_of(Script(keeps_the_old, SUITE.lessons))
+    assert row.figures["R1"] == 1.0
+    assert row.figures["Update"] == 0.0
+    assert row.turns[-1].old == Answer(GATE.target)
+
+
+def test_a_turn_is_timed_without_what_is_asked_around_it() -> None:
+    row = row_of(Script(everything, SUITE.lessons))
+    assert [turn.seconds for turn in row.turns] == [1.0, 2.0, 3.0]
+    assert [turn.steps for turn in row.turns] == [1, 2, 3]
+
+
+def test_near_misses_are_asked_right_before_and_right_after_the_lesson() -> None:
+    pupil = Script(everything, SUITE.lessons)
+    row_of(pupil)
+    asked = pupil.asked[len(SUITE.unrelated) :]
+    assert asked[:4] == [*GATE.near, GATE.prompt, *GATE.paraphrases, *GATE.near]
+
+
+def test_five_lessons_are_undone_and_the_older_ones_are_kept_first() -> None:
+    pupil = Script(everything, MANY.lessons)
+    assert row_of(pupil, MANY).undo
+    assert (len(pupil.taught), pupil.kept) == (3, [3])
+    few = Script(everything, SUITE.lessons)
+    assert row_of(few).undo
+    assert (few.taught, few.kept) == ([], [])
+
+
+def test_an_undo_that_leaves_something_behind_is_told_even_if_the_next_one_mends_it() -> None:
+    assert not row_of(Script(everything, SUITE.lessons, undo_leaves="hello")).undo
+
+
+def test_idle_time_comes_before_the_final_questions_and_is_told() -> None:
+    suite = Suite((GATE, WELL), SUITE.unrelated)
+    idle = row_of(Script(nothing, suite.lessons), suite, idle=30.0)
+    assert (idle.figures["R1"], idle.figures["Final"], idle.figures["Idle"]) == (0.0, 1.0, 30.0)
+
+
+def test_a_suite_with_nothing_unrelated_has_no_locality() -> None:
+    row = row_of(Script(everything, MANY.lessons), MANY)
+    assert (row.figures["LocT"], row.figures["Near"], row.figures["Leak"], row.figures["P1"]) == (None,) * 4
+    assert row.figures["R1"] == 1.0
+
+
+def test_the_mean_of_orders_leaves_out_what_was_not_measured() -> None:
+    one = row_of(Script(everything, SUITE.lessons))
+    other = row_of(Script(nothing, SUITE.lessons, ppl=None, undo_leaves="hello"))
+    mean = average([one, other])
+    assert mean.label.order == "mean"
+    assert (mean.figures["R1"], mean.figures["Near"], mean.figures["Steps max"]) == (0.5, 1.0, 3)
+    assert mean.figures["dPPL"] == one.figures["dPPL"]
+    assert (one.undo, other.undo, mean.undo) == (True, False, False)
+    assert mean.said() == {"turns": [], "unrelated": []}
+    assert average([other, other]).figures["dPPL"] is None
+
+
+def test_a_row_as_plain_values_has_every_column_and_what_was_said() -> None:
+    row = row_of(Script(the_newest_only, SUITE.lessons))
+    plain = json.loads(json.dumps(row.as_dict()))
+    assert set(plain) == {
+        "model", "recipe", "order", "lessons", "threads", "machine", "max_seconds", "R1", "P1", "Final", "PFinal",
+        "Near", "Leak", "Leak before", "LocT", "dPPL", "Update", "Steps", "Steps max", "p50", "p95", "Undo", "Idle",
+    }  # fmt: skip
+    said = json.loads(json.dumps(row.said()))
+    assert [turn["id"] for turn in said["turns"]] == ["gate", "well", "gate#2"]
+    assert said["turns"][0]["near_before"] == [{"text": "What?", "ended": True}]
+    assert said["turns"][0]["near"] == [{"text": GATE.target, "ended": True}]
+    assert [answer["text"] for answer in said["turns"][0]["final"]] == [GATE_2.target] * 2
+    after = {"text": GATE_2.target, "ended": True}
+    assert said["unrelated"][0] == {"prompt": "hello", "before": {"text": "What?", "ended": True}, "after": after}
+
+
+def test_the_foundation_is_what_the_untaught_pupil_says() -> None:
+    assert look(Script(nothing, ()), ("hello",)) == Foundation((Answer("What?"),), 10.0)

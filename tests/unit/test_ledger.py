@@ -1,0 +1,196 @@
+"""The ledger: which lessons hold, which one replaces another, and which are asked first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from theta_tui.config import Settings
+from theta_tui.lessons import ledger
+from theta_tui.lessons.records import Asked, Candidate, Exchange, Failure, Finding, Kind, Learned, Outcome, Withdraw
+from theta_tui.lessons.story import Story
+from theta_tui.record import HomeRecord
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Iterator[HomeRecord]:
+    opened = HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0))
+    yield opened
+    folded = Story.of(opened.journal.entries)
+    assert ledger.standings(folded) == ledger.standings(opened.story), "the journal alone tells the same"
+    opened.close()
+
+
+def teach(record: HomeRecord, prompt: str, reply: str, kind: Kind = "correction", **outcome: object) -> int:
+    """A lesson without a model; its seq. By default it is said afterwards with P = 0.8."""
+    candidates = (Candidate(1, "Hm.", -1.0),) if kind == "pick" else ()
+    seq = record.append(Exchange(kind, prompt, reply, candidates, {}, conversation=False)).seq
+    number = record.story.lesson(seq).number
+    values = {"p_before": 0.01, "p_after": 0.8, "learned": True, "drift": None} | outcome
+    done = Outcome(number, kind, prompt, reply, 2.0, 0.1, steps=1, step=number, seconds=0.1, **values)  # type: ignore[arg-type]
+    record.append(Learned(seq, done, "machine"))
+    return seq
+
+
+def states(record: HomeRecord) -> list[str]:
+    return [row.state for row in ledger.standings(record.story)]
+
+
+def test_a_lesson_that_was_said_when_it_was_taught_is_kept_until_asking_finds_otherwise(record: HomeRecord) -> None:
+    seq = teach(record, "a", "1")
+    (row,) = ledger.standings(record.story)
+    assert (row.state, row.p_before, row.p_then, row.p_now, row.fresh) == ("kept", 0.01, 0.8, 0.8, True)
+    for p, says, state in ((0.5, True, "kept"), (0.39, True, "fading"), (0.3, False, "lost"), (0.9, True, "kept")):
+        record.append(Asked((Finding(seq, p, says),)))
+        assert states(record) == [state]
+    assert ledger.standings(record.story)[0].p_now == 0.9
+
+
+@pytest.mark.parametrize(
+    ("p", "says", "state"),
+    [(0.11, False, "kept"), (0.09, False, "fading"), (0.04, False, "lost"), (0.04, True, "fading")],
+)
+def test_a_pick_is_judged_by_its_probability(record: HomeRecord, p: float, says: bool, state: str) -> None:
+    seq = teach(record, "a", "1", "pick", p_before=0.05, p_after=0.2, learned=False)
+    assert states(record) == ["kept"]
+    record.append(Asked((Finding(seq, p, says),)))
+    assert states(record) == [state]
+
+
+def test_a_correction_that_never_took_is_not_called_kept(record: HomeRecord) -> None:
+    teach(record, "a", "1", p_after=0.02, learned=False)
+    assert states(record) == ["lost"]
+
+
+def test_a_probability_that_is_not_a_number_is_lost(record: HomeRecord) -> None:
+    for kind in ("pick", "correction"):
+        seq = teach(record, kind, "1", kind)  # type: ignore[arg-type]
+        record.append(Asked((Finding(seq, float("nan"), False),)))
+    assert states(record) == ["lost", "lost"]
+
+
+def test_lessons_that_moved_nothing_or_are_not_learned_yet_are_not_counted_as_kept(record: HomeRecord) -> None:
+    failed = record.append(Exchange("correction", "a", "1", (), {})).seq
+    record.append(Failure("no memory", failed))
+    teach(record, "b", "2", skipped="not finite")
+    record.append(Exchange("correction", "c", "3", (), {}))
+    assert states(record) == ["failed", "failed", "unasked"]
+    assert ledger.tally(ledger.standings(record.story)) == ledger.Tally(live=1, unasked=1, stale=1)
+
+
+def test_another_answer_to_the_same_question_supersedes_the_earlier_one(record: HomeRecord) -> None:
+    teach(record, "What is your name?", "Theta.")
+    teach(record, "who made you?", "Dakota.")
+    teach(record, "  what is your NAME ", "Classic.")
+    assert states(record) == ["superseded", "kept", "kept"]
+    assert ledger.standings(record.story)[0].by == 3
+    assert [lesson.number for lesson in ledger.live_answers(record.story)] == [2, 3]
+
+
+def test_withdrawing_the_later_answer_brings_the_older_one_back(record: HomeRecord) -> None:
+    teach(record, "name?", "Theta.")
+    later = teach(record, "name?", "Classic.")
+    record.append(Withdraw(later))
+    assert states(record) == ["kept", "withdrawn"]
+    assert [lesson.number for lesson in ledger.live_answers(record.story)] == [1]
+
+
+def test_the_same_answer_again_supersedes_nothing_and_revives_what_gave_it_before(record: HomeRecord) -> None:
+    teach(record, "name?", "Theta.")
+    teach(record, "name?", "Classic.")
+    third = teach(record, "name?", "Theta.")
+    assert states(record) == ["kept", "superseded", "kept"]
+    assert [lesson.number for lesson in ledger.superseded_by(record.story, record.story.lesson(third))] == [2]
+    fourth = teach(record, "name?", "Theta.")
+    assert ledger.superseded_by(record.story, record.story.lesson(fourth)) == []
+
+
+def test_replies_that_differ_in_a_letters_case_are_different_replies(record: HomeRecord) -> None:
+    teach(record, "name?", "my name is theta")
+    teach(record, "name?", "My name is Theta")
+    assert states(record) == ["superseded", "kept"]
+
+
+def test_questions_of_punctuation_alone_are_not_all_the_same(record: HomeRecord) -> None:
+    teach(record, "?", "What?")
+    teach(record, "!", "Wow!")
+    assert states(record) == ["kept", "kept"]
+
+
+def test_what_was_asked_before_the_newest_lesson_is_stale(record: HomeRecord) -> None:
+    first = teach(record, "a", "1")
+    teach(record, "b", "2")
+    assert [row.fresh for row in ledger.standings(record.story)] == [False, True]
+    record.append(Asked((Finding(first, 0.8, True),)))
+    assert [row.fresh for row in ledger.standings(record.story)] == [True, True]
+    teach(record, "c", "3")
+    assert ledger.tally(ledger.standings(record.story)).stale == 2
+
+
+def test_undo_brings_back_what_was_known_before(record: HomeRecord) -> None:
+    first = teach(record, "a", "1")
+    second = teach(record, "b", "2")
+    record.append(Asked((Finding(first, 0.7, True), Finding(second, 0.7, True))))
+    before = ledger.standings(record.story)
+    third = teach(record, "c", "3")
+    record.append(Asked((Finding(first, 0.01, False),)))
+    assert states(record) == ["lost", "kept", "kept"]
+    record.append(Withdraw(third))
+    after = ledger.standings(record.story)
+    assert after[:2] == before
+    assert after[2].state == "withdrawn"
+
+
+def test_taking_an_old_lesson_out_makes_all_others_stale(record: HomeRecord) -> None:
+    first = teach(record, "a", "1")
+    second = teach(record, "b", "2")
+    teach(record, "c", "3")
+    record.append(Withdraw(second))
+    assert [row.fresh for row in ledger.standings(record.story)] == [False, False, False]
+    record.append(Asked((Finding(first, 0.8, True),)))
+    assert [row.fresh for row in ledger.standings(record.story)] == [True, False, False]
+
+
+def test_what_was_found_and_is_not_journalled_counts_as_the_newest(record: HomeRecord) -> None:
+    first = teach(record, "a", "1")
+    teach(record, "b", "2")
+    row = ledger.standings(record.story, {first: Finding(first, 0.02, False)}, 5.0)[0]
+    assert (row.state, row.p_now, row.asked_at, row.fresh) == ("lost", 0.02, 5.0, True)
+    assert states(record) == ["kept", "kept"]
+
+
+def test_only_a_bounded_number_of_results_is_kept_of_a_lesson(record: HomeRecord) -> None:
+    seq = teach(record, "a", "1")
+    for _ in range(40):
+        record.append(Asked((Finding(seq, 0.8, True),)))
+    assert len(record.story.lesson(seq).asked) < 10
+
+
+def test_those_like_the_newest_lesson_are_asked_first_and_then_who_waits_longest(record: HomeRecord) -> None:
+    for number, prompt in enumerate(["hello", "where is Quill?", "what time is it?", "where is Pixel?"]):
+        teach(record, prompt, str(number))
+    record.append(Asked((Finding(record.story.lessons[0].seq, 0.8, True),)))
+    teach(record, "where is Dakota?", "there")
+    rows = ledger.standings(record.story)
+    asked = [lesson.number for lesson in ledger.due(record.story, rows)]
+    assert set(asked[:3]) == {2, 3, 4}
+    assert set(asked[:2]) == {2, 4}
+    assert asked[3:] == [1], "the newest was measured when it was taught, the first a moment ago"
+
+
+def test_a_summary_says_what_is_kept_fading_and_lost() -> None:
+    assert ledger.Tally(16, 14, 1, 1, fading_first=(3,), lost_first=(5,)).words == "kept 14/16, fading #3, lost #5"
+    assert ledger.Tally(2, 2).words == "kept 2/2"
+    many = ledger.Tally(20, 0, 0, 20, lost_first=tuple(range(1, 9)))
+    assert many.words.endswith("lost #1, #2, #3, #4, #5, #6, #7, #8 and 12 more")
+
+
+def test_drifts_are_those_of_lessons_that_count(record: HomeRecord) -> None:
+    for number, drift in enumerate([0.01, None, float("nan"), 0.02, 0.03]):
+        last = teach(record, str(number), "x", drift=drift)
+    assert ledger.drifts(record.story, 10) == (0.01, 0.02, 0.03)
+    assert ledger.drifts(record.story, 2) == (0.02, 0.03)
+    record.append(Withdraw(last))
+    assert ledger.drifts(record.story, 2) == (0.01, 0.02)

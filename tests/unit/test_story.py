@@ -1,0 +1,225 @@
+"""The story of a journal: the same at once or record by record, and as if the withdrawn had never been taught."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from theta_tui.lessons.journal import Entry
+from theta_tui.lessons.records import (
+    Asked,
+    Begin,
+    Brought,
+    Exchange,
+    Failure,
+    Finding,
+    Fresh,
+    Learned,
+    Outcome,
+    Rebuilt,
+    Record,
+    Restore,
+    Withdraw,
+)
+from theta_tui.lessons.story import Lesson, Story
+
+MOST = 24
+
+
+def outcome(**changes: Any) -> Outcome:
+    base = Outcome(1, "correction", "", "", 2.0, 0.5, 0.1, 0.9, 3, 3, True, 0.1)
+    return replace(base, **changes)
+
+
+def said(prompt: str, *, conversation: bool = True, replaces: int | None = None, kind: str = "correction") -> Exchange:
+    return Exchange(
+        kind,
+        prompt,
+        f"{prompt}!",
+        (),
+        {"name": "default"},
+        conversation=conversation,
+        replaces=replaces,  # type: ignore[arg-type]
+    )
+
+
+def entries(records: list[Record]) -> list[Entry]:
+    return [Entry(seq, float(seq), record, 0, f"{seq:08x}") for seq, record in enumerate(records, 1)]
+
+
+def step_by_step(records: list[Record]) -> Story:
+    story = Story()
+    for entry in entries(records):
+        story.add(entry)
+    return story
+
+
+def told(story: Story) -> dict[str, Any]:
+    """All that a story says."""
+    names = (
+        "begin",
+        "rebuilt",
+        "turns",
+        "lessons",
+        "dialogue",
+        "live",
+        "last",
+        "step",
+        "withdrawn",
+        "undone",
+    )
+    return {name: getattr(story, name) for name in names} | {"losses": story.losses(50)}
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> list[Record]:
+    """Any records in any order, pointing anywhere; outcomes and withdrawals mostly at something that is there."""
+    count = draw(st.integers(0, MOST))
+    where = st.integers(1, MOST)
+    records: list[Record] = []
+    for at in range(1, count + 1):
+        any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
+        what = draw(st.sampled_from("eeeeelllwwwrrrfbxgnaa"))
+        match what:
+            case "e":
+                replaces = draw(st.one_of(st.none(), where))
+                records.append(said(f"p{at}", conversation=draw(st.booleans()) or at % 3 > 0, replaces=replaces))
+            case "n":
+                records.append(said(f"p{at}", kind="none"))
+            case "l":
+                skipped = draw(st.sampled_from([None, None, "not finite"]))
+                records.append(Learned(any_seq, outcome(steps=at, losses=(float(at),), skipped=skipped), "m"))
+            case "w":
+                records.append(Withdraw(any_seq))
+            case "r":
+                records.append(Restore(any_seq))
+            case "f":
+                records.append(draw(st.sampled_from([Fresh(), Failure("it broke", any_seq), Failure("it broke")])))
+            case "b":
+                records.append(Brought((("x", f"{at}"), ("y", "z"))))
+            case "x":
+                tried = draw(st.lists(where, unique=True, max_size=6))
+                results = tuple((seq, outcome(steps=100 + seq)) for seq in sorted(tried))
+                records.append(Rebuilt(f"model {at}", "f", "1", "n", {"name": "other"}, results))
+            case "a":
+                records.append(Asked((Finding(any_seq, at / MOST, at % 2 == 0),)))
+            case "g":
+                records.append(Begin("default", "f" * 16, "0.1.0"))
+    return records
+
+
+@given(journals())
+@settings(max_examples=600, deadline=None)
+def test_a_story_told_record_by_record_is_the_story_told_at_once(records: list[Record]) -> None:
+    story = Story()
+    all_entries = entries(records)
+    for upto, entry in enumerate(all_entries, 1):
+        story.add(entry)
+        at_once = Story.of(all_entries[:upto])
+        assert (told(story), story.refolded) == (told(at_once), at_once.refolded)
+
+
+@given(journals())
+@settings(max_examples=400, deadline=None)
+def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Record]) -> None:
+    all_entries = entries(records)
+    story = Story.of(all_entries)
+    gone = {lesson.seq for lesson in story.lessons if lesson.withdrawn}
+    kept = [e for e in all_entries if e.seq not in gone and not isinstance(e.record, (Withdraw, Restore))]
+    never = Story.of(kept)
+
+    def plain(lesson: Lesson) -> Lesson:
+        done = replace(lesson.outcome, lesson=0) if lesson.outcome else None
+        return replace(lesson, number=0, outcome=done, asked=[])
+
+    def shown(one: Story) -> list[Any]:
+        return [replace(turn, outcome=replace(turn.outcome, lesson=0) if turn.outcome else None) for turn in one.turns]
+
+    assert story.dialogue == never.dialogue
+    assert shown(story) == shown(never)
+    assert [plain(lesson) for lesson in story.live] == [plain(lesson) for lesson in never.live]
+
+
+@given(journals(), st.integers(1, MOST))
+@settings(max_examples=400, deadline=None)
+def test_withdrawing_and_bringing_back_changes_nothing(records: list[Record], of: int) -> None:
+    before = told(Story.of(entries(records)))
+    if of in before["withdrawn"]:
+        return
+    after = told(step_by_step([*records, Withdraw(of), Restore(of)]))
+    assert after == before
+
+
+def test_redo_puts_a_turn_back_where_it_stood() -> None:
+    taught: list[Record] = [said("a"), said("b"), said("c")]
+    story = step_by_step([*taught, Withdraw(2)])
+    assert [turn.prompt for turn in story.turns] == ["a", "c"]
+    assert story.lessons[2].context == (("a", "a!"),)
+    story = step_by_step([*taught, Withdraw(2), Restore(2)])
+    assert [turn.prompt for turn in story.turns] == ["a", "b", "c"]
+    assert story.lessons[2].context == (("a", "a!"), ("b", "b!"))
+
+
+def test_a_turn_of_an_earlier_conversation_comes_back_there_and_not_into_the_new_one() -> None:
+    story = step_by_step([said("a"), Withdraw(1), Fresh(), said("b"), Restore(1)])
+    assert [turn.prompt for turn in story.turns] == ["b"]
+    assert [lesson.exchange.prompt for lesson in story.live] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("later", "redone"),
+    [
+        ([Withdraw(3)], 3),
+        ([Withdraw(3), Withdraw(2)], 2),
+        ([Withdraw(3), Withdraw(2), Restore(2)], 3),
+        ([Withdraw(3), Withdraw(2), Restore(2), Restore(3)], None),
+        ([Withdraw(3), Restore(3), Withdraw(3)], 3),
+        ([Withdraw(3), Withdraw(1), Restore(1), Withdraw(2)], 2),
+        ([Withdraw(3), Fresh()], 3),
+        ([Withdraw(3), said("none of these", kind="none")], 3),
+        ([Withdraw(3), said("d")], None),
+        ([Withdraw(3), said("d"), Failure("no memory", 5)], 3),
+        ([Withdraw(3), said("d"), Withdraw(5)], 5),
+        ([Withdraw(3), said("d"), Withdraw(5), Restore(5)], None),
+        ([Withdraw(3), Rebuilt("m", "f", "1", "n", {}, ())], None),
+        ([], None),
+    ],
+    ids=str,
+)
+def test_redo_brings_back_the_newest_first_and_nothing_once_a_lesson_was_taught(
+    later: list[Record], redone: int | None
+) -> None:
+    taught = [said("a"), said("b"), said("c")]
+    story = step_by_step([*taught, *later])
+    for lesson in story.lessons:
+        lesson.outcome = outcome()
+    assert (story.undone.seq if story.undone else None) == redone
+
+
+def test_a_rebuild_gives_every_lesson_its_new_outcome_recipe_and_machine_and_the_home_its_new_model() -> None:
+    taught = [Begin("default", "old", "1"), said("a"), Learned(2, outcome(), "here"), said("b"), Withdraw(4)]
+    story = step_by_step([*taught, Rebuilt("big", "new", "2", "there", {"name": "better"}, ((2, outcome(steps=9)),))])
+    assert (story.begin, story.rebuilt) == (Begin("big", "new", "2"), 6)
+    first, second = story.lessons
+    assert (first.recipe, first.machine) == ({"name": "better"}, "there")
+    assert first.outcome is not None
+    assert (first.outcome.steps, first.outcome.prompt, first.outcome.reply) == (9, "a", "a!")
+    assert story.turns[0].outcome == first.outcome
+    assert (second.recipe, second.outcome) == ({"name": "default"}, None)
+    assert story.step == 9
+
+
+def test_what_asking_found_counts_only_of_the_lessons_that_the_model_had_then() -> None:
+    def found(*later: Record) -> list[float]:
+        base: list[Record] = [said("a"), Learned(1, outcome(), "m"), said("b"), Learned(3, outcome(), "m")]
+        return [one.p for one in step_by_step([*base, *later]).lessons[0].asked]
+
+    first, second = Asked((Finding(1, 0.5, True),)), Asked((Finding(1, 0.25, True),))
+    assert found(first, Withdraw(3)) == []
+    assert found(first, Withdraw(3), second) == [0.25]
+    assert found(first, Withdraw(3), second, Restore(3)) == [0.5]
+    assert found(first, Rebuilt("m", "f", "1", "n", {}, ())) == []

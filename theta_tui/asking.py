@@ -1,0 +1,150 @@
+"""Asking the lessons again: is what was taught still known, and what did the newest lesson cost? No torch here.
+
+It works in slices of one forward pass each, so that whoever drives it can stop between any two. What is found is
+journalled once a pass, and only where it tells something new; until then it is kept here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from theta_tui.lessons import ledger
+from theta_tui.lessons.ledger import Standing, Tally
+from theta_tui.lessons.records import Asked, Finding
+from theta_tui.lessons.story import Lesson
+from theta_tui.record import HomeRecord
+
+FIRST = 8
+"""Lessons asked again after a lesson before it is said what that lesson cost; then again when all were asked."""
+
+Score = Callable[[Lesson], Finding]
+
+
+class Asker:
+    """The askings of one record, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
+
+    `left` counts the lessons that the asking under way has still to do, `changes` how often anything here changed.
+    """
+
+    def __init__(self, record: HomeRecord, score: Score) -> None:
+        self.record = record
+        self.score = score
+        self.alarm: str | None = None
+        self.left = 0
+        self.changes = 0
+        self._moves = 0
+        self._found: dict[int, Finding] = {}
+        self._found_at = 0.0
+        self._told: tuple[int, ...] = ()
+        self._verified: dict[int, int] = {}
+        """Lesson → the newest lesson there was when it was last asked of earlier weights, in this session."""
+        self._asked: dict[int, int] = {}
+        """The same of the weights as they are."""
+
+    def standings(self) -> list[Standing]:
+        """Every lesson as it stands, with what was found and is not journalled yet."""
+        return ledger.standings(self.record.story, self._found, self._found_at)
+
+    def tally(self) -> Tally:
+        return ledger.tally(self.standings())
+
+    def slices(self) -> Iterator[None]:
+        """Ask every lesson that was not asked since the newest one was taught; a yield after each.
+
+        Ends at once where there is none.
+        """
+        yield from self._ask(ledger.due(self.record.story, self.standings()))
+        self.settle()
+
+    def quiz(self) -> Iterator[None]:
+        """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
+        ends it."""
+        weights = self._weights()
+        yield from self._ask(ledger.live_answers(self.record.story))
+        if self._weights() == weights:
+            self.settle(always=True)
+
+    def settle(self, *, always: bool = False) -> None:
+        """Journal what was found, if it is worth a record (or `always`). Called before the weights move.
+
+        Raises HomeError where it cannot be written.
+        """
+        results = tuple(self._found.values())
+        story = self.record.story
+        worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
+        if results and worth and self.record.read_only is None:
+            self.record.append(Asked(results))
+            self._found.clear()
+
+    def moved(self) -> None:
+        """The weights are others now: what was found of the last ones is void, and so is the alarm."""
+        self._verified.update(self._asked)
+        self._asked.clear()
+        self._found.clear()
+        self.changes += 1
+        self._moves += 1
+        self._told = ()
+        self.alarm = None
+        self.left = 0
+
+    def warn(self, text: str) -> None:
+        """Raise the alarm: it stands until the weights move again."""
+        last = self.record.story.last
+        self.alarm = text
+        self.changes += 1
+        self.record.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
+
+    def _ask(self, lessons: list[Lesson]) -> Iterator[None]:
+        newest, weights = self._newest(), self._weights()
+        try:
+            for at, lesson in enumerate(lessons, 1):
+                self.left = len(lessons) - at
+                self._found[lesson.seq] = self.score(lesson)
+                self._found_at = time.time()
+                self.changes += 1
+                self._asked[lesson.seq] = newest
+                if at == FIRST or at == len(lessons):
+                    self._look_for_damage()
+                yield
+                if self._weights() != weights:
+                    return
+        finally:
+            self.left = 0
+
+    def _weights(self) -> tuple[int, int]:
+        """Another value where the weights are others."""
+        return self._newest(), self._moves
+
+    def _newest(self) -> int:
+        last = self.record.story.last
+        return last.seq if last is not None else 0
+
+    def _look_for_damage(self) -> None:
+        """Raise the alarm where lessons that held before the newest one are lost now."""
+        story = self.record.story
+        newest = story.last
+        if newest is None or story.refolded > newest.seq:
+            return  # what was taken out since may be what it cost
+        damaged: list[Lesson] = []
+        since = newest.seq
+        for lesson in ledger.live_answers(story):
+            found, known = self._found.get(lesson.seq), ledger.measured(lesson)
+            if found is None or known is None or lesson is newest or known.seq > newest.seq:
+                continue
+            before = ledger.judge(lesson, known.p, known.says)
+            if before in {"kept", "fading"} and ledger.judge(lesson, found.p, found.says) == "lost":
+                damaged.append(lesson)
+                since = min(since, max(known.seq, self._verified.get(lesson.seq, 0)))
+        numbers = tuple(lesson.number for lesson in damaged)
+        if not damaged or numbers == self._told:
+            return
+        self._told = numbers
+        suspects = [lesson for lesson in story.live if since < lesson.seq <= newest.seq]
+        self.warn(cost(numbers, [lesson.number for lesson in suspects] or [newest.number]))
+
+
+def cost(lost: tuple[int, ...], suspects: list[int]) -> str:
+    """What teaching cost, in words. With several `suspects` it is not known which of them it was."""
+    taught = f"#{suspects[0]}" if len(suspects) == 1 else f"#{suspects[0]} to #{suspects[-1]}"
+    return f"teaching {taught} cost {len(lost)} other{'' if len(lost) == 1 else 's'} ({ledger.named(lost)})"

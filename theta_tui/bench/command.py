@@ -1,0 +1,194 @@
+"""`theta bench SUITE`: its options, checked, and its rows as a table or as JSON. Imports no torch at the top."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from theta_tui.bench.metrics import in_order
+from theta_tui.bench.run import Foundation, Label, Row, average, look, measure
+from theta_tui.bench.suite import Suite, read_suite
+from theta_tui.bench.tables import number, table
+from theta_tui.config import DEFAULT_MODEL, Settings
+from theta_tui.console import SCHEMA, Invocation
+from theta_tui.errors import UsageError
+from theta_tui.lessons.codec import dumps
+from theta_tui.mind.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from theta_tui.bench.held_out import Conversation
+    from theta_tui.bench.pupil import TeacherPupil
+
+COLUMNS = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "ΔPPL", "Update", "Steps", "p50", "p95", "Undo")
+THREADS = 2
+"""What the suite's definition has for p50 and p95."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What holds for every row. Of `settings` the device, the threads and the like count."""
+
+    settings: Settings
+    suite: Suite
+    conversations: Sequence[Conversation]
+    orders: int
+    max_tokens: int
+    max_seconds: float | None
+    idle: float
+
+
+def bench(
+    call: Invocation,
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="Lessons and what to ask around them, as JSON Lines.")],
+    recipe: Annotated[
+        list[str] | None, typer.Option("--recipe", help="default, classic …; again for another row. [THETA_RECIPE]")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="default, a Hugging Face id, or a folder; again for another. [THETA_MODEL]"),
+    ] = None,
+    orders: Annotated[
+        int, typer.Option("--orders", min=1, help="1: the file's order; k: that one and k − 1 shuffled ones.")
+    ] = 3,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first lessons of the suite.")] = None,
+    held_out: Annotated[
+        Path | None, typer.Option("--held-out", metavar="FILE", help="Conversations for ΔPPL, as `theta train` reads.")
+    ] = None,
+    max_tokens: Annotated[
+        int, typer.Option("--max-tokens", min=1, help="Longest answer; never less than the longest target.")
+    ] = 64,
+    max_seconds: Annotated[
+        float | None, typer.Option("--max-seconds", help="Of a lesson, instead of the recipe's: for a busy machine.")
+    ] = None,
+    idle: Annotated[
+        float, typer.Option("--idle", help="Seconds of learning in idle time, before the final questions.")
+    ] = 0.0,
+    threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = THREADS,
+    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The rows with every answer.")] = None,
+) -> None:
+    """teach-bench: does one lesson stick, and at what price? In a home that is thrown away."""
+    if max_seconds is not None and not 0 < max_seconds < math.inf:
+        raise UsageError(f"--max-seconds {max_seconds:g} must be more than 0")
+    if not 0 <= idle < math.inf:
+        raise UsageError(f"--idle {idle:g} must be a number of seconds, 0 or more")
+    recipes = list(dict.fromkeys(recipe or [call.settings.recipe]))
+    for name in recipes:
+        if name not in RECIPES:
+            raise UsageError(f"--recipe {name} is not one of {', '.join(RECIPES)}")
+    if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
+        raise UsageError(f"--out {out}: the folder is not there or cannot be written to")
+    if idle:
+        _require_idle()
+    options = Options(
+        settings=replace(call.settings, threads=threads),
+        suite=read_suite(suite, limit),
+        conversations=_conversations(call, held_out),
+        orders=orders,
+        max_tokens=max_tokens,
+        max_seconds=max_seconds,
+        idle=idle,
+    )
+    rows: list[Row] = []
+    for name in dict.fromkeys(model or [call.settings.model or DEFAULT_MODEL]):
+        for row in _rows(call, options, name, recipes):
+            rows.append(row)
+            if call.json:
+                call.emit(**row.as_dict())
+            if out is not None:
+                _write(out, rows)
+    if not call.json:
+        call.out(_table(rows, idle=bool(idle)), one_line=False)
+        asked = f"{rows[0].lessons} lessons, {len(options.suite.unrelated)} unrelated prompts"
+        if options.conversations:
+            asked += f", ΔPPL on {len(options.conversations)} conversations"
+        call.out(f"{asked}; p50 and p95 in seconds on {rows[0].machine}")
+
+
+def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]) -> Iterator[Row]:
+    """The rows of one model: each recipe's orders and, of several, their mean."""
+    from theta_tui.bench.pupil import fresh
+
+    suite, settings = options.suite, replace(options.settings, model=model)
+    foundation: Foundation | None = None
+    batched = True
+    for recipe in recipes:
+        seconds = RECIPES[recipe].max_seconds if options.max_seconds is None else options.max_seconds
+        made: list[Row] = []
+        for order in range(1, options.orders + 1):
+            with fresh(
+                settings, recipe, max_tokens=options.max_tokens, max_seconds=options.max_seconds,
+                conversations=options.conversations, on_stage=call.stage,
+            ) as pupil:  # fmt: skip
+                pupil.room_for(suite.lessons)
+                if foundation is None:
+                    batched = _checked(call, pupil, suite)
+                    foundation = look(pupil, suite.unrelated)
+                pupil.batched = batched
+                ordered = replace(suite, lessons=tuple(in_order(suite.lessons, order)))
+                label = Label(model, recipe, order, seconds)
+                telling = partial(_tell, call, label, len(suite.lessons))
+                made.append(measure(pupil, ordered, foundation, label, idle=options.idle, on_lesson=telling))
+            call.stage("")
+            yield made[-1]
+        if len(made) > 1:
+            yield average(made)
+
+
+def _tell(call: Invocation, label: Label, lessons: int, count: int) -> None:
+    call.stage(f"{label.model}, {label.recipe}, order {label.order}: lesson {count} of {lessons}")
+
+
+def _checked(call: Invocation, pupil: TeacherPupil, suite: Suite) -> bool:
+    """Whether this model can be asked in batches; what there is to say of it is said."""
+    for text in pupil.teacher.record.take_notices():
+        call.note(text)
+    call.stage("what it says untaught")
+    batched = pupil.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])
+    if not batched:
+        call.note("the model answers otherwise in a padded batch; it is asked one prompt at a time")
+    return batched
+
+
+def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversation]:
+    if held_out is None:
+        return ()
+    from theta_tui.bench.held_out import read_conversations
+
+    return read_conversations(held_out, call.note)
+
+
+def _require_idle() -> None:
+    from theta_tui.teacher import Teacher
+
+    if not callable(getattr(Teacher, "consolidate", None)):
+        raise UsageError("--idle: nothing is learned in idle time here; leave --idle out")
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    """The rows so far, each on a line with all that was said."""
+    from theta_tui.home import write_atomically
+
+    lines = [dumps({"schema": SCHEMA} | row.as_dict() | row.said()) + "\n" for row in rows]
+    write_atomically(path, "".join(lines).encode())
+
+
+def _table(rows: Sequence[Row], *, idle: bool) -> str:
+    columns = (*COLUMNS, "Idle") if idle else COLUMNS
+    return table(("model", "recipe", "order", *columns), [_cells(row, columns) for row in rows])
+
+
+def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+    figures = row.figures
+    change, steps, most = figures["dPPL"], figures["Steps"], figures["Steps max"]
+    shown = {name: number(value) for name, value in figures.items()}
+    shown["ΔPPL"] = "–" if change is None else f"{100 * change:+.2f} %"
+    shown["Steps"] = f"{number(steps, 1)} (max {number(most, 0)})"
+    shown["Undo"] = "exact" if row.undo else "NOT EXACT"
+    return [row.label.model, row.label.recipe, str(row.label.order), *(shown[name] for name in columns)]

@@ -1,0 +1,67 @@
+"""Conversations that no lesson and no anchor comes from, and how well a model reads them.
+
+The perplexity is over all tokens of a conversation (template included) after the first one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from theta_tui.errors import ModelError, TeachError
+from theta_tui.foundation import documents
+
+if TYPE_CHECKING:
+    from theta_tui.mind.language_model import LanguageModel
+
+MOST = 200
+"""Conversations that are read: 6 s each time with the default model, if short."""
+
+Conversation = tuple[str, ...]
+"""What was said in turn, from the user's first message to the model's last."""
+
+
+def read_conversations(path: Path, note: Callable[[str], None] = lambda text: None) -> list[Conversation]:
+    """The first MOST conversations of a data set as `theta train` reads it. Raises ModelError naming file and line."""
+    bad: Counter[str] = Counter()
+    found: list[Conversation] = []
+    for document in documents.read(path, skip_bad=True, bad=bad):
+        if document.turns:
+            found.append(tuple(text for _, text in document.turns))
+        if len(found) == MOST:
+            break
+    if not found:
+        raise ModelError(f"there are no conversations in {path}; give --held-out a file that has some", name="data")
+    if bad:
+        note(f"{bad.total():,} bad lines of {path} are left out")
+    return found
+
+
+def perplexity(lm: LanguageModel, conversations: Sequence[Conversation]) -> float:
+    """exp of the mean nats a token. Raises ModelError where no conversation fits the model's window."""
+    import torch
+    from torch.nn import functional
+
+    from theta_tui.mind.recall import forward
+
+    nats, tokens = 0.0, 0
+    for said in conversations:
+        turns = list(zip(said[0:-2:2], said[1:-2:2], strict=True))
+        try:
+            example = lm.encode_lesson(turns, said[-2], said[-1], loss="all")
+        except TeachError:  # a last reply that is longer than the window
+            continue
+        with torch.no_grad():
+            logits = forward(lm, example)[:-1].float()
+        labels = torch.tensor(example.labels[1:], device=logits.device)
+        nats += float(functional.cross_entropy(logits, labels, reduction="sum"))
+        tokens += len(labels)
+    if not tokens:
+        raise ModelError(
+            f"no held-out conversation fits the {lm.window} tokens that {lm.name} takes; give shorter ones",
+            name="data",
+        )
+    return math.exp(min(nats / tokens, 700.0))

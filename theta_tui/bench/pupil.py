@@ -1,0 +1,118 @@
+"""The one who is taught: a Teacher and its model in a home of their own, which is thrown away afterwards.
+
+A lesson takes the same path as a person's, journal and all. Only the asking differs: many prompts at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from theta_tui.bench.held_out import Conversation, perplexity
+from theta_tui.bench.metrics import Answer, Lesson
+from theta_tui.config import Settings
+from theta_tui.errors import TeachError, UsageError
+from theta_tui.mind.recipes import RECIPES
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+
+class TeacherPupil:
+    """What `run` teaches and asks. `batched`: prompts are answered many at a time."""
+
+    def __init__(self, teacher: Teacher, max_tokens: int, conversations: Sequence[Conversation]) -> None:
+        import torch
+
+        self.teacher = teacher
+        self.max_tokens = max_tokens
+        self.batched = True
+        self.machine = teacher.model.machine()
+        self.threads = torch.get_num_threads()
+        self._conversations = conversations
+
+    def teach(self, prompt: str, reply: str) -> int:
+        """One lesson, outside of any conversation; the optimizer steps that it took."""
+        return self.teacher.teach(prompt, reply).steps
+
+    def undo(self) -> None:
+        self.teacher.undo()
+
+    def keep(self) -> None:
+        """A checkpoint, as a home gets one every few lessons: what is undone beyond it is not learned again."""
+        self.teacher.save()
+
+    def consolidate(self, seconds: float) -> None:
+        consolidate: Any = getattr(self.teacher, "consolidate", None)
+        if consolidate is None:
+            raise UsageError("--idle: nothing is learned in idle time here; leave --idle out")
+        consolidate(seconds=seconds)
+
+    def ask(self, prompts: Sequence[str]) -> list[Answer]:
+        """The greedy answers, with nothing but the prompt in front."""
+        from theta_tui.bench.decoding import ask
+
+        return ask(self.teacher.model, prompts, self.max_tokens, batched=self.batched)
+
+    def perplexity(self) -> float | None:
+        return perplexity(self.teacher.model, self._conversations) if self._conversations else None
+
+    def digest(self) -> str:
+        """sha256 over every bit of the weights."""
+        import torch
+
+        found = hashlib.sha256()
+        model = self.teacher.model.model
+        for name, tensor in (*model.named_parameters(), *model.named_buffers()):
+            found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            found.update(memoryview(flat.view(torch.uint8).numpy()))
+        return found.hexdigest()
+
+    def room_for(self, lessons: Sequence[Lesson]) -> None:
+        """Answers may be as long as the longest target. Raises TeachError for a lesson that the model cannot take."""
+        for lesson in lessons:
+            try:
+                example = self.teacher.model.encode_lesson((), lesson.prompt, lesson.target)
+            except TeachError as error:
+                raise TeachError(f"lesson {lesson.id} of the suite cannot be taught: {error}") from None
+            self.max_tokens = max(self.max_tokens, len(example.input_ids))
+
+    def check_batches(self, prompts: Sequence[str]) -> bool:
+        """Go back to one prompt at a time where a padded batch answers otherwise. Whether it does not."""
+        from theta_tui.bench.decoding import agrees
+
+        self.batched = agrees(self.teacher.model, prompts, self.max_tokens)
+        return self.batched
+
+
+@contextmanager
+def fresh(
+    settings: Settings,
+    recipe: str,
+    *,
+    max_tokens: int,
+    max_seconds: float | None = None,
+    conversations: Sequence[Conversation] = (),
+    on_stage: Callable[[str], None] = lambda _: None,
+) -> Iterator[TeacherPupil]:
+    """A pupil who was never taught anything, and no trace of it afterwards. Raises ModelError (exit 4).
+
+    Of `settings` the model and where it runs count; home and conversation file do not. `max_seconds`: instead of
+    the recipe's.
+    """
+    with TemporaryDirectory(prefix="theta-bench-") as folder:
+        own = replace(settings, home=Path(folder), context=None, recipe=recipe)
+        record = HomeRecord.open(own)
+        try:
+            teacher = Teacher(record)
+            if max_seconds is not None:
+                teacher.own_recipe = replace(RECIPES[recipe], max_seconds=max_seconds)
+            teacher.load(on_stage)
+            yield TeacherPupil(teacher, max_tokens, conversations)
+        finally:
+            record.close()

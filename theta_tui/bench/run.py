@@ -1,0 +1,234 @@
+"""One row: teach a suite's lessons in turn to a pupil who knows none of them, ask around each, and count.
+
+What is asked of a pupil stands in `Pupil`; nothing here knows how one is made. Everything is said outside of any
+conversation, so that it is the weights that know.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from theta_tui.bench.metrics import Answer, Lesson, Turn, mean, suite_row
+from theta_tui.bench.suite import Suite
+
+UNDONE = 5
+"""Lessons that are undone at the end."""
+
+
+class Pupil(Protocol):
+    """A model that can be taught, asked and put back."""
+
+    @property
+    def machine(self) -> str:
+        """What does the arithmetic, in words."""
+
+    @property
+    def threads(self) -> int: ...
+
+    def teach(self, prompt: str, reply: str) -> int:
+        """Learn a lesson; the optimizer steps that it took."""
+
+    def ask(self, prompts: Sequence[str]) -> list[Answer]:
+        """The greedy answers; changes nothing."""
+
+    def perplexity(self) -> float | None:
+        """On held-out conversations; None where there are none."""
+
+    def consolidate(self, seconds: float) -> None:
+        """Learn what idle time allows."""
+
+    def keep(self) -> None:
+        """Make the lessons so far quick to come back to."""
+
+    def undo(self) -> None:
+        """Take back the last lesson."""
+
+    def digest(self) -> str:
+        """The same only where every bit of the weights is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What a pupil says and how it reads before the first lesson: the same for each order and recipe of a model."""
+
+    unrelated: tuple[Answer, ...]
+    perplexity: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a row is of. `order` 1 is the file's, k is shuffled with seed k, `mean` is of several."""
+
+    model: str
+    recipe: str
+    order: int | str
+    max_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What came out. `figures` by column, with `dPPL` for ΔPPL; `undo` is whether each undo was bit-exact.
+
+    The rest is what was said, empty for a mean: `final` has the answers to prompt and paraphrases after the suite by
+    lesson id, `unrelated` the foundation's answer and the one after the suite.
+    """
+
+    label: Label
+    lessons: int
+    threads: int
+    machine: str
+    figures: Mapping[str, float | None]
+    undo: bool
+    turns: tuple[Turn, ...] = ()
+    final: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
+    unrelated: tuple[tuple[str, Answer, Answer], ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row as plain values, flat, what was said left out."""
+        return {
+            "model": self.label.model,
+            "recipe": self.label.recipe,
+            "order": self.label.order,
+            "lessons": self.lessons,
+            **{name: value if value is None else round(value, 6) for name, value in self.figures.items()},
+            "Undo": self.undo,
+            "max_seconds": self.label.max_seconds,
+            "threads": self.threads,
+            "machine": self.machine,
+        }
+
+    def said(self) -> dict[str, Any]:
+        """Everything that was asked and answered, as plain values."""
+        return {
+            "turns": [_turn(turn, self.final[turn.lesson.id]) for turn in self.turns],
+            "unrelated": [
+                {"prompt": prompt, "before": _answer(before), "after": _answer(after)}
+                for prompt, before, after in self.unrelated
+            ],
+        }
+
+
+def look(pupil: Pupil, unrelated: Sequence[str]) -> Foundation:
+    """The foundation of a pupil who was taught nothing yet."""
+    return Foundation(tuple(pupil.ask(unrelated)), pupil.perplexity())
+
+
+def measure(
+    pupil: Pupil,
+    suite: Suite,
+    foundation: Foundation,
+    label: Label,
+    *,
+    idle: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
+    on_lesson: Callable[[int], None] = lambda count: None,
+) -> Row:
+    """Teach the lessons of `suite` in their order, and measure. Leaves the pupil as the undone lessons leave it.
+
+    `idle`: seconds to consolidate for between the last lesson and the final questions.
+    """
+    prompts = {lesson.id: lesson.prompt for lesson in suite.lessons}
+    undo: deque[str] = deque(maxlen=UNDONE)
+    turns: list[Turn] = []
+    last = max(0, len(suite.lessons) - UNDONE)
+    for count, lesson in enumerate(suite.lessons):
+        on_lesson(count + 1)
+        if count == last and last:
+            pupil.keep()
+        if count >= last:
+            undo.append(pupil.digest())
+        turns.append(_teach(pupil, lesson, prompts.get(lesson.supersedes or ""), clock))
+    begun = clock()
+    if idle:
+        pupil.consolidate(idle)
+    spent = clock() - begun if idle else 0.0
+    asked = [prompt for lesson in suite.lessons for prompt in (lesson.prompt, *lesson.paraphrases)]
+    answers = iter(pupil.ask(asked))
+    final = {lesson.id: tuple(next(answers) for _ in (lesson.prompt, *lesson.paraphrases)) for lesson in suite.lessons}
+    after = pupil.ask(suite.unrelated)
+    figures = suite_row(turns, final, list(zip(foundation.unrelated, after, strict=True)))
+    before, now = foundation.perplexity, pupil.perplexity()
+    figures["dPPL"] = None if before is None or now is None else now / before - 1
+    figures["Idle"] = spent
+    return Row(
+        label=label,
+        lessons=len(turns),
+        threads=pupil.threads,
+        machine=pupil.machine,
+        figures=figures,
+        undo=_undone(pupil, undo),
+        turns=tuple(turns),
+        final=final,
+        unrelated=tuple(zip(suite.unrelated, foundation.unrelated, after, strict=True)),
+    )
+
+
+def average(rows: Sequence[Row]) -> Row:
+    """The mean of several orders, p50 and p95 too; of Steps max the most, and Undo holds where it held in all."""
+    names = rows[0].figures
+    figures = {name: mean(value for row in rows if (value := row.figures[name]) is not None) for name in names}
+    most = [value for row in rows if (value := row.figures["Steps max"]) is not None]
+    return replace(
+        rows[0],
+        label=replace(rows[0].label, order="mean"),
+        figures=figures | {"Steps max": max(most, default=None)},
+        undo=all(row.undo for row in rows),
+        turns=(),
+        final={},
+        unrelated=(),
+    )
+
+
+def _teach(pupil: Pupil, lesson: Lesson, old_prompt: str | None, clock: Callable[[], float]) -> Turn:
+    """One turn with what is asked around it. `old_prompt`: that of the lesson which this one supersedes."""
+    before = pupil.ask(lesson.near)
+    begun = clock()
+    steps = pupil.teach(lesson.prompt, lesson.target)
+    seconds = clock() - begun
+    old = [] if old_prompt is None else [old_prompt]
+    answer, *said = pupil.ask([lesson.prompt, *lesson.paraphrases, *old])
+    # By themselves, as before the lesson: in another batch the last bits differ, and with them a near tie.
+    near = pupil.ask(lesson.near)
+    return Turn(
+        lesson=lesson,
+        before=tuple(before),
+        near=tuple(near),
+        answer=answer,
+        paraphrases=tuple(said[: len(lesson.paraphrases)]),
+        old=said[-1] if old else None,
+        steps=steps,
+        seconds=seconds,
+    )
+
+
+def _undone(pupil: Pupil, before: Sequence[str]) -> bool:
+    """Undo the last lessons, newest first: is each time every bit of the weights as it was before the lesson?"""
+    held = True
+    for digest in reversed(before):
+        pupil.undo()
+        held = pupil.digest() == digest and held
+    return held
+
+
+def _turn(turn: Turn, final: Sequence[Answer]) -> dict[str, Any]:
+    return {
+        "id": turn.lesson.id,
+        "prompt": turn.lesson.prompt,
+        "target": turn.lesson.target,
+        "answer": _answer(turn.answer),
+        "paraphrases": list(map(_answer, turn.paraphrases)),
+        "near_before": list(map(_answer, turn.before)),
+        "near": list(map(_answer, turn.near)),
+        "old": None if turn.old is None else _answer(turn.old),
+        "final": list(map(_answer, final)),
+        "steps": turn.steps,
+        "seconds": round(turn.seconds, 4),
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {"text": answer.text, "ended": answer.ended}

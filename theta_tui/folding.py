@@ -1,0 +1,301 @@
+"""Coming back: the weights that the journal stands for, and how they move when its past changes.
+
+    weights = fold(learn, foundation, lessons)
+
+A fold begins at the newest state that holds the lessons that count and no other (a snapshot in memory, a checkpoint,
+the foundation) and learns the rest again, each with the steps that it took the first time. A change of the past is
+tried on the model first and journalled when it has succeeded: until then everything is as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from theta_tui import __version__
+from theta_tui.config import Settings
+from theta_tui.errors import HomeError, ModelError, ThetaError
+from theta_tui.lessons.records import Restore, Withdraw
+from theta_tui.lessons.story import Lesson, Story, withdrawn
+from theta_tui.memory import Memory
+from theta_tui.mind.recipes import Recipe
+from theta_tui.record import HomeRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from theta_tui.mind.checkpoint import Manifest
+    from theta_tui.mind.language_model import LanguageModel
+    from theta_tui.mind.learner import Learner, Result
+    from theta_tui.mind.lora import Choice
+
+Stage = Callable[[str], None]
+"""Hears in a few words what is being done."""
+
+
+class Learn(Protocol):
+    """Teaches one lesson to the model; with an outcome already, in the steps that it took."""
+
+    def __call__(self, lesson: Lesson, recipe: Recipe, *, should_stop: Callable[[], bool]) -> Result: ...
+
+
+def never() -> bool:
+    return False
+
+
+def belongs(record: HomeRecord, found: str) -> None:
+    """Raises ModelError (exit 4) where the home was begun with another model than the one with fingerprint `found`."""
+    from theta_tui.mind.model_files import full_name
+
+    begin, model = record.story.begin, record.settings.model
+    if begin is None or begin.fingerprint == found:
+        return
+    if full_name(begin.model) == full_name(model):
+        raise ModelError(
+            f"the model {begin.model} has changed since the home {record.home.path} was begun ({begin.fingerprint}, "
+            f"now {found}): `theta rebuild` learns its lessons again on the model as it is now, or give another "
+            f"--home DIR; what was taught stays in {record.home.journal}",
+            name="wrong_model",
+        )
+    raise ModelError(
+        f"the home {record.home.path} was begun with the model {begin.model} ({begin.fingerprint}), and {model} "
+        f"({found}) is another: give --model {begin.model} or another --home DIR, or move what was taught with "
+        f"`theta rebuild --model {model}`",
+        name="wrong_model",
+    )
+
+
+class Fold:
+    """One home's model, where its lessons put it. `learn` teaches it one lesson (the Teacher's way)."""
+
+    def __init__(self, record: HomeRecord, learn: Learn) -> None:
+        self.record = record
+        self.memory = Memory()
+        self.saved_at: float | None = None
+        """Unix time of the newest checkpoint that stands for what is learned."""
+        self.saved_position = 0
+        """The journal seq that it stands for."""
+        self._learn = learn
+        self._model: LanguageModel | None = None
+        self._learner: Learner | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.record.settings
+
+    @property
+    def loaded(self) -> bool:
+        return self._learner is not None
+
+    @property
+    def model(self) -> LanguageModel:
+        assert self._model is not None, "load() comes first"
+        return self._model
+
+    @property
+    def learner(self) -> Learner:
+        assert self._learner is not None, "load() comes first"
+        return self._learner
+
+    # --- the whole fold ---
+
+    def load(self, on_stage: Stage, learned: Callable[[Lesson, Result], None]) -> Path | None:
+        """Model, moments and step count as the live lessons make them, from the newest checkpoint that fits, whose
+        path is returned. `learned` hears each lesson that was learned again."""
+        from theta_tui.mind import checkpoint
+
+        path = self._newest_checkpoint(on_stage)
+        self.open(path, on_stage)
+        if path is not None:
+            manifest = checkpoint.restore(path, self.learner)
+            self.saved_at, self.saved_position = manifest.saved_at, manifest.position
+        lessons = [lesson for lesson in self.record.story.live if lesson.seq > self.saved_position]
+        foreign = any(lesson.machine not in (None, self.model.machine()) for lesson in lessons)
+        for at, lesson in enumerate(lessons, 1):
+            on_stage(f"learning again what is not in a checkpoint, {at} of {len(lessons)}")
+            learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
+        if foreign:
+            self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
+        return path
+
+    def open(self, weights: Path | None, on_stage: Stage, adaptation: tuple[Choice, int] | None = None) -> None:
+        """Load the model, with the weights of checkpoint `weights` or else of the foundation; no moments, no steps.
+
+        `adaptation`: whether it learns by LoRA, and the rank; as the home was begun, where it is not given. Raises
+        ModelError (exit 4).
+        """
+        from theta_tui.mind.language_model import LanguageModel
+        from theta_tui.mind.learner import Learner
+
+        settings = self.settings
+        adapt, rank = adaptation or self.record.adaptation()
+        self.memory.clear()
+        self._model = None
+        self._learner = None
+        self.saved_at, self.saved_position = None, 0
+        on_stage("loading the model")
+        self._model = LanguageModel.load(
+            settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            offline=settings.offline,
+            threads=settings.threads,
+            weights=weights,
+            adapt=adapt,
+            rank=rank,
+        )
+        self.record.notices.extend(self._model.notices)
+        self._learner = Learner(self._model)
+
+    def from_foundation(self, tell: Callable[[int, int], None]) -> None:
+        """Fold all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
+        self.memory.clear()
+        self._put(None)
+        self._relearn(self.record.story, 0, tell, never)
+
+    # --- another past ---
+
+    def change(
+        self, change: Withdraw | Restore, tell: Callable[[int, int], None], cancelled: Callable[[], bool] = never
+    ) -> None:
+        """Move the model to where the journal puts it with `change`, and then journal that.
+
+        `tell` hears which lesson of how many is learned again. Raises Abandoned where `cancelled` says so; then, and
+        after any other error, model, memory and journal are as they were.
+        """
+        story = self.record.supposing(change)
+        before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
+        try:
+            redone = self.memory.taken_back(change.of) if isinstance(change, Restore) else None
+            if redone is not None:
+                self.learner.restore(redone)
+                self.memory.forget_after(change.of)
+            else:
+                self._relearn(story, self._go_back(story, change.of), tell, cancelled)
+            newest = next(self.usable_checkpoints(story), None)
+            self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
+            self.record.append(change)
+        except BaseException:
+            self.learner.restore(before)
+            self.memory, (self.saved_at, self.saved_position) = memory, saved
+            raise
+        if isinstance(change, Withdraw):
+            self.memory.took_back(change.of, before)
+        elif redone is not None and story.live and story.live[-1].seq == change.of:
+            self.memory.remember(change.of, before)
+
+    def _go_back(self, story: Story, seq: int) -> int:
+        """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
+        returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
+        if not any(lesson.outcome and lesson.seq >= seq for lesson in self.record.story.live):
+            return seq - 1
+        remembered = self.memory.before(seq)
+        reached = remembered[0] - 1 if remembered else -1
+        for manifest in self.usable_checkpoints(story):
+            if manifest.position > reached and self._put(manifest):
+                return manifest.position
+        if remembered is not None:
+            self.learner.restore(remembered[1])
+        else:
+            self._put(None)
+        return max(0, reached)
+
+    def _put(self, manifest: Manifest | None) -> bool:
+        """Model and learner where a checkpoint was, or the foundation; false where the checkpoint cannot be used."""
+        from theta_tui.mind import checkpoint
+
+        if manifest is None:
+            self.model.load_weights()
+            self.learner.reset()
+            return True
+        try:
+            checkpoint.load_into(manifest.path, self.model, self.learner)
+        except ThetaError as error:
+            self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
+            return False
+        return True
+
+    def _relearn(
+        self, story: Story, position: int, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
+    ) -> None:
+        """Learn what `story` holds after `position`; what was begun and never learned is left to the next start."""
+        from theta_tui.mind.learner import Abandoned
+
+        self.memory.forget_after(position)
+        lessons = [lesson for lesson in story.live if lesson.seq > position and lesson.outcome is not None]
+        with self.record.telling(story):
+            for at, lesson in enumerate(lessons, 1):
+                tell(at, len(lessons))
+                if cancelled():
+                    raise Abandoned
+                before = self.learner.snapshot()
+                self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=cancelled)
+                self.memory.remember(lesson.seq, before)
+
+    # --- checkpoints ---
+
+    def usable_checkpoints(self, story: Story, tell: Stage = lambda _: None) -> Iterator[Manifest]:
+        """Those that hold the lessons of `story` up to their position and no other, newest first. `tell` hears of
+        those that the journal does not know.
+
+        A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
+        lessons come to stand under the same numbers. What was withdrawn up to there, and the last rebuild, must be the
+        same as when it was written.
+        """
+        from theta_tui.mind import checkpoint
+
+        journal = self.record.journal
+        gone = story.withdrawn
+        for manifest in checkpoint.list_checkpoints(self.record.home.checkpoints):
+            position, extra = manifest.position, manifest.extra
+            if position > journal.last_seq or extra.get("record") != journal.checksum(position):
+                age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
+                tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
+                continue
+            held = extra.get("withdrawn", sorted(withdrawn(journal.entries[:position])))
+            if extra.get("rebuilt", 0) == story.rebuilt and held == [seq for seq in gone if seq <= position]:
+                yield manifest
+
+    def _newest_checkpoint(self, on_stage: Stage) -> Path | None:
+        """The newest valid checkpoint that can be used; damaged ones are named and passed over."""
+        from theta_tui.mind import checkpoint
+
+        self.record.notices.extend(checkpoint.unreadable(self.record.home.checkpoints))
+        for manifest in self.usable_checkpoints(self.record.story, self.record.notices.append):
+            on_stage(f"checking {manifest.path.name}")
+            try:
+                checkpoint.verify(manifest.path)
+            except ThetaError as error:
+                self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
+                continue
+            return manifest.path
+        return None
+
+    def save(self) -> Path:
+        """Write a checkpoint of what is learned so far. Raises HomeError and ModelError; nothing changes then."""
+        from theta_tui.mind import checkpoint
+
+        record = self.record
+        if record.read_only is not None:
+            raise HomeError(f"nothing can be saved: the home is read-only because {record.read_only}")
+        position = self._position()
+        extra = {
+            "theta": __version__,
+            "model": self.settings.model,
+            "record": record.journal.checksum(position),
+            "withdrawn": [seq for seq in record.story.withdrawn if seq <= position],
+            "rebuilt": record.story.rebuilt,
+        }
+        path = checkpoint.save(
+            record.home.checkpoints, self.model, self.learner,
+            position=position, extra=extra,
+            keep=self.settings.keep_checkpoints,
+        )  # fmt: skip
+        self.saved_at, self.saved_position = time.time(), position
+        return path
+
+    def _position(self) -> int:
+        """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
+        begun = next((lesson.seq for lesson in self.record.story.live if lesson.outcome is None), None)
+        return self.record.journal.last_seq if begun is None else begun - 1

@@ -1,0 +1,274 @@
+"""The ledger: which lessons hold. A pure fold of a story and of what was found since; standard library only.
+
+What is known of a lesson is what was last measured: when it was taught, or when it was asked again. A *correction* is
+taught until the model says it, so it is judged by that: **kept** while the model says it (its greedy reply is the
+taught one), **fading** while it still does but P(reply) fell below half of what it was then, **lost** when it says
+something else. A *pick* is a step or two towards a reply of the model's own and need not be its first choice: kept
+while P is at least half of what it was then, fading below that, lost once P is also below what it was before the pick
+and the model does not say it.
+
+A later lesson with another reply to the same question **supersedes** the earlier one; withdrawing it brings the
+earlier back.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from theta_tui.lessons.records import Finding, Kind
+from theta_tui.lessons.story import Lesson, Measured, Story
+from theta_tui.text import normalised
+
+State = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
+
+FADING = 0.5
+"""Share of the P that a lesson had when it was taught, below which it fades."""
+NAMED = 8
+"""Lessons that are named in a summary; more are counted."""
+RELATED = 4
+"""Lessons most like the newest one that are asked again first, to know soon what it cost."""
+NOTICEABLE = 0.05
+"""A P that moved by less than this is not worth a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One lesson as it stands. `p_before`, `p_then` and `p_now` are P(reply) before it was taught, right after it and
+    when it was last asked, at Unix time `asked_at`. `fresh`: nothing was taught since. `by` is the number of the lesson
+    that supersedes it, `offered` the first of the replies that were offered when it was taught: what the model said
+    then, unless the person had asked for others."""
+
+    number: int
+    seq: int
+    kind: Kind
+    prompt: str
+    reply: str
+    at: float
+    state: State
+    p_before: float | None = None
+    p_then: float | None = None
+    p_now: float | None = None
+    says: bool | None = None
+    asked_at: float | None = None
+    fresh: bool = False
+    by: int | None = None
+    offered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A ledger in numbers. `live` lessons are neither withdrawn nor superseded; `stale` of them were not asked since
+    the newest was taught. `fading_first` and `lost_first` are the numbers of at most NAMED of them."""
+
+    live: int = 0
+    kept: int = 0
+    fading: int = 0
+    lost: int = 0
+    unasked: int = 0
+    stale: int = 0
+    superseded: int = 0
+    withdrawn: int = 0
+    fading_first: tuple[int, ...] = ()
+    lost_first: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """`kept 14/16, fading #3, lost #5`."""
+        parts = [f"kept {self.kept}/{self.live}"]
+        for name, count, numbers in (
+            ("fading", self.fading, self.fading_first),
+            ("lost", self.lost, self.lost_first),
+        ):
+            if count:
+                parts.append(f"{name} {named(numbers, count)}")
+        return ", ".join(parts)
+
+
+def named(numbers: Sequence[int], count: int | None = None) -> str:
+    """`#3, #5`, and where `count` is larger `and 7 more`."""
+    shown = [f"#{number}" for number in numbers[:NAMED]]
+    more = (len(numbers) if count is None else count) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def question(prompt: str) -> str:
+    """What two prompts are the same question by: case, white space and outer punctuation folded."""
+    return normalised(prompt) or prompt
+
+
+def live_answers(story: Story) -> list[Lesson]:
+    """The lessons that are neither withdrawn nor superseded, in order: what the model is to know. One pass.
+
+    Of several live lessons on one question those count that taught the newest one's reply.
+    """
+    live = story.live
+    newest = {question(lesson.exchange.prompt): lesson for lesson in live}
+    return [lesson for lesson in live if _same_reply(lesson, newest[question(lesson.exchange.prompt)])]
+
+
+def superseded_by(story: Story, lesson: Lesson) -> list[Lesson]:
+    """The lessons that counted until `lesson`, the newest, gave their question another answer."""
+    asked = question(lesson.exchange.prompt)
+    earlier = [other for other in story.live if other.seq < lesson.seq and question(other.exchange.prompt) == asked]
+    if not earlier or _same_reply(earlier[-1], lesson):
+        return []
+    return [other for other in earlier if _same_reply(other, earlier[-1])]
+
+
+def standings(story: Story, found: Mapping[int, Finding] | None = None, now: float = 0.0) -> list[Standing]:
+    """Every lesson that was ever taught, in order. `found` (by seq) is what asking found at Unix time `now` of the
+    model as the story makes it, and is not in the journal yet."""
+    found = found or {}
+    live = story.live
+    newest = {question(lesson.exchange.prompt): lesson for lesson in live}
+    moved = max(live[-1].seq if live else 0, story.refolded)
+    rows = []
+    for lesson in story.lessons:
+        current = newest.get(question(lesson.exchange.prompt), lesson) if lesson.moves else lesson
+        fresh_finding = found.get(lesson.seq)
+        rows.append(_standing(lesson, current, fresh_finding, now, moved))
+    return rows
+
+
+def tally(rows: Iterable[Standing]) -> Tally:
+    """The rows in numbers."""
+    counts: dict[State, list[int]] = {}
+    stale = 0
+    for row in rows:
+        counts.setdefault(row.state, []).append(row.number)
+        stale += row.state in {"kept", "fading", "lost", "unasked"} and not row.fresh
+    sizes = {state: len(numbers) for state, numbers in counts.items()}
+    kept, fading, lost, unasked = (sizes.get(state, 0) for state in ("kept", "fading", "lost", "unasked"))
+    return Tally(
+        live=kept + fading + lost + unasked,
+        kept=kept,
+        fading=fading,
+        lost=lost,
+        unasked=unasked,
+        stale=stale,
+        superseded=sizes.get("superseded", 0),
+        withdrawn=sizes.get("withdrawn", 0),
+        fading_first=tuple(counts.get("fading", ())[:NAMED]),
+        lost_first=tuple(counts.get("lost", ())[:NAMED]),
+    )
+
+
+def drifts(story: Story, most: int) -> tuple[float, ...]:
+    """The last `most` drifts from the foundation that lessons which count reported, in nats a token, oldest first."""
+    series: list[float] = []
+    for lesson in reversed(story.lessons):
+        drift = lesson.outcome.drift if lesson.moves and lesson.outcome else None
+        if drift is not None and math.isfinite(drift):
+            series.append(drift)
+        if len(series) >= most:
+            break
+    return tuple(reversed(series))
+
+
+def measured(lesson: Lesson) -> Measured | None:
+    """What the journal last knew of a lesson: asked again, or when it was taught."""
+    if lesson.asked:
+        return lesson.asked[-1]
+    outcome = lesson.outcome
+    if outcome is None or outcome.skipped is not None:
+        return None
+    return Measured(lesson.seq, lesson.at, outcome.p_after, outcome.learned)
+
+
+def offered(lesson: Lesson) -> str | None:
+    """The first reply that was offered for the prompt of a lesson."""
+    candidates = lesson.exchange.candidates
+    return candidates[0].text if candidates else None
+
+
+def judge(lesson: Lesson, p: float, says: bool) -> State:
+    """Kept, fading or lost, by the rules at the top."""
+    outcome = lesson.outcome
+    then = outcome.p_after if outcome is not None else math.nan
+    holds = not p < FADING * then
+    if lesson.exchange.kind == "pick":
+        gone = not says and outcome is not None and p < outcome.p_before
+        return "kept" if holds and p == p else "lost" if gone or p != p else "fading"
+    return "lost" if not says else "kept" if holds else "fading"
+
+
+def noticeable(lesson: Lesson, finding: Finding) -> bool:
+    """Whether `finding` tells something that the journal does not say yet."""
+    known = measured(lesson)
+    if known is None or judge(lesson, known.p, known.says) != judge(lesson, finding.p, finding.says):
+        return True
+    return abs(finding.p - known.p) >= NOTICEABLE
+
+
+def due(story: Story, rows: Sequence[Standing]) -> list[Lesson]:
+    """The live answers that were not asked since the newest lesson, in the order to ask them in.
+
+    First those most like the newest lesson, which it is likeliest to have cost; then whoever waits longest.
+    """
+    waiting = [
+        story.lesson(row.seq)
+        for row in sorted(rows, key=lambda row: (row.asked_at or 0.0, row.seq))
+        if row.state in {"kept", "fading", "lost", "unasked"} and not row.fresh
+    ]
+    newest = story.last
+    if newest is None:
+        return waiting
+    words = _words(newest)
+    alike = {lesson.seq: _overlap(words, _words(lesson)) for lesson in waiting}
+    first = sorted((lesson for lesson in waiting if alike[lesson.seq] > 0), key=lambda one: -alike[one.seq])[:RELATED]
+    chosen = {lesson.seq for lesson in first}
+    return [*first, *(lesson for lesson in waiting if lesson.seq not in chosen)]
+
+
+def _standing(lesson: Lesson, current: Lesson, finding: Finding | None, now: float, moved: int) -> Standing:
+    exchange, outcome, known = lesson.exchange, lesson.outcome, measured(lesson)
+    p, says, asked_at = (known.p, known.says, known.at) if known else (None, None, None)
+    fresh = known is not None and known.seq >= moved
+    if finding is not None:
+        p, says, asked_at, fresh = finding.p, finding.says, now, True
+    by: int | None = None
+    state: State
+    if lesson.withdrawn:
+        state = "withdrawn"
+    elif not lesson.moves:
+        state = "failed"
+    elif not _same_reply(lesson, current):
+        state, by = "superseded", current.number
+    elif p is None or says is None:
+        state = "unasked"
+    else:
+        state = judge(lesson, p, says)
+    return Standing(
+        number=lesson.number,
+        seq=lesson.seq,
+        kind=exchange.kind,
+        prompt=exchange.prompt,
+        reply=exchange.reply,
+        at=lesson.at,
+        state=state,
+        p_before=outcome.p_before if outcome else None,
+        p_then=outcome.p_after if outcome else None,
+        p_now=p,
+        says=says,
+        asked_at=asked_at,
+        fresh=fresh and lesson.moves,
+        by=by,
+        offered=offered(lesson),
+    )
+
+
+def _same_reply(one: Lesson, other: Lesson) -> bool:
+    # Letter for letter: a model that says the one does not say the other.
+    return one is other or one.exchange.reply == other.exchange.reply
+
+
+def _words(lesson: Lesson) -> frozenset[str]:
+    return frozenset(question(lesson.exchange.prompt).split())
+
+
+def _overlap(one: frozenset[str], other: frozenset[str]) -> float:
+    """The share of words that two questions have in common."""
+    return len(one & other) / len(one | other) if one and other else 0.0

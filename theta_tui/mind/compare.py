@@ -1,0 +1,29 @@
+"""Whether two states of a learner are the same, bit for bit."""
+
+from __future__ import annotations
+
+import torch
+
+from theta_tui.mind.learner import Snapshot
+
+
+def differing(one: Snapshot, other: Snapshot) -> list[str]:
+    """What is not equal to the bit: names of parameters (their weights or their moments), and `step`."""
+    names = [
+        name
+        for name in sorted(one.parts.keys() | other.parts.keys())
+        if name not in one.parts or name not in other.parts or not _same_part(one.parts[name], other.parts[name])
+    ]
+    return names if one.step == other.step else [*names, "step"]
+
+
+def _same_part(one: object, other: object) -> bool:
+    """Parts are dataclasses of tensors, numbers and None."""
+    for field in one.__dataclass_fields__:  # type: ignore[attr-defined]
+        mine, theirs = getattr(one, field), getattr(other, field)
+        if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
+            if mine.dtype != theirs.dtype or not torch.equal(mine, theirs):
+                return False
+        elif mine is not theirs and mine != theirs:
+            return False
+    return True

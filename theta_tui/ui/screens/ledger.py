@@ -1,0 +1,234 @@
+"""The ledger on the screen: every lesson with how it stands, and what the model says to it now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from theta_tui import protocol as p
+from theta_tui.lessons.ledger import Standing
+from theta_tui.text import percent
+from theta_tui.ui.bindings import LEDGER
+from theta_tui.ui.clock import Clock, ago
+from theta_tui.ui.safe import fit, join, wrap
+from theta_tui.ui.widgets.keybar import KeyBar
+
+SIGNS = {
+    "kept": ("✓", "$success"),
+    "fading": ("~", "$warning"),
+    "lost": ("✗", "$error"),
+    "unasked": ("?", "$muted"),
+    "superseded": ("·", "$muted"),
+    "withdrawn": ("-", "$muted"),
+    "failed": ("!", "$muted"),
+}
+CHANCE_WIDTH = 17
+"""Cells of `97 % → 95 %`; shown from WIDE on."""
+AGE_WIDTH = 7
+WIDE = 60
+WIDER = 84
+DETAIL_LINES = 2
+
+
+class LessonList(OptionList):
+    """The lessons, one a line; its keys are the ledger's."""
+
+    BINDINGS = [*LEDGER]
+
+
+class LedgerScreen(Screen[None]):
+    """`send` hands a command to the worker. `withdraw`, where it is given, takes a lesson out by its number."""
+
+    AUTO_FOCUS = "LessonList"
+
+    def __init__(
+        self,
+        clock: Clock,
+        send: Callable[[p.Command], None],
+        snapshot: p.Snapshot,
+        withdraw: Callable[[int], object] | None = None,
+    ) -> None:
+        super().__init__()
+        self.clock = clock
+        self.send = send
+        self.snapshot = snapshot
+        self.withdraw = withdraw
+        self.rows: tuple[Standing, ...] = ()
+        self.answers: dict[int, str] = {}
+        """What the model said when it was asked here, until something is taught."""
+        self.asking: int | None = None
+        self.left = 0
+        self._listed: p.Snapshot | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="ledger-title", markup=False)
+        yield LessonList()
+        yield Static(id="ledger-detail", markup=False)
+        yield KeyBar(lambda _: False, id="keybar")
+
+    def on_mount(self) -> None:
+        self._draw_title()
+        self._ask_for_rows(self.snapshot)
+
+    # --- events ---
+
+    def apply(self, event: p.Event) -> None:
+        """Take in an event of the worker; the rows are asked for anew when one may have changed."""
+        self.snapshot = event.snapshot
+        self.left = event.left if isinstance(event, p.Reviewed) else 0
+        match event:
+            case p.Ledger(standings=standings):
+                marked, self.rows = self.marked, standings
+                self._draw_rows(marked)
+            case p.LessonAnswered(number=number, reply=reply):
+                self.answers[number] = reply
+                self.asking = None
+                self._draw_detail()
+            case p.Failed(command="AskLesson"):
+                self.asking = None
+                self._draw_detail()
+            case p.Taught() | p.Undone() | p.Redone() | p.Withdrawn():
+                self.answers.clear()
+                self._draw_detail()
+            case _:
+                pass
+        if self.is_mounted:
+            self._draw_title()
+            if isinstance(event, p.Quizzed) or (self._is_news(event.snapshot) and not self.left):
+                self._ask_for_rows(event.snapshot)
+
+    def _is_news(self, shot: p.Snapshot) -> bool:
+        listed = self._listed
+        return listed is not None and (shot.tally, shot.lessons) != (listed.tally, listed.lessons)
+
+    def _ask_for_rows(self, shot: p.Snapshot) -> None:
+        self._listed = shot
+        self.send(p.ShowLessons())
+
+    # --- drawing ---
+
+    @property
+    def lessons(self) -> LessonList:
+        return self.query_one(LessonList)
+
+    @property
+    def marked(self) -> Standing | None:
+        """The lesson under the cursor."""
+        at = self.lessons.highlighted
+        rows = self._newest_first
+        return rows[at] if at is not None and at < len(rows) else None
+
+    @property
+    def _newest_first(self) -> list[Standing]:
+        return list(reversed(self.rows))
+
+    def on_resize(self) -> None:
+        if self.query(LessonList):  # a resize can come before the widgets
+            self.call_after_refresh(lambda: self._draw_rows(self.marked))
+
+    def on_option_list_option_highlighted(self) -> None:
+        self._draw_detail()
+
+    def _draw_title(self) -> None:
+        tally = self.snapshot.tally
+        parts = [tally.words] if tally.live else []
+        if self.left:
+            parts.append(f"asking again, {self.left} left")
+        elif tally.stale:
+            parts.append(f"{tally.stale} to ask again")
+        words = " · ".join(parts) or "nothing was taught yet"
+        self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
+
+    def _draw_rows(self, marked: Standing | None) -> None:
+        """Draw the list, the mark on lesson `marked` where it is still there."""
+        lessons = self.lessons
+        width = max(20, lessons.scrollable_content_region.width - 2)
+        rows = self._newest_first
+        lessons.clear_options()
+        lessons.add_options([Option(line(row, width, self.clock.now())) for row in rows])
+        if rows:
+            numbers = [row.number for row in rows]
+            wanted = marked.number if marked is not None else 0
+            lessons.highlighted = numbers.index(wanted) if wanted in numbers else 0
+        self._draw_detail()
+
+    def _draw_detail(self) -> None:
+        row = self.marked
+        detail = self.query_one("#ledger-detail", Static)
+        self.refresh_bindings()
+        if row is None:
+            detail.update("")
+            return
+        answer = self.answers.get(row.number)
+        now = "…" if self.asking == row.number else answer if answer is not None else "enter asks it"
+        said = "" if answer is None else "$success" if answer == row.reply else "$warning"
+        figures = " → ".join(percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None)
+        when = f"asked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not asked yet"
+        state = f"superseded by #{row.by}" if row.by is not None else row.state
+        shown = [
+            (f"#{row.number}", f"{state} · {figures or '–'} · {when}", SIGNS[row.state][1]),
+            ("you", row.prompt, ""),
+            *([("offered", row.offered, "$muted")] if row.offered is not None else []),
+            ("taught", row.reply, "bold"),
+            ("now", now, said or "$muted"),
+        ]
+        width = max(10, detail.content_size.width - 9)
+        lines: list[Content] = []
+        for name, text, style in shown:
+            for at, piece in enumerate(wrap(text, width, DETAIL_LINES)):
+                lines.append(join((f"{name if at == 0 else '':<9}", "$muted"), (piece, style)))
+        detail.update(Content("\n").join(lines))
+
+    # --- keys ---
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        row, loading = self.marked if self.is_mounted else None, self.snapshot.phase == "loading"
+        match action:
+            case "ask":
+                return row is not None and not loading
+            case "quiz":
+                return bool(self.snapshot.tally.live) and not loading
+            case "withdraw":
+                possible = self.withdraw is not None and not self.snapshot.read_only and not loading
+                return possible and row is not None and row.state not in {"withdrawn", "failed"}
+            case _:
+                return True
+
+    def action_ask(self) -> None:
+        """What the model says to the marked lesson's prompt now."""
+        row = self.marked
+        if row is not None and self.asking is None:
+            self.asking = row.number
+            self.send(p.AskLesson(row.number))
+            self._draw_detail()
+
+    def action_quiz(self) -> None:
+        self.send(p.Quiz())
+
+    def action_withdraw(self) -> None:
+        row = self.marked
+        if row is not None and self.withdraw is not None:
+            self.withdraw(row.number)
+
+    def action_close(self) -> None:
+        self.dismiss(None)
+
+
+def line(row: Standing, width: int, now: float) -> Content:
+    """One lesson on one line of `width` cells."""
+    sign, tone = SIGNS[row.state]
+    left = f"{row.number:>4}  "
+    state = f"{sign} {row.state:<11}" if width >= WIDE else f"{sign} "
+    chances = " → ".join(percent(value) for value in (row.p_then, row.p_now) if value is not None)
+    right = chances.rjust(CHANCE_WIDTH) if width >= WIDE else ""
+    right += ago(now - row.at).rjust(AGE_WIDTH) if width >= WIDER else ""
+    room = width - len(left) - len(state) - len(right) - 1
+    quiet = row.state in {"superseded", "withdrawn", "failed"}
+    text = fit(f"{row.prompt} → {row.reply}", max(4, room))
+    gap = " " * max(1, room - Content(text).cell_length + 1)
+    return join((left, "$muted"), (state, tone), (text, "$muted" if quiet else ""), (gap, ""), (right, "$muted"))
