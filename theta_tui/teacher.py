@@ -7,6 +7,7 @@ taking back, are in `folding`.
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -39,9 +40,10 @@ from theta_tui.lessons.records import (
 )
 from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Dialogue, Lesson
+from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.record import HomeRecord
-from theta_tui.text import is_blank, repair
+from theta_tui.text import is_blank, normalised, repair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +96,11 @@ class Teacher:
 
     @property
     def recipe(self) -> Recipe:
-        return self.own_recipe or RECIPES[self.settings.recipe]
+        """What lessons are learned by from here on. Where natural steps do not fit the model, AdamW has to do."""
+        recipe = self.own_recipe or RECIPES[self.settings.recipe]
+        if recipe.method == "natural" and self.loaded and not self.learner.uses_natural(recipe):
+            return replace(RECIPES["adamw"], max_seconds=recipe.max_seconds)
+        return recipe
 
     @property
     def pending(self) -> Pending | None:
@@ -146,8 +152,22 @@ class Teacher:
             recipe,
             seed=lesson.seq,
             steps=steps,
+            variants=exchange.variants,
+            others=[item.text for item in exchange.candidates if item.text != exchange.reply],
+            past=self._past(lesson, recipe.rehearse),
             **hooks,
         )
+
+    def _past(self, lesson: Lesson, count: int) -> list[tuple[str, str]]:
+        """Some of the answers that held when `lesson` was taught, the same ones each time it is learned."""
+        if not count:
+            return []
+        held: dict[str, tuple[str, str]] = {}
+        for earlier in self.record.story.live:
+            if earlier.seq < lesson.seq:
+                held[normalised(earlier.exchange.prompt)] = earlier.exchange.prompt, earlier.exchange.reply
+        held.pop(normalised(lesson.exchange.prompt), None)
+        return random.Random(lesson.seq).sample(list(held.values()), min(count, len(held)))
 
     def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
         """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit
@@ -429,6 +449,7 @@ class Teacher:
             seconds=seconds,
             losses=tuple(round(loss, 4) for loss in result.losses),
             skipped=result.skipped,
+            drift=self.learner.drift() if result.skipped is None else None,
         )
 
     def _remember(self, seq: int, before: Snapshot) -> None:
@@ -517,6 +538,7 @@ class Teacher:
             candidates=waiting.candidates if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
+            variants=variants(prompt, self.dictionary)[: self.recipe.variants] if kind != "none" else (),
             **more,
         )
 

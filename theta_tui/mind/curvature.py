@@ -40,6 +40,9 @@ FILE = "curvature.safetensors"
 UNTOUCHED = 0.3
 """The share of the blocks, from the bottom, that lessons leave as they are: 2 of the built-in model's 7."""
 
+LEAST_INPUTS = 512
+"""Directions that a module needs: a lesson takes a hundred of them, and in fewer there is no room beside the rest."""
+
 MOST_BYTES = 1 << 30
 """Memory that the input covariances may take; larger models learn by AdamW (and LoRA) instead."""
 
@@ -76,7 +79,7 @@ def targets(lm: LanguageModel) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for block in list(blocks)[math.floor(UNTOUCHED * len(blocks)) :]:
         back = [module for module in block.modules() if (size := linear_size(module)) and size[1] == hidden < size[0]]
-        if len(back) != 1:
+        if len(back) != 1 or (size := linear_size(back[0])) is None or size[0] < LEAST_INPUTS:
             return {}
         found[names[id(back[0])]] = back[0]
     needed = sum(4 * size[0] ** 2 for module in found.values() if (size := linear_size(module)))
@@ -239,10 +242,12 @@ def _until_end(row: list[int], start: int, ends: frozenset[int]) -> list[int]:
 
 
 def load_or_measure(
-    lm: LanguageModel, cache: Path | None, on_stage: Callable[[str], None] = lambda _: None
+    lm: LanguageModel,
+    cache: Path | None,
+    foundation: Callable[[], LanguageModel],
+    on_stage: Callable[[str], None] = lambda _: None,
 ) -> Curvature:
-    """The curvature of a model that is still its foundation: what its folder brings, what `cache` holds, or else it
-    is measured now and kept in `cache`."""
+    """What the folder of `lm` brings, what `cache` holds, or else the `foundation` is measured now and kept there."""
     names = set(targets(lm))
     for path in (lm.folder / FILE, *([cache] if cache else [])):
         if path.is_file() and not path.is_symlink():
@@ -253,8 +258,13 @@ def load_or_measure(
             if set(found.inputs) == names:
                 return found
     on_stage("getting to know the model, once")
-    rows = own_exchanges(lm, EXCHANGES)
-    found = measure(lm, rows, told=lambda done: on_stage(f"getting to know the model, once: {done} of {len(rows)}"))
+    untaught = foundation()
+    rows = own_exchanges(untaught, EXCHANGES)
+
+    def told(done: int) -> None:
+        on_stage(f"getting to know the model, once: {done} of {len(rows)}")
+
+    found = measure(untaught, rows, told=told)
     if cache is not None:
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)

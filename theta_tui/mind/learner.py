@@ -21,7 +21,7 @@ from theta_tui.mind.chat import IGNORE, Example, Turns
 from theta_tui.mind.curvature import Curvature, load_or_measure, padded
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.natural import Natural
-from theta_tui.mind.recall import Recall, measure
+from theta_tui.mind.recall import Recall, forward_batch, measure
 from theta_tui.mind.recipes import Recipe
 
 
@@ -132,9 +132,9 @@ class Learner:
 
     def __init__(self, lm: LanguageModel, curvature: Callable[[], Curvature] | None = None) -> None:
         """`curvature` is asked once, before the first lesson with natural steps (None: what the model's folder brings,
-        or else measured then and kept nowhere). The model must be its foundation when it is measured."""
+        or else measured then, on the model as it is)."""
         self.lm = lm
-        self.natural = Natural(lm, curvature or (lambda: load_or_measure(lm, None)))
+        self.natural = Natural(lm, curvature or (lambda: load_or_measure(lm, None, lambda: lm)))
         self.step = 0
         """Optimizer steps since the beginning."""
         self._parameters = lm.trainable()
@@ -197,6 +197,10 @@ class Learner:
             f"the {self.lm.device} ran out of memory and nothing was learned; teach a shorter reply, start a fresh "
             "conversation, or use a smaller --model"
         )
+
+    def drift(self) -> float | None:
+        """See `Natural.drift`; None where lessons are not learned by natural steps."""
+        return self.natural.drift()
 
     # --- going back ---
 
@@ -300,6 +304,7 @@ class Learner:
         begun = time.monotonic()
         limit = steps if steps is not None else recipe.pick_steps if kind == "pick" else recipe.max_steps
         share = recipe.pick_share if kind == "pick" else 1.0
+        pace, before = 1.0, math.inf
         first: _Seen | None = None
         losses: list[float] = []
         taken, longest, last = 0, 0.0, begun
@@ -326,7 +331,9 @@ class Learner:
             if should_stop():
                 raise Abandoned
             if self.uses_natural(recipe):
-                self._take_natural_step(look, recipe, share, first)
+                # A step is as long as a straight line would want it; where the loss rose, the line was too long.
+                pace, before = (pace / 2 if look.loss.item() > before else pace), look.loss.item()
+                self._take_natural_step(look, recipe, pace * share, first)
             else:
                 self._take_step(look.loss, recipe, first)
             taken += 1
@@ -344,10 +351,10 @@ class Learner:
         rows = [*lesson.rows, *lesson.rehearsed, *lesson.unpicked]
         # One row is passed as it is, unpadded: that is what asking the model later does too.
         ids, real = padded([row.loss.input_ids for row in rows])
-        output: Any = self.lm.model(input_ids=ids.to(self.lm.device), use_cache=False)
+        every = forward_batch(self.lm, ids)
         losses: list[torch.Tensor] = []
         recalls: list[Recall] = []
-        for row, logits in zip(rows, output.logits, strict=True):
+        for row, logits in zip(rows, every, strict=True):
             size = len(row.loss.input_ids)
             labels = torch.tensor(row.loss.labels[1:], device=logits.device)
             losses.append(functional.cross_entropy(logits[: size - 1].float(), labels, ignore_index=IGNORE))

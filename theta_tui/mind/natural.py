@@ -17,8 +17,10 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import safe_open
 
 from theta_tui.mind.curvature import Curvature, linear_size, targets, watching
+from theta_tui.mind.model_files import weight_files
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -40,6 +42,7 @@ class Natural:
         self.precision: dict[str, torch.Tensor] = {}
         self._outputs: dict[str, torch.Tensor] = {}
         self._damping: float | None = None
+        self._foundation: dict[str, torch.Tensor] | None = None
         self._curvature: Curvature | None = None
         self._inputs_seen: dict[str, torch.Tensor] = {}
         self._gradients: dict[str, torch.Tensor] = {}
@@ -112,6 +115,33 @@ class Natural:
                 self.precision[name] = old - root.T @ root
         self._inputs_seen.clear()
         self._gradients.clear()
+
+    def drift(self) -> float | None:
+        """About how far the model is from its foundation: KL(foundation ‖ now) in nats a token, to second order and
+        layer by layer, on what the curvature was measured on. None before the first natural step."""
+        if self._curvature is None or not self.precision:
+            return None
+        if self._foundation is None:
+            self._foundation = self._stored()
+        total = 0.0
+        for name, weight in self._foundation.items():
+            change = self.modules[name].weight.detach().cpu().float() - weight
+            size = self._curvature.outputs[name].shape[0]
+            total += self._curvature.cost(name, change if change.shape[0] == size else change.T)
+        return total
+
+    def _stored(self) -> dict[str, torch.Tensor]:
+        """The foundation's own weights of the modules, from its folder; what is not found there is left out."""
+        found: dict[str, torch.Tensor] = {}
+        for path in weight_files(self.lm.folder):
+            with safe_open(str(path), framework="pt") as stored:
+                names = set(stored.keys())
+                for name in self.modules:
+                    # A model with a head may store its body's tensors without the body's name in front.
+                    for key in (f"{name}.weight", f"{name.partition('.')[2]}.weight"):
+                        if key in names and name not in found:
+                            found[name] = stored.get_tensor(key).to(self.modules[name].weight.dtype).float()
+        return found
 
     def state(self) -> dict[str, torch.Tensor]:
         return {f"precision.{name}": matrix for name, matrix in self.precision.items()}
