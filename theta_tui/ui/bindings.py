@@ -89,6 +89,7 @@ KEYBAR = (
     ("app.escape", "stop"),
     ("say.newline", "newline"),
     ("pick.undo", "undo"),
+    ("pick.redo", "redo"),
     ("pick.lessons", "lessons"),
     ("pick.copy", "copy"),
     ("ledger.ask", "what it says now"),
