@@ -131,6 +131,11 @@ class Teacher:
             self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
+    def get_ready(self) -> None:
+        """What the first lesson would otherwise wait for: half a second, or a minute with a model that is new here."""
+        if self.record.read_only is None and self.learner.uses_natural(self.recipe):
+            self.learner.natural.prepare(self.recipe)
+
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
         if lesson.outcome is None and self.record.read_only is None:
