@@ -91,7 +91,7 @@ def test_a_superseded_answer_is_no_completion_but_still_a_preference(record: Hom
     correct(record, "Who are you?", "Theta")
     correct(record, "who are you", "A cat", edited=2)
     correct(record, "Who are you?", "a cat.", candidates=())
-    assert taught(record) == [("who are you", "A cat"), ("Who are you?", "a cat.")]
+    assert taught(record) == [("Who are you?", "a cat.")]
     assert pairs(record) == [("Theta", "reply 1"), ("A cat", "reply 2")]
 
 

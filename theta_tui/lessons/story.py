@@ -94,7 +94,7 @@ class Story:
         gone, then = withdrawn(entries), set[int]()
         for entry in entries:
             _take_back(entry, then)
-            if isinstance(entry.record, Asked) and then != {seq for seq in gone if seq <= entry.seq}:
+            if isinstance(entry.record, Asked) and any(seq in story._by_seq for seq in then ^ gone):
                 continue  # the model that was asked had learned other lessons than this story's has up to there
             story._step(entry, withdrawn=entry.seq in gone)
         return story

@@ -99,6 +99,7 @@ class LedgerScreen(Screen[None]):
                 pass
         if self.is_mounted:
             self._draw_title()
+            self.refresh_bindings()
             if isinstance(event, p.Quizzed) or (self._is_news(event.snapshot) and not self.left):
                 self._ask_for_rows(event.snapshot)
 
