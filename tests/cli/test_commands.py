@@ -113,7 +113,8 @@ def test_json_has_the_promised_fields(theta: Theta) -> None:
     assert (listed["lessons"][0]["kind"], listed["lessons"][0]["state"]) == ("pick", "kept")
     assert (listed["live"], listed["kept"], listed["lost"]) == (1, 1, 0)
     figures = theta("stats", "--json").json
-    assert (figures["lessons"], figures["kept"], figures["drift"], figures["drift_budget"]) == (1, 1, None, 0.05)
+    assert (figures["lessons"], figures["kept"], figures["drift_budget"]) == (1, 1, 0.05)
+    assert 0 < figures["drift"] < 0.05
     assert theta("undo", "--json").json["undone"] == 1
     assert theta("new", "--json").json["turns_before"] == 0
 
@@ -408,7 +409,7 @@ def test_a_stated_fact_is_offered_learned_and_the_five_replies_still_wait(theta:
     assert taught["learned"]
     assert theta("ask", "--no-context", "Who is your creator?").out == "My creator is Dakota.\n"
     assert theta("teach", "--statement").code == 3
-    assert theta("lessons", "--json").json["lessons"][0]["state"] == "statement"
+    assert theta("lessons", "--json").json["lessons"][0]["kind"] == "statement"
     assert theta("stats", "--json").json["statements"] == 1
     assert theta("history", "--json").json["turns"] == []
     assert theta("teach", "2").code == 0
@@ -440,7 +441,7 @@ def test_the_plain_loop_learns_a_stated_fact_with_s(theta: Theta) -> None:
     assert ran.out.count('s: learn "What is my dog called?"') == 1
     assert ran.out.count("trained. (loss ") == 2
     lessons = theta("lessons", "--json").json["lessons"]
-    assert [lesson["state"] for lesson in lessons] == ["statement", "pick"]
+    assert [lesson["kind"] for lesson in lessons] == ["statement", "pick"]
 
 
 def test_a_broken_dictionary_of_ones_own_is_named_and_the_built_in_one_still_works(theta: Theta, home: Path) -> None:

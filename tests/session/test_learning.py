@@ -57,6 +57,5 @@ def test_eight_lessons_in_a_row_are_all_said_and_cost_the_model_little(tmp_path:
         drifts.append(outcome.drift or 0.0)
     assert [teacher.ask(prompt, with_context=False).reply for prompt, _ in LESSONS] == [reply for _, reply in LESSONS]
     assert 0 < drifts[0] < drifts[-1]
-    print(before, perplexity(), drifts)
     assert abs(perplexity() / before - 1) < 0.02
     teacher.close()

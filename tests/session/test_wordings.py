@@ -158,12 +158,14 @@ def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) ->
     again.close()
 
 
-def test_the_wording_of_an_earlier_question_is_not_rehearsed_against_the_lesson(start: Open) -> None:
+@pytest.mark.xfail(strict=True, reason="_past() looks at the lesson's prompt alone, not at its wordings")
+def test_no_wording_of_the_lesson_is_rehearsed_with_another_answer(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
     teacher = start()
-    teacher.teach(QUESTION, REPLY)
-    other = variants(QUESTION, teacher.dictionary)[0]
-    teacher.teach(other, "He lives in Rome.")
-    # It learns its wordings with the new answer, the earlier question possibly among them.
-    taught = {exchanges(teacher)[-1].prompt, *exchanges(teacher)[-1].variants}
-    assert not any(prompt in taught for prompt, _ in past(teacher))
+    teacher.teach("What's my dog called?", "Rex")
+    monkeypatch.setattr("theta_tui.teacher.variants", lambda *_: ("What's my dog called?",))
+    teacher.teach("What is my dog called?", "Bello")
+    assert exchanges(teacher)[-1].variants == ("What's my dog called?",)
+    assert past(teacher) == set()
     teacher.close()
