@@ -171,7 +171,8 @@ class Teacher:
         for earlier in self.record.story.live:
             if earlier.seq < lesson.seq:
                 held[normalised(earlier.exchange.prompt)] = earlier.exchange.prompt, earlier.exchange.reply
-        held.pop(normalised(lesson.exchange.prompt), None)
+        for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
+            held.pop(normalised(wording), None)
         return random.Random(lesson.seq).sample(list(held.values()), min(count, len(held)))
 
     def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:

@@ -200,7 +200,6 @@ def test_a_lesson_that_is_not_finite_leaves_everything_as_it_was(
     assert teach(learner, PAIRS[1], RECIPE).skipped is None
 
 
-@pytest.mark.xfail(strict=True, reason="Natural.step() leaves out rows whose gradient is NaN: NaN > 0 is false")
 def test_a_gradient_that_is_not_a_number_at_one_token_is_not_passed_over(
     fresh: Fresh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,7 +325,6 @@ def test_a_snapshot_counts_its_precision_and_a_difference_in_it(fresh: Fresh) ->
     assert after.nbytes >= before.nbytes + 3 * 512 * 512 * 4
 
 
-@pytest.mark.xfail(strict=True, reason="differing() does not look at the precision")
 def test_states_that_differ_in_their_precision_alone_differ(fresh: Fresh) -> None:
     learner = fresh()
     teach(learner, PAIRS[0], RECIPE)
@@ -336,7 +334,6 @@ def test_states_that_differ_in_their_precision_alone_differ(fresh: Fresh) -> Non
     assert differing(one, learner.snapshot()) != []
 
 
-@pytest.mark.xfail(strict=True, reason="a precision is stored by rows and was held by columns, and read back unaligned")
 def test_a_checkpoint_goes_on_as_if_never_stopped(fresh: Fresh, wide_folders: dict[str, Path], tmp_path: Path) -> None:
     learner = fresh()
     teach(learner, PAIRS[0], RECIPE)

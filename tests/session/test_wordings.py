@@ -158,7 +158,6 @@ def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) ->
     again.close()
 
 
-@pytest.mark.xfail(strict=True, reason="_past() looks at the lesson's prompt alone, not at its wordings")
 def test_no_wording_of_the_lesson_is_rehearsed_with_another_answer(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:

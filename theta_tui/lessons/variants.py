@@ -18,9 +18,9 @@ MOST = 12
 FROM_DICTIONARY = 5
 MAX_CHARACTERS = 300
 
-_LIGHT = frozenset(
-    "what what's which who who's whom whose where where's when when's why how how's is are was were am do does did a an "
-    "the of to in on at for with by it that this there can could would will should may has have had".split()
+_LIGHT = grammar.listed(
+    "what what's which who who's whom whose where where's when when's why how how's is are was were am do does did "
+    "a an the of to in on at for with by it that this there can could would will should may has have had"
 )
 """Words that a question can do without and still be understood."""
 _PRONOUNS = grammar.listed("i you we he she it they this that these those there")

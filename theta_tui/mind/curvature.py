@@ -163,7 +163,8 @@ def measure(
     count = sum(map(len, rows))
     means = {name: (_mean(a[name]) / count, _mean(b[name]) / count) for name in modules}
     inputs, gradients = ({name: _scaled(value) for name, value in part.items()} for part in (a, b))
-    return Curvature(inputs, gradients, means)
+    # Rounded as on disk: a lesson must not differ with whether there was room to keep what was measured.
+    return _unpacked(_packed(Curvature(inputs, gradients, means)), "what was measured")
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -248,14 +249,14 @@ def load_or_measure(
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Curvature:
     """What the folder of `lm` brings, what `cache` holds, or else the `foundation` is measured now and kept there."""
-    names = set(targets(lm))
+    sizes = {name: linear_size(module) for name, module in targets(lm).items()}
     for path in (lm.folder / FILE, *([cache] if cache else [])):
         if path.is_file() and not path.is_symlink():
             try:
                 found = read(path)
             except ModelError:
                 continue
-            if set(found.inputs) == names:
+            if {name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs} == sizes:
                 return found
     on_stage("getting to know the model, once")
     untaught = foundation()
@@ -273,44 +274,53 @@ def load_or_measure(
             fsync_file(part)
             part.replace(cache)
         except OSError:
-            return found
-        return read(cache)
+            pass
     return found
 
 
 def write(curvature: Curvature, path: Path) -> None:
+    save_file(_packed(curvature), str(path))
+
+
+def read(path: Path) -> Curvature:
+    """Raises ModelError where the file is damaged."""
+    try:
+        with safe_open(str(path), framework="pt") as stored:
+            tensors = {key: stored.get_tensor(key) for key in stored.keys()}  # noqa: SIM118 (not a dict)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path} cannot be read ({error})") from None
+    return _unpacked(tensors, str(path))
+
+
+def _packed(curvature: Curvature) -> dict[str, torch.Tensor]:
     """The upper triangles in float16: the damping is a hundred times their rounding."""
     tensors: dict[str, torch.Tensor] = {}
     for kind, part in (("inputs", curvature.inputs), ("outputs", curvature.outputs)):
         for name, matrix in part.items():
             rows, columns = torch.triu_indices(*matrix.shape)
             tensors[f"{kind}.{name}"] = matrix[rows, columns].to(torch.float16).contiguous()
-    tensors |= {f"means.{name}": torch.tensor(means, dtype=torch.float32) for name, means in curvature.means.items()}
-    save_file(tensors, str(path))
+    return tensors | {f"means.{name}": torch.tensor(means) for name, means in curvature.means.items()}
 
 
-def read(path: Path) -> Curvature:
-    """Raises ModelError where the file is damaged."""
+def _unpacked(tensors: Mapping[str, torch.Tensor], source: str) -> Curvature:
     parts: dict[str, dict[str, torch.Tensor]] = {"inputs": {}, "outputs": {}}
     means: dict[str, tuple[float, float]] = {}
-    try:
-        with safe_open(str(path), framework="pt") as stored:
-            for key in stored.keys():  # noqa: SIM118 (not a dict)
-                kind, _, name = key.partition(".")
-                packed = stored.get_tensor(key).float()
-                if kind == "means" and len(packed) == 2 and torch.isfinite(packed).all() and packed.min() >= 0:
-                    means[name] = float(packed[0]), float(packed[1])
-                    continue
-                size = (math.isqrt(8 * len(packed) + 1) - 1) // 2
-                if kind not in parts or size * (size + 1) // 2 != len(packed) or not torch.isfinite(packed).all():
-                    raise ModelError(f"{path} is damaged ({key})")
-                matrix = torch.zeros(size, size)
-                rows, columns = torch.triu_indices(size, size)
-                matrix[rows, columns] = packed
-                matrix[columns, rows] = packed
-                parts[kind][name] = matrix
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path} cannot be read ({error})") from None
+    for key, tensor in tensors.items():
+        kind, _, name = key.partition(".")
+        packed = tensor.float().flatten()
+        if not torch.isfinite(packed).all():
+            raise ModelError(f"{source} is damaged ({key})")
+        if kind == "means" and len(packed) == 2 and packed.min() >= 0:
+            means[name] = float(packed[0]), float(packed[1])
+            continue
+        size = (math.isqrt(8 * len(packed) + 1) - 1) // 2
+        if kind not in parts or size * (size + 1) // 2 != len(packed):
+            raise ModelError(f"{source} is damaged ({key})")
+        matrix = torch.zeros(size, size)
+        rows, columns = torch.triu_indices(size, size)
+        matrix[rows, columns] = packed
+        matrix[columns, rows] = packed
+        parts[kind][name] = matrix
     if not set(parts["inputs"]) == set(parts["outputs"]) == set(means):
-        raise ModelError(f"{path} is damaged (a part is missing)")
+        raise ModelError(f"{source} is damaged (a part is missing)")
     return Curvature(parts["inputs"], parts["outputs"], means)

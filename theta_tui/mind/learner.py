@@ -250,7 +250,7 @@ class Learner:
         for key, tensor in tensors.items():
             field, _, name = key.partition(".")
             if field == "precision":
-                precision[name] = tensor
+                precision[name] = tensor.contiguous().clone()  # off the file's own, unaligned memory
                 continue
             parameter = self._parameters.get(name)
             if field not in ("step", "exp_avg", "exp_avg_sq") or parameter is None:

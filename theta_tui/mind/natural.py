@@ -82,7 +82,7 @@ class Natural:
         slope = torch.zeros((), device=self.lm.device)
         for name in self.modules:
             g, x = self._gradients[name][real].float(), self._inputs_seen[name][real].float()
-            felt = g.abs().amax(1) > 0
+            felt = ~(g == 0).all(1)  # what is not a number stays, and is told by the size
             g, x = g[felt], x[felt]
             left, right = g @ self._outputs[name], x @ self.precision[name]
             slope += ((g @ left.T) * (x @ right.T)).sum()
@@ -112,7 +112,7 @@ class Natural:
                 root = torch.linalg.solve_triangular(
                     torch.linalg.cholesky(inner), reach.T.double(), upper=False
                 ).float()
-                self.precision[name] = old - root.T @ root
+                self.precision[name] = (old - root.T @ root).contiguous()
         self._inputs_seen.clear()
         self._gradients.clear()
 
@@ -161,4 +161,5 @@ class Natural:
 def _inverse(matrix: torch.Tensor, damping: float) -> torch.Tensor:
     """Of a matrix with mean diagonal 1, damped. In double precision, once a start."""
     damped = matrix.double() + damping * torch.eye(len(matrix), dtype=torch.float64)
-    return torch.cholesky_inverse(torch.linalg.cholesky(damped)).float()
+    # By rows, as a checkpoint has it: a product with a matrix held by columns rounds differently.
+    return torch.cholesky_inverse(torch.linalg.cholesky(damped)).float().contiguous()
