@@ -78,6 +78,8 @@ def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[Non
         driven = Driven(app, worker, clock, pilot)
         for area in app.query(TextArea):
             area.cursor_blink = False
+            # A line that was drawn while the cursor had blinked away is kept as if it were one without blinking.
+            area.notify_style_update()
         await driven.settle()
         await state(driven)
         await driven.settle()
