@@ -149,8 +149,9 @@ class Teacher:
         exchange = lesson.exchange
         assert exchange.kind != "none"
         steps = lesson.outcome.steps if lesson.outcome else None
+        picked = exchange.kind == "pick"
         return self.learner.learn(
-            "pick" if exchange.kind == "pick" else "correction",
+            "pick" if picked else "correction",
             lesson.context,
             exchange.prompt,
             exchange.reply,
@@ -158,7 +159,7 @@ class Teacher:
             seed=lesson.seq,
             steps=steps,
             variants=exchange.variants,
-            others=[item.text for item in exchange.candidates if item.text != exchange.reply],
+            others=[item.text for item in exchange.candidates if item.text != exchange.reply] if picked else (),
             past=self._past(lesson, recipe.rehearse),
             **hooks,
         )
@@ -173,7 +174,7 @@ class Teacher:
                 held[normalised(earlier.exchange.prompt)] = earlier.exchange.prompt, earlier.exchange.reply
         for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
             held.pop(normalised(wording), None)
-        return random.Random(lesson.seq).sample(list(held.values()), min(count, len(held)))
+        return random.Random(len(held)).sample(list(held.values()), min(count, len(held)))
 
     def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
         """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit

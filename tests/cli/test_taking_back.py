@@ -33,7 +33,7 @@ def test_a_lesson_is_withdrawn_by_its_number_and_brought_back_exactly(theta: The
     assert "the lesson since is learned again at the next start" in gone.err
     assert logprob(theta) != before
     assert [item["state"] for item in theta("lessons", "--json").json["lessons"]] == [
-        "correction", "withdrawn", "correction",
+        "kept", "withdrawn", "kept",
     ]  # fmt: skip
     assert theta("redo").out == "redone: lesson 2, d → e f\n"
     assert logprob(theta) == before

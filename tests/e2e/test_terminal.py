@@ -52,7 +52,7 @@ def test_prompt_pick_correct_quit_return(terminal: Start, tmp_path: Path) -> Non
 
     again = terminal()
     again.see("My creator is Dakota.")
-    again.see("idle")
+    again.see("10.9M")
     again.press("/ask Who is your creator?\r")
     again.wait(lambda text: text.count("My creator is Dakota.") >= 2, "the answer that was taught")
     again.press("\x11")
@@ -114,7 +114,7 @@ def test_a_lesson_that_a_kill_interrupted_counts_once(terminal: Start, tmp_path:
     app.child.kill(signal.SIGKILL)
     app.leave()
     again = terminal()
-    again.see("idle")
+    again.see("10.9M")
     again.press("\x11")
     assert again.leave() == 0
     assert journal(tmp_path / "home") == ["begin", "exchange", "learned"]

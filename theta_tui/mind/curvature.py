@@ -78,10 +78,17 @@ def targets(lm: LanguageModel) -> dict[str, Any]:
     hidden = lm.model.config.get_text_config().hidden_size
     found: dict[str, Any] = {}
     for block in list(blocks)[math.floor(UNTOUCHED * len(blocks)) :]:
-        back = [module for module in block.modules() if (size := linear_size(module)) and size[1] == hidden < size[0]]
-        if len(back) != 1 or (size := linear_size(back[0])) is None or size[0] < LEAST_INPUTS:
+        back = [
+            (size[0], module)
+            for module in block.modules()
+            if (size := linear_size(module)) and size[1] == hidden < size[0] >= LEAST_INPUTS
+        ]
+        # Of several the widest: attention may come back from more than the hidden size too. Experts are all alike.
+        widest = max((size for size, _ in back), default=0)
+        if [size for size, _ in back].count(widest) != 1:
             return {}
-        found[names[id(back[0])]] = back[0]
+        module = next(module for size, module in back if size == widest)
+        found[names[id(module)]] = module
     needed = sum(4 * size[0] ** 2 for module in found.values() if (size := linear_size(module)))
     return found if needed <= MOST_BYTES else {}
 
@@ -256,7 +263,9 @@ def load_or_measure(
                 found = read(path)
             except ModelError:
                 continue
-            if {name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs} == sizes:
+            if {
+                name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs
+            } == sizes and _definite(found):
                 return found
     on_stage("getting to know the model, once")
     untaught = foundation()
@@ -276,6 +285,15 @@ def load_or_measure(
         except OSError:
             pass
     return found
+
+
+def _definite(curvature: Curvature) -> bool:
+    """Whether it is one at all: a damaged file may hold finite numbers."""
+    return all(
+        int(torch.linalg.cholesky_ex(matrix + 0.05 * torch.eye(len(matrix))).info) == 0
+        for part in (curvature.inputs, curvature.outputs)
+        for matrix in part.values()
+    )
 
 
 def write(curvature: Curvature, path: Path) -> None:

@@ -117,10 +117,12 @@ class _Lesson:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One forward pass: the loss to step on, what is seen on the pair alone, the least margin over the rows that
-    count, and which tokens [rows, longest] are no padding (`real`), and of those the lesson's own (`own`)."""
+    """One forward pass: the loss to step on, its part in `nats` that there is to be got rid of (a preference has none),
+    what is seen on the pair alone, the least margin over the rows that count, and which tokens [rows, longest] are no
+    padding (`real`), and of those the lesson's own (`own`)."""
 
     loss: torch.Tensor
+    nats: float
     bare: _Seen
     margin: float
     real: torch.Tensor
@@ -361,16 +363,17 @@ class Learner:
             recalls.append(measure(logits[:size], row.reply.labels))
         own, learned = len(lesson.rows), len(lesson.rows) + len(lesson.rehearsed)
         loss = losses[0] if learned == 1 else torch.stack(losses[:learned]).mean()
+        nats = float(loss.detach())
         if lesson.unpicked:
             loss = loss + recipe.listwise * lesson.preference([losses[0], *losses[learned:]])
         margin = min(recall.margin for recall, row in zip(recalls[:own], lesson.rows, strict=True) if row.counts)
         belongs = real.clone()
         belongs[own:] = False
-        return _Look(loss, _Seen.of(recalls[0], float(losses[0].detach())), margin, real, belongs)
+        return _Look(loss, nats, _Seen.of(recalls[0], float(losses[0].detach())), margin, real, belongs)
 
     def _take_natural_step(self, look: _Look, recipe: Recipe, share: float, first: _Seen) -> None:
         look.loss.backward()
-        loss = float(look.loss.detach())
+        loss = look.nats
         # Close to its aim a loss is at least tried to be got rid of: one token of many may be what is missing.
         decrease = share * min(loss, max(loss - recipe.aim, 0.05))
         size = self.natural.step(decrease, look.real)
