@@ -78,10 +78,12 @@ def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[Non
         driven = Driven(app, worker, clock, pilot)
         for area in app.query(TextArea):
             area.cursor_blink = False
-            # A line that was drawn while the cursor had blinked away is kept as if it were one without blinking.
-            area.notify_style_update()
         await driven.settle()
         await state(driven)
+        for area in app.query(TextArea):
+            # A line that was drawn without focus, or while the cursor had blinked away, would be shown again as it was.
+            area.notify_style_update()
+            area.refresh()
         await driven.settle()
 
     assert snap_compare(app, terminal_size=size, run_before=before)
