@@ -41,7 +41,7 @@ class Settings:
     seed: int | None = None
     """Makes the five replies repeatable."""
     recipe: str = "default"
-    """How a lesson is learned: `default`, or `classic` (one AdamW step at 1e-5)."""
+    """How a lesson is learned: `default` (natural steps), `adamw`, or `classic` (one AdamW step at 1e-5)."""
     context: Path | None = None
     """The conversation file; default `context.md` in the home."""
     offline: bool = False
@@ -97,7 +97,7 @@ _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "dtype": ("auto", "float32", "bfloat16"),
     "lora": ("auto", "on", "off"),
-    "recipe": ("default", "classic"),
+    "recipe": ("default", "adamw", "classic"),
 }
 _BOUNDS: dict[str, tuple[float, float]] = {
     "lora_rank": (1, 1024),

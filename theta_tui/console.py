@@ -37,7 +37,7 @@ _COMMON: dict[str, Any] = {
     "lora": Annotated[str | None, typer.Option("--lora", help="auto, on or off: a small adapter learns. [THETA_LORA]")],
     "lora_rank": Annotated[int | None, typer.Option("--lora-rank", help="Of the adapter. [THETA_LORA_RANK]")],
     "seed": Annotated[int | None, typer.Option("--seed", help="Makes the five replies repeatable. [THETA_SEED]")],
-    "recipe": Annotated[str | None, typer.Option("--recipe", help="default or classic. [THETA_RECIPE]")],
+    "recipe": Annotated[str | None, typer.Option("--recipe", help="default, adamw or classic. [THETA_RECIPE]")],
     "context": Annotated[
         Path | None, typer.Option("--context", help="The conversation file; context.md in the home. [THETA_CONTEXT]")
     ],

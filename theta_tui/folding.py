@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from theta_tui.mind.checkpoint import Manifest
+    from theta_tui.mind.curvature import Curvature
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Result
     from theta_tui.mind.lora import Choice
@@ -146,7 +147,30 @@ class Fold:
             rank=rank,
         )
         self.record.notices.extend(self._model.notices)
-        self._learner = Learner(self._model)
+        self._learner = Learner(self._model, lambda: self._curvature(on_stage))
+
+    def _curvature(self, on_stage: Stage) -> Curvature:
+        """Of the foundation, which the model is no more: kept in the person's cache, for all homes of this model."""
+        from platformdirs import user_cache_path
+
+        from theta_tui.mind.curvature import load_or_measure
+        from theta_tui.mind.language_model import LanguageModel
+        from theta_tui.mind.model_files import fingerprint
+
+        settings, lm = self.settings, self.model
+        cache = user_cache_path("theta", appauthor=False) / "curvature" / f"{fingerprint(lm.name)}.safetensors"
+        return load_or_measure(
+            lm,
+            cache,
+            lambda: LanguageModel.load(
+                lm.name,
+                device=settings.device,
+                dtype=settings.dtype,
+                offline=settings.offline,
+                threads=settings.threads,
+            ),
+            on_stage,
+        )
 
     def from_foundation(self, tell: Callable[[int, int], None]) -> None:
         """Fold all lessons anew, from the foundation, whatever is in memory or in checkpoints."""

@@ -40,7 +40,10 @@ def run_full_screen(settings: Settings) -> int:
 
         worker = Worker(settings, open_teacher)
         watch_terminal(worker)
-        return run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+    if not worker.join(LEAVE_SECONDS):
+        os._exit(code)  # still inside PyTorch, which aborts where the interpreter ends around it; nothing is unsaved
+    return code
 
 
 def watch_terminal(worker: Worker) -> None:

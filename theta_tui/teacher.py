@@ -7,6 +7,7 @@ taking back, are in `folding`.
 from __future__ import annotations
 
 import contextlib
+import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -39,9 +40,10 @@ from theta_tui.lessons.records import (
 )
 from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Dialogue, Lesson
+from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.record import HomeRecord
-from theta_tui.text import is_blank, repair
+from theta_tui.text import is_blank, normalised, repair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +96,11 @@ class Teacher:
 
     @property
     def recipe(self) -> Recipe:
-        return self.own_recipe or RECIPES[self.settings.recipe]
+        """What lessons are learned by from here on. Where natural steps do not fit the model, AdamW has to do."""
+        recipe = self.own_recipe or RECIPES[self.settings.recipe]
+        if recipe.method == "natural" and self.loaded and not self.learner.uses_natural(recipe):
+            return replace(RECIPES["adamw"], max_seconds=recipe.max_seconds)
+        return recipe
 
     @property
     def pending(self) -> Pending | None:
@@ -125,6 +131,11 @@ class Teacher:
             self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
+    def get_ready(self) -> None:
+        """What the first lesson would otherwise wait for: half a second, or a minute with a model that is new here."""
+        if self.record.read_only is None and self.learner.uses_natural(self.recipe):
+            self.learner.natural.prepare(self.recipe)
+
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
         if lesson.outcome is None and self.record.read_only is None:
@@ -138,16 +149,32 @@ class Teacher:
         exchange = lesson.exchange
         assert exchange.kind != "none"
         steps = lesson.outcome.steps if lesson.outcome else None
+        picked = exchange.kind == "pick"
         return self.learner.learn(
-            "pick" if exchange.kind == "pick" else "correction",
+            "pick" if picked else "correction",
             lesson.context,
             exchange.prompt,
             exchange.reply,
             recipe,
             seed=lesson.seq,
             steps=steps,
+            variants=exchange.variants,
+            others=[item.text for item in exchange.candidates if item.text != exchange.reply] if picked else (),
+            past=self._past(lesson, recipe.rehearse),
             **hooks,
         )
+
+    def _past(self, lesson: Lesson, count: int) -> list[tuple[str, str]]:
+        """Some of the answers that held when `lesson` was taught, the same ones each time it is learned."""
+        if not count:
+            return []
+        held: dict[str, tuple[str, str]] = {}
+        for earlier in self.record.story.live:
+            if earlier.seq < lesson.seq:
+                held[normalised(earlier.exchange.prompt)] = earlier.exchange.prompt, earlier.exchange.reply
+        for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
+            held.pop(normalised(wording), None)
+        return random.Random(len(held)).sample(list(held.values()), min(count, len(held)))
 
     def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
         """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit
@@ -429,6 +456,7 @@ class Teacher:
             seconds=seconds,
             losses=tuple(round(loss, 4) for loss in result.losses),
             skipped=result.skipped,
+            drift=self.learner.drift() if result.skipped is None else None,
         )
 
     def _remember(self, seq: int, before: Snapshot) -> None:
@@ -517,6 +545,7 @@ class Teacher:
             candidates=waiting.candidates if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
+            variants=variants(prompt, self.dictionary)[: self.recipe.variants] if kind != "none" else (),
             **more,
         )
 

@@ -164,6 +164,7 @@ class Worker:
             self._teacher = self._open_teacher(self._settings)
             self._report(Loading(self._snapshot()))
             self._teacher.load(self._stage)
+            self._teacher.get_ready()
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False

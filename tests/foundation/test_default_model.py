@@ -11,6 +11,7 @@ import pytest
 
 from theta_tui.foundation import default_model, small_talk
 from theta_tui.foundation.default_model import FIRST_STAGE, MIX, OPENINGS, named, thinned
+from theta_tui.mind import curvature
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.model_files import assets_dir
 
@@ -71,7 +72,10 @@ def test_the_one_command_runs_through_both_stages(tmp_path: Path, monkeypatch: p
                 stream.write(json.dumps(talk(f"What about {name} {n}?", f"It is {n}.") | {"source": name}) + "\n")
     monkeypatch.setattr(default_model, "TEACHABLE", 100)
     monkeypatch.setattr(default_model, "SMALL_TALK", 50)
+    monkeypatch.setattr(default_model, "EXCHANGES", 4)
     out = tmp_path / "out"
     monkeypatch.setattr(sys, "argv", ["default_model", str(data), str(out), "--minutes", "0.001"])
     default_model.main()
-    assert LanguageModel.load(str(out / "model"), device="cpu").window == 512
+    lm = LanguageModel.load(str(out / "model"), device="cpu")
+    assert lm.window == 512
+    assert set(curvature.read(out / "model" / curvature.FILE).inputs) == set(curvature.targets(lm))

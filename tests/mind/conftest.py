@@ -10,6 +10,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.mind.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
+from theta_tui.mind.curvature import Curvature, measure, own_exchanges
 from theta_tui.mind.language_model import LanguageModel
 
 torch.set_num_threads(1)  # These models are too small to share, and the machine may be busy.
@@ -70,3 +71,42 @@ def always(load: Callable[[str], LanguageModel]) -> Callable[[str], LanguageMode
         return lm
 
     return build
+
+
+@pytest.fixture(scope="session")
+def wide_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Models whose MLPs are wide enough for natural steps. Tests do not write to them."""
+    root = tmp_path_factory.mktemp("wide")
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    tokenizer = make_tokenizer(marks, eos="<|end|>", template=THETA)
+    llama = make_llama(root / "llama", tokenizer, hidden=64, inner=512, layers=4)
+    torch.manual_seed(0)
+    plain = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
+    config = GPT2Config(
+        vocab_size=len(plain), n_positions=256, n_embd=128, n_layer=4, n_head=2,
+        bos_token_id=plain.eos_token_id, eos_token_id=plain.eos_token_id, initializer_range=0.1,
+    )  # fmt: skip
+    GPT2LMHeadModel(config).save_pretrained(root / "gpt2")
+    plain.save_pretrained(root / "gpt2")
+    return {"llama": llama, "gpt2": root / "gpt2"}
+
+
+@pytest.fixture
+def wide(wide_folders: dict[str, Path]) -> Callable[[str], LanguageModel]:
+    """A fresh model that learns by natural steps."""
+    return lambda kind: LanguageModel.load(str(wide_folders[kind]), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def grounds(wide_folders: dict[str, Path]) -> dict[str, Curvature]:
+    """The curvatures of the wide models."""
+    found = {}
+    for kind, folder in wide_folders.items():
+        lm = LanguageModel.load(str(folder), device="cpu")
+        found[kind] = measure(lm, own_exchanges(lm, 32), told=lambda _: None)
+    return found
+
+
+@pytest.fixture
+def ground(grounds: dict[str, Curvature]) -> Curvature:
+    return grounds["llama"]

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from tests.mind.lessons import everything, poison, same
+from tests.mind.lessons import teach as taught_by
 from tests.mind.tiny_models import KINDS, equal, weights
 from theta_tui.errors import TeachError
 from theta_tui.mind import recall
@@ -21,8 +23,8 @@ Load = Callable[[str], LanguageModel]
 
 CLASSIC = RECIPES["classic"]
 # The tiny models are random: they need larger steps than the recipe's, and the clock must not decide a test.
-DEFAULT = replace(
-    RECIPES["default"],
+ADAMW = replace(
+    RECIPES["adamw"],
     lr=1e-2,
     margin=1.0,
     context_tokens=64,
@@ -39,25 +41,8 @@ PAIRS = [
 ]
 
 
-def teach(learner: Learner, pair: tuple[str, str], recipe: Recipe = DEFAULT, **options: Any) -> Result:
-    kind = options.pop("kind", "correction")
-    turns = options.pop("turns", ())
-    return learner.learn(kind, turns, *pair, recipe, **({"seed": 1} | options))
-
-
-def everything(learner: Learner) -> tuple[list[torch.Tensor], Mapping[str, torch.Tensor], int]:
-    tensors, values = learner.state()
-    return weights(learner.lm), {name: tensor.clone() for name, tensor in tensors.items()}, values["step"]
-
-
-def same(one: Any, other: Any) -> bool:
-    names = one[1].keys() == other[1].keys()
-    return (
-        equal(one[0], other[0])
-        and names
-        and all(torch.equal(one[1][name], other[1][name]) for name in one[1])
-        and one[2] == other[2]
-    )
+def teach(learner: Learner, pair: tuple[str, str], recipe: Recipe = ADAMW, **options: Any) -> Result:
+    return taught_by(learner, pair, recipe, **options)
 
 
 # --- classic ---
@@ -95,6 +80,13 @@ def test_classic_takes_no_notice_of_the_conversation_and_picks_count_alike(load:
     assert same(everything(one), everything(other))
 
 
+def test_classic_takes_no_notice_of_wordings_of_what_was_offered_and_of_the_past(load: Load) -> None:
+    one, other = Learner(load("theta")), Learner(load("theta"))
+    teach(one, PAIRS[0], CLASSIC, variants=["who made you"], others=["yes"], past=PAIRS[1:3], kind="pick")
+    teach(other, PAIRS[0], CLASSIC)
+    assert same(everything(one), everything(other))
+
+
 def test_the_losses_of_classic_are_those_of_the_whole_pair(lm: LanguageModel) -> None:
     ids = torch.tensor([lm.encode_lesson([], *PAIRS[0]).input_ids])
     with torch.no_grad():
@@ -102,7 +94,7 @@ def test_the_losses_of_classic_are_those_of_the_whole_pair(lm: LanguageModel) ->
     assert teach(Learner(lm), PAIRS[0], CLASSIC).loss_before == pytest.approx(before, rel=1e-6)
 
 
-# --- the default ---
+# --- until it is said ---
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -110,13 +102,13 @@ def test_a_correction_is_taught_until_the_model_says_it(load: Load, kind: str) -
     lm = load(kind)
     result = teach(Learner(lm), PAIRS[0])
     assert result.learned
-    assert 1 <= result.steps <= DEFAULT.max_steps
+    assert 1 <= result.steps <= ADAMW.max_steps
     assert len(result.losses) == result.steps + 1
     assert result.losses[0] == result.loss_before > result.loss_after == result.losses[-1]
     assert result.p_before < result.p_after
     said = recall.score(lm, [], *PAIRS[0])
     assert said.says
-    assert said.margin >= DEFAULT.margin
+    assert said.margin >= ADAMW.margin
     assert said.p == pytest.approx(result.p_after, rel=1e-4)
     answer = greedy(lm, lm.encode_prompt([], PAIRS[0][0], room=40).ids, max_tokens=40)
     assert (answer.text, answer.ended) == (PAIRS[0][1], True)
@@ -131,17 +123,17 @@ def test_it_is_then_said_alone_and_in_the_conversation(lm: LanguageModel) -> Non
 
 def test_what_is_known_already_gets_one_step_still(lm: LanguageModel) -> None:
     learner = Learner(lm)
-    teach(learner, PAIRS[0], replace(DEFAULT, margin=3.0))
+    teach(learner, PAIRS[0], replace(ADAMW, margin=3.0))
     assert teach(learner, PAIRS[0]).steps == 1
 
 
 def test_a_pick_gets_its_few_steps_and_no_more(lm: LanguageModel) -> None:
-    result = teach(Learner(lm), PAIRS[0], replace(DEFAULT, pick_steps=2), kind="pick")
+    result = teach(Learner(lm), PAIRS[0], replace(ADAMW, pick_steps=2), kind="pick")
     assert result.steps == 2
 
 
 def test_steps_and_seconds_are_bounded(lm: LanguageModel) -> None:
-    slow = replace(DEFAULT, lr=1e-6)
+    slow = replace(ADAMW, lr=1e-6)
     learner = Learner(lm)
     assert teach(learner, PAIRS[0], replace(slow, max_steps=4)).steps == 4
     late = teach(learner, PAIRS[0], replace(slow, max_seconds=0.0))
@@ -151,7 +143,7 @@ def test_steps_and_seconds_are_bounded(lm: LanguageModel) -> None:
 
 def test_a_lesson_that_is_not_said_yet_gets_twice_the_time(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     learner, ticks = Learner(lm), count(0.0, 0.3)
-    slow = replace(DEFAULT, lr=1e-7, max_seconds=2.0, margin=1e9)
+    slow = replace(ADAMW, lr=1e-7, max_seconds=2.0, margin=1e9)
     with monkeypatch.context() as patch:
         patch.setattr("theta_tui.mind.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
         unsaid = teach(learner, PAIRS[0], slow)
@@ -167,7 +159,7 @@ def test_embeddings_stay_frozen_tied_or_not(load: Load) -> None:
     for kind in ("theta", "chatml", "gpt2"):
         lm = load(kind)
         before = {name: parameter.detach().clone() for name, parameter in lm.model.named_parameters()}
-        teach(Learner(lm), PAIRS[0], replace(DEFAULT, train_embeddings=False, max_steps=3))
+        teach(Learner(lm), PAIRS[0], replace(ADAMW, train_embeddings=False, max_steps=3))
         moved = {name for name, parameter in lm.model.named_parameters() if not torch.equal(before[name], parameter)}
         assert moved
         assert not any("embed" in name or "lm_head" in name or "wte" in name or "wpe" in name for name in moved)
@@ -201,10 +193,53 @@ def test_a_blank_or_endless_reply_is_refused_and_nothing_moves(lm: LanguageModel
     assert same(everything(learner), before)
 
 
+# --- what is learned beside it ---
+
+
+def test_other_wordings_are_learned_in_the_same_steps(load: Load) -> None:
+    told, other = Learner(load("theta")), Learner(load("theta"))
+    wording = "tell me your creator"
+    teach(told, PAIRS[0], variants=[wording], steps=4)
+    teach(other, PAIRS[0], steps=4)
+    reply = PAIRS[0][1]
+    assert told.step == other.step == 4
+    assert recall.score(told.lm, (), wording, reply).logprob > recall.score(other.lm, (), wording, reply).logprob
+
+
+def test_what_was_learned_before_is_rehearsed_in_the_same_steps(load: Load) -> None:
+    kept, other = Learner(load("theta")), Learner(load("theta"))
+    for learner, past in ((kept, PAIRS[1:2]), (other, [])):
+        teach(learner, PAIRS[1])
+        teach(learner, PAIRS[0], past=past, steps=4)
+    assert recall.score(kept.lm, (), *PAIRS[1]).logprob > recall.score(other.lm, (), *PAIRS[1]).logprob
+
+
+def test_no_more_is_learned_beside_it_than_the_recipe_wants_and_nothing_that_does_not_fit(load: Load) -> None:
+    one, other = Learner(load("theta")), Learner(load("theta"))
+    endless = "word " * 5000
+    few = replace(ADAMW, variants=2, rehearse=2)
+    teach(one, PAIRS[0], few, variants=["creator", endless, "whose"], past=[("a", endless), PAIRS[1], PAIRS[2]])
+    only = replace(ADAMW, variants=9, rehearse=9)
+    teach(other, PAIRS[0], only, variants=["creator", endless], past=[PAIRS[1]])
+    assert same(everything(one), everything(other))
+
+
+def test_a_lesson_ends_when_it_is_said_whether_its_other_wordings_are_or_not(lm: LanguageModel) -> None:
+    margins: list[float] = []
+    wording = "the quick brown fox"
+
+    def look(_: Progress) -> None:
+        margins.append(recall.score(lm, (), *PAIRS[0]).margin)
+
+    teach(Learner(lm), PAIRS[0], variants=[wording], past=PAIRS[1:], progress=look)
+    assert max(margins[:-1]) < ADAMW.margin <= margins[-1]
+    assert recall.score(lm, (), *PAIRS[3]).margin < ADAMW.margin
+
+
 # --- replay and undo ---
 
 
-@pytest.mark.parametrize("recipe", [CLASSIC, DEFAULT], ids=["classic", "default"])
+@pytest.mark.parametrize("recipe", [CLASSIC, ADAMW], ids=["classic", "adamw"])
 def test_replay_with_the_same_steps_is_bit_equal(load: Load, recipe: Recipe) -> None:
     first = Learner(load("theta"))
     taken = [teach(first, pair, recipe, turns=TURNS, seed=seed).steps for seed, pair in enumerate(PAIRS)]
@@ -215,14 +250,14 @@ def test_replay_with_the_same_steps_is_bit_equal(load: Load, recipe: Recipe) -> 
     assert same(everything(again), everything(first))
 
 
-@pytest.mark.parametrize("recipe", [CLASSIC, DEFAULT], ids=["classic", "default"])
+@pytest.mark.parametrize("recipe", [CLASSIC, ADAMW], ids=["classic", "adamw"])
 def test_undo_is_bit_equal_to_never_having_taught(load: Load, recipe: Recipe) -> None:
     learner, straight = Learner(load("theta")), Learner(load("theta"))
     for taught in (learner, straight):
         teach(taught, PAIRS[0], recipe)
     before, snapshot = everything(learner), learner.snapshot()
     teach(learner, PAIRS[1], recipe)
-    teach(learner, PAIRS[2], DEFAULT)
+    teach(learner, PAIRS[2], ADAMW)
     learner.restore(snapshot)
     assert same(everything(learner), before)
     for taught in (learner, straight):
@@ -236,7 +271,7 @@ def test_undo_reaches_back_to_the_untaught_model_and_over_changes_of_recipe(lm: 
     for number, pair in enumerate(PAIRS):
         states.append(everything(learner))
         snapshots.append(learner.snapshot())
-        teach(learner, pair, [CLASSIC, DEFAULT][number % 2])
+        teach(learner, pair, [CLASSIC, ADAMW][number % 2])
     for state, snapshot in reversed(list(zip(states, snapshots, strict=True))):
         learner.restore(snapshot)
         assert same(everything(learner), state)
@@ -245,7 +280,7 @@ def test_undo_reaches_back_to_the_untaught_model_and_over_changes_of_recipe(lm: 
 def test_a_snapshot_shares_what_did_not_change(lm: LanguageModel) -> None:
     learner = Learner(lm)
     first = learner.snapshot()
-    teach(learner, PAIRS[0], replace(DEFAULT, train_embeddings=False))
+    teach(learner, PAIRS[0], replace(ADAMW, train_embeddings=False))
     second = learner.snapshot()
     name = "model.embed_tokens.weight"
     assert first.parts[name] is second.parts[name]
@@ -288,25 +323,6 @@ def test_a_state_that_does_not_fit_is_refused(lm: LanguageModel) -> None:
 # --- what goes wrong ---
 
 
-def poison(learner: Learner, at: int, value: float, monkeypatch: pytest.MonkeyPatch, *, gradient: bool) -> None:
-    """Make the `at`-th forward pass give `value` in its loss, or in its gradient only."""
-    calls = 0
-    forward = recall.forward
-
-    def spoiled(lm: LanguageModel, example: Any) -> torch.Tensor:
-        nonlocal calls
-        calls += 1
-        logits = forward(lm, example)
-        if calls != at:
-            return logits
-        if gradient:
-            logits.register_hook(lambda grad: grad * value)
-            return logits
-        return logits * value
-
-    monkeypatch.setattr("theta_tui.mind.learner.forward", spoiled)
-
-
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 @pytest.mark.parametrize(
     ("recipe", "gradient", "at"),
@@ -314,10 +330,10 @@ def poison(learner: Learner, at: int, value: float, monkeypatch: pytest.MonkeyPa
         (CLASSIC, False, 1),
         (CLASSIC, False, 2),
         (CLASSIC, True, 1),
-        (DEFAULT, False, 1),
-        (DEFAULT, False, 2),
-        (DEFAULT, True, 1),
-        (DEFAULT, True, 2),
+        (ADAMW, False, 1),
+        (ADAMW, False, 2),
+        (ADAMW, True, 1),
+        (ADAMW, True, 2),
     ],
 )
 def test_a_lesson_that_is_not_finite_leaves_everything_as_it_was(
@@ -327,7 +343,7 @@ def test_a_lesson_that_is_not_finite_leaves_everything_as_it_was(
     teach(learner, PAIRS[0], recipe)
     before = everything(learner)
     with monkeypatch.context() as patch:
-        poison(learner, at, value, patch, gradient=gradient)
+        poison(at, value, patch, gradient=gradient)
         result = teach(learner, PAIRS[1], recipe)
     assert result.skipped
     assert result.steps == 0

@@ -20,7 +20,7 @@ from theta_tui.mind.learner import Learner
 from theta_tui.mind.recall import score
 from theta_tui.mind.recipes import RECIPES
 
-RECIPE = replace(RECIPES["default"], lr=1e-2, max_steps=3, max_seconds=1000.0)
+RECIPE = replace(RECIPES["adamw"], lr=1e-2, max_steps=3, max_seconds=1000.0)
 
 Adapted = Callable[..., LanguageModel]
 

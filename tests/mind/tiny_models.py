@@ -54,13 +54,22 @@ def make_tokenizer(specials: list[str], *, eos: str, template: str | None, **nam
     return tokenizer
 
 
-def make_llama(folder: Path, tokenizer: PreTrainedTokenizerFast, *, seed: int = 0, tied: bool = True) -> Path:
+def make_llama(
+    folder: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    seed: int = 0,
+    tied: bool = True,
+    hidden: int = 32,
+    inner: int = 64,
+    layers: int = 2,
+) -> Path:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
+        hidden_size=hidden,
+        intermediate_size=inner,
+        num_hidden_layers=layers,
         num_attention_heads=2,
         max_position_embeddings=256,
         tie_word_embeddings=tied,

@@ -86,6 +86,9 @@ class FakeTeacher:
     def unsaved(self) -> int:
         return len(self.record.story.live) - self.saved
 
+    def get_ready(self) -> None:
+        pass
+
     def load(self, on_stage: Callable[[str], None]) -> None:
         on_stage("loading the model")
         if self.broken:

@@ -189,6 +189,7 @@ def outcome_from(values: dict[str, Any]) -> Outcome:
 
 def _record(cls: type, values: dict[str, Any]) -> Record:
     if cls is Exchange:
+        values["variants"] = tuple(map(str, values.get("variants", ())))
         values["candidates"] = tuple(candidate_from(item) for item in values["candidates"])
     elif cls is Learned:
         values["outcome"] = outcome_from(values["outcome"])

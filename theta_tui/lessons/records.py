@@ -111,7 +111,7 @@ class Exchange:
     `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
     correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
-    was read from.
+    was read from. `variants` are the other wordings of the prompt that were learned beside it.
     """
 
     kind: Kind
@@ -125,6 +125,7 @@ class Exchange:
     replaces: int | None = None
     prompt_id: str | None = None
     said: str | None = None
+    variants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ MOST = 12
 FROM_DICTIONARY = 5
 MAX_CHARACTERS = 300
 
+_LIGHT = grammar.listed(
+    "what what's which who who's whom whose where where's when when's why how how's is are was were am do does did "
+    "a an the of to in on at for with by it that this there can could would will should may has have had"
+)
+"""Words that a question can do without and still be understood."""
 _PRONOUNS = grammar.listed("i you we he she it they this that these those there")
 _DO = frozenset({"do", "does", "did"})
 _CONTRACTED = {"what is": "What's", "who is": "Who's", "where is": "Where's", "when is": "When's", "how is": "How's"}
@@ -64,6 +69,7 @@ def _all(said: str, dictionary: Dictionary) -> Iterator[str]:
     if question is not None:
         indirect = f"{question.asks} {question.clause}".strip()
         yield f"Tell me {indirect}."
+        yield from _key_words(said)
         yield from _contractions(said, words)
         yield _bare(said)
         if indirect.split()[:2] != ["whether", "you"]:
@@ -85,6 +91,13 @@ def _all(said: str, dictionary: Dictionary) -> Iterator[str]:
         yield f"{said}."
     if not asked and said[-1:] in ".!":
         yield said[:-1].rstrip(".! ") + ("!" if said[-1] == "." else ".")
+
+
+def _key_words(said: str) -> Iterator[str]:
+    """What somebody in a hurry types: the words that carry the question, in its order."""
+    kept = [word for word in said.rstrip("?!. ").split() if word.lower().strip(",") not in _LIGHT]
+    if len(kept) > 1:
+        yield f"{' '.join(kept)}?"
 
 
 def _several_sentences(words: list[str]) -> bool:

@@ -10,7 +10,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -18,8 +18,10 @@ from torch.nn import functional
 
 from theta_tui.errors import TeachError
 from theta_tui.mind.chat import IGNORE, Example, Turns
+from theta_tui.mind.curvature import Curvature, load_or_measure, padded
 from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.recall import Recall, forward, measure
+from theta_tui.mind.natural import Natural
+from theta_tui.mind.recall import Recall, forward_batch, measure
 from theta_tui.mind.recipes import Recipe
 
 
@@ -73,27 +75,68 @@ class Snapshot:
 
     step: int
     parts: Mapping[str, _Part]
+    precision: Mapping[str, torch.Tensor]
 
     @property
     def nbytes(self) -> int:
         """Bytes held, those shared with other snapshots included."""
         held = [tensor for part in self.parts.values() for tensor in (part.weight, part.first, part.second)]
-        return sum(tensor.nbytes for tensor in held if tensor is not None)
+        return sum(tensor.nbytes for tensor in (*held, *self.precision.values()) if tensor is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One text that a step is taken on: its loss labels and, for the proof, those of the reply alone."""
+    """One text that a step is taken on: its loss labels and, for the proof, those of the reply alone. `counts`: the
+    lesson goes on until this one is said."""
 
     loss: Example
     reply: Example
+    counts: bool = True
+
+
+class _Lesson:
+    """What a lesson goes by: `rows` (the pair alone first) are to be learned, `rehearsed` to be kept; the reply of the
+    first row was preferred to those of `unpicked`."""
+
+    def __init__(self, rows: Sequence[_Row], rehearsed: Sequence[_Row], unpicked: Sequence[_Row]) -> None:
+        self.rows = rows
+        self.rehearsed = rehearsed
+        self.unpicked = unpicked
+        self._before: torch.Tensor | None = None
+
+    def preference(self, losses: Sequence[torch.Tensor]) -> torch.Tensor:
+        """−log of the chosen one's softmax over all that were offered, of how much likelier each has become since the
+        lesson began, in nats a token (the top-1 term of Plackett–Luce). Where it begins, its slope is the chosen
+        one's loss against the mean of all: what was not picked is not punished for being good language, only for
+        being likelier than its peers made it."""
+        now = -torch.stack(list(losses))
+        if self._before is None:
+            self._before = now.detach()
+        return -(now - self._before).log_softmax(0)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One forward pass: the loss to step on, its part in `nats` that there is to be got rid of (a preference has none),
+    what is seen on the pair alone, the least margin over the rows that count, and which tokens [rows, longest] are no
+    padding (`real`), and of those the lesson's own (`own`)."""
+
+    loss: torch.Tensor
+    nats: float
+    bare: _Seen
+    margin: float
+    real: torch.Tensor
+    own: torch.Tensor
 
 
 class Learner:
     """Teaches one LanguageModel. Belongs to the same thread."""
 
-    def __init__(self, lm: LanguageModel) -> None:
+    def __init__(self, lm: LanguageModel, curvature: Callable[[], Curvature] | None = None) -> None:
+        """`curvature` is asked once, before the first lesson with natural steps (None: what the model's folder brings,
+        or else measured then, on the model as it is)."""
         self.lm = lm
+        self.natural = Natural(lm, curvature or (lambda: load_or_measure(lm, None, lambda: lm)))
         self.step = 0
         """Optimizer steps since the beginning."""
         self._parameters = lm.trainable()
@@ -114,20 +157,30 @@ class Learner:
         *,
         seed: int,
         steps: int | None = None,
+        variants: Sequence[str] = (),
+        others: Sequence[str] = (),
+        past: Sequence[tuple[str, str]] = (),
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`.
 
+        `variants` are other wordings of the prompt and `past` are pairs of earlier lessons: as many as the recipe
+        wants of them are learned in the same steps. `others` are the replies that were offered beside a picked one.
         With `steps`, exactly so many are taken whatever the clock says: on the same machine, from the same state,
         that repeats a lesson bit for bit. Raises TeachError (blank, too long, out of memory) and Abandoned.
         """
         rows = self._rows(turns, prompt, reply, recipe)
+        wordings = [(other, reply) for other in variants[: recipe.variants]]
+        rows += [replace(row, counts=False) for row in self._beside(wordings, recipe)]
+        rehearsed = self._beside(past[: recipe.rehearse], recipe)
+        unpicked = self._beside([(prompt, other) for other in others], recipe) if recipe.listwise and others else []
         before = self.snapshot()
         exhausted = False
         try:
             with self._training(recipe, seed):
-                return self._run(kind, rows, recipe, steps, progress, should_stop)
+                lesson = _Lesson(rows, rehearsed, unpicked)
+                return self._run(kind, lesson, recipe, steps, progress, should_stop)
         except _NotFinite as stop:
             self.restore(before)
             known = stop.first
@@ -147,6 +200,10 @@ class Learner:
             "conversation, or use a smaller --model"
         )
 
+    def drift(self) -> float | None:
+        """See `Natural.drift`; None where lessons are not learned by natural steps."""
+        return self.natural.drift()
+
     # --- going back ---
 
     def snapshot(self) -> Snapshot:
@@ -154,7 +211,7 @@ class Learner:
         for name, parameter in self._parameters.items():
             if name not in self._copies:
                 self._copies[name] = self._copy(name, parameter)
-        return Snapshot(self.step, dict(self._copies))
+        return Snapshot(self.step, dict(self._copies), dict(self.natural.precision))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
@@ -162,6 +219,7 @@ class Learner:
             if self._copies.get(name) is not part:
                 self._put(name, part)
                 self._copies[name] = part
+        self.natural.take(snapshot.precision)
         self.step = snapshot.step
 
     def reset(self) -> None:
@@ -169,13 +227,14 @@ class Learner:
         self._optimizer.state.clear()
         self._momentum.clear()
         self._copies.clear()
+        self.natural.take({})
         self.step = 0
 
     # --- for the checkpoint ---
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that is needed to go on as if never stopped, the weights apart: tensors by name, and plain values."""
-        tensors: dict[str, torch.Tensor] = {}
+        tensors = self.natural.state()
         for name, parameter in self._parameters.items():
             state = self._optimizer.state.get(parameter)
             if state:
@@ -189,8 +248,12 @@ class Learner:
         """Take what `state` gave; the weights were put in place before. Raises ValueError where it does not fit."""
         step = values.get("step")
         parts: dict[str, dict[str, torch.Tensor]] = {}
+        precision: dict[str, torch.Tensor] = {}
         for key, tensor in tensors.items():
             field, _, name = key.partition(".")
+            if field == "precision":
+                precision[name] = tensor.contiguous().clone()  # off the file's own, unaligned memory
+                continue
             parameter = self._parameters.get(name)
             if field not in ("step", "exp_avg", "exp_avg_sq") or parameter is None:
                 raise ValueError(f"{key} belongs to no parameter of this model")
@@ -199,7 +262,10 @@ class Learner:
             parts.setdefault(name, {})[field] = tensor
         if not isinstance(step, int) or any(not {"step", "exp_avg_sq"} <= set(part) for part in parts.values()):
             raise ValueError("the training state lacks a part")
+        if precision and not self.natural.fits(precision):
+            raise ValueError("the precision does not fit this model")
         self.reset()
+        self.natural.take(precision)
         self.step = step
         for name, part in parts.items():
             self._set_state(name, float(part["step"]), part.get("exp_avg"), part["exp_avg_sq"])
@@ -214,6 +280,14 @@ class Learner:
         within = self._row(turns, prompt, reply, recipe, len(bare.reply.input_ids) + recipe.context_tokens)
         return [bare] if within.reply.input_ids == bare.reply.input_ids else [bare, within]
 
+    def _beside(self, pairs: Sequence[tuple[str, str]], recipe: Recipe) -> list[_Row]:
+        """What is learned or looked at beside the lesson; what does not fit the window is left out."""
+        rows: list[_Row] = []
+        for prompt, reply in pairs:
+            with contextlib.suppress(TeachError):
+                rows.append(self._row((), prompt, reply, recipe, None))
+        return rows
+
     def _row(self, turns: Turns, prompt: str, reply: str, recipe: Recipe, limit: int | None) -> _Row:
         return _Row(
             self.lm.encode_lesson(turns, prompt, reply, limit=limit, loss=recipe.loss),
@@ -223,7 +297,7 @@ class Learner:
     def _run(
         self,
         kind: Literal["pick", "correction"],
-        rows: Sequence[_Row],
+        lesson: _Lesson,
         recipe: Recipe,
         steps: int | None,
         progress: Callable[[Progress], None] | None,
@@ -231,51 +305,81 @@ class Learner:
     ) -> Result:
         begun = time.monotonic()
         limit = steps if steps is not None else recipe.pick_steps if kind == "pick" else recipe.max_steps
+        share = recipe.pick_share if kind == "pick" else 1.0
+        pace, before = 1.0, math.inf
         first: _Seen | None = None
         losses: list[float] = []
         taken, longest, last = 0, 0.0, begun
         while True:
-            loss, seen, margin = self._look(rows)
-            first = first or seen
-            losses.append(seen.loss)
-            if not math.isfinite(loss.item()) or not math.isfinite(seen.logprob):
-                raise _NotFinite(f"the loss was {seen.loss}; nothing was learned", first)
+            look = self._look(lesson, recipe)
+            first = first or look.bare
+            losses.append(look.bare.loss)
+            if not math.isfinite(look.loss.item()) or not math.isfinite(look.bare.logprob):
+                raise _NotFinite(f"the loss was {look.bare.loss}; nothing was learned", first)
             if progress:
-                progress(Progress(taken, limit, seen.loss, first.p, seen.p))
+                progress(Progress(taken, limit, look.bare.loss, first.p, look.bare.p))
             now = time.monotonic()
             longest, last = max(longest, now - last), now
             if taken >= limit:
                 break
             if steps is None and kind == "correction" and taken > 0:
-                if margin >= recipe.margin and margin > 0:
+                if look.margin >= recipe.margin and look.margin > 0:
                     break
                 # Past its time a lesson that is said already need not be said by the whole margin; one that is not
                 # said gets as long again, because on a busy machine half a lesson is worse than a late one.
                 seconds = now - begun + longest
-                if seconds > recipe.max_seconds and (margin > 0 or seconds > 2 * recipe.max_seconds):
+                if seconds > recipe.max_seconds and (look.margin > 0 or seconds > 2 * recipe.max_seconds):
                     break
             if should_stop():
                 raise Abandoned
-            self._take_step(loss, recipe, first)
+            if self.uses_natural(recipe):
+                # A step is as long as a straight line would want it; where the loss rose, the line was too long.
+                pace, before = (pace / 2 if look.loss.item() > before else pace), look.loss.item()
+                self._take_natural_step(look, recipe, pace * share, first)
+            else:
+                self._take_step(look.loss, recipe, first)
             taken += 1
+        if self.uses_natural(recipe) and recipe.protect:
+            self.natural.protect(look.own, recipe.protect)
+        seen = look.bare
         return Result(first.loss, seen.loss, first.p, seen.p, taken, seen.says, losses=tuple(losses))
 
-    def _look(self, rows: Sequence[_Row]) -> tuple[torch.Tensor, _Seen, float]:
-        """The loss to step on, what is seen on the pair alone, and the least margin over all rows."""
-        total: torch.Tensor | None = None
-        bare: _Seen | None = None
-        margin = math.inf
-        for row in rows:
-            logits = forward(self.lm, row.loss)
+    def uses_natural(self, recipe: Recipe) -> bool:
+        """Whether lessons of `recipe` take natural steps with this model."""
+        return recipe.method == "natural" and bool(self.natural.modules)
+
+    def _look(self, lesson: _Lesson, recipe: Recipe) -> _Look:
+        """One forward pass over everything that the lesson goes by."""
+        rows = [*lesson.rows, *lesson.rehearsed, *lesson.unpicked]
+        # One row is passed as it is, unpadded: that is what asking the model later does too.
+        ids, real = padded([row.loss.input_ids for row in rows])
+        every = forward_batch(self.lm, ids)
+        losses: list[torch.Tensor] = []
+        recalls: list[Recall] = []
+        for row, logits in zip(rows, every, strict=True):
+            size = len(row.loss.input_ids)
             labels = torch.tensor(row.loss.labels[1:], device=logits.device)
-            loss = functional.cross_entropy(logits[:-1].float(), labels, ignore_index=IGNORE)
-            recall = measure(logits, row.reply.labels)
-            margin = min(margin, recall.margin)
-            bare = bare or _Seen.of(recall, float(loss.detach()))
-            total = loss if total is None else total + loss
-        assert total is not None
-        assert bare is not None
-        return total / len(rows) if len(rows) > 1 else total, bare, margin
+            losses.append(functional.cross_entropy(logits[: size - 1].float(), labels, ignore_index=IGNORE))
+            recalls.append(measure(logits[:size], row.reply.labels))
+        own, learned = len(lesson.rows), len(lesson.rows) + len(lesson.rehearsed)
+        loss = losses[0] if learned == 1 else torch.stack(losses[:learned]).mean()
+        nats = float(loss.detach())
+        if lesson.unpicked:
+            loss = loss + recipe.listwise * lesson.preference([losses[0], *losses[learned:]])
+        margin = min(recall.margin for recall, row in zip(recalls[:own], lesson.rows, strict=True) if row.counts)
+        belongs = real.clone()
+        belongs[own:] = False
+        return _Look(loss, nats, _Seen.of(recalls[0], float(losses[0].detach())), margin, real, belongs)
+
+    def _take_natural_step(self, look: _Look, recipe: Recipe, share: float, first: _Seen) -> None:
+        look.loss.backward()
+        loss = look.nats
+        # Close to its aim a loss is at least tried to be got rid of: one token of many may be what is missing.
+        decrease = share * min(loss, max(loss - recipe.aim, 0.05))
+        size = self.natural.step(decrease, look.real)
+        if not math.isfinite(size) or size <= 0:
+            raise _NotFinite(f"the gradient's square was {size}; nothing was learned", first)
+        self.step += 1
 
     def _take_step(self, loss: torch.Tensor, recipe: Recipe, first: _Seen) -> None:
         self._optimizer.zero_grad(set_to_none=True)
@@ -291,7 +395,12 @@ class Learner:
     def _training(self, recipe: Recipe, seed: int) -> Iterator[None]:
         """The model set up for `recipe`, and set back afterwards: no gradients, no frozen parameters, the same
         global random state (a model may draw numbers even in eval mode, so it is seeded meanwhile)."""
-        trained = [name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings]
+        natural = self.uses_natural(recipe)
+        if natural:
+            self.natural.prepare(recipe)
+            trained = self.natural.weights
+        else:
+            trained = [name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings]
         # The fused kernel takes a quarter of the time (10 of 45 ms on the stand-in) and rounds differently. With
         # momentum, which is the seed's way, the plain one is kept: it is what others compare with.
         fused = recipe.beta1 == 0 and self.lm.device in ("cpu", "cuda")
@@ -305,20 +414,24 @@ class Learner:
                 foreach=False,
             )
         for name, parameter in self._parameters.items():
-            parameter.requires_grad_(name in trained)
+            # A natural step needs no gradients of weights, only of what comes out of the modules.
+            parameter.requires_grad_(name in trained and not natural)
         # From here on the copies are those of the past.
         for name in trained:
             self._copies.pop(name, None)
-            if state := self._optimizer.state.get(self._parameters[name]):
+            if not natural and (state := self._optimizer.state.get(self._parameters[name])):
                 state["step"] = state["step"].to(self.lm.device if fused else "cpu")
-        if recipe.beta1 == 0:
+        if natural:
+            pass
+        elif recipe.beta1 == 0:
             self._momentum.difference_update(trained)
         else:
             self._revive_momentum(trained)
         try:
             with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
                 torch.manual_seed(seed)
-                yield
+                with self.natural.watching() if natural else contextlib.nullcontext():
+                    yield
         finally:
             self._optimizer.zero_grad(set_to_none=True)
             for parameter in self._parameters.values():

@@ -46,9 +46,13 @@ def score(lm: LanguageModel, turns: Turns, prompt: str, reply: str) -> Recall:
 
 def forward(lm: LanguageModel, example: Example) -> torch.Tensor:
     """Logits of the tokens that follow each of the example's: [T, V]."""
-    ids = torch.tensor([example.input_ids], device=lm.device)
-    output: Any = lm.model(input_ids=ids, use_cache=False)
-    logits: torch.Tensor = output.logits[0]
+    return forward_batch(lm, torch.tensor([example.input_ids]))[0]
+
+
+def forward_batch(lm: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
+    """Logits [batch, T, V] of rows of token ids [batch, T], padded behind where they are of different lengths."""
+    output: Any = lm.model(input_ids=ids.to(lm.device), use_cache=False)
+    logits: torch.Tensor = output.logits
     return logits
 
 

@@ -1,0 +1,35 @@
+"""What each part of the default recipe buys, and what it costs: teach-bench rows of one recipe less its parts.
+
+    python -m tests.benchmarks.ablation SUITE [what `theta bench` takes: --orders 3 --held-out FILE …]
+
+The rows build up: the seed's step, three larger ones, steps until the reply is said, past lessons beside it, steps
+taken on the foundation's curvature, lessons added to that curvature, and other wordings, which is the default.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+from theta_tui.cli import main
+from theta_tui.mind.recipes import RECIPES, Recipe
+
+_UNTIL_LEARNED = replace(RECIPES["adamw"], variants=0, rehearse=0, margin=4.0)
+_NATURAL = replace(RECIPES["default"], variants=0, protect=0.0)
+
+ROWS: dict[str, Recipe] = {
+    "classic": RECIPES["classic"],
+    "classic x3 at 1e-4": replace(RECIPES["classic"], lr=1e-4, max_steps=3, pick_steps=3, margin=1e9),
+    "until learned": _UNTIL_LEARNED,
+    "+ rehearsal": replace(_UNTIL_LEARNED, rehearse=4),
+    "natural steps": _NATURAL,
+    "+ lessons protected": replace(_NATURAL, protect=RECIPES["default"].protect),
+    "default (+ variants)": RECIPES["default"],
+}
+
+if __name__ == "__main__":
+    RECIPES.update({name: replace(recipe, name=name) for name, recipe in ROWS.items()})
+    if "--recipe" not in sys.argv:
+        sys.argv += [part for name in ROWS for part in ("--recipe", name)]
+    sys.argv.insert(1, "bench")
+    main()
