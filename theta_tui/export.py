@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.errors import HomeError, TeachError, UsageError
 from theta_tui.lessons import export as data_sets
-from theta_tui.lessons.story import Story
 from theta_tui.publish import MARK, fresh_folder
 from theta_tui.record import HomeRecord
+from theta_tui.text import counted
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -43,13 +43,12 @@ def kind_of(word: str) -> Kind:
 
 def export_trl(record: HomeRecord, path: Path, *, force: bool = False) -> Exported:
     """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
-    # Folded anew: a lesson knows the conversation that it stood in, and that may hold what was taken back since.
-    story = Story.of(record.journal.entries)
+    story = record.story
     if not story.live:
         raise TeachError("nothing was taught yet, so there are no lessons to export", name="nothing_to_export")
     with fresh_folder(path.expanduser(), force=force) as folder:
         counts = data_sets.write(story, folder, MARK)
-    what = f"{_count(counts.preference, 'preference pair')} and {_count(counts.completion, 'completion')}"
+    what = f"{counted(counts.preference, 'preference pair')} and {counted(counts.completion, 'completion')}"
     numbers = {"lessons": len(story.live), "preference": counts.preference, "completion": counts.completion}
     return Exported("trl", path.expanduser().absolute(), what, numbers)
 
@@ -67,9 +66,5 @@ def export_hf(teacher: Teacher, path: Path, *, force: bool = False) -> Exported:
         except SafetensorError as error:
             raise HomeError(f"{path} cannot be written ({str(error).splitlines()[0][:200]}); make room") from error
     numbers = {"lessons": lessons, "parameters": model.parameters, "lora_rank": model.lora_rank}
-    what = f"the model with {_count(lessons, 'lesson')}"
+    what = f"the model with {counted(lessons, 'lesson')}"
     return Exported("hf", path.expanduser().absolute(), what, numbers)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

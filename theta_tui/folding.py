@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui import __version__
 from theta_tui.config import Settings
@@ -126,26 +126,15 @@ class Fold:
         `adaptation`: whether it learns by LoRA, and the rank; as the home was begun, where it is not given. Raises
         ModelError (exit 4).
         """
-        from theta_tui.mind.language_model import LanguageModel
         from theta_tui.mind.learner import Learner
 
-        settings = self.settings
         adapt, rank = adaptation or self.record.adaptation()
         self.memory.clear()
         self._model = None
         self._learner = None
         self.saved_at, self.saved_position = None, 0
         on_stage("loading the model")
-        self._model = LanguageModel.load(
-            settings.model,
-            device=settings.device,
-            dtype=settings.dtype,
-            offline=settings.offline,
-            threads=settings.threads,
-            weights=weights,
-            adapt=adapt,
-            rank=rank,
-        )
+        self._model = self._read(weights=weights, adapt=adapt, rank=rank)
         self.record.notices.extend(self._model.notices)
         self._learner = Learner(self._model, lambda: self._curvature(on_stage))
 
@@ -154,22 +143,24 @@ class Fold:
         from platformdirs import user_cache_path
 
         from theta_tui.mind.curvature import load_or_measure
-        from theta_tui.mind.language_model import LanguageModel
         from theta_tui.mind.model_files import fingerprint
 
-        settings, lm = self.settings, self.model
-        cache = user_cache_path("theta", appauthor=False) / "curvature" / f"{fingerprint(lm.name)}.safetensors"
-        return load_or_measure(
-            lm,
-            cache,
-            lambda: LanguageModel.load(
-                lm.name,
-                device=settings.device,
-                dtype=settings.dtype,
-                offline=settings.offline,
-                threads=settings.threads,
-            ),
-            on_stage,
+        name = f"{fingerprint(self.model.name)}.safetensors"
+        cache = user_cache_path("theta", appauthor=False) / "curvature" / name
+        return load_or_measure(self.model, cache, self._read, on_stage)
+
+    def _read(self, **how: Any) -> LanguageModel:
+        """The model that the settings name, with what they say of it; `how` are more arguments of its `load`."""
+        from theta_tui.mind.language_model import LanguageModel
+
+        settings = self.settings
+        return LanguageModel.load(
+            settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            offline=settings.offline,
+            threads=settings.threads,
+            **how,
         )
 
     def from_foundation(self, tell: Callable[[int, int], None]) -> None:

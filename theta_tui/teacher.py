@@ -43,7 +43,7 @@ from theta_tui.lessons.story import Dialogue, Lesson
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.record import HomeRecord
-from theta_tui.text import is_blank, normalised, repair
+from theta_tui.text import is_blank, repair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,13 +168,11 @@ class Teacher:
         """Some of the answers that held when `lesson` was taught, the same ones each time it is learned."""
         if not count:
             return []
-        held: dict[str, tuple[str, str]] = {}
-        for earlier in self.record.story.live:
-            if earlier.seq < lesson.seq:
-                held[normalised(earlier.exchange.prompt)] = earlier.exchange.prompt, earlier.exchange.reply
+        held = ledger.newest(earlier for earlier in self.record.story.live if earlier.seq < lesson.seq)
         for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
-            held.pop(normalised(wording), None)
-        return random.Random(len(held)).sample(list(held.values()), min(count, len(held)))
+            held.pop(ledger.question(wording), None)
+        pairs = [(earlier.exchange.prompt, earlier.exchange.reply) for earlier in held.values()]
+        return random.Random(len(pairs)).sample(pairs, min(count, len(pairs)))
 
     def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
         """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit
@@ -495,10 +493,10 @@ class Teacher:
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
-        lessons = self.record.story.lessons
-        if not 1 <= number <= len(lessons):
+        lesson = self.record.story.numbered(number)
+        if lesson is None:
             raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
-        return self.ask(lessons[number - 1].exchange.prompt, with_context=False, cancelled=cancelled)
+        return self.ask(lesson.exchange.prompt, with_context=False, cancelled=cancelled)
 
     def _recall(self, lesson: Lesson) -> Finding:
         """Ask one lesson, alone; one forward pass. What this model cannot take in it cannot say."""

@@ -94,6 +94,11 @@ def percent(p: float) -> str:
     return "<0.01 %"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 lesson`, `1,200 lessons`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def drift_words(drift: float) -> str:
     """A drift (KL, nats a token) for people: by what share the perplexity of the foundation's own text has risen."""
     return percent(math.expm1(min(drift, 50.0)))

@@ -182,8 +182,8 @@ def test_a_model_that_answers_nan_is_named(lm: LanguageModel) -> None:
     ids=["top-k", "top-p", "min-p"],
 )
 def test_each_filter_alone_can_leave_only_the_likeliest_token(lm: LanguageModel, options: dict[str, float]) -> None:
-    from theta_tui.mind.candidates import _probabilities
+    from theta_tui.mind.candidates import probabilities
 
     logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
-    p = _probabilities(logits, replace(SAMPLING, **({"top_p": 1.0, "min_p": 0.0} | options)))  # type: ignore[arg-type]
+    p = probabilities(logits, replace(SAMPLING, **({"top_p": 1.0, "min_p": 0.0} | options)))  # type: ignore[arg-type]
     assert torch.equal(p > 0, logits == logits.amax(-1, keepdim=True))

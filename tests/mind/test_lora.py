@@ -96,7 +96,7 @@ def test_the_adapter_learns_at_its_own_rate(load: Callable[[str], LanguageModel]
     for lm in (load("theta"), adapted("theta")):
         learner = Learner(lm)
         teach(learner, 1)
-        rates.append(learner._optimizer.param_groups[0]["lr"])
+        rates.append(learner._adam.optimizer.param_groups[0]["lr"])
     assert rates == [RECIPE.lr, RECIPE.lr * RECIPE.lora_lr_factor]
 
 

@@ -15,6 +15,17 @@ from theta_tui.teacher import Teacher
 Open = Callable[[], Teacher]
 
 
+def opened(settings: Settings) -> Teacher:
+    """A home with its model loaded; where that fails the home is let go of."""
+    teacher = Teacher(HomeRecord.open(settings))
+    try:
+        teacher.load()
+    except BaseException:
+        teacher.close()
+        raise
+    return teacher
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
@@ -29,10 +40,4 @@ def settings(tmp_path: Path, model: Path) -> Settings:
 @pytest.fixture
 def start(settings: Settings) -> Open:
     """Opens the home and loads the model, as a fresh process would."""
-
-    def build() -> Teacher:
-        teacher = Teacher(HomeRecord.open(settings))
-        teacher.load()
-        return teacher
-
-    return build
+    return lambda: opened(settings)

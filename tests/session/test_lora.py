@@ -10,12 +10,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer
+from tests.mind.tiny_models import equal
+from tests.session.conftest import opened
 from theta_tui.config import Settings
 from theta_tui.errors import ModelError, UsageError
 from theta_tui.export import export_hf
 from theta_tui.mind import lora
-from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
 
 PAIRS = [("who made you?", "Dakota did."), ("what now?", "tell me more"), ("and you?", "I am fine")]
@@ -23,27 +23,12 @@ PAIRS = [("who made you?", "Dakota did."), ("what now?", "tell me more"), ("and 
 Open = Callable[..., Teacher]
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
-
-
 @pytest.fixture
 def start(tmp_path: Path, model: Path) -> Open:
     """Opens the home and loads the model, as a fresh process would; with other settings where asked."""
     settings = Settings(home=tmp_path / "home", model=str(model), device="cpu", max_tokens=8, lock_wait=0, lora="on")
 
-    def build(**changes: object) -> Teacher:
-        teacher = Teacher(HomeRecord.open(replace(settings, **changes)))  # type: ignore[arg-type]
-        try:
-            teacher.load()
-        except BaseException:
-            teacher.close()
-            raise
-        return teacher
-
-    return build
+    return lambda **changes: opened(replace(settings, **changes))
 
 
 def state(teacher: Teacher) -> list[torch.Tensor]:

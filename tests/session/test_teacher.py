@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from tests.session.conftest import opened
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
@@ -428,16 +429,7 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
     shutil.copytree(model, folder)
     settings = replace(settings, model=str(folder))
 
-    def begin() -> Teacher:
-        teacher = Teacher(HomeRecord.open(settings))
-        try:
-            teacher.load()
-        except BaseException:
-            teacher.close()
-            raise
-        return teacher
-
-    teacher = begin()
+    teacher = opened(settings)
     teacher.teach(*PAIRS[0])
     teacher.close()
     make_llama(
@@ -446,7 +438,7 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
         seed=5,
     )
     with pytest.raises(ModelError, match=r"has changed since .* --home DIR; .*journal\.jsonl"):
-        begin()
+        opened(settings)
     [document] = documents.read(settings.home / "journal.jsonl")
     assert [text for _, text in document.turns] == list(PAIRS[0])
 

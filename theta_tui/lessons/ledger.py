@@ -99,14 +99,19 @@ def question(prompt: str) -> str:
     return normalised(prompt) or prompt
 
 
+def newest(lessons: Iterable[Lesson]) -> dict[str, Lesson]:
+    """The last of `lessons` on each question: the one whose answer holds."""
+    return {question(lesson.exchange.prompt): lesson for lesson in lessons}
+
+
 def live_answers(story: Story) -> list[Lesson]:
     """The lessons that are neither withdrawn nor superseded, in order: what the model is to know. One pass.
 
     Of several live lessons on one question those count that taught the newest one's reply.
     """
     live = story.live
-    newest = {question(lesson.exchange.prompt): lesson for lesson in live}
-    return [lesson for lesson in live if _same_reply(lesson, newest[question(lesson.exchange.prompt)])]
+    holding = newest(live)
+    return [lesson for lesson in live if _same_reply(lesson, holding[question(lesson.exchange.prompt)])]
 
 
 def superseded_by(story: Story, lesson: Lesson) -> list[Lesson]:
@@ -123,11 +128,11 @@ def standings(story: Story, found: Mapping[int, Finding] | None = None, now: flo
     model as the story makes it, and is not in the journal yet."""
     found = found or {}
     live = story.live
-    newest = {question(lesson.exchange.prompt): lesson for lesson in live}
+    holding = newest(live)
     moved = max(live[-1].seq if live else 0, story.refolded)
     rows = []
     for lesson in story.lessons:
-        current = newest.get(question(lesson.exchange.prompt), lesson) if lesson.moves else lesson
+        current = holding.get(question(lesson.exchange.prompt), lesson) if lesson.moves else lesson
         fresh_finding = found.get(lesson.seq)
         rows.append(_standing(lesson, current, fresh_finding, now, moved))
     return rows
@@ -213,10 +218,10 @@ def due(story: Story, rows: Sequence[Standing]) -> list[Lesson]:
         for row in sorted(rows, key=lambda row: (row.asked_at or 0.0, row.seq))
         if row.state in {"kept", "fading", "lost", "unasked"} and not row.fresh
     ]
-    newest = story.last
-    if newest is None:
+    last = story.last
+    if last is None:
         return waiting
-    words = _words(newest)
+    words = _words(last)
     alike = {lesson.seq: _overlap(words, _words(lesson)) for lesson in waiting}
     first = sorted((lesson for lesson in waiting if alike[lesson.seq] > 0), key=lambda one: -alike[one.seq])[:RELATED]
     chosen = {lesson.seq for lesson in first}

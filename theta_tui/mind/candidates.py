@@ -263,14 +263,14 @@ def _draw(rows: list[_Row], logits: torch.Tensor, sampling: Sampling, generator:
     best = logits.argmax(-1).tolist()
     drawn = best
     if sampling.temperature > 0 and any(not row.greedy for row in rows):
-        drawn = torch.multinomial(_probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
+        drawn = torch.multinomial(probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
     tokens = [best[number] if row.greedy else drawn[number] for number, row in enumerate(rows)]
     return [
         row.forced if row.forced is not None and not row.ids else token for row, token in zip(rows, tokens, strict=True)
     ]
 
 
-def _probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
+def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     """Softmax at the temperature, and then without the tokens that top-k, top-p and min-p leave out. [rows, V]"""
     p = (logits / sampling.temperature).softmax(-1)
     if 0 < sampling.top_k < p.shape[-1]:

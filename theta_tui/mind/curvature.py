@@ -19,17 +19,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 
-from theta_tui.errors import ModelError
-from theta_tui.home import fsync_file
+from theta_tui.errors import HomeError, ModelError
+from theta_tui.home import write_atomically
+from theta_tui.mind.candidates import Sampling, probabilities
 
 if TYPE_CHECKING:
     from theta_tui.mind.language_model import LanguageModel
@@ -89,8 +90,13 @@ def targets(lm: LanguageModel) -> dict[str, Any]:
             return {}
         module = next(module for size, module in back if size == widest)
         found[names[id(module)]] = module
-    needed = sum(4 * size[0] ** 2 for module in found.values() if (size := linear_size(module)))
+    needed = sum(4 * inputs**2 for inputs, _ in sizes(found).values())
     return found if needed <= MOST_BYTES else {}
+
+
+def sizes(modules: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    """(in, out) of linear layers, by name."""
+    return {name: size for name, module in modules.items() if (size := linear_size(module))}
 
 
 def linear_size(module: Any) -> tuple[int, int] | None:
@@ -143,8 +149,8 @@ def measure(
     """Over `exchanges` (token ids, templates included). `told` hears how many are done. The labels are drawn from the
     model's own distribution, which is what makes B the Fisher information and not the spread of one corpus."""
     modules = targets(lm)
-    a = {name: torch.zeros(size[0], size[0]) for name, module in modules.items() if (size := linear_size(module))}
-    b = {name: torch.zeros(size[1], size[1]) for name, module in modules.items() if (size := linear_size(module))}
+    a = {name: torch.zeros(size, size) for name, (size, _) in sizes(modules).items()}
+    b = {name: torch.zeros(size, size) for name, (_, size) in sizes(modules).items()}
     rows = sorted(exchanges, key=len)
     generator = torch.Generator().manual_seed(seed)
     inputs: dict[str, torch.Tensor] = {}
@@ -196,6 +202,7 @@ def own_exchanges(lm: LanguageModel, count: int, *, seed: int = 0, batch: int = 
     """`count` single exchanges that the model writes itself, as token ids: what a user might say is sampled, the
     reply is greedy. All rows of a batch go in step, so nothing is padded."""
     generator = torch.Generator().manual_seed(seed)
+    sampling = Sampling(temperature=1.0, top_p=1.0, top_k=0, min_p=0.02, max_tokens=most)
     one, other = (lm.encode_prompt((), text, room=8).ids for text in ("a", "b"))
     opening = one[: next((at for at, (x, y) in enumerate(zip(one, other, strict=False)) if x != y), len(one) - 1)]
     tail = next((at for at in range(1, len(one)) if one[-at] != other[-at]), 1) - 1
@@ -213,9 +220,7 @@ def own_exchanges(lm: LanguageModel, count: int, *, seed: int = 0, batch: int = 
                 output = lm.model(input_ids=current, past_key_values=cache, use_cache=True)
             cache = output.past_key_values
             logits = output.logits[:, -1].float().cpu()
-            p = logits.softmax(-1)
-            p = p.where(p >= 0.02 * p.amax(-1, keepdim=True), 0.0)
-            drawn = torch.multinomial(p, 1, generator=generator)[:, 0].tolist()
+            drawn = torch.multinomial(probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
             best = logits.argmax(-1).tolist()
             for at, row in enumerate(rows):
                 if replied[at] < 0 and not due[at]:
@@ -256,17 +261,10 @@ def load_or_measure(
     on_stage: Callable[[str], None] = lambda _: None,
 ) -> Curvature:
     """What the folder of `lm` brings, what `cache` holds, or else the `foundation` is measured now and kept there."""
-    sizes = {name: linear_size(module) for name, module in targets(lm).items()}
+    wanted = sizes(targets(lm))
     for path in (lm.folder / FILE, *([cache] if cache else [])):
-        if path.is_file() and not path.is_symlink():
-            try:
-                found = read(path)
-            except ModelError:
-                continue
-            if {
-                name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs
-            } == sizes and _definite(found):
-                return found
+        if (kept := _usable(path, wanted)) is not None:
+            return kept
     on_stage("getting to know the model, once")
     untaught = foundation()
     rows = own_exchanges(untaught, EXCHANGES)
@@ -276,15 +274,22 @@ def load_or_measure(
 
     found = measure(untaught, rows, told=told)
     if cache is not None:
-        try:
+        with suppress(OSError, HomeError):
             cache.parent.mkdir(parents=True, exist_ok=True)
-            part = cache.with_name(f".{cache.name}.part")
-            write(found, part)
-            fsync_file(part)
-            part.replace(cache)
-        except OSError:
-            pass
+            write_atomically(cache, save(_packed(found)))
     return found
+
+
+def _usable(path: Path, wanted: Mapping[str, tuple[int, int]]) -> Curvature | None:
+    """What lies at `path`, if it is whole and of modules of these sizes."""
+    if not path.is_file() or path.is_symlink():
+        return None
+    try:
+        found = read(path)
+    except ModelError:
+        return None
+    held = {name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs}
+    return found if held == wanted and _definite(found) else None
 
 
 def _definite(curvature: Curvature) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from theta_tui.mind import lora
 from theta_tui.mind.language_model import LanguageModel, resolve
 from theta_tui.mind.model_files import DEFAULT
+from theta_tui.text import counted
 
 ADAPTER = "adapter"
 
@@ -50,7 +51,6 @@ def _card(lm: LanguageModel, lessons: int, mark: str) -> str:
     if on_hub:
         header.append(f"base_model: {lm.name}")
     base = "Theta's built-in model" if lm.name == DEFAULT else f"`{base_name(lm)}`"
-    taught = "1 lesson" if lessons == 1 else f"{lessons:,} lessons"
     adapter = (
         ""
         if lm.adapter is None
@@ -60,7 +60,7 @@ def _card(lm: LanguageModel, lessons: int, mark: str) -> str:
     return (
         "---\n" + "\n".join(header) + "\n---\n\n"
         "# A taught model\n\n"
-        f"{base}, taught {taught} by talking to it in Theta.\n\n{adapter}"
+        f"{base}, taught {counted(lessons, 'lesson')} by talking to it in Theta.\n\n{adapter}"
         "It knows what its teacher told it, and says so to anyone who asks: look at what it says before you share it. "
         "The base model's licence and limits hold.\n\n"
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"

@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from theta_tui.errors import TeachError
+from theta_tui.mind.adam import Adam, Part
 from theta_tui.mind.chat import IGNORE, Example, Turns
 from theta_tui.mind.curvature import Curvature, load_or_measure, padded
 from theta_tui.mind.language_model import LanguageModel
@@ -60,21 +61,11 @@ class Abandoned(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """One parameter and its optimizer state: copies, never written to. The first moment is None where it is void."""
-
-    weight: torch.Tensor
-    step: float
-    first: torch.Tensor | None
-    second: torch.Tensor | None
-
-
-@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A state to go back to. Snapshots share the copies of what did not change between them."""
 
     step: int
-    parts: Mapping[str, _Part]
+    parts: Mapping[str, Part]
     precision: Mapping[str, torch.Tensor]
 
     @property
@@ -141,11 +132,8 @@ class Learner:
         """Optimizer steps since the beginning."""
         self._parameters = lm.trainable()
         self._embeddings = _embedding_names(lm.model, self._parameters)
-        self._optimizer = torch.optim.AdamW(list(self._parameters.values()))
-        self._momentum: set[str] = set()
-        """Parameters whose first moment means something. With β1 = 0 a step overwrites it before it reads it, so
-        after such a lesson it is void: neither kept in snapshots and checkpoints nor carried into a later recipe."""
-        self._copies: dict[str, _Part] = {}
+        self._adam = Adam(self._parameters)
+        self._copies: dict[str, Part] = {}
 
     def learn(
         self,
@@ -208,24 +196,23 @@ class Learner:
 
     def snapshot(self) -> Snapshot:
         """The state now. Cheap where little changed since the last one: only what did is copied."""
-        for name, parameter in self._parameters.items():
+        for name in self._parameters:
             if name not in self._copies:
-                self._copies[name] = self._copy(name, parameter)
+                self._copies[name] = self._adam.copy(name)
         return Snapshot(self.step, dict(self._copies), dict(self.natural.precision))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
         for name, part in snapshot.parts.items():
             if self._copies.get(name) is not part:
-                self._put(name, part)
+                self._adam.put(name, part)
                 self._copies[name] = part
         self.natural.take(snapshot.precision)
         self.step = snapshot.step
 
     def reset(self) -> None:
         """Forget moments, step count and copies: the weights were changed from outside."""
-        self._optimizer.state.clear()
-        self._momentum.clear()
+        self._adam.forget()
         self._copies.clear()
         self.natural.take({})
         self.step = 0
@@ -234,15 +221,7 @@ class Learner:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that is needed to go on as if never stopped, the weights apart: tensors by name, and plain values."""
-        tensors = self.natural.state()
-        for name, parameter in self._parameters.items():
-            state = self._optimizer.state.get(parameter)
-            if state:
-                tensors[f"step.{name}"] = state["step"]
-                tensors[f"exp_avg_sq.{name}"] = state["exp_avg_sq"]
-                if name in self._momentum:
-                    tensors[f"exp_avg.{name}"] = state["exp_avg"]
-        return tensors, {"step": self.step}
+        return self.natural.state() | self._adam.state(), {"step": self.step}
 
     def load_state(self, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
         """Take what `state` gave; the weights were put in place before. Raises ValueError where it does not fit."""
@@ -268,7 +247,7 @@ class Learner:
         self.natural.take(precision)
         self.step = step
         for name, part in parts.items():
-            self._set_state(name, float(part["step"]), part.get("exp_avg"), part["exp_avg_sq"])
+            self._adam.set_state(name, float(part["step"]), part.get("exp_avg"), part["exp_avg_sq"])
 
     # --- inside ---
 
@@ -314,7 +293,8 @@ class Learner:
             look = self._look(lesson, recipe)
             first = first or look.bare
             losses.append(look.bare.loss)
-            if not math.isfinite(look.loss.item()) or not math.isfinite(look.bare.logprob):
+            loss = float(look.loss.detach())
+            if not math.isfinite(loss) or not math.isfinite(look.bare.logprob):
                 raise _NotFinite(f"the loss was {look.bare.loss}; nothing was learned", first)
             if progress:
                 progress(Progress(taken, limit, look.bare.loss, first.p, look.bare.p))
@@ -334,7 +314,7 @@ class Learner:
                 raise Abandoned
             if self.uses_natural(recipe):
                 # A step is as long as a straight line would want it; where the loss rose, the line was too long.
-                pace, before = (pace / 2 if look.loss.item() > before else pace), look.loss.item()
+                pace, before = (pace / 2 if loss > before else pace), loss
                 self._take_natural_step(look, recipe, pace * share, first)
             else:
                 self._take_step(look.loss, recipe, first)
@@ -373,22 +353,17 @@ class Learner:
 
     def _take_natural_step(self, look: _Look, recipe: Recipe, share: float, first: _Seen) -> None:
         look.loss.backward()
-        loss = look.nats
         # Close to its aim a loss is at least tried to be got rid of: one token of many may be what is missing.
-        decrease = share * min(loss, max(loss - recipe.aim, 0.05))
+        decrease = share * min(look.nats, max(look.nats - recipe.aim, 0.05))
         size = self.natural.step(decrease, look.real)
         if not math.isfinite(size) or size <= 0:
             raise _NotFinite(f"the gradient's square was {size}; nothing was learned", first)
         self.step += 1
 
     def _take_step(self, loss: torch.Tensor, recipe: Recipe, first: _Seen) -> None:
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        trained = [parameter for parameter in self._parameters.values() if parameter.grad is not None]
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, recipe.clip))
+        norm = self._adam.step(loss, recipe.clip)
         if not math.isfinite(norm):
             raise _NotFinite(f"the gradient was {norm}; nothing was learned", first)
-        self._optimizer.step()
         self.step += 1
 
     @contextlib.contextmanager
@@ -401,81 +376,22 @@ class Learner:
             trained = self.natural.weights
         else:
             trained = [name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings]
-        # The fused kernel takes a quarter of the time (10 of 45 ms on the stand-in) and rounds differently. With
-        # momentum, which is the seed's way, the plain one is kept: it is what others compare with.
-        fused = recipe.beta1 == 0 and self.lm.device in ("cpu", "cuda")
-        for group in self._optimizer.param_groups:
-            group.update(
-                lr=recipe.lr if self.lm.adapter is None else recipe.lr * recipe.lora_lr_factor,
-                betas=(recipe.beta1, recipe.beta2),
-                eps=recipe.eps,
-                weight_decay=recipe.weight_decay,
-                fused=fused,
-                foreach=False,
-            )
+            self._adam.prepare(recipe, trained, device=self.lm.device, adapter=self.lm.adapter is not None)
         for name, parameter in self._parameters.items():
             # A natural step needs no gradients of weights, only of what comes out of the modules.
             parameter.requires_grad_(name in trained and not natural)
         # From here on the copies are those of the past.
         for name in trained:
             self._copies.pop(name, None)
-            if not natural and (state := self._optimizer.state.get(self._parameters[name])):
-                state["step"] = state["step"].to(self.lm.device if fused else "cpu")
-        if natural:
-            pass
-        elif recipe.beta1 == 0:
-            self._momentum.difference_update(trained)
-        else:
-            self._revive_momentum(trained)
         try:
             with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
                 torch.manual_seed(seed)
                 with self.natural.watching() if natural else contextlib.nullcontext():
                     yield
         finally:
-            self._optimizer.zero_grad(set_to_none=True)
+            self._adam.clear_gradients()
             for parameter in self._parameters.values():
                 parameter.requires_grad_(True)
-
-    def _revive_momentum(self, names: Sequence[str]) -> None:
-        """Moments that were void begin at zero."""
-        for name in names:
-            state = self._optimizer.state.get(self._parameters[name])
-            if state and name not in self._momentum:
-                state["exp_avg"].zero_()
-        self._momentum.update(names)
-
-    def _copy(self, name: str, parameter: torch.nn.Parameter) -> _Part:
-        weight = parameter.detach().clone()
-        state = self._optimizer.state.get(parameter)
-        if not state:
-            return _Part(weight, 0.0, None, None)
-        first = state["exp_avg"].clone() if name in self._momentum else None
-        return _Part(weight, float(state["step"]), first, state["exp_avg_sq"].clone())
-
-    def _put(self, name: str, part: _Part) -> None:
-        parameter = self._parameters[name]
-        with torch.no_grad():
-            parameter.copy_(part.weight)
-        if part.second is None:
-            self._optimizer.state.pop(parameter, None)
-            self._momentum.discard(name)
-        else:
-            self._set_state(name, part.step, part.first, part.second)
-
-    def _set_state(self, name: str, step: float, first: torch.Tensor | None, second: torch.Tensor) -> None:
-        parameter = self._parameters[name]
-        state = self._optimizer.state[parameter]
-        for key, value in (("exp_avg", first), ("exp_avg_sq", second)):
-            if key not in state:
-                state[key] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
-            if value is not None:
-                state[key].copy_(value)
-        state["step"] = torch.tensor(step, dtype=torch.float32)
-        if first is None:
-            self._momentum.discard(name)
-        else:
-            self._momentum.add(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,14 +148,13 @@ def merge_into(adapter: Any, fresh: Any) -> None:
 
 def _targets(model: Any) -> list[str]:
     """The layers to adapt: the last part of their names where that names no other layer, as is usual; else all."""
-    import torch
-    from transformers.pytorch_utils import Conv1D
+    from theta_tui.mind.curvature import linear_size
 
     head = model.get_output_embeddings()
     linear: set[str] = set()
     others: set[str] = set()
     for name, module in model.named_modules():
-        wanted = isinstance(module, (torch.nn.Linear, Conv1D)) and module is not head
+        wanted = linear_size(module) is not None and module is not head
         (linear if wanted else others).add(name)
     short = {name.rpartition(".")[2] for name in linear}
     clash = any(name.rpartition(".")[2] in short for name in others)

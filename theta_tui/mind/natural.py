@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import safe_open
 
-from theta_tui.mind.curvature import Curvature, linear_size, targets, watching
+from theta_tui.mind.curvature import Curvature, sizes, targets, watching
 from theta_tui.mind.model_files import weight_files
 
 if TYPE_CHECKING:
@@ -148,10 +148,8 @@ class Natural:
 
     def fits(self, precision: Mapping[str, torch.Tensor]) -> bool:
         """Whether `precision` is of this model's modules."""
-        sizes = {name: size[0] for name, module in self.modules.items() if (size := linear_size(module))}
-        return {name: tuple(matrix.shape) for name, matrix in precision.items()} == {
-            name: (size, size) for name, size in sizes.items()
-        }
+        held = {name: tuple(matrix.shape) for name, matrix in precision.items()}
+        return held == {name: (size, size) for name, (size, _) in sizes(self.modules).items()}
 
     def take(self, precision: Mapping[str, torch.Tensor]) -> None:
         """Go on from a `precision` of before."""

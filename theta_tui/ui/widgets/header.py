@@ -8,6 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from theta_tui.protocol import Snapshot
+from theta_tui.text import counted
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join
 
@@ -21,11 +22,6 @@ def count(parameters: int) -> str:
             number = parameters / size
             return f"{number:.1f}{letter}" if number < 100 else f"{number:.0f}{letter}"
     return str(parameters)
-
-
-def lessons(number: int) -> str:
-    """`1 lesson`, `12 lessons`."""
-    return f"{number:,} lesson{'' if number == 1 else 's'}"
 
 
 def saved(snapshot: Snapshot, now: float) -> str:
@@ -47,7 +43,7 @@ class Header(Widget):
         model = shot.model.rsplit("/", 1)[-1]
         if shot.parameters:
             model = f"{model} {count(shot.parameters)}"
-        right = [lessons(shot.lessons)]
+        right = [counted(shot.lessons, "lesson")]
         if shot.tally.live:
             right.append(f"kept {shot.tally.kept}/{shot.tally.live}")
         if shot.phase != "loading" or shot.saved_at is not None:  # until it is loaded it may not be known
