@@ -55,6 +55,7 @@ class Asker:
         Ends at once where there is none.
         """
         yield from self._ask(ledger.due(self.record.story, self.standings()))
+        self._look_for_recovery()
         self.settle()
 
     def quiz(self) -> Iterator[None]:
@@ -87,6 +88,12 @@ class Asker:
         self._told = ()
         self.alarm = None
         self.left = 0
+
+    def consolidated(self) -> None:
+        """The weights moved, but nothing was taught: what the newest lesson cost is still open."""
+        alarm, told = self.alarm, self._told
+        self.moved()
+        self.alarm, self._told = alarm, told
 
     def warn(self, text: str) -> None:
         """Raise the alarm: it stands until the weights move again."""
@@ -142,6 +149,14 @@ class Asker:
         self._told = numbers
         suspects = [lesson for lesson in story.live if since < lesson.seq <= newest.seq]
         self.warn(cost(numbers, [lesson.number for lesson in suspects] or [newest.number]))
+
+    def _look_for_recovery(self) -> None:
+        """Take the alarm back where what it named holds again."""
+        lost = [row.number for row in self.standings() if row.number in self._told and row.state == "lost"]
+        if self._told and not lost:
+            self.record.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
+            self.alarm, self._told = None, ()
+            self.changes += 1
 
 
 def cost(lost: tuple[int, ...], suspects: list[int]) -> str:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui import __version__
 from theta_tui.config import Settings
-from theta_tui.errors import HomeError, ModelError, ThetaError
-from theta_tui.lessons.records import Restore, Withdraw
-from theta_tui.lessons.story import Lesson, Story, withdrawn
+from theta_tui.errors import HomeError, ModelError, TeachError, ThetaError
+from theta_tui.lessons import ledger
+from theta_tui.lessons.records import Consolidated, Restore, Withdraw
+from theta_tui.lessons.story import Consolidation, Lesson, Story, withdrawn
 from theta_tui.memory import Memory
 from theta_tui.mind.recipes import Recipe
 from theta_tui.record import HomeRecord
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from theta_tui.mind.checkpoint import Manifest
+    from theta_tui.mind.consolidating import Taught
     from theta_tui.mind.curvature import Curvature
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Result
@@ -43,6 +45,15 @@ class Learn(Protocol):
 
 def never() -> bool:
     return False
+
+
+def _done(move: Lesson | Consolidation) -> bool:
+    """Whether it has moved the weights already: a lesson may have been begun only."""
+    return isinstance(move, Consolidation) or move.outcome is not None
+
+
+def _machine(move: Lesson | Consolidation) -> str | None:
+    return move.done.machine if isinstance(move, Consolidation) else move.machine
 
 
 def belongs(record: HomeRecord, found: str) -> None:
@@ -111,11 +122,14 @@ class Fold:
         if path is not None:
             manifest = checkpoint.restore(path, self.learner)
             self.saved_at, self.saved_position = manifest.saved_at, manifest.position
-        lessons = [lesson for lesson in self.record.story.live if lesson.seq > self.saved_position]
-        foreign = any(lesson.machine not in (None, self.model.machine()) for lesson in lessons)
-        for at, lesson in enumerate(lessons, 1):
-            on_stage(f"learning again what is not in a checkpoint, {at} of {len(lessons)}")
-            learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
+        moves = [move for move in self.record.story.moves if move.seq > self.saved_position]
+        foreign = any(_machine(move) not in (None, self.model.machine()) for move in moves)
+        for at, move in enumerate(moves, 1):
+            on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
+            if isinstance(move, Consolidation):
+                self.consolidate(self.record.story, move.seq, move.done)
+            else:
+                learned(move, self._learn(move, Recipe.from_dict(move.recipe), should_stop=never))
         if foreign:
             self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
         return path
@@ -203,7 +217,7 @@ class Fold:
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
         returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(lesson.outcome and lesson.seq >= seq for lesson in self.record.story.live):
+        if not any(move.seq >= seq for move in self.record.story.moves if _done(move)):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
@@ -238,15 +252,50 @@ class Fold:
         from theta_tui.mind.learner import Abandoned
 
         self.memory.forget_after(position)
-        lessons = [lesson for lesson in story.live if lesson.seq > position and lesson.outcome is not None]
+        moves = [move for move in story.moves if move.seq > position and _done(move)]
         with self.record.telling(story):
-            for at, lesson in enumerate(lessons, 1):
-                tell(at, len(lessons))
+            for at, move in enumerate(moves, 1):
+                tell(at, len(moves))
                 if cancelled():
                     raise Abandoned
+                if isinstance(move, Consolidation):
+                    self.consolidate(story, move.seq, move.done, cancelled)
+                    continue
                 before = self.learner.snapshot()
-                self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=cancelled)
-                self.memory.remember(lesson.seq, before)
+                self._learn(move, Recipe.from_dict(move.recipe), should_stop=cancelled)
+                self.memory.remember(move.seq, before)
+
+    def consolidate(self, story: Story, seq: int, done: Consolidated, cancelled: Callable[[], bool] = never) -> None:
+        """The steps of record `seq`, over what `story` holds up to there. Raises Abandoned where `cancelled` says."""
+        from theta_tui.mind.learner import Abandoned
+
+        taught, recipe = self.taught(story, seq), Recipe.from_dict(done.recipe)
+        for number in range(done.first, done.first + done.steps):
+            if cancelled():
+                raise Abandoned
+            self.learner.consolidate(taught, recipe, seed=done.after, number=number)
+
+    def taught(self, story: Story, seq: int) -> list[Taught]:
+        """What the model was to know when record `seq` was written, as far as it can take it in. Not the picks: they
+        tell a taste, and are not learned by heart."""
+        from theta_tui.mind.consolidating import Taught
+
+        found = []
+        for lesson in ledger.newest(lesson for lesson in story.live if lesson.seq < seq).values():
+            said = lesson.exchange
+            if said.kind == "pick":
+                continue
+            prompts = [prompt for prompt in (said.prompt, *said.variants) if self._fits(prompt, said.reply)]
+            if prompts:
+                found.append(Taught(tuple(prompts), said.reply))
+        return found
+
+    def _fits(self, prompt: str, reply: str) -> bool:
+        try:
+            self.model.encode_lesson((), prompt, reply)
+        except TeachError:
+            return False
+        return True
 
     # --- checkpoints ---
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.asking import Asker
 from theta_tui.config import Settings, statement_files
+from theta_tui.consolidating import STEPS, Consolidator
 from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
 from theta_tui.folding import never as _never
@@ -72,6 +74,7 @@ class Teacher:
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
         self.asker = Asker(record, self._recall)
+        self.consolidator = Consolidator(self.fold, self.asker.consolidated)
         self._dictionary: Dictionary | None = None
 
     @property
@@ -115,6 +118,14 @@ class Teacher:
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
         return sum(1 for lesson in self.record.story.live if lesson.seq > self.fold.saved_position)
+
+    @property
+    def behind(self) -> float:
+        """What the next start would have to learn again, in lessons: those since the newest checkpoint, and the steps
+        of idle time, which take about as long as one by the STEPS. 0 where the checkpoint has it all."""
+        saved = self.fold.saved_position
+        idle = sum(move.done.steps for move in self.record.story.consolidations if move.seq > saved)
+        return self.unsaved + idle / STEPS
 
     # --- coming back ---
 
@@ -463,12 +474,25 @@ class Teacher:
 
     # --- asking again ---
 
-    def idle(self) -> Iterator[None]:
+    def idle(self) -> Generator[None]:
         """What is worth doing while nobody asks for anything, in slices of some ten milliseconds: a yield after each.
 
-        It may be left between any two, and is begun anew whenever there is time; ends at once where nothing is to do.
+        It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
+        there is time; ends at once where nothing is to do.
         """
         yield from self.asker.slices()
+        yield from self.consolidator.slices(self.recipe, self.asker.standings())
+        yield from self.asker.slices()
+
+    def consolidate(self, seconds: float) -> int:
+        """Consolidate for so long, whether it is due or not. Returns the steps taken; none where the model cannot."""
+        begun, taken = time.monotonic(), 0
+        with contextlib.closing(self.consolidator.steps(self.recipe, sys.maxsize)) as steps:
+            for _ in steps:
+                taken += 1
+                if time.monotonic() - begun >= seconds:
+                    break
+        return taken
 
     def quiz(
         self, progress: Callable[[int], None] | None = None, should_stop: Callable[[], bool] = _never

@@ -7,6 +7,7 @@ batched by time, so a slow screen loses nothing and a fast model floods nobody.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -115,7 +116,7 @@ class Worker:
         self._last: Outcome | None = None
         self._reported = 0.0
         self._ready_at = 0.0
-        self._save_failed_at: tuple[int, int] | None = None
+        self._save_failed_at: int | None = None
         self._idle = IdleRunner(IDLE_AFTER)
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
@@ -201,9 +202,12 @@ class Worker:
         if quiz is None and not (teacher.settings.idle and self._idle.wanted):
             return
         changes, finished = teacher.asker.changes, True
-        work = quiz if quiz is not None else teacher.idle()
         try:
-            finished = self._idle.run(work, self._has_something_to_do, self._slice_done)
+            if quiz is not None:
+                finished = self._idle.run(quiz, self._has_something_to_do, self._slice_done)
+            else:
+                with contextlib.closing(teacher.idle()) as work:
+                    finished = self._idle.run(work, self._has_something_to_do, self._slice_done)
         except Exception as error:
             self._fail(error, "idle")
         self._quiz = quiz if not finished else None
@@ -219,9 +223,12 @@ class Worker:
         assert teacher is not None
         self._pass_notices_on()
         if self._due():
-            left = teacher.asker.left
-            self._activity = f"asking again, {left} left" if left else self._activity
-            self._report(Reviewed(self._snapshot(), left))
+            asking, steps = teacher.asker.left, teacher.consolidator.left
+            if asking:
+                self._activity = f"asking again, {asking} left"
+            elif steps:
+                self._activity = f"consolidating, {steps} left"
+            self._report(Reviewed(self._snapshot(), asking))
 
     def _has_something_to_do(self) -> bool:
         return not self._queue.empty() or self._stopping_since is not None
@@ -231,7 +238,7 @@ class Worker:
         if teacher is None:
             return
         try:
-            if self._phase != "loading" and teacher.unsaved and teacher.record.read_only is None:
+            if self._phase != "loading" and teacher.behind and teacher.record.read_only is None:
                 self._state("saving", "saving")
                 teacher.save()
         except Exception:
@@ -399,17 +406,17 @@ class Worker:
         teacher = self._teacher
         if teacher is None or self._stopping_since is not None or teacher.record.read_only is not None:
             return
-        unsaved = teacher.unsaved
+        behind = teacher.behind
         lessons, minutes = teacher.settings.checkpoint_lessons, teacher.settings.checkpoint_minutes
         waited = time.time() - (teacher.saved_at or self._ready_at)
-        if not unsaved or not ((lessons and unsaved >= lessons) or (minutes and waited >= 60 * minutes)):
+        if not behind or not ((lessons and behind >= lessons) or (minutes and waited >= 60 * minutes)):
             return
-        if self._save_failed_at == (unsaved, teacher.record.journal.last_seq):
+        if self._save_failed_at == teacher.record.journal.last_seq:
             return
         try:
             self._save(asked=False)
         except Exception as error:
-            self._save_failed_at = (unsaved, teacher.record.journal.last_seq)
+            self._save_failed_at = teacher.record.journal.last_seq
             self._fail(error, "Save")
 
     # --- telling ---

@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--trait", nargs="+", choices=TRAITS, default=list(TRAITS))
     parser.add_argument("--recipe", nargs="+", choices=RECIPES, default=["default"])
     parser.add_argument("--listwise", type=float, nargs="+", help="instead of the recipe's")
-    parser.add_argument("--share", type=float, help="pick_share, instead of the recipe's")
+    parser.add_argument("--rate", type=float, help="pick_lr, instead of the recipe's")
     parser.add_argument("--picks", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -116,8 +116,8 @@ def main() -> None:
     rows: list[list[str]] = []
     for name in given.recipe:
         recipe = RECIPES[name]
-        if given.share is not None:
-            recipe = replace(recipe, pick_share=given.share)
+        if given.rate is not None:
+            recipe = replace(recipe, pick_lr=given.rate)
         for weight in given.listwise or [recipe.listwise]:
             named = replace(recipe, listwise=weight, name=f"{name} λ{weight:g}")
             for trait in given.trait:

@@ -20,7 +20,6 @@ from theta_tui.config import Settings
 from theta_tui.errors import ModelError, TeachError
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.recipes import RECIPES, Recipe
-from theta_tui.teacher import Teacher
 
 __all__ = ["home", "theta"]
 
@@ -154,26 +153,15 @@ def test_what_is_asked_for_wrongly_is_said_in_one_line(
     refused(theta("bench", str(suite), *more), 2, *words)
 
 
-def test_idle_time_is_refused_by_a_teacher_who_cannot_use_it(
-    theta: Theta, suite: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(Teacher, "consolidate", raising=False)
-    refused(theta("bench", str(suite), "--idle", "5"), 2, "--idle")
+def test_idle_time_is_refused_where_nothing_is_learned_in_it(theta: Theta, suite: Path, model: Path) -> None:
+    refused(theta("bench", str(suite), "--model", str(model), "--idle", "0.1"), 2, "--idle", "idle time")
 
 
-def test_idle_time_is_given_to_the_teacher_before_the_final_questions(
-    theta: Theta, suite: Path, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    given: list[tuple[float, int]] = []
-
-    def consolidate(teacher: Teacher, *, seconds: float) -> None:
-        given.append((seconds, len(teacher.record.story.live)))
-
-    monkeypatch.setattr(Teacher, "consolidate", consolidate, raising=False)
-    options = ("--model", str(model), "--orders", "1", "--threads", "1", "--idle", "5", "--json")
-    [row] = rows(theta("bench", str(suite), *options))
-    assert given == [(5.0, 3)]
-    assert 0 <= row["Idle"] < 5
+def test_idle_time_is_taken_before_the_final_questions(theta: Theta, suite: Path) -> None:
+    [row] = rows(theta("bench", str(suite), "--orders", "1", "--threads", "1", "--idle", "0.5", "--json"))
+    assert row["Idle"] >= 0.5
+    assert row["Final"] == 1.0
+    assert row["Undo"]
 
 
 def test_what_cannot_be_read_is_named(theta: Theta, suite: Path, model: Path, tmp_path: Path) -> None:

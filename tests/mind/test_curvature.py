@@ -332,3 +332,39 @@ def test_a_cache_that_cannot_be_written_gives_the_same_numbers_as_one_that_can(w
     kept = load_or_measure(lm, tmp_path / "cache.safetensors", lambda: lm)
     # A lesson that is learned again with the other one would not be the same to the bit.
     assert all(torch.equal(found.inputs[name], kept.inputs[name]) for name in targets(lm))
+
+
+# --- what the model says ---
+
+
+def test_what_the_model_says_is_kept_with_it_and_read_back(wide: Load, tmp_path: Path) -> None:
+    lm = wide("llama")
+    rows = rows_of(lm)
+    found = measure(lm, rows, own=2, told=lambda _: None)
+    assert found.exchanges == tuple(map(tuple, rows[:2]))
+    write(found, tmp_path / "c.safetensors")
+    assert read(tmp_path / "c.safetensors").exchanges == found.exchanges
+
+
+@pytest.mark.parametrize("spoiled", ["missing", "lengths", "negative"])
+def test_a_file_whose_exchanges_are_damaged_is_refused(wide: Load, tmp_path: Path, spoiled: str) -> None:
+    lm = wide("llama")
+    write(measure(lm, rows_of(lm), told=lambda _: None), tmp_path / "c.safetensors")
+    tensors = load_file(tmp_path / "c.safetensors")
+    if spoiled == "missing":
+        del tensors[curvature.LENGTHS]
+    elif spoiled == "lengths":
+        tensors[curvature.LENGTHS] = tensors[curvature.LENGTHS] + 1
+    else:
+        tensors[curvature.EXCHANGED] = -tensors[curvature.EXCHANGED]
+    save_file(tensors, tmp_path / "c.safetensors")
+    with pytest.raises(ModelError, match="damaged"):
+        read(tmp_path / "c.safetensors")
+
+
+def test_the_built_in_model_brings_a_thousand_exchanges() -> None:
+    lm = LanguageModel.load("default", device="cpu")
+    found = read(lm.folder / curvature.FILE).exchanges
+    assert len(found) == 1024
+    assert len(set(found)) > 900
+    assert all(row[0] == found[0][0] for row in found), "all of them open as a turn of the user does"

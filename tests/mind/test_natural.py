@@ -19,6 +19,7 @@ from theta_tui.mind import checkpoint, recall
 from theta_tui.mind.candidates import Sampling, propose
 from theta_tui.mind.chat import Example
 from theta_tui.mind.compare import differing
+from theta_tui.mind.consolidating import Taught
 from theta_tui.mind.curvature import Curvature, own_exchanges, padded
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner, Snapshot, _Lesson
@@ -368,13 +369,13 @@ def test_a_precision_that_does_not_fit_is_refused(fresh: Fresh, tmp_path: Path, 
         del spoiled[key]
         if wrong == "name":
             spoiled["precision.nothing"] = torch.eye(512)
-    with pytest.raises(ValueError, match="precision"):
+    with pytest.raises(ValueError, match="lessons rest on"):
         learner.load_state(spoiled, values)
     assert same(everything(learner), before)
     monstrous = fresh()
     monstrous.state = lambda: (spoiled, values)  # type: ignore[method-assign]
     path = checkpoint.save(tmp_path, monstrous.lm, monstrous, position=1, extra={}, keep=1)
-    with pytest.raises(ModelError, match="precision"):
+    with pytest.raises(ModelError, match="lessons rest on"):
         checkpoint.restore(path, learner)
     assert same(everything(learner), before)
 
@@ -404,7 +405,7 @@ def test_a_pick_takes_its_steps_and_raises_the_reply_without_collapsing_the_othe
     assert result.p_after > result.p_before
     assert after[0] > before[0] + 0.1
     # Nats a token: what was not picked is still language.
-    assert all(now > then - 0.5 for now, then in zip(after[1], before[1], strict=True))
+    assert all(now > then - 1.5 for now, then in zip(after[1], before[1], strict=True))
 
 
 def test_what_was_not_picked_rises_less_the_more_it_tells(default: Learner) -> None:
@@ -482,3 +483,100 @@ def test_the_drift_is_about_the_divergence_that_is_measured(default: Learner) ->
     drift = default.drift()
     assert drift is not None
     assert kl / 3 < drift < 3 * kl
+
+
+def test_a_pick_leaves_what_lessons_rest_on_as_it_was(default: Learner) -> None:
+    pair = ("Where is the blue ladder?", "It is behind the barn.")
+    teach(default, pair, RECIPE)
+    before = recall.score(default.lm, (), *pair).logprob
+    moved = {}
+    for protect in (True, False):
+        begun = default.snapshot()
+        if not protect:
+            default.natural.take({})  # as if nothing had been taught
+        for seed in range(8):
+            teach(default, ("hello", "Hi there!"), RECIPE, kind="pick", others=["Good day."], seed=seed)
+        moved[protect] = abs(recall.score(default.lm, (), *pair).logprob - before)
+        assert len(default.natural.leaning) == len(default.natural.modules)
+        default.restore(begun)
+    assert moved[True] < 0.5 * moved[False]
+
+
+# --- idle time ---
+
+
+def untaught(learner: Learner) -> dict[str, torch.Tensor]:
+    return {name: module.weight.detach().clone() for name, module in learner.natural.modules.items()}
+
+
+def test_idle_steps_bring_back_what_the_foundation_said(default: Learner) -> None:
+    taught = [Taught((prompt,), reply) for prompt, reply in PAIRS[:2]]
+    for prompt, reply in PAIRS[:2]:
+        teach(default, (prompt, reply), RECIPE)
+    anchors = default.natural.anchors[::64]
+    assert len(anchors) > 8
+
+    def distance() -> float:
+        total = 0.0
+        for row in anchors:
+            ids = torch.tensor([row])
+            with torch.no_grad(), default.natural.reference():
+                wanted = recall.forward_batch(default.lm, ids).log_softmax(-1)
+            with torch.no_grad():
+                now = recall.forward_batch(default.lm, ids).log_softmax(-1)
+            total += float(functional.kl_div(now, wanted, reduction="sum", log_target=True)) / len(row)
+        return total / len(anchors)
+
+    before, step = distance(), default.step
+    for number in range(24):
+        default.consolidate(taught, RECIPE, seed=3, number=number)
+    assert default.step == step + 24
+    assert distance() < 0.95 * before
+    assert all(recall.score(default.lm, (), *pair).says for pair in PAIRS[:2])
+
+
+def test_the_reference_is_the_foundation_with_what_picks_added(fresh: Fresh) -> None:
+    learner = fresh()
+    foundation = untaught(learner)
+    teach(learner, PAIRS[0], RECIPE)
+    own = untaught(learner)
+    with learner.natural.reference():
+        assert all(torch.equal(weight, foundation[name]) for name, weight in untaught(learner).items())
+    assert all(torch.equal(weight, own[name]) for name, weight in untaught(learner).items())
+    teach(learner, ("hello", "hello my friend"), RECIPE, kind="pick", others=["no"])
+    with learner.natural.reference():
+        for name, weight in untaught(learner).items():
+            leaning = learner.natural.leaning[name]
+            assert leaning.abs().max() > 0
+            assert torch.allclose(weight, foundation[name] + leaning, atol=1e-6)
+
+
+def test_an_idle_step_repeats_to_the_bit_and_each_has_a_number_of_its_own(fresh: Fresh) -> None:
+    learner = fresh()
+    for pair in PAIRS:
+        teach(learner, pair, RECIPE)
+    taught, begun = [Taught((prompt, f"{prompt} now"), reply) for prompt, reply in PAIRS], learner.snapshot()
+    learner.consolidate(taught, RECIPE, seed=3, number=0)
+    first = everything(learner)
+    learner.restore(begun)
+    learner.consolidate(taught, RECIPE, seed=3, number=0)
+    assert same(everything(learner), first)
+    for seed, number in ((3, 1), (4, 0)):
+        learner.restore(begun)
+        learner.consolidate(taught, RECIPE, seed=seed, number=number)
+        assert not same(everything(learner), first)
+
+
+def test_an_idle_step_that_fails_leaves_everything_as_it_was(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = fresh()
+    teach(learner, PAIRS[0], RECIPE)
+    before = everything(learner)
+
+    def fail(*_: object) -> float:
+        learner.natural.modules["model.layers.1.mlp.down_proj"].weight.data.zero_()
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(learner.natural, "step", fail)
+    with pytest.raises(RuntimeError):
+        learner.consolidate([Taught(("who",), "no")], RECIPE, seed=1, number=0)
+    assert same(everything(learner), before)

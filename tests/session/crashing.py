@@ -6,6 +6,7 @@ started imports everything once and forks one after the other, so that a crash c
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -48,22 +49,30 @@ class Doom:
     def arm(self) -> None:
         for owner, name in ((os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "ftruncate")):
             setattr(owner, name, self._deadly(name, getattr(owner, name)))
-        Learner._take_step = self._deadly("step", Learner._take_step)  # type: ignore[method-assign]
+        for name in ("_take_step", "_take_natural_step", "_take_nudge", "consolidate"):
+            setattr(Learner, name, self._deadly(name, getattr(Learner, name)))
 
     def _deadly(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: Any, **more: Any) -> Any:
             self.left -= 1
             if self.left:
-                return real(*arguments)
+                return real(*arguments, **more)
             when = self.rng.choice(("before", "amid", "after"))
             if name == "write" and when == "amid":
                 real(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
             elif when == "after":
-                real(*arguments)
+                real(*arguments, **more)
             self.tell(f"{KILLED}{name}\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
         return call
+
+
+def idle(teacher: Teacher, steps: int) -> None:
+    """Idle time in which so many steps are taken, and then somebody comes."""
+    with contextlib.closing(teacher.consolidator.steps(teacher.recipe, steps)) as slices:
+        for _ in slices:
+            pass
 
 
 def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[str], None]) -> None:
@@ -80,7 +89,7 @@ def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[s
         teacher.settings = replace(teacher.settings, recipe=rng.choice(("default", "default", "classic")))
         prompt, reply = (" ".join(rng.choices(WORDS, k=rng.randint(1, 4))) for _ in range(2))
         try:
-            match rng.choice("ttttpppcuuurrwwsn"):
+            match rng.choice("ttttpppcuuurrwwsniii"):
                 case "t":
                     teacher.teach(prompt, reply)
                 case "p":
@@ -99,6 +108,8 @@ def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[s
                     teacher.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
                 case "s":
                     teacher.save()
+                case "i":
+                    idle(teacher, rng.randint(1, 4))
                 case "n":
                     record.begin_conversation()
         except PromptError:

@@ -17,7 +17,7 @@ from tests.session.test_teacher import same, state
 from theta_tui import rebuilding
 from theta_tui.lessons import context
 from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Begin, Brought, Exchange, Fresh, Learned
+from theta_tui.lessons.records import Begin, Brought, Consolidated, Exchange, Fresh, Learned
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
 
@@ -26,12 +26,15 @@ def never_taught(record: HomeRecord, path: Path) -> None:
     """Write the journal of a home in which the lessons that do not count now had never been taught."""
     journal, places = Journal.open(path), {0: 0}
     live = {lesson.seq for lesson in record.story.live}
+    idle = {move.seq for move in record.story.consolidations}
     for entry in record.journal.entries:
         match entry.record:
             case Exchange() as said if entry.seq in live:
                 places[entry.seq] = journal.append(replace(said, replaces=places.get(said.replaces or 0))).seq
             case Learned(of=of) as learned if of in live:
                 journal.append(replace(learned, of=places[of]))
+            case Consolidated() as done if entry.seq in idle:
+                journal.append(done)
             case Begin() | Fresh() | Brought() as kept:
                 journal.append(kept)
     journal.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -58,6 +59,7 @@ class FakeTeacher:
         self.hold.set()
         self.broken: Exception | None = None
         self.asker = Asker(record, self.score)
+        self.consolidator = SimpleNamespace(left=0)
         self.p = 0.9
         self.asking = threading.Event()
         """Set once a lesson is being asked."""
@@ -71,7 +73,7 @@ class FakeTeacher:
             raise RuntimeError("no memory")
         return Finding(lesson.seq, self.p, self.p > 0.5)
 
-    def idle(self) -> Iterator[None]:
+    def idle(self) -> Generator[None]:
         yield from self.asker.slices()
 
     def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
@@ -85,6 +87,10 @@ class FakeTeacher:
     @property
     def unsaved(self) -> int:
         return len(self.record.story.live) - self.saved
+
+    @property
+    def behind(self) -> float:
+        return self.unsaved
 
     def get_ready(self) -> None:
         pass

@@ -84,8 +84,6 @@ def bench(
             raise UsageError(f"--recipe {name} is not one of {', '.join(RECIPES)}")
     if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise UsageError(f"--out {out}: the folder is not there or cannot be written to")
-    if idle:
-        _require_idle()
     options = Options(
         settings=replace(call.settings, threads=threads),
         suite=read_suite(suite, limit),
@@ -162,13 +160,6 @@ def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversa
     from theta_tui.bench.held_out import read_conversations
 
     return read_conversations(held_out, call.note)
-
-
-def _require_idle() -> None:
-    from theta_tui.teacher import Teacher
-
-    if not callable(getattr(Teacher, "consolidate", None)):
-        raise UsageError("--idle: nothing is learned in idle time here; leave --idle out")
 
 
 def _write(path: Path, rows: Sequence[Row]) -> None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from theta_tui.bench.held_out import Conversation, perplexity
 from theta_tui.bench.metrics import Answer, Lesson
@@ -47,10 +46,8 @@ class TeacherPupil:
         self.teacher.save()
 
     def consolidate(self, seconds: float) -> None:
-        consolidate: Any = getattr(self.teacher, "consolidate", None)
-        if consolidate is None:
-            raise UsageError("--idle: nothing is learned in idle time here; leave --idle out")
-        consolidate(seconds=seconds)
+        if not self.teacher.consolidate(seconds):
+            raise UsageError("--idle: this model learns nothing in idle time by this recipe; leave --idle out")
 
     def ask(self, prompts: Sequence[str]) -> list[Answer]:
         """The greedy answers, with nothing but the prompt in front."""

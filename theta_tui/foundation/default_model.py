@@ -137,7 +137,7 @@ def bring_curvature(folder: Path, shards: Path, say: Callable[[str], None]) -> N
 
     lm = LanguageModel.load(str(folder), device="cpu")
     rows = [*curvature.own_exchanges(lm, EXCHANGES), *_conversations(lm, shards)]
-    measured = curvature.measure(lm, rows, told=lambda done: say(f"curvature: {done} of {len(rows)}"))
+    measured = curvature.measure(lm, rows, own=EXCHANGES, told=lambda done: say(f"curvature: {done} of {len(rows)}"))
     curvature.write(measured, folder / curvature.FILE)
 
 

@@ -37,7 +37,7 @@ NOTICEABLE = 0.05
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One lesson as it stands. `p_before`, `p_then` and `p_now` are P(reply) before it was taught, right after it and
-    when it was last asked, at Unix time `asked_at`. `fresh`: nothing was taught since. `by` is the number of the lesson
+    when it was last asked, at Unix time `asked_at`. `fresh`: nothing moved since. `by` is the number of the lesson
     that supersedes it, `offered` the first of the replies that were offered when it was taught: what the model said
     then, unless the person had asked for others."""
 
@@ -129,7 +129,7 @@ def standings(story: Story, found: Mapping[int, Finding] | None = None, now: flo
     found = found or {}
     live = story.live
     holding = newest(live)
-    moved = max(live[-1].seq if live else 0, story.refolded)
+    moved = story.moved
     rows = []
     for lesson in story.lessons:
         current = holding.get(question(lesson.exchange.prompt), lesson) if lesson.moves else lesson

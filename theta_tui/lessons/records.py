@@ -173,6 +173,22 @@ class Rebuilt:
 
 
 @dataclass(frozen=True, slots=True)
+class Consolidated:
+    """In idle time the model took steps `first` to `first + steps - 1`, of those seeded by `after`, the newest lesson,
+    over all that it was to know then.
+
+    It stands for what lessons had made of the model: where one of those before it is taken back later, or brought back,
+    this counts no more.
+    """
+
+    after: int
+    first: int
+    steps: int
+    recipe: dict[str, Any]
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fresh:
     """A fresh conversation begins. What was taught stays."""
 
@@ -207,4 +223,4 @@ class Asked:
     results: tuple[Finding, ...]
 
 
-Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Fresh | Brought | Failure | Asked
+Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Consolidated | Fresh | Brought | Failure | Asked

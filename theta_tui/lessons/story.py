@@ -16,6 +16,7 @@ from theta_tui.lessons.records import (
     Asked,
     Begin,
     Brought,
+    Consolidated,
     Exchange,
     Failure,
     Fresh,
@@ -42,6 +43,14 @@ class Measured:
     at: float
     p: float
     says: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidation:
+    """Steps that were taken in idle time, by record `seq`."""
+
+    seq: int
+    done: Consolidated
 
 
 @dataclass(slots=True)
@@ -80,6 +89,8 @@ class Story:
         """The seq of the last rebuild; 0 where there was none."""
         self.turns: list[Turn] = []
         self.lessons: list[Lesson] = []
+        self.consolidations: list[Consolidation] = []
+        """Those that count: no lesson before them was taken back, or brought back, since."""
         self.refolded = 0
         """The newest withdrawal, or return, of a lesson before the last one: the lessons since are learned again, and
         what they left then is not what they leave now."""
@@ -94,8 +105,9 @@ class Story:
         gone, then = withdrawn(entries), set[int]()
         for entry in entries:
             _take_back(entry, then)
-            if isinstance(entry.record, Asked) and any(seq in story._by_seq for seq in then ^ gone):
-                continue  # the model that was asked had learned other lessons than this story's has up to there
+            of_its_time = isinstance(entry.record, (Asked, Consolidated))
+            if of_its_time and any(seq in story._by_seq for seq in then ^ gone):
+                continue  # the model of that time had learned other lessons than this story's has up to there
             story._step(entry, withdrawn=entry.seq in gone)
         return story
 
@@ -121,6 +133,8 @@ class Story:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.live and self.live[-1].seq > of:
                 self.refolded = entry.seq
+            case Consolidated() as done:
+                self.consolidations.append(Consolidation(entry.seq, done))
             case Fresh():
                 self._begin_conversation([])
             case Brought(turns=turns):
@@ -146,6 +160,17 @@ class Story:
         return [lesson for lesson in self.lessons if lesson.moves]
 
     @property
+    def moves(self) -> list[Lesson | Consolidation]:
+        """All that the weights are made of, in order."""
+        return sorted([*self.live, *self.consolidations], key=lambda move: move.seq)
+
+    @property
+    def moved(self) -> int:
+        """The newest record since which the weights are as they are."""
+        moves = self.moves
+        return max(moves[-1].seq if moves else 0, self.refolded)
+
+    @property
     def last(self) -> Lesson | None:
         """The newest lesson that can be taken back."""
         return next((lesson for lesson in reversed(self.lessons) if lesson.moves and lesson.outcome), None)
@@ -153,7 +178,8 @@ class Story:
     @property
     def step(self) -> int:
         """Optimizer steps in the weights that this story stands for."""
-        return sum(lesson.outcome.steps for lesson in self.live if lesson.outcome)
+        idle = sum(move.done.steps for move in self.consolidations)
+        return idle + sum(lesson.outcome.steps for lesson in self.live if lesson.outcome)
 
     @property
     def withdrawn(self) -> list[int]:
@@ -232,6 +258,7 @@ class Story:
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
         self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version, rebuilt.lora)
         self.rebuilt, self.refolded = seq, 0
+        self.consolidations.clear()
         for lesson in self.lessons:
             lesson.asked.clear()
         for of, outcome in rebuilt.outcomes:

@@ -8,16 +8,16 @@ from theta_tui.mind.learner import Snapshot
 
 
 def differing(one: Snapshot, other: Snapshot) -> list[str]:
-    """What is not equal to the bit: names of parameters (their weights or their moments), `precision` of a module,
-    and `step`."""
+    """What is not equal to the bit: names of parameters (their weights or their moments), `precision.` and
+    `leaning.` of a module, and `step`."""
     names = [
         name
         for name in sorted(one.parts.keys() | other.parts.keys())
         if name not in one.parts or name not in other.parts or not _same_part(one.parts[name], other.parts[name])
     ]
-    kept, theirs = one.precision, other.precision
+    kept, theirs = one.natural, other.natural
     names += [
-        f"precision {name}"
+        name
         for name in sorted(kept.keys() | theirs.keys())
         if name not in kept or name not in theirs or not torch.equal(kept[name], theirs[name])
     ]

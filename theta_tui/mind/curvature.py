@@ -44,6 +44,9 @@ UNTOUCHED = 0.3
 LEAST_INPUTS = 512
 """Directions that a module needs: a lesson takes a hundred of them, and in fewer there is no room beside the rest."""
 
+LENGTHS, EXCHANGED = "exchanges.lengths", "exchanges.tokens"
+"""Keys of the file beside those of the matrices."""
+
 MOST_BYTES = 1 << 30
 """Memory that the input covariances may take; larger models learn by AdamW (and LoRA) instead."""
 
@@ -56,11 +59,13 @@ class Curvature:
     """By module name: `inputs` A [in, in] and `outputs` B [out, out], float32, each scaled to a mean diagonal of 1.
 
     `means` are the two mean diagonals that were divided by: the scale of an input, and with the other that of a drift.
+    `exchanges` (token ids) is what the foundation says when nobody asks: what lessons should leave as it was.
     """
 
     inputs: Mapping[str, torch.Tensor]
     outputs: Mapping[str, torch.Tensor]
     means: Mapping[str, tuple[float, float]]
+    exchanges: tuple[tuple[int, ...], ...] = ()
 
     def cost(self, name: str, change: torch.Tensor) -> float:
         """About the nats a token, KL(foundation ‖ changed), of changing a module's weight [out, in] by `change`."""
@@ -144,14 +149,17 @@ def measure(
     *,
     seed: int = 0,
     batch: int = 16,
+    own: int | None = None,
     told: Callable[[int], None],
 ) -> Curvature:
-    """Over `exchanges` (token ids, templates included). `told` hears how many are done. The labels are drawn from the
-    model's own distribution, which is what makes B the Fisher information and not the spread of one corpus."""
+    """Over `exchanges` (token ids, templates included), of which the first `own` (None: all) are the model's own and
+    kept. `told` hears how many are done. The labels are drawn from the model's own distribution, which is what makes B
+    the Fisher information and not the spread of one corpus."""
+    said = tuple(tuple(row) for row in exchanges)
     modules = targets(lm)
     a = {name: torch.zeros(size, size) for name, (size, _) in sizes(modules).items()}
     b = {name: torch.zeros(size, size) for name, (_, size) in sizes(modules).items()}
-    rows = sorted(exchanges, key=len)
+    rows = sorted(said, key=len)
     generator = torch.Generator().manual_seed(seed)
     inputs: dict[str, torch.Tensor] = {}
     gradients: dict[str, torch.Tensor] = {}
@@ -177,7 +185,7 @@ def measure(
     means = {name: (_mean(a[name]) / count, _mean(b[name]) / count) for name in modules}
     inputs, gradients = ({name: _scaled(value) for name, value in part.items()} for part in (a, b))
     # Rounded as on disk: a lesson must not differ with whether there was room to keep what was measured.
-    return _unpacked(_packed(Curvature(inputs, gradients, means)), "what was measured")
+    return _unpacked(_packed(Curvature(inputs, gradients, means, said[:own])), "what was measured")
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -263,7 +271,7 @@ def load_or_measure(
     """What the folder of `lm` brings, what `cache` holds, or else the `foundation` is measured now and kept there."""
     wanted = sizes(targets(lm))
     for path in (lm.folder / FILE, *([cache] if cache else [])):
-        if (kept := _usable(path, wanted)) is not None:
+        if (kept := _usable(path, lm, wanted)) is not None:
             return kept
     on_stage("getting to know the model, once")
     untaught = foundation()
@@ -280,7 +288,7 @@ def load_or_measure(
     return found
 
 
-def _usable(path: Path, wanted: Mapping[str, tuple[int, int]]) -> Curvature | None:
+def _usable(path: Path, lm: LanguageModel, wanted: Mapping[str, tuple[int, int]]) -> Curvature | None:
     """What lies at `path`, if it is whole and of modules of these sizes."""
     if not path.is_file() or path.is_symlink():
         return None
@@ -289,7 +297,9 @@ def _usable(path: Path, wanted: Mapping[str, tuple[int, int]]) -> Curvature | No
     except ModelError:
         return None
     held = {name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs}
-    return found if held == wanted and _definite(found) else None
+    tokens = lm.model.get_input_embeddings().num_embeddings
+    in_reach = all(token < tokens for row in found.exchanges for token in row)
+    return found if held == wanted and in_reach and _definite(found) else None
 
 
 def _definite(curvature: Curvature) -> bool:
@@ -322,13 +332,18 @@ def _packed(curvature: Curvature) -> dict[str, torch.Tensor]:
         for name, matrix in part.items():
             rows, columns = torch.triu_indices(*matrix.shape)
             tensors[f"{kind}.{name}"] = matrix[rows, columns].to(torch.float16).contiguous()
+    tensors[LENGTHS] = torch.tensor([len(row) for row in curvature.exchanges], dtype=torch.int32)
+    tensors[EXCHANGED] = torch.tensor([token for row in curvature.exchanges for token in row], dtype=torch.int32)
     return tensors | {f"means.{name}": torch.tensor(means) for name, means in curvature.means.items()}
 
 
 def _unpacked(tensors: Mapping[str, torch.Tensor], source: str) -> Curvature:
     parts: dict[str, dict[str, torch.Tensor]] = {"inputs": {}, "outputs": {}}
     means: dict[str, tuple[float, float]] = {}
+    exchanges = _exchanges(tensors, source)
     for key, tensor in tensors.items():
+        if key in (LENGTHS, EXCHANGED):
+            continue
         kind, _, name = key.partition(".")
         packed = tensor.float().flatten()
         if not torch.isfinite(packed).all():
@@ -346,4 +361,13 @@ def _unpacked(tensors: Mapping[str, torch.Tensor], source: str) -> Curvature:
         parts[kind][name] = matrix
     if not set(parts["inputs"]) == set(parts["outputs"]) == set(means):
         raise ModelError(f"{source} is damaged (a part is missing)")
-    return Curvature(parts["inputs"], parts["outputs"], means)
+    return Curvature(parts["inputs"], parts["outputs"], means, exchanges)
+
+
+def _exchanges(tensors: Mapping[str, torch.Tensor], source: str) -> tuple[tuple[int, ...], ...]:
+    if not tensors.keys() >= {LENGTHS, EXCHANGED}:
+        raise ModelError(f"{source} is damaged (what the model says is missing)")
+    lengths, tokens = tensors[LENGTHS].flatten(), tensors[EXCHANGED].flatten()
+    if (lengths < 1).any() or (tokens < 0).any() or int(lengths.sum()) != len(tokens):
+        raise ModelError(f"{source} is damaged (what the model says)")
+    return tuple(tuple(row.tolist()) for row in tokens.split(lengths.tolist()))

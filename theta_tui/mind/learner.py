@@ -17,11 +17,13 @@ import torch
 from torch.nn import functional
 
 from theta_tui.errors import TeachError
+from theta_tui.mind import consolidating
 from theta_tui.mind.adam import Adam, Part
 from theta_tui.mind.chat import IGNORE, Example, Turns
+from theta_tui.mind.consolidating import Taught
 from theta_tui.mind.curvature import Curvature, load_or_measure, padded
 from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.natural import Natural
+from theta_tui.mind.natural import FIELDS, Natural
 from theta_tui.mind.recall import Recall, forward_batch, measure
 from theta_tui.mind.recipes import Recipe
 
@@ -66,13 +68,13 @@ class Snapshot:
 
     step: int
     parts: Mapping[str, Part]
-    precision: Mapping[str, torch.Tensor]
+    natural: Mapping[str, torch.Tensor]
 
     @property
     def nbytes(self) -> int:
         """Bytes held, those shared with other snapshots included."""
         held = [tensor for part in self.parts.values() for tensor in (part.weight, part.first, part.second)]
-        return sum(tensor.nbytes for tensor in (*held, *self.precision.values()) if tensor is not None)
+        return sum(tensor.nbytes for tensor in (*held, *self.natural.values()) if tensor is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,8 @@ class Learner:
         With `steps`, exactly so many are taken whatever the clock says: on the same machine, from the same state,
         that repeats a lesson bit for bit. Raises TeachError (blank, too long, out of memory) and Abandoned.
         """
+        if kind == "pick" and recipe.pick_lr:
+            recipe = replace(recipe, lr=recipe.pick_lr)
         rows = self._rows(turns, prompt, reply, recipe)
         wordings = [(other, reply) for other in variants[: recipe.variants]]
         rows += [replace(row, counts=False) for row in self._beside(wordings, recipe)]
@@ -188,6 +192,27 @@ class Learner:
             "conversation, or use a smaller --model"
         )
 
+    def consolidates(self, recipe: Recipe) -> bool:
+        """Whether there is something to do in idle time with this model, by this recipe."""
+        return self.uses_natural(recipe) and bool(recipe.idle_lessons or recipe.anchors)
+
+    def consolidate(self, lessons: Sequence[Taught], recipe: Recipe, *, seed: int, number: int) -> None:
+        """Step `number`, from 0, of those that idle time is for: see mind/consolidating.py. `lessons` are all that the
+        model is to know and that it can take in. Repeats bit for bit from the same state on the same machine. What goes
+        wrong leaves everything as it was; where a number is not finite nothing is moved, and it counts as a step.
+        """
+        before = self.snapshot()
+        try:
+            with self._training(recipe, seed):
+                found = consolidating.loss(self.lm, self.natural, lessons, recipe, seed, number)
+                if found is not None and math.isfinite(found.nats):
+                    found.value.backward()
+                    self.natural.step(recipe.idle_share * found.nats, found.real)
+        except BaseException:
+            self.restore(before)
+            raise
+        self.step += 1
+
     def drift(self) -> float | None:
         """See `Natural.drift`; None where lessons are not learned by natural steps."""
         return self.natural.drift()
@@ -199,7 +224,7 @@ class Learner:
         for name in self._parameters:
             if name not in self._copies:
                 self._copies[name] = self._adam.copy(name)
-        return Snapshot(self.step, dict(self._copies), dict(self.natural.precision))
+        return Snapshot(self.step, dict(self._copies), self.natural.state())
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
@@ -207,7 +232,7 @@ class Learner:
             if self._copies.get(name) is not part:
                 self._adam.put(name, part)
                 self._copies[name] = part
-        self.natural.take(snapshot.precision)
+        self.natural.take(snapshot.natural)
         self.step = snapshot.step
 
     def reset(self) -> None:
@@ -227,11 +252,11 @@ class Learner:
         """Take what `state` gave; the weights were put in place before. Raises ValueError where it does not fit."""
         step = values.get("step")
         parts: dict[str, dict[str, torch.Tensor]] = {}
-        precision: dict[str, torch.Tensor] = {}
+        natural: dict[str, torch.Tensor] = {}
         for key, tensor in tensors.items():
             field, _, name = key.partition(".")
-            if field == "precision":
-                precision[name] = tensor.contiguous().clone()  # off the file's own, unaligned memory
+            if field in FIELDS:
+                natural[key] = tensor.contiguous().clone()  # off the file's own, unaligned memory
                 continue
             parameter = self._parameters.get(name)
             if field not in ("step", "exp_avg", "exp_avg_sq") or parameter is None:
@@ -241,10 +266,10 @@ class Learner:
             parts.setdefault(name, {})[field] = tensor
         if not isinstance(step, int) or any(not {"step", "exp_avg_sq"} <= set(part) for part in parts.values()):
             raise ValueError("the training state lacks a part")
-        if precision and not self.natural.fits(precision):
-            raise ValueError("the precision does not fit this model")
+        if not self.natural.fits(natural):
+            raise ValueError("what lessons rest on does not fit this model")
         self.reset()
-        self.natural.take(precision)
+        self.natural.take(natural)
         self.step = step
         for name, part in parts.items():
             self._adam.set_state(name, float(part["step"]), part.get("exp_avg"), part["exp_avg_sq"])
@@ -285,6 +310,7 @@ class Learner:
         begun = time.monotonic()
         limit = steps if steps is not None else recipe.pick_steps if kind == "pick" else recipe.max_steps
         share = recipe.pick_share if kind == "pick" else 1.0
+        nudged = kind == "pick" and recipe.pick_lr > 0 and self.uses_natural(recipe)
         pace, before = 1.0, math.inf
         first: _Seen | None = None
         losses: list[float] = []
@@ -312,14 +338,16 @@ class Learner:
                     break
             if should_stop():
                 raise Abandoned
-            if self.uses_natural(recipe):
+            if nudged:
+                self._take_nudge(look, recipe, first)
+            elif self.uses_natural(recipe):
                 # A step is as long as a straight line would want it; where the loss rose, the line was too long.
                 pace, before = (pace / 2 if loss > before else pace), loss
                 self._take_natural_step(look, recipe, pace * share, first)
             else:
                 self._take_step(look.loss, recipe, first)
             taken += 1
-        if self.uses_natural(recipe) and recipe.protect:
+        if self.uses_natural(recipe) and recipe.protect and not nudged:
             self.natural.protect(look.own, recipe.protect)
         seen = look.bare
         return Result(first.loss, seen.loss, first.p, seen.p, taken, seen.says, losses=tuple(losses))
@@ -358,6 +386,12 @@ class Learner:
         size = self.natural.step(decrease, look.real)
         if not math.isfinite(size) or size <= 0:
             raise _NotFinite(f"the gradient's square was {size}; nothing was learned", first)
+        self.step += 1
+
+    def _take_nudge(self, look: _Look, recipe: Recipe, first: _Seen) -> None:
+        look.loss.backward()
+        if not self.natural.nudge(recipe.pick_lr, look.real):
+            raise _NotFinite("the gradient was not finite; nothing was learned", first)
         self.step += 1
 
     def _take_step(self, loss: torch.Tensor, recipe: Recipe, first: _Seen) -> None:

@@ -6,14 +6,19 @@ moves what an earlier one rests on. That is recursive least squares, which is ho
 (Zeng et al. 2019) keeps earlier tasks; here its prior is the foundation's own curvature, as in MEMIT (Meng et al.
 2023). No past lesson has to be rehearsed for it.
 
-The gradient of a weight is never formed. With g the gradients of what came out and x what went in, token by token,
-G = gᵀx, and the step B⁻¹ G A⁻¹ = (g B⁻¹)ᵀ (x A⁻¹) is of the rank of the tokens.
+A pick is another thing: not a fact to be said to one prompt, but a taste that should be felt at others. Its step goes
+against the sign of the gradient, as far in every weight (Bernstein et al. 2018), so it is felt where a natural step
+would not be; only what earlier lessons rest on is left out of it.
+
+In a natural step the gradient of a weight is never formed. With g the gradients of what came out and x what went in,
+token by token, G = gᵀx, and the step B⁻¹ G A⁻¹ = (g B⁻¹)ᵀ (x A⁻¹) is of the rank of the tokens.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -29,9 +34,13 @@ if TYPE_CHECKING:
     from theta_tui.mind.recipes import Recipe
 
 
+FIELDS = ("precision", "leaning")
+"""What there is of a state, beside the weights."""
+
+
 class Natural:
-    """Moves the modules that `curvature` speaks of. The tensors in `precision` are replaced, never written to, so a
-    mapping of them is a snapshot."""
+    """Moves the modules that `curvature` speaks of. The tensors in `precision` and `leaning` are replaced, never
+    written to, so a mapping of them is a snapshot."""
 
     def __init__(self, lm: LanguageModel, source: Callable[[], Curvature]) -> None:
         """`source` is asked once, before the first lesson: measuring a new model's curvature takes a while."""
@@ -40,9 +49,14 @@ class Natural:
         """Empty where the model is not built for it."""
         self._source = source
         self.precision: dict[str, torch.Tensor] = {}
+        self.leaning: dict[str, torch.Tensor] = {}
+        """What picks have added to each weight, in float32: it is meant to be felt everywhere, so it is no drift that
+        idle time takes back."""
         self._outputs: dict[str, torch.Tensor] = {}
         self._damping: float | None = None
         self._foundation: dict[str, torch.Tensor] | None = None
+        self._reference: dict[str, torch.Tensor] | None = None
+        self._anchors: tuple[tuple[int, ...], ...] | None = None
         self._curvature: Curvature | None = None
         self._inputs_seen: dict[str, torch.Tensor] = {}
         self._gradients: dict[str, torch.Tensor] = {}
@@ -116,19 +130,73 @@ class Natural:
         self._inputs_seen.clear()
         self._gradients.clear()
 
+    def nudge(self, rate: float, real: torch.Tensor) -> bool:
+        """Move every weight by about `rate` against the sign of its gradient, but not what comes of the inputs that are
+        protected. False where something is not finite; nothing was moved then. Comes after a backward pass."""
+        assert self._curvature is not None, "prepare() comes first"
+        assert self._damping is not None
+        steps: dict[str, torch.Tensor] = {}
+        for name in self.modules:
+            g, x = self._gradients[name][real].float(), self._inputs_seen[name][real].float()
+            sign = (g.T @ x).sign()
+            # (A + damping) P is the identity but for what was protected since P was its inverse.
+            ground = self._curvature.inputs[name].to(self.lm.device)
+            steps[name] = (sign @ ground + self._damping * sign) @ self.precision[name]
+        if not all(bool(torch.isfinite(step).all()) for step in steps.values()):
+            return False
+        with torch.no_grad():
+            for name, module in self.modules.items():
+                weight: Any = module.weight
+                step = steps[name] if weight.shape == steps[name].shape else steps[name].T
+                weight.sub_(step.to(weight.dtype), alpha=rate)
+                before = self.leaning.get(name)
+                self.leaning[name] = (-rate * step if before is None else before - rate * step).contiguous()
+        self._reference = None
+        return True
+
+    @contextmanager
+    def reference(self) -> Iterator[None]:
+        """While it lasts the model is its foundation with what picks taught, and no lesson."""
+        if self._reference is None:
+            self._reference = {
+                name: (weight + self.leaning[name].cpu() if name in self.leaning else weight)
+                .to(self.modules[name].weight.dtype)
+                .to(self.lm.device)
+                for name, weight in self._untaught().items()
+            }
+        own = {name: self.modules[name].weight.data for name in self._reference}
+        try:
+            for name, weight in self._reference.items():
+                self.modules[name].weight.data = weight
+            yield
+        finally:
+            for name, weight in own.items():
+                self.modules[name].weight.data = weight
+
+    @property
+    def anchors(self) -> tuple[tuple[int, ...], ...]:
+        """Exchanges (token ids) that lessons should leave as they were, shortest first."""
+        assert self._curvature is not None, "prepare() comes first"
+        if self._anchors is None:
+            self._anchors = tuple(sorted(self._curvature.exchanges, key=len))
+        return self._anchors if len(self._untaught()) == len(self.modules) else ()
+
     def drift(self) -> float | None:
         """About how far the model is from its foundation: KL(foundation ‖ now) in nats a token, to second order and
         layer by layer, on what the curvature was measured on. None before the first natural step."""
         if self._curvature is None or not self.precision:
             return None
-        if self._foundation is None:
-            self._foundation = self._stored()
         total = 0.0
-        for name, weight in self._foundation.items():
+        for name, weight in self._untaught().items():
             change = self.modules[name].weight.detach().cpu().float() - weight
             size = self._curvature.outputs[name].shape[0]
             total += self._curvature.cost(name, change if change.shape[0] == size else change.T)
         return total
+
+    def _untaught(self) -> dict[str, torch.Tensor]:
+        if self._foundation is None:
+            self._foundation = self._stored()
+        return self._foundation
 
     def _stored(self) -> dict[str, torch.Tensor]:
         """The foundation's own weights of the modules, from its folder; what is not found there is left out."""
@@ -144,16 +212,39 @@ class Natural:
         return found
 
     def state(self) -> dict[str, torch.Tensor]:
-        return {f"precision.{name}": matrix for name, matrix in self.precision.items()}
+        """All that steps go by, by `precision.` and `leaning.` with the name of a module."""
+        return {
+            f"{field}.{name}": tensor
+            for field, part in (("precision", self.precision), ("leaning", self.leaning))
+            for name, tensor in part.items()
+        }
 
-    def fits(self, precision: Mapping[str, torch.Tensor]) -> bool:
-        """Whether `precision` is of this model's modules."""
-        held = {name: tuple(matrix.shape) for name, matrix in precision.items()}
-        return held == {name: (size, size) for name, (size, _) in sizes(self.modules).items()}
+    def fits(self, state: Mapping[str, torch.Tensor]) -> bool:
+        """Whether `state` is of this model's modules: all of them, or none, in each of its fields."""
+        wide = sizes(self.modules)
+        shapes = {
+            "precision": {name: (size, size) for name, (size, _) in wide.items()},
+            "leaning": {name: tuple(module.weight.shape) for name, module in self.modules.items()},
+        }
+        held = {
+            field: {name: tuple(tensor.shape) for name, tensor in part.items()}
+            for field, part in _fields(state).items()
+        }
+        return all(part in ({}, shapes[field]) for field, part in held.items())
 
-    def take(self, precision: Mapping[str, torch.Tensor]) -> None:
-        """Go on from a `precision` of before."""
-        self.precision = {name: matrix.to(self.lm.device) for name, matrix in precision.items()}
+    def take(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from a `state` of before."""
+        fields = _fields({key: tensor.to(self.lm.device) for key, tensor in state.items()})
+        self.precision, self.leaning = fields["precision"], fields["leaning"]
+        self._reference = None
+
+
+def _fields(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+    found: dict[str, dict[str, torch.Tensor]] = {field: {} for field in FIELDS}
+    for key, tensor in state.items():
+        field, _, name = key.partition(".")
+        found[field][name] = tensor
+    return found
 
 
 def _inverse(matrix: torch.Tensor, damping: float) -> torch.Tensor:

@@ -21,9 +21,16 @@ class Recipe:
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
     reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
     seconds (twice that while it is not the argmax at all). Up to `variants` other wordings of the prompt are learned
-    beside it and `rehearse` past lessons with it. A pick gets `pick_steps`, each of which takes away `pick_share` of
-    the loss (natural); `listwise` weighs what the unpicked replies tell. `context_tokens` is how much of the
-    conversation is put in front of a second copy of the pair (0: the pair alone is trained).
+    beside it and `rehearse` past lessons with it. `context_tokens` is how much of the conversation is put in front of a
+    second copy of the pair (0: the pair alone is trained).
+
+    A pick gets `pick_steps`. It tells a taste more than a fact, so it should be felt elsewhere: with `pick_lr` every
+    weight that is moved moves by so much against the sign of its gradient (natural), or that is the `lr` of the step
+    (adamw). Without it a pick is a lesson of which each step takes away `pick_share` of the loss. `listwise` weighs
+    what the unpicked replies tell.
+
+    A step in idle time (natural) is over `idle_lessons` past lessons, one wording each, and `anchors` exchanges of the
+    foundation's own, whose distance from the foundation weighs `anchor_weight`; it takes `idle_share` of what there is.
     """
 
     name: str
@@ -49,6 +56,11 @@ class Recipe:
     rehearse: int = 0
     pick_share: float = 1.0
     listwise: float = 0.0
+    pick_lr: float = 0.0
+    idle_lessons: int = 0
+    anchors: int = 0
+    anchor_weight: float = 0.0
+    idle_share: float = 0.5
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -79,7 +91,17 @@ RECIPES = {
         lora_lr_factor=1.0,
     ),
     # What the default was before natural steps, and what models learn by that natural steps do not fit (LoRA).
-    "adamw": Recipe(name="adamw", lr=3e-4, beta1=0.0, beta2=0.999, margin=4.0, variants=2, rehearse=2),
+    "adamw": Recipe(
+        name="adamw",
+        lr=3e-4,
+        beta1=0.0,
+        beta2=0.999,
+        margin=4.0,
+        variants=2,
+        rehearse=2,
+        listwise=1.0,
+        pick_lr=1e-4,
+    ),
     "default": Recipe(
         name="default",
         method="natural",
@@ -87,7 +109,10 @@ RECIPES = {
         max_steps=12,
         protect=0.01,
         variants=4,
-        pick_share=0.3,
-        listwise=0.1,
+        listwise=1.0,
+        pick_lr=6e-4,
+        idle_lessons=2,
+        anchors=3,
+        anchor_weight=10.0,
     ),
 }
