@@ -124,6 +124,7 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "drift_budget": record.settings.drift_budget,
         "turns": len(story.turns),
         "step": story.step,
+        "steps_in_idle_time": sum(move.done.steps for move in story.consolidations),
         "said_afterwards": sum(1 for outcome in outcomes if outcome.learned),
         "loss_before": _median([outcome.loss_before for outcome in outcomes]),
         "loss_after": _median([outcome.loss_after for outcome in outcomes]),

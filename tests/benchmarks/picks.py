@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--recipe", nargs="+", choices=RECIPES, default=["default"])
     parser.add_argument("--listwise", type=float, nargs="+", help="instead of the recipe's")
     parser.add_argument("--rate", type=float, help="pick_lr, instead of the recipe's")
+    parser.add_argument("--decay", type=float, help="pick_decay, instead of the recipe's")
     parser.add_argument("--picks", type=int, default=100)
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
@@ -118,6 +119,8 @@ def main() -> None:
         recipe = RECIPES[name]
         if given.rate is not None:
             recipe = replace(recipe, pick_lr=given.rate)
+        if given.decay is not None:
+            recipe = replace(recipe, pick_decay=given.decay)
         for weight in given.listwise or [recipe.listwise]:
             named = replace(recipe, listwise=weight, name=f"{name} λ{weight:g}")
             for trait in given.trait:

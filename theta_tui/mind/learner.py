@@ -390,7 +390,7 @@ class Learner:
 
     def _take_nudge(self, look: _Look, recipe: Recipe, first: _Seen) -> None:
         look.loss.backward()
-        if not self.natural.nudge(recipe.pick_lr, look.real):
+        if not self.natural.nudge(recipe.pick_lr, recipe.pick_decay, look.real):
             raise _NotFinite("the gradient was not finite; nothing was learned", first)
         self.step += 1
 

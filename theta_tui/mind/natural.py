@@ -130,9 +130,10 @@ class Natural:
         self._inputs_seen.clear()
         self._gradients.clear()
 
-    def nudge(self, rate: float, real: torch.Tensor) -> bool:
+    def nudge(self, rate: float, decay: float, real: torch.Tensor) -> bool:
         """Move every weight by about `rate` against the sign of its gradient, but not what comes of the inputs that are
-        protected. False where something is not finite; nothing was moved then. Comes after a backward pass."""
+        protected; the share `decay` of what earlier picks added goes. False where something is not finite; nothing was
+        moved then. Comes after a backward pass."""
         assert self._curvature is not None, "prepare() comes first"
         assert self._damping is not None
         steps: dict[str, torch.Tensor] = {}
@@ -147,10 +148,12 @@ class Natural:
         with torch.no_grad():
             for name, module in self.modules.items():
                 weight: Any = module.weight
-                step = steps[name] if weight.shape == steps[name].shape else steps[name].T
-                weight.sub_(step.to(weight.dtype), alpha=rate)
+                step = -rate * (steps[name] if weight.shape == steps[name].shape else steps[name].T)
                 before = self.leaning.get(name)
-                self.leaning[name] = (-rate * step if before is None else before - rate * step).contiguous()
+                if before is not None:
+                    step -= decay * before
+                weight.add_(step.to(weight.dtype))
+                self.leaning[name] = (step if before is None else before + step).contiguous()
         self._reference = None
         return True
 

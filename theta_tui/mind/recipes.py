@@ -26,7 +26,7 @@ class Recipe:
 
     A pick gets `pick_steps`. It tells a taste more than a fact, so it should be felt elsewhere: with `pick_lr` every
     weight that is moved moves by so much against the sign of its gradient (natural), or that is the `lr` of the step
-    (adamw). Without it a pick is a lesson of which each step takes away `pick_share` of the loss. `listwise` weighs
+    (adamw); what picks added before shrinks by the share `pick_decay` then (natural). Without it a pick is a lesson of which each step takes away `pick_share` of the loss. `listwise` weighs
     what the unpicked replies tell.
 
     A step in idle time (natural) is over `idle_lessons` past lessons, one wording each, and `anchors` exchanges of the
@@ -57,6 +57,7 @@ class Recipe:
     pick_share: float = 1.0
     listwise: float = 0.0
     pick_lr: float = 0.0
+    pick_decay: float = 0.0
     idle_lessons: int = 0
     anchors: int = 0
     anchor_weight: float = 0.0
@@ -111,6 +112,7 @@ RECIPES = {
         variants=4,
         listwise=1.0,
         pick_lr=6e-4,
+        pick_decay=0.03,
         idle_lessons=2,
         anchors=3,
         anchor_weight=10.0,
