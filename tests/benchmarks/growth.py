@@ -1,0 +1,238 @@
+"""What a long history costs: opening the journal, an append, the book-keeping of a turn, a report to the screen, memory.
+
+    python -m tests.benchmarks.growth [--most 10000] [--open 100000] [--conversation 100] [--json OUT]
+
+Homes of 10, 100, 1,000 … exchanges are written by the real codec. Of a turn everything is done but what the model
+does, through the real Teacher and the real Worker's snapshot. The peers, in the same run and in turns with ours: for
+opening `json.loads` of the same lines, for an append a bare write and fsync of the same bytes, for a turn and a report
+the smallest home. Times are medians; those that no disk is waited for in are of the process, so that a busy machine
+does not count as ours.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
+from typing import Any
+
+from theta_tui.bench.tables import table
+from theta_tui.config import Settings
+from theta_tui.lessons.codec import encode
+from theta_tui.lessons.pending import new_prompt_id
+from theta_tui.lessons.records import (
+    Begin,
+    Candidate,
+    Exchange,
+    Failure,
+    Finding,
+    Fresh,
+    Learned,
+    Outcome,
+    Pending,
+    Record,
+)
+from theta_tui.mind.recipes import RECIPES
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+from theta_tui.worker import Worker
+
+OPENINGS = 3
+TURNS = 30
+WORDS = ("river", "lantern", "seven", "bridge", "Nora", "green", "under", "letter", "harbour", "winter", "quiet", "tin")
+MEBI = 1 << 20
+
+
+def phrase(number: int, words: int) -> str:
+    return " ".join(WORDS[(number // 7**at + at) % len(WORDS)] for at in range(words))
+
+
+def candidates(number: int) -> tuple[Candidate, ...]:
+    return tuple(Candidate(at, f"{phrase(number + at, 12)}.", -9.25 - at - 1 / 3) for at in range(1, 6))
+
+
+def outcome(number: int, kind: str, prompt: str, reply: str) -> Outcome:
+    losses = (2.7183, 1.2021, 0.5772, 0.2614)
+    return Outcome(
+        number, kind, prompt, reply, 2.718281828, 0.261497212, 1.6e-05, 0.8414709848, 3, 3 * number, True, 0.512,  # type: ignore[arg-type]
+        losses, drift=0.0123 + number / 1e7,
+    )  # fmt: skip
+
+
+def history(exchanges: int, conversation: int) -> Iterator[Record]:
+    """A home's records: picks and corrections by turns, one in fifty on an earlier question again."""
+    recipe = RECIPES["default"].as_dict()
+    yield Begin("default", "0" * 16, "0.1.0")
+    seq = 1
+    for number in range(1, exchanges + 1):
+        if number % conversation == 0:
+            yield Fresh()
+            seq += 1
+        about = number // 2 if number % 50 == 0 else number
+        prompt, offered = f"{phrase(about, 8)} {about}?", candidates(number)
+        kind, reply = ("pick", offered[2].text) if number % 2 else ("correction", f"{phrase(number, 10)} {number}.")
+        yield Exchange(kind, prompt, reply, offered, recipe, pick=3 if number % 2 else None, prompt_id=f"{number:08x}")  # type: ignore[arg-type]
+        seq += 1
+        yield Learned(seq, outcome(number, kind, prompt, reply), "m" * 16)
+        seq += 1
+
+
+def write_home(home: Path, exchanges: int, conversation: int) -> Settings:
+    home.mkdir(mode=0o700)
+    with open(home / "journal.jsonl", "wb") as file:
+        for seq, record in enumerate(history(exchanges, conversation), 1):
+            file.write(encode(seq, 1_700_000_000 + seq / 8, record))
+    return Settings(home=home, lock_wait=1)
+
+
+class BookKeeper(Teacher):
+    """A Teacher whose model is none: all else is as it is."""
+
+    def _learn(self, lesson: Any, recipe: Any, **hooks: Any) -> Any:
+        return SimpleNamespace(
+            loss_before=2.7, loss_after=0.2, p_before=1e-5, p_after=0.9, steps=3, learned=True, losses=(2.7, 0.2), skipped=None
+        )  # fmt: skip
+
+    def furnish(self) -> None:
+        self.fold._model = SimpleNamespace(  # type: ignore[assignment]
+            encode_lesson=lambda *given: None, machine=lambda: "m" * 16, parameters=1, device="cpu"
+        )
+        state = SimpleNamespace(nbytes=256 * MEBI)
+        self.fold._learner = SimpleNamespace(  # type: ignore[assignment]
+            snapshot=lambda: state, restore=lambda state: None, step=1, drift=lambda: 0.01,
+            uses_natural=lambda recipe: True, consolidates=lambda recipe: False,
+        )  # fmt: skip
+
+
+def seconds(work: Callable[[], Any], clock: Callable[[], float] = time.process_time) -> float:
+    began = clock()
+    work()
+    return clock() - began
+
+
+def opening(settings: Settings) -> dict[str, Any]:
+    """Opening against parsing alone, in turns."""
+    lines = (settings.home / "journal.jsonl").read_bytes().splitlines()
+    ours, peer = [], []
+    for _ in range(OPENINGS):
+        gc.collect()
+        ours.append(seconds(lambda: HomeRecord.read(settings)))
+        gc.collect()
+        peer.append(seconds(lambda: [json.loads(line) for line in lines]))
+    ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
+    return {"open_s": statistics.median(ours), "json_s": statistics.median(peer), "open_ratio": ratio}
+
+
+def held(settings: Settings, exchanges: int) -> float:
+    """Bytes an exchange that an open record holds."""
+    gc.collect()
+    tracemalloc.start()
+    record = HomeRecord.read(settings)
+    gc.collect()
+    found = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    return (found - 4096) / exchanges if record.story.lessons else 0.0
+
+
+def turning(settings: Settings) -> dict[str, Any]:
+    """Appends, turns and reports in an open home."""
+    record = HomeRecord.open(settings)
+    teacher = BookKeeper(record)
+    teacher.furnish()
+    record.write_context()
+    worker = Worker(settings, lambda _: teacher)
+    worker._teacher, worker._phase = teacher, "idle"
+    worker._snapshot()
+    line = encode(record.journal.last_seq + 1, time.time(), Failure("x" * 900))
+    bare = os.open(settings.home / "bare", os.O_WRONLY | os.O_CREAT, 0o600)
+    times: dict[str, list[float]] = {"turn": [], "append": [], "bare": [], "report": []}
+
+    def bare_append() -> None:
+        os.write(bare, line)
+        os.fsync(bare)
+
+    def turn(number: int) -> None:
+        prompt, offered = f"{phrase(number, 8)} {number} again?", candidates(number)
+        record.keep(Pending(new_prompt_id(), prompt, offered))
+        worker._snapshot()
+        teacher.pick(1 + number % 5)
+        worker._snapshot()
+        assert teacher.behind
+
+    def report(number: int) -> None:
+        asker, lesson = teacher.asker, record.story.lessons[number]
+        asker._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
+        asker.changes += 1
+        worker._snapshot()
+
+    gc.collect()
+    for number in range(TURNS):
+        times["turn"].append(seconds(lambda n=number: turn(n)))  # type: ignore[misc]
+        times["append"].append(seconds(lambda: record.append(Failure("x" * 900)), time.perf_counter))
+        times["bare"].append(seconds(bare_append, time.perf_counter))
+        times["report"].append(seconds(lambda n=number: report(n % 8)))  # type: ignore[misc]
+    os.close(bare)
+    teacher.asker._found.clear()
+    record.close()
+    found: dict[str, Any] = {f"{name}_s": statistics.median(values) for name, values in times.items()}
+    ratio = statistics.median(a / b for a, b in zip(times["append"], times["bare"], strict=True))
+    return found | {"append_ratio": ratio}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--most", type=int, default=10_000, help="exchanges of the largest home that is taught")
+    parser.add_argument("--open", type=int, default=100_000, help="exchanges of the largest home that is opened")
+    parser.add_argument("--conversation", type=int, default=100, help="exchanges of one conversation")
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args(arguments)
+    sizes = [10**power for power in range(1, 9) if 10**power <= max(given.most, given.open)]
+    found: list[dict[str, Any]] = []
+    with TemporaryDirectory() as folder:
+        for size in sizes:
+            settings = write_home(Path(folder) / str(size), size, given.conversation)
+            one: dict[str, Any] = {"exchanges": size}
+            if size <= given.open:
+                one |= opening(settings)
+            if size <= given.most:
+                one |= {"held_bytes": held(settings, size)} | turning(settings)
+            found.append(one)
+    names = ("open_s", "open_ratio", "append_s", "append_ratio", "turn_s", "report_s", "held_bytes")
+    heads = (
+        "exchanges",
+        "open, ms",
+        "× json.loads",
+        "append, ms",
+        "× write+fsync",
+        "turn, ms",
+        "report, ms",
+        "bytes held",
+    )
+    rows = []
+    for one in found:
+        shown = [one.get(name, None) for name in names]
+        cells = [
+            "–" if v is None else f"{1000 * v:,.2f}" if name.endswith("_s") else f"{v:,.2f}" if "ratio" in name else f"{v:,.0f}"
+            for name, v in zip(names, shown, strict=True)
+        ]  # fmt: skip
+        rows.append([f"{one['exchanges']:,}", *cells])
+    print(table(heads, rows))
+    taught = [one for one in found if "turn_s" in one]
+    if len(taught) > 1:
+        for name in ("turn", "report"):
+            ratio = taught[-1][f"{name}_s"] / taught[0][f"{name}_s"]
+            print(f"a {name} at {taught[-1]['exchanges']:,} / at {taught[0]['exchanges']:,} exchanges: {ratio:.2f}")
+    if given.json:
+        given.json.write_text(json.dumps({"conversation": given.conversation, "homes": found}), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
