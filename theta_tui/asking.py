@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from theta_tui.lessons import ledger
+from theta_tui.lessons.book import ANSWERS, Book
 from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Asked, Finding
 from theta_tui.lessons.story import Lesson
@@ -35,6 +36,7 @@ class Asker:
         self.changes = 0
         self._moves = 0
         self._found: dict[int, Finding] = {}
+        self._book = Book(self._found)
         self._found_at = 0.0
         self._told: tuple[int, ...] = ()
         self._verified: dict[int, int] = {}
@@ -42,12 +44,13 @@ class Asker:
         self._asked: dict[int, int] = {}
         """The same of the weights as they are."""
 
-    def standings(self) -> list[Standing]:
-        """Every lesson as it stands, with what was found and is not journalled yet."""
-        return ledger.standings(self.record.story, self._found, self._found_at)
+    def standings(self, most: int | None = None) -> list[Standing]:
+        """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
+        return ledger.standings(self.record.story, self._found, self._found_at, most=most)
 
     def tally(self) -> Tally:
-        return ledger.tally(self.standings())
+        """How many lessons hold, with what was found and is not journalled yet."""
+        return self._book.tally(self.record.story)
 
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
@@ -76,13 +79,13 @@ class Asker:
         worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
         if results and worth and self.record.read_only is None:
             self.record.append(Asked(results))
-            self._found.clear()
+            self._forget()
 
     def moved(self) -> None:
         """The weights are others now: what was found of the last ones is void, and so is the alarm."""
         self._verified.update(self._asked)
         self._asked.clear()
-        self._found.clear()
+        self._forget()
         self.changes += 1
         self._moves += 1
         self._told = ()
@@ -108,6 +111,7 @@ class Asker:
             for at, lesson in enumerate(lessons, 1):
                 self.left = len(lessons) - at
                 self._found[lesson.seq] = self.score(lesson)
+                self._book.touch([lesson.seq])
                 self._found_at = time.time()
                 self.changes += 1
                 self._asked[lesson.seq] = newest
@@ -118,6 +122,11 @@ class Asker:
                     return
         finally:
             self.left = 0
+
+    def _forget(self) -> None:
+        """What was found is journalled, or void."""
+        self._book.touch(self._found)
+        self._found.clear()
 
     def _weights(self) -> tuple[int, int]:
         """Another value where the weights are others."""
@@ -135,9 +144,11 @@ class Asker:
             return  # what was taken out since may be what it cost
         damaged: list[Lesson] = []
         since = newest.seq
-        for lesson in ledger.live_answers(story):
-            found, known = self._found.get(lesson.seq), ledger.measured(lesson)
-            if found is None or known is None or lesson is newest or known.seq > newest.seq:
+        for seq in sorted(self._found):
+            lesson, found = story.lesson(seq), self._found[seq]
+            known = ledger.measured(lesson)
+            answers = self._book.state(story, seq) in ANSWERS
+            if not answers or known is None or lesson is newest or known.seq > newest.seq:
                 continue
             before = ledger.judge(lesson, known.p, known.says)
             if before in {"kept", "fading"} and ledger.judge(lesson, found.p, found.says) == "lost":
@@ -152,8 +163,8 @@ class Asker:
 
     def _look_for_recovery(self) -> None:
         """Take the alarm back where what it named holds again."""
-        lost = [row.number for row in self.standings() if row.number in self._told and row.state == "lost"]
-        if self._told and not lost:
+        story = self.record.story
+        if self._told and not any(self._book.state(story, story.lessons[n - 1].seq) == "lost" for n in self._told):
             self.record.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
             self.alarm, self._told = None, ()
             self.changes += 1

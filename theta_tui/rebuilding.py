@@ -130,7 +130,7 @@ def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_sta
     with record.telling(story):
         for at, lesson in enumerate(lessons, 1):
             on_stage(f"learning on {record.settings.model}, {at} of {len(lessons)}")
-            lesson.outcome, lesson.machine = teacher.learn_afresh(lesson, recipe), machine
+            story.learned(lesson.seq, teacher.learn_afresh(lesson, recipe), machine)
     outcomes = [(lesson.seq, lesson.outcome) for lesson in lessons if lesson.outcome]
     assert own.begin is not None
     came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.live if lesson.outcome is None]
@@ -159,7 +159,8 @@ def _blank(record: HomeRecord, recipe: Recipe) -> Story:
     the new model, which is what it will see when it is learned again."""
     story = Story.of(record.journal.entries)
     for lesson in story.lessons:
-        lesson.outcome, lesson.machine, lesson.recipe = None, None, recipe.as_dict()
+        story.learned(lesson.seq, None, None)
+        lesson.recipe = recipe.as_dict()
     return story
 
 

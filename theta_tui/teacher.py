@@ -10,8 +10,10 @@ import contextlib
 import random
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
@@ -22,6 +24,7 @@ from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
 from theta_tui.folding import never as _never
 from theta_tui.lessons import ledger
+from theta_tui.lessons.dialogue import NOTHING, Dialogue
 from theta_tui.lessons.journal import Entry
 from theta_tui.lessons.ledger import Standing
 from theta_tui.lessons.pending import new_prompt_id
@@ -41,7 +44,7 @@ from theta_tui.lessons.records import (
     Withdraw,
 )
 from theta_tui.lessons.statements import Dictionary, load_dictionary, read
-from theta_tui.lessons.story import Dialogue, Lesson
+from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.record import HomeRecord
@@ -117,14 +120,16 @@ class Teacher:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return sum(1 for lesson in self.record.story.live if lesson.seq > self.fold.saved_position)
+        live = self.record.story.live
+        return len(live) - bisect_right(live, self.fold.saved_position, key=lambda lesson: lesson.seq)
 
     @property
     def behind(self) -> float:
         """What the next start would have to learn again, in lessons: those since the newest checkpoint, and the steps
         of idle time, which take about as long as one by the STEPS. 0 where the checkpoint has it all."""
         saved = self.fold.saved_position
-        idle = sum(move.done.steps for move in self.record.story.consolidations if move.seq > saved)
+        since = takewhile(lambda move: move.seq > saved, reversed(self.record.story.consolidations))
+        idle = sum(move.done.steps for move in since)
         return self.unsaved + idle / STEPS
 
     # --- coming back ---
@@ -274,7 +279,7 @@ class Teacher:
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
-        turns: Dialogue = self.record.story.dialogue if with_context else ()
+        turns: Dialogue = self.record.story.dialogue if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, cancelled=cancelled)
         return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)

@@ -302,7 +302,7 @@ class Worker:
             case Export(kind=kind, path=path):
                 self._export(kind, path)
             case ShowLessons():
-                rows = teacher.asker.standings()[-LESSONS_SHOWN:]
+                rows = teacher.asker.standings(LESSONS_SHOWN)
                 self._report(Ledger(self._snapshot(), tuple(map(_shortened, rows))))
             case Quiz():
                 self._quiz = teacher.asker.quiz()

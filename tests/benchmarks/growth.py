@@ -1,4 +1,4 @@
-"""What a long history costs: opening the journal, an append, the book-keeping of a turn, a report to the screen, memory.
+"""What a long history costs: opening the journal, an append, the book-keeping of a turn, a report, memory.
 
     python -m tests.benchmarks.growth [--most 10000] [--open 100000] [--conversation 100] [--json OUT]
 
@@ -98,7 +98,8 @@ class BookKeeper(Teacher):
 
     def _learn(self, lesson: Any, recipe: Any, **hooks: Any) -> Any:
         return SimpleNamespace(
-            loss_before=2.7, loss_after=0.2, p_before=1e-5, p_after=0.9, steps=3, learned=True, losses=(2.7, 0.2), skipped=None
+            loss_before=2.7, loss_after=0.2, p_before=1e-5, p_after=0.9, steps=3, learned=True,
+            losses=(2.7, 0.2), skipped=None,
         )  # fmt: skip
 
     def furnish(self) -> None:
@@ -187,6 +188,12 @@ def turning(settings: Settings) -> dict[str, Any]:
     return found | {"append_ratio": ratio}
 
 
+def shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{1000 * value:,.2f}" if name.endswith("_s") else f"{value:,.2f}" if "ratio" in name else f"{value:,.0f}"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=10_000, help="exchanges of the largest home that is taught")
@@ -218,11 +225,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     rows = []
     for one in found:
-        shown = [one.get(name, None) for name in names]
-        cells = [
-            "–" if v is None else f"{1000 * v:,.2f}" if name.endswith("_s") else f"{v:,.2f}" if "ratio" in name else f"{v:,.0f}"
-            for name, v in zip(names, shown, strict=True)
-        ]  # fmt: skip
+        cells = [shown(name, one.get(name)) for name in names]
         rows.append([f"{one['exchanges']:,}", *cells])
     print(table(heads, rows))
     taught = [one for one in found if "turn_s" in one]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theta_tui.lessons.journal import Entry
+from theta_tui.lessons.live import question
 from theta_tui.lessons.records import (
     Asked,
     Begin,
     Brought,
+    Consolidated,
     Exchange,
     Failure,
     Finding,
@@ -83,16 +86,19 @@ def journals(draw: st.DrawFn) -> list[Record]:
     records: list[Record] = []
     for at in range(1, count + 1):
         any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
-        what = draw(st.sampled_from("eeeeelllwwwrrrfbxgnaa"))
+        what = draw(st.sampled_from("eeeeelllwwwrrrfbxgnaac"))
         match what:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
-                records.append(said(f"p{at}", conversation=draw(st.booleans()) or at % 3 > 0, replaces=replaces))
+                prompt = draw(st.sampled_from([f"p{at}", "q", "Q", "Q?"]))  # one question, and several answers to it
+                records.append(said(prompt, conversation=draw(st.booleans()) or at % 3 > 0, replaces=replaces))
             case "n":
                 records.append(said(f"p{at}", kind="none"))
             case "l":
                 skipped = draw(st.sampled_from([None, None, "not finite"]))
-                records.append(Learned(any_seq, outcome(steps=at, losses=(float(at),), skipped=skipped), "m"))
+                drift = draw(st.sampled_from([None, at / MOST, float("inf")]))
+                done = outcome(steps=at, losses=(float(at),), skipped=skipped, drift=drift)
+                records.append(Learned(any_seq, done, "m"))
             case "w":
                 records.append(Withdraw(any_seq))
             case "r":
@@ -107,6 +113,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 records.append(Rebuilt(f"model {at}", "f", "1", "n", {"name": "other"}, results))
             case "a":
                 records.append(Asked((Finding(any_seq, at / MOST, at % 2 == 0),)))
+            case "c":
+                records.append(Consolidated(any_seq, at, at, {}, "m"))
             case "g":
                 records.append(Begin("default", "f" * 16, "0.1.0"))
     return records
@@ -121,6 +129,43 @@ def test_a_story_told_record_by_record_is_the_story_told_at_once(records: list[R
         story.add(entry)
         at_once = Story.of(all_entries[:upto])
         assert (told(story), story.refolded) == (told(at_once), at_once.refolded)
+
+
+def counted_anew(story: Story) -> dict[str, Any]:
+    """What a story says of its lessons, from all of them."""
+    live = [lesson for lesson in story.lessons if lesson.moves]
+    done = [lesson.outcome for lesson in live if lesson.outcome]
+    moves = sorted([*live, *story.consolidations], key=lambda move: move.seq)
+    drifts = [each.drift for each in done if each.drift is not None and math.isfinite(each.drift)]
+    about: dict[str, list[Lesson]] = {}
+    for lesson in live:
+        about.setdefault(question(lesson.exchange.prompt), []).append(lesson)
+    return {
+        "live": live,
+        "moves": moves,
+        "moved": max(moves[-1].seq if moves else 0, story.refolded),
+        "last": next((lesson for lesson in reversed(live) if lesson.outcome), None),
+        "step": sum(each.steps for each in done) + sum(move.done.steps for move in story.consolidations),
+        "withdrawn": [lesson.seq for lesson in story.lessons if lesson.withdrawn],
+        "dialogue": tuple((turn.prompt, turn.reply) for turn in story.turns),
+        "drifts": tuple(drifts[-5:]),
+        "losses": tuple(loss for each in done for loss in each.losses or (2.0, 0.5))[-5:],
+        "about": {prompt: about.get(question(prompt), []) for prompt in {one.exchange.prompt for one in story.lessons}},
+    }
+
+
+@given(journals())
+@settings(max_examples=300, deadline=None)
+def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records: list[Record]) -> None:
+    story = Story()
+    for entry in entries(records):
+        story.add(entry)
+        expected = counted_anew(story)
+        names = ("live", "moves", "moved", "last", "step", "withdrawn", "dialogue")
+        kept = {name: getattr(story, name) for name in names}
+        kept |= {"drifts": story.drifts(5), "losses": story.losses(5)}
+        kept["about"] = {lesson.exchange.prompt: story.about(lesson.exchange.prompt) for lesson in story.lessons}
+        assert kept == expected
 
 
 @given(journals())

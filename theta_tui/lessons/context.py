@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 USER = "<|user|>"
 ASSISTANT = "<|assistant|>"
@@ -21,7 +22,7 @@ _UNESCAPE = re.compile(r"\\(\\|n|t|\||x[0-9a-f]{2}|u[0-9a-f]{4})")
 Turns = tuple[tuple[str, str], ...]
 
 
-def render(turns: Turns) -> bytes:
+def render(turns: Iterable[tuple[str, str]]) -> bytes:
     """The file's bytes for (prompt, reply) turns."""
     return "".join(f"{USER} {_escaped(prompt)} {ASSISTANT} {_escaped(reply)}\n" for prompt, reply in turns).encode()
 

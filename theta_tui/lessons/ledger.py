@@ -18,9 +18,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from theta_tui.lessons.live import question as question
 from theta_tui.lessons.records import Finding, Kind
 from theta_tui.lessons.story import Lesson, Measured, Story
-from theta_tui.text import normalised
 
 State = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
 
@@ -94,48 +94,43 @@ def named(numbers: Sequence[int], count: int | None = None) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def question(prompt: str) -> str:
-    """What two prompts are the same question by: case, white space and outer punctuation folded."""
-    return normalised(prompt) or prompt
-
-
 def newest(lessons: Iterable[Lesson]) -> dict[str, Lesson]:
     """The last of `lessons` on each question: the one whose answer holds."""
     return {question(lesson.exchange.prompt): lesson for lesson in lessons}
 
 
 def live_answers(story: Story) -> list[Lesson]:
-    """The lessons that are neither withdrawn nor superseded, in order: what the model is to know. One pass.
+    """The lessons that are neither withdrawn nor superseded, in order: what the model is to know.
 
     Of several live lessons on one question those count that taught the newest one's reply.
     """
-    live = story.live
-    holding = newest(live)
-    return [lesson for lesson in live if _same_reply(lesson, holding[question(lesson.exchange.prompt)])]
+    return [lesson for lesson in story.live if _same_reply(lesson, holding(story, lesson))]
+
+
+def holding(story: Story, lesson: Lesson) -> Lesson:
+    """The lesson whose answer to the question of `lesson`, a live one, holds."""
+    return story.about(lesson.exchange.prompt)[-1]
 
 
 def superseded_by(story: Story, lesson: Lesson) -> list[Lesson]:
     """The lessons that counted until `lesson`, the newest, gave their question another answer."""
-    asked = question(lesson.exchange.prompt)
-    earlier = [other for other in story.live if other.seq < lesson.seq and question(other.exchange.prompt) == asked]
+    earlier = [other for other in story.about(lesson.exchange.prompt) if other.seq < lesson.seq]
     if not earlier or _same_reply(earlier[-1], lesson):
         return []
     return [other for other in earlier if _same_reply(other, earlier[-1])]
 
 
-def standings(story: Story, found: Mapping[int, Finding] | None = None, now: float = 0.0) -> list[Standing]:
-    """Every lesson that was ever taught, in order. `found` (by seq) is what asking found at Unix time `now` of the
-    model as the story makes it, and is not in the journal yet."""
-    found = found or {}
-    live = story.live
-    holding = newest(live)
-    moved = story.moved
-    rows = []
-    for lesson in story.lessons:
-        current = holding.get(question(lesson.exchange.prompt), lesson) if lesson.moves else lesson
-        fresh_finding = found.get(lesson.seq)
-        rows.append(_standing(lesson, current, fresh_finding, now, moved))
-    return rows
+def standings(
+    story: Story, found: Mapping[int, Finding] | None = None, now: float = 0.0, *, most: int | None = None
+) -> list[Standing]:
+    """Every lesson that was ever taught, in order, or the last `most`. `found` (by seq) is what asking found at Unix
+    time `now` of the model as the story makes it, and is not in the journal yet."""
+    found, moved = found or {}, story.moved
+    lessons = story.lessons if most is None else story.lessons[-most:]
+    return [
+        _standing(lesson, holding(story, lesson) if lesson.moves else lesson, found.get(lesson.seq), now, moved)
+        for lesson in lessons
+    ]
 
 
 def tally(rows: Iterable[Standing]) -> Tally:
@@ -163,14 +158,7 @@ def tally(rows: Iterable[Standing]) -> Tally:
 
 def drifts(story: Story, most: int) -> tuple[float, ...]:
     """The last `most` drifts from the foundation that lessons which count reported, in nats a token, oldest first."""
-    series: list[float] = []
-    for lesson in reversed(story.lessons):
-        drift = lesson.outcome.drift if lesson.moves and lesson.outcome else None
-        if drift is not None and math.isfinite(drift):
-            series.append(drift)
-        if len(series) >= most:
-            break
-    return tuple(reversed(series))
+    return story.drifts(most)
 
 
 def measured(lesson: Lesson) -> Measured | None:
@@ -228,24 +216,28 @@ def due(story: Story, rows: Sequence[Standing]) -> list[Lesson]:
     return [*first, *(lesson for lesson in waiting if lesson.seq not in chosen)]
 
 
+def stand(lesson: Lesson, current: Lesson, finding: Finding | None, moved: int) -> tuple[State, bool]:
+    """How `lesson` stands where `current` is the one whose answer holds, and whether nothing moved since that was
+    found."""
+    known = measured(lesson)
+    fresh = finding is not None or (known is not None and known.seq >= moved)
+    if lesson.withdrawn:
+        return "withdrawn", False
+    if not lesson.moves:
+        return "failed", False
+    if not _same_reply(lesson, current):
+        return "superseded", fresh
+    if finding is not None:
+        return judge(lesson, finding.p, finding.says), fresh
+    return ("unasked" if known is None else judge(lesson, known.p, known.says)), fresh
+
+
 def _standing(lesson: Lesson, current: Lesson, finding: Finding | None, now: float, moved: int) -> Standing:
     exchange, outcome, known = lesson.exchange, lesson.outcome, measured(lesson)
     p, says, asked_at = (known.p, known.says, known.at) if known else (None, None, None)
-    fresh = known is not None and known.seq >= moved
     if finding is not None:
-        p, says, asked_at, fresh = finding.p, finding.says, now, True
-    by: int | None = None
-    state: State
-    if lesson.withdrawn:
-        state = "withdrawn"
-    elif not lesson.moves:
-        state = "failed"
-    elif not _same_reply(lesson, current):
-        state, by = "superseded", current.number
-    elif p is None or says is None:
-        state = "unasked"
-    else:
-        state = judge(lesson, p, says)
+        p, says, asked_at = finding.p, finding.says, now
+    state, fresh = stand(lesson, current, finding, moved)
     return Standing(
         number=lesson.number,
         seq=lesson.seq,
@@ -259,8 +251,8 @@ def _standing(lesson: Lesson, current: Lesson, finding: Finding | None, now: flo
         p_now=p,
         says=says,
         asked_at=asked_at,
-        fresh=fresh and lesson.moves,
-        by=by,
+        fresh=fresh,
+        by=current.number if state == "superseded" else None,
         offered=offered(lesson),
     )
 

@@ -1,0 +1,92 @@
+"""A conversation that grows, and what stood before each of its turns. Standard library only.
+
+Every lesson keeps the conversation that it was taught in. As copies these would take the square of its length; here
+they share it: a turn points to the one before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+Said = tuple[str, str]
+"""A prompt and its reply."""
+
+
+class Dialogue(Sequence[Said]):
+    """(prompt, reply) turns, oldest first. It never changes; `then` is one that is longer by a turn.
+
+    The newest turns are at hand at once, and taking some of the newest costs what they are, not what came before.
+    """
+
+    __slots__ = ("_before", "_count", "_said")
+
+    def __init__(self, before: Dialogue | None = None, said: Said = ("", "")) -> None:
+        self._before = before
+        self._said = said
+        self._count: int = 0 if before is None else before._count + 1
+
+    def then(self, prompt: str, reply: str) -> Dialogue:
+        return Dialogue(self, (prompt, reply))
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __reversed__(self) -> Iterator[Said]:
+        here: Dialogue | None = self
+        while here is not None and here._count:
+            yield here._said
+            here = here._before
+
+    def __iter__(self) -> Iterator[Said]:
+        return iter(self._newest(self._count))
+
+    @overload
+    def __getitem__(self, index: int) -> Said: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Said, ...]: ...
+    def __getitem__(self, index: int | slice) -> Said | tuple[Said, ...]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(self._count)
+            first = min(start, stop) if step > 0 else 0
+            wanted = slice(start - first, max(stop - first, 0), step) if step > 0 else index
+            return self._newest(self._count - first)[wanted]
+        at = range(self._count)[index]
+        return self._newest(self._count - at)[0]
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Dialogue):
+            if len(self) != len(other):
+                return False
+            one: Dialogue | None = self
+            two: Dialogue | None = other
+            while one is not two:  # two that grew from one end where they are the same
+                assert one is not None
+                assert two is not None
+                if not one._count:
+                    break
+                if one._said != two._said:
+                    return False
+                one, two = one._before, two._before
+            return True
+        return tuple(self) == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self._count, self._said))
+
+    def __repr__(self) -> str:
+        return f"Dialogue{tuple(self)!r}"
+
+    def _newest(self, count: int) -> tuple[Said, ...]:
+        found: list[Said] = []
+        here = self
+        while count:
+            found.append(here._said)
+            assert here._before is not None
+            here, count = here._before, count - 1
+        found.reverse()
+        return tuple(found)
+
+
+NOTHING = Dialogue()
+"""Before anything is said."""
