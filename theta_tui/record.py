@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 
 from theta_tui.config import DEFAULT_MODEL, Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, UsageError
-from theta_tui.home import Home, WriterLock, write_atomically
+from theta_tui.home import Home, WriterLock
 from theta_tui.lessons import context, pending
+from theta_tui.lessons.context_file import ContextFile
 from theta_tui.lessons.journal import Entry, Journal
 from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
@@ -37,6 +37,7 @@ class HomeRecord:
         if notice:
             self.notices.append(notice)
         self._lock = lock
+        self._file: ContextFile | None = None
 
     @classmethod
     def read(cls, settings: Settings) -> HomeRecord:
@@ -229,13 +230,16 @@ class HomeRecord:
 
         A view only: where it cannot be written the journal still has everything, so this adds a notice and goes on.
         """
-        path = self.settings.context_path
-        data = context.render(self.story.dialogue)
         try:
-            write_atomically(path, data)
-            self._mark(path, data)
+            self._context_file().write(self.story.dialogue)
         except HomeError as error:
             self.notices.append(f"{error}; the journal has the conversation")
+
+    def _context_file(self) -> ContextFile:
+        path = self.settings.context_path
+        if self._file is None or self._file.path != path:
+            self._file = ContextFile(path, self.home.context_mark)
+        return self._file
 
     def take_notices(self) -> list[str]:
         """The notices since the last call."""
@@ -252,9 +256,10 @@ class HomeRecord:
         """A conversation file that was edited or brought along is journalled and is the conversation from then on.
 
         Whether it was is told by the digest of what Theta last wrote: a crash between the journal and the file leaves
-        an old file with a known digest, which is simply written again.
+        an old file with a known digest, or one with a part of a turn behind it, which is simply written again.
         """
-        path = self.settings.context_path
+        file = self._context_file()
+        path = file.path
         try:
             data = path.read_bytes()
         except FileNotFoundError:
@@ -264,9 +269,12 @@ class HomeRecord:
         except OSError as error:
             self.notices.append(f"{path} cannot be read ({error.strerror}); the journal's conversation is used")
             return
-        if data == context.render(self.story.dialogue):
+        expected = context.render(self.story.dialogue)
+        if data == expected:
+            with suppress(HomeError):  # the mark is for the next start, which manages without
+                file.adopt(data, self.story.dialogue)
             return
-        if self._marked() == f"{context.digest(data)} {path}":
+        if file.left_behind(data, expected):
             self.write_context()
             return
         turns, notices = context.parse(data)
@@ -276,15 +284,6 @@ class HomeRecord:
             count = "1 turn" if len(turns) == 1 else f"{len(turns)} turns"
             self.notices.append(f"{path.name} was changed by hand: its {count} are the conversation now")
         self.write_context()
-
-    def _mark(self, path: Path, data: bytes) -> None:
-        write_atomically(self.home.context_mark, f"{context.digest(data)} {path}\n".encode())
-
-    def _marked(self) -> str:
-        try:
-            return self.home.context_mark.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
 
 
 def lesson_number(text: str) -> int:

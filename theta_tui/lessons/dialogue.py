@@ -29,6 +29,14 @@ class Dialogue(Sequence[Said]):
     def then(self, prompt: str, reply: str) -> Dialogue:
         return Dialogue(self, (prompt, reply))
 
+    def since(self, earlier: Dialogue) -> tuple[Said, ...] | None:
+        """What was said after `earlier`; None where this did not grow from it."""
+        here, more = self, len(self) - len(earlier)
+        for _ in range(more):
+            assert here._before is not None
+            here = here._before
+        return self._newest(more) if here is earlier else None
+
     def __len__(self) -> int:
         return self._count
 
