@@ -16,7 +16,7 @@ from theta_tui.errors import HomeError, ModelError, PromptError, UsageError
 from theta_tui.home import Home, WriterLock
 from theta_tui.lessons import context, pending
 from theta_tui.lessons.context_file import ContextFile
-from theta_tui.lessons.journal import Entry, Journal
+from theta_tui.lessons.journal import Entry, Journal, collecting_later
 from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
 from theta_tui.mind.lora import RANK, Choice
@@ -28,7 +28,8 @@ class HomeRecord:
     def __init__(self, settings: Settings, journal: Journal, lock: WriterLock | None) -> None:
         self.home = Home(settings.home)
         self.journal = journal
-        self.story = Story.of(journal.entries)
+        with collecting_later():
+            self.story = Story.of(journal.entries)
         begin = self.story.begin
         # A home remembers the model that it belongs to; one that is named is checked against it when it is loaded.
         self.settings = replace(settings, model=settings.model or (begin.model if begin else DEFAULT_MODEL))
