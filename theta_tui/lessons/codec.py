@@ -8,7 +8,6 @@ escaped: `cat journal.jsonl` is safe in a terminal, and a line is split on `\n` 
 from __future__ import annotations
 
 import json
-import marshal
 import math
 import re
 import zlib
@@ -58,6 +57,14 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e007f]"
 )
 
+_STRING = r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
+_NUMBER = r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_ONE = rf'\{{"index":[1-9][0-9]{{0,8}},"text":{_STRING},"logprob":(?:null|{_NUMBER}),"ended":(?:true|false)\}}'
+_OFFER = re.compile(rf',"candidates":\[({_ONE}(?:,{_ONE})*)?\],"recipe":(\{{[^{{}}]*\}})(?=[,}}])')
+"""Candidates and recipe as `encode` writes them. They are three quarters of a journal: the candidates are checked here
+and read when somebody asks for them, the recipe is mostly the one that was read last. Quotes are escaped inside of a
+text, so no message can look like this. What is written otherwise is read at once."""
+
 
 class BadLineError(ValueError):
     """A line that is not a record."""
@@ -87,13 +94,23 @@ def decode(line: bytes) -> tuple[int, float, Record]:
     if _checksum(seq, rest) != head.group(2):
         raise BadLineError("its checksum does not fit")
     try:
-        body = loads("{" + rest.decode("utf-8"))
+        text = rest.decode("utf-8")
+        offer = _OFFER.search(text)
+        recipe = _recipe(offer.group(2)) if offer is not None else None
+        if offer is not None and recipe is not None:
+            text = text[: offer.start()] + text[offer.end() :]
+        body = loads("{" + text)
         version = body.pop("v")
         if not isinstance(version, int) or version > VERSION or body["type"] not in _TYPES:
             raise NewerError(f"it is of version {version}, type {body.get('type')!r}; this Theta reads {VERSION}")
         at = datetime.fromisoformat(body.pop("at")).timestamp()
-        return seq, at, _record(_TYPES[body.pop("type")], body)
-    except NewerError:
+        kind = _TYPES[body.pop("type")]
+        if offer is not None and recipe is not None:
+            if kind is not Exchange or "candidates" in body or "recipe" in body:
+                raise BadLineError("its candidates stand where none belong")
+            return seq, at, Exchange.unread(offer.group(1) or "", _exchange_values(body | {"recipe": recipe}))
+        return seq, at, _record(kind, body)
+    except (NewerError, BadLineError):
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise BadLineError(f"it is not a record ({error})") from None
@@ -176,39 +193,58 @@ def plain_fields(value: Any) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
+    return value if type(value) is float else math.nan if value is None else float(value)
 
 
 def candidate_from(values: dict[str, Any]) -> Candidate:
     return Candidate(int(values["index"]), str(values["text"]), _number(values["logprob"]), bool(values["ended"]))
 
 
+def candidates_from(text: str) -> tuple[Candidate, ...]:
+    """The candidates of an exchange, of which `_OFFER` found `text` to be well-formed."""
+    return tuple(candidate_from(item) for item in json.loads(f"[{text}]"))
+
+
+def first_text(text: str) -> str:
+    """What the first of them says."""
+    return str(json.JSONDecoder().raw_decode(text)[0]["text"])
+
+
 def outcome_from(values: dict[str, Any]) -> Outcome:
-    numbers = {name: _number(values[name]) for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds")}
-    losses = tuple(_number(item) for item in values.get("losses", ()))
-    return Outcome(**(values | numbers | {"losses": losses}))
+    for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds"):
+        values[name] = _number(values[name])
+    values["losses"] = tuple(map(_number, values.get("losses", ())))
+    return Outcome(**values)
 
 
-def _shared(recipe: dict[str, Any]) -> dict[str, Any]:
-    """One dictionary for all equal ones: lessons are nearly always learned by the same recipe. Nobody changes them."""
-    key = marshal.dumps(recipe, 2)  # tells 1 from 1.0, which a dictionary's own comparison does not
-    if len(_RECIPES) >= 64:
-        _RECIPES.clear()
-    return _RECIPES.setdefault(key, recipe)
+def _recipe(text: str) -> dict[str, Any] | None:
+    """The recipe that is spelled so; None where it is none. Lessons are nearly always learned by the same one, so that
+    it is read once, and is one dictionary for all of them, which nobody changes."""
+    if text not in _RECIPES:
+        try:
+            recipe = loads(text)
+        except ValueError:  # cut out of a text that holds a brace
+            return None
+        if len(_RECIPES) >= 64:
+            _RECIPES.clear()
+        _RECIPES[text] = recipe
+    return _RECIPES[text]
 
 
-_RECIPES: dict[bytes, dict[str, Any]] = {}
+_RECIPES: dict[str, dict[str, Any]] = {}
+
+
+def _exchange_values(values: dict[str, Any]) -> dict[str, Any]:
+    values["variants"] = tuple(map(str, values.get("variants", ())))
+    return values
 
 
 def _record(cls: type, values: dict[str, Any]) -> Record:
     if cls is Exchange:
-        values["recipe"] = _shared(values["recipe"])
-        values["variants"] = tuple(map(str, values.get("variants", ())))
+        values = _exchange_values(values)
         values["candidates"] = tuple(candidate_from(item) for item in values["candidates"])
     elif cls is Learned:
         values["outcome"] = outcome_from(values["outcome"])
-    elif cls is Consolidated:
-        values["recipe"] = _shared(values["recipe"])
     elif cls is Rebuilt:
         values["outcomes"] = tuple((int(seq), outcome_from(outcome)) for seq, outcome in values["outcomes"])
     elif cls is Brought:

@@ -173,8 +173,7 @@ def measured(lesson: Lesson) -> Measured | None:
 
 def offered(lesson: Lesson) -> str | None:
     """The first reply that was offered for the prompt of a lesson."""
-    candidates = lesson.exchange.candidates
-    return candidates[0].text if candidates else None
+    return lesson.exchange.first_offered
 
 
 def judge(lesson: Lesson, p: float, says: bool) -> State:

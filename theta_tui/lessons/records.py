@@ -8,7 +8,7 @@ to repeat the lesson exactly, because the outcome holds how many steps were take
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "brought"]
@@ -104,8 +104,28 @@ class Begin:
     lora: int | None = None
 
 
+class _Unread:
+    """Keeps the candidates as they stand in the journal until somebody asks for them: of most nobody does, and they
+    are more than half of what a journal holds."""
+
+    __slots__ = ("_unread",)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Only where the attribute is not set.
+            if name != "candidates":
+                raise AttributeError(name)
+            from theta_tui.lessons.codec import candidates_from
+
+            found = candidates_from(object.__getattribute__(self, "_unread"))
+            object.__setattr__(self, "candidates", found)
+            object.__delattr__(self, "_unread")
+            return found
+
+
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(_Unread):
     """One prompt and what was decided about it. `recipe` holds every number that the lesson was to be learned with.
 
     `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
@@ -126,6 +146,24 @@ class Exchange:
     prompt_id: str | None = None
     said: str | None = None
     variants: tuple[str, ...] = ()
+
+    @classmethod
+    def unread(cls, candidates: str, values: dict[str, Any]) -> Exchange:
+        """With `candidates` as they stand in the journal, one after the other, known to be well-formed."""
+        exchange = cls(candidates=(), **values)
+        object.__delattr__(exchange, "candidates")
+        object.__setattr__(exchange, "_unread", candidates)
+        return exchange
+
+    @property
+    def first_offered(self) -> str | None:
+        """The text of the first candidate."""
+        unread: str | None = getattr(self, "_unread", None)
+        if unread is not None:
+            from theta_tui.lessons.codec import first_text
+
+            return first_text(unread) if unread else None
+        return self.candidates[0].text if self.candidates else None
 
 
 @dataclass(frozen=True, slots=True)

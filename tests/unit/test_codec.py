@@ -1,0 +1,89 @@
+"""Candidates are read when somebody asks for them: nobody can tell, and what is none is still refused at once."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theta_tui.lessons.codec import BadLineError, decode, encode
+from theta_tui.lessons.records import Candidate, Exchange
+
+SNARES = ',"candidates":[{"index":1}],"recipe":{}'
+texts = st.one_of(st.text(max_size=20), st.sampled_from([SNARES, '"', "\\", '\\"', "}", "{", "\x00\x1f\u2028", "ü\\u"]))
+numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-9, 9).map(float))
+offers = st.lists(st.builds(Candidate, st.integers(1, 5), texts, numbers, st.booleans()), max_size=3).map(tuple)
+recipes = st.dictionaries(texts, st.one_of(st.booleans(), st.integers(0, 3), numbers, texts), max_size=3)
+
+
+@given(offers, recipes, texts, texts, st.lists(texts, max_size=2).map(tuple))
+def test_an_exchange_is_read_back_as_it_was(
+    offer: tuple[Candidate, ...], recipe: dict[str, Any], prompt: str, reply: str, variants: tuple[str, ...]
+) -> None:
+    said = Exchange("pick", prompt, reply, offer, recipe, pick=1, prompt_id="id", variants=variants)
+    seq, at, read = decode(encode(7, 1.5, said))
+    assert (seq, at) == (7, 1.5)
+    assert isinstance(read, Exchange)
+    first = offer[0].text if offer else None
+    assert (read.first_offered, read.prompt) == (first, prompt)
+    assert [type(value) for value in read.recipe.values()] == [type(value) for value in recipe.values()]
+    assert (read.candidates, read.first_offered) == (offer, first)
+    assert read == said
+    again = decode(encode(7, 1.5, said))[2]
+    assert isinstance(again, Exchange)
+    assert replace(again, pick=2) == replace(said, pick=2)
+    assert encode(7, 1.5, again) == encode(7, 1.5, said)
+
+
+def line(body: str) -> bytes:
+    rest = f'"v":1,"at":"2026-01-01T00:00:00Z","type":"exchange",{body}}}\n'.encode()
+    return b'{"seq":1,"crc":"%08x",' % zlib.crc32(rest, zlib.crc32(b"1:")) + rest
+
+
+GOOD = '"kind":"pick","prompt":"a","reply":"b"'
+ONE = {"index": 1, "text": "b", "logprob": -1.5, "ended": True}
+
+
+@pytest.mark.parametrize(
+    "candidate",
+    [
+        {"index": "x"}, {"index": None}, {"text": ...}, {"logprob": "much"}, {"logprob": []}, {"ended": ...},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("behind", [',"recipe":{}', ',"pick":1,"recipe":{}'])
+def test_what_is_no_candidate_is_refused_when_the_line_is_read(candidate: dict[str, Any], behind: str) -> None:
+    fields = {name: value for name, value in (ONE | candidate).items() if value is not ...}
+    shown = json.dumps([fields], separators=(",", ":"))
+    with pytest.raises(BadLineError):
+        decode(line(f'{GOOD},"candidates":{shown}{behind}'))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f'{GOOD},"candidates":[],"recipe":{{}},"recipe":{{}}',
+        f'{GOOD},"candidates":[],"recipe":{{}},"candidates":[]',
+        f'{GOOD},"candidates":[],"recipe":{{"lr":1,"lr":2}}',
+        f'{GOOD},"candidates":[],"recipe":{{"lr":NaN}}',
+        f'{GOOD},"candidates":[],"recipe":{{}},"never":1',
+        '"kind":"pick","prompt":"a","candidates":[],"recipe":{}',
+        f'{GOOD},"more":{{"x":1,"candidates":[],"recipe":{{}}}}',
+    ],
+)
+def test_a_line_that_is_strange_elsewhere_is_refused_too(body: str) -> None:
+    with pytest.raises(BadLineError):
+        decode(line(body))
+
+
+def test_a_candidate_that_is_written_in_another_way_is_read_as_well() -> None:
+    spaced = json.dumps([ONE | {"logprob": None}])
+    read = decode(line(f'{GOOD},"candidates":{spaced},"recipe":{{"deep":{{"er":"}}"}}}}'))[2]
+    assert isinstance(read, Exchange)
+    assert read.recipe == {"deep": {"er": "}"}}
+    assert (read.candidates[0].text, read.candidates[0].logprob != read.candidates[0].logprob) == ("b", True)
