@@ -26,8 +26,8 @@ class Recipe:
 
     A pick gets `pick_steps`. It tells a taste more than a fact, so it should be felt elsewhere: with `pick_lr` every
     weight that is moved moves by so much against the sign of its gradient (natural), or that is the `lr` of the step
-    (adamw); what picks added before shrinks by the share `pick_decay` then (natural). Without it a pick is a lesson of which each step takes away `pick_share` of the loss. `listwise` weighs
-    what the unpicked replies tell.
+    (adamw); what picks added before shrinks by the share `pick_decay` then (natural). Without it a pick is a lesson of
+    which each step takes away `pick_share` of the loss. `listwise` weighs what the unpicked replies tell.
 
     A step in idle time (natural) is over `idle_lessons` past lessons, one wording each, and `anchors` exchanges of the
     foundation's own, whose distance from the foundation weighs `anchor_weight`; it takes `idle_share` of what there is.
