@@ -41,10 +41,14 @@ def never_taught(record: HomeRecord, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lessons", "seed"),
-    [(14, 1), pytest.param(50, 2, marks=pytest.mark.slow), pytest.param(50, 3, marks=pytest.mark.slow)],
+    ("lessons", "seed", "natural"),
+    [
+        (14, 1, False),
+        pytest.param(50, 2, False, marks=pytest.mark.slow),
+        pytest.param(50, 3, False, marks=pytest.mark.slow),
+        pytest.param(30, 4, True, marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("natural", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_between(
     tmp_path: Path,
     model: Path,
