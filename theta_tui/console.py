@@ -22,7 +22,6 @@ from typer.exceptions import Abort, TyperException
 
 from theta_tui.config import Settings, load_settings
 from theta_tui.errors import ThetaError
-from theta_tui.lessons.codec import dumps
 from theta_tui.text import visible
 
 SCHEMA = 1
@@ -73,6 +72,8 @@ class Invocation:
 
     def emit(self, **values: Any) -> None:
         """A JSON object on a line of its own."""
+        from theta_tui.lessons.codec import dumps
+
         print(dumps({"schema": SCHEMA} | values), flush=True)
 
     def note(self, text: str) -> None:
@@ -157,6 +158,8 @@ def run(app: typer.Typer) -> NoReturn:
 
 def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
     if as_json:
+        from theta_tui.lessons.codec import dumps
+
         print(dumps({"schema": SCHEMA, "error": {"code": code, "name": name, "message": message}}), file=sys.stderr)
     else:
         print(f"theta: {visible(message, one_line=True)}", file=sys.stderr)
