@@ -136,6 +136,13 @@ class Teacher:
         if self.record.read_only is None and self.learner.uses_natural(self.recipe):
             self.learner.natural.prepare(self.recipe)
 
+    @property
+    def soon_ready(self) -> bool:
+        """Whether `get_ready` takes less than a second for certain: the model's folder brings what it needs."""
+        from theta_tui.mind.curvature import FILE
+
+        return (self.model.folder / FILE).is_file()
+
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
         if lesson.outcome is None and self.record.read_only is None:

@@ -61,7 +61,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def both(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[llama.Llama, Any]:
+def both(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[llama.LlamaForCausalLM, Any]:
     """The folder's model as it is read here, and as Transformers reads it."""
     mine = llama.load(folder, folder, dtype)
     assert mine is not None
@@ -149,7 +149,7 @@ def test_what_is_saved_is_what_transformers_reads(folder: Path, tmp_path: Path) 
 def test_the_built_in_model_needs_no_transformers_and_is_the_same(dtype: str) -> None:
     mine = LanguageModel.load("default", device="cpu", dtype=dtype)
     theirs = LanguageModel.load("default", device="cpu", dtype=dtype, transformers=True)
-    assert isinstance(mine.model, llama.Llama)
+    assert isinstance(mine.model, llama.LlamaForCausalLM)
     assert isinstance(theirs.model, LlamaForCausalLM)
     assert digest(mine.model) == digest(theirs.model)
     assert (mine.end_ids, mine.window, mine.parameters) == (theirs.end_ids, theirs.window, theirs.parameters)
@@ -180,7 +180,7 @@ def test_lessons_never_write_to_the_file(wide_folders: dict[str, Path], tmp_path
     file = folder / "model.safetensors"
     before = file.read_bytes()
     lm = LanguageModel.load(str(folder), device="cpu")
-    assert isinstance(lm.model, llama.Llama)
+    assert isinstance(lm.model, llama.LlamaForCausalLM)
     taught = Learner(lm).learn("correction", (), "hello", "Good day.", RECIPES["classic"], seed=1)
     assert taught.steps > 0
     assert file.read_bytes() == before
@@ -249,13 +249,13 @@ def rewrite(copy: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> No
 
 def test_tensors_of_other_names_are_left_to_transformers(copy: Path) -> None:
     whole = LanguageModel.load(str(copy), device="cpu")
-    assert isinstance(whole.model, llama.Llama)
+    assert isinstance(whole.model, llama.LlamaForCausalLM)
     rewrite(copy, lambda tensors: tensors.__setitem__("lm_head.weight", tensors["model.embed_tokens.weight"].clone()))
     lm = LanguageModel.load(str(copy), device="cpu")
     assert isinstance(lm.model, LlamaForCausalLM)
     assert digest(lm.model) == digest(whole.model)
     whole.load_weights(copy)
-    assert isinstance(whole.model, llama.Llama)
+    assert isinstance(whole.model, llama.LlamaForCausalLM)
     assert digest(lm.model) == digest(whole.model)
 
 

@@ -151,9 +151,9 @@ class LanguageModel:
             else:
                 lora.load(self.adapter, folder)
             return
-        from theta_tui.mind.llama import Llama
+        from theta_tui.mind.llama import LlamaForCausalLM
 
-        source, own = _whole(folder or self.folder), isinstance(self.model, Llama)
+        source, own = _whole(folder or self.folder), isinstance(self.model, LlamaForCausalLM)
         fresh = _known(self.folder, source, self.dtype) if own else None
         if fresh is None:
             fresh = _read(source, _config(self.folder) if own else self.model.config, self.dtype)

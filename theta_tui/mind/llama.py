@@ -30,7 +30,7 @@ GENERATION = "generation_config.json"
 # --- the model ---
 
 
-class Norm(nn.Module):
+class LlamaRMSNorm(nn.Module):
     """Root mean square, in float32."""
 
     def __init__(self, size: int, epsilon: float) -> None:
@@ -45,7 +45,7 @@ class Norm(nn.Module):
         return self.weight * hidden.to(kind)
 
 
-class Rotary(nn.Module):
+class LlamaRotaryEmbedding(nn.Module):
     """Positions as angles, [1 or batch, tokens, head] cosines and sines."""
 
     inv_freq: torch.Tensor
@@ -54,6 +54,7 @@ class Rotary(nn.Module):
         super().__init__()
         steps = torch.arange(0, config.head_dim, 2, dtype=torch.float) / config.head_dim
         self.register_buffer("inv_freq", 1.0 / (config.rope_theta**steps), persistent=False)
+        self.rope_type = "default"
         self.attention_scaling = 1.0
 
     @torch.no_grad()
@@ -68,7 +69,7 @@ def _turned(states: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) ->
     return (states * cosines) + (torch.cat((-states[..., half:], states[..., :half]), dim=-1) * sines)
 
 
-class MLP(nn.Module):
+class LlamaMLP(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         wide, narrow, bias = config.intermediate_size, config.hidden_size, config.mlp_bias
@@ -82,7 +83,7 @@ class MLP(nn.Module):
         return found
 
 
-class Attention(nn.Module):
+class LlamaAttention(nn.Module):
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
         self.layer_idx = layer
@@ -128,13 +129,13 @@ class Attention(nn.Module):
         return projected
 
 
-class Block(nn.Module):
+class LlamaDecoderLayer(nn.Module):
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
-        self.self_attn = Attention(config, layer)
-        self.mlp = MLP(config)
-        self.input_layernorm = Norm(config.hidden_size, config.rms_norm_eps)
-        self.post_attention_layernorm = Norm(config.hidden_size, config.rms_norm_eps)
+        self.self_attn = LlamaAttention(config, layer)
+        self.mlp = LlamaMLP(config)
+        self.input_layernorm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(
         self,
@@ -148,7 +149,7 @@ class Block(nn.Module):
         return found
 
 
-class Trunk(nn.Module):
+class LlamaModel(nn.Module):
     """All but the head."""
 
     def __init__(self, config: Config) -> None:
@@ -156,9 +157,9 @@ class Trunk(nn.Module):
         # With a weight given it draws none; drawing on the meta device would import torch's compiler.
         blank = torch.empty(config.vocab_size, config.hidden_size, device="meta")
         self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id, _weight=blank)
-        self.layers = nn.ModuleList([Block(config, layer) for layer in range(config.num_hidden_layers)])
-        self.norm = Norm(config.hidden_size, config.rms_norm_eps)
-        self.rotary_emb = Rotary(config)
+        self.layers = nn.ModuleList([LlamaDecoderLayer(config, layer) for layer in range(config.num_hidden_layers)])
+        self.norm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.rotary_emb = LlamaRotaryEmbedding(config)
 
     def forward(
         self,
@@ -239,7 +240,7 @@ class Output:
     loss: torch.Tensor | None
 
 
-class Llama(nn.Module):
+class LlamaForCausalLM(nn.Module):
     """A causal language model. Called as Transformers' are, as far as Theta calls them."""
 
     def __init__(self, config: Config, generation: Mapping[str, Any] | None) -> None:
@@ -248,10 +249,18 @@ class Llama(nn.Module):
         ends = config.eos_token_id if generation is None else generation.get("eos_token_id")
         self.generation_config = SimpleNamespace(eos_token_id=ends)
         self._generation = generation
-        self.model = Trunk(config)
+        self.model = LlamaModel(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False, device="meta")
         if config.tie_word_embeddings:
             self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def device(self) -> torch.device:
+        return self.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.lm_head.weight.dtype
 
     def get_output_embeddings(self) -> nn.Module:
         return self.lm_head
@@ -298,7 +307,7 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
 # --- from files ---
 
 
-def load(folder: Path, weights: Path, dtype: torch.dtype) -> Llama | None:
+def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | None:
     """The model of `folder` with the tensors of `weights` (a folder too), on the CPU, in eval mode; None where either
     is not exactly what is known here."""
     try:
@@ -309,7 +318,7 @@ def load(folder: Path, weights: Path, dtype: torch.dtype) -> Llama | None:
         return None
     if config is None:
         return None
-    model = Llama(config, generation)
+    model = LlamaForCausalLM(config, generation)
     wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
     found = _tensors(files, dtype)
     if found is None or {name: tensor.shape for name, tensor in found.items()} != wanted:

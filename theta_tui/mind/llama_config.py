@@ -38,6 +38,7 @@ class Config:
     eos_token_id: int | list[int] | None
     values: Mapping[str, object]
     model_type: str = "llama"
+    hidden_act: str = "silu"
 
     def get_text_config(self) -> Config:
         return self
