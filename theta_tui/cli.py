@@ -12,8 +12,9 @@ import typer
 
 from theta_tui import __version__, batch
 from theta_tui.bench import command as bench
-from theta_tui.console import Invocation, run, with_options
+from theta_tui.console import Invocation, with_options
 from theta_tui.errors import ModelError, PromptError, TeachError, UsageError
+from theta_tui.leaving import run
 from theta_tui.text import is_blank
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ Text = Annotated[str | None, typer.Argument(help="The text, or - for standard in
 
 
 def main() -> None:
-    """The console script."""
-    run(app)
+    """Read the command line and do what it says."""
+    run(lambda: app(standalone_mode=False))
 
 
 def command(name: str, *, sampling: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:

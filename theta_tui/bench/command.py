@@ -14,8 +14,9 @@ import typer
 
 from theta_tui.bench.tables import number, table
 from theta_tui.config import DEFAULT_MODEL, Settings
-from theta_tui.console import SCHEMA, Invocation
+from theta_tui.console import Invocation
 from theta_tui.errors import UsageError
+from theta_tui.leaving import SCHEMA
 from theta_tui.mind.recipes import RECIPES
 
 if TYPE_CHECKING:
