@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.asking import Asker
+from theta_tui.collecting import collecting_later
 from theta_tui.config import Settings, statement_files
 from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
@@ -122,6 +123,8 @@ class Teacher:
         """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
+        with collecting_later():
+            from theta_tui.mind import checkpoint, learner  # noqa: F401
         from theta_tui.mind.model_files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)

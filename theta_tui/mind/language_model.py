@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from theta_tui.collecting import collecting_later
 from theta_tui.errors import ModelError
 from theta_tui.mind import lora, model_files
 from theta_tui.mind.chat import Chat, Encoded, Example, Turns
@@ -296,7 +297,8 @@ def _quiet() -> None:
 
 
 def _config(folder: Path) -> Any:
-    from transformers import CONFIG_MAPPING, AutoConfig
+    with collecting_later():
+        from transformers import CONFIG_MAPPING, AutoConfig
 
     values = model_files.read_config(folder)
     if "auto_map" in values and values.get("model_type") not in CONFIG_MAPPING:
@@ -312,7 +314,8 @@ def _config(folder: Path) -> Any:
 
 def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
     """The model with the weights of `folder`, on the CPU, in eval mode. Every tensor must be there and fit."""
-    from transformers import AutoModelForCausalLM
+    with collecting_later():
+        from transformers import AutoModelForCausalLM
 
     _quiet()
     for path in model_files.weight_files(folder):

@@ -79,6 +79,7 @@ class ThetaApp(App[int]):
             self.register_theme(theme)
         # Before the stylesheet is read: a theme that comes later has it read, and all drawn, a second time.
         self.set_reactive(ThetaApp.theme, "theta")
+        self.stylesheet.set_variables(self.get_css_variables())
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
 
     # --- start ---
