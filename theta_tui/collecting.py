@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 MANY = 100
 """Modules, imported meanwhile, from which it was for something. Where they were there already nothing is set aside:
 garbage that is about then would stay for ever, a little more each time."""
