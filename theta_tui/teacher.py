@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.asking import Asker
+from theta_tui.collecting import collecting_later
 from theta_tui.config import Settings, statement_files
 from theta_tui.consolidating import STEPS, Consolidator
 from theta_tui.errors import PromptError, TeachError, ThetaError
@@ -133,6 +134,8 @@ class Teacher:
         """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
+        with collecting_later():
+            from theta_tui.mind import checkpoint, learner  # noqa: F401
         from theta_tui.mind.model_files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)
@@ -146,6 +149,13 @@ class Teacher:
         """What the first lesson would otherwise wait for: half a second, or a minute with a model that is new here."""
         if self.record.read_only is None and self.learner.uses_natural(self.recipe):
             self.learner.natural.prepare(self.recipe)
+
+    @property
+    def soon_ready(self) -> bool:
+        """Whether `get_ready` takes less than a second for certain: the model's folder brings what it needs."""
+        from theta_tui.mind.curvature import FILE
+
+        return (self.model.folder / FILE).is_file()
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
