@@ -209,9 +209,11 @@ class Teacher:
         *,
         again: bool = False,
         on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None,
+        due: Callable[[], bool] = lambda: True,
         cancelled: Callable[[], bool] = _never,
     ) -> Pending | None:
         """Five distinct replies to `prompt`, kept as the pending prompt. None: cancelled, and nothing changed.
+        `on_progress` hears them as they grow, when it is `due`.
 
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
@@ -229,7 +231,7 @@ class Teacher:
             None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
         )
         replies = propose(
-            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, cancelled=cancelled
+            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled
         )
         if replies is None:
             return None

@@ -10,6 +10,7 @@ import inspect
 import os
 import platform
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +21,8 @@ from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
 
 if TYPE_CHECKING:
     import torch
+
+    from theta_tui.mind.decoding.decoder import Decoder
 
 __all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "resolve"]
 
@@ -113,6 +116,13 @@ class LanguageModel:
         if self.adapter is None:
             return dict(own)
         return {name: parameter for name, parameter in own if ".lora_" in name and f".{lora.NAME}." in name}
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """What writes replies with this model; it keeps what was read last (see `decoding.decoder`)."""
+        from theta_tui.mind.decoding.decoder import decoder_for
+
+        return decoder_for(self)
 
     def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
