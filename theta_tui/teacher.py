@@ -132,7 +132,9 @@ class Teacher:
         return path
 
     def get_ready(self) -> None:
-        """What the first lesson would otherwise wait for: half a second, or a minute with a model that is new here."""
+        """What the first replies and the first lesson would otherwise wait for: half a second, or a minute with a model
+        that is new here."""
+        self.model.decoder  # noqa: B018  # is made, and proves itself, when it is first asked for
         if self.record.read_only is None and self.learner.uses_natural(self.recipe):
             self.learner.natural.prepare(self.recipe)
 
@@ -470,6 +472,9 @@ class Teacher:
 
         It may be left between any two, and is begun anew whenever there is time; ends at once where nothing is to do.
         """
+        settings = self.settings
+        dialogue = self.record.story.dialogue
+        yield from self.model.read_ahead(dialogue, room=settings.max_tokens, limit=settings.window)
         yield from self.asker.slices()
 
     def quiz(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -127,6 +127,15 @@ class LanguageModel:
     def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
         return self.chat.encode_prompt(turns, prompt, room=room, limit=limit)
+
+    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None) -> Iterator[None]:
+        """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
+        to it begin at once. Nothing where it is read already, or where no turn would be kept."""
+        from theta_tui.mind.decoding.decoder import common
+
+        if turns:
+            one, other = (self.encode_prompt(turns, text, room=room, limit=limit).ids for text in ("a", "b"))
+            yield from self.decoder.warm(one[: common(one, other)])
 
     def encode_lesson(
         self,
