@@ -172,16 +172,16 @@ class _Row:
         self._lm = lm
         self._shown = (0, "")
 
-    def add(self, token: int, logits: torch.Tensor, total: float) -> None:
-        """Take the next token; `logits` [V] are the model's own and `total` is their logsumexp."""
+    def add(self, token: int, logprobs: torch.Tensor) -> None:
+        """Take the next token; `logprobs` [V] are the model's own."""
         lm = self._lm
         self.tokens += 1
         if token in lm.end_ids or token in lm.chat.control_ids:
             # Another control token (a role mark, say) ends the turn as well, but it is not how a turn ends.
-            self.logprob += float(logits[token if token in lm.end_ids else lm.chat.turn_end]) - total
+            self.logprob += float(logprobs[token if token in lm.end_ids else lm.chat.turn_end])
             self.ended = self.done = True
             return
-        self.logprob += float(logits[token]) - total
+        self.logprob += float(logprobs[token])
         self.ids.append(token)
 
     @property
@@ -215,15 +215,15 @@ def _generate(
     while True:
         if cancelled():
             return False
-        totals = logits.logsumexp(-1).tolist()
-        if not all(map(math.isfinite, totals)):
+        logprobs = logits.log_softmax(-1)
+        if not all(map(math.isfinite, logprobs.amax(-1).tolist())):
             raise ModelError(
                 "the model answers with values that are not numbers; undo the last lesson or use --model default"
             )
         sampling = samplings[len(active[0].ids) >= OPENING]
         tokens = _draw(active, logits, sampling, generator)
-        for row, token, own, total in zip(active, tokens, logits, totals, strict=True):
-            row.add(token, own, total)
+        for row, token, own in zip(active, tokens, logprobs, strict=True):
+            row.add(token, own)
             row.done = row.done or len(row.ids) >= limit
         if hear:
             hear(rows)
@@ -240,14 +240,14 @@ def _generate(
 
 def _draw(rows: list[_Row], logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
     """The next token of each row."""
-    best = logits.argmax(-1).tolist()
-    drawn = best
-    if sampling.temperature > 0 and any(not row.greedy for row in rows):
-        drawn = draw(logits, sampling, generator)
-    tokens = [best[number] if row.greedy else drawn[number] for number, row in enumerate(rows)]
-    return [
-        row.forced if row.forced is not None and not row.ids else token for row, token in zip(rows, tokens, strict=True)
-    ]
+    cold = sampling.temperature <= 0
+    tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logits, sampling, generator)
+    for number, row in enumerate(rows):
+        if row.forced is not None and not row.ids:
+            tokens[number] = row.forced
+        elif row.greedy or cold:
+            tokens[number] = int(logits[number].argmax())
+    return tokens
 
 
 def _first_tokens(lm: LanguageModel, logits: torch.Tensor) -> list[int]:

@@ -60,9 +60,9 @@ def shortlist(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, t
     cut = 0 < sampling.top_k < size
     if size <= SHORT or (cut and sampling.top_k >= SHORT):
         return None
-    scaled = logits / sampling.temperature
-    highest, tokens = scaled.topk(SHORT, dim=-1)
-    p = (highest - scaled.logsumexp(-1, keepdim=True)).exp()
+    # By log_softmax and not by logsumexp, which takes twice as long.
+    highest, tokens = (logits / sampling.temperature).log_softmax(-1).topk(SHORT, dim=-1)
+    p = highest.exp()
     last = p[:, -1:]
     complete = torch.zeros_like(last, dtype=torch.bool)
     if cut:
