@@ -7,6 +7,7 @@ model at hand.
 from __future__ import annotations
 
 import ctypes
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,6 +84,10 @@ def ctranslate2_peer(lm: LanguageModel, asked: Sampled, folder: Path, kind: str)
         lm.save(source)
     converter = ctranslate2.converters.TransformersConverter(str(source))
     converter.convert(str(target), quantization=None if kind == "float32" else kind)
+    # It wants a word for each of these; which one is the same to it, since no sample begins or ends with one here.
+    described = json.loads((target / "config.json").read_text("utf-8"))
+    described |= {key: lm.tokenizer.eos_token for key, value in described.items() if value is None}
+    (target / "config.json").write_text(json.dumps(described), "utf-8")
     generator = ctranslate2.Generator(
         str(target), device="cpu", compute_type=kind, inter_threads=1, intra_threads=asked.threads
     )
