@@ -76,6 +76,7 @@ def _is_family(model: Any, family: str) -> bool:
         and not model.training
         and all(map(layer_known, body.layers))
         and all(parameter.dtype == torch.float32 for parameter in parameters)
+        and {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}  # mps lacks complex products
         and len({parameter.device for parameter in parameters}) == 1
         and sum(parameter.numel() for parameter in parameters) <= LARGEST
     )
