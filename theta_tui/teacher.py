@@ -146,7 +146,9 @@ class Teacher:
         return path
 
     def get_ready(self) -> None:
-        """What the first lesson would otherwise wait for: half a second, or a minute with a model that is new here."""
+        """What the first replies and the first lesson would otherwise wait for: half a second, or a minute with a model
+        that is new here."""
+        self.model.decoder  # noqa: B018  # is made, and proves itself, when it is first asked for
         if self.record.read_only is None and self.learner.uses_natural(self.recipe):
             self.learner.natural.prepare(self.recipe)
 
@@ -230,9 +232,11 @@ class Teacher:
         *,
         again: bool = False,
         on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None,
+        due: Callable[[], bool] = lambda: True,
         cancelled: Callable[[], bool] = _never,
     ) -> Pending | None:
         """Five distinct replies to `prompt`, kept as the pending prompt. None: cancelled, and nothing changed.
+        `on_progress` hears them as they grow, when it is `due`.
 
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
@@ -250,7 +254,7 @@ class Teacher:
             None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
         )
         replies = propose(
-            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, cancelled=cancelled
+            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled
         )
         if replies is None:
             return None
@@ -490,6 +494,9 @@ class Teacher:
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
         there is time; ends at once where nothing is to do.
         """
+        settings = self.settings
+        dialogue = self.record.story.dialogue
+        yield from self.model.read_ahead(dialogue, room=settings.max_tokens, limit=settings.window)
         yield from self.asker.slices()
         yield from self.consolidator.slices(self.recipe, self.asker.standings())
         yield from self.asker.slices()

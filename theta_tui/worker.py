@@ -338,12 +338,11 @@ class Worker:
         self._reported = 0.0
 
         def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
-            if self._due():
-                shown = tuple(Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
-                self._report(Streaming(prompt, shown, self._snapshot()))
+            shown = tuple(Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+            self._report(Streaming(prompt, shown, self._snapshot()))
 
         waiting = teacher.propose(
-            prompt, again=again, on_progress=on_progress, cancelled=lambda: self._is_cancelled(number)
+            prompt, again=again, on_progress=on_progress, due=self._due, cancelled=lambda: self._is_cancelled(number)
         )
         self._rest()
         if waiting is None:

@@ -111,11 +111,14 @@ class FakeTeacher:
             raise self.broken
         self.loaded = True
 
-    def propose(self, prompt: str, *, again: bool, on_progress: Any, cancelled: Callable[[], bool]) -> Pending | None:
+    def propose(
+        self, prompt: str, *, again: bool, on_progress: Any, due: Callable[[], bool], cancelled: Callable[[], bool]
+    ) -> Pending | None:
         if prompt == "break":
             raise RuntimeError("it broke [/] \x1b[2J")
         for length in range(200):
-            on_progress(tuple((f"reply {index}"[:length], length > 6) for index in range(1, 6)))
+            if due():
+                on_progress(tuple((f"reply {index}"[:length], length > 6) for index in range(1, 6)))
             self.hold.wait(PATIENCE)
             if cancelled():
                 return None

@@ -77,6 +77,9 @@ class Adam:
         norm = torch.nn.utils.clip_grad_norm_(trained, clip)
         if torch.isfinite(norm):
             self.optimizer.step()
+            # The fused kernel writes without being counted, and whoever keeps what it computed from a weight asks the
+            # count whether that still holds (mind/decoding).
+            torch.autograd.graph.increment_version(trained)
         return float(norm)
 
     def clear_gradients(self) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,6 +23,8 @@ from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
 
 if TYPE_CHECKING:
     import torch
+
+    from theta_tui.mind.decoding.decoder import Decoder
 
 __all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "resolve"]
 
@@ -119,9 +122,25 @@ class LanguageModel:
             return dict(own)
         return {name: parameter for name, parameter in own if ".lora_" in name and f".{lora.NAME}." in name}
 
+    @cached_property
+    def decoder(self) -> Decoder:
+        """What writes replies with this model; it keeps what was read last (see `decoding.decoder`)."""
+        from theta_tui.mind.decoding.decoder import decoder_for
+
+        return decoder_for(self)
+
     def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
         return self.chat.encode_prompt(turns, prompt, room=room, limit=limit)
+
+    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None) -> Iterator[None]:
+        """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
+        to it begin at once. Nothing where it is read already, or where no turn would be kept."""
+        from theta_tui.mind.decoding.decoder import common
+
+        if turns:
+            one, other = (self.encode_prompt(turns, text, room=room, limit=limit).ids for text in ("a", "b"))
+            yield from self.decoder.warm(one[: common(one, other)])
 
     def encode_lesson(
         self,
