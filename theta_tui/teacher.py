@@ -10,7 +10,7 @@ import contextlib
 import random
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -494,12 +494,18 @@ class Teacher:
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
         there is time; ends at once where nothing is to do.
         """
-        settings = self.settings
-        dialogue = self.record.story.dialogue
-        yield from self.model.read_ahead(dialogue, room=settings.max_tokens, limit=settings.window)
+        yield from self._read_ahead()
         yield from self.asker.slices()
+        moved = self.learner.step
         yield from self.consolidator.slices(self.recipe, self.asker.standings())
-        yield from self.asker.slices()
+        if self.learner.step != moved:
+            yield from self._read_ahead()
+            yield from self.asker.slices()
+
+    def _read_ahead(self) -> Iterator[None]:
+        """Read the conversation before the next prompt comes: it begins with it."""
+        settings = self.settings
+        yield from self.model.read_ahead(self.record.story.dialogue, room=settings.max_tokens, limit=settings.window)
 
     def consolidate(self, seconds: float) -> int:
         """Consolidate for so long, whether it is due or not. Returns the steps taken; none where the model cannot."""

@@ -288,6 +288,7 @@ class LlamaForCausalLM(nn.Module):
 
     def save_pretrained(self, folder: Path) -> None:
         """Write a model folder that Transformers reads."""
+        folder.mkdir(parents=True, exist_ok=True)
         head = "lm_head.weight" if self.config.tie_word_embeddings else None
         held = {
             name: tensor.detach().to("cpu").contiguous() for name, tensor in self.state_dict().items() if name != head

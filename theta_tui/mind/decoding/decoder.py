@@ -63,13 +63,15 @@ class Decoder(Protocol):
 def decoder_for(lm: LanguageModel) -> Decoder:
     """The fastest decoder that is exact for this model."""
     from theta_tui.mind.decoding.fast import FastDecoder, agrees
-    from theta_tui.mind.decoding.general import GeneralDecoder
     from theta_tui.mind.decoding.llama import recognised
 
     if lm.adapter is None and recognised(lm.model):
         fast = FastDecoder(lm.model)
         if agrees(fast, lm.model):
             return fast
+    # Not before it is needed: it takes Transformers, which the built-in model does without.
+    from theta_tui.mind.decoding.general import GeneralDecoder
+
     return GeneralDecoder(lm.model, lm.last_logits)
 
 

@@ -18,6 +18,9 @@ KNOWN = {"LlamaForCausalLM": "Llama", "MistralForCausalLM": "Mistral", "Qwen2For
          "Qwen3ForCausalLM": "Qwen3"}  # fmt: skip
 """Class → what the classes of its parts begin with."""
 
+OURS = {"Llama": "theta_tui.mind.llama"}
+"""Where the same is written out without Transformers."""
+
 ROTATIONS = {"default", "linear", "llama3", "yarn"}
 """Kinds of rotary positions whose frequencies do not depend on how long the text is."""
 
@@ -38,7 +41,8 @@ def recognised(model: Any) -> bool:
 
 def _is_family(model: Any, family: str) -> bool:
     home, config, body = type(model).__module__, model.config, model.model
-    if home != f"transformers.models.{family.lower()}.modeling_{family.lower()}":
+    theirs = f"transformers.models.{family.lower()}.modeling_{family.lower()}"
+    if home not in (theirs, OURS.get(family)):
         return False
 
     def ours(module: Any, name: str) -> bool:
