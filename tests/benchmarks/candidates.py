@@ -89,7 +89,8 @@ def conversation(lm: LanguageModel, tokens: int) -> tuple[list[int], int]:
 
 def peers(lm: LanguageModel, asked: Sampled, folder: Path, notes: list[str]) -> Iterator[Peer]:
     """Those that can be had here; `notes` is told of the others, and why."""
-    ways: dict[str, Callable[[], Peer]] = {"Transformers generate": lambda: generate_peer(lm, asked)}
+    plain = LanguageModel.load(lm.name, device="cpu", transformers=True)
+    ways: dict[str, Callable[[], Peer]] = {"Transformers generate": lambda: generate_peer(plain, asked)}
     for kind in ("float32", "int8"):
         ways[f"CTranslate2 {kind}"] = lambda kind=kind: ctranslate2_peer(lm, asked, folder, kind)  # type: ignore[misc]
     for kind in ("f32", "f16"):
@@ -131,6 +132,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             runs[peer.name] = lambda run=peer.run: Taken(*run())  # type: ignore[misc]
         for number in range(given.rounds + 1):
             for who, run in runs.items():
+                time.sleep(0.1)  # until the threads of the one before have gone to sleep
                 taken = run()
                 if number:  # the first round warms up
                     times.setdefault(who, []).append(taken)
