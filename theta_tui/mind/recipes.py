@@ -20,7 +20,7 @@ class Recipe:
 
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
     reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
-    seconds (twice that while it is not the argmax at all). Up to `variants` other wordings of the prompt are learned
+    seconds (four times that while it is not the argmax at all). Up to `variants` other wordings of the prompt are learned
     beside it and `rehearse` past lessons with it. `context_tokens` is how much of the conversation is put in front of a
     second copy of the pair (0: the pair alone is trained).
 
