@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from theta_tui.console import Invocation
 from theta_tui.errors import UsageError
-from theta_tui.foundation.command import Made, Options
-from theta_tui.foundation.documents import parse_source
+
+if TYPE_CHECKING:
+    from theta_tui.foundation.command import Made, Options
 
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9}
 
@@ -60,6 +61,9 @@ def train(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write what TensorBoard reads.")] = False,
 ) -> None:
     """Batch training on data sets: from scratch, or continued from --model."""
+    from theta_tui.foundation.command import Options
+    from theta_tui.foundation.documents import parse_source
+
     sources = tuple(parse_source(file) for file in files)
     if out is None and not dry_run:
         raise UsageError("say where the model goes: --out DIR")

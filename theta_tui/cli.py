@@ -12,14 +12,15 @@ import typer
 
 from theta_tui import __version__, batch
 from theta_tui.bench import command as bench
-from theta_tui.console import Invocation, run, with_options
+from theta_tui.console import Invocation, with_options
 from theta_tui.errors import ModelError, PromptError, TeachError, UsageError
-from theta_tui.record import HomeRecord, lesson_number
+from theta_tui.leaving import run
 from theta_tui.text import is_blank
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome
     from theta_tui.lessons.story import Lesson
+    from theta_tui.record import HomeRecord
     from theta_tui.teacher import Teacher
 
 app = typer.Typer(
@@ -43,8 +44,8 @@ Text = Annotated[str | None, typer.Argument(help="The text, or - for standard in
 
 
 def main() -> None:
-    """The console script."""
-    run(app)
+    """Read the command line and do what it says."""
+    run(lambda: app(standalone_mode=False))
 
 
 def command(name: str, *, sampling: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -210,6 +211,8 @@ def withdraw(
     number: Annotated[str | None, typer.Argument(metavar="N", help="Its number, as `theta lessons` lists it.")] = None,
 ) -> None:
     """Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again."""
+    from theta_tui.record import lesson_number
+
     lesson = lesson_number(number or "")
     with _record(call) as record:
         _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
@@ -323,6 +326,8 @@ def _teacher(
 
     A checkpoint is written when coming back would otherwise cost many lessons.
     """
+    from theta_tui.record import HomeRecord
+
     record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
     try:
         if write:
@@ -352,6 +357,8 @@ def _teacher(
 @contextmanager
 def _record(call: Invocation) -> Iterator[HomeRecord]:
     """The record alone, for writing; no model is loaded."""
+    from theta_tui.record import HomeRecord
+
     record = HomeRecord.open(call.settings)
     try:
         yield record
@@ -384,6 +391,8 @@ def _close(call: Invocation, record: HomeRecord) -> None:
 
 
 def _look(call: Invocation) -> HomeRecord:
+    from theta_tui.record import HomeRecord
+
     record = HomeRecord.read(call.settings)
     _tell(call, record)
     if record.journal.damaged:

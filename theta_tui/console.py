@@ -7,25 +7,17 @@ before it is printed; JSON escapes it instead. Imports neither torch nor textual
 from __future__ import annotations
 
 import inspect
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any, NoReturn, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
-from typer.exceptions import Abort, TyperException
 
 from theta_tui.config import Settings, load_settings
-from theta_tui.errors import ThetaError
-from theta_tui.lessons.codec import dumps
+from theta_tui.leaving import SCHEMA
 from theta_tui.text import visible
-
-SCHEMA = 1
 
 _COMMON: dict[str, Any] = {
     "home": Annotated[Path | None, typer.Option("--home", help="Everything Theta keeps. [THETA_HOME]")],
@@ -73,6 +65,8 @@ class Invocation:
 
     def emit(self, **values: Any) -> None:
         """A JSON object on a line of its own."""
+        from theta_tui.lessons.codec import dumps
+
         print(dumps({"schema": SCHEMA} | values), flush=True)
 
     def note(self, text: str) -> None:
@@ -85,14 +79,6 @@ class Invocation:
         if not self.settings.quiet and not self.json and sys.stderr.isatty():
             sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
-
-
-class Leave(BaseException):
-    """A signal asked the process to go; `code` is its exit code. A BaseException, so that no handler swallows it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.code = 128 + number
 
 
 def with_options(function: Callable[..., None], *, sampling: bool = False) -> Callable[..., None]:
@@ -124,56 +110,3 @@ def with_options(function: Callable[..., None], *, sampling: bool = False) -> Ca
     wrapper.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters} | {"return": None}
     return wrapper
-
-
-def run(app: typer.Typer) -> NoReturn:
-    """Run the command line and leave with the exit code that CONTRACT gives."""
-    as_json = "--json" in sys.argv[1:]
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
-    with _signals():
-        try:
-            code = app(standalone_mode=False)
-            sys.exit(code if isinstance(code, int) else 0)
-        except ThetaError as error:
-            _complain(str(error), error.code, error.name, as_json)
-        except TyperException as error:
-            _complain(error.format_message(), 2, "usage", as_json)
-        except (KeyboardInterrupt, Abort):
-            sys.exit(130)
-        except Leave as leave:
-            sys.exit(leave.code)
-        except BrokenPipeError:
-            # The reader has gone: nothing is left to say to it.
-            sys.stdout = None
-            sys.exit(1)
-        except Exception as error:
-            if os.environ.get("THETA_DEBUG"):
-                raise
-            words = f"this should not have happened ({type(error).__name__}: {error}); THETA_DEBUG=1 shows where"
-            _complain(words, 1, "unexpected", as_json)
-
-
-def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
-    if as_json:
-        print(dumps({"schema": SCHEMA, "error": {"code": code, "name": name, "message": message}}), file=sys.stderr)
-    else:
-        print(f"theta: {visible(message, one_line=True)}", file=sys.stderr)
-    sys.exit(code)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a command in order: what is open is closed, and the exit code tells the signal."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise Leave(number)
-
-    numbers = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-    before = {number: signal.signal(number, leave) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

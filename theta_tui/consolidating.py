@@ -18,7 +18,7 @@ from theta_tui.lessons.story import Story
 if TYPE_CHECKING:
     from theta_tui.mind.recipes import Recipe
 
-STEPS = 6
+STEPS = 8
 """Steps that a lesson is worth, and one that fades or is lost again."""
 MOST = 240
 """Steps after one lesson, however many came before it: more have hardly changed anything."""

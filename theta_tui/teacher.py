@@ -11,13 +11,14 @@ import random
 import sys
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.asking import Asker
+from theta_tui.collecting import collecting_later
 from theta_tui.config import Settings, statement_files
 from theta_tui.consolidating import STEPS, Consolidator
 from theta_tui.errors import PromptError, TeachError, ThetaError
@@ -138,6 +139,8 @@ class Teacher:
         """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
+        with collecting_later():
+            from theta_tui.mind import checkpoint, learner  # noqa: F401
         from theta_tui.mind.model_files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)
@@ -148,9 +151,18 @@ class Teacher:
         return path
 
     def get_ready(self) -> None:
-        """What the first lesson would otherwise wait for: half a second, or a minute with a model that is new here."""
+        """What the first replies and the first lesson would otherwise wait for: half a second, or a minute with a model
+        that is new here."""
+        self.model.decoder  # noqa: B018  # is made, and proves itself, when it is first asked for
         if self.record.read_only is None and self.learner.uses_natural(self.recipe):
             self.learner.natural.prepare(self.recipe)
+
+    @property
+    def soon_ready(self) -> bool:
+        """Whether `get_ready` takes less than a second for certain: the model's folder brings what it needs."""
+        from theta_tui.mind.curvature import FILE
+
+        return (self.model.folder / FILE).is_file()
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
@@ -225,9 +237,11 @@ class Teacher:
         *,
         again: bool = False,
         on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None,
+        due: Callable[[], bool] = lambda: True,
         cancelled: Callable[[], bool] = _never,
     ) -> Pending | None:
         """Five distinct replies to `prompt`, kept as the pending prompt. None: cancelled, and nothing changed.
+        `on_progress` hears them as they grow, when it is `due`.
 
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
@@ -245,7 +259,7 @@ class Teacher:
             None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
         )
         replies = propose(
-            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, cancelled=cancelled
+            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled
         )
         if replies is None:
             return None
@@ -485,9 +499,18 @@ class Teacher:
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
         there is time; ends at once where nothing is to do.
         """
+        yield from self._read_ahead()
         yield from self.asker.slices()
+        moved = self.learner.step
         yield from self.consolidator.slices(self.recipe, self.asker.standings())
-        yield from self.asker.slices()
+        if self.learner.step != moved:
+            yield from self._read_ahead()
+            yield from self.asker.slices()
+
+    def _read_ahead(self) -> Iterator[None]:
+        """Read the conversation before the next prompt comes: it begins with it."""
+        settings = self.settings
+        yield from self.model.read_ahead(self.record.story.dialogue, room=settings.max_tokens, limit=settings.window)
 
     def consolidate(self, seconds: float) -> int:
         """Consolidate for so long, whether it is due or not. Returns the steps taken; none where the model cannot."""

@@ -120,6 +120,7 @@ class Worker:
         self._idle = IdleRunner(IDLE_AFTER)
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
+        self._got_ready = False
 
     # --- called from outside ---
 
@@ -165,7 +166,8 @@ class Worker:
             self._teacher = self._open_teacher(self._settings)
             self._report(Loading(self._snapshot()))
             self._teacher.load(self._stage)
-            self._teacher.get_ready()
+            if not self._teacher.soon_ready:
+                self._get_ready()
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -180,6 +182,10 @@ class Worker:
             try:
                 queued = self._queue.get(timeout=IDLE_SECONDS if self._quiz is None else 0)
             except queue.Empty:
+                try:
+                    self._get_ready()
+                except Exception as error:
+                    self._fail(error, "idle")
                 self._save_if_due()
                 self._use_idle_time()
                 continue
@@ -194,6 +200,14 @@ class Worker:
             self._pass_notices_on()
             self._save_if_due()
             self._idle.busy()
+
+    def _get_ready(self) -> None:
+        """What the first lesson would otherwise wait for: once, when nobody waits for anything."""
+        teacher, first = self._teacher, not self._got_ready
+        assert teacher is not None
+        self._got_ready = True
+        if first:
+            teacher.get_ready()
 
     def _use_idle_time(self) -> None:
         """A quiz that was asked for, or what the teacher has to do; both make way for a command after any slice."""
@@ -324,12 +338,11 @@ class Worker:
         self._reported = 0.0
 
         def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
-            if self._due():
-                shown = tuple(Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
-                self._report(Streaming(prompt, shown, self._snapshot()))
+            shown = tuple(Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+            self._report(Streaming(prompt, shown, self._snapshot()))
 
         waiting = teacher.propose(
-            prompt, again=again, on_progress=on_progress, cancelled=lambda: self._is_cancelled(number)
+            prompt, again=again, on_progress=on_progress, due=self._due, cancelled=lambda: self._is_cancelled(number)
         )
         self._rest()
         if waiting is None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -9,6 +9,8 @@ import torch
 
 from theta_tui.errors import ModelError
 from theta_tui.mind.candidates import Reply, Sampling, greedy, propose
+from theta_tui.mind.decoding.decoder import Decoder, Rows, Start
+from theta_tui.mind.decoding.general import GeneralDecoder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.text import is_blank, normalised
 
@@ -139,22 +141,46 @@ def test_it_stops_at_the_next_token_when_cancelled(lm: LanguageModel) -> None:
     assert propose(lm, ask(lm), SAMPLING, seed=1, cancelled=lambda: True) is None
 
 
-def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["fast", "general"])
+def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, way: str) -> None:
+    decoder: Decoder = default.decoder if way == "fast" else GeneralDecoder(default.model, {})
+    assert decoder.name == way
     sizes: list[int] = []
-    forward = default.model.forward
 
-    def counted(*args: object, **names: object) -> object:
-        ids = names["input_ids"]
-        assert isinstance(ids, torch.Tensor)
-        sizes.append(ids.shape[0])
-        return forward(*args, **names)
+    class Counted:
+        """The decoder, which notes how many rows each step takes."""
 
-    monkeypatch.setattr(default.model, "forward", counted)
-    default.last_logits = {}
-    replies = propose(default, ask(default, "What is your name?"), replace(SAMPLING, max_tokens=40), seed=1)
+        def prefill(self, ids: Sequence[int]) -> Start:
+            return decoder.prefill(ids)
+
+        def branch(self, start: Start, rows: int, room: int) -> Rows:
+            self.rows = decoder.branch(start, rows, room)
+            self.keep = self.rows.keep
+            return self  # type: ignore[return-value]
+
+        def step(self, tokens: Sequence[int]) -> torch.Tensor:
+            sizes.append(len(tokens))
+            logits = self.rows.step(tokens)
+            assert len(logits) == len(tokens)
+            return logits
+
+    ids = ask(default, "What is your name?")
+    before = default.decoder
+    default.__dict__["decoder"] = Counted()
+    try:
+        replies = propose(default, ids, replace(SAMPLING, max_tokens=40), seed=1)
+    finally:
+        default.__dict__["decoder"] = before
     assert replies is not None
-    assert sizes[:2] == [1, 5]
-    assert min(sizes[2:]) < 5
+    assert sizes[0] == 5
+    assert min(sizes) < 5
+
+
+def test_a_listener_hears_only_when_it_is_due_and_always_the_end(lm: LanguageModel) -> None:
+    heard: Shown = []
+    assert propose(lm, ask(lm), SAMPLING, seed=1, on_progress=heard.append, due=lambda: False)
+    assert 1 <= len(heard) < SAMPLING.max_tokens
+    assert all(done for _, done in heard[-1])
 
 
 def test_what_was_generated_can_be_learned_from(lm: LanguageModel) -> None:

@@ -32,6 +32,14 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
 
 
+@pytest.fixture(scope="module")
+def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that is wide enough for natural steps."""
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    tokenizer = make_tokenizer(marks, eos="<|end|>", template=THETA)
+    return make_llama(tmp_path_factory.mktemp("wide"), tokenizer, hidden=64, inner=512, layers=4)
+
+
 @pytest.fixture
 def settings(tmp_path: Path, model: Path) -> Settings:
     return Settings(home=tmp_path / "home", model=str(model), device="cpu", max_tokens=8, lock_wait=0, seed=1)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from tests.session.conftest import Open, opened
 from tests.session.test_teacher import PAIRS, same, state
 from theta_tui import rebuilding
@@ -25,11 +24,8 @@ from theta_tui.teacher import Teacher
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wide enough for natural steps."""
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    tokenizer = make_tokenizer(marks, eos="<|end|>", template=THETA)
-    return make_llama(tmp_path_factory.mktemp("wide"), tokenizer, hidden=64, inner=512, layers=4)
+def model(wide_model: Path) -> Path:
+    return wide_model
 
 
 @pytest.fixture(autouse=True)

@@ -41,12 +41,25 @@ def never_taught(record: HomeRecord, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lessons", "seed"),
-    [(14, 1), pytest.param(50, 2, marks=pytest.mark.slow), pytest.param(50, 3, marks=pytest.mark.slow)],
+    ("lessons", "seed", "natural"),
+    [
+        (14, 1, False),
+        pytest.param(50, 2, False, marks=pytest.mark.slow),
+        pytest.param(50, 3, False, marks=pytest.mark.slow),
+        pytest.param(30, 4, True, marks=pytest.mark.slow),
+    ],
 )
 def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_between(
-    tmp_path: Path, model: Path, lessons: int, seed: int
+    tmp_path: Path,
+    model: Path,
+    wide_model: Path,
+    lessons: int,
+    seed: int,
+    natural: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    model = wide_model if natural else model
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     run = subprocess.run(
         [sys.executable, "-m", "tests.session.crashing", str(tmp_path / "home"), str(model), str(seed), str(lessons)],
         capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -63,6 +76,7 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     record = teacher.record
     assert len(record.story.lessons) >= lessons
     assert record.story.withdrawn
+    assert bool(record.story.consolidations) == natural
     assert teacher.learner.step == record.story.step
     came_back = state(teacher)
     conversation = settings.context_path.read_bytes()

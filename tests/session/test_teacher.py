@@ -459,7 +459,7 @@ def test_asking_again_finds_what_was_taught_and_moves_nothing(start: Open) -> No
     again = start()
     assert same(before, again)
     assert [row.p_now for row in again.asker.standings()] == [row.p_now for row in rows]
-    assert list(again.idle()) == [], "nothing was taught since"
+    assert list(again.asker.slices()) == [], "nothing was taught since"
     again.close()
 
 

@@ -20,6 +20,7 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "module",
     [
+        "theta_tui.start", "theta_tui.leaving",
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
         "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",
@@ -39,6 +40,35 @@ def test_the_screen_never_loads_torch() -> None:
     loaded = loaded_after("import theta_tui.ui.app, theta_tui.screen")
     assert "textual" in loaded
     assert not loaded.intersection({"torch", "transformers", "tokenizers"})
+
+
+def test_the_first_frame_waits_for_no_command_line_parser() -> None:
+    loaded = loaded_after("import theta_tui.start, theta_tui.leaving, theta_tui.ui.app, theta_tui.screen")
+    assert not loaded.intersection({"typer", "pydantic", "tomlkit", "theta_tui.cli"})
+
+
+def test_the_built_in_model_answers_and_learns_without_transformers_and_compilers() -> None:
+    loaded = loaded_after(
+        "from theta_tui.mind.language_model import LanguageModel\nfrom theta_tui.mind.learner import Learner\n"
+        "from theta_tui.mind.recipes import RECIPES\nfrom theta_tui.mind import checkpoint\n"
+        "lm = LanguageModel.load('default', device='cpu')\nlearner = Learner(lm)\n"
+        "learner.learn('correction', (), 'hello', 'Good day.', RECIPES['default'], seed=1, steps=1)\n"
+        "import tempfile, pathlib\nwith tempfile.TemporaryDirectory() as name:\n"
+        "    saved = checkpoint.save(pathlib.Path(name), lm, learner, position=1, extra={}, keep=1)\n"
+        "    checkpoint.load_into(saved, lm, learner)"
+    )
+    assert "torch" in loaded
+    assert not loaded.intersection({"transformers", "accelerate", "peft", "torch._dynamo", "sympy", "huggingface_hub"})
+
+
+def test_help_loads_neither_the_record_nor_what_other_commands_need() -> None:
+    loaded = loaded_after(
+        "import sys; sys.argv = ['theta', '--help']\nimport io, contextlib\nfrom theta_tui.start import main\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
+    )
+    assert not loaded.intersection(
+        {"theta_tui.record", "theta_tui.foundation.command", "theta_tui.bench.run", "pydantic"}
+    )
 
 
 def test_the_model_never_loads_textual_nor_the_record() -> None:

@@ -58,6 +58,11 @@ class FakeTeacher:
         self.hold = threading.Event()
         self.hold.set()
         self.broken: Exception | None = None
+        self.quick = True
+        self.told_ready: Callable[[], bool] = lambda: False
+        self.told_ready_before: bool | None = None
+        """Whether the screen knew that all is ready when what lessons need was got ready."""
+        self.got_ready = threading.Event()
         self.asker = Asker(record, self.score)
         self.consolidator = SimpleNamespace(left=0)
         self.p = 0.9
@@ -92,8 +97,13 @@ class FakeTeacher:
     def behind(self) -> float:
         return self.unsaved
 
+    @property
+    def soon_ready(self) -> bool:
+        return self.quick
+
     def get_ready(self) -> None:
-        pass
+        self.told_ready_before = self.told_ready()
+        self.got_ready.set()
 
     def load(self, on_stage: Callable[[str], None]) -> None:
         on_stage("loading the model")
@@ -101,11 +111,14 @@ class FakeTeacher:
             raise self.broken
         self.loaded = True
 
-    def propose(self, prompt: str, *, again: bool, on_progress: Any, cancelled: Callable[[], bool]) -> Pending | None:
+    def propose(
+        self, prompt: str, *, again: bool, on_progress: Any, due: Callable[[], bool], cancelled: Callable[[], bool]
+    ) -> Pending | None:
         if prompt == "break":
             raise RuntimeError("it broke [/] \x1b[2J")
         for length in range(200):
-            on_progress(tuple((f"reply {index}"[:length], length > 6) for index in range(1, 6)))
+            if due():
+                on_progress(tuple((f"reply {index}"[:length], length > 6) for index in range(1, 6)))
             self.hold.wait(PATIENCE)
             if cancelled():
                 return None
@@ -221,6 +234,18 @@ def test_what_is_known_is_shown_before_the_model_is_loaded(desk: Desk) -> None:
     assert desk.events[1].snapshot.activity == "loading the model"
     ready = desk.wait(protocol.Ready).snapshot
     assert (ready.phase, ready.parameters, ready.device) == ("idle", 42, "cpu")
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_what_lessons_need_is_got_ready_when_nobody_waits_unless_it_takes_long(desk: Desk, quick: bool) -> None:
+    def prepare(teacher: FakeTeacher) -> None:
+        teacher.quick = quick
+        teacher.told_ready = lambda: any(isinstance(event, protocol.Ready) for event in desk.events)
+
+    desk.prepare = prepare
+    desk.start()
+    assert desk.teacher.got_ready.wait(PATIENCE)
+    assert desk.teacher.told_ready_before is quick
 
 
 def test_a_prompt_a_pick_and_what_the_screen_is_told(desk: Desk) -> None:

@@ -12,19 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from theta_tui.bench.metrics import in_order
-from theta_tui.bench.run import Foundation, Label, Row, average, look, measure
-from theta_tui.bench.suite import Suite, read_suite
 from theta_tui.bench.tables import number, table
 from theta_tui.config import DEFAULT_MODEL, Settings
-from theta_tui.console import SCHEMA, Invocation
+from theta_tui.console import Invocation
 from theta_tui.errors import UsageError
-from theta_tui.lessons.codec import dumps
+from theta_tui.leaving import SCHEMA
 from theta_tui.mind.recipes import RECIPES
 
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Conversation
     from theta_tui.bench.pupil import TeacherPupil
+    from theta_tui.bench.run import Foundation, Label, Row
+    from theta_tui.bench.suite import Suite
 
 COLUMNS = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "ΔPPL", "Update", "Steps", "p50", "p95", "Undo")
 THREADS = 2
@@ -84,6 +83,8 @@ def bench(
             raise UsageError(f"--recipe {name} is not one of {', '.join(RECIPES)}")
     if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise UsageError(f"--out {out}: the folder is not there or cannot be written to")
+    from theta_tui.bench.suite import read_suite
+
     options = Options(
         settings=replace(call.settings, threads=threads),
         suite=read_suite(suite, limit),
@@ -111,7 +112,9 @@ def bench(
 
 def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]) -> Iterator[Row]:
     """The rows of one model: each recipe's orders and, of several, their mean."""
+    from theta_tui.bench.metrics import in_order
     from theta_tui.bench.pupil import fresh
+    from theta_tui.bench.run import Label, average, look, measure
 
     suite, settings = options.suite, replace(options.settings, model=model)
     foundation: Foundation | None = None
@@ -165,6 +168,7 @@ def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversa
 def _write(path: Path, rows: Sequence[Row]) -> None:
     """The rows so far, each on a line with all that was said."""
     from theta_tui.home import write_atomically
+    from theta_tui.lessons.codec import dumps
 
     lines = [dumps({"schema": SCHEMA} | row.as_dict() | row.said()) + "\n" for row in rows]
     write_atomically(path, "".join(lines).encode())

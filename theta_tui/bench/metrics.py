@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import random
 import re
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -176,11 +175,11 @@ def suite_row(
 
 def mean(values: Iterable[float]) -> float | None:
     held = list(values)
-    return statistics.fmean(held) if held else None
+    return math.fsum(held) / len(held) if held else None
 
 
 def mean_of_means(groups: Iterable[Sequence[float]]) -> float | None:
-    return mean(statistics.fmean(group) for group in groups if group)
+    return mean(math.fsum(group) / len(group) for group in groups if group)
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:

@@ -301,7 +301,9 @@ def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Le
     from theta_tui.mind.language_model import LanguageModel
 
     if options.model is not None:
-        lm = LanguageModel.load(options.model, device="cpu", dtype="float32", offline=options.offline)
+        lm = LanguageModel.load(
+            options.model, device="cpu", dtype="float32", offline=options.offline, transformers=True
+        )
         if options.length > lm.window:
             raise UsageError(f"--length {options.length} is more than the window of {options.model} ({lm.window})")
         if options.window is not None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -30,10 +31,18 @@ class Adam:
 
     def __init__(self, parameters: Mapping[str, torch.nn.Parameter]) -> None:
         self.parameters = parameters
-        self.optimizer = torch.optim.AdamW(list(parameters.values()))
         self._momentum: set[str] = set()
         """Parameters whose first moment means something. With β1 = 0 a step overwrites it before it reads it, so
         after such a lesson it is void: neither kept in snapshots and checkpoints nor carried into a later recipe."""
+
+    @cached_property
+    def optimizer(self) -> torch.optim.AdamW:
+        """Made when it is first wanted: torch imports its compiler for it, which takes as long as all of torch."""
+        return torch.optim.AdamW(list(self.parameters.values()))
+
+    def _state(self, name: str) -> Any:
+        """What the optimizer holds of parameter `name`, if anything."""
+        return self.optimizer.state.get(self.parameters[name]) if "optimizer" in self.__dict__ else None
 
     def prepare(self, recipe: Recipe, names: Sequence[str], *, device: str, adapter: bool) -> None:
         """Set up for steps of `recipe` on the parameters `names`; `adapter`: they are those of one."""
@@ -50,7 +59,7 @@ class Adam:
                 foreach=False,
             )
         for name in names:
-            if state := self.optimizer.state.get(self.parameters[name]):
+            if state := self._state(name):
                 state["step"] = state["step"].to(device if fused else "cpu")
                 if recipe.beta1 != 0 and name not in self._momentum:
                     state["exp_avg"].zero_()  # what was void begins at zero
@@ -68,21 +77,25 @@ class Adam:
         norm = torch.nn.utils.clip_grad_norm_(trained, clip)
         if torch.isfinite(norm):
             self.optimizer.step()
+            # The fused kernel writes without being counted, and whoever keeps what it computed from a weight asks the
+            # count whether that still holds (mind/decoding).
+            torch.autograd.graph.increment_version(trained)
         return float(norm)
 
     def clear_gradients(self) -> None:
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters.values():
+            parameter.grad = None
 
     def forget(self) -> None:
         """Forget all moments."""
-        self.optimizer.state.clear()
+        self.__dict__.pop("optimizer", None)
         self._momentum.clear()
 
     def copy(self, name: str) -> Part:
         """Parameter `name` with its state."""
         parameter = self.parameters[name]
         weight = parameter.detach().clone()
-        state = self.optimizer.state.get(parameter)
+        state = self._state(name)
         if not state:
             return Part(weight, 0.0, None, None)
         first = state["exp_avg"].clone() if name in self._momentum else None
@@ -94,7 +107,8 @@ class Adam:
         with torch.no_grad():
             parameter.copy_(part.weight)
         if part.second is None:
-            self.optimizer.state.pop(parameter, None)
+            if self._state(name):
+                del self.optimizer.state[parameter]
             self._momentum.discard(name)
         else:
             self.set_state(name, part.step, part.first, part.second)
@@ -117,8 +131,8 @@ class Adam:
     def state(self) -> dict[str, torch.Tensor]:
         """What a checkpoint needs of it: `step.`, `exp_avg_sq.` and, where it means something, `exp_avg.` by name."""
         tensors: dict[str, torch.Tensor] = {}
-        for name, parameter in self.parameters.items():
-            if state := self.optimizer.state.get(parameter):
+        for name in self.parameters:
+            if state := self._state(name):
                 tensors[f"step.{name}"] = state["step"]
                 tensors[f"exp_avg_sq.{name}"] = state["exp_avg_sq"]
                 if name in self._momentum:

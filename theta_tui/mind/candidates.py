@@ -1,22 +1,26 @@
 """Five distinct replies, streamed together, from one prefill of the conversation.
 
 Our own loop and not `generate`: every row is heard at every token, a row that has ended leaves the batch, and a key
-press stops it between two tokens. The rows share one prompt, so they stay equally long and nothing is padded.
+press stops it between two tokens. The rows share one prompt, so they stay equally long and nothing is padded. What
+the model does for it is in `decoding`, how a token is drawn in `sampling`.
 """
 
 from __future__ import annotations
 
-import copy
+import math
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from theta_tui.errors import ModelError
+from theta_tui.mind.decoding.decoder import Start
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.sampling import Sampling, draw, probabilities
 from theta_tui.text import REPLACEMENT, is_blank, normalised
+
+__all__ = ["Progress", "Reply", "Sampling", "greedy", "probabilities", "propose"]
 
 HOTTER = (1.0, 1.4)
 """Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply."""
@@ -33,18 +37,6 @@ BRANCHES = 48
 
 MIN_HEAT = 0.7
 """Temperature that a further round starts from: near zero, sampling again gives the same again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are drawn. `temperature` 0 is greedy; `top_p` 1, `top_k` 0 and `min_p` 0 are off."""
-
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    max_tokens: int
-    count: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +61,7 @@ def propose(
     seed: int | None,
     avoid: Sequence[str] = (),
     on_progress: Progress | None = None,
+    due: Callable[[], bool] = lambda: True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Reply] | None:
     """`sampling.count` replies to the conversation `ids`, likeliest first; None where `cancelled` said so.
@@ -76,15 +69,16 @@ def propose(
     They differ from each other and from `avoid` as `text.normalised` sees it, and none is blank; the greedy reply is
     among them unless it is to be avoided. Sampling goes on hotter, and then from other first tokens, until there are
     enough; a model that cannot say so many different things gives fewer. `on_progress` hears all slots, (text so
-    far, whether it is done), at every token. `seed` makes it repeatable; the global random state is left alone.
+    far, whether it is done), at every token at which it is `due`, and when a round of sampling is over. `seed` makes
+    it repeatable; the global random state is left alone.
     """
     generator = torch.Generator()
     if seed is None:
         generator.seed()
     else:
         generator.manual_seed(seed)
-    found = _Found(sampling.count, avoid, on_progress)
-    start = _prefill(lm, ids)
+    found = _Found(sampling.count, avoid, on_progress, due)
+    start = lm.decoder.prefill(ids)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
@@ -99,14 +93,14 @@ def propose(
     for number, factor in enumerate(HOTTER if sampling.temperature > 0 else (0.0,)):
         need = len(found.missing())
         heat = sampling.temperature if number == 0 else max(sampling.temperature, MIN_HEAT) * factor
-        first = [_Row(greedy=True)] if number == 0 else []
+        first = [_Row(lm, greedy=True)] if number == 0 else []
         wanted = (need if number == 0 else need * SPARE) if sampling.temperature > 0 else 1
-        rows = first + [_Row() for _ in range(wanted - len(first))]
+        rows = first + [_Row(lm) for _ in range(wanted - len(first))]
         if need and not run(rows, replace(sampling, temperature=heat)):
             return None
-    forced = _first_tokens(lm, start.logits)
+    forced = _first_tokens(lm, start.logits) if found.missing() else []
     while forced and (need := len(found.missing())):
-        rows = [_Row(greedy=True, forced=token) for token in forced[: need * SPARE]]
+        rows = [_Row(lm, greedy=True, forced=token) for token in forced[: need * SPARE]]
         del forced[: len(rows)]
         if not run(rows, sampling):
             return None
@@ -117,10 +111,10 @@ def greedy(
     lm: LanguageModel, ids: Sequence[int], *, max_tokens: int, cancelled: Callable[[], bool] = lambda: False
 ) -> Reply:
     """The likeliest reply, token by token; what there is of it where `cancelled` said so. It may be blank."""
-    row = _Row(greedy=True)
+    row = _Row(lm, greedy=True)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
-    _generate(lm, _prefill(lm, ids), [row], (plain, plain), limit, torch.Generator(), cancelled, None)
+    _generate(lm, lm.decoder.prefill(ids), [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
 
 
@@ -130,10 +124,11 @@ def greedy(
 class _Found:
     """The replies found so far, each in its slot, and what the screen hears of them."""
 
-    def __init__(self, count: int, avoid: Sequence[str], on_progress: Progress | None) -> None:
+    def __init__(self, count: int, avoid: Sequence[str], on_progress: Progress | None, due: Callable[[], bool]) -> None:
         self.slots: list[Reply | None] = [None] * count
         self.seen = {normalised(text) for text in avoid}
         self.on_progress = on_progress
+        self.due = due
 
     def missing(self) -> list[int]:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
@@ -149,7 +144,7 @@ class _Found:
                 self.slots[free[0]] = reply
 
     def hear(self, slots: list[int], rows: list[_Row]) -> None:
-        if self.on_progress is None:
+        if self.on_progress is None or not (self.due() or all(row.done for row in rows)):
             return
         shown = [("", False) if reply is None else (reply.text, True) for reply in self.slots]
         for slot, row in zip(slots, rows, strict=False):
@@ -163,29 +158,23 @@ class _Found:
 # --- the loop ---
 
 
-@dataclass(slots=True)
-class _Start:
-    """A prefilled conversation: its cache, and the logits of the first token of a reply [V], float32 on the CPU."""
-
-    cache: Any
-    logits: torch.Tensor
-
-
 class _Row:
     """One reply on its way."""
 
-    def __init__(self, *, greedy: bool = False, forced: int | None = None) -> None:
+    def __init__(self, lm: LanguageModel, *, greedy: bool = False, forced: int | None = None) -> None:
         self.greedy = greedy
         self.forced = forced
         self.ids: list[int] = []
-        self.text = ""
         self.logprob = 0.0
         self.tokens = 0
         self.ended = False
         self.done = False
+        self._lm = lm
+        self._shown = (0, "")
 
-    def add(self, lm: LanguageModel, token: int, logprobs: torch.Tensor) -> None:
+    def add(self, token: int, logprobs: torch.Tensor) -> None:
         """Take the next token; `logprobs` [V] are the model's own."""
+        lm = self._lm
         self.tokens += 1
         if token in lm.end_ids or token in lm.chat.control_ids:
             # Another control token (a role mark, say) ends the turn as well, but it is not how a turn ends.
@@ -194,33 +183,23 @@ class _Row:
             return
         self.logprob += float(logprobs[token])
         self.ids.append(token)
-        # A character of several bytes may lack the last of them still.
-        self.text = lm.decode(self.ids).rstrip(REPLACEMENT + string.whitespace).strip()
+
+    @property
+    def text(self) -> str:
+        """What it says so far. Decoded when somebody looks: at every token, that costs as much as two layers."""
+        if self._shown[0] != len(self.ids):
+            # A character of several bytes may lack the last of them still.
+            whole = self._lm.decode(self.ids).rstrip(REPLACEMENT + string.whitespace).strip()
+            self._shown = len(self.ids), whole
+        return self._shown[1]
 
     def reply(self) -> Reply:
         return Reply(self.text, self.logprob, self.ended, self.tokens)
 
 
-def _prefill(lm: LanguageModel, ids: Sequence[int]) -> _Start:
-    # no_grad and not inference_mode: some models refresh buffers (rotary scaling) in a forward pass, and a tensor
-    # that was made in inference mode would later break the backward pass of a lesson.
-    with torch.no_grad():
-        output = lm.model(input_ids=torch.tensor([list(ids)], device=lm.device), use_cache=True, **lm.last_logits)
-    return _Start(output.past_key_values, _checked(output.logits[:, -1])[0])
-
-
-def _checked(logits: torch.Tensor) -> torch.Tensor:
-    logits = logits.float().cpu()
-    if not torch.isfinite(logits.logsumexp(-1)).all():
-        raise ModelError(
-            "the model answers with values that are not numbers; undo the last lesson or use --model default"
-        )
-    return logits
-
-
 def _generate(
     lm: LanguageModel,
-    start: _Start,
+    start: Start,
     rows: list[_Row],
     samplings: tuple[Sampling, Sampling],
     limit: int,
@@ -230,60 +209,45 @@ def _generate(
 ) -> bool:
     """Write all rows to their end, or to `limit` tokens; False where `cancelled` said so. The first of `samplings` is
     for the opening tokens, the second for the rest."""
-    cache = copy.deepcopy(start.cache)
-    if len(rows) > 1:
-        cache.batch_repeat_interleave(len(rows))
     logits = start.logits.expand(len(rows), -1)
+    writing = None
     active = rows
-    with torch.no_grad():
-        while True:
-            if cancelled():
-                return False
-            logprobs = logits.log_softmax(-1)
-            sampling = samplings[len(active[0].ids) >= OPENING]
-            for row, token, own in zip(active, _draw(active, logits, sampling, generator), logprobs, strict=True):
-                row.add(lm, token, own)
-                row.done = row.done or len(row.ids) >= limit
-            if hear:
-                hear(rows)
-            stay = [number for number, row in enumerate(active) if not row.done]
-            if not stay:
-                return True
-            if len(stay) < len(active):
-                cache.batch_select_indices(torch.tensor(stay, device=lm.device))
-                active = [active[number] for number in stay]
-            last = torch.tensor([[row.ids[-1]] for row in active], device=lm.device)
-            output = lm.model(input_ids=last, past_key_values=cache, use_cache=True)
-            cache = output.past_key_values
-            logits = _checked(output.logits[:, -1])
+    while True:
+        if cancelled():
+            return False
+        logprobs = logits.log_softmax(-1)
+        if not all(map(math.isfinite, logprobs.amax(-1).tolist())):
+            raise ModelError(
+                "the model answers with values that are not numbers; undo the last lesson or use --model default"
+            )
+        sampling = samplings[len(active[0].ids) >= OPENING]
+        tokens = _draw(active, logits, sampling, generator)
+        for row, token, own in zip(active, tokens, logprobs, strict=True):
+            row.add(token, own)
+            row.done = row.done or len(row.ids) >= limit
+        if hear:
+            hear(rows)
+        stay = [number for number, row in enumerate(active) if not row.done]
+        if not stay:
+            return True
+        if writing is None:
+            writing = lm.decoder.branch(start, len(active), limit - 1)
+        if len(stay) < len(active):
+            writing.keep(stay)
+            active = [active[number] for number in stay]
+        logits = writing.step([row.ids[-1] for row in active])
 
 
 def _draw(rows: list[_Row], logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
     """The next token of each row."""
-    best = logits.argmax(-1).tolist()
-    drawn = best
-    if sampling.temperature > 0 and any(not row.greedy for row in rows):
-        drawn = torch.multinomial(probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
-    tokens = [best[number] if row.greedy else drawn[number] for number, row in enumerate(rows)]
-    return [
-        row.forced if row.forced is not None and not row.ids else token for row, token in zip(rows, tokens, strict=True)
-    ]
-
-
-def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Softmax at the temperature, and then without the tokens that top-k, top-p and min-p leave out. [rows, V]"""
-    p = (logits / sampling.temperature).softmax(-1)
-    if 0 < sampling.top_k < p.shape[-1]:
-        p = p.where(p >= p.topk(sampling.top_k, dim=-1).values[:, -1:], 0.0)
-    if sampling.top_p < 1:
-        ordered, order = p.sort(dim=-1, descending=True)
-        # A token stays while those before it hold less than top_p; the likeliest always stays.
-        before = ordered.cumsum(-1) - ordered
-        total = ordered.sum(-1, keepdim=True)
-        p = torch.zeros_like(p).scatter(-1, order, ordered.where(before < sampling.top_p * total, 0.0))
-    if sampling.min_p > 0:
-        p = p.where(p >= sampling.min_p * p.amax(-1, keepdim=True), 0.0)
-    return p
+    cold = sampling.temperature <= 0
+    tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logits, sampling, generator)
+    for number, row in enumerate(rows):
+        if row.forced is not None and not row.ids:
+            tokens[number] = row.forced
+        elif row.greedy or cold:
+            tokens[number] = int(logits[number].argmax())
+    return tokens
 
 
 def _first_tokens(lm: LanguageModel, logits: torch.Tensor) -> list[int]:

@@ -297,7 +297,7 @@ def _usable(path: Path, lm: LanguageModel, wanted: Mapping[str, tuple[int, int]]
     except ModelError:
         return None
     held = {name: (len(found.inputs[name]), len(found.outputs[name])) for name in found.inputs}
-    tokens = lm.model.get_input_embeddings().num_embeddings
+    tokens = lm.model.config.get_text_config().vocab_size
     in_reach = all(token < tokens for row in found.exchanges for token in row)
     return found if held == wanted and in_reach and _definite(found) else None
 

@@ -1,7 +1,8 @@
 """A Hugging Face causal language model with its tokenizer, ready to generate and to learn.
 
-Opens safetensors and JSON only and runs nobody's code. torch and transformers are imported when a model is loaded,
-not with this module, so that `--offline` and the quiet settings are in force first.
+Opens safetensors and JSON only and runs nobody's code. torch is imported when a model is loaded, not with this
+module, so that `--offline` and the quiet settings are in force first; Transformers only where the model or its
+tokenizer is not one that mind/llama.py and mind/tokens.py know, or where it learns by LoRA.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import inspect
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from theta_tui.collecting import collecting_later
 from theta_tui.errors import ModelError
 from theta_tui.mind import lora, model_files
 from theta_tui.mind.chat import Chat, Encoded, Example, Turns
@@ -20,6 +23,8 @@ from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
 
 if TYPE_CHECKING:
     import torch
+
+    from theta_tui.mind.decoding.decoder import Decoder
 
 __all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "resolve"]
 
@@ -64,11 +69,13 @@ class LanguageModel:
         weights: Path | None = None,
         adapt: lora.Choice = "off",
         rank: int = lora.RANK,
+        transformers: bool = False,
     ) -> LanguageModel:
         """The model that `name` (`default`, a folder, a hub id) means; with `weights`, its tensors from there.
 
         `adapt` says whether it is to learn by LoRA, of `rank` (auto: where it is large). `weights` is a model folder
         of the same architecture, such as a checkpoint, or a folder with an adapter where it learns by LoRA.
+        With `transformers` model and tokenizer are its classes whatever they are, for more than talk and lessons.
         `on_stage` hears what is going on. Raises ModelError with what is wrong and what to do.
         """
         stage = on_stage or (lambda _: None)
@@ -80,27 +87,28 @@ class LanguageModel:
         if threads > 0:
             torch.set_num_threads(threads)
         place = choose_device(device)
-        stage("importing Transformers")
-        import transformers
-
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
         target = resolve(name)
         folder = target if isinstance(target, Path) else _download(target, offline, stage)
         stage("reading the model")
         kind = _dtype(dtype, folder)
-        config = _config(folder)
         chosen = lora.rank_for(adapt, rank, _size(folder))
+        adapter = None
+        model = None
         if chosen is None:
-            model, adapter = _read(_whole(weights or folder), config, kind), None
+            source = _whole(weights or folder)
+            model = None if transformers else _known(folder, source, kind)
+            if model is None:
+                stage("importing Transformers")
+                model = _owned(_read(source, _config(folder), kind))
         else:
-            model = _read(folder, config, kind)
+            stage("importing Transformers")
+            model = _read(folder, _config(folder), kind)
             stage("adding the adapter")
             adapter = lora.wrap(model, chosen)
             if weights is not None:
                 lora.load(adapter, weights)
         stage("reading the tokenizer")
-        return cls(name, folder, model.to(place), _tokenizer(folder), place, adapter)
+        return cls(name, folder, model.to(place), _tokenizer(folder, transformers), place, adapter)
 
     @property
     def lora_rank(self) -> int | None:
@@ -114,9 +122,25 @@ class LanguageModel:
             return dict(own)
         return {name: parameter for name, parameter in own if ".lora_" in name and f".{lora.NAME}." in name}
 
+    @cached_property
+    def decoder(self) -> Decoder:
+        """What writes replies with this model; it keeps what was read last (see `decoding.decoder`)."""
+        from theta_tui.mind.decoding.decoder import decoder_for
+
+        return decoder_for(self)
+
     def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
         return self.chat.encode_prompt(turns, prompt, room=room, limit=limit)
+
+    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None) -> Iterator[None]:
+        """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
+        to it begin at once. Nothing where it is read already, or where no turn would be kept."""
+        from theta_tui.mind.decoding.decoder import common
+
+        if turns:
+            one, other = (self.encode_prompt(turns, text, room=room, limit=limit).ids for text in ("a", "b"))
+            yield from self.decoder.warm(one[: common(one, other)])
 
     def encode_lesson(
         self,
@@ -147,10 +171,20 @@ class LanguageModel:
             else:
                 lora.load(self.adapter, folder)
             return
-        fresh = _read(_whole(folder or self.folder), self.model.config, self.dtype)
+        from theta_tui.mind.llama import LlamaForCausalLM
+
+        source, own = _whole(folder or self.folder), isinstance(self.model, LlamaForCausalLM)
+        fresh = _known(self.folder, source, self.dtype) if own else None
+        if fresh is None:
+            fresh = _read(source, _config(self.folder) if own else self.model.config, self.dtype)
+        mine, theirs = (
+            (_tensors(self.model), _tensors(fresh))
+            if type(self.model) is type(fresh)
+            else (list(self.model.parameters()), list(fresh.parameters()))
+        )
         with torch.no_grad():
-            for mine, theirs in zip(_tensors(self.model), _tensors(fresh), strict=True):
-                mine.copy_(theirs)
+            for here, there in zip(mine, theirs, strict=True):
+                here.copy_(there)
 
     def save(self, folder: Path) -> None:
         """Write what lessons have moved into `folder`: the whole model with its tokenizer, or the adapter alone."""
@@ -175,10 +209,11 @@ class LanguageModel:
 
     def machine(self) -> str:
         """What does the arithmetic, in words. Under the same one, the same lessons give the same bits."""
-        import torch
-        import transformers
+        from importlib.metadata import version
 
-        versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+        import torch
+
+        versions = f"torch {torch.__version__}, transformers {version('transformers')}"
         kind = str(self.dtype).removeprefix("torch.")
         if self.adapter is not None:
             import peft
@@ -263,8 +298,26 @@ def _download(name: str, offline: bool, stage: Callable[[str], None]) -> Path:
         raise ModelError(message) from None
 
 
+def _known(folder: Path, weights: Path, dtype: torch.dtype) -> Any | None:
+    """The model of `folder` with the tensors of `weights`, where it can be had without Transformers; else None."""
+    from theta_tui.mind import llama
+
+    model = llama.load(folder, weights, dtype)
+    if model is not None:
+        _require_finite(model, weights)
+    return model
+
+
+def _quiet() -> None:
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+
+
 def _config(folder: Path) -> Any:
-    from transformers import CONFIG_MAPPING, AutoConfig
+    with collecting_later():
+        from transformers import CONFIG_MAPPING, AutoConfig
 
     values = model_files.read_config(folder)
     if "auto_map" in values and values.get("model_type") not in CONFIG_MAPPING:
@@ -280,9 +333,10 @@ def _config(folder: Path) -> Any:
 
 def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
     """The model with the weights of `folder`, on the CPU, in eval mode. Every tensor must be there and fit."""
-    import torch
-    from transformers import AutoModelForCausalLM
+    with collecting_later():
+        from transformers import AutoModelForCausalLM
 
+    _quiet()
     for path in model_files.weight_files(folder):
         model_files.tensor_shapes(path)
     model: Any
@@ -308,16 +362,36 @@ def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
             f"the weights in {folder} do not fit its config.json ({len(wrong)} missing or of another shape: "
             f"{wrong[0]}); download the model again"
         )
-    if any(not torch.isfinite(parameter).all() for parameter in model.parameters()):
-        raise ModelError(f"the weights in {folder} hold values that are not numbers; download the model again")
+    _require_finite(model, folder)
     # Dropout stays off for learning too: generate() does not switch it off by itself, and with it on, "says it now"
     # would be measured on another network than the one that answers, and a lesson could not be repeated bit for bit.
     return model.eval()
 
 
-def _tokenizer(folder: Path) -> Any:
+def _owned(model: Any) -> Any:
+    """`model` with its weights in memory of their own. Transformers leaves them in a map of the file where it can: they
+    would follow what happens to the file, and products with memory that is not aligned round otherwise."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone()
+    return model
+
+
+def _require_finite(model: Any, folder: Path) -> None:
+    import torch
+
+    if any(not torch.isfinite(parameter).all() for parameter in model.parameters()):
+        raise ModelError(f"the weights in {folder} hold values that are not numbers; download the model again")
+
+
+def _tokenizer(folder: Path, transformers: bool) -> Any:
+    from theta_tui.mind import tokens
+
+    known = None if transformers else tokens.read(folder)
+    if known is not None:
+        return known
     from transformers import AutoTokenizer
 
+    _quiet()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:

@@ -332,9 +332,9 @@ class Learner:
                 if look.margin >= recipe.margin and look.margin > 0:
                     break
                 # Past its time a lesson that is said already need not be said by the whole margin; one that is not
-                # said gets as long again, because on a busy machine half a lesson is worse than a late one.
+                # said gets four times as long, because on a busy machine half a lesson is worse than a late one.
                 seconds = now - begun + longest
-                if seconds > recipe.max_seconds and (look.margin > 0 or seconds > 2 * recipe.max_seconds):
+                if seconds > recipe.max_seconds and (look.margin > 0 or seconds > 4 * recipe.max_seconds):
                     break
             if should_stop():
                 raise Abandoned

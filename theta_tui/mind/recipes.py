@@ -20,14 +20,14 @@ class Recipe:
 
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
     reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
-    seconds (twice that while it is not the argmax at all). Up to `variants` other wordings of the prompt are learned
-    beside it and `rehearse` past lessons with it. `context_tokens` is how much of the conversation is put in front of a
-    second copy of the pair (0: the pair alone is trained).
+    seconds (four times that while it is not the argmax at all). Up to `variants` other wordings of the prompt are
+    learned beside it and `rehearse` past lessons with it. `context_tokens` is how much of the conversation is put in
+    front of a second copy of the pair (0: the pair alone is trained).
 
     A pick gets `pick_steps`. It tells a taste more than a fact, so it should be felt elsewhere: with `pick_lr` every
     weight that is moved moves by so much against the sign of its gradient (natural), or that is the `lr` of the step
-    (adamw); what picks added before shrinks by the share `pick_decay` then (natural). Without it a pick is a lesson of which each step takes away `pick_share` of the loss. `listwise` weighs
-    what the unpicked replies tell.
+    (adamw); what picks added before shrinks by the share `pick_decay` then (natural). Without it a pick is a lesson of
+    which each step takes away `pick_share` of the loss. `listwise` weighs what the unpicked replies tell.
 
     A step in idle time (natural) is over `idle_lessons` past lessons, one wording each, and `anchors` exchanges of the
     foundation's own, whose distance from the foundation weighs `anchor_weight`; it takes `idle_share` of what there is.
@@ -114,7 +114,7 @@ RECIPES = {
         pick_lr=6e-4,
         pick_decay=0.03,
         idle_lessons=2,
-        anchors=3,
+        anchors=2,
         anchor_weight=10.0,
     ),
 }

@@ -75,6 +75,11 @@ class ThetaApp(App[int]):
         self._leaving = False
         self._waited = False
         self._asked_to_leave = float("-inf")
+        for theme in OWN:
+            self.register_theme(theme)
+        # Before the stylesheet is read: a theme that comes later has it read, and all drawn, a second time.
+        self.set_reactive(ThetaApp.theme, "theta")
+        self.stylesheet.set_variables(self.get_css_variables())
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
 
     # --- start ---
@@ -87,8 +92,6 @@ class ThetaApp(App[int]):
         return super().get_css_variables() | quiet(self.current_theme)
 
     def on_mount(self) -> None:
-        for theme in OWN:
-            self.register_theme(theme)
         wanted = self.settings.theme or "theta"
         self.theme = wanted if wanted in self.available_themes else "theta"
         if wanted != self.theme:

@@ -1,0 +1,83 @@
+"""How a command ends: its exit code, the line on stderr, and signals. Imports next to nothing, and not the commands."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+from theta_tui.errors import ThetaError
+from theta_tui.text import visible
+
+SCHEMA = 1
+
+
+class Leave(BaseException):
+    """A signal asked the process to go; `code` is its exit code. A BaseException, so that no handler swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+def run(command: Callable[[], object]) -> NoReturn:
+    """Run `command` and leave with the exit code that CONTRACT gives; what it returns is the code, if a number."""
+    as_json = "--json" in sys.argv[1:]
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
+    with _signals():
+        try:
+            code = command()
+            sys.exit(code if isinstance(code, int) else 0)
+        except ThetaError as error:
+            _complain(str(error), error.code, error.name, as_json)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except Leave as leave:
+            sys.exit(leave.code)
+        except BrokenPipeError:
+            # The reader has gone: nothing is left to say to it.
+            sys.stdout = None
+            sys.exit(1)
+        except Exception as error:
+            from typer.exceptions import Abort, TyperException
+
+            if isinstance(error, Abort):
+                sys.exit(130)
+            if isinstance(error, TyperException):
+                _complain(error.format_message(), 2, "usage", as_json)
+            if os.environ.get("THETA_DEBUG"):
+                raise
+            words = f"this should not have happened ({type(error).__name__}: {error}); THETA_DEBUG=1 shows where"
+            _complain(words, 1, "unexpected", as_json)
+
+
+def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
+    if as_json:
+        from theta_tui.lessons.codec import dumps
+
+        print(dumps({"schema": SCHEMA, "error": {"code": code, "name": name, "message": message}}), file=sys.stderr)
+    else:
+        print(f"theta: {visible(message, one_line=True)}", file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end a command in order: what is open is closed, and the exit code tells the signal."""
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        raise Leave(number)
+
+    numbers = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

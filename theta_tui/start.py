@@ -1,0 +1,23 @@
+"""The way in. `theta` alone, on a terminal, has no command line to read: its first frame waits for no parser."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The console script."""
+    if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+        from theta_tui.leaving import run
+
+        run(_full_screen)
+    from theta_tui.cli import main as commands
+
+    commands()
+
+
+def _full_screen() -> int:
+    from theta_tui.config import load_settings
+    from theta_tui.screen import run_full_screen
+
+    return run_full_screen(load_settings({}))
