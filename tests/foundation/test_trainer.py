@@ -143,6 +143,7 @@ def test_a_step_taken_in_slices_is_the_same_step(options: Options) -> None:
     assert sliced.losses == pytest.approx(whole.losses, abs=2e-4)
 
 
+@pytest.mark.slow
 def test_in_bfloat16_the_curve_is_nearly_the_same_and_going_on_keeps_to_it(options: Options) -> None:
     exact, rounded, further = Ear(), Ear(), Ear()
     options = replace(options, tokens=2_500)
