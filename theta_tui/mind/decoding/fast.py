@@ -42,6 +42,11 @@ class FastDecoder:
         self._buffers: tuple[torch.Tensor, torch.Tensor] | None = None
         self._turns = torch.empty(0)
 
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """The blocks, packed; whoever reads with them refreshes them before."""
+        return self._layers
+
     def prefill(self, ids: Sequence[int]) -> Start:
         start = self._reading.of(ids)
         if start is not None:
