@@ -209,12 +209,9 @@ class Teacher:
 
         started = time.perf_counter()
         said = lesson.exchange
-        try:
-            self.model.encode_lesson((), said.prompt, said.reply)
-        except TeachError as error:
+        if (why := self.fold.unfit(said.prompt, said.reply)) is not None:
             nan = float("nan")
-            nothing = Result(nan, nan, nan, nan, 0, False, skipped=str(error))
-            return self._outcome(lesson, nothing, 0.0)
+            return self._outcome(lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
         return self._outcome(lesson, self._learn(lesson, recipe), time.perf_counter() - started)
 
     def consumed(self, exchange: Exchange) -> None:
@@ -502,7 +499,7 @@ class Teacher:
         yield from self._read_ahead()
         yield from self.asker.slices()
         moved = self.learner.step
-        yield from self.consolidator.slices(self.recipe, self.asker.standings())
+        yield from self.consolidator.slices(self.recipe, self.asker.weak)
         if self.learner.step != moved:
             yield from self._read_ahead()
             yield from self.asker.slices()

@@ -22,7 +22,7 @@ from theta_tui.mind.compare import differing
 from theta_tui.mind.consolidating import Taught
 from theta_tui.mind.curvature import Curvature, own_exchanges, padded, watching
 from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner, Snapshot, _Lesson
+from theta_tui.mind.learner import Learner, Snapshot, _Preference
 from theta_tui.mind.natural import Natural
 from theta_tui.mind.passes import Felt, Passes
 from theta_tui.mind.recipes import RECIPES
@@ -422,12 +422,12 @@ def test_what_was_not_picked_rises_less_the_more_it_tells(default: Learner) -> N
 
 def test_a_preference_pulls_the_picked_one_up_against_the_mean_of_all() -> None:
     losses = [torch.tensor(value, requires_grad=True) for value in (2.0, 1.0, 5.0, 0.5)]
-    lesson = _Lesson([], [], [])
-    lesson.preference(losses).backward()
+    preference = _Preference()
+    preference(losses).backward()
     # A loss that falls is a likelihood that rises: the picked one's falls, the others' rise, all the same at first.
     assert [float(loss.grad) for loss in losses] == pytest.approx([0.75, -0.25, -0.25, -0.25])
     later = [torch.tensor(value, requires_grad=True) for value in (0.1, 1.0, 5.0, 0.4)]
-    lesson.preference(later).backward()
+    preference(later).backward()
     assert 0 < float(later[0].grad) < 0.75
     # The one that became likelier with it is held back the most.
     assert float(later[3].grad) == min(float(loss.grad) for loss in later)

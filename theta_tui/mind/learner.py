@@ -111,13 +111,20 @@ class _Lesson:
             for some, own in zip(places, said, strict=False)
         ]
         """Which of a row's are those of the reply alone."""
+        self.preference = _Preference()
+
+
+class _Preference:
+    """−log of the chosen one's softmax over all that were offered, of how much likelier each has become since the
+    lesson began, in nats a token (the top-1 term of Plackett–Luce). Where it begins, its slope is the chosen one's loss
+    against the mean of all: what was not picked is not punished for being good language, only for being likelier than
+    its peers made it."""
+
+    def __init__(self) -> None:
         self._before: torch.Tensor | None = None
 
-    def preference(self, losses: Sequence[torch.Tensor]) -> torch.Tensor:
-        """−log of the chosen one's softmax over all that were offered, of how much likelier each has become since the
-        lesson began, in nats a token (the top-1 term of Plackett–Luce). Where it begins, its slope is the chosen
-        one's loss against the mean of all: what was not picked is not punished for being good language, only for
-        being likelier than its peers made it."""
+    def __call__(self, losses: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Of the losses now, the chosen one's first."""
         now = -torch.stack(list(losses))
         if self._before is None:
             self._before = now.detach()
