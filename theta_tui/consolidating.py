@@ -7,7 +7,7 @@ left; until then the model is further than its journal, so nothing else may be d
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from theta_tui.folding import Fold
@@ -76,7 +76,8 @@ def due(story: Story, weak: int) -> int:
         return 0
     since = next((move.seq for move in reversed(story.consolidations) if move.done.after != newest), 0)
     recent = takewhile(lambda lesson: lesson.seq > since, reversed(story.live))
-    fresh = sum(1 for lesson in recent if ledger.by_heart(lesson.exchange) and ledger.answers(story, lesson))
+    new = (lesson for lesson in recent if ledger.by_heart(lesson.exchange) and ledger.answers(story, lesson))
+    fresh = sum(1 for _ in islice(new, MOST // STEPS))
     return max(0, min(MOST, STEPS * (fresh + weak)) - _done_since(story, newest))
 
 

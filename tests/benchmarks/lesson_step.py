@@ -1,7 +1,7 @@
 """One step of a lesson, against the plain Transformers model and a fused AdamW on the same tokens; and where the time
 of a whole lesson goes.
 
-    python -m tests.benchmarks.lesson_step [--rounds 9] [--threads 2] [--json]
+    python -m tests.benchmarks.lesson_step [--rounds 9] [--threads 2] [--bf16] [--json]
     python -m tests.benchmarks.lesson_step --profile [--idle 24] [--threads 2] [--json]
 
 A step is a forward pass, the loss on the replies, a backward pass, and the weights moved. The default recipe takes a
@@ -88,8 +88,8 @@ def wordings() -> list[list[str]]:
     return [list(variants(prompt, dictionary)[:WORDINGS]) for prompt, _ in LESSONS]
 
 
-def plain(lm: LanguageModel, **how: bool) -> Callable[[], tuple[float, float]]:
-    """The peer: as many steps on the same rows."""
+def plain(lm: LanguageModel, steps: int, *, bf16: bool = False, **how: bool) -> Callable[[], tuple[float, float]]:
+    """The peer: `steps` steps on the same rows; with `bf16`, products in bfloat16 (autocast)."""
     import torch
 
     optimizer = torch.optim.AdamW(lm.model.parameters(), lr=1e-5, **how)
@@ -103,11 +103,13 @@ def plain(lm: LanguageModel, **how: bool) -> Callable[[], tuple[float, float]]:
     def run() -> tuple[float, float]:
         begun = time.perf_counter()
         for batch in batches:
-            for _ in range(STEPS):
+            for _ in range(steps):
                 optimizer.zero_grad()
-                lm.model(**batch, use_cache=False).loss.backward()
+                with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                    loss = lm.model(**batch, use_cache=False).loss
+                loss.backward()
                 optimizer.step()
-        seconds = (time.perf_counter() - begun) / STEPS / len(batches)
+        seconds = (time.perf_counter() - begun) / steps / len(batches)
         return seconds, seconds
 
     return run
@@ -119,11 +121,13 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
 
     lm = load()
     runs = {
-        "plain, fused AdamW": plain(load(transformers=True), fused=True),
-        "plain, foreach AdamW": plain(load(transformers=True), foreach=True),
+        "plain, fused AdamW": plain(load(transformers=True), STEPS, fused=True),
+        "plain, foreach AdamW": plain(load(transformers=True), STEPS, foreach=True),
         "default recipe": taken(lm, "default"),
         "adamw recipe": taken(load(), "adamw"),
     }
+    if given.bf16:
+        runs["plain, fused, bfloat16"] = plain(load(transformers=True), 1, bf16=True, fused=True)
     times: dict[str, list[tuple[float, float]]] = {}
     for number in range(given.rounds + 1):
         for who, run in runs.items():
@@ -284,6 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="the peer with products in bfloat16 too")
     parser.add_argument("--profile", action="store_true", help="where the time of a whole lesson goes")
     parser.add_argument("--idle", type=int, default=24, help="steps in idle time of the profile")
     parser.add_argument("--json", action="store_true")

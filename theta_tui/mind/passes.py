@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from theta_tui.mind.curvature import padded, watching
 from theta_tui.mind.decoding.fast import FastDecoder
+from theta_tui.mind.decoding.llama import recognised
 from theta_tui.mind.recall import forward_batch
 
 if TYPE_CHECKING:
@@ -55,19 +56,20 @@ class Passes:
     def __init__(self, lm: LanguageModel, modules: Mapping[str, Any]) -> None:
         self.lm = lm
         self.modules = modules
-        self._trunk: _Trunk | None = None
 
     def over(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]], *, natural: bool) -> Pass:
         """A pass over `rows`, to look at `places` of each. `natural`: only the modules move."""
-        if natural and (trunk := self._upper()) is not None:
-            return _Packed.of(trunk, rows, places)
+        if natural and self._trunk is not None:
+            return _Packed.of(self._trunk, rows, places)
         return _Whole(self.lm, self.modules if natural else {}, rows, places)
 
-    def _upper(self) -> _Trunk | None:
-        decoder = self.lm.decoder
-        if self._trunk is None and isinstance(decoder, FastDecoder) and _known(decoder.layers, self.modules):
-            self._trunk = _Trunk(self.lm, decoder.layers, self.modules)
-        return self._trunk
+    @cached_property
+    def _trunk(self) -> _Trunk | None:
+        # The decoder of another model would import Transformers, and the decoder has tried itself on this one.
+        decoder = self.lm.decoder if recognised(self.lm.model) else None
+        if isinstance(decoder, FastDecoder) and _known(decoder.layers, self.modules):
+            return _Trunk(self.lm, decoder.layers, self.modules)
+        return None
 
 
 # --- any model ---
