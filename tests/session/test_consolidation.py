@@ -18,6 +18,7 @@ from theta_tui.consolidating import MOST, STEPS, due
 from theta_tui.errors import HomeError
 from theta_tui.lessons import ledger
 from theta_tui.lessons.records import Consolidated
+from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -180,6 +181,25 @@ def test_rebuilding_is_bit_equal_with_it(start: Open, settings: Settings) -> Non
         assert rebuilding.rebuild(record).exact
     finally:
         record.close()
+
+
+def test_idle_time_on_another_machine_is_named_where_a_rebuild_differs(
+    start: Open, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = taught(start, 1)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
+        consolidate(teacher, 2)
+    teacher.model.model.model.layers[-1].mlp.down_proj.weight.data.add_(1e-3)  # as it might have rounded there
+    teacher.save()
+    teacher.close()
+    record = HomeRecord.open(settings)
+    try:
+        done = rebuilding.rebuild(record)
+    finally:
+        record.close()
+    assert not done.exact
+    assert "1 of 2 lessons and consolidations were first learned on another machine" in done.why
 
 
 def test_where_it_cannot_be_journalled_the_model_is_as_it_was(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
