@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import Ran, Theta, home, theta
-
-__all__ = ["home", "theta"]
+from tests.cli.running import Ran, Theta
 
 SMALL = (
     "--size", "1m", "--vocabulary", "300", "--length", "64", "--batch-tokens", "256", "--device", "cpu",
