@@ -197,9 +197,7 @@ def test_a_folder_with_other_things_in_it_is_not_written_to(options: Options) ->
     assert [path.name for path in options.out.iterdir()] == ["thesis.txt"]
 
 
-def test_training_goes_on_from_a_model_with_its_own_template(
-    options: Options, learned: tuple[Made, Ear, Path]
-) -> None:
+def test_training_goes_on_from_a_model_with_its_own_template(options: Options, learned: tuple[Made, Ear, Path]) -> None:
     ear, (_, _, before) = Ear(), learned
     further = replace(options, model=str(before), optimizer="muon")
     trained(further, ear)
