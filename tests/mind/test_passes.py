@@ -107,7 +107,7 @@ def test_what_is_kept_in_a_lesson_changes_no_bit(
         if self._hidden._base is None:  # a part of another pass was computed with the whole of it
             self._hidden = self._trunk.hidden(self._layout)
             with torch.no_grad():
-                self._inner = self._trunk.inner(self._trunk.layers[self._trunk.first], self._hidden)
+                self._inner = self._trunk.inner(self._trunk.blocks[self._trunk.first], self._hidden)
         return own(self)
 
     monkeypatch.setattr(passes._Packed, "logits", anew)

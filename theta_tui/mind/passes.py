@@ -21,12 +21,10 @@ import torch
 from torch.nn import functional
 
 from theta_tui.mind.curvature import padded, watching
-from theta_tui.mind.decoding.fast import FastDecoder
 from theta_tui.mind.decoding.llama import recognised
 from theta_tui.mind.recall import forward_batch
 
 if TYPE_CHECKING:
-    from theta_tui.mind.decoding.llama import Layer
     from theta_tui.mind.language_model import LanguageModel
 
 Felt = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
@@ -65,11 +63,9 @@ class Passes:
 
     @cached_property
     def _trunk(self) -> _Trunk | None:
-        # The decoder of another model would import Transformers, and the decoder has tried itself on this one.
-        decoder = self.lm.decoder if recognised(self.lm.model) else None
-        if isinstance(decoder, FastDecoder) and _known(decoder.layers, self.modules):
-            return _Trunk(self.lm, decoder.layers, self.modules)
-        return None
+        model = self.lm.model
+        known = self.lm.adapter is None and recognised(model) and _upper(model.model.layers, self.modules)
+        return _Trunk(model, self.modules) if known else None
 
 
 # --- any model ---
@@ -123,64 +119,57 @@ class _Whole:
 class _Trunk:
     """A model cut at the first module that moves: `hidden` is what reaches the MLP of that block."""
 
-    def __init__(self, lm: LanguageModel, layers: Sequence[Layer], modules: Mapping[str, Any]) -> None:
-        self.model, self.layers = lm.model, layers
+    def __init__(self, model: Any, modules: Mapping[str, Any]) -> None:
+        self.model, self.blocks = model, list(model.model.layers)
         self.names = {id(module): name for name, module in modules.items()}
-        self.first = len(layers) - len(modules)
-        attention = lm.model.model.layers[0].self_attn
-        self.size: int = attention.head_dim
-        self.heads = attention.q_proj.weight.shape[0] // self.size
-        self.keys_heads = attention.k_proj.weight.shape[0] // self.size
+        self.first = len(self.blocks) - len(modules)
+        self.size: int = self.blocks[0].self_attn.head_dim
 
     def hidden(self, layout: _Layout) -> torch.Tensor:
         """[tokens, size], without a graph."""
-        for layer in self.layers:
-            layer.refresh()
         with torch.no_grad():
             x = functional.embedding(layout.tokens, self.model.model.embed_tokens.weight)
-            for layer in self.layers[: self.first]:
-                x = self.attend(layer, x, layout)
-                x = x + functional.linear(self.inner(layer, x), layer.down.weight, layer.down.bias)
-            return self.attend(self.layers[self.first], x, layout)
+            for block in self.blocks[: self.first]:
+                x = self.attend(block, x, layout)
+                x = x + block.mlp.down_proj(self.inner(block, x))
+            return self.attend(self.blocks[self.first], x, layout)
 
-    def attend(self, layer: Layer, x: torch.Tensor, layout: _Layout, only: torch.Tensor | None = None) -> torch.Tensor:
-        """x behind attention, at all tokens or `only` at some."""
-        return self.out(layer, x, self.attended(layer, x, layout), only)
+    def attend(self, block: Any, x: torch.Tensor, layout: _Layout) -> torch.Tensor:
+        """x behind attention."""
+        return self.out(block, x, self.attended(block, x, layout))
 
-    def out(self, layer: Layer, x: torch.Tensor, found: torch.Tensor, only: torch.Tensor | None) -> torch.Tensor:
-        if only is not None:
-            x, found = x.index_select(0, only), found.index_select(0, only)
-        return x + functional.linear(found, layer.out.weight, layer.out.bias)
+    def out(self, block: Any, x: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+        behind: torch.Tensor = x + block.self_attn.o_proj(found)
+        return behind
 
-    def attended(self, layer: Layer, x: torch.Tensor, layout: _Layout) -> torch.Tensor:
+    def attended(self, block: Any, x: torch.Tensor, layout: _Layout) -> torch.Tensor:
         """What attention brings together at each token, [tokens, heads · D]."""
-        n, heads, size = len(x), self.heads, self.size
-        turned, groups = heads + self.keys_heads, heads // self.keys_heads
-        y = functional.linear(_normed(x, layer.eps[0]), layer.qkv, layer.qkv_bias).view(n, -1, size)
-        both = y[:, :turned]
-        if layer.head_norm is not None:
-            both = _normed(both, layer.head_eps) * layer.head_norm
-        both = torch.view_as_real(torch.view_as_complex(both.reshape(n, turned, -1, 2)) * layout.turns)
-        packed = torch.cat([both.view(n, turned, size), y[:, turned:]], 1)
-        grid = packed.index_select(0, layout.grid).view(layout.rows, layout.longest, -1, size).transpose(1, 2)
-        queries, keys, values = grid[:, :heads], grid[:, heads:turned], grid[:, turned:]
+        attention, y = block.self_attn, block.input_layernorm(x)
+        queries, keys, values = (
+            project(y).view(len(x), -1, self.size) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        if hasattr(attention, "q_norm"):
+            queries, keys = attention.q_norm(queries), attention.k_norm(keys)
+        queries, keys, values = (layout.spread(part) for part in (layout.turned(queries), layout.turned(keys), values))
+        groups = queries.shape[1] // keys.shape[1]
         if groups > 1:
             keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
-        found = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        return found.transpose(1, 2).reshape(layout.rows * layout.longest, heads * size).index_select(0, layout.real)
+        return layout.gathered(functional.scaled_dot_product_attention(queries, keys, values, is_causal=True))
 
-    def inner(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+    def inner(self, block: Any, x: torch.Tensor) -> torch.Tensor:
         """What goes into the last layer of the MLP, [tokens, inner]."""
-        gate, up = functional.linear(_normed(x, layer.eps[1]), layer.gate_up, layer.gate_up_bias).chunk(2, -1)
-        return functional.silu(gate) * up
+        mlp, y = block.mlp, block.post_attention_layernorm(x)
+        found: torch.Tensor = functional.silu(mlp.gate_proj(y)) * mlp.up_proj(y)
+        return found
 
     def head(self, x: torch.Tensor) -> torch.Tensor:
-        norm, head = self.model.model.norm, self.model.lm_head
-        return functional.linear(_normed(x, norm.variance_epsilon) * norm.weight, head.weight, head.bias)
+        found: torch.Tensor = self.model.lm_head(self.model.model.norm(x))
+        return found
 
 
 class _Layout:
-    """Where the tokens of some rows lie, one row behind the other."""
+    """Where the tokens of some rows lie, one row behind the other, and how attention sees them: [rows, heads, longest,
+    D], padded behind, which no token of a causal model looks at."""
 
     def __init__(self, trunk: _Trunk, rows: Sequence[Sequence[int]]) -> None:
         device = trunk.model.device
@@ -188,17 +177,30 @@ class _Layout:
         self.rows, self.longest = len(rows), max(lengths)
         self.starts = [sum(lengths[:at]) for at in range(len(rows) + 1)]
         self.tokens = torch.tensor([token for row in rows for token in row], device=device)
-        places = [place for length in lengths for place in range(length)]
-        rotary = trunk.model.model.rotary_emb
-        angles = torch.outer(torch.arange(self.longest, device=device).float(), rotary.inv_freq.float())
-        turns = torch.polar(torch.full_like(angles, rotary.attention_scaling), angles)
-        self.turns = turns[places][:, None]
-        # Behind a causal model's rows any padding will do.
-        grid = [start + min(place, size - 1) for start, size in zip(self.starts, lengths, strict=False)
-                for place in range(self.longest)]  # fmt: skip
-        self.grid = torch.tensor(grid, device=device)
+        places = torch.tensor([place for length in lengths for place in range(length)], device=device)
+        cosines, sines = trunk.model.model.rotary_emb(trunk.model.lm_head.weight, places[None])
+        self._cosines, self._sines = cosines[0][:, None], sines[0][:, None]
+        spread = [
+            start + min(place, size - 1)
+            for start, size in zip(self.starts, lengths, strict=False)
+            for place in range(self.longest)
+        ]
         real = [row * self.longest + place for row, size in enumerate(lengths) for place in range(size)]
-        self.real = torch.tensor(real, device=device)
+        self._spread, self._real = torch.tensor(spread, device=device), torch.tensor(real, device=device)
+
+    def turned(self, states: torch.Tensor) -> torch.Tensor:
+        """Queries or keys [tokens, heads, D] turned by their places."""
+        one, other = states.chunk(2, -1)
+        return states * self._cosines + torch.cat((-other, one), -1) * self._sines
+
+    def spread(self, states: torch.Tensor) -> torch.Tensor:
+        """[tokens, heads, D] as attention sees them."""
+        grid = states.index_select(0, self._spread).view(self.rows, self.longest, *states.shape[1:])
+        return grid.transpose(1, 2)
+
+    def gathered(self, found: torch.Tensor) -> torch.Tensor:
+        """And back, [tokens, heads · D]."""
+        return found.transpose(1, 2).flatten(2).flatten(0, 1).index_select(0, self._real)
 
 
 class _Packed:
@@ -229,7 +231,7 @@ class _Packed:
         layout = _Layout(trunk, rows)
         hidden = trunk.hidden(layout)
         with torch.no_grad():
-            inner = trunk.inner(trunk.layers[trunk.first], hidden)
+            inner = trunk.inner(trunk.blocks[trunk.first], hidden)
         return cls(trunk, layout, rows, places, hidden, inner)
 
     def since(self, row: int) -> Pass:
@@ -238,28 +240,25 @@ class _Packed:
         return _Packed(self._trunk, layout, rows, self._places[row:], self._hidden[start:], self._inner[start:])
 
     def logits(self) -> torch.Tensor:
-        trunk, layout = self._trunk, self._layout
-        layers = trunk.layers
-        x, inner, last = self._hidden, self._inner, len(layers) - 1
-        self._last = None
-        if trunk.first == last:
-            x, inner, self._last = x[self._looked_at], inner[self._looked_at], lambda: self._inner
-        x = x + self._down(layers[trunk.first], inner)
-        for at in range(trunk.first + 1, len(layers)):
-            layer = layers[at]
-            if at < last:
-                x = trunk.attend(layer, x, layout)
-            else:
-                found = trunk.attended(layer, x, layout)
-                self._last = partial(self._last_inner, layer, x.detach(), found.detach())
-                x = trunk.out(layer, x, found, self._looked_at)
-            x = x + self._down(layer, trunk.inner(layer, x))
+        trunk, layout, chosen = self._trunk, self._layout, self._looked_at
+        first, *between = trunk.blocks[trunk.first :]
+        x, inner, last = self._hidden, self._inner, trunk.blocks[-1]
+        if first is last:
+            x, inner, self._last = x.index_select(0, chosen), inner.index_select(0, chosen), lambda: self._inner
+        x = x + self._down(first, inner)
+        for block in between:
+            found = trunk.attended(block, x, layout)
+            if block is last:
+                self._last = partial(self._last_inner, block, x.detach(), found.detach())
+                x, found = x.index_select(0, chosen), found.index_select(0, chosen)
+            x = trunk.out(block, x, found)
+            x = x + self._down(block, trunk.inner(block, x))
         return trunk.head(x)
 
-    def _down(self, layer: Layer, inner: torch.Tensor) -> torch.Tensor:
-        down = layer.down
+    def _down(self, block: Any, inner: torch.Tensor) -> torch.Tensor:
+        down = block.mlp.down_proj
         name = self._trunk.names[id(down)]
-        output = functional.linear(inner, down.weight, down.bias)
+        output: torch.Tensor = down(inner)
         self._inputs[name] = inner.detach() if inner.requires_grad else inner
         if torch.is_grad_enabled():
             # The graph begins at the first of them.
@@ -276,18 +275,13 @@ class _Packed:
         found = self._inputs | {list(self._inputs)[-1]: self._last()}
         return {name: x if len(x) == tokens else x[:tokens] for name, x in found.items()}
 
-    def _last_inner(self, layer: Layer, x: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+    def _last_inner(self, block: Any, x: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
         """What goes into the last module, where nobody looks too."""
         with torch.no_grad():
-            return self._trunk.inner(layer, self._trunk.out(layer, x, found, None))
+            return self._trunk.inner(block, self._trunk.out(block, x, found))
 
 
-def _known(layers: Sequence[Layer], modules: Mapping[str, Any]) -> bool:
+def _upper(blocks: Sequence[Any], modules: Mapping[str, Any]) -> bool:
     """Whether the modules are the last layers of the upper blocks' MLPs."""
-    upper = layers[len(layers) - len(modules) :]
-    return bool(modules) and {id(layer.down) for layer in upper} == set(map(id, modules.values()))
-
-
-def _normed(x: torch.Tensor, eps: float) -> torch.Tensor:
-    """Over the last dimension, of root mean square 1; the norm's weight is multiplied in elsewhere."""
-    return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)
+    upper = list(blocks)[len(blocks) - len(modules) :]
+    return bool(modules) and {id(block.mlp.down_proj) for block in upper} == set(map(id, modules.values()))

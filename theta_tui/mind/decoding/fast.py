@@ -49,11 +49,6 @@ class FastDecoder:
         self._buffer: torch.Tensor | None = None  # [layers, 2 · keys, tokens, D]: a layer's keys and then its values
         self._turns = torch.empty(0)
 
-    @property
-    def layers(self) -> Sequence[Layer]:
-        """The blocks, packed; whoever reads with them refreshes them before."""
-        return self._layers
-
     def prefill(self, ids: Sequence[int]) -> Start:
         start = self._reading.of(ids)
         if start is not None:
