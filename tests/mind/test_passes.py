@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch.nn import functional
 
 from tests.mind.lessons import everything, same, teach
+from tests.mind.test_decoding import FAST, made
 from theta_tui.mind import passes
 from theta_tui.mind.consolidating import Taught
 from theta_tui.mind.curvature import Curvature, targets
@@ -53,6 +56,22 @@ def test_a_packed_pass_is_the_models_own_within_rounding(wide: Load) -> None:
     for rows in (1, 3, 4):
         theirs = own.inputs(rows)
         assert all(close(x, theirs[name]) for name, x in ours.inputs(rows).items())
+
+
+@pytest.mark.parametrize("upper", [1, 2, 3])
+@pytest.mark.parametrize("kind", FAST)
+def test_it_is_so_for_every_model_that_is_known(kind: str, upper: int) -> None:
+    model = made(FAST[kind])
+    lm: Any = SimpleNamespace(model=model, device="cpu", adapter=None)
+    modules = {f"model.layers.{at}.mlp.down_proj": model.model.layers[at].mlp.down_proj for at in range(3 - upper, 3)}
+    ours, own = Passes(lm, modules).over(ROWS, PLACES, natural=True), _Whole(lm, modules, ROWS, PLACES)
+    assert isinstance(ours, _Packed)
+    assert close(backward(ours), backward(own))
+    theirs = own.inputs(3)
+    assert all(close(x, theirs[name]) for name, x in ours.inputs(3).items())
+    for name in modules:
+        (g, x), (h, y) = ours.felt()[name], own.felt()[name]
+        assert close(g.T @ x, h.T @ y)
 
 
 def test_a_pass_over_the_last_rows_sees_what_those_alone_say(wide: Load) -> None:
