@@ -254,13 +254,13 @@ class Bench:
     def _lessons(self, typist: Typist) -> None:
         typist.until(_free)
         prompts = prose()
-        typist.type("who made you?\r")
         for reply in REPLIES:
+            typist.type(next(prompts) + "\r")
             typist.type(f"/correct {reply}")
             typist.until(_offered)
             typist.rest(0.1)
-            typist.type("\r" + next(prompts) + ERASE + next(prompts) + "\r")
-        typist.until(_offered)
+            typist.type("\r" + next(prompts) + ERASE)
+        typist.until(_free)
         typist.rest(2)
         for text in itertools.islice(prose(), 8):
             typist.type(text + ERASE)
