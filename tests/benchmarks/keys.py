@@ -25,7 +25,6 @@ import argparse
 import itertools
 import json
 import os
-import select
 import statistics
 import sys
 import time
@@ -45,9 +44,7 @@ from theta_tui.record import HomeRecord
 
 AIM = 0.05
 ROWS, COLUMNS = 36, 120
-WORDS = (
-    "my dog does not like to get wet so a short walk around the house will do and then we read a book near the window"
-).split()
+PROSE = "my dog does not like to get wet so a short walk around the house will do and then we read a book by the window"
 REPLIES = (
     "Dakota made me in a small house by the sea.",
     "The key lies under the blue mat.",
@@ -191,7 +188,7 @@ def bare(text: str) -> str:
 
 def prose() -> Iterator[str]:
     """Words without an end, as texts that fit into a line: ERASE erases no more."""
-    words = itertools.cycle(WORDS)
+    words = itertools.cycle(PROSE.split())
     while True:
         text = ""
         while len(text) < 95:
@@ -212,7 +209,9 @@ class Bench:
 
     def run(self, name: str, number: int) -> None:
         home = self.folder / f"{name}-{number}"
-        environment = {**os.environ, "TERM": "xterm-256color", "THETA_DEVICE": "cpu", "THETA_MODEL": self.model}
+        # As installed: with compiled modules.
+        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        environment = {**kept, "TERM": "xterm-256color", "THETA_DEVICE": "cpu", "THETA_MODEL": self.model}
         command = [sys.executable, "-m", "theta_tui", "--home", str(home)]
         typist = Typist(Drawn(command, environment, COLUMNS, ROWS), self.rate)
         try:

@@ -20,7 +20,7 @@ _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\
 
 
 def fed(drawn: bytes) -> bytes:
-    """`drawn` as pyte can take it: it does not know the private queries that a modern terminal is asked at the start."""
+    """`drawn` as pyte can take it: without the private queries of the start, which it does not know."""
     return drawn.replace(b"\x1b[>1u", b"").replace(b"\x1b[<u", b"")
 
 
