@@ -113,6 +113,7 @@ class Typist:
 
     def until(self, done: Callable[[str], bool], seconds: float = 60.0) -> None:
         """Type nothing until the screen is `done`. Raises TimeoutError."""
+        self.rest()  # looking at what was drawn takes a while: the last keys would be late for it
         end = time.perf_counter() + seconds
         while not done(self.app.text):
             self.look(0.1)
