@@ -48,6 +48,7 @@ from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
+from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
 from theta_tui.text import is_blank, repair
 
@@ -139,6 +140,7 @@ class Teacher:
         """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
+        preload_torch()
         with collecting_later():
             from theta_tui.mind import checkpoint, learner  # noqa: F401
         from theta_tui.mind.model_files import fingerprint, full_name
