@@ -122,7 +122,7 @@ class Fold:
         if path is not None:
             manifest = checkpoint.restore(path, self.learner)
             self.saved_at, self.saved_position = manifest.saved_at, manifest.position
-        moves = [move for move in self.record.story.moves if move.seq > self.saved_position]
+        moves = self.record.story.moves_after(self.saved_position)
         foreign = any(_machine(move) not in (None, self.model.machine()) for move in moves)
         for at, move in enumerate(moves, 1):
             on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
@@ -217,7 +217,7 @@ class Fold:
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
         returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(move.seq >= seq for move in self.record.story.moves if _done(move)):
+        if not any(map(_done, self.record.story.moves_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
@@ -252,7 +252,7 @@ class Fold:
         from theta_tui.mind.learner import Abandoned
 
         self.memory.forget_after(position)
-        moves = [move for move in story.moves if move.seq > position and _done(move)]
+        moves = [move for move in story.moves_after(position) if _done(move)]
         with self.record.telling(story):
             for at, move in enumerate(moves, 1):
                 tell(at, len(moves))
@@ -317,7 +317,9 @@ class Fold:
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
                 tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
-            held = extra.get("withdrawn", sorted(withdrawn(journal.entries[:position])))
+            held = extra.get("withdrawn")
+            if held is None:
+                held = sorted(withdrawn(journal.entries[:position]))
             if extra.get("rebuilt", 0) == story.rebuilt and held == [seq for seq in gone if seq <= position]:
                 yield manifest
 
@@ -361,5 +363,5 @@ class Fold:
 
     def _position(self) -> int:
         """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
-        begun = next((lesson.seq for lesson in self.record.story.live if lesson.outcome is None), None)
-        return self.record.journal.last_seq if begun is None else begun - 1
+        begun = self.record.story.begun
+        return self.record.journal.last_seq if begun is None else begun.seq - 1
