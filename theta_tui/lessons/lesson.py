@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SLICE = 200
+"""Lessons that are read at once while nobody asks for anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -124,22 +127,32 @@ class Lessons(View[Lesson]):
     """Every lesson that was ever taught, in order: those of the past, which are made once asked for, and more."""
 
     def __init__(self, past: Past | None = None) -> None:
-        self._past = past
+        self.past = past
         self._earlier = past.taught if past is not None else 0
         self._made: dict[int, Lesson] = {}
         self._more: list[Lesson] = []
         self._by_seq: dict[int, Lesson] = {}
+        self._looked = 0
 
     def __len__(self) -> int:
         return self._earlier + len(self._more)
+
+    def look(self) -> Iterator[None]:
+        """Read what is not read yet of those of the past, a slice of some ten milliseconds at a time; a yield after
+        each. It goes on where it was left."""
+        while self._looked < self._earlier:
+            for lesson in self[self._looked : self._looked + SLICE]:
+                lesson.exchange, lesson.outcome  # noqa: B018  # are read when they are looked at
+            self._looked += SLICE
+            yield
 
     def _at(self, index: int) -> Lesson:
         if index >= self._earlier:
             return self._more[index - self._earlier]
         made = self._made.get(index)
         if made is None:
-            assert self._past is not None
-            made = self._made[index] = self._past.lesson(index + 1)
+            assert self.past is not None
+            made = self._made[index] = self.past.lesson(index + 1)
         return made
 
     def append(self, lesson: Lesson) -> None:
@@ -149,8 +162,8 @@ class Lessons(View[Lesson]):
     def find(self, seq: int) -> Lesson | None:
         """The lesson of record `seq`; None where that is none."""
         found = self._by_seq.get(seq)
-        if found is None and self._past is not None:
-            number = self._past.number_of(seq)
+        if found is None and self.past is not None:
+            number = self.past.number_of(seq)
             return self._at(number - 1) if number else None
         return found
 
@@ -158,8 +171,8 @@ class Lessons(View[Lesson]):
         """The record of lesson `number`."""
         if number > self._earlier:
             return self._more[number - 1 - self._earlier].seq
-        assert self._past is not None
-        return self._past.seq_of(number)
+        assert self.past is not None
+        return self.past.seq_of(number)
 
     @property
     def more(self) -> Sequence[Lesson]:

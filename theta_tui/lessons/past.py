@@ -19,7 +19,7 @@ from theta_tui.lessons.dialogue import NOTHING, Dialogue, Said
 from theta_tui.lessons.entry import Entry
 from theta_tui.lessons.lesson import Consolidation, Lesson, Measured
 from theta_tui.lessons.prefix import Prefix
-from theta_tui.lessons.records import Begin, Brought, Consolidated, Exchange, Failure, Learned, Outcome, Rebuilt
+from theta_tui.lessons.records import Begin, Brought, Consolidated, Exchange, Failure, Kind, Learned, Outcome, Rebuilt
 
 R = TypeVar("R")
 
@@ -44,7 +44,7 @@ COLUMNS = {
 }  # fmt: skip
 """The type code of each column (module array)."""
 
-KINDS = ("pick", "correction", "statement")
+KINDS: tuple[Kind, ...] = ("pick", "correction", "statement")
 CHANGES = ("exchange", "withdraw", "restore", "rebuilt")
 """What can be undone, or puts an end to redoing."""
 

@@ -18,7 +18,7 @@ from theta_tui.errors import JournalError
 from theta_tui.lessons.codec import BadLineError, NewerError, checksum, decode
 from theta_tui.lessons.entry import Entry
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes that are checked at a time: with more, what was read does not stay in the processor's cache."""
 
 
@@ -43,14 +43,13 @@ class Prefix:
 
     def holds(self) -> bool:
         """Whether the file still says what it said when this was written down: one bit of it tells."""
-        buffer, at, crc = bytearray(CHUNK), 0, 0
-        view = memoryview(buffer)
+        at = crc = 0
         while at < self.size:
-            count = os.preadv(self._file, [view[: min(CHUNK, self.size - at)]], at)
-            if count <= 0:
+            data = os.pread(self._file, min(CHUNK, self.size - at), at)
+            if not data:
                 return False
-            crc = zlib.crc32(view[:count], crc)
-            at += count
+            crc = zlib.crc32(data, crc)
+            at += len(data)
         return crc == self.crc
 
     def entry(self, seq: int) -> Entry:
