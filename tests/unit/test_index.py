@@ -23,7 +23,7 @@ from theta_tui.lessons.codec import encode
 from theta_tui.lessons.entry import Entry
 from theta_tui.lessons.journal import Journal
 from theta_tui.lessons.past import Past
-from theta_tui.lessons.records import Begin, Finding, Learned, Record, Restore, Withdraw
+from theta_tui.lessons.records import Asked, Begin, Finding, Learned, Record, Restore, Withdraw
 from theta_tui.lessons.story import Story
 from theta_tui.lessons.totals import totals
 from theta_tui.record import HomeRecord
@@ -81,6 +81,11 @@ def test_a_story_begun_from_an_index_is_the_story_of_the_whole_journal(
     records: list[Record], later: list[Record], points: list[int]
 ) -> None:
     compare([*records, *later], points)
+
+
+def test_what_was_found_while_an_old_lesson_was_gone_does_not_count_once_it_is_back() -> None:
+    taught = [said("a"), said("b"), said("c"), said("d"), said("e"), said("f")]
+    compare([*taught, Withdraw(1), Asked((Finding(2, 0.5, True),)), Restore(1)], [6])
 
 
 @pytest.mark.slow

@@ -96,11 +96,11 @@ class Story:
         gone, then = withdrawn(entries, before), set(before)
         if past is not None and any(past.number_of(seq) for seq in gone ^ before):
             return cls.of([*past.prefix.entries(), *entries])  # the past is another one now
-        differs = _first_lesson(entries, then ^ gone)
+        differs = _first_lesson(entries, then ^ gone, past)
         for entry in entries:
             if isinstance(entry.record, (Withdraw, Restore)):
                 _take_back(entry, then)
-                differs = _first_lesson(entries, then ^ gone)
+                differs = _first_lesson(entries, then ^ gone, past)
             elif isinstance(entry.record, (Asked, Consolidated)) and differs < entry.seq:
                 continue  # the model of that time had learned other lessons than this story's has up to there
             story._step(entry, withdrawn=entry.seq in gone)
@@ -442,12 +442,14 @@ def _take_back(entry: Entry, gone: set[int]) -> None:
             gone.discard(of)
 
 
-def _first_lesson(entries: Sequence[Entry], seqs: set[int]) -> float:
-    """The least of `seqs` that is one of a lesson; infinity where none is."""
-    return min((seq for seq in seqs if _is_lesson(entries, seq)), default=math.inf)
+def _first_lesson(entries: Sequence[Entry], seqs: set[int], past: Past | None) -> float:
+    """The least of `seqs` that is one of a lesson, of `past` or in `entries`; infinity where none is."""
+    return min((seq for seq in seqs if _is_lesson(entries, seq, past)), default=math.inf)
 
 
-def _is_lesson(entries: Sequence[Entry], seq: int) -> bool:
+def _is_lesson(entries: Sequence[Entry], seq: int, past: Past | None) -> bool:
+    if past is not None and past.number_of(seq):
+        return True
     # A journal's entries are numbered without a gap; those of a part of one need not begin with the first.
     at = bisect_left(entries, seq, key=lambda entry: entry.seq)
     record = entries[at].record if at < len(entries) and entries[at].seq == seq else None
