@@ -117,10 +117,13 @@ class View(Sequence[T]):
     def __getitem__(self, index: int | slice) -> T | list[T]:
         if isinstance(index, slice):
             return [self._at(at) for at in range(*index.indices(len(self)))]
-        return self._at(range(len(self))[index])
+        return self._at(index if 0 <= index < len(self) else range(len(self))[index])
 
     def __iter__(self) -> Iterator[T]:
         return map(self._at, range(len(self)))
+
+    def __reversed__(self) -> Iterator[T]:
+        return map(self._at, range(len(self) - 1, -1, -1))
 
 
 class Lessons(View[Lesson]):
@@ -154,6 +157,10 @@ class Lessons(View[Lesson]):
             assert self.past is not None
             made = self._made[index] = self.past.lesson(index + 1)
         return made
+
+    def numbered(self, number: int) -> Lesson:
+        """The lesson that a person knows by `number`, which is there."""
+        return self._at(number - 1)
 
     def append(self, lesson: Lesson) -> None:
         self._more.append(lesson)

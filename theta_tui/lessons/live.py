@@ -44,7 +44,7 @@ class Live:
     @property
     def begun(self) -> Lesson | None:
         """The first of them that has no outcome yet."""
-        return self._all[self._begun[0] - 1] if self._begun else None
+        return self._all.numbered(self._begun[0]) if self._begun else None
 
     @property
     def newest(self) -> int:
@@ -58,7 +58,7 @@ class Live:
 
     def drifting(self, most: int) -> list[Lesson]:
         """The last `most` of them that reported how far the model was from its foundation."""
-        return [self._all[number - 1] for number in self._drifting[-most:]]
+        return [self._all.numbered(number) for number in self._drifting[-most:]]
 
     def after(self, position: int) -> list[Lesson]:
         """Those of records after `position`."""
@@ -105,11 +105,11 @@ class Live:
         if self._about is None:
             self._about = {}
             for number in self._live[bisect_right(self._live, earlier) :]:
-                lesson = self._all[number - 1]
+                lesson = self._all.numbered(number)
                 self._about.setdefault(question(lesson.exchange.prompt), []).append(lesson)
         if self._past is not None and about not in self._looked_up:
             self._looked_up.add(about)
-            found = (self._all[number - 1] for number in self._past.about(mark(about)))
+            found = (self._all.numbered(number) for number in self._past.about(mark(about)))
             group = [lesson for lesson in found if lesson.moves and question(lesson.exchange.prompt) == about]
             group.extend(lesson for lesson in self._about.get(about, ()) if lesson.number > earlier)
             if group:
@@ -126,7 +126,7 @@ class _Counting(View[Lesson]):
         return len(self._numbers)
 
     def _at(self, index: int) -> Lesson:
-        return self._all[self._numbers[index] - 1]
+        return self._all.numbered(self._numbers[index])
 
 
 def _drift(lesson: Lesson) -> float | None:

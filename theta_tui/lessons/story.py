@@ -76,13 +76,14 @@ class Story:
         self._said: list[int | Dialogue] = []  # up to each of the turns, with it; or its number in the past
         self._where: dict[int, int] = {}  # record → the place of its (last) turn
         self._replaced: dict[int, int | Dialogue] = {}  # record → the turn whose place its own took, and those before
-        self._shown: dict[int, Turn] = {}  # record → its turn, as it was last shown
+        self._shown: list[Turn | None] = []  # the turns, as far as they were shown and did not change since
         self.since: list[Entry] = []
         """The records that came after the past."""
         if past is not None:
             columns = past.columns
             self.withdrawn.extend(past.seq_of(at) for at, gone in enumerate(columns["withdrawn"], 1) if gone)
             self._said.extend(columns["said"])
+            self._shown.extend([None] * len(self._said))
             source = columns["source"]
             self._where.update((source[number - 1], place) for place, number in enumerate(columns["said"]))
             self._replaced.update(zip(columns["replacing"], columns["replaced"], strict=True))
@@ -298,6 +299,9 @@ class Story:
         lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._live.put(lesson)
         self.touched.append(of)
+        place = self._where.get(of)
+        if place is not None:
+            self._shown[place] = None
 
     def _exchange(self, seq: int, at: float, exchange: Exchange, withdrawn: bool) -> None:
         place = self._where.get(exchange.replaces) if exchange.replaces is not None else None
@@ -336,6 +340,7 @@ class Story:
         self._live = Live(self.lessons)
         for lesson in self.lessons:
             self._live.put(lesson)
+        self._shown = [None] * len(self._said)
         self.touched, self.known = [], None
 
     # --- the conversation, and the place of each turn in it ---
@@ -351,21 +356,23 @@ class Story:
         return self._up_to(self._said[place - 1]) if place else NOTHING
 
     def _turn(self, place: int) -> Turn:
-        here = self._up_to(self._said[place])
-        lesson = self.lessons.find(here.source)
-        if lesson is None:
-            return Turn(here.source, *here.said, "brought")
-        shown, outcome = self._shown.get(lesson.seq), lesson.outcome
-        if shown is None or shown.outcome is not outcome:
-            exchange = lesson.exchange
-            kind: TurnKind = "pick" if exchange.kind == "pick" else "correction"
-            shown = Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, outcome)
-            self._shown[lesson.seq] = shown
+        shown = self._shown[place]
+        if shown is None:
+            here = self._up_to(self._said[place])
+            lesson = self.lessons.find(here.source)
+            if lesson is None:
+                shown = Turn(here.source, *here.said, "brought")
+            else:
+                exchange = lesson.exchange
+                kind: TurnKind = "pick" if exchange.kind == "pick" else "correction"
+                shown = Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome)
+            self._shown[place] = shown
         return shown
 
     def _append(self, prompt: str, reply: str, source: int) -> None:
         self._where[source] = len(self._said)
         self._said.append(self.dialogue.then(prompt, reply, source))
+        self._shown.append(None)
 
     def _put(self, place: int, *turns: tuple[str, str, int]) -> None:
         """`turns` (prompt, reply, record) take the place of the one that is there. What follows it, mostly nothing, is
@@ -380,7 +387,7 @@ class Story:
             at = next(earlier, None)
             if at is not None:
                 self._where[source] = at
-        del self._said[place:]
+        del self._said[place:], self._shown[place:]
         for turn in following:
             self._append(*turn)
 
@@ -396,7 +403,7 @@ class Story:
                 self._put(place, (*turn.said, turn.source))
 
     def _begin_conversation(self) -> None:
-        self._said, self._where, self._replaced, self._shown = [], {}, {}, {}
+        self._said, self._where, self._replaced, self._shown = [], {}, {}, []
 
 
 class Turns(View[Turn]):
