@@ -60,9 +60,10 @@ class Asker:
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
 
-        Ends at once where there is none.
+        Ends at once where there is none. To know in which order, all that was taught is looked at.
         """
         if self.tally().stale:
+            yield from self.record.story.lessons.look()
             yield from self._ask(ledger.due(self.record.story, self.standings()))
         self._look_for_recovery()
         self.settle()

@@ -76,14 +76,14 @@ def due(story: Story, weak: int) -> int:
         return 0
     since = next((move.seq for move in reversed(story.consolidations) if move.done.after != newest), 0)
     recent = takewhile(lambda lesson: lesson.seq > since, reversed(story.live))
-    new = (lesson for lesson in recent if ledger.by_heart(lesson.exchange) and ledger.answers(story, lesson))
+    new = (lesson for lesson in recent if ledger.by_heart(lesson.exchange.kind) and ledger.answers(story, lesson))
     fresh = sum(1 for _ in islice(new, MOST // STEPS))
     return max(0, min(MOST, STEPS * (fresh + weak)) - _done_since(story, newest))
 
 
 def _newest(story: Story) -> int:
     """The seq of the newest answer that the model is to know; 0 where there is none."""
-    return next((lesson.seq for lesson in reversed(story.live) if ledger.by_heart(lesson.exchange)), 0)
+    return next((lesson.seq for lesson in reversed(story.live) if ledger.by_heart(lesson.exchange.kind)), 0)
 
 
 def _done_since(story: Story, newest: int) -> int:

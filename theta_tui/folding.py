@@ -124,7 +124,7 @@ class Fold:
         if path is not None:
             manifest = checkpoint.restore(path, self.learner)
             self.saved_at, self.saved_position = manifest.saved_at, manifest.position
-        moves = [move for move in self.record.story.moves if move.seq > self.saved_position]
+        moves = self.record.story.moves_after(self.saved_position)
         foreign = any(machine_of(move) not in (None, self.model.machine()) for move in moves)
         for at, move in enumerate(moves, 1):
             on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
@@ -220,7 +220,7 @@ class Fold:
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
         returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(move.seq >= seq for move in self.record.story.moves if _done(move)):
+        if not any(map(_done, self.record.story.moves_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
@@ -255,7 +255,7 @@ class Fold:
         from theta_tui.mind.learner import Abandoned
 
         self.memory.forget_after(position)
-        moves = [move for move in story.moves if move.seq > position and _done(move)]
+        moves = [move for move in story.moves_after(position) if _done(move)]
         with self.record.telling(story):
             for at, move in enumerate(moves, 1):
                 tell(at, len(moves))
@@ -282,7 +282,7 @@ class Fold:
         """What the model was to know when record `seq` was written, as far as it can take it in. Not the picks: they
         tell a taste, and are not learned by heart."""
         newest = ledger.newest(lesson for lesson in story.live if lesson.seq < seq)
-        said = (lesson.exchange for lesson in newest.values() if ledger.by_heart(lesson.exchange))
+        said = (lesson.exchange for lesson in newest.values() if ledger.by_heart(lesson.exchange.kind))
         return [taught for exchange in said if (taught := self._as_taught(exchange)).prompts]
 
     def _as_taught(self, said: Exchange) -> Taught:
@@ -324,7 +324,9 @@ class Fold:
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
                 tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
-            held = extra.get("withdrawn", sorted(withdrawn(journal.entries[:position])))
+            held = extra.get("withdrawn")
+            if held is None:
+                held = sorted(withdrawn(journal.entries[:position]))
             if extra.get("rebuilt", 0) == story.rebuilt and held == [seq for seq in gone if seq <= position]:
                 yield manifest
 
@@ -368,5 +370,5 @@ class Fold:
 
     def _position(self) -> int:
         """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
-        begun = next((lesson.seq for lesson in self.record.story.live if lesson.outcome is None), None)
-        return self.record.journal.last_seq if begun is None else begun - 1
+        begun = self.record.story.begun
+        return self.record.journal.last_seq if begun is None else begun.seq - 1

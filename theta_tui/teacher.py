@@ -10,10 +10,8 @@ import contextlib
 import random
 import sys
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
@@ -122,16 +120,13 @@ class Teacher:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        live = self.record.story.live
-        return len(live) - bisect_right(live, self.fold.saved_position, key=lambda lesson: lesson.seq)
+        return self.record.story.unsaved(self.fold.saved_position)
 
     @property
     def behind(self) -> float:
         """What the next start would have to learn again, in lessons: those since the newest checkpoint, and the steps
         of idle time, which take about as long as one by the STEPS. 0 where the checkpoint has it all."""
-        saved = self.fold.saved_position
-        since = takewhile(lambda move: move.seq > saved, reversed(self.record.story.consolidations))
-        idle = sum(move.done.steps for move in since)
+        idle = sum(move.done.steps for move in self.record.story.consolidations.after(self.fold.saved_position))
         return self.unsaved + idle / STEPS
 
     # --- coming back ---
@@ -570,7 +565,9 @@ class Teacher:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        return self.fold.save()
+        path = self.fold.save()
+        self.record.write_index()
+        return path
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again

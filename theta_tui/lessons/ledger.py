@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from theta_tui.lessons.live import question as question
-from theta_tui.lessons.records import Exchange, Finding, Kind
+from theta_tui.lessons.records import Finding, Kind
 from theta_tui.lessons.story import Lesson, Measured, Story
 
 State = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
@@ -181,9 +181,9 @@ def offered(lesson: Lesson) -> str | None:
     return lesson.exchange.first_offered
 
 
-def by_heart(said: Exchange | Standing) -> bool:
-    """Whether it is to be known by heart: a pick tells a taste, and is not."""
-    return said.kind != "pick"
+def by_heart(kind: Kind) -> bool:
+    """Whether what was taught so is to be known by heart: a pick tells a taste, and is not."""
+    return kind != "pick"
 
 
 def judge(lesson: Lesson, p: float, says: bool) -> State:
