@@ -80,6 +80,7 @@ def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[Non
             area.cursor_blink = False
         await driven.settle()
         await state(driven)
+        await driven.settle()
         for area in app.query(TextArea):
             # A line that was drawn without focus, or while the cursor had blinked away, would be shown again as it was.
             area.notify_style_update()
