@@ -24,6 +24,8 @@ _INVISIBLE = "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\u2028\u2029\ufeff\uff
 _HIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}]")
 _HIDDEN_ONE_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}]")
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 _ARROWS = {
     "\u200e": "⇢", "\u200f": "⇠", "\u061c": "⇠", "\u202a": "⇢", "\u202b": "⇠", "\u202c": "⇡", "\u202d": "⇢",
     "\u202e": "⇠", "\u2066": "⇢", "\u2067": "⇠", "\u2068": "⇢", "\u2069": "⇡",
@@ -50,12 +52,12 @@ def repair(text: str, limit: int = MAX_TEXT) -> tuple[str, list[str]]:
     """Text that can be stored, and notices (in words) of what had to be changed: surrogates, length."""
     notices: list[str] = []
     text = text.replace("\r\n", "\n")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        text = re.sub("[\ud800-\udfff]", REPLACEMENT, text)
-        notices.append("some characters were not valid Unicode and were replaced")
     if len(text) > limit:
         notices.append(f"the text had {len(text):,} characters; the first {limit:,} were kept")
         text = text[:limit]
+    text, replaced = _SURROGATE.subn(REPLACEMENT, text)
+    if replaced:
+        notices.append("some characters were not valid Unicode and were replaced")
     return text, notices
 
 
