@@ -1,7 +1,7 @@
 """Whatever way Theta is left, and whatever it is doing: the terminal is as it was, and nothing that was taught is lost.
 
-Each way meets a worker that is idle, in the middle of a step, and in the middle of a checkpoint. Where it stands is made
-certain by a gate inside the step, which opens once Theta was asked to leave; no sleep decides anything.
+Each way meets a worker that is idle, in the middle of a step, and in the middle of a checkpoint. Where it stands is
+made certain by a gate inside the step, which opens once Theta was asked to leave; no sleep decides anything.
 """
 
 from __future__ import annotations

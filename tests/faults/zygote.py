@@ -1,7 +1,7 @@
 """A process that has imported everything and forks a `theta` a request: a start costs a tenth of a second, not four.
 
-`python -m tests.faults.zygote SOCKET` serves the requests of `terminal.Zygote`. Each `theta` runs below a small stand-in
-for a shell: a session of its own on the terminal, jobs in the foreground or stopped, and its exit status told.
+`python -m tests.faults.zygote SOCKET` serves the requests of `terminal.Zygote`. Each `theta` runs below a small
+stand-in for a shell: a session of its own on the terminal, jobs in the foreground or stopped, and its exit status told.
 """
 
 from __future__ import annotations

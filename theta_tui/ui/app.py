@@ -12,6 +12,8 @@ from typing import Protocol
 from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
+from textual.events import Event as TextualEvent
+from textual.events import Paste
 from textual.screen import Screen
 
 from theta_tui.config import Settings
@@ -22,6 +24,7 @@ from theta_tui.ui.clock import Clock
 from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, quiet
+from theta_tui.ui.widgets.editor import Editor
 
 LEAVE_SECONDS = 4.5
 """How long the worker may take to end once leaving was asked for: with the rest, Theta is gone within five."""
@@ -136,6 +139,11 @@ class ThetaApp(App[int]):
                 self.persist("theme", name)
             except Exception as error:
                 self.tell(f"the theme could not be kept: {error}", "warning")
+
+    async def on_event(self, event: TextualEvent) -> None:
+        if isinstance(event, Paste) and not event.is_forwarded and not isinstance(self.focused, Editor):
+            event.text = visible(event.text, one_line=True)  # the palette draws what it is given
+        await super().on_event(event)
 
     # --- between worker and screen ---
 
