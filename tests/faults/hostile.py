@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator
@@ -388,6 +389,56 @@ def shown(_control: int, steps: list[tuple[str, str]], careful: bool) -> Callabl
                 worker.shot = replace(snapshot(), saved_at=NOW - 41)
                 worker.changed(phase="idle")
                 await look(d)
+            app.exit()
+
+        app.run(auto_pilot=play)
+
+    return run
+
+
+def streaming_on(control: int) -> Callable[[], None]:
+    """A run of the app in which replies grow without end, until the test says so; then the same ones are drawn to the
+    end, which is told, and it leaves when the test says so again."""
+    import asyncio
+    import os
+    import socket
+
+    channel = socket.socket(fileno=os.dup(control))
+
+    def run() -> None:
+        from theta_tui.ui.app import ThetaApp
+
+        worker, clock = FakeWorker(snapshot()), FakeClock()
+        app = ThetaApp(Settings(), worker, clock=clock.clock)
+
+        async def told(meanwhile: Callable[[], None]) -> None:
+            channel.setblocking(False)
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    channel.recv(1)
+                    return
+                meanwhile()
+                await asyncio.sleep(0.005)
+
+        async def play(pilot: Any) -> None:
+            d = Driven(app, worker, clock, pilot)
+            while worker._post is None:
+                await d.settle()
+            worker.ready()
+            channel.send(b"streaming")
+            words = ["so "]
+
+            def grow() -> None:
+                words.append("it goes on ")
+                worker.stream("hello", [f"{number} {''.join(words[-30:])}" for number in range(5)])
+
+            await told(grow)
+            worker.stream("hello", [f"the end of reply {number}" for number in range(1, 6)], done=True)
+            for _ in range(5):
+                await asyncio.sleep(0.05)
+                await d.settle()
+            channel.send(b"drawn")
+            await told(lambda: None)
             app.exit()
 
         app.run(auto_pilot=play)

@@ -15,6 +15,7 @@ from textual.driver import Driver
 from textual.events import Event as TextualEvent
 from textual.events import Paste
 from textual.screen import Screen
+from textual.widgets import Input
 
 from theta_tui.config import Settings
 from theta_tui.protocol import Cancel, Command, Event, Failed
@@ -24,7 +25,6 @@ from theta_tui.ui.clock import Clock
 from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, quiet
-from theta_tui.ui.widgets.editor import Editor
 
 LEAVE_SECONDS = 4.5
 """How long the worker may take to end once leaving was asked for: with the rest, Theta is gone within five."""
@@ -141,7 +141,7 @@ class ThetaApp(App[int]):
                 self.tell(f"the theme could not be kept: {error}", "warning")
 
     async def on_event(self, event: TextualEvent) -> None:
-        if isinstance(event, Paste) and not event.is_forwarded and not isinstance(self.focused, Editor):
+        if isinstance(event, Paste) and not event.is_forwarded and isinstance(self.focused, Input):
             event.text = visible(event.text, one_line=True)  # the palette draws what it is given
         await super().on_event(event)
 
