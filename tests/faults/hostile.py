@@ -434,8 +434,8 @@ def streaming_on(control: int) -> Callable[[], None]:
 
             await told(grow)
             worker.stream("hello", [f"the end of reply {number}" for number in range(1, 6)], done=True)
-            for _ in range(5):
-                await asyncio.sleep(0.05)
+            for _ in range(12):
+                await asyncio.sleep(0.02)
                 await d.settle()
             channel.send(b"drawn")
             await told(lambda: None)
