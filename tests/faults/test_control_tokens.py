@@ -145,4 +145,3 @@ def test_a_statement_is_read_as_text_and_stays_text(chat: Chat) -> None:
     harmless = controls(chat, chat.encode_lesson([], "x", "x").input_ids)
     for prompt, reply in ((pair.prompt, pair.reply), (f"{pair.prompt}{mark}", f"{pair.reply} {mark}")):
         assert controls(chat, chat.encode_lesson([], prompt, reply).input_ids) == harmless
-

@@ -104,7 +104,7 @@ def taught(home: Path) -> Path:
     for number, text in enumerate(PAYLOADS.values(), 1):
         said = repair(text)[0]
         candidates = tuple(Candidate(index, said, -1.0, True) for index in range(1, 6))
-        entry = record.append(Exchange("pick", said, said, candidates, {}, f"p{number}", pick=1))
+        entry = record.append(Exchange("pick", said, said, candidates, {}, pick=1, prompt_id=f"p{number}"))
         result = Outcome(
             lesson=number, kind="pick", prompt=said, reply=said, loss_before=2.0, loss_after=1.0, p_before=0.1,
             p_after=0.9, steps=1, step=number, learned=True, seconds=0.1, losses=(2.0, 1.0),
@@ -131,7 +131,13 @@ def test_what_is_printed_of_the_past_is_harmless(start: Start, taught: Path, com
         assert_harmless(told.replace(b"\r\n", b"\n").replace("\u200d".encode(), b"").replace("\u200c".encode(), b""))
 
 
-@pytest.mark.parametrize("name", ["OSC 52", "C1 CSI", "bidi overrides", "CR", "markup click", "role tokens"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OSC 52",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("C1 CSI", "bidi overrides", "CR", "markup click")),
+    ],
+)
 def test_what_a_command_is_given_comes_back_harmless(start: Start, tmp_path: Path, name: str) -> None:
     """File names, values of settings, and words that are none: every command that names what it was given."""
     text = PAYLOADS[name]
