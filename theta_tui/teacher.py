@@ -48,6 +48,7 @@ from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
+from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
 from theta_tui.text import is_blank, repair
 
@@ -139,6 +140,7 @@ class Teacher:
         """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
+        preload_torch()
         with collecting_later():
             from theta_tui.mind import checkpoint, learner  # noqa: F401
         from theta_tui.mind.model_files import fingerprint, full_name
@@ -209,12 +211,9 @@ class Teacher:
 
         started = time.perf_counter()
         said = lesson.exchange
-        try:
-            self.model.encode_lesson((), said.prompt, said.reply)
-        except TeachError as error:
+        if (why := self.fold.unfit(said.prompt, said.reply)) is not None:
             nan = float("nan")
-            nothing = Result(nan, nan, nan, nan, 0, False, skipped=str(error))
-            return self._outcome(lesson, nothing, 0.0)
+            return self._outcome(lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
         return self._outcome(lesson, self._learn(lesson, recipe), time.perf_counter() - started)
 
     def consumed(self, exchange: Exchange) -> None:
@@ -502,7 +501,7 @@ class Teacher:
         yield from self._read_ahead()
         yield from self.asker.slices()
         moved = self.learner.step
-        yield from self.consolidator.slices(self.recipe, self.asker.standings())
+        yield from self.consolidator.slices(self.recipe, self.asker.weak)
         if self.learner.step != moved:
             yield from self._read_ahead()
             yield from self.asker.slices()

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyte
 
-PATIENCE = 40.0
+PATIENCE = 60.0
 
 _MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
 _KITTY = re.compile(rb"\x1b\[([<>=])[\d;]*u")

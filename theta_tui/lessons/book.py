@@ -51,6 +51,11 @@ class Book:
             lost_first=tuple(self._numbers.get("lost", ())[:NAMED]),
         )
 
+    def weak(self, story: Story) -> int:
+        """How many of what is to be known by heart are fading or lost."""
+        self._catch_up(story)
+        return len(self._weak)
+
     def state(self, story: Story, seq: int) -> State:
         """How lesson `seq` stands."""
         self._catch_up(story)
@@ -62,6 +67,7 @@ class Book:
         self._numbers: dict[State, list[int]] = {}
         self._fresh: set[int] = set()
         """The answers that were measured, or asked, since anything moved."""
+        self._weak: set[int] = set()
         self._holding: dict[str, Lesson] = {}
 
     def _catch_up(self, story: Story) -> None:
@@ -103,6 +109,10 @@ class Book:
             self._fresh.add(seq)
         else:
             self._fresh.discard(seq)
+        if state in {"fading", "lost"} and ledger.by_heart(lesson.exchange):
+            self._weak.add(seq)
+        else:
+            self._weak.discard(seq)
         was = self._states.get(seq)
         if was == state:
             return

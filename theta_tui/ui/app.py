@@ -17,6 +17,7 @@ from textual.events import Paste
 from textual.screen import Screen
 from textual.widgets import Input
 
+from theta_tui import collecting
 from theta_tui.config import Settings
 from theta_tui.protocol import Cancel, Command, Event, Failed
 from theta_tui.text import visible
@@ -126,6 +127,7 @@ class ThetaApp(App[int]):
             widget.refresh()
 
     def _start_worker(self) -> None:
+        collecting.begin()
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
