@@ -57,8 +57,9 @@ class Zygote:
                 env=environment,
             )
         self._socket = ours
-        ours.settimeout(PATIENCE)
+        ours.settimeout(3 * PATIENCE)
         assert ours.recv(16) == b"ready"
+        ours.settimeout(PATIENCE)
 
     def fork(self, request: dict[str, Any], descriptors: Sequence[int]) -> int:
         """Start what `request` says on `descriptors`; the process id of its shell."""

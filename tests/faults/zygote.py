@@ -47,7 +47,10 @@ def main(descriptor: str) -> None:
         if not select.select([listener], [], [], 0.05)[0]:
             _reap(ended)
             continue
-        data, descriptors, _, _ = socket.recv_fds(listener, 1 << 16, 8)
+        try:
+            data, descriptors, _, _ = socket.recv_fds(listener, 1 << 16, 8)
+        except ConnectionResetError:
+            return
         if not data:
             return
         request = json.loads(data)
