@@ -23,7 +23,8 @@ from theta_tui.worker import Worker
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
 
-LEAVE_SECONDS = 5.0
+LEAVE_SECONDS = 3.5
+"""How long the worker may take to end once the terminal has gone, which takes up to a second to be seen."""
 
 
 def open_teacher(settings: Settings) -> Teacher:
@@ -46,8 +47,10 @@ def run_full_screen(settings: Settings) -> int:
         worker = Worker(settings, open_teacher)
         watch_terminal(worker)
         code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
-    if not worker.join(LEAVE_SECONDS):
-        os._exit(code)  # still inside PyTorch, which aborts where the interpreter ends around it; nothing is unsaved
+    if not worker.join(0):
+        # It was waited for as long as it is worth, and is still inside PyTorch, which aborts where the interpreter ends
+        # around it. Every lesson is in the journal.
+        os._exit(code)
     return code
 
 
