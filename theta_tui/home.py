@@ -47,15 +47,29 @@ class Home:
         return self.path / "theta.log"
 
     def ensure(self) -> None:
-        """Make the folder, or raise HomeError naming it."""
+        """Make the folder, or raise HomeError naming it. A home in which nothing was written yet has its name synced
+        whoever made it."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path)
+            if not self.journal.exists():
+                fsync_folder(self.path.parent)
         except OSError as error:
             raise HomeError(
                 f"the home {self.path} cannot be made ({error.strerror}); choose another with --home"
             ) from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and the folders above it that are missing, each for its owner only and with its name on disk before
+    anything is put into it. Without that a power loss could take a folder away with all that was synced inside."""
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    fsync_folder(path.parent)
 
 
 def fsync_file(path: Path) -> None:
