@@ -12,7 +12,7 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -87,10 +87,19 @@ def watching(root: Path, watcher: Watcher) -> Iterator[None]:
     real_open, real_fd_open, serialize = builtins.open, os.open, safetensors.torch.serialize_file
     below, held = str(root), dict[int, str]()
 
+    def known(descriptor: int) -> bool:
+        """Whether an open file lies below root; `held` has its path then. It may have been opened before."""
+        if descriptor not in held:
+            with suppress(OSError):
+                found = os.readlink(f"/proc/self/fd/{descriptor}").removesuffix(" (deleted)")
+                if found.startswith(below + os.sep):
+                    held[descriptor] = found
+        return descriptor in held
+
     def place(path: Any, dir_fd: int | None = None) -> str | None:
         """The absolute path where it lies below root, else None."""
         if isinstance(path, int):
-            return held.get(path)
+            return held[path] if known(path) else None
         where = held.get(dir_fd, "") if dir_fd is not None else os.getcwd()
         found = os.path.abspath(os.path.join(where, os.fsdecode(path)))
         return found if found == below or found.startswith(below + os.sep) else None
@@ -114,14 +123,14 @@ def watching(root: Path, watcher: Watcher) -> Iterator[None]:
     def by_descriptor(name: str) -> Callable[..., Any]:
         def called(descriptor: int, *rest: Any) -> Any:
             act = lambda: real[name](descriptor, *rest)  # noqa: E731
-            if descriptor not in held:
+            if not known(descriptor):
                 return act()
             return through(name, Call(name, held[descriptor], descriptor), act)
 
         return called
 
     def write(descriptor: int, data: Any) -> int:
-        if descriptor not in held:
+        if not known(descriptor):
             return int(real["write"](descriptor, data))
         call = Call("write", held[descriptor], descriptor)
         allowed = watcher.before(call)
