@@ -185,8 +185,8 @@ class Journal:
         return b""
 
     def _set_aside(self, tail: bytes) -> None:
-        aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
         try:
+            aside = self._free_name(tail)
             with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(tail)
                 file.flush()
@@ -206,6 +206,15 @@ class Journal:
             f"the last line of the journal was not written to its end; it was never acknowledged and was set aside "
             f"as {aside.name}"
         )
+
+    def _free_name(self, tail: bytes) -> Path:
+        """Where to set `tail` aside: an earlier one that was torn off at the same byte stays."""
+        first = aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
+        number = 1
+        while aside.exists() and aside.read_bytes() != tail:
+            number += 1
+            aside = first.with_name(f"{first.name}-{number}")
+        return aside
 
 
 @contextmanager
