@@ -58,7 +58,7 @@ class Home:
             raise HomeError(
                 f"the home {self.path} cannot be made ({error.strerror}); choose another with --home"
             ) from None
-        if not os.access(self.path, os.W_OK | os.X_OK):
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
 
 
