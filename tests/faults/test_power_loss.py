@@ -1,13 +1,13 @@
 """The power goes, anywhere: each home opens, and nothing that was acknowledged is gone.
 
-kill -9 cannot show a missing fsync, because the kernel still has what was written. Here the disk is rebuilt as it may be
-found after a power loss, at every prefix of what a session did to it (see `power`).
+kill -9 cannot show a missing fsync, because the kernel still has what was written. Here the disk is rebuilt as it may
+be found after a power loss, at every prefix of what a session did to it (see `power`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest

@@ -59,6 +59,7 @@ class Room:
     def reopen(self) -> None:
         self.teacher.close()
         self.teacher = self.opened()
+        self.teacher.save()  # so that coming back does not take longer each time
 
     def offer(self, said: str = "hello") -> None:
         stated = Stated("who are you?", "I am Theta.")
@@ -132,7 +133,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
         record = room.teacher.record
         record.take_notices()
         before, taught, journal = room.teacher.learner.snapshot(), room.taught(), record.home.journal.read_bytes()
-        waiting, checkpoints = record.pending, valid(room)
+        waiting, saved = record.pending, valid(room) if deed is DEEDS["save"] else []
         refusal = Refusal(kind, nth, lasting)
         with watching(room.root, refusal), told(refusal) as errors:
             deed.do(room)
@@ -140,7 +141,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
             return nth - 1
         here = f"{kind} {'from' if lasting else 'at'} call {nth}: {refusal.refused[0]}"
         assert not differing(room.teacher.learner.snapshot(), before) or not errors, here
-        assert len(valid(room)) >= min(len(checkpoints), 2), here
+        assert not saved or len(valid(room)) >= len(saved), here
         if errors:
             assert [item for item in room.taught() if item[2]] == taught, here
             assert record.pending == waiting or not deed.journals, here
@@ -237,7 +238,12 @@ def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened
     assert record.read_only
     hears = Refusal("EIO", 10**9)
     with watching(room.root, hears):
-        for deed in (lambda: room.teacher.teach("a", "b"), room.teacher.undo, record.begin_conversation, room.teacher.save):
+        for deed in (
+            lambda: room.teacher.teach("a", "b"),
+            room.teacher.undo,
+            record.begin_conversation,
+            room.teacher.save,
+        ):
             with pytest.raises(ThetaError, match="read-only"):
                 deed()
     assert hears.count == 0
@@ -250,5 +256,5 @@ def test_a_settings_file_that_cannot_be_read_is_named(folder: Path) -> None:
     settings.home.mkdir()
     (settings.home / "config.toml").write_text("temperature = 0.5\n")
     refusal = Refusal("EIO", 1)
-    with watching(folder, refusal), pytest.raises(UsageError, match="config.toml cannot be read"):
+    with watching(folder, refusal), pytest.raises(UsageError, match=r"config\.toml cannot be read"):
         config.own_setting(settings.home, "temperature")
