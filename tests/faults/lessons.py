@@ -69,7 +69,7 @@ def teach(record: HomeRecord, prompt: str, reply: str) -> int:
     seq = record.append(said).seq
     record.append(Learned(seq, outcome(record.story.lesson(seq).number, "correction"), "torch"))
     if answers:
-        record.keep(None)
+        record.follow(None)
     record.write_context()
     return seq
 

@@ -201,8 +201,10 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "text": ("data.txt", lambda path: list(read_documents(path))),
     "a conversation as data": ("context.md", lambda path: list(read_documents(path))),
 }
-HINTS = [b"", b"{", b"[", b'{"seq":1,"crc":"', b"[[", b'{"prompt":', b"prompt,completion\n", b'"', b"\xff\xfe", b"\x1f\x8b",
-         b"<|user|> a <|assistant|> ", b"a\tb\n", b"\x80\x04", b'{"messages":[{"role":"user","content":']  # fmt: skip
+HINTS = [
+    b"", b"{", b"[", b'{"seq":1,"crc":"', b"[[", b'{"prompt":', b"prompt,completion\n", b'"', b"\xff\xfe", b"\x1f\x8b",
+    b"<|user|> a <|assistant|> ", b"a\tb\n", b"\x80\x04", b'{"messages":[{"role":"user","content":',
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("examples", [25, pytest.param(1000, marks=pytest.mark.slow)])

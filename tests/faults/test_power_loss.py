@@ -140,6 +140,42 @@ def test_what_was_taught_survives_the_power_at_every_instant(folder: Path) -> No
     assert survey(session, root) > 300
 
 
+def test_a_home_in_a_folder_that_somebody_else_made_survives(folder: Path) -> None:
+    root = folder / "disk"
+    root.mkdir()
+    session = Session(root, Settings(home=root / "home", lock_wait=0))
+    with watching(root, session.recorder):
+        session.settings.home.mkdir()
+        record = HomeRecord.open(session.settings)
+        teach(record, "a", "b")
+        session.promise(record)
+        record.close()
+    assert survey(session, root) > 20
+
+
+def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder: Path, model: Path) -> None:
+    """Two, of which one is kept: the second takes the place of the first."""
+    root = folder / "checkpoints"
+    root.mkdir()
+    teacher = Teacher(HomeRecord.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
+    teacher.load()
+    recorder, saved = Recorder(root), [0]
+    with watching(root, recorder):
+        for position in (1, 2):
+            checkpoint.save(root, teacher.model, teacher.learner, position=position, extra={}, keep=1)
+            recorder.look()
+            saved.append(len(recorder.ops))
+    teacher.close()
+    looked = 0
+    for crash in crashes(recorder, saved):
+        put(root, crash.tree)
+        assert not checkpoint.unreadable(root), crash.lost
+        found = [checkpoint.verify(manifest.path).position for manifest in checkpoint.list_checkpoints(root)]
+        assert max(found, default=0) >= sum(at <= crash.at for at in saved) - 1, crash.lost
+        looked += 1
+    assert looked > 200
+
+
 @pytest.mark.slow
 def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path, model: Path) -> None:
     """A whole session with a model. The weights of every tenth home are folded and compared, bit for bit."""

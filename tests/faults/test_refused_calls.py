@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tests.faults.disk import KINDS, Refusal, watching
-from tests.faults.lessons import OFFERED
+from tests.faults.lessons import OFFERED, offer, teach
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ThetaError, UsageError
@@ -249,6 +249,24 @@ def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened
     assert hears.count == 0
     room.reopen()
     assert room.teacher.teach("a", "b").steps
+
+
+def test_an_answered_prompt_whose_file_cannot_be_removed_is_not_offered_again(folder: Path) -> None:
+    settings = Settings(home=folder / "home", lock_wait=0)
+    record = HomeRecord.open(settings)
+    waiting = offer(record, "hello")
+    with watching(folder, Refusal("EACCES", 1, lasting=True, only=frozenset({"unlink"}))):
+        teach(record, "hello", "hi")
+    assert record.pending is None
+    assert any("pending.json cannot be removed" in notice for notice in record.take_notices())
+    record.close()
+    assert (settings.home / "pending.json").exists()
+    again = HomeRecord.open(settings)
+    assert again.pending is None
+    again.withdraw_last()
+    assert again.pending is not None
+    assert (again.pending.prompt, again.pending.prompt_id != waiting.prompt_id) == ("hello", True)
+    again.close()
 
 
 def test_a_settings_file_that_cannot_be_read_is_named(folder: Path) -> None:
