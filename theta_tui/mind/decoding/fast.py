@@ -4,13 +4,14 @@ Keys and values live in one buffer a model: the conversation's first, read once 
 them what the rows write, all rows of a step side by side. A mask says which of those belong to which row, so a step is
 one attention over the buffer and nothing is ever repeated, joined or moved, not even when a row leaves. The same
 numbers as the model's own forward pass within rounding: log-probabilities agree to 1e-4 nats in float32, the only
-precision that goes this way.
+precision that goes this way (see `products` for what is read in 16 bits all the same).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,9 +19,11 @@ from torch.nn import functional
 
 from theta_tui.mind.decoding.decoder import SLICE, Reading, Start
 from theta_tui.mind.decoding.llama import Layer
+from theta_tui.mind.decoding.products import Product
 
-FEW = 16
-"""Rows up to which a product on the CPU is asked for the other way round (see `_product`)."""
+SMALL = 40_000_000
+"""Parameters of a model up to which a step is for one thread. Waking another for each of some sixty products and
+attentions takes longer than it helps: the built-in model's step is 6 ms with one and 9 ms with two."""
 
 GROWTH = 256
 """Tokens that the buffer grows by at least."""
@@ -38,8 +41,12 @@ class FastDecoder:
         self._size: int = attention.head_dim
         self._keys_heads: int = attention.k_proj.weight.shape[0] // self._size
         self._heads: int = attention.q_proj.weight.shape[0] // self._size
+        self._head = Product((model.lm_head,))
+        self._head_eps = torch.tensor(self._body.norm.variance_epsilon, device=model.device)
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        self.small = model.device.type == "cpu" and parameters <= SMALL
         self._reading = Reading(lambda: [*model.parameters()])
-        self._buffers: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._buffer: torch.Tensor | None = None  # [layers, 2 · keys, tokens, D]: a layer's keys and then its values
         self._turns = torch.empty(0)
 
     def prefill(self, ids: Sequence[int]) -> Start:
@@ -63,6 +70,7 @@ class FastDecoder:
     def _read(self, ids: Sequence[int], known: int) -> Start:
         """Read what comes after the first `known` of `ids`."""
         self._reading.took(ids[:known], None)  # should it fail, no more than that is known
+        self._head.refresh()
         for layer in self._layers:
             layer.refresh()
         with torch.no_grad():
@@ -78,20 +86,22 @@ class FastDecoder:
 
     def _make_room(self, used: int, wanted: int) -> None:
         """Room for `wanted` tokens in the buffer, of which the first `used` stay."""
-        have = 0 if self._buffers is None else self._buffers[0].shape[2]
+        have = 0 if self._buffer is None else self._buffer.shape[2]
         if wanted <= have:
             return
         size = max(wanted, have + GROWTH)
         device = self._model.device
-        shape = (len(self._layers), self._keys_heads, size, self._size)
-        fresh = torch.zeros(shape, device=device), torch.zeros(shape, device=device)
-        if self._buffers is not None:
-            for new, old in zip(fresh, self._buffers, strict=True):
-                new[:, :, :used] = old[:, :, :used]
-        self._buffers = fresh
+        fresh = torch.zeros((len(self._layers), 2 * self._keys_heads, size, self._size), device=device)
+        if self._buffer is not None:
+            fresh[:, :, :used] = self._buffer[:, :, :used]
+        self._buffer = fresh
         rotary = self._body.rotary_emb
         angles = torch.outer(torch.arange(size, device=device).float(), rotary.inv_freq.float())
-        self._turns = torch.polar(torch.full_like(angles, rotary.attention_scaling), angles)[:, None]
+        turns = torch.polar(torch.full_like(angles, rotary.attention_scaling), angles)[:, None]
+        # For a whole row of queries, keys and values; values are not turned.
+        queries_keys = turns.expand(-1, self._heads + self._keys_heads, -1)
+        values = torch.ones_like(turns).expand(-1, self._keys_heads, -1)
+        self._turns = torch.cat([queries_keys, values], dim=1).flatten(1)
 
     def run(
         self, tokens: Sequence[int], positions: slice, at: int, mask: torch.Tensor | None, *, last: bool
@@ -101,41 +111,43 @@ class FastDecoder:
         Their keys and values go into the buffer at `at`, and they attend to everything up to there and themselves as
         `mask` [n, at + n] says; None: each to those before it. `positions` are theirs, one for all or one each.
         """
-        assert self._buffers is not None
-        body, n, turn = self._body, len(tokens), self._turns[positions]
+        assert self._buffer is not None
+        body, n, end, turn = self._body, len(tokens), at + len(tokens), self._turns[positions]
         heads, keys_heads, size = self._heads, self._keys_heads, self._size
-        turned, groups, end = heads + keys_heads, heads // keys_heads, at + n
+        groups, turned, width = heads // keys_heads, heads + keys_heads, (heads + 2 * keys_heads) * size
+        room = self._buffer[:, :, at:end].unbind()
+        # Heads that have keys of their own are the heads of one batch; where some share keys, those are a batch each.
+        if groups == 1:
+            batches, apart, seen = 1, (0, size, width, 1), self._buffer[:, None, :, :end]
+        else:
+            batches, apart = keys_heads, (groups * size, size, width, 1)
+            seen = self._buffer[:, :, None, :end].expand(-1, -1, groups, -1, -1)
+        keys, values = (part.unbind() for part in seen.split(keys_heads, dim=2 if groups == 1 else 1))
         x = functional.embedding(torch.tensor(tokens, device=self._model.device), body.embed_tokens.weight)
-        for layer, keys, values in zip(self._layers, *self._buffers, strict=True):
-            y = _product(_normed(x, layer.eps[0]), layer.qkv, layer.qkv_bias).contiguous().view(n, -1, size)
-            both = y[:, :turned]
+        for number, layer in enumerate(self._layers):
+            y = layer.qkv(_normed(x, layer.eps[0]).mul_(layer.norms[0]))
             if layer.head_norm is not None:
-                both = _normed(both, layer.head_eps) * layer.head_norm
-            both = torch.view_as_real(torch.view_as_complex(both.view(n, turned, -1, 2)) * turn).view(n, turned, size)
-            keys[:, at:end] = both[:, heads:].transpose(0, 1)
-            values[:, at:end] = y[:, turned:].transpose(0, 1)
-            q = both[:, :heads]
-            seen = mask
+                both = y.view(n, -1, size)[:, :turned]
+                both.copy_(_normed(both, layer.head_eps).mul_(layer.head_norm))
+            torch.view_as_complex(y.view(n, -1, 2)).mul_(turn)
+            room[number].copy_(y.view(n, -1, size)[:, heads:].transpose(0, 1))
+            rows, here = n, mask
             if last and layer is self._layers[-1]:
-                x, q = x[-1:], q[-1:]
-                seen = mask[-1:] if mask is not None else None
-            rows = q.shape[0]
+                x, y, rows = x[-1:], y[-1:], 1
+                here = mask[-1:] if mask is not None else None
             attended = functional.scaled_dot_product_attention(
-                q.reshape(rows, keys_heads, groups, size).permute(1, 2, 0, 3),
-                keys[:, None, :end].expand(-1, groups, -1, -1),
-                values[:, None, :end].expand(-1, groups, -1, -1),
-                attn_mask=seen,
+                y.as_strided((batches, heads // batches, rows, size), apart),
+                keys[number],
+                values[number],
+                attn_mask=here,
                 is_causal=mask is None and rows == n,
             )
-            attended = attended.permute(2, 0, 1, 3).reshape(rows, heads * size)
-            x = x + _product(attended, layer.out.weight, layer.out.bias)
-            gate, up = _product(_normed(x, layer.eps[1]), layer.gate_up, layer.gate_up_bias).chunk(2, -1)
-            inner = torch.mul(functional.silu(gate), up, out=torch.empty(gate.shape, device=x.device))
-            x = x + _product(inner, layer.down.weight, layer.down.bias)
+            x = x.add_(layer.out(attended.permute(2, 0, 1, 3).reshape(rows, heads * size)))
+            gate, up = layer.gate_up(_normed(x, layer.eps[1]).mul_(layer.norms[1])).chunk(2, -1)
+            x = x.add_(layer.down(functional.silu(gate).mul_(up)))
         if last:
             x = x[-1:]
-        x = _normed(x, body.norm.variance_epsilon) * body.norm.weight
-        return _product(x, self._model.lm_head.weight, self._model.lm_head.bias).contiguous().cpu()
+        return self._head(_normed(x, self._head_eps).mul_(body.norm.weight)).cpu()
 
 
 class FastRows:
@@ -151,7 +163,7 @@ class FastRows:
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
         position, at, end = self._position, self._at, self._at + len(tokens)
         self._mask[:, at:end].diagonal().zero_()
-        with torch.no_grad():
+        with torch.no_grad(), _threads(1 if self._decoder.small else None):
             logits = self._decoder.run(tokens, slice(position, position + 1), at, self._mask[:, :end], last=False)
         self._position, self._at = position + 1, end
         return logits
@@ -174,19 +186,21 @@ def agrees(decoder: FastDecoder, model: Any, tokens: int = 8) -> bool:
     return torch.allclose(torch.stack(found).log_softmax(-1), own[-3:].log_softmax(-1), atol=1e-3, equal_nan=True)
 
 
-def _normed(x: torch.Tensor, eps: float) -> torch.Tensor:
+def _normed(x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     """Over the last dimension, of root mean square 1; the norm's weight is multiplied in elsewhere."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * torch.rsqrt(length.square_().div_(x.shape[-1]).add_(eps))
+    return x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()
 
 
-def _product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """x [n, in] times weight [out, in] transposed. The result need not be contiguous.
-
-    Asked for the transpose of it, MKL takes half the time where there are a few rows only (five rows, 960 outputs of
-    320 inputs, on two cores of an EPYC: 0.09 ms instead of 0.2 ms).
-    """
-    if x.device.type != "cpu" or not 1 < x.shape[0] <= FEW:
-        return functional.linear(x, weight, bias)
-    y = torch.mm(weight, x.t()).t()
-    return y if bias is None else y + bias
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """Within it, torch uses `number` threads; None: as many as before."""
+    before = torch.get_num_threads()
+    if number in (None, before):
+        yield
+        return
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,9 +1,9 @@
 """The models that the fast decoder knows exactly: Llama and its nearest kin, by the very classes of their parts.
 
-A layer's weights are packed for it: queries, keys and values in one matrix, gate and up in another, the norm in front
-of each multiplied in. Heads are held with the two halves that a rotation mixes side by side, so that it is one product
-of complex numbers; scores do not change as long as queries and keys are held alike. What is packed is a copy, made
-anew when any tensor that it was made of has been written to.
+A layer's weights are put together for it: queries, keys and values in one matrix, gate and up in another. Heads are
+held with the two halves that a rotation mixes side by side, so that it is one product of complex numbers; scores do not
+change as long as queries and keys are held alike. They are copies, made anew when any tensor that they were made of has
+been written to.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from theta_tui.mind.decoding.decoder import Marks, marks
+from theta_tui.mind.decoding.products import Product
 
 KNOWN = {"LlamaForCausalLM": "Llama", "MistralForCausalLM": "Mistral", "Qwen2ForCausalLM": "Qwen2",
          "Qwen3ForCausalLM": "Qwen3"}  # fmt: skip
@@ -25,7 +25,7 @@ ROTATIONS = {"default", "linear", "llama3", "yarn"}
 """Kinds of rotary positions whose frequencies do not depend on how long the text is."""
 
 LARGEST = 300_000_000
-"""Parameters up to which the packed copies (half of the weights) may be held. What a step of a larger model costs is
+"""Parameters up to which copies (as large as the weights) may be held. What a step of a larger model costs is
 its weights, not what is between them."""
 
 
@@ -87,60 +87,41 @@ def _is_family(model: Any, family: str) -> bool:
 
 
 class Layer:
-    """One block, packed. `refresh` before use."""
+    """One block. `refresh` before use."""
 
     def __init__(self, block: Any) -> None:
-        self._attention, self._mlp = block.self_attn, block.mlp
+        attention, mlp = block.self_attn, block.mlp
+        self._size: int = attention.head_dim
         self._norms = block.input_layernorm, block.post_attention_layernorm
-        self.size: int = block.self_attn.head_dim
-        self.eps: tuple[float, float] = self._norms[0].variance_epsilon, self._norms[1].variance_epsilon
-        self._marks: dict[str, Marks] = {}
-        self.qkv = self.gate_up = torch.empty(0)
-        """[(queries + 2 · keys) · D, hidden] and [2 · inner, hidden]"""
-        self.qkv_bias: torch.Tensor | None = None
-        self.gate_up_bias: torch.Tensor | None = None
+        self._head_norms = [attention.q_norm, attention.k_norm] if hasattr(attention, "q_norm") else []
+        self._heads = [part.weight.shape[0] // self._size for part in (attention.q_proj, attention.k_proj)]
+        device = attention.q_proj.weight.device
+        self.eps = tuple(torch.tensor(norm.variance_epsilon, device=device) for norm in self._norms)
+        self.qkv = Product((attention.q_proj, attention.k_proj, attention.v_proj), (self._paired, self._paired, None))
+        """To [(queries + 2 · keys) · D]"""
+        self.out = Product((attention.o_proj,))
+        self.gate_up = Product((mlp.gate_proj, mlp.up_proj))
+        """To [2 · inner]"""
+        self.down = Product((mlp.down_proj,))
         self.head_norm: torch.Tensor | None = None
         """[queries + keys, D], where each head is normed by itself"""
-        self.head_eps = 0.0
+        self.head_eps = torch.tensor(0.0)
 
     @property
-    def out(self) -> Any:
-        """The linear layer behind attention, as it is now."""
-        return self._attention.o_proj
-
-    @property
-    def down(self) -> Any:
-        return self._mlp.down_proj
+    def norms(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """The weights of the norms in front of attention and of the MLP."""
+        return self._norms[0].weight, self._norms[1].weight
 
     def refresh(self) -> None:
-        """Pack again what has been written to since."""
-        attention, mlp = self._attention, self._mlp
-        with torch.no_grad():
-            parts = [attention.q_proj, attention.k_proj, attention.v_proj]
-            norms = [attention.q_norm, attention.k_norm] if hasattr(attention, "q_norm") else []
-            if self._written("attention", [self._norms[0], *parts, *norms]):
-                weights = [part.weight * self._norms[0].weight for part in parts]
-                self.qkv = torch.cat([self._paired(weights[0]), self._paired(weights[1]), weights[2]])
-                if parts[0].bias is not None:
-                    bias = [part.bias for part in parts]
-                    self.qkv_bias = torch.cat([self._paired(bias[0]), self._paired(bias[1]), bias[2]])
-                if norms:
-                    heads = [part.weight.shape[0] // self.size for part in parts[:2]]
-                    rows = [self._paired(norm.weight).expand(n, -1) for norm, n in zip(norms, heads, strict=True)]
-                    self.head_norm, self.head_eps = torch.cat(rows), norms[0].variance_epsilon
-            if self._written("mlp", [self._norms[1], mlp.gate_proj, mlp.up_proj]):
-                both = [part.weight * self._norms[1].weight for part in (mlp.gate_proj, mlp.up_proj)]
-                self.gate_up = torch.cat(both)
-                if mlp.gate_proj.bias is not None:
-                    self.gate_up_bias = torch.cat([mlp.gate_proj.bias, mlp.up_proj.bias])
-
-    def _written(self, what: str, modules: list[Any]) -> bool:
-        now = marks([parameter for module in modules for parameter in module.parameters()])
-        changed = self._marks.get(what) != now
-        self._marks[what] = now
-        return changed
+        """Take over what has been written to since."""
+        for product in (self.qkv, self.out, self.gate_up, self.down):
+            product.refresh()
+        if self._head_norms:
+            rows = zip(self._head_norms, self._heads, strict=True)
+            self.head_norm = torch.cat([self._paired(norm.weight.detach()).expand(n, -1) for norm, n in rows])
+            self.head_eps = torch.tensor(self._head_norms[0].variance_epsilon, device=self.head_norm.device)
 
     def _paired(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows [heads · D, …] with rows i and i + D/2 of each head next to each other."""
         shape = rows.shape
-        return rows.view(-1, 2, self.size // 2, *shape[1:]).transpose(1, 2).reshape(shape)
+        return rows.view(-1, 2, self._size // 2, *shape[1:]).transpose(1, 2).reshape(shape)
