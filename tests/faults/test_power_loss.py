@@ -106,9 +106,11 @@ def survey(session: Session, root: Path, more: Callable[[int], None] = lambda _:
         if problem:
             done = session.recorder.words[crash.at - 1] if crash.at else "nothing"
             wrong.append(f"after operation {crash.at} ({done}), lost: {crash.lost}: {problem}")
+            if len(wrong) == 12:
+                break
         else:
             more(count)
-    assert not wrong, f"{len(wrong)} of {count} crashes: " + "\n".join(wrong[:12])
+    assert not wrong, f"{len(wrong)} of the first {count} crashes: " + "\n".join(wrong)
     return count
 
 
