@@ -19,6 +19,7 @@ from tests.faults.power import Crash, Recorder, crashes, put
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.lessons.journal import Journal
+from theta_tui.lessons.records import Fresh
 from theta_tui.mind import checkpoint
 from theta_tui.mind.learner import Snapshot
 from theta_tui.record import HomeRecord
@@ -149,6 +150,8 @@ def test_a_home_in_a_folder_that_somebody_else_made_survives(folder: Path) -> No
     with watching(root, session.recorder):
         session.settings.home.mkdir()
         record = HomeRecord.open(session.settings)
+        record.append(Fresh())
+        session.promise(record)
         teach(record, "a", "b")
         session.promise(record)
         record.close()

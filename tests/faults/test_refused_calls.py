@@ -157,7 +157,8 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
             with pytest.raises(ThetaError):
                 room.teacher.teach("no", "no")
             room.reopen()
-            assert [item for item in room.taught() if item in taught] == taught, here
+            # Whether the last record is there nobody knew, and that was said; all before it was acknowledged.
+            assert room.taught()[: len(taught) - 1] == taught[:-1], here
         elif errors:
             deed.do(room)
         assert room.found() == room.taught(), here
