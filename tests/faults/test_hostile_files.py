@@ -100,6 +100,9 @@ def test_a_line_with_a_right_checksum_that_is_no_record_is_damage(folder: Path, 
 @pytest.mark.parametrize("examples", [50, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder: Path, examples: int) -> None:
     @given(at=st.integers(0, 49), key=st.integers(0, 20), value=values)
+    @example(at=1, key=7, value="\ud800")
+    @example(at=1, key=7, value=None)
+    @example(at=2, key=2, value=[])
     @settings(max_examples=examples, deadline=None)
     def anything(at: int, key: int, value: Any) -> None:
         use_changed(folder, at, key, value)
