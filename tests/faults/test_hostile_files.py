@@ -97,6 +97,16 @@ def test_a_line_with_a_right_checksum_that_is_no_record_is_damage(folder: Path, 
         use(folder)
 
 
+@pytest.mark.parametrize("body", ['"type":"withdraw","of":1,"of":2}', '"type":"asked","results":[[1,NaN,true]]}'])
+def test_a_record_that_would_be_one_but_for_what_json_does_not_allow_is_damage(folder: Path, body: str) -> None:
+    """A key that stands twice says two things; NaN is none of JSON's numbers."""
+    path = folder / "journal.jsonl"
+    sound = body.replace('"of":1,', "").replace("NaN", "0.5")
+    for text, records in ((sound, 1), (body, 0)):
+        path.write_bytes(line(1, b'"v":1,"at":"2026-01-01T00:00:00Z",' + text.encode()))
+        assert Journal.read(path).last_seq == records
+
+
 @pytest.mark.parametrize("examples", [50, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder: Path, examples: int) -> None:
     @given(at=st.integers(0, 49), key=st.integers(0, 20), value=values)
