@@ -27,6 +27,11 @@ class Home:
         return self.path / "journal.jsonl"
 
     @property
+    def index(self) -> Path:
+        """Derived from the journal, so that a long one opens at once; it may be deleted at any time."""
+        return self.path / "journal.idx"
+
+    @property
     def pending(self) -> Path:
         return self.path / "pending.json"
 

@@ -14,19 +14,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.home import Home
-from theta_tui.teacher import Teacher
 from theta_tui.worker import Worker
+
+if TYPE_CHECKING:
+    from theta_tui.teacher import Teacher
 
 LEAVE_SECONDS = 5.0
 
 
 def open_teacher(settings: Settings) -> Teacher:
     """The worker's way to a home. Raises HomeBusyError where another process holds it."""
+    # Here and not above: the worker's thread imports them, behind the first frame.
     from theta_tui.record import HomeRecord
+    from theta_tui.teacher import Teacher
 
     return Teacher(HomeRecord.open(settings))
 

@@ -13,6 +13,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding
 from textual.screen import Screen
 
+from theta_tui import collecting
 from theta_tui.config import Settings
 from theta_tui.protocol import Cancel, Command, Event, Failed
 from theta_tui.text import visible
@@ -112,6 +113,7 @@ class ThetaApp(App[int]):
             widget.refresh()
 
     def _start_worker(self) -> None:
+        collecting.begin()
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
