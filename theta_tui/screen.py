@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,9 +78,17 @@ def watch_terminal(worker: Worker) -> None:
     threading.Thread(target=watch, name="theta-terminal", daemon=True).start()
 
 
+class _OwnersLog(logging.handlers.RotatingFileHandler):
+    """Every file of it is its owner's alone, also those that are begun when the last one is full."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return open(descriptor, "a", encoding=self.encoding)
+
+
 def log_to(path: Path) -> None:
     """The log of this home: rotating, warnings included, nothing of it on the terminal."""
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
+    handler = _OwnersLog(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
