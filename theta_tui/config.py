@@ -239,7 +239,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} cannot be read ({error}); mend it or move it away") from None
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
         raise UsageError(f"{path} is not valid TOML ({error}); mend it or move it away") from None
 
 

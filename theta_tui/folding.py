@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui import __version__
@@ -117,11 +118,18 @@ class Fold:
         path is returned. `learned` hears each lesson that was learned again."""
         from theta_tui.mind import checkpoint
 
-        path = self._newest_checkpoint(on_stage)
-        self.open(path, on_stage)
-        if path is not None:
-            manifest = checkpoint.restore(path, self.learner)
-            self.saved_at, self.saved_position = manifest.saved_at, manifest.position
+        path: Path | None
+        for path in chain(self._valid_checkpoints(on_stage), [None]):
+            try:
+                self.open(path, on_stage)
+                if path is not None:
+                    manifest = checkpoint.restore(path, self.learner)
+                    self.saved_at, self.saved_position = manifest.saved_at, manifest.position
+                break
+            except ModelError as error:
+                if path is None:
+                    raise
+                self._pass_over(error)
         moves = [move for move in self.record.story.moves if move.seq > self.saved_position]
         foreign = any(_machine(move) not in (None, self.model.machine()) for move in moves)
         for at, move in enumerate(moves, 1):
@@ -241,7 +249,7 @@ class Fold:
         try:
             checkpoint.load_into(manifest.path, self.model, self.learner)
         except ThetaError as error:
-            self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
+            self._pass_over(error)
             return False
         return True
 
@@ -321,8 +329,8 @@ class Fold:
             if extra.get("rebuilt", 0) == story.rebuilt and held == [seq for seq in gone if seq <= position]:
                 yield manifest
 
-    def _newest_checkpoint(self, on_stage: Stage) -> Path | None:
-        """The newest valid checkpoint that can be used; damaged ones are named and passed over."""
+    def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Path]:
+        """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
         from theta_tui.mind import checkpoint
 
         self.record.notices.extend(checkpoint.unreadable(self.record.home.checkpoints))
@@ -330,11 +338,13 @@ class Fold:
             on_stage(f"checking {manifest.path.name}")
             try:
                 checkpoint.verify(manifest.path)
-            except ThetaError as error:
-                self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
+            except ModelError as error:
+                self._pass_over(error)
                 continue
-            return manifest.path
-        return None
+            yield manifest.path
+
+    def _pass_over(self, error: ThetaError) -> None:
+        self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far. Raises HomeError and ModelError; nothing changes then."""

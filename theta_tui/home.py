@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -47,15 +48,29 @@ class Home:
         return self.path / "theta.log"
 
     def ensure(self) -> None:
-        """Make the folder, or raise HomeError naming it."""
+        """Make the folder, or raise HomeError naming it. A home in which nothing was written yet has its name synced
+        whoever made it."""
         try:
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.path)
+            if not self.journal.exists():
+                fsync_folder(self.path.parent)
         except OSError as error:
             raise HomeError(
                 f"the home {self.path} cannot be made ({error.strerror}); choose another with --home"
             ) from None
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
+
+
+def make_folder(path: Path) -> None:
+    """Make `path` and the folders above it that are missing, each for its owner only and with its name on disk before
+    anything is put into it. Without that a power loss could take a folder away with all that was synced inside."""
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        make_folder(path.parent)
+    path.mkdir(mode=0o700, exist_ok=True)
+    fsync_folder(path.parent)
 
 
 def fsync_file(path: Path) -> None:
@@ -88,9 +103,10 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError naming the path.
     """
-    target = path.resolve()
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary: Path | None = None
     try:
+        target = path.resolve()
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             write_all(descriptor, data)
@@ -98,10 +114,17 @@ def write_atomically(path: Path, data: bytes) -> None:
         finally:
             os.close(descriptor)
         temporary.replace(target)
+        temporary = None
         fsync_folder(target.parent)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise HomeError(f"{path} cannot be written ({error.strerror}); what was there before is untouched") from error
+    except BaseException as error:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if not isinstance(error, (OSError, RuntimeError)):  # RuntimeError: symbolic links that lead in a circle
+            raise
+        left = "what was there before is untouched" if temporary else "what was there before is replaced"
+        why = getattr(error, "strerror", None) or str(error)
+        raise HomeError(f"{path} cannot be written ({why}); {left}") from error
 
 
 class WriterLock:
@@ -133,8 +156,10 @@ class WriterLock:
         name = f"{os.getpid()} {socket.gethostname()} {int(time.time())}\n"
         try:
             self.home.lock.write_text(name, "utf-8")
-        except OSError as error:
+        except BaseException as error:
             self.release()
+            if not isinstance(error, OSError):
+                raise
             raise HomeError(f"the lock {self.home.lock} cannot be written ({error.strerror})") from None
 
     def holder(self) -> str:

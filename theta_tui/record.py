@@ -37,6 +37,8 @@ class HomeRecord:
         self.pending, notice = pending.load(self.home.pending)
         if notice:
             self.notices.append(notice)
+        if self.pending is not None and self._answered(self.pending):
+            self.pending = None
         self._lock = lock
         self._file: ContextFile | None = None
 
@@ -181,9 +183,9 @@ class HomeRecord:
         waits again, with the replies offered then, and the fact that a prompt which still waits had stated."""
         exchange = lesson.exchange
         if offer and self.pending is None and exchange.candidates:
-            self.keep(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
+            self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
         elif offer and self.pending is not None and exchange.said == self.pending.prompt:
-            self.keep(replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
+            self.follow(replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
         self.write_context()
         return self.story.lesson(lesson.seq)
 
@@ -192,9 +194,9 @@ class HomeRecord:
         is answered now."""
         waiting, exchange = self.pending, lesson.exchange
         if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
-            self.keep(None)
+            self.follow(None)
         elif waiting and waiting.statement is not None and exchange.said == waiting.prompt:
-            self.keep(replace(waiting, statement=None))
+            self.follow(replace(waiting, statement=None))
         self.write_context()
         return self.story.lesson(lesson.seq)
 
@@ -215,7 +217,7 @@ class HomeRecord:
     def begin_conversation(self) -> None:
         """A fresh conversation; what was taught stays and the old one stays in the journal."""
         self.append(Fresh())
-        self.keep(None)
+        self.follow(None)
         self.write_context()
 
     def keep(self, waiting: Pending | None) -> None:
@@ -226,6 +228,29 @@ class HomeRecord:
             pending.save(self.home.pending, waiting)
         self.pending = waiting
 
+    def follow(self, waiting: Pending | None) -> None:
+        """Keep `waiting`, or forget what waits, because of what the journal says already.
+
+        That has happened, so where this cannot be written it adds a notice and goes on: an error would say that nothing
+        was done. An answered prompt that stays in its file is known by its number.
+        """
+        try:
+            self.keep(waiting)
+        except (HomeError, MemoryError) as error:
+            self.pending = waiting
+            self.notices.append(f"{error or 'out of memory'}; what was taught is in the journal")
+
+    def _answered(self, waiting: Pending) -> bool:
+        """Whether the newest answer to a kept prompt is to this one: a crash, or the disk, left its file behind."""
+        answers = (lesson for lesson in reversed(self.story.lessons) if lesson.exchange.prompt_id is not None)
+        last = next(answers, None)
+        return (
+            last is not None
+            and last.exchange.prompt_id == waiting.prompt_id
+            and last.outcome is not None
+            and not last.withdrawn
+        )
+
     def write_context(self) -> None:
         """Bring the conversation file in step with the journal.
 
@@ -233,8 +258,8 @@ class HomeRecord:
         """
         try:
             self._context_file().write(self.story.dialogue)
-        except HomeError as error:
-            self.notices.append(f"{error}; the journal has the conversation")
+        except (HomeError, MemoryError) as error:
+            self.notices.append(f"{error or 'out of memory'}; the journal has the conversation")
 
     def _context_file(self) -> ContextFile:
         path = self.settings.context_path

@@ -220,14 +220,14 @@ class Teacher:
     def consumed(self, exchange: Exchange) -> None:
         """A kept prompt that a crash left behind although it was answered is not offered again."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
-            self.record.keep(None)
+            self.record.follow(None)
         self._offered_no_more(exchange)
 
     def _offered_no_more(self, exchange: Exchange) -> None:
         """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
         waiting = self.pending
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
-            self.record.keep(replace(waiting, statement=None))
+            self.record.follow(replace(waiting, statement=None))
 
     # --- proposing ---
 
@@ -349,7 +349,7 @@ class Teacher:
         """None of these: journalled, because it tells something; nothing is learned."""
         waiting = self.record.waiting(prompt_id)
         self.record.append(self._exchange("none", waiting.prompt, "", waiting))
-        self.record.keep(None)
+        self.record.follow(None)
 
     # --- taking back ---
 
@@ -424,14 +424,14 @@ class Teacher:
         outcome = self._outcome(lesson, result, time.perf_counter() - started)
         try:
             self.record.append(Learned(entry.seq, outcome, self.model.machine()))
-        except ThetaError:
+        except Exception:  # an error of the disk, or no memory: the lesson is not on disk, so it was not learned
             self.learner.restore(before)
             if self.record.read_only is None:
                 self.record.roll_back(entry)
             raise
         self._remember(entry.seq, before)
         if exchange.prompt_id is not None:
-            self.record.keep(None)
+            self.record.follow(None)
         self.record.write_context()
         self.asker.moved()
         self._tell_what_it_changed(lesson, outcome)
@@ -464,7 +464,7 @@ class Teacher:
             return
         try:
             self.record.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
-        except ThetaError:
+        except Exception:
             if self.record.read_only is None:
                 self.record.roll_back(entry)
 

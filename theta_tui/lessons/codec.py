@@ -51,6 +51,19 @@ _TYPES: dict[str, type] = {
     "asked": Asked,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
+_TEXT, _INTEGER, _NUMERIC, _LIST, _OBJECT = {str}, {int}, {int, float, type(None)}, {list}, {dict}
+_KINDS: dict[str, set[type]] = {
+    "kind": _TEXT, "prompt": _TEXT, "reply": _TEXT, "model": _TEXT, "fingerprint": _TEXT, "version": _TEXT,
+    "machine": _TEXT, "message": _TEXT, "prompt_id": {str, type(None)}, "said": {str, type(None)},
+    "skipped": {str, type(None)}, "lesson": _INTEGER, "steps": _INTEGER, "step": _INTEGER, "after": _INTEGER,
+    "first": _INTEGER, "of": _INTEGER, "pick": {int, type(None)}, "edited": {int, type(None)},
+    "replaces": {int, type(None)}, "lora": {int, type(None)}, "conversation": {bool}, "learned": {bool},
+    "loss_before": _NUMERIC, "loss_after": _NUMERIC, "p_before": _NUMERIC, "p_after": _NUMERIC, "seconds": _NUMERIC,
+    "drift": _NUMERIC, "losses": _LIST, "variants": _LIST, "candidates": _LIST, "outcomes": _LIST, "turns": _LIST,
+    "results": _LIST, "recipe": _OBJECT, "outcome": _OBJECT,
+}  # fmt: skip
+"""What JSON may give for the keys of a record: the checksum does not say that a Theta wrote it."""
+_EXCHANGES = {"pick", "correction", "statement", "none"}
 _HEAD = re.compile(rb'\{"seq":(0|[1-9][0-9]{0,17}),"crc":"([0-9a-f]{8})",')
 _UNSAFE = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
@@ -112,8 +125,8 @@ def decode(line: bytes) -> tuple[int, float, Record]:
         return seq, at, _record(kind, body)
     except (NewerError, BadLineError):
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise BadLineError(f"it is not a record ({error})") from None
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise BadLineError(f"it is not a record ({str(error)[:200]})") from None
 
 
 def checksum(line: bytes) -> str:
@@ -210,7 +223,17 @@ def first_text(text: str) -> str:
     return str(json.JSONDecoder().raw_decode(text)[0]["text"])
 
 
+def _check(values: dict[str, Any]) -> None:
+    """Raises BadLineError where a value is of a kind that it may not be."""
+    for name, value in values.items():
+        if type(value) not in _KINDS[name]:
+            raise BadLineError(f"its {name} is no {' or '.join(sorted(kind.__name__ for kind in _KINDS[name]))}")
+    if values.get("kind", "none") not in _EXCHANGES:
+        raise BadLineError("its kind is none that is known")
+
+
 def outcome_from(values: dict[str, Any]) -> Outcome:
+    _check(values)
     for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds"):
         values[name] = _number(values[name])
     values["losses"] = tuple(map(_number, values.get("losses", ())))
@@ -235,6 +258,7 @@ _RECIPES: dict[str, dict[str, Any]] = {}
 
 
 def _exchange_values(values: dict[str, Any]) -> dict[str, Any]:
+    _check(values)
     values["variants"] = tuple(map(str, values.get("variants", ())))
     return values
 
@@ -243,7 +267,11 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
     if cls is Exchange:
         values = _exchange_values(values)
         values["candidates"] = tuple(candidate_from(item) for item in values["candidates"])
-    elif cls is Learned:
+    elif cls is Failure and values.get("of") is None:
+        _check({"message": values["message"]})
+    else:
+        _check(values)
+    if cls is Learned:
         values["outcome"] = outcome_from(values["outcome"])
     elif cls is Rebuilt:
         values["outcomes"] = tuple((int(seq), outcome_from(outcome)) for seq, outcome in values["outcomes"])

@@ -102,16 +102,21 @@ class Journal:
         try:
             os.lseek(self._descriptor, self._size, os.SEEK_SET)
             write_all(self._descriptor, line)
-        except OSError as error:
+        except BaseException as error:
             self._truncate(self._size)
+            if not isinstance(error, OSError):
+                raise
             raise HomeError(
                 f"the journal {self.path} cannot be written ({error.strerror}); nothing was learned. "
                 "Make room and try again"
             ) from error
         try:
             os.fsync(self._descriptor)
-        except OSError as error:
-            self.read_only = f"a write to {self.path} failed ({error.strerror}); quit, check the disk, start again"
+        except BaseException as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            self.read_only = f"a write to {self.path} failed ({why}); quit, check the disk, start again"
+            if not isinstance(error, OSError):
+                raise
             raise HomeError(f"the journal {self.path} may not be on disk ({error.strerror}); quit and check") from error
         self._size += len(line)
         self.entries.append(entry)
@@ -139,8 +144,9 @@ class Journal:
         try:
             os.ftruncate(self._descriptor, size)
             os.fsync(self._descriptor)
-        except OSError as error:
-            self.read_only = f"{self.path} could not be mended after a failed write ({error.strerror}); start again"
+        except (OSError, MemoryError) as error:
+            why = getattr(error, "strerror", None) or "no memory"
+            self.read_only = f"{self.path} could not be mended after a failed write ({why}); start again"
             return False
         return True
 
@@ -179,8 +185,8 @@ class Journal:
         return b""
 
     def _set_aside(self, tail: bytes) -> None:
-        aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
         try:
+            aside = self._free_name(tail)
             with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 file.write(tail)
                 file.flush()
@@ -200,6 +206,15 @@ class Journal:
             f"the last line of the journal was not written to its end; it was never acknowledged and was set aside "
             f"as {aside.name}"
         )
+
+    def _free_name(self, tail: bytes) -> Path:
+        """Where to set `tail` aside: an earlier one that was torn off at the same byte stays."""
+        first = aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
+        number = 1
+        while aside.exists() and aside.read_bytes() != tail:
+            number += 1
+            aside = first.with_name(f"{first.name}-{number}")
+        return aside
 
 
 @contextmanager

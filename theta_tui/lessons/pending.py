@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+from theta_tui.errors import HomeError
 from theta_tui.home import fsync_folder, write_atomically
 from theta_tui.lessons.codec import candidate_from, dumps, loads, plain_fields
 from theta_tui.lessons.records import Pending, Stated
@@ -38,9 +39,11 @@ def save(path: Path, pending: Pending) -> None:
 
 
 def clear(path: Path) -> None:
-    """Forget the kept prompt; durable, so that it cannot be answered twice."""
+    """Forget the kept prompt; durable, so that it cannot be answered twice. Raises HomeError naming the path."""
     try:
         path.unlink()
+        fsync_folder(path.parent)
     except FileNotFoundError:
         return
-    fsync_folder(path.parent)
+    except OSError as error:
+        raise HomeError(f"{path} cannot be removed ({error.strerror})") from error

@@ -25,7 +25,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from theta_tui.errors import HomeError, ModelError
-from theta_tui.home import fsync_file, fsync_folder
+from theta_tui.home import fsync_file, fsync_folder, make_folder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
 
@@ -69,7 +69,7 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
     unfinished = folder / f"{_UNFINISHED}step-{learner.step}-{os.getpid()}"
     path: Path | None = None
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         for leftover in folder.glob(f"{_UNFINISHED}*"):
             _remove(leftover)
         unfinished.mkdir(mode=0o700)
@@ -109,11 +109,7 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
         raise
     # The new one is on disk and reads back, so there always is a valid one. What cannot be removed may stay.
     others = [manifest.path for manifest in list_checkpoints(folder) if manifest.path != path]
-    for old in others[max(0, keep - 1) :]:
-        with suppress(OSError):
-            retired = folder / f"{_UNFINISHED}retired-{old.name}"
-            old.rename(retired)
-            _remove(retired)
+    _retire(folder, others[max(0, keep - 1) :])
     return path
 
 
@@ -256,6 +252,19 @@ def _verify_finite(path: Path, name: str) -> None:
                     raise ModelError(f"the checkpoint {path.name} holds values that are not numbers ({name}: {key})")
     except (OSError, SafetensorError) as error:
         raise ModelError(f"the checkpoint {path.name} is damaged: {name} cannot be read ({error})") from None
+
+
+def _retire(folder: Path, old: list[Path]) -> None:
+    """Remove checkpoints. Their names go first, and for good: half of one that had its name back after a power loss
+    would be reported as damaged. What cannot be removed stays, under one name or the other."""
+    retired = [folder / f"{_UNFINISHED}retired-{path.name}" for path in old]
+    with suppress(OSError):
+        for path, name in zip(old, retired, strict=True):
+            path.rename(name)
+        if old:
+            fsync_folder(folder)
+        for name in retired:
+            _remove(name)
 
 
 def _free_name(folder: Path, name: str) -> Path:

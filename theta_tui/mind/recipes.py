@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from theta_tui.errors import JournalError
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -68,12 +70,16 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
-        """The recipe of a journal record. Keys that this version does not know raise TypeError."""
-        known = {item.name for item in fields(cls)}
-        unknown = set(values) - known
-        if unknown:
-            raise TypeError(f"unknown recipe keys: {', '.join(sorted(unknown))}")
-        return cls(**values)
+        """The recipe of a journal record. Raises JournalError (exit 4) where this version cannot learn by it."""
+        kinds: dict[str, type] = {item.name: type(item.default) for item in fields(cls)} | {"name": str}
+        for name, value in values.items():
+            kind = kinds.get(name)
+            if kind is None or not (type(value) is kind or (kind is float and type(value) is int)):
+                raise JournalError(
+                    f"a lesson was learned by a recipe that this Theta does not know ({name}: {str(value)[:40]}); "
+                    "update Theta"
+                )
+        return cls(**{"name": "default"} | values)
 
 
 RECIPES = {

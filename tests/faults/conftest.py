@@ -1,0 +1,40 @@
+"""A folder in memory: these tests do so much to so many small homes that a real disk would be what takes the time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+
+MEMORY = Path("/dev/shm")
+
+
+@pytest.fixture(scope="session")
+def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)):
+        yield tmp_path_factory.mktemp("memory")
+        return
+    folder = Path(tempfile.mkdtemp(prefix="theta-", dir=MEMORY)).resolve()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def folder(in_memory: Path) -> Iterator[Path]:
+    """An empty folder, in memory where there is one."""
+    made = Path(tempfile.mkdtemp(dir=in_memory))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real, tiny model."""
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))

@@ -1,0 +1,221 @@
+"""The power goes, anywhere: each home opens, and nothing that was acknowledged is gone.
+
+kill -9 cannot show a missing fsync, because the kernel still has what was written. Here the disk is rebuilt as it may be
+found after a power loss, at every prefix of what a session did to it (see `power`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.faults.disk import watching
+from tests.faults.lessons import offer, teach
+from tests.faults.power import Crash, Recorder, crashes, put
+from theta_tui import config
+from theta_tui.config import Settings
+from theta_tui.lessons.journal import Journal
+from theta_tui.mind import checkpoint
+from theta_tui.mind.learner import Snapshot
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What was acknowledged once so many operations were done."""
+
+    at: int
+    records: int
+    waiting: str | None
+    own: object
+    saved: int
+
+
+class Session:
+    """A home below a recorded folder, and what it promised so far."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.recorder = Recorder(root)
+        self.settings = settings
+        self.promises = [Promise(0, 0, None, None, 0)]
+        self.saved = 0
+
+    def promise(self, record: HomeRecord) -> None:
+        """Everything up to here was acknowledged to a person."""
+        self.recorder.look()
+        waiting = record.pending.prompt_id if record.pending else None
+        own = config.own_setting(self.settings.home, "temperature")
+        self.promises.append(Promise(len(self.recorder.ops), record.journal.last_seq, waiting, own, self.saved))
+
+    def around(self, at: int) -> tuple[Promise, Promise]:
+        """The last promise before operation `at`, and the next, which may be half kept."""
+        number = max(index for index, promise in enumerate(self.promises) if promise.at <= at)
+        return self.promises[number], self.promises[min(number + 1, len(self.promises) - 1)]
+
+
+def found_again(session: Session, crash: Crash, truth: list[str]) -> str | None:
+    """What is wrong with the home that a crash left, if anything."""
+    kept, due = session.around(crash.at)
+    try:
+        record = HomeRecord.open(session.settings)
+    except Exception as error:
+        return f"it does not open: {error!r}"
+    try:
+        if record.read_only:
+            return f"it is read-only: {record.read_only}"
+        found = [entry.checksum for entry in record.journal.entries]
+        if found != truth[: len(found)]:
+            return f"it tells another story ({len(found)} records)"
+        if len(found) < kept.records:
+            return f"{kept.records - len(found)} acknowledged records are gone"
+        told = [text for text in record.take_notices() if "by hand" in text or "could not be read" in text]
+        if told:
+            return f"it says {told}"
+        waiting = record.pending.prompt_id if record.pending else None
+        if waiting not in (kept.waiting, due.waiting):
+            return f"the prompt that waits is {waiting}, not {kept.waiting} or {due.waiting}"
+        if config.own_setting(session.settings.home, "temperature") not in (kept.own, due.own):
+            return "the settings are others"
+        if checkpoint.unreadable(record.home.checkpoints):
+            return f"{checkpoint.unreadable(record.home.checkpoints)}"
+        for manifest in checkpoint.list_checkpoints(record.home.checkpoints):
+            checkpoint.verify(manifest.path)
+        newest = next((found.position for found in checkpoint.list_checkpoints(record.home.checkpoints)), 0)
+        if newest < kept.saved:
+            return f"the newest checkpoint is of {newest}, and {kept.saved} was saved"
+    except Exception as error:
+        return f"{error!r}"
+    finally:
+        record.close()
+    return None
+
+
+def survey(session: Session, root: Path, more: Callable[[int], None] = lambda _: None) -> int:
+    """Look at every crash of `session`; returns how many there were. `more` is asked of each home that is right."""
+    truth = [entry.checksum for entry in Journal.read(session.settings.home / "journal.jsonl").entries]
+    wrong: list[str] = []
+    count = 0
+    for count, crash in enumerate(crashes(session.recorder, [promise.at for promise in session.promises]), 1):
+        put(root, crash.tree)
+        problem = found_again(session, crash, truth)
+        if problem:
+            done = session.recorder.words[crash.at - 1] if crash.at else "nothing"
+            wrong.append(f"after operation {crash.at} ({done}), lost: {crash.lost}: {problem}")
+        else:
+            more(count)
+    assert not wrong, f"{len(wrong)} of {count} crashes: " + "\n".join(wrong[:12])
+    return count
+
+
+def test_what_was_taught_survives_the_power_at_every_instant(folder: Path) -> None:
+    """Records, the kept prompt, settings and the conversation file; no model."""
+    root = folder / "disk"
+    root.mkdir()
+    session = Session(root, Settings(home=root / "people" / "ann" / "home", lock_wait=0))
+    with watching(root, session.recorder):
+        for sitting in range(2):
+            record = HomeRecord.open(session.settings)
+            session.promise(record)
+            for number in range(3):
+                offer(record, f"what is {number}? " + "word " * 60)
+                session.promise(record)
+                teach(record, record.pending.prompt if record.pending else "", f"it is {number} of {sitting}")
+                session.promise(record)
+            record.withdraw_last()
+            session.promise(record)
+            config.persist(session.settings.home, "temperature", 0.5 + sitting / 10)
+            session.promise(record)
+            teach(record, "and now?", "x" * 1500)
+            session.promise(record)
+            if sitting == 0:
+                record.begin_conversation()
+            session.promise(record)
+            record.close()
+            session.promise(record)
+    assert survey(session, root) > 300
+
+
+@pytest.mark.slow
+def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path, model: Path) -> None:
+    """A whole session with a model. The weights of every tenth home are folded and compared, bit for bit."""
+    torch.set_num_threads(1)
+    root = folder / "disk"
+    root.mkdir()
+    settings = Settings(
+        home=root / "home", model=str(model), device="cpu", max_tokens=4, lock_wait=0, seed=1, threads=1,
+        recipe="classic", keep_checkpoints=2,
+    )  # fmt: skip
+    session = Session(root, settings)
+    states: dict[int, Snapshot] = {}
+
+    def done(teacher: Teacher) -> None:
+        session.promise(teacher.record)
+        states[teacher.record.journal.last_seq] = teacher.learner.snapshot()
+
+    def save(teacher: Teacher) -> None:
+        teacher.save()
+        session.saved = teacher.fold.saved_position
+        done(teacher)
+
+    with watching(root, session.recorder):
+        for sitting in range(2):
+            teacher = Teacher(HomeRecord.open(settings))
+            teacher.load()
+            done(teacher)
+            teacher.propose("hello")
+            done(teacher)
+            teacher.pick(2)
+            done(teacher)
+            save(teacher)
+            if sitting:
+                teacher.close()
+                break
+            teacher.propose("what is your name")
+            done(teacher)
+            teacher.correct("my name is Theta")
+            done(teacher)
+            teacher.correct_last("my name is Mr. Classic")
+            done(teacher)
+            save(teacher)
+            teacher.teach("who made you", "Dakota")
+            done(teacher)
+            teacher.undo()
+            done(teacher)
+            teacher.redo()
+            done(teacher)
+            session.saved = 0  # those before may be of no more use
+            teacher.withdraw(1)
+            done(teacher)
+            save(teacher)
+            teacher.quiz()
+            done(teacher)
+            teacher.close()
+            session.promise(teacher.record)
+
+    compared = 0
+
+    def same_weights(count: int) -> None:
+        nonlocal compared
+        if count % 10:
+            return
+        teacher = Teacher(HomeRecord.open(settings))
+        teacher.load()
+        expected = states.get(teacher.record.journal.last_seq)
+        if expected is not None:
+            compared += 1
+            assert same(teacher.learner.snapshot(), expected), count
+        teacher.close()
+
+    assert survey(session, root, same_weights) > 500
+    assert compared > 30
+
+
+def same(one: Snapshot, other: Snapshot) -> bool:
+    from theta_tui.mind.compare import differing
+
+    return not differing(one, other)

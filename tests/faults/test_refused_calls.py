@@ -1,0 +1,254 @@
+"""The disk refuses the n-th call, for every n until it is not reached any more: once, and from then on.
+
+Whatever was asked for either happened, whole and with its acknowledgement, or did not: weights, story and files are
+as they were, the person is told in a typed error, and the same thing works once the disk does. After a failed fsync
+nobody knows what is on the disk: the home is read-only until it is opened again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.faults.disk import KINDS, Refusal, watching
+from tests.faults.lessons import OFFERED
+from theta_tui import config
+from theta_tui.config import Settings
+from theta_tui.errors import HomeError, ThetaError, UsageError
+from theta_tui.lessons import context
+from theta_tui.lessons.pending import new_prompt_id
+from theta_tui.lessons.records import Pending, Stated
+from theta_tui.mind import checkpoint
+from theta_tui.mind.compare import differing
+from theta_tui.mind.learner import Snapshot
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+FAULTS = [(kind, lasting) for kind in KINDS for lasting in (False, True)]
+
+
+class Room:
+    """A home that is hurt again and again; what a test did to it is in `teacher`."""
+
+    def __init__(self, folder: Path, model: Path) -> None:
+        self.root = folder / "disk"
+        self.root.mkdir()
+        self.settings = Settings(
+            home=self.root / "home", model=str(model), device="cpu", max_tokens=2, lock_wait=0, seed=1, threads=1,
+            recipe="classic", keep_checkpoints=2, window=64,
+        )  # fmt: skip
+        self.exports = count()
+        self.teacher = self.opened()
+        for number in range(2):
+            self.teacher.teach(f"question {number}", f"answer {number}")
+        self.offer()
+        self.teacher.correct("a turn")
+        self.teacher.save()
+
+    def opened(self) -> Teacher:
+        teacher = Teacher(HomeRecord.open(self.settings))
+        teacher.load()
+        return teacher
+
+    def reopen(self) -> None:
+        self.teacher.close()
+        self.teacher = self.opened()
+
+    def offer(self, said: str = "hello") -> None:
+        stated = Stated("who are you?", "I am Theta.")
+        self.teacher.record.keep(Pending(new_prompt_id(), said, OFFERED, stated))
+
+    def taught(self) -> list[tuple[int, str, bool]]:
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.teacher.record.story.live]
+
+    def found(self) -> list[tuple[int, str, bool]]:
+        """The same, as another process finds it."""
+        story = HomeRecord.read(self.settings).story
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in story.live]
+
+
+@dataclass(frozen=True)
+class Deed:
+    """Something that a person does. `ready` is done before, in peace; `tolerant`: it may succeed although a call was
+    refused, because what was refused is only a view of the journal, and that is told."""
+
+    do: Callable[[Room], object]
+    ready: Callable[[Room], object] = lambda room: None
+    journals: bool = True
+
+
+def _settings(room: Room) -> None:
+    config.persist(room.settings.home, "temperature", 0.5)
+
+
+def _export(kind: str) -> Callable[[Room], object]:
+    return lambda room: room.teacher.export(kind, room.root / "out" / str(next(room.exports)))
+
+
+def _undone(room: Room) -> None:
+    room.teacher.teach("again", "and again")
+    room.teacher.undo()
+
+
+DEEDS = {
+    "pick": Deed(lambda room: room.teacher.pick(1), Room.offer),
+    "statement": Deed(lambda room: room.teacher.state("who?", "me", said="hello"), Room.offer),
+    "correct the last turn": Deed(lambda room: room.teacher.correct_last("better")),
+    "pass over": Deed(lambda room: room.teacher.pass_over(), Room.offer),
+    "undo": Deed(lambda room: room.teacher.undo(), lambda room: room.teacher.teach("one", "more")),
+    "redo": Deed(lambda room: room.teacher.redo(), _undone),
+    "new": Deed(lambda room: room.teacher.record.begin_conversation(), Room.offer),
+    "propose": Deed(lambda room: room.teacher.propose("hello"), journals=False),
+    "save": Deed(lambda room: room.teacher.save(), journals=False),
+    "settings": Deed(_settings, journals=False),
+    "export trl": Deed(_export("trl"), journals=False),
+    "export hf": Deed(_export("hf"), journals=False),
+}
+
+
+@contextmanager
+def told(refusal: Refusal) -> Iterator[list[BaseException]]:
+    """What a person is told of. Any other exception is a traceback, and fails the test."""
+    errors: list[BaseException] = []
+    try:
+        yield errors
+    except ThetaError as error:
+        errors.append(error)
+    except MemoryError as error:
+        assert refusal.kind == "MemoryError"
+        errors.append(error)
+
+
+def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
+    """Do `deed` again and again, with the n-th call refused, until none is. Returns how many were."""
+    for nth in count(1):
+        deed.ready(room)
+        record = room.teacher.record
+        record.take_notices()
+        before, taught, journal = room.teacher.learner.snapshot(), room.taught(), record.home.journal.read_bytes()
+        waiting, checkpoints = record.pending, valid(room)
+        refusal = Refusal(kind, nth, lasting)
+        with watching(room.root, refusal), told(refusal) as errors:
+            deed.do(room)
+        if not refusal.refused:
+            return nth - 1
+        here = f"{kind} {'from' if lasting else 'at'} call {nth}: {refusal.refused[0]}"
+        assert not differing(room.teacher.learner.snapshot(), before) or not errors, here
+        assert len(valid(room)) >= min(len(checkpoints), 2), here
+        if errors:
+            assert [item for item in room.taught() if item[2]] == taught, here
+            assert record.pending == waiting or not deed.journals, here
+            if record.read_only is None:
+                assert room.taught() == taught, here
+                assert record.home.journal.read_bytes() == journal, here
+        elif deed.journals and not lasting:
+            written = record.settings.context_path.read_bytes() == context.render(record.story.dialogue)
+            kept = HomeRecord.read(room.settings).pending == record.pending
+            assert (written and kept) or record.notices, here
+        if record.read_only is not None:
+            assert errors, here
+            with pytest.raises(ThetaError):
+                room.teacher.teach("no", "no")
+            room.reopen()
+            assert [item for item in room.taught() if item in taught] == taught, here
+        elif errors:
+            deed.do(room)
+        assert room.found() == room.taught(), here
+    raise AssertionError("never")
+
+
+def valid(room: Room) -> list[Path]:
+    found = []
+    for manifest in checkpoint.list_checkpoints(room.settings.home / "checkpoints"):
+        checkpoint.verify(manifest.path)
+        found.append(manifest.path)
+    return found
+
+
+@pytest.fixture
+def room(folder: Path, model: Path) -> Iterator[Room]:
+    torch.set_num_threads(1)
+    made = Room(folder, model)
+    yield made
+    made.teacher.close()
+
+
+def replays(room: Room) -> bool:
+    """Coming back gives the weights that are in memory now, bit for bit."""
+    now: Snapshot = room.teacher.learner.snapshot()
+    room.reopen()
+    return not differing(now, room.teacher.learner.snapshot())
+
+
+def test_a_pick_on_a_full_disk_is_all_or_nothing_and_works_when_there_is_room(room: Room) -> None:
+    reached = [hurt(room, DEEDS["pick"], "ENOSPC", lasting) for lasting in (False, True)]
+    assert min(reached) > 8
+    assert replays(room)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DEEDS)
+def test_any_refused_call_leaves_all_as_it_was_or_is_told(room: Room, name: str) -> None:
+    reached = {(kind, lasting): hurt(room, DEEDS[name], kind, lasting) for kind, lasting in FAULTS}
+    assert min(reached.values()) >= 1, reached
+    assert replays(room)
+    print(name, sum(reached.values()))
+
+
+def test_opening_a_home_on_a_disk_that_refuses_is_told_and_works_afterwards(folder: Path) -> None:
+    """A new one, one that is there, and one with a torn tail."""
+    root = folder / "disk"
+    root.mkdir()
+    reached = 0
+    for kind, lasting in FAULTS:
+        for nth in count(1):
+            home = root / f"{kind} {lasting} {nth}" / "home"
+            settings = Settings(home=home, lock_wait=0)
+            refusal = Refusal(kind, nth, lasting)
+            with told(refusal), watching(root, refusal):
+                HomeRecord.open(settings).close()
+            home.mkdir(parents=True, exist_ok=True)
+            with home.joinpath("journal.jsonl").open("ab") as file:
+                file.write(b'{"seq":1,"crc"')
+            with told(refusal), watching(root, refusal):
+                HomeRecord.open(settings).close()
+            record = HomeRecord.open(settings)
+            assert record.read_only is None
+            record.begin_conversation()
+            record.close()
+            assert HomeRecord.read(settings).journal.last_seq == 1
+            if not refusal.refused:
+                break
+            reached += 1
+    assert reached > 100
+
+
+def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened(room: Room) -> None:
+    record = room.teacher.record
+    refusal = Refusal("EIO", 1, only=frozenset({"fsync"}))
+    with watching(room.root, refusal), pytest.raises(HomeError, match="quit"):
+        room.teacher.teach("a", "b")
+    assert record.read_only
+    hears = Refusal("EIO", 10**9)
+    with watching(room.root, hears):
+        for deed in (lambda: room.teacher.teach("a", "b"), room.teacher.undo, record.begin_conversation, room.teacher.save):
+            with pytest.raises(ThetaError, match="read-only"):
+                deed()
+    assert hears.count == 0
+    room.reopen()
+    assert room.teacher.teach("a", "b").steps
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(folder: Path) -> None:
+    settings = Settings(home=folder / "home")
+    settings.home.mkdir()
+    (settings.home / "config.toml").write_text("temperature = 0.5\n")
+    refusal = Refusal("EIO", 1)
+    with watching(folder, refusal), pytest.raises(UsageError, match="config.toml cannot be read"):
+        config.own_setting(settings.home, "temperature")
