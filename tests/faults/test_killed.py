@@ -1,0 +1,245 @@
+"""`kill -9` at any instant: what was acknowledged is there, once, and the model is where it would be without the kill.
+
+A script of deeds (lessons of every kind, undo, redo, withdraw, restore, idle steps, checkpoints, rebuilds) is done
+once in peace. Then it is done by one process after the other, each of which is killed, and comes back, until the script
+has ended. Each that comes back finds, bit for bit, what the undisturbed run had before the deed that was under way, or
+after it. A person who does not know whether an answer arrived gives it again, and it counts once.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import count, cycle
+from pathlib import Path
+
+import pytest
+
+from tests.faults.forking import Forks, Life, forks  # noqa: F401 (a fixture)
+from tests.faults.lives import DEEDS, OPENING, Place, State, copied
+
+ANSWERS = {"pick 2", "correct 3", "correct 5"}
+
+
+@dataclass
+class Peace:
+    """The undisturbed run: `before[n]` is the state before deed n (and one after the last), `moments[n]` what a process
+    could have died at in it, `asked[n]` the prompt that had been asked until then."""
+
+    place: Place
+    copies: Path
+    before: list[State] = field(default_factory=list)
+    asked: list[str | None] = field(default_factory=list)
+    moments: list[list[str]] = field(default_factory=list)
+
+
+def undisturbed(forks: Forks, folder: Path, *, wide: bool) -> Peace:  # noqa: F811
+    models = forks.fork("tests.faults.lives:make_models", folder, wide)
+    models.rest()
+    assert models.wait() == 0
+    place = Place(folder / "peace" / "home", folder / "model", folder / "other")
+    place.home.parent.mkdir()
+    peace = Peace(place, folder / "copies")
+    life = forks.fork("tests.faults.lives:live_in_peace", place, peace.copies)
+    for told in life.rest():
+        match told:
+            case ("before", state, prompt_id):
+                peace.before.append(state)
+                peace.asked.append(prompt_id)
+            case ("did", moments):
+                peace.moments.append(moments)
+    assert life.wait() == 0
+    assert len(peace.before) == len(DEEDS) + 1
+    return peace
+
+
+@pytest.fixture(scope="module")
+def peace(forks: Forks, in_memory: Path) -> Peace:  # noqa: F811
+    folder = in_memory / "killed"
+    folder.mkdir()
+    return undisturbed(forks, folder, wide=True)
+
+
+@dataclass
+class Killed:
+    """How the lives of one home went. `acknowledged` deeds were told as done; `found` counts what came back."""
+
+    forks: Forks
+    peace: Peace
+    place: Place
+    acknowledged: int = 0
+    prompt_id: str | None = None
+    found: Counter[str] = field(default_factory=Counter)
+
+    def life(self, doom: tuple[int, int, str] | None = None) -> Life:
+        return self.forks.fork("tests.faults.lives:live", self.place, doom, self.prompt_id)
+
+    def came_back(self, state: State) -> int:
+        """The deed to go on from, once the state was seen to be one of the two that it may be."""
+        at, before = self.acknowledged, self.peace.before
+        if state == before[at]:
+            self.found["as before"] += 1
+            return at
+        assert at < len(DEEDS), "something came after the end"
+        assert state.lessons == before[at + 1].lessons, f"killed in '{DEEDS[at]}'"
+        assert state == before[at + 1], f"killed in '{DEEDS[at]}'"
+        self.found["as after"] += 1
+        return at if DEEDS[at] in ANSWERS else at + 1
+
+    def hear(self, told: tuple[object, ...]) -> None:
+        match told:
+            case ("did", int(at), prompt_id):
+                self.acknowledged, self.prompt_id = at + 1, prompt_id  # type: ignore[assignment]
+            case ("died", str(when), str(name)):
+                self.found[f"{when} {name}"] += 1
+            case ("end", State() as state):
+                assert state == self.peace.before[self.acknowledged]
+
+    def in_peace(self, end: int) -> None:
+        """Come back and do the deeds up to `end`, undisturbed."""
+        life = self.life()
+        kind, state = life.hear()
+        assert kind == "back"
+        begin = self.came_back(state)
+        life.line.send((begin, max(begin, end)))
+        self.acknowledged = begin
+        for told in life.rest():
+            self.hear(told)
+        assert life.wait() == 0
+
+
+@pytest.fixture
+def homes(peace: Peace, in_memory: Path) -> Iterator[Iterator[Place]]:
+    """Fresh homes."""
+    root = in_memory / "lives"
+
+    def fresh() -> Iterator[Place]:
+        for number in count():
+            folder = root / str(number)
+            folder.mkdir(parents=True)
+            yield replace(peace.place, home=folder / "home")
+            shutil.rmtree(folder)
+
+    yield fresh()
+    shutil.rmtree(root)
+
+
+# --- at any instant ---
+
+
+def at_random(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:  # noqa: F811
+    """Kill so many processes, each at an instant that only chance knows."""
+    found: Counter[str] = Counter()
+    span = [1.0, 0.5]
+    """Seconds that coming back takes, and some deeds; as it was last seen."""
+    while kills:
+        now = Killed(forks, peace, next(homes))
+        while kills and now.acknowledged < len(DEEDS):
+            early = rng.random() < 0.3
+            life, begun = now.life(), time.monotonic()
+            dies = begun + rng.uniform(0, span[0]) if early else None
+            back = False
+            with suppress(EOFError, TimeoutError):
+                while True:
+                    told = life.hear(60.0 if dies is None else max(0.0, dies - time.monotonic()))
+                    if told[0] == "back":
+                        span[0] = 0.5 * span[0] + 0.5 * (time.monotonic() - begun)
+                        back, now.acknowledged = True, now.came_back(told[1])
+                        life.line.send((now.acknowledged, len(DEEDS)))
+                        dies = dies or time.monotonic() + rng.uniform(0, span[1])
+                    else:
+                        now.hear(told)
+            life.kill()
+            for told in life.rest():
+                if told[0] == "back":
+                    now.came_back(told[1])
+                else:
+                    now.hear(told)
+            if life.wait() == -9:
+                kills -= 1
+                now.found["while coming back" if not back else "while doing"] += 1
+        now.in_peace(len(DEEDS))
+        assert now.acknowledged == len(DEEDS)
+        found += now.found
+    return found
+
+
+def test_killed_at_random_and_every_lesson_counts_once_to_the_bit(
+    forks: Forks,
+    peace: Peace,
+    homes: Iterator[Place],  # noqa: F811
+) -> None:
+    found = at_random(forks, peace, homes, 8, random.Random(1))
+    assert found["while doing"] >= 2
+
+
+@pytest.mark.slow
+def test_killed_at_300_random_instants(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:  # noqa: F811
+    found = at_random(forks, peace, homes, 300, random.Random(2))
+    print(dict(found))
+    assert found["while doing"] >= 100
+    assert found["while coming back"] >= 30
+    assert found["as after"] >= 5
+
+
+# --- at the moments that matter ---
+
+
+def moments(peace: Peace, rng: random.Random) -> Iterator[tuple[int, int, str]]:
+    """(deed, nth, when), of all kinds of moments and all deeds: those that come seldom as often as the others."""
+    kinds: dict[tuple[int, str], list[tuple[int, int, str]]] = {}
+    for deed, names in enumerate(peace.moments):
+        for nth, name in enumerate(names, 1):
+            for when in ("before", "amid", "after") if name == "write" else ("before", "after"):
+                kinds.setdefault((deed, f"{when} {name}"), []).append((deed, nth, when))
+    groups = list(kinds.values())
+    rng.shuffle(groups)
+    return (rng.choice(group) for group in cycle(groups))
+
+
+def at_moments(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:  # noqa: F811
+    """Kill so many at such moments; every third one that comes back from there is killed too, while it does."""
+    found: Counter[str] = Counter()
+    for deed, nth, when in moments(peace, rng):
+        if found["killed"] == kills:
+            break
+        place = next(homes)
+        shutil.copytree(peace.copies / str(deed), place.home, copy_function=copied)
+        now = Killed(forks, peace, place, deed, peace.asked[deed])
+        life = now.life((deed, nth, when))
+        begin = now.came_back(life.hear()[1])
+        assert begin == deed
+        life.line.send((deed, deed + 1))
+        for told in life.rest():
+            now.hear(told)
+        if life.wait() == 0:
+            continue  # done in fewer: a process that has just come back does it another way
+        now.found["killed"] += 1
+        if found["killed"] % 3 == 0:
+            again = now.life((OPENING, rng.randint(1, 12), rng.choice(("before", "amid", "after"))))
+            if again.hear()[0] == "back":
+                again.line.send((0, 0))
+            now.found["killed again"] += again.wait() == -9
+        now.in_peace(deed + 1)
+        assert now.acknowledged == deed + 1
+        found += now.found
+    return found
+
+
+def test_killed_at_the_moments_that_matter(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:  # noqa: F811
+    found = at_moments(forks, peace, homes, 8, random.Random(3))
+    assert found["killed"] == 8
+
+
+@pytest.mark.slow
+def test_killed_at_100_named_moments(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:  # noqa: F811
+    found = at_moments(forks, peace, homes, 100, random.Random(4))
+    print(dict(found))
+    assert found["killed again"] >= 10
+    named = {name.split()[1] for name in found if name.startswith(("before", "amid", "after"))}
+    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "consolidate", "restore"}, found
