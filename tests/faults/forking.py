@@ -1,7 +1,7 @@
-"""A process that has imported everything and forks one a request: a process to kill costs a tenth of a second, not five.
+"""A process that has imported everything and forks one a request: one to kill costs a tenth of a second, not five.
 
-`Forks` starts it. `Forks.fork("module:function", …)` runs `function(line, …)` in a process of its own, where `line` is a
-`Connection`; the `Life` that comes back has its other end. One thread: a fork of PyTorch with two hangs.
+`Forks` starts it. `Forks.fork("module:function", …)` runs `function(line, …)` in a process of its own, where `line` is
+a `Connection`; the `Life` that comes back has its other end. One thread: a fork of PyTorch with two hangs.
 """
 
 from __future__ import annotations
@@ -99,13 +99,11 @@ class Forks:
         self._process.wait(PATIENCE)
 
 
-def _forks() -> Iterator[Forks]:
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
     made = Forks()
     yield made
     made.close()
-
-
-forks = pytest.fixture(scope="session")(_forks)
 
 
 # --- in the process that forks ---

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.forking import Forks, Life, forks  # noqa: F401 (a fixture)
+from tests.faults.forking import Forks, Life
 from tests.faults.lives import DEEDS, OPENING, Place, State, copied
 
 ANSWERS = {"pick 2", "correct 3", "correct 5"}
@@ -38,7 +38,7 @@ class Peace:
     moments: list[list[str]] = field(default_factory=list)
 
 
-def undisturbed(forks: Forks, folder: Path, *, wide: bool) -> Peace:  # noqa: F811
+def undisturbed(forks: Forks, folder: Path, *, wide: bool) -> Peace:
     models = forks.fork("tests.faults.lives:make_models", folder, wide)
     models.rest()
     assert models.wait() == 0
@@ -59,7 +59,7 @@ def undisturbed(forks: Forks, folder: Path, *, wide: bool) -> Peace:  # noqa: F8
 
 
 @pytest.fixture(scope="module")
-def peace(forks: Forks, in_memory: Path) -> Peace:  # noqa: F811
+def peace(forks: Forks, in_memory: Path) -> Peace:
     folder = in_memory / "killed"
     folder.mkdir()
     return undisturbed(forks, folder, wide=True)
@@ -132,7 +132,7 @@ def homes(peace: Peace, in_memory: Path) -> Iterator[Iterator[Place]]:
 # --- at any instant ---
 
 
-def at_random(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:  # noqa: F811
+def at_random(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:
     """Kill so many processes, each at an instant that only chance knows."""
     found: Counter[str] = Counter()
     span = [1.0, 0.5]
@@ -172,14 +172,14 @@ def at_random(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rn
 def test_killed_at_random_and_every_lesson_counts_once_to_the_bit(
     forks: Forks,
     peace: Peace,
-    homes: Iterator[Place],  # noqa: F811
+    homes: Iterator[Place],
 ) -> None:
     found = at_random(forks, peace, homes, 8, random.Random(1))
     assert found["while doing"] >= 2
 
 
 @pytest.mark.slow
-def test_killed_at_300_random_instants(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:  # noqa: F811
+def test_killed_at_300_random_instants(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
     found = at_random(forks, peace, homes, 300, random.Random(2))
     print(dict(found))
     assert found["while doing"] >= 100
@@ -202,7 +202,7 @@ def moments(peace: Peace, rng: random.Random) -> Iterator[tuple[int, int, str]]:
     return (rng.choice(group) for group in cycle(groups))
 
 
-def at_moments(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:  # noqa: F811
+def at_moments(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:
     """Kill so many at such moments; every third one that comes back from there is killed too, while it does."""
     found: Counter[str] = Counter()
     for deed, nth, when in moments(peace, rng):
@@ -231,13 +231,13 @@ def at_moments(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, r
     return found
 
 
-def test_killed_at_the_moments_that_matter(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:  # noqa: F811
+def test_killed_at_the_moments_that_matter(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
     found = at_moments(forks, peace, homes, 8, random.Random(3))
     assert found["killed"] == 8
 
 
 @pytest.mark.slow
-def test_killed_at_100_named_moments(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:  # noqa: F811
+def test_killed_at_100_named_moments(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
     found = at_moments(forks, peace, homes, 100, random.Random(4))
     print(dict(found))
     assert found["killed again"] >= 10

@@ -7,7 +7,7 @@ found after a power loss, at every prefix of what a session did to it (see `powe
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,7 @@
-"""Hypothesis teaches, takes back, crashes, fills the disk and starts again, in any order, next to a list of the lessons.
+"""Hypothesis teaches, takes back, crashes, fills the disk and starts again, in any order, next to a list of lessons.
 
-After every step the home must say what the list says, also to another process that reads it, and the model must be where
-the same lessons had put it before, to the bit.
+After every step the home must say what the list says, also to another process that reads it, and the model must be
+where the same lessons had put it before, to the bit.
 """
 
 from __future__ import annotations
@@ -363,7 +363,7 @@ class Home(RuleBasedStateMachine):
         again=st.integers(0, 6),
     )
     def crash(self, deed: tuple[str, Deed], nth: int, when: str, again: int) -> None:
-        """Die at the nth moment of a deed, or after it; and then, unless `again` is 0, at that moment of coming back."""
+        """Die at the nth moment of a deed, or after it; then, unless `again` is 0, at that moment of coming back."""
         name, act = deed
         expected, aside = copy.deepcopy(self.plain), self.root / "aside"
         with watching(self.home, Copying(self.home, aside, nth, when)):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.callers import Said
-from tests.faults.forking import Forks, Life, forks  # noqa: F401 (a fixture)
+from tests.faults.forking import Forks, Life
 from theta_tui.config import Settings
 from theta_tui.record import HomeRecord
 
@@ -33,7 +33,7 @@ def environment(folder: Path, model: Path, wait: float) -> dict[str, str]:
     }
 
 
-def write_at_once(forks: Forks, folder: Path, model: Path, writers: int, calls: int) -> Counter[str]:  # noqa: F811
+def write_at_once(forks: Forks, folder: Path, model: Path, writers: int, calls: int) -> Counter[str]:
     """Let so many processes make so many calls each, and compare what they were told with what is in the home."""
     around = environment(folder, model, 3000)
     lives = [forks.fork("tests.faults.callers:write", me, calls, environment=around) for me in range(writers)]
@@ -73,7 +73,7 @@ def write_at_once(forks: Forks, folder: Path, model: Path, writers: int, calls: 
 def test_several_processes_write_to_one_home_and_nothing_is_lost(
     forks: Forks,
     folder: Path,
-    model: Path,  # noqa: F811
+    model: Path,
 ) -> None:
     counts = write_at_once(forks, folder, model, 3, 7)
     assert counts["teach 0"] >= 3
@@ -83,7 +83,7 @@ def test_several_processes_write_to_one_home_and_nothing_is_lost(
 def test_eight_processes_make_fifty_calls_each_and_nothing_is_lost(
     forks: Forks,
     folder: Path,
-    model: Path,  # noqa: F811
+    model: Path,
 ) -> None:
     counts = write_at_once(forks, folder, model, 8, 50)
     print(dict(counts))
@@ -96,7 +96,7 @@ def test_eight_processes_make_fifty_calls_each_and_nothing_is_lost(
 
 
 @pytest.fixture
-def call(forks: Forks, folder: Path, model: Path) -> Call:  # noqa: F811
+def call(forks: Forks, folder: Path, model: Path) -> Call:
     """Call `theta` in a process of its own, which waits for no other."""
 
     def made(*arguments: str, wait: float = 0) -> Said:
@@ -109,7 +109,7 @@ def call(forks: Forks, folder: Path, model: Path) -> Call:  # noqa: F811
     return made
 
 
-def holder(forks: Forks, home: Path) -> Life:  # noqa: F811
+def holder(forks: Forks, home: Path) -> Life:
     life = forks.fork("tests.faults.callers:hold", home)
     assert life.hear() == "held"
     return life
@@ -118,7 +118,7 @@ def holder(forks: Forks, home: Path) -> Life:  # noqa: F811
 def test_who_finds_the_home_taken_leaves_with_75_and_names_who_has_it(
     forks: Forks,
     folder: Path,
-    call: Call,  # noqa: F811
+    call: Call,
 ) -> None:
     home = folder / "home"
     life = holder(forks, home)
@@ -132,14 +132,14 @@ def test_who_finds_the_home_taken_leaves_with_75_and_names_who_has_it(
     life.close()
 
 
-def test_a_dead_holders_lock_is_free_at_once(forks: Forks, folder: Path, call: Call) -> None:  # noqa: F811
+def test_a_dead_holders_lock_is_free_at_once(forks: Forks, folder: Path, call: Call) -> None:
     life = holder(forks, folder / "home")
     assert call("new")[1] == 75
     life.close()
     assert call("new")[1] == 0
 
 
-def test_one_that_waits_gets_the_home_when_its_holder_dies(forks: Forks, folder: Path, model: Path) -> None:  # noqa: F811
+def test_one_that_waits_gets_the_home_when_its_holder_dies(forks: Forks, folder: Path, model: Path) -> None:
     life = holder(forks, folder / "home")
     waiting = forks.fork("tests.faults.callers:call", "new", environment=environment(folder, model, 3000))
     with pytest.raises(TimeoutError):
@@ -149,7 +149,7 @@ def test_one_that_waits_gets_the_home_when_its_holder_dies(forks: Forks, folder:
     waiting.close()
 
 
-def test_one_that_let_go_is_not_named(forks: Forks, folder: Path, call: Call) -> None:  # noqa: F811
+def test_one_that_let_go_is_not_named(forks: Forks, folder: Path, call: Call) -> None:
     """It lives on, but another has the lock, and has not said yet who it is."""
     home = folder / "home"
     first = holder(forks, home)
@@ -164,7 +164,7 @@ def test_one_that_let_go_is_not_named(forks: Forks, folder: Path, call: Call) ->
         life.close()
 
 
-def test_the_dead_are_not_named_and_who_says_its_name_late_is(forks: Forks, folder: Path, model: Path) -> None:  # noqa: F811
+def test_the_dead_are_not_named_and_who_says_its_name_late_is(forks: Forks, folder: Path, model: Path) -> None:
     home = folder / "home"
     dead = holder(forks, home)
     dead.close()
