@@ -379,13 +379,13 @@ class Home(RuleBasedStateMachine):
                 self.opened().close()
             self.died(aside)
         self.teacher = self.opened()
+        before, self.plain = self.plain, copy.deepcopy(self.plain)
         if not amid or self.agrees(expected) is None:
-            self.plain, other = expected, self.plain
-        else:
-            other = expected
-        # What waits is no lesson: it may be lost, or be what it was before, as long as no answer to it counts already.
-        if self.waiting() in (other.waiting, None):
-            self.plain.waiting = self.waiting()
+            self.plain = expected
+            # What waits is no lesson. Its file comes after the record that moves it, and may be as it was.
+            late = {"propose": before.waiting, "redo": before.waiting, "new conversation": before.waiting, "undo": None}
+            if amid and name in late and self.waiting() == late[name]:
+                self.plain.waiting = late[name]
         self.counts[f"crash {'amid' if amid else 'after'} {name}"] += 1
 
     def died(self, aside: Path) -> None:
