@@ -10,11 +10,13 @@ import io
 import json
 import random
 import sys
+import time
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from theta_tui import cli
+from theta_tui import cli, home
 from theta_tui.config import Settings
 from theta_tui.home import Home, WriterLock
 from theta_tui.mind.compare import differing
@@ -43,6 +45,17 @@ def call(line: Connection, *arguments: str) -> None:
     line.send(theta(*arguments))
 
 
+def call_and_look_again(line: Connection, *arguments: str) -> None:
+    """Like `call`, but tell each time before looking again who has the home, and wait to be answered."""
+
+    def sleep(_seconds: float) -> None:
+        line.send("looks again")
+        line.recv()
+
+    home.time = SimpleNamespace(sleep=sleep, time=time.time)  # type: ignore[attr-defined]
+    call(line, *arguments)
+
+
 def write(line: Connection, me: int, calls: int) -> None:
     """Ask, answer what was asked, teach, take back: so many calls, in an order of its own, each told."""
     rng = random.Random(me)
@@ -63,9 +76,9 @@ def write(line: Connection, me: int, calls: int) -> None:
         line.send(said)
 
 
-def hold(line: Connection, home: Path) -> None:
+def hold(line: Connection, place: Path) -> None:
     """Hold the home until something is heard, and then let go."""
-    record = HomeRecord.open(Settings(home=home))
+    record = HomeRecord.open(Settings(home=place))
     line.send("held")
     line.recv()
     record.close()
@@ -73,18 +86,18 @@ def hold(line: Connection, home: Path) -> None:
     line.recv()
 
 
-def hold_without_a_name(line: Connection, home: Path, name: str) -> None:
+def hold_without_a_name(line: Connection, place: Path, name: str) -> None:
     """Hold the lock as one does that has just got it: the name in the file is still another's."""
-    lock = WriterLock(Home(home), 0)
+    lock = WriterLock(Home(place), 0)
     lock.acquire()
-    Home(home).lock.write_text(name)
+    Home(place).lock.write_text(name)
     line.send("held")
     line.recv()
 
 
-def replays(line: Connection, home: Path) -> None:
+def replays(line: Connection, place: Path) -> None:
     """Whether coming back gives what a fold of the whole journal gives, to the bit, and how many steps."""
-    teacher = Teacher(HomeRecord.open(Settings(home=home, device="cpu", threads=1)))
+    teacher = Teacher(HomeRecord.open(Settings(home=place, device="cpu", threads=1)))
     teacher.load()
     came_back = teacher.learner.snapshot()
     teacher.fold.from_foundation(lambda at, of: None)

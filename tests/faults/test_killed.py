@@ -194,15 +194,16 @@ def test_killed_at_300_random_instants(forks: Forks, peace: Peace, homes: Iterat
 
 
 def moments(peace: Peace, rng: random.Random) -> Iterator[tuple[int, int, str]]:
-    """(deed, nth, when), of all kinds of moments and all deeds: those that come seldom as often as the others."""
-    kinds: dict[tuple[int, str], list[tuple[int, int, str]]] = {}
+    """(deed, nth, when), of each kind of moment in turn, in any of the deeds that have it."""
+    kinds: dict[str, dict[int, list[tuple[int, int, str]]]] = {}
     for deed, names in enumerate(peace.moments):
         for nth, name in enumerate(names, 1):
             for when in ("before", "amid", "after") if name == "write" else ("before", "after"):
-                kinds.setdefault((deed, f"{when} {name}"), []).append((deed, nth, when))
+                kinds.setdefault(f"{when} {name}", {}).setdefault(deed, []).append((deed, nth, when))
     groups = list(kinds.values())
     rng.shuffle(groups)
-    return (rng.choice(group) for group in cycle(groups))
+    for group in cycle(groups):
+        yield rng.choice(group[rng.choice(list(group))])
 
 
 def at_moments(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:
