@@ -190,6 +190,11 @@ def _redo(teacher: Teacher, plain: Plain) -> None:
     plain.redo()
 
 
+def _pass_over(teacher: Teacher, plain: Plain) -> None:
+    teacher.pass_over()
+    plain.waiting = None
+
+
 def _fresh(teacher: Teacher, plain: Plain) -> None:
     teacher.record.begin_conversation()
     plain.fresh()
@@ -290,6 +295,11 @@ class Home(RuleBasedStateMachine):
     def correct(self, reply: str) -> None:
         self.do("correct", _correct(reply))
 
+    @precondition(lambda self: self.plain.waiting)
+    @rule()
+    def pass_over(self) -> None:
+        self.do("pass over", _pass_over)
+
     @precondition(lambda self: self.plain.turns)
     @rule(reply=REPLIES)
     def correct_last(self, reply: str) -> None:
@@ -338,6 +348,19 @@ class Home(RuleBasedStateMachine):
         self.teacher = self.opened()
         self.counts["restart"] += 1
 
+    @precondition(lambda self: not self.full and any(self.home.glob("checkpoints/step-*")))
+    @rule(data=st.data())
+    def damage_a_checkpoint(self, data: st.DataObject) -> None:
+        """The next start does without it."""
+        files = [path for path in sorted(self.home.glob("checkpoints/step-*/*")) if path.stat().st_size]
+        path = data.draw(st.sampled_from(files))
+        content = bytearray(path.read_bytes())
+        at = len(content) * data.draw(st.integers(0, 999)) // 1000
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(content)
+        self.restart()
+        self.counts["damage"] += 1
+
     @precondition(lambda self: not self.full and len(self.plain.lessons) > 1)
     @rule()
     def fill_disk(self) -> None:
@@ -357,7 +380,15 @@ class Home(RuleBasedStateMachine):
             REPLIES.map(lambda reply: ("correct", _correct(reply))),
             st.tuples(PROMPTS, REPLIES).map(lambda pair: ("teach", _teach(*pair))),
             st.integers(1, 4).map(lambda number: ("withdraw", _withdraw(number))),
-            st.sampled_from((("undo", _undo), ("redo", _redo), ("save", _save), ("new conversation", _fresh))),
+            st.sampled_from(
+                (
+                    ("undo", _undo),
+                    ("redo", _redo),
+                    ("save", _save),
+                    ("new conversation", _fresh),
+                    ("pass over", _pass_over),
+                )
+            ),
         ),
         nth=st.integers(1, 9),
         when=st.sampled_from(("before", "amid", "after")),
@@ -384,9 +415,9 @@ class Home(RuleBasedStateMachine):
         if not amid or self.agrees(expected) is None:
             self.plain = expected
             # What waits is no lesson. Its file comes after the record that moves it, and may be as it was.
-            late = {"propose": before.waiting, "redo": before.waiting, "new conversation": before.waiting, "undo": None}
-            if amid and name in late and self.waiting() == late[name]:
-                self.plain.waiting = late[name]
+            late = None if name == "undo" else before.waiting
+            if amid and name not in ("pick", "correct") and self.waiting() == late:
+                self.plain.waiting = late
         self.counts[f"crash {'amid' if amid else 'after'} {name}"] += 1
 
     def died(self, aside: Path) -> None:
