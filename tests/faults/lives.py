@@ -71,7 +71,7 @@ class Session:
         return teacher
 
     def _record(self, model: str = "") -> HomeRecord:
-        if not model and not (self.place.home / "journal.jsonl").exists():
+        if not model and HomeRecord.read(Settings(home=self.place.home)).story.begin is None:
             model = str(self.place.model)
         settings = Settings(
             home=self.place.home, model=model, device="cpu", max_tokens=3, lock_wait=5, seed=1, threads=1,
@@ -165,20 +165,23 @@ DEEDS = tuple(SCRIPT)
 class Doom:
     """Kills this process at the `nth` (from 1) of the moments that matter: before it, amid it, or after it.
 
-    They are every call that changes the disk below the home, and every step and change of the weights. `nth` 0: none,
-    but they are noted in `moments`.
+    They are every call that changes the disk below the home, and every step and change of the weights; with `only`,
+    those of that name. `nth` 0: none, but they are noted in `moments`.
     """
 
     STEPS = ("_take_step", "_take_natural_step", "_take_nudge", "consolidate", "restore")
 
-    def __init__(self, line: Connection, nth: int, when: str) -> None:
+    def __init__(self, line: Connection, nth: int, when: str, only: str = "") -> None:
         self.line = line
         self.nth = nth
         self.when = when
+        self.only = only
         self.moments: list[str] = []
         self._due: Call | None = None
 
     def before(self, call: Call) -> int | None:
+        if self.only and call.name != self.only:
+            return None
         self.moments.append(call.name)
         if len(self.moments) != self.nth:
             return None
@@ -224,14 +227,15 @@ def _without_a_clock() -> None:
         RECIPES[name] = replace(recipe, max_seconds=1e6, max_steps=min(recipe.max_steps, 4))
 
 
-def live(line: Connection, place: Place, doom: tuple[int, int, str] | None, prompt_id: str | None) -> None:
-    """One process's life: come back, hear from which deed to go on and up to which, do them, tell each when done.
+End = tuple[int, int, str, str]
+"""(deed or OPENING, nth, when, only): where a process is to die, see `Doom`."""
 
-    `doom` is (deed or OPENING, nth, when) of its end.
-    """
+
+def live(line: Connection, place: Place, end: End | None, prompt_id: str | None) -> None:
+    """One process's life: come back, hear from which deed to go on and up to which, do them, tell each when done."""
     _without_a_clock()
-    deed, nth, when = doom or (OPENING - 1, 0, "")
-    near = Doom(line, nth, when).near(place.home.parent)
+    deed, nth, when, only = end or (OPENING - 1, 0, "", "")
+    near = Doom(line, nth, when, only).near(place.home.parent)
     with near if deed == OPENING else contextlib.nullcontext():
         session = Session(place)
     session.prompt_id = prompt_id

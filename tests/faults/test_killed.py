@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.forking import Forks, Life
-from tests.faults.lives import DEEDS, OPENING, Place, State, copied
+from tests.faults.lives import DEEDS, OPENING, End, Place, State, copied
 
 ANSWERS = {"pick 2", "correct 3", "correct 5"}
 
@@ -76,8 +76,8 @@ class Killed:
     prompt_id: str | None = None
     found: Counter[str] = field(default_factory=Counter)
 
-    def life(self, doom: tuple[int, int, str] | None = None) -> Life:
-        return self.forks.fork("tests.faults.lives:live", self.place, doom, self.prompt_id)
+    def life(self, end: End | None = None) -> Life:
+        return self.forks.fork("tests.faults.lives:live", self.place, end, self.prompt_id)
 
     def came_back(self, state: State) -> int:
         """The deed to go on from, once the state was seen to be one of the two that it may be."""
@@ -177,7 +177,7 @@ def test_killed_at_random_and_every_lesson_counts_once_to_the_bit(
     peace: Peace,
     homes: Iterator[Place],
 ) -> None:
-    found = at_random(forks, peace, homes, 8, random.Random(1))
+    found = at_random(forks, peace, homes, 5, random.Random(1))
     assert any(name.startswith("in ") for name in found)
 
 
@@ -193,57 +193,74 @@ def test_killed_at_300_random_instants(forks: Forks, peace: Peace, homes: Iterat
 # --- at the moments that matter ---
 
 
-def moments(peace: Peace, rng: random.Random) -> Iterator[tuple[int, int, str]]:
-    """(deed, nth, when), of each kind of moment in turn, in any of the deeds that have it."""
-    kinds: dict[str, dict[int, list[tuple[int, int, str]]]] = {}
+NAMED = [
+    ("teach 1", "_take_natural_step", 1, "before"),  # journalled, and nothing learned yet
+    ("pick 2", "unlink", 1, "before"),  # learned, and its prompt still waits
+    ("correct 3", "write", 1, "amid"),
+    ("checkpoint", "rename", 1, "before"),
+    ("teach 4", "write", 2, "amid"),
+    ("undo", "write", 1, "after"),
+    ("correct 5", "write", 3, "amid"),  # of the conversation
+    ("consolidate", "consolidate", 2, "after"),
+    ("withdraw", "write", 1, "after"),
+    ("move", "serialize_file", 1, "before"),  # moved, and the newest checkpoint is of the other model
+]
+"""Where it is closest: deed, which call, the how manieth, before it or amid it or after it."""
+
+
+def every_kind(peace: Peace, rng: random.Random) -> Iterator[End]:
+    """Each kind of moment in turn, in any of the deeds that have it."""
+    kinds: dict[str, dict[int, list[End]]] = {}
     for deed, names in enumerate(peace.moments):
         for nth, name in enumerate(names, 1):
             for when in ("before", "amid", "after") if name == "write" else ("before", "after"):
-                kinds.setdefault(f"{when} {name}", {}).setdefault(deed, []).append((deed, nth, when))
+                kinds.setdefault(f"{when} {name}", {}).setdefault(deed, []).append((deed, nth, when, ""))
     groups = list(kinds.values())
     rng.shuffle(groups)
     for group in cycle(groups):
         yield rng.choice(group[rng.choice(list(group))])
 
 
-def at_moments(forks: Forks, peace: Peace, homes: Iterator[Place], kills: int, rng: random.Random) -> Counter[str]:
-    """Kill so many at such moments; every third one that comes back from there is killed too, while it does."""
-    found: Counter[str] = Counter()
-    for deed, nth, when in moments(peace, rng):
-        if found["killed"] == kills:
-            break
-        place = next(homes)
-        shutil.copytree(peace.copies / str(deed), place.home, copy_function=copied)
-        now = Killed(forks, peace, place, deed, peace.asked[deed])
-        life = now.life((deed, nth, when))
-        begin = now.came_back(life.hear()[1])
-        assert begin == deed
-        life.line.send((deed, deed + 1))
-        for told in life.rest():
-            now.hear(told)
-        if life.wait() == 0:
-            continue  # done in fewer: a process that has just come back does it another way
-        now.found["killed"] += 1
-        if found["killed"] % 3 == 0:
-            again = now.life((OPENING, rng.randint(1, 12), rng.choice(("before", "amid", "after"))))
-            if again.hear()[0] == "back":
-                again.line.send((0, 0))
-            now.found["killed again"] += again.wait() == -9
-        now.in_peace(deed + 1)
-        assert now.acknowledged == deed + 1
-        found += now.found
-    return found
+def killed(forks: Forks, peace: Peace, place: Place, end: End, again: End | None) -> Counter[str] | None:
+    """Kill the process that does a deed, and the one that comes back at `again`; None: it did not come there."""
+    deed = end[0]
+    shutil.copytree(peace.copies / str(deed), place.home, copy_function=copied)
+    now = Killed(forks, peace, place, deed, peace.asked[deed])
+    life = now.life(end)
+    begin = now.came_back(life.hear()[1])
+    assert begin == deed
+    life.line.send((deed, deed + 1))
+    for told in life.rest():
+        now.hear(told)
+    if life.wait() == 0:
+        return None  # done in fewer: a process that has just come back does it another way
+    now.found["killed"] += 1
+    if again is not None:
+        other = now.life(again)
+        if other.hear()[0] == "back":
+            other.line.send((0, 0))
+        now.found["killed again"] += other.wait() == -9
+    now.in_peace(deed + 1)
+    assert now.acknowledged == deed + 1
+    return now.found
 
 
-def test_killed_at_the_moments_that_matter(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
-    found = at_moments(forks, peace, homes, 8, random.Random(3))
-    assert found["killed"] == 8
+def test_killed_where_it_is_closest(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
+    for deed, name, nth, when in NAMED:
+        found = killed(forks, peace, next(homes), (DEEDS.index(deed), nth, when, name), None)
+        assert found is not None
+        assert found[f"{when} {name}"] == 1
 
 
 @pytest.mark.slow
 def test_killed_at_100_named_moments(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
-    found = at_moments(forks, peace, homes, 100, random.Random(4))
-    print(dict(found))
-    assert found["killed again"] >= 10
-    named = {name.split()[1] for name in found if name.startswith(("before", "amid", "after"))}
-    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "consolidate", "restore"}, found
+    rng, total = random.Random(4), Counter[str]()
+    for number, end in enumerate(every_kind(peace, rng)):
+        if total["killed"] == 100:
+            break
+        again = (OPENING, rng.randint(1, 12), rng.choice(("before", "amid", "after")), "") if number % 3 else None
+        total += killed(forks, peace, next(homes), end, again) or Counter()
+    print(dict(total))
+    assert total["killed again"] >= 20
+    named = {name.split()[1] for name in total if name.startswith(("before", "amid", "after"))}
+    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "consolidate", "restore"}, total

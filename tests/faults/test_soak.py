@@ -42,4 +42,4 @@ def test_a_thousand_exchanges_through_the_worker(forks: Forks, folder: Path, mod
 
 @pytest.mark.slow
 def test_three_hundred_exchanges_through_the_app(forks: Forks, folder: Path, model: Path) -> None:
-    flat(used(forks, "app", folder, model, 300, 50), 50)
+    flat(used(forks, "app", folder, model, 300, 10), 50)
