@@ -194,7 +194,7 @@ def test_killed_at_300_random_instants(forks: Forks, peace: Peace, homes: Iterat
 
 
 NAMED = [
-    ("teach 1", "_take_natural_step", 1, "before"),  # journalled, and nothing learned yet
+    ("correct 3", "_take_natural_step", 1, "before"),  # journalled, and nothing learned yet
     ("pick 2", "unlink", 1, "before"),  # learned, and its prompt still waits
     ("correct 3", "write", 1, "amid"),
     ("checkpoint", "rename", 1, "before"),
