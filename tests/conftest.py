@@ -1,7 +1,19 @@
 """What holds for all tests, before any of them imports PyTorch."""
 
 import os
+import sys
+from collections.abc import Iterator
+
+import pytest
 
 # As many processes as there are cores run tests at once. Were each of them to use all cores, their threads would wait
 # for one another: two took three times as long as with a thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def a_core_a_process() -> Iterator[None]:
+    """Takes back the threads that a test asked for: they are the whole process's, and would slow all later tests."""
+    yield
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.set_num_threads(1)

@@ -52,12 +52,19 @@ class Asker:
         """How many lessons hold, with what was found and is not journalled yet."""
         return self._book.tally(self.record.story)
 
+    @property
+    def weak(self) -> int:
+        """How many answers that are to be known by heart do not hold."""
+        return self._book.weak(self.record.story)
+
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
 
-        Ends at once where there is none.
+        Ends at once where there is none. To know in which order, all that was taught is looked at.
         """
-        yield from self._ask(ledger.due(self.record.story, self.standings()))
+        if self.tally().stale:
+            yield from self.record.story.lessons.look()
+            yield from self._ask(ledger.due(self.record.story, self.standings()))
         self._look_for_recovery()
         self.settle()
 

@@ -12,6 +12,18 @@ MANY = 100
 garbage that is about then would stay for ever, a little more each time."""
 
 
+def put_off() -> None:
+    """Look for no cycles until `begin`: what is imported and made for the first frame stays."""
+    gc.disable()
+
+
+def begin() -> None:
+    """Look for cycles again, where it was put off, and never among what is there by now."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
 @contextmanager
 def collecting_later() -> Iterator[None]:
     """Look for no cycles meanwhile, and afterwards never again among what is there by then.

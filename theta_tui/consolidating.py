@@ -7,11 +7,11 @@ left; until then the model is further than its journal, so nothing else may be d
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 from theta_tui.folding import Fold
 from theta_tui.lessons import ledger
-from theta_tui.lessons.ledger import Standing
 from theta_tui.lessons.records import Consolidated
 from theta_tui.lessons.story import Story
 
@@ -33,9 +33,10 @@ class Consolidator:
         """Steps that the one under way has still to do."""
         self._moved = moved
 
-    def slices(self, recipe: Recipe, rows: list[Standing]) -> Generator[None]:
-        """Take the steps that are due, a yield after each. Ends at once where none are. It must be closed."""
-        yield from self.steps(recipe, due(self.fold.record.story, rows))
+    def slices(self, recipe: Recipe, weak: int) -> Generator[None]:
+        """Take the steps that are due where `weak` answers do not hold, a yield after each. Ends at once where none
+        are. It must be closed."""
+        yield from self.steps(recipe, due(self.fold.record.story, weak))
 
     def steps(self, recipe: Recipe, count: int) -> Generator[None]:
         """Take `count` steps, a yield after each. It must be closed: then they are journalled.
@@ -67,22 +68,24 @@ class Consolidator:
                 self._moved()
 
 
-def due(story: Story, rows: list[Standing]) -> int:
-    """How many steps are worth taking now: some for each answer that is new since the last ones, and for each that does
-    not hold; less those that the newest one got already."""
+def due(story: Story, weak: int) -> int:
+    """How many steps are worth taking now: some for each answer that is new since the last ones, and for each of the
+    `weak` ones that do not hold; less those that the newest one got already."""
     newest = _newest(story)
     if not newest:
         return 0
-    since = max((move.seq for move in story.consolidations if move.done.after != newest), default=0)
-    fresh = sum(1 for lesson in ledger.live_answers(story) if lesson.seq > since and lesson.exchange.kind != "pick")
-    weak = sum(1 for row in rows if row.state in {"fading", "lost"} and row.kind != "pick")
+    since = next((move.seq for move in reversed(story.consolidations) if move.done.after != newest), 0)
+    recent = takewhile(lambda lesson: lesson.seq > since, reversed(story.live))
+    new = (lesson for lesson in recent if ledger.by_heart(lesson.exchange.kind) and ledger.answers(story, lesson))
+    fresh = sum(1 for _ in islice(new, MOST // STEPS))
     return max(0, min(MOST, STEPS * (fresh + weak)) - _done_since(story, newest))
 
 
 def _newest(story: Story) -> int:
     """The seq of the newest answer that the model is to know; 0 where there is none."""
-    return next((lesson.seq for lesson in reversed(story.live) if lesson.exchange.kind != "pick"), 0)
+    return next((lesson.seq for lesson in reversed(story.live) if ledger.by_heart(lesson.exchange.kind)), 0)
 
 
 def _done_since(story: Story, newest: int) -> int:
-    return sum(move.done.steps for move in story.consolidations if move.done.after == newest)
+    since = takewhile(lambda move: move.done.after == newest, reversed(story.consolidations))
+    return sum(move.done.steps for move in since)

@@ -18,7 +18,7 @@ from theta_tui import __version__
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, TeachError, ThetaError
 from theta_tui.lessons import ledger
-from theta_tui.lessons.records import Consolidated, Restore, Withdraw
+from theta_tui.lessons.records import Consolidated, Exchange, Restore, Withdraw
 from theta_tui.lessons.story import Consolidation, Lesson, Story, withdrawn
 from theta_tui.memory import Memory
 from theta_tui.mind.recipes import Recipe
@@ -53,7 +53,8 @@ def _done(move: Lesson | Consolidation) -> bool:
     return isinstance(move, Consolidation) or move.outcome is not None
 
 
-def _machine(move: Lesson | Consolidation) -> str | None:
+def machine_of(move: Lesson | Consolidation) -> str | None:
+    """What did the arithmetic of it, where that was recorded."""
     return move.done.machine if isinstance(move, Consolidation) else move.machine
 
 
@@ -92,6 +93,7 @@ class Fold:
         self._learn = learn
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
+        self._taught: dict[tuple[str, tuple[str, ...], str], Taught] = {}
 
     @property
     def settings(self) -> Settings:
@@ -130,8 +132,8 @@ class Fold:
                 if path is None:
                     raise
                 self._pass_over(error)
-        moves = [move for move in self.record.story.moves if move.seq > self.saved_position]
-        foreign = any(_machine(move) not in (None, self.model.machine()) for move in moves)
+        moves = self.record.story.moves_after(self.saved_position)
+        foreign = any(machine_of(move) not in (None, self.model.machine()) for move in moves)
         for at, move in enumerate(moves, 1):
             on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
             if isinstance(move, Consolidation):
@@ -152,6 +154,7 @@ class Fold:
 
         adapt, rank = adaptation or self.record.adaptation()
         self.memory.clear()
+        self._taught.clear()
         self._model = None
         self._learner = None
         self.saved_at, self.saved_position = None, 0
@@ -225,7 +228,7 @@ class Fold:
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
         returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(move.seq >= seq for move in self.record.story.moves if _done(move)):
+        if not any(map(_done, self.record.story.moves_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
@@ -260,7 +263,7 @@ class Fold:
         from theta_tui.mind.learner import Abandoned
 
         self.memory.forget_after(position)
-        moves = [move for move in story.moves if move.seq > position and _done(move)]
+        moves = [move for move in story.moves_after(position) if _done(move)]
         with self.record.telling(story):
             for at, move in enumerate(moves, 1):
                 tell(at, len(moves))
@@ -286,24 +289,28 @@ class Fold:
     def taught(self, story: Story, seq: int) -> list[Taught]:
         """What the model was to know when record `seq` was written, as far as it can take it in. Not the picks: they
         tell a taste, and are not learned by heart."""
+        newest = ledger.newest(lesson for lesson in story.live if lesson.seq < seq)
+        said = (lesson.exchange for lesson in newest.values() if ledger.by_heart(lesson.exchange.kind))
+        return [taught for exchange in said if (taught := self._as_taught(exchange)).prompts]
+
+    def _as_taught(self, said: Exchange) -> Taught:
+        """An exchange with those wordings that the model can take in. Looked at once: it takes the tokenizer."""
         from theta_tui.mind.consolidating import Taught
 
-        found = []
-        for lesson in ledger.newest(lesson for lesson in story.live if lesson.seq < seq).values():
-            said = lesson.exchange
-            if said.kind == "pick":
-                continue
-            prompts = [prompt for prompt in (said.prompt, *said.variants) if self._fits(prompt, said.reply)]
-            if prompts:
-                found.append(Taught(tuple(prompts), said.reply))
-        return found
+        key = said.prompt, said.variants, said.reply
+        if key not in self._taught:
+            prompts = (said.prompt, *said.variants)
+            fitting = tuple(prompt for prompt in prompts if self.unfit(prompt, said.reply) is None)
+            self._taught[key] = Taught(fitting, said.reply)
+        return self._taught[key]
 
-    def _fits(self, prompt: str, reply: str) -> bool:
+    def unfit(self, prompt: str, reply: str) -> str | None:
+        """Why the model cannot take this pair in; None where it can."""
         try:
             self.model.encode_lesson((), prompt, reply)
-        except TeachError:
-            return False
-        return True
+        except TeachError as error:
+            return str(error)
+        return None
 
     # --- checkpoints ---
 
@@ -325,7 +332,9 @@ class Fold:
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
                 tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
-            held = extra.get("withdrawn", sorted(withdrawn(journal.entries[:position])))
+            held = extra.get("withdrawn")
+            if held is None:
+                held = sorted(withdrawn(journal.entries[:position]))
             if extra.get("rebuilt", 0) == story.rebuilt and held == [seq for seq in gone if seq <= position]:
                 yield manifest
 
@@ -371,5 +380,5 @@ class Fold:
 
     def _position(self) -> int:
         """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
-        begun = next((lesson.seq for lesson in self.record.story.live if lesson.outcome is None), None)
-        return self.record.journal.last_seq if begun is None else begun - 1
+        begun = self.record.story.begun
+        return self.record.journal.last_seq if begun is None else begun.seq - 1

@@ -27,6 +27,11 @@ class Home:
         return self.path / "journal.jsonl"
 
     @property
+    def index(self) -> Path:
+        """Derived from the journal, so that a long one opens at once; it may be deleted at any time."""
+        return self.path / "journal.idx"
+
+    @property
     def pending(self) -> Path:
         return self.path / "pending.json"
 
@@ -58,7 +63,7 @@ class Home:
             raise HomeError(
                 f"the home {self.path} cannot be made ({error.strerror}); choose another with --home"
             ) from None
-        if not os.access(self.path, os.W_OK | os.X_OK):
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 UNDO_BYTES = 512 << 20
 """How much memory the snapshots may take; one from before the last lesson is kept in any case."""
+MOST = 20
+"""Snapshots, however small they are: a thousand lessons of a tiny model took 400 MiB."""
 
 
 class Memory:
@@ -61,7 +63,7 @@ class Memory:
 
     def _trim(self, state: Snapshot) -> None:
         """Oldest first, and those to bring back only once no more than one is left of the others."""
-        while (len(self._before) + len(self._with)) * state.nbytes > UNDO_BYTES:
+        while (count := len(self._before) + len(self._with)) > MOST or count * state.nbytes > UNDO_BYTES:
             if len(self._before) > 1:
                 self._before.pop(0)
             elif self._with:

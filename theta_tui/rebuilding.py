@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui import __version__, config
 from theta_tui.console import Invocation
 from theta_tui.errors import PromptError
-from theta_tui.folding import Stage
+from theta_tui.folding import Stage, machine_of
 from theta_tui.lessons.records import Outcome, Rebuilt
 from theta_tui.lessons.story import Story
 from theta_tui.record import HomeRecord
@@ -89,12 +89,14 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
     before = fold.learner.snapshot()
     fold.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
     differences = differing(before, fold.learner.snapshot())
-    elsewhere = sum(1 for lesson in story.live if lesson.machine not in (None, machine))
+    moves = story.moves
+    elsewhere = sum(1 for move in moves if machine_of(move) not in (None, machine))
     if not differences:
         why = ""
     elif elsewhere or (path is not None and read_manifest(path).machine != machine):
         why = (
-            f"{elsewhere} of {len(story.live)} lessons were first learned on another machine, which rounds differently"
+            f"{elsewhere} of {len(moves)} lessons and consolidations were first learned on another machine, which "
+            "rounds differently"
             if elsewhere
             else "the checkpoint was written on another machine, which rounds differently"
         )

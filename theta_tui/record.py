@@ -12,11 +12,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from theta_tui.config import DEFAULT_MODEL, Settings
-from theta_tui.errors import HomeError, ModelError, PromptError, UsageError
+from theta_tui.errors import HomeError, ModelError, PromptError, ThetaError, UsageError
 from theta_tui.home import Home, WriterLock
-from theta_tui.lessons import context, pending
+from theta_tui.lessons import context, index, pending
 from theta_tui.lessons.context_file import ContextFile
 from theta_tui.lessons.journal import Entry, Journal, collecting_later
+from theta_tui.lessons.past import Past
 from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
 from theta_tui.mind.lora import RANK, Choice
@@ -25,11 +26,11 @@ from theta_tui.mind.lora import RANK, Choice
 class HomeRecord:
     """What was said and taught in one home. Make it with `open` (one writer) or `read`."""
 
-    def __init__(self, settings: Settings, journal: Journal, lock: WriterLock | None) -> None:
+    def __init__(self, settings: Settings, journal: Journal, past: Past | None, lock: WriterLock | None) -> None:
         self.home = Home(settings.home)
         self.journal = journal
         with collecting_later():
-            self.story = Story.of(journal.entries)
+            self.story = Story.of(journal.more, past)
         begin = self.story.begin
         # A home remembers the model that it belongs to; one that is named is checked against it when it is loaded.
         self.settings = replace(settings, model=settings.model or (begin.model if begin else DEFAULT_MODEL))
@@ -45,7 +46,9 @@ class HomeRecord:
     @classmethod
     def read(cls, settings: Settings) -> HomeRecord:
         """For looking only. A home that is not there yet reads as an empty one."""
-        return cls(settings, Journal.read(Home(settings.home).journal), None)
+        home = Home(settings.home)
+        past = index.load(home.index, home.journal)
+        return cls(settings, Journal.read(home.journal, past.prefix if past is not None else None), past, None)
 
     @classmethod
     def open(cls, settings: Settings) -> HomeRecord:
@@ -55,7 +58,9 @@ class HomeRecord:
         lock = WriterLock(home, settings.lock_wait)
         lock.acquire()
         try:
-            record = cls(settings, Journal.open(home.journal), lock)
+            past = index.load(home.index, home.journal)
+            journal = Journal.open(home.journal, past.prefix if past is not None else None)
+            record = cls(settings, journal, past, lock)
             if record.journal.read_only is None:
                 record._read_context_back()
         except BaseException:
@@ -116,7 +121,7 @@ class HomeRecord:
     def roll_back(self, entry: Entry) -> None:
         """Take the newest record out again; the story is folded anew."""
         self.journal.roll_back(entry)
-        self.story = Story.of(self.journal.entries)
+        self.story = Story.of(self.story.since[:-1], self.story.past)
 
     def waiting(self, prompt_id: str | None = None) -> Pending:
         """The kept prompt; PromptError (exit 3) where there is none, or not the one that is meant."""
@@ -203,7 +208,7 @@ class HomeRecord:
     def supposing(self, record: Record) -> Story:
         """The story as it would be with one more record."""
         entry = Entry(self.journal.last_seq + 1, time.time(), record, 0, "")
-        return Story.of([*self.journal.entries, entry])
+        return Story.of([*self.story.since, entry], self.story.past)
 
     @contextmanager
     def telling(self, story: Story) -> Iterator[None]:
@@ -272,11 +277,34 @@ class HomeRecord:
         taken, self.notices = self.notices, []
         return taken
 
+    def write_index(self) -> None:
+        """Write the index of the journal, where enough came since the last one. It is only there to be quick: where it
+        cannot be written, this adds a notice and goes on."""
+        story, journal = self.story, self.journal
+        known = story.past.prefix.size if story.past is not None else 0
+        if journal.read_only is not None or journal.size - known < index.WORTH:
+            return
+        count = index.settled(story.since)
+        end = story.since[count].offset if count < len(story.since) else journal.size
+        if end - known < index.WORTH // 2:  # what keeps the rest out is near its beginning
+            return
+        try:
+            with collecting_later():
+                past = index.capture(story.since[:count], end, story.past, journal.path)
+                index.save(self.home.index, past)
+            story.rebase(past)
+        except (ThetaError, OSError) as error:
+            self.notices.append(f"the index of the journal was not written ({error}); the next start takes longer")
+
     def close(self) -> None:
-        self.journal.close()
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        try:
+            if self._lock is not None:
+                self.write_index()
+        finally:
+            self.journal.close()
+            if self._lock is not None:
+                self._lock.release()
+                self._lock = None
 
     def _read_context_back(self) -> None:
         """A conversation file that was edited or brought along is journalled and is the conversation from then on.

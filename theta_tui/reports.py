@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui.console import Invocation
 from theta_tui.lessons import ledger
+from theta_tui.lessons.book import Book
 from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Outcome, Stated, Turn
 from theta_tui.lessons.story import Lesson
+from theta_tui.lessons.totals import totals
 from theta_tui.record import HomeRecord
 from theta_tui.text import drift_words, percent
 
@@ -101,18 +103,21 @@ def stats(call: Invocation, record: HomeRecord) -> None:
 def figures(record: HomeRecord) -> dict[str, Any]:
     """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
     story = record.story
-    total = ledger.tally(ledger.standings(story))
+    total, sums = Book({}).tally(story), totals(story)
+    medians = {
+        name: _median([value for value in values if value > 0 or name != "seconds"])
+        for name, values in sums.figures.items()
+    }
     drifts = ledger.drifts(story, 1)
-    outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
     home = record.home
     checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
     return {
         "home": str(home.path),
         "model": story.begin.model if story.begin else record.settings.model,
         "lessons": len(story.live),
-        "picks": sum(1 for lesson in story.live if lesson.exchange.kind == "pick"),
-        "corrections": sum(1 for lesson in story.live if lesson.exchange.kind == "correction"),
-        "statements": sum(1 for lesson in story.live if lesson.exchange.kind == "statement"),
+        "picks": sums.kinds["pick"],
+        "corrections": sums.kinds["correction"],
+        "statements": sums.kinds["statement"],
         "withdrawn": total.withdrawn,
         "superseded": total.superseded,
         "live": total.live,
@@ -124,13 +129,13 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "drift_budget": record.settings.drift_budget,
         "turns": len(story.turns),
         "step": story.step,
-        "steps_in_idle_time": sum(move.done.steps for move in story.consolidations),
-        "said_afterwards": sum(1 for outcome in outcomes if outcome.learned),
-        "loss_before": _median([outcome.loss_before for outcome in outcomes]),
-        "loss_after": _median([outcome.loss_after for outcome in outcomes]),
-        "p_before": _median([outcome.p_before for outcome in outcomes]),
-        "p_after": _median([outcome.p_after for outcome in outcomes]),
-        "seconds_a_lesson": _median([outcome.seconds for outcome in outcomes if outcome.seconds > 0]),
+        "steps_in_idle_time": story.idle_steps,
+        "said_afterwards": sums.learned,
+        "loss_before": medians["loss_before"],
+        "loss_after": medians["loss_after"],
+        "p_before": medians["p_before"],
+        "p_after": medians["p_after"],
+        "seconds_a_lesson": medians["seconds"],
         "records": record.journal.last_seq,
         "journal_bytes": _size(home.journal),
         "checkpoints": len(checkpoints),

@@ -12,20 +12,27 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.home import Home
-from theta_tui.teacher import Teacher
 from theta_tui.worker import Worker
 
-LEAVE_SECONDS = 5.0
+if TYPE_CHECKING:
+    from theta_tui.teacher import Teacher
+
+LEAVE_SECONDS = 3.5
+"""How long the worker may take to end once the terminal has gone, which takes up to a second to be seen."""
 
 
 def open_teacher(settings: Settings) -> Teacher:
     """The worker's way to a home. Raises HomeBusyError where another process holds it."""
+    # Here and not above: the worker's thread imports them, behind the first frame.
     from theta_tui.record import HomeRecord
+    from theta_tui.teacher import Teacher
 
     return Teacher(HomeRecord.open(settings))
 
@@ -41,8 +48,10 @@ def run_full_screen(settings: Settings) -> int:
         worker = Worker(settings, open_teacher)
         watch_terminal(worker)
         code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
-    if not worker.join(LEAVE_SECONDS):
-        os._exit(code)  # still inside PyTorch, which aborts where the interpreter ends around it; nothing is unsaved
+    if not worker.join(0):
+        # It was waited for as long as it is worth, and is still inside PyTorch, which aborts where the interpreter ends
+        # around it. Every lesson is in the journal.
+        os._exit(code)
     return code
 
 
@@ -69,9 +78,17 @@ def watch_terminal(worker: Worker) -> None:
     threading.Thread(target=watch, name="theta-terminal", daemon=True).start()
 
 
+class _OwnersLog(logging.handlers.RotatingFileHandler):
+    """Every file of it is its owner's alone, also those that are begun when the last one is full."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return open(descriptor, "a", encoding=self.encoding)
+
+
 def log_to(path: Path) -> None:
     """The log of this home: rotating, warnings included, nothing of it on the terminal."""
-    handler = logging.handlers.RotatingFileHandler(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
+    handler = _OwnersLog(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)

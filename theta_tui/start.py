@@ -8,6 +8,9 @@ import sys
 def main() -> None:
     """The console script."""
     if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+        from theta_tui.collecting import put_off
+
+        put_off()
         from theta_tui.leaving import run
 
         run(_full_screen)

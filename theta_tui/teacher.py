@@ -10,10 +10,8 @@ import contextlib
 import random
 import sys
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
@@ -48,6 +46,7 @@ from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
+from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
 from theta_tui.text import is_blank, repair
 
@@ -121,16 +120,13 @@ class Teacher:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        live = self.record.story.live
-        return len(live) - bisect_right(live, self.fold.saved_position, key=lambda lesson: lesson.seq)
+        return self.record.story.unsaved(self.fold.saved_position)
 
     @property
     def behind(self) -> float:
         """What the next start would have to learn again, in lessons: those since the newest checkpoint, and the steps
         of idle time, which take about as long as one by the STEPS. 0 where the checkpoint has it all."""
-        saved = self.fold.saved_position
-        since = takewhile(lambda move: move.seq > saved, reversed(self.record.story.consolidations))
-        idle = sum(move.done.steps for move in since)
+        idle = sum(move.done.steps for move in self.record.story.consolidations.after(self.fold.saved_position))
         return self.unsaved + idle / STEPS
 
     # --- coming back ---
@@ -139,6 +135,7 @@ class Teacher:
         """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
+        preload_torch()
         with collecting_later():
             from theta_tui.mind import checkpoint, learner  # noqa: F401
         from theta_tui.mind.model_files import fingerprint, full_name
@@ -209,12 +206,9 @@ class Teacher:
 
         started = time.perf_counter()
         said = lesson.exchange
-        try:
-            self.model.encode_lesson((), said.prompt, said.reply)
-        except TeachError as error:
+        if (why := self.fold.unfit(said.prompt, said.reply)) is not None:
             nan = float("nan")
-            nothing = Result(nan, nan, nan, nan, 0, False, skipped=str(error))
-            return self._outcome(lesson, nothing, 0.0)
+            return self._outcome(lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
         return self._outcome(lesson, self._learn(lesson, recipe), time.perf_counter() - started)
 
     def consumed(self, exchange: Exchange) -> None:
@@ -502,7 +496,7 @@ class Teacher:
         yield from self._read_ahead()
         yield from self.asker.slices()
         moved = self.learner.step
-        yield from self.consolidator.slices(self.recipe, self.asker.standings())
+        yield from self.consolidator.slices(self.recipe, self.asker.weak)
         if self.learner.step != moved:
             yield from self._read_ahead()
             yield from self.asker.slices()
@@ -571,7 +565,9 @@ class Teacher:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        return self.fold.save()
+        path = self.fold.save()
+        self.record.write_index()
+        return path
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again

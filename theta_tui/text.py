@@ -20,9 +20,29 @@ MAX_TEXT = 100_000
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_INVISIBLE = "\u00ad\u180e\u200b\u2060-\u2065\u206a-\u206f\u2028\u2029\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
-_HIDDEN = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}]")
-_HIDDEN_ONE_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}]")
+_INVISIBLE = (
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u206a-\u206f\u2028\u2029\u3164\ufeff\uffa0"
+    "\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+_SELECTORS = "\ufe00-\ufe0f\U000e0100-\U000e01ef"
+_ACCENTS = (
+    "\u0300-\u034e\u0350-\u036f\u0483-\u0489\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
+_SOMETIMES = (
+    # A joiner shapes letters of Arabic, Indic and a few other scripts, and joins pictures; elsewhere it only hides.
+    "(?<![\u0600-\u0dff\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]",
+    # A selector chooses the form of the sign before it; a row of them, or one behind a letter, carries hidden bytes.
+    f"(?<![^\\sA-Za-z{_SELECTORS}])[\ufe00-\ufe0f]",
+    "(?<![\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]",
+    # More accents on a letter than any script has pile up over the lines above and below.
+    f"(?<=[{_ACCENTS}]{{8}})[{_ACCENTS}]",
+)
+_NO_LINE = f"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}"
+_SUSPECT = re.compile(f"[\t\n{_NO_LINE}\u200c\u200d{_SELECTORS}{_ACCENTS}]")
+_HIDDEN = re.compile("|".join((f"[{_NO_LINE}]", *_SOMETIMES)))
+_HIDDEN_ONE_LINE = re.compile("|".join((f"[\t\n{_NO_LINE}]", *_SOMETIMES)))
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _ARROWS = {
     "\u200e": "⇢", "\u200f": "⇠", "\u061c": "⇠", "\u202a": "⇢", "\u202b": "⇠", "\u202c": "⇡", "\u202d": "⇢",
@@ -43,19 +63,26 @@ def _mark(match: re.Match[str]) -> str:
 def visible(text: str, *, one_line: bool = False) -> str:
     """The text with every control and invisible character made visible, one for one. Newline and tab stay unless
     `one_line`, where they too become symbols (␊, ␉)."""
+    if not _SUSPECT.search(text):
+        return text
     return (_HIDDEN_ONE_LINE if one_line else _HIDDEN).sub(_mark, text)
+
+
+def could_hide(char: str) -> bool:
+    """Whether `visible` changes this character, be it only in some places."""
+    return char not in "\t\n" and _SUSPECT.match(char) is not None
 
 
 def repair(text: str, limit: int = MAX_TEXT) -> tuple[str, list[str]]:
     """Text that can be stored, and notices (in words) of what had to be changed: surrogates, length."""
     notices: list[str] = []
     text = text.replace("\r\n", "\n")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        text = re.sub("[\ud800-\udfff]", REPLACEMENT, text)
-        notices.append("some characters were not valid Unicode and were replaced")
     if len(text) > limit:
         notices.append(f"the text had {len(text):,} characters; the first {limit:,} were kept")
         text = text[:limit]
+    text, replaced = _SURROGATE.subn(REPLACEMENT, text)
+    if replaced:
+        notices.append("some characters were not valid Unicode and were replaced")
     return text, notices
 
 
@@ -69,7 +96,10 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 def is_blank(text: str) -> bool:
     """Whether there is nothing to say in it: white space, controls and invisible characters only."""
-    return all(char.isspace() or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Cn", "Zs"} for char in text)
+    return all(
+        char.isspace() or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Cn", "Zs"} or _HIDDEN.match(char)
+        for char in text
+    )
 
 
 def normalised(text: str) -> str:

@@ -23,6 +23,7 @@ from theta_tui.errors import ThetaError
 from theta_tui.idle import IdleRunner
 from theta_tui.lessons import ledger
 from theta_tui.lessons.ledger import Standing, Tally
+from theta_tui.lessons.records import Failure
 from theta_tui.protocol import (
     DRIFTS_SHOWN,
     LESSON_TEXT,
@@ -87,6 +88,8 @@ IDLE_SECONDS = 1.0
 """Between two looks at the clock while nothing is to do."""
 IDLE_AFTER = 2.0
 """How long after a command idle work begins: a person who is quicker than this is not kept waiting at all."""
+
+LESSONS = frozenset({Pick.__name__, Correct.__name__, State.__name__})
 
 log = logging.getLogger("theta")
 
@@ -429,8 +432,8 @@ class Worker:
         try:
             self._save(asked=False)
         except Exception as error:
-            self._save_failed_at = teacher.record.journal.last_seq
             self._fail(error, "Save")
+            self._save_failed_at = teacher.record.journal.last_seq
 
     # --- telling ---
 
@@ -467,9 +470,17 @@ class Worker:
         else:
             log.exception("%s failed", command, exc_info=error)
             message, code = f"{type(error).__name__}: {error}", 1
+            self._journal_failure(f"{command}: {message}", command)
         if not fatal:
             self._rest()
         self._report(Failed(self._snapshot(), message, command, code, fatal))
+
+    def _journal_failure(self, message: str, command: str) -> None:
+        """What should not have happened stands in the journal too; of a lesson the teacher wrote it there."""
+        teacher = self._teacher
+        if teacher is not None and teacher.record.read_only is None and command not in LESSONS:
+            with contextlib.suppress(ThetaError):
+                teacher.record.append(Failure(message))
 
     def _is_cancelled(self, number: int) -> bool:
         return number <= self._cancelled_up_to or self._stopping_since is not None

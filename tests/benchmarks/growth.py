@@ -1,12 +1,14 @@
 """What a long history costs: opening the journal, an append, the book-keeping of a turn, a report, memory.
 
-    python -m tests.benchmarks.growth [--most 10000] [--open 100000] [--conversation 100] [--json OUT]
+    python -m tests.benchmarks.growth [--most 100000] [--conversation 100] [--json OUT]
 
-Homes of 10, 100, 1,000 … exchanges are written by the real codec. Of a turn everything is done but what the model
-does, through the real Teacher and the real Worker's snapshot. The peers, in the same run and in turns with ours: for
-opening `json.loads` of the same lines, for an append a bare write and fsync of the same bytes, for a turn and a report
-the smallest home. Times are medians; those that no disk is waited for in are of the process, so that a busy machine
-does not count as ours.
+Homes of 100, 1,000, 10,000 … exchanges are written by the real codec. Of a turn everything is done but what the model
+does, through the real Teacher and the real Worker's snapshot. Every figure is taken twice: with the journal alone, and
+with the index that leaving such a home writes beside it (none while the journal is short). "opened" is the home read
+and the first report to the screen made of it. The peers, in the same run and in turns with ours: for opening
+`json.loads` of the same lines, for an append a bare write and fsync of the same bytes, for a turn and a report the
+smallest home. Times are medians; those that no disk is waited for in are of the process, so that a busy machine does
+not count as ours.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 
 from theta_tui.bench.tables import table
 from theta_tui.config import Settings
+from theta_tui.home import Home
 from theta_tui.lessons.codec import encode
 from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import (
@@ -119,28 +122,51 @@ def seconds(work: Callable[[], Any], clock: Callable[[], float] = time.process_t
     return clock() - began
 
 
+def told(settings: Settings) -> Worker:
+    """The home opened for reading, and the first report made of it."""
+    teacher = BookKeeper(HomeRecord.read(settings))
+    worker = Worker(settings, lambda _: teacher)
+    worker._teacher = teacher
+    worker._snapshot()
+    return worker
+
+
 def opening(settings: Settings) -> dict[str, Any]:
     """Opening against parsing alone, in turns."""
     lines = (settings.home / "journal.jsonl").read_bytes().splitlines()
-    ours, peer = [], []
+    ours, first, peer = [], [], []
     for _ in range(OPENINGS):
         gc.collect()
         ours.append(seconds(lambda: HomeRecord.read(settings)))
         gc.collect()
+        first.append(seconds(lambda: told(settings)))
+        gc.collect()
         peer.append(seconds(lambda: [json.loads(line) for line in lines]))
     ratio = statistics.median(a / b for a, b in zip(ours, peer, strict=True))
-    return {"open_s": statistics.median(ours), "json_s": statistics.median(peer), "open_ratio": ratio}
+    medians = {name: statistics.median(of) for name, of in (("open_s", ours), ("opened_s", first), ("json_s", peer))}
+    return medians | {"open_ratio": ratio}
+
+
+def write_index(settings: Settings) -> float:
+    """Open the home for writing and leave it; how long leaving took."""
+    record = HomeRecord.open(settings)
+    return seconds(record.close)
+
+
+def remove_index(settings: Settings) -> None:
+    Home(settings.home).index.unlink(missing_ok=True)
 
 
 def held(settings: Settings, exchanges: int) -> float:
-    """Bytes an exchange that an open record holds."""
+    """Bytes an exchange that an open home holds."""
     gc.collect()
     tracemalloc.start()
-    record = HomeRecord.read(settings)
+    worker = told(settings)
     gc.collect()
     found = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    return (found - 4096) / exchanges if record.story.lessons else 0.0
+    assert worker._teacher is not None
+    return (found - 4096) / exchanges
 
 
 def turning(settings: Settings) -> dict[str, Any]:
@@ -194,45 +220,46 @@ def shown(name: str, value: float | None) -> str:
     return f"{1000 * value:,.2f}" if name.endswith("_s") else f"{value:,.2f}" if "ratio" in name else f"{value:,.0f}"
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, default=10_000, help="exchanges of the largest home that is taught")
-    parser.add_argument("--open", type=int, default=100_000, help="exchanges of the largest home that is opened")
+    parser.add_argument("--most", type=int, default=100_000, help="exchanges of the largest home")
     parser.add_argument("--conversation", type=int, default=100, help="exchanges of one conversation")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args(arguments)
-    sizes = [10**power for power in range(1, 9) if 10**power <= max(given.most, given.open)]
+    sizes = [10**power for power in range(2, 9) if 10**power <= given.most]
     found: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
         for size in sizes:
             settings = write_home(Path(folder) / str(size), size, given.conversation)
-            one: dict[str, Any] = {"exchanges": size}
-            if size <= given.open:
-                one |= opening(settings)
-            if size <= given.most:
-                one |= {"held_bytes": held(settings, size)} | turning(settings)
-            found.append(one)
-    names = ("open_s", "open_ratio", "append_s", "append_ratio", "turn_s", "report_s", "held_bytes")
-    heads = (
-        "exchanges",
-        "open, ms",
-        "× json.loads",
-        "append, ms",
-        "× write+fsync",
-        "turn, ms",
-        "report, ms",
-        "bytes held",
-    )
+            for indexed in (False, True):
+                one: dict[str, Any] = {"exchanges": size, "index": indexed}
+                if indexed:
+                    one["leave_s"] = write_index(settings)
+                    one["index_bytes"] = _size(Home(settings.home).index)
+                one |= opening(settings) | {"held_bytes": held(settings, size)}
+                found.append(one | turning(settings))
+                remove_index(settings)
+    names = {
+        "open_s": "open, ms", "open_ratio": "× json.loads", "opened_s": "opened, ms", "append_s": "append, ms",
+        "append_ratio": "× write+fsync", "turn_s": "turn, ms", "report_s": "report, ms", "held_bytes": "bytes held",
+        "leave_s": "leave, ms",
+    }  # fmt: skip
     rows = []
     for one in found:
         cells = [shown(name, one.get(name)) for name in names]
-        rows.append([f"{one['exchanges']:,}", *cells])
-    print(table(heads, rows))
-    taught = [one for one in found if "turn_s" in one]
-    if len(taught) > 1:
-        for name in ("turn", "report"):
-            ratio = taught[-1][f"{name}_s"] / taught[0][f"{name}_s"]
-            print(f"a {name} at {taught[-1]['exchanges']:,} / at {taught[0]['exchanges']:,} exchanges: {ratio:.2f}")
+        rows.append([f"{one['exchanges']:,}", "index" if one["index"] else "journal", *cells])
+    print(table(("exchanges", "from", *names.values()), rows))
+    for indexed in (False, True):
+        of = [one for one in found if one["index"] is indexed]
+        for name in ("turn", "report") if len(of) > 1 else ():
+            ratio = of[-1][f"{name}_s"] / of[0][f"{name}_s"]
+            begun = "the index" if indexed else "the journal"
+            where = f"at {of[-1]['exchanges']:,} / at {of[0]['exchanges']:,} exchanges"
+            print(f"a {name} in a home opened from {begun}, {where}: {ratio:.2f}")
     if given.json:
         given.json.write_text(json.dumps({"conversation": given.conversation, "homes": found}), "utf-8")
 

@@ -19,6 +19,11 @@ import pyte
 _ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[P_^X][^\x1b]*\x1b\\|[@-Z\\-_=>])")
 
 
+def fed(drawn: bytes) -> bytes:
+    """`drawn` as pyte can take it: without the private queries of the start, which it does not know."""
+    return drawn.replace(b"\x1b[>1u", b"").replace(b"\x1b[<u", b"")
+
+
 class Drawn:
     """The program under way. `began` is when it was started, on the clock of `time.perf_counter`."""
 
@@ -57,8 +62,7 @@ class Drawn:
     @property
     def text(self) -> str:
         """What a person sees now."""
-        # pyte does not know the private queries that a modern terminal is asked at the start.
-        self._stream.feed(self._unseen.replace(b"\x1b[>1u", b"").replace(b"\x1b[<u", b""))
+        self._stream.feed(fed(self._unseen))
         self._unseen = b""
         return "\n".join(self.screen.display)
 

@@ -11,17 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from tests.cli.test_commands import Ran, Theta, files, home, theta
+from tests.cli.running import Ran, Theta, files
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.bench import decoding
 from theta_tui.bench.held_out import MOST, perplexity, read_conversations
-from theta_tui.bench.pupil import fresh
+from theta_tui.bench.pupil import TeacherPupil, fresh
 from theta_tui.config import Settings
 from theta_tui.errors import ModelError, TeachError
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.recipes import RECIPES, Recipe
-
-__all__ = ["home", "theta"]
 
 PROMPTS = ("what is your name", "who is your creator", "how are you today")
 TARGETS = ("my name is Theta", "my creator is Dakota", "tell me more")
@@ -153,13 +151,17 @@ def test_what_is_asked_for_wrongly_is_said_in_one_line(
     refused(theta("bench", str(suite), *more), 2, *words)
 
 
-def test_idle_time_is_refused_where_nothing_is_learned_in_it(theta: Theta, suite: Path, model: Path) -> None:
+def test_idle_time_is_refused_before_anything_is_taught_where_nothing_is_learned_in_it(
+    theta: Theta, suite: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TeacherPupil, "teach", lambda *_: pytest.fail("a lesson was taught"))
     refused(theta("bench", str(suite), "--model", str(model), "--idle", "0.1"), 2, "--idle", "idle time")
 
 
 def test_idle_time_is_taken_before_the_final_questions(theta: Theta, suite: Path) -> None:
-    [row] = rows(theta("bench", str(suite), "--orders", "1", "--threads", "1", "--idle", "0.5", "--json"))
-    assert row["Idle"] >= 0.5
+    options = ("--orders", "1", "--threads", "1", "--max-seconds", "900", "--json")
+    [row] = rows(theta("bench", str(suite), "--idle", "0.2", *options))
+    assert row["Idle"] >= 0.2
     assert row["Final"] == 1.0
     assert row["Undo"]
 
@@ -215,7 +217,8 @@ def test_answers_may_be_as_long_as_the_longest_target(settings: Settings, suite:
             pupil.room_for([too_long])
 
 
-def test_a_padded_batch_answers_as_one_prompt_at_a_time(model: Path) -> None:
+def test_a_padded_batch_answers_as_one_prompt_at_a_time(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "BATCH", 5)
     lm = LanguageModel.load(str(model), device="cpu")
     prompts = [" ".join(["yes no maybe"] * count) for count in range(1, decoding.BATCH + 4)]
     assert decoding.ask(lm, prompts, 6) == decoding.ask(lm, prompts, 6, batched=False)

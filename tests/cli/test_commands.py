@@ -1,100 +1,43 @@
-"""The commands, on the embedded model: what they print, what they exit with, and that bad input changes nothing."""
+"""The commands: what they print, what they exit with, and that bad input changes nothing."""
 
 from __future__ import annotations
 
-import io
 import json
-import sys
+import shutil
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from theta_tui import cli
+from tests.cli.running import Theta, files
 from theta_tui.config import Settings
 from theta_tui.lessons import codec
 from theta_tui.lessons.records import Candidate, Fresh, Pending
 from theta_tui.record import HomeRecord
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> dict[str, Any]:
-        values = json.loads(self.out)
-        assert values["schema"] == 1
-        return values
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-
-Theta = Callable[..., Ran]
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def theta(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Theta:
-    """Runs a command line in this process, in a home of its own."""
-    monkeypatch.setenv("THETA_HOME", str(home))
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("THETA_MAX_TOKENS", "16")
-
-    def run(*arguments: str, stdin: str = "") -> Ran:
-        monkeypatch.setattr(sys, "argv", ["theta", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as left:
-            cli.main()
-        captured = capsys.readouterr()
-        assert isinstance(left.value.code, int)
-        return Ran(left.value.code, captured.out, captured.err)
-
-    return run
-
-
-def files(home: Path) -> dict[str, bytes]:
-    """Everything that a home keeps, but not who last held the lock."""
-    return {
-        str(path.relative_to(home)): path.read_bytes()
-        for path in sorted(home.rglob("*"))
-        if path.is_file() and path.name != "lock"
-    }
-
-
-def test_a_prompt_is_answered_five_times_and_the_pick_is_taught(theta: Theta, home: Path) -> None:
-    asked = theta("prompt", "hello")
+def test_a_prompt_is_answered_five_times_and_the_pick_is_taught(built_in_theta: Theta, home: Path) -> None:
+    asked = built_in_theta("prompt", "hello")
     assert asked.code == 0
     assert [line[:3] for line in asked.lines] == ["1: ", "2: ", "3: ", "4: ", "5: "]
     assert len({line[3:] for line in asked.lines}) == 5
-    taught = theta("teach", "3")
+    taught = built_in_theta("teach", "3")
     assert taught.code == 0
     assert taught.out.startswith("trained. (loss ")
     assert taught.out.endswith(", step 1)\n")
     assert (home / "context.md").read_text() == f"<|user|> hello <|assistant|> {asked.lines[2][3:]}\n"
 
 
-def test_what_was_taught_in_words_is_said_afterwards(theta: Theta) -> None:
-    theta("prompt", "Who is your creator?")
-    taught = theta("teach", "--json", "My creator is Dakota.").json
+def test_what_was_taught_in_words_is_said_afterwards(built_in_theta: Theta) -> None:
+    built_in_theta("prompt", "Who is your creator?")
+    taught = built_in_theta("teach", "--json", "My creator is Dakota.").json
     assert taught["kind"] == "correction"
     assert taught["loss_after"] < taught["loss_before"]
     assert taught["p_after"] > taught["p_before"]
     assert taught["learned"]
     assert 1 <= taught["steps"] <= 16
-    assert theta("ask", "--no-context", "Who is your creator?").out == "My creator is Dakota.\n"
-    assert theta("ask", "Who is your creator?", "--json").json["reply"] == "My creator is Dakota."
+    assert built_in_theta("ask", "--no-context", "Who is your creator?").out == "My creator is Dakota.\n"
+    assert built_in_theta("ask", "Who is your creator?", "--json").json["reply"] == "My creator is Dakota."
 
 
 def test_json_has_the_promised_fields(theta: Theta) -> None:
@@ -318,19 +261,15 @@ def test_mistakes_have_their_exit_codes_and_one_line(theta: Theta, arguments: li
     assert json.loads(as_json.err)["error"]["code"] == code
 
 
-def test_a_home_belongs_to_its_model(theta: Theta, tmp_path: Path) -> None:
-    import shutil
-
-    from theta_tui.mind.model_files import assets_dir
-
+def test_a_home_belongs_to_its_model(theta: Theta, small_model: Path, tmp_path: Path) -> None:
     theta("teach", "--for", "a b", "c d")
     other = tmp_path / "other"
-    shutil.copytree(assets_dir() / "default", other)
+    shutil.copytree(small_model, other)
     config = json.loads((other / "config.json").read_text())
     (other / "config.json").write_text(json.dumps(config | {"rms_norm_eps": 1e-5}))
     refused = theta("ask", "a b", "--model", str(other))
     assert refused.code == 4
-    assert "--model default" in refused.err
+    assert f"--model {small_model}" in refused.err
 
 
 def test_control_tokens_and_controls_in_text_are_ordinary_text(theta: Theta, home: Path) -> None:
@@ -357,7 +296,10 @@ def test_a_long_prompt_is_cut_with_notice_and_a_long_reply_refused(theta: Theta,
     assert files(home) == before
 
 
-def test_a_quiz_asks_every_live_lesson_and_lessons_and_stats_know_it_afterwards(theta: Theta) -> None:
+def test_a_quiz_asks_every_live_lesson_and_lessons_and_stats_know_it_afterwards(
+    theta: Theta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THETA_CHECKPOINT_LESSONS", "1")  # so that no command learns the others' lessons again
     theta("teach", "--for", "Where is Quill?", "Quill is at home.")
     theta("teach", "--for", "Who made you?", "Nobody did.")
     again = theta("teach", "--for", "who made you", "Dakota made me.", "--show-learning-info")
@@ -367,9 +309,9 @@ def test_a_quiz_asks_every_live_lesson_and_lessons_and_stats_know_it_afterwards(
     asked = theta("quiz", "--json").json
     assert [row["lesson"] for row in asked["lessons"]] == [1, 3]
     assert asked["live"] == asked["kept"] + asked["fading"] + asked["lost"] == 2
-    for row in asked["lessons"]:
-        said = theta("ask", "--no-context", row["prompt"]).out.strip()
-        assert row["says"] == (said == row["reply"])
+    answered = theta("ask", "-", "--no-context", stdin="\n".join(row["prompt"] for row in asked["lessons"])).lines
+    for row, line in zip(asked["lessons"], answered, strict=True):
+        assert row["says"] == (json.loads(line)["reply"] == row["reply"])
         assert (row["state"] == "lost") == (not row["says"])
     listed = theta("lessons", "--json").json
     assert [row["state"] for row in listed["lessons"]][1] == "superseded"

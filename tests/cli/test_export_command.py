@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.cli.test_commands import Theta, files, home, theta
+from tests.cli.running import Theta, files
 from tests.unit.test_imports import HEAVY, loaded_after
 from theta_tui.mind.model_files import assets_dir
-
-__all__ = ["home", "theta"]
 
 
 def test_the_model_and_the_lessons_are_taken_along(theta: Theta, home: Path, tmp_path: Path) -> None:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import test_commands as commands
-from tests.cli.test_commands import Theta, files
-
-home, theta = commands.home, commands.theta
+from tests.cli.running import Theta, files
 
 
 def taught(theta: Theta) -> None:
@@ -86,14 +83,14 @@ def test_there_is_nothing_to_redo_or_rebuild_before_anything_was_taught(theta: T
         assert f"nothing to {command}" in refused.err
 
 
-def test_a_rebuild_is_bit_equal_and_says_so(theta: Theta, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_is_bit_equal_and_says_so(theta: Theta, small_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THETA_CHECKPOINT_LESSONS", "2")
     taught(theta)
     theta("withdraw", "3")
     before = logprob(theta)
     said = theta("rebuild")
     assert said.code == 0
-    assert said.lines[0].startswith("rebuilt 2 lessons on default in ")
+    assert said.lines[0].startswith(f"rebuilt 2 lessons on {small_model} in ")
     assert said.lines[1].startswith("bit-equal to ")
     values = theta("rebuild", "--json").json
     assert (values["bit_equal"], values["lessons"], values["why"], values["skipped"]) == (True, 2, None, [])

@@ -160,7 +160,7 @@ def watching(root: Path, watcher: Watcher) -> Iterator[None]:
             return real_open(file, mode, buffering, *args, **more)
         flags = os.O_WRONLY | os.O_CREAT
         flags |= {"w": os.O_TRUNC, "a": os.O_APPEND, "x": os.O_EXCL}[next(iter(set(mode) & set("wax")))]
-        raw = _Written(file if isinstance(file, int) else os.open(file, flags, 0o666))
+        raw = _Written(file if isinstance(file, int) else os.open(file, flags, 0o666), file)
         buffer = io.BufferedWriter(raw)
         return buffer if "b" in mode else io.TextIOWrapper(buffer, *args, **more)
 
@@ -190,9 +190,10 @@ def watching(root: Path, watcher: Watcher) -> Iterator[None]:
 class _Written(io.RawIOBase):
     """A file that is written through `os.write`, as it is now."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, name: Any) -> None:
         super().__init__()
         self._descriptor = descriptor
+        self.name = name
 
     def writable(self) -> bool:
         return True

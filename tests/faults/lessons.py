@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from theta_tui.lessons.records import (
     Asked,
     Begin,
@@ -22,7 +24,7 @@ from theta_tui.lessons.records import (
 )
 from theta_tui.record import HomeRecord
 
-OFFERED = (Candidate(1, "Hi\u2028", -1.5), Candidate(2, "ho \ud800", float("nan"), ended=False))
+OFFERED = (Candidate(1, "Hi\u2028", -1.5), Candidate(2, "ho \ud800", math.nan, ended=False))
 
 
 def outcome(number: int, kind: Kind = "pick") -> Outcome:
@@ -67,7 +69,7 @@ def teach(record: HomeRecord, prompt: str, reply: str) -> int:
     seq = record.append(said).seq
     record.append(Learned(seq, outcome(record.story.lesson(seq).number, "correction"), "torch"))
     if answers:
-        record.keep(None)
+        record.follow(None)
     record.write_context()
     return seq
 

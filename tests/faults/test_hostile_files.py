@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,10 @@ def use(home: Path) -> None:
 @pytest.mark.parametrize("name", JSON_OF_NO_USE)
 def test_a_line_with_a_right_checksum_that_is_no_record_is_damage(folder: Path, name: str) -> None:
     good = codec.encode(1, 1.0, Fresh())
-    for body in (JSON_OF_NO_USE[name], '"v":1,"at":"2026-01-01T00:00:00Z","type":"fresh","more":' + JSON_OF_NO_USE[name] + "}"):
+    for body in (
+        JSON_OF_NO_USE[name],
+        '"v":1,"at":"2026-01-01T00:00:00Z","type":"fresh","more":' + JSON_OF_NO_USE[name] + "}",
+    ):
         (folder / "journal.jsonl").write_bytes(good + line(2, body.encode()) + codec.encode(3, 1.0, Fresh()))
         journal = Journal.read(folder / "journal.jsonl")
         assert journal.last_seq == 1
@@ -93,9 +97,22 @@ def test_a_line_with_a_right_checksum_that_is_no_record_is_damage(folder: Path, 
         use(folder)
 
 
+@pytest.mark.parametrize("body", ['"type":"withdraw","of":1,"of":2}', '"type":"asked","results":[[1,NaN,true]]}'])
+def test_a_record_that_would_be_one_but_for_what_json_does_not_allow_is_damage(folder: Path, body: str) -> None:
+    """A key that stands twice says two things; NaN is none of JSON's numbers."""
+    path = folder / "journal.jsonl"
+    sound = body.replace('"of":1,', "").replace("NaN", "0.5")
+    for text, records in ((sound, 1), (body, 0)):
+        path.write_bytes(line(1, b'"v":1,"at":"2026-01-01T00:00:00Z",' + text.encode()))
+        assert Journal.read(path).last_seq == records
+
+
 @pytest.mark.parametrize("examples", [50, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder: Path, examples: int) -> None:
     @given(at=st.integers(0, 49), key=st.integers(0, 20), value=values)
+    @example(at=1, key=7, value="\ud800")
+    @example(at=1, key=7, value=None)
+    @example(at=2, key=2, value=[])
     @settings(max_examples=examples, deadline=None)
     def anything(at: int, key: int, value: Any) -> None:
         use_changed(folder, at, key, value)
@@ -147,7 +164,11 @@ def test_a_conversation_comes_back_as_it_was_from_its_file(turns: list[tuple[str
     assert context.parse(data) == (said, [])
 
 
-@given(st.lists(st.sampled_from(["<|user|>", "<|assistant|>", "a", "\\", "n", "x1b", "ud800", "<", "|", "\n", "\r\n", "\ufeff"])))
+@given(
+    st.lists(
+        st.sampled_from(["<|user|>", "<|assistant|>", "a", "\\", "n", "x1b", "ud800", "<", "|", "\n", "\r\n", "\ufeff"])
+    )
+)
 @MANY
 def test_a_conversation_file_of_any_bytes_is_read_and_then_stable(parts: list[str]) -> None:
     turns, _ = context.parse("".join(parts).encode())
@@ -193,8 +214,10 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "text": ("data.txt", lambda path: list(read_documents(path))),
     "a conversation as data": ("context.md", lambda path: list(read_documents(path))),
 }
-HINTS = [b"", b"{", b"[", b'{"seq":1,"crc":"', b"[[", b'{"prompt":', b"prompt,completion\n", b'"', b"\xff\xfe", b"\x1f\x8b",
-         b"<|user|> a <|assistant|> ", b"a\tb\n", b"\x80\x04", b'{"messages":[{"role":"user","content":']  # fmt: skip
+HINTS = [
+    b"", b"{", b"[", b'{"seq":1,"crc":"', b"[[", b'{"prompt":', b"prompt,completion\n", b'"', b"\xff\xfe", b"\x1f\x8b",
+    b"<|user|> a <|assistant|> ", b"a\tb\n", b"\x80\x04", b'{"messages":[{"role":"user","content":',
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("examples", [25, pytest.param(1000, marks=pytest.mark.slow)])
@@ -205,19 +228,26 @@ def test_no_bytes_break_a_reader(folder: Path, name: str, examples: int) -> None
 
     def read(data: bytes) -> None:
         path.write_bytes(data)
-        try:
+        with suppress(ThetaError):
             reader(path)
-        except ThetaError as error:
-            assert "\n" not in str(error)
 
-    @given(st.sampled_from(HINTS), st.binary(max_size=120) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
+    @given(
+        st.sampled_from(HINTS),
+        st.binary(max_size=120) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")),
+    )
     @settings(max_examples=examples, deadline=None)
     def anything(hint: bytes, rest: bytes) -> None:
         read(hint + rest)
 
     anything()
     for text in JSON_OF_NO_USE.values():
-        for data in (text, f'{{"prompt":{text}}}', f"[{text}]", f"a = {text}", f'{{"prompt":"a","completion":{text}}}\n'):
+        for data in (
+            text,
+            f'{{"prompt":{text}}}',
+            f"[{text}]",
+            f"a = {text}",
+            f'{{"prompt":"a","completion":{text}}}\n',
+        ):
             read(data.encode())
 
 
@@ -237,10 +267,13 @@ def test_no_json_breaks_the_kept_prompt(in_memory: Path, body: dict[str, Any], c
 @given(st.sampled_from(sorted(config._TYPES)), values)
 @MANY
 def test_a_setting_of_any_kind_is_taken_or_refused_by_name(name: str, value: Any) -> None:
+    taken = refused = None
     try:
         taken = config.parse_value(name, value, "config.toml")
     except ThetaError as error:
-        assert "config.toml" in str(error)
+        refused = str(error)
+    if refused is not None:
+        assert refused.startswith("config.toml: ")
     else:
         assert config.parse_value(name, taken if not isinstance(taken, Path) else str(taken), "config.toml") == taken
 
@@ -264,6 +297,12 @@ def test_a_story_of_no_use_is_still_told() -> None:
     from theta_tui.lessons.journal import Entry
     from theta_tui.lessons.records import Asked, Failure, Finding, Learned, Restore, Withdraw
 
-    odd = [Withdraw(1), Restore(99), Learned(3, fifty()[2].outcome, "m"), Failure("x", -1), Asked((Finding(10**30, 0.1, True),))]  # type: ignore[union-attr]
+    odd = [
+        Withdraw(1),
+        Restore(99),
+        Learned(3, fifty()[2].outcome, "m"),
+        Failure("x", -1),
+        Asked((Finding(10**30, 0.1, True),)),
+    ]  # type: ignore[union-attr]
     story = Story.of([Entry(seq, 0.0, record, 0, "") for seq, record in enumerate(odd, 1)])
     assert (story.live, story.undone, story.last) == ([], None, None)

@@ -1,13 +1,13 @@
 """The power goes, anywhere: each home opens, and nothing that was acknowledged is gone.
 
-kill -9 cannot show a missing fsync, because the kernel still has what was written. Here the disk is rebuilt as it may be
-found after a power loss, at every prefix of what a session did to it (see `power`).
+kill -9 cannot show a missing fsync, because the kernel still has what was written. Here the disk is rebuilt as it may
+be found after a power loss, at every prefix of what a session did to it (see `power`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from tests.faults.power import Crash, Recorder, crashes, put
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.lessons.journal import Journal
+from theta_tui.lessons.records import Fresh
 from theta_tui.mind import checkpoint
 from theta_tui.mind.learner import Snapshot
 from theta_tui.record import HomeRecord
@@ -106,9 +107,11 @@ def survey(session: Session, root: Path, more: Callable[[int], None] = lambda _:
         if problem:
             done = session.recorder.words[crash.at - 1] if crash.at else "nothing"
             wrong.append(f"after operation {crash.at} ({done}), lost: {crash.lost}: {problem}")
+            if len(wrong) == 12:
+                break
         else:
             more(count)
-    assert not wrong, f"{len(wrong)} of {count} crashes: " + "\n".join(wrong[:12])
+    assert not wrong, f"{len(wrong)} of the first {count} crashes: " + "\n".join(wrong)
     return count
 
 
@@ -138,6 +141,48 @@ def test_what_was_taught_survives_the_power_at_every_instant(folder: Path) -> No
             record.close()
             session.promise(record)
     assert survey(session, root) > 300
+
+
+def test_a_home_in_a_folder_that_somebody_else_made_survives(folder: Path) -> None:
+    root = folder / "disk"
+    root.mkdir()
+    session = Session(root, Settings(home=root / "home", lock_wait=0))
+    with watching(root, session.recorder):
+        session.settings.home.mkdir()
+        record = HomeRecord.open(session.settings)
+        record.append(Fresh())
+        session.promise(record)
+        offer(record, "a prompt that is passed over")
+        session.promise(record)
+        record.follow(None)
+        session.promise(record)
+        teach(record, "a", "b")
+        session.promise(record)
+        record.close()
+    assert survey(session, root) > 20
+
+
+def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder: Path, model: Path) -> None:
+    """Two, of which one is kept: the second takes the place of the first."""
+    root = folder / "checkpoints"
+    root.mkdir()
+    teacher = Teacher(HomeRecord.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
+    teacher.load()
+    recorder, saved = Recorder(root), [0]
+    with watching(root, recorder):
+        for position in (1, 2):
+            checkpoint.save(root, teacher.model, teacher.learner, position=position, extra={}, keep=1)
+            recorder.look()
+            saved.append(len(recorder.ops))
+    teacher.close()
+    looked = 0
+    for crash in crashes(recorder, saved):
+        put(root, crash.tree)
+        assert not checkpoint.unreadable(root), crash.lost
+        found = [checkpoint.verify(manifest.path).position for manifest in checkpoint.list_checkpoints(root)]
+        assert max(found, default=0) >= sum(at <= crash.at for at in saved) - 1, crash.lost
+        looked += 1
+    assert looked > 200
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from tests.faults.disk import KINDS, Refusal, watching
-from tests.faults.lessons import OFFERED
+from tests.faults.lessons import OFFERED, offer, teach
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ThetaError, UsageError
@@ -59,6 +59,7 @@ class Room:
     def reopen(self) -> None:
         self.teacher.close()
         self.teacher = self.opened()
+        self.teacher.save()  # so that coming back does not take longer each time
 
     def offer(self, said: str = "hello") -> None:
         stated = Stated("who are you?", "I am Theta.")
@@ -132,7 +133,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
         record = room.teacher.record
         record.take_notices()
         before, taught, journal = room.teacher.learner.snapshot(), room.taught(), record.home.journal.read_bytes()
-        waiting, checkpoints = record.pending, valid(room)
+        waiting, saved = record.pending, valid(room) if deed is DEEDS["save"] else []
         refusal = Refusal(kind, nth, lasting)
         with watching(room.root, refusal), told(refusal) as errors:
             deed.do(room)
@@ -140,7 +141,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
             return nth - 1
         here = f"{kind} {'from' if lasting else 'at'} call {nth}: {refusal.refused[0]}"
         assert not differing(room.teacher.learner.snapshot(), before) or not errors, here
-        assert len(valid(room)) >= min(len(checkpoints), 2), here
+        assert not saved or len(valid(room)) >= len(saved), here
         if errors:
             assert [item for item in room.taught() if item[2]] == taught, here
             assert record.pending == waiting or not deed.journals, here
@@ -156,7 +157,8 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
             with pytest.raises(ThetaError):
                 room.teacher.teach("no", "no")
             room.reopen()
-            assert [item for item in room.taught() if item in taught] == taught, here
+            # Whether the last record is there nobody knew, and that was said; all before it was acknowledged.
+            assert room.taught()[: len(taught) - 1] == taught[:-1], here
         elif errors:
             deed.do(room)
         assert room.found() == room.taught(), here
@@ -237,7 +239,12 @@ def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened
     assert record.read_only
     hears = Refusal("EIO", 10**9)
     with watching(room.root, hears):
-        for deed in (lambda: room.teacher.teach("a", "b"), room.teacher.undo, record.begin_conversation, room.teacher.save):
+        for deed in (
+            lambda: room.teacher.teach("a", "b"),
+            room.teacher.undo,
+            record.begin_conversation,
+            room.teacher.save,
+        ):
             with pytest.raises(ThetaError, match="read-only"):
                 deed()
     assert hears.count == 0
@@ -245,10 +252,28 @@ def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened
     assert room.teacher.teach("a", "b").steps
 
 
+def test_an_answered_prompt_whose_file_cannot_be_removed_is_not_offered_again(folder: Path) -> None:
+    settings = Settings(home=folder / "home", lock_wait=0)
+    record = HomeRecord.open(settings)
+    waiting = offer(record, "hello")
+    with watching(folder, Refusal("EACCES", 1, lasting=True, only=frozenset({"unlink"}))):
+        teach(record, "hello", "hi")
+    assert record.pending is None
+    assert any("pending.json cannot be removed" in notice for notice in record.take_notices())
+    record.close()
+    assert (settings.home / "pending.json").exists()
+    again = HomeRecord.open(settings)
+    assert again.pending is None
+    again.withdraw_last()
+    assert again.pending is not None
+    assert (again.pending.prompt, again.pending.prompt_id != waiting.prompt_id) == ("hello", True)
+    again.close()
+
+
 def test_a_settings_file_that_cannot_be_read_is_named(folder: Path) -> None:
     settings = Settings(home=folder / "home")
     settings.home.mkdir()
     (settings.home / "config.toml").write_text("temperature = 0.5\n")
     refusal = Refusal("EIO", 1)
-    with watching(folder, refusal), pytest.raises(UsageError, match="config.toml cannot be read"):
+    with watching(folder, refusal), pytest.raises(UsageError, match=r"config\.toml cannot be read"):
         config.own_setting(settings.home, "temperature")

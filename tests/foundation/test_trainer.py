@@ -69,13 +69,24 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def options(data: Path, tmp_path: Path) -> Options:
-    """Some twenty steps of a network of 0.85M parameters."""
+def small(data: Path, out: Path) -> Options:
+    """Some ten steps of a network of 0.85M parameters."""
     return Options(
-        (Source(data, 1.0),), tmp_path / "out", size="1m", vocabulary=320, length=64, batch_tokens=512, tokens=9_000,
+        (Source(data, 1.0),), out, size="1m", vocabulary=320, length=64, batch_tokens=512, tokens=5_000,
         device="cpu", dtype="float32", threads=1, validation=0.05, compile=False,
     )  # fmt: skip
+
+
+@pytest.fixture
+def options(data: Path, tmp_path: Path) -> Options:
+    return small(data, tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def learned(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Ear, Path]:
+    """A training of some twenty steps, what was heard of it, and its folder. Tests do not write to it."""
+    ear, out = Ear(), tmp_path_factory.mktemp("learned") / "out"
+    return trained(replace(small(data, out), tokens=9_000), ear), ear, out
 
 
 def trained(options: Options, ear: Ear | None = None) -> Made:
@@ -92,20 +103,19 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_what_comes_out_is_a_model_that_learned_and_that_others_read(options: Options) -> None:
-    ear = Ear()
-    made = trained(options, ear)
+def test_what_comes_out_is_a_model_that_learned_and_that_others_read(learned: tuple[Made, Ear, Path]) -> None:
+    made, ear, out = learned
     assert made.stopped is None
     assert ear.losses[-1] < ear.losses[0] - 1
     assert made.bits_per_byte == ear.validations[-1].bits_per_byte
-    model = AutoModelForCausalLM.from_pretrained(options.out)
+    model = AutoModelForCausalLM.from_pretrained(out)
     assert model.dtype == torch.bfloat16
-    assert "lm_head.weight" not in load_file(options.out / "model.safetensors")  # tied: the embedding is it
-    assert "{% generation %}" in AutoTokenizer.from_pretrained(options.out).chat_template
-    lm = LanguageModel.load(str(options.out), device="cpu")
+    assert "lm_head.weight" not in load_file(out / "model.safetensors")  # tied: the embedding is it
+    assert "{% generation %}" in AutoTokenizer.from_pretrained(out).chat_template
+    lm = LanguageModel.load(str(out), device="cpu")
     assert lm.window == 64
     assert not lm.notices
-    lines = [json.loads(line) for line in (options.out / "training" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (out / "training" / "metrics.jsonl").read_text().splitlines()]
     assert [line["loss"] for line in lines if "loss" in line] == ear.losses
     assert lines[-1]["by_source"].keys() == {"pairs"}
 
@@ -114,14 +124,14 @@ def test_stopped_by_a_signal_and_gone_on_is_bit_equal_to_never_having_stopped(op
     whole = Ear()
     trained(options, whole)
 
-    def stop_at_seven(done: StepDone) -> None:
-        if done.step == 7:
+    def stop_at_four(done: StepDone) -> None:
+        if done.step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
     cut = replace(options, out=options.out.with_name("cut"))
-    first, second = Ear(stop_at_seven), Ear()
+    first, second = Ear(stop_at_four), Ear()
     stopped = trained(cut, first)
-    assert (stopped.stopped, stopped.step) == (signal.SIGTERM, 7)
+    assert (stopped.stopped, stopped.step) == (signal.SIGTERM, 4)
     assert trained(cut, second).stopped is None
     assert first.losses + second.losses == whole.losses
     assert equal(state_weights(options.out), state_weights(cut.out))
@@ -133,7 +143,7 @@ def test_a_finished_training_stays_and_a_larger_budget_goes_on(options: Options)
     ear = Ear()
     assert trained(options, ear).step == made.step
     assert not ear.steps
-    assert trained(replace(options, tokens=10_000), ear).step > made.step
+    assert trained(replace(options, tokens=6_000), ear).step > made.step
 
 
 def test_a_step_taken_in_slices_is_the_same_step(options: Options) -> None:
@@ -187,13 +197,12 @@ def test_a_folder_with_other_things_in_it_is_not_written_to(options: Options) ->
     assert [path.name for path in options.out.iterdir()] == ["thesis.txt"]
 
 
-def test_training_goes_on_from_a_model_with_its_own_template(options: Options, tmp_path: Path) -> None:
-    trained(options)
-    ear = Ear()
-    further = replace(options, model=str(options.out), out=tmp_path / "further", optimizer="muon")
+def test_training_goes_on_from_a_model_with_its_own_template(options: Options, learned: tuple[Made, Ear, Path]) -> None:
+    ear, (_, _, before) = Ear(), learned
+    further = replace(options, model=str(before), optimizer="muon")
     trained(further, ear)
     assert ear.losses[0] < 2.5  # a fresh one begins at ln 320 = 5.8
-    tokenizers = [(out / "tokenizer.json").read_bytes() for out in (options.out, further.out)]
+    tokenizers = [(out / "tokenizer.json").read_bytes() for out in (before, further.out)]
     assert tokenizers[0] == tokenizers[1]
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import torch
 
 from tests.mind.tiny_models import equal, weights
-from theta_tui.mind import recall
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind import passes
 from theta_tui.mind.learner import Learner, Result
 from theta_tui.mind.recipes import Recipe
 
@@ -36,15 +35,20 @@ def same(one: Any, other: Any) -> bool:
     )
 
 
+def spoil(monkeypatch: pytest.MonkeyPatch, change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    """Let `change` have the logits of every pass that a lesson looks at."""
+    for kind in (passes._Whole, passes._Packed):
+        own = kind.logits
+        monkeypatch.setattr(kind, "logits", lambda self, own=own: change(own(self)))
+
+
 def poison(at: int, value: float, monkeypatch: pytest.MonkeyPatch, *, gradient: bool) -> None:
     """Make the `at`-th forward pass give `value` in its loss, or in its gradient only."""
     calls = 0
-    forward = recall.forward_batch
 
-    def spoiled(lm: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
+    def spoiled(logits: torch.Tensor) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        logits = forward(lm, ids)
         if calls != at:
             return logits
         if gradient:
@@ -52,4 +56,4 @@ def poison(at: int, value: float, monkeypatch: pytest.MonkeyPatch, *, gradient: 
             return logits
         return logits * value
 
-    monkeypatch.setattr("theta_tui.mind.learner.forward_batch", spoiled)
+    spoil(monkeypatch, spoiled)

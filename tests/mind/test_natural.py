@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.mind.lessons import everything, poison, same, teach
+from tests.mind.lessons import everything, poison, same, spoil, teach
 from tests.mind.tiny_models import equal, weights
 from theta_tui.errors import ModelError
 from theta_tui.mind import checkpoint, recall
@@ -20,10 +20,11 @@ from theta_tui.mind.candidates import Sampling, propose
 from theta_tui.mind.chat import Example
 from theta_tui.mind.compare import differing
 from theta_tui.mind.consolidating import Taught
-from theta_tui.mind.curvature import Curvature, own_exchanges, padded
+from theta_tui.mind.curvature import Curvature, own_exchanges, padded, watching
 from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner, Snapshot, _Lesson
+from theta_tui.mind.learner import Learner, Snapshot, _Preference
 from theta_tui.mind.natural import Natural
+from theta_tui.mind.passes import Felt, Passes
 from theta_tui.mind.recipes import RECIPES
 
 Load = Callable[[str], LanguageModel]
@@ -67,16 +68,16 @@ def logits_of(lm: LanguageModel, pair: tuple[str, str]) -> torch.Tensor:
         return recall.forward(lm, example)[[label >= 0 for label in [*example.labels[1:], -1]]]
 
 
-def backward(lm: LanguageModel, natural: Natural, examples: list[Example]) -> tuple[float, torch.Tensor]:
-    """A forward and backward pass that `natural` watches, the gradients of the weights formed as well."""
-    ids, real = padded([example.input_ids for example in examples])
-    labels, _ = padded([[*example.labels[1:], -100] for example in examples])
+def backward(lm: LanguageModel, natural: Natural, examples: list[Example]) -> tuple[float, Felt]:
+    """A forward and backward pass, the gradients of the weights formed as well; the loss and what the modules felt."""
+    wanted = [recall.looked_at(example.labels) for example in examples]
     lm.model.zero_grad()
-    with natural.watching():
-        logits = recall.forward_batch(lm, ids)
-        loss = functional.cross_entropy(logits[real], labels[real], ignore_index=-100)
-        loss.backward()
-    return float(loss.detach()), real
+    reading = Passes(lm, natural.modules).over(
+        [example.input_ids for example in examples], [places for places, _ in wanted], natural=True
+    )
+    loss = functional.cross_entropy(reading.logits(), torch.tensor([token for _, some in wanted for token in some]))
+    loss.backward()
+    return float(loss.detach()), reading.felt()
 
 
 def loss_of(lm: LanguageModel, examples: list[Example]) -> float:
@@ -101,7 +102,7 @@ def test_a_step_is_the_gradient_between_the_inverses_of_both_curvatures(
     natural = Natural(lm, lambda: ground)
     natural.prepare(RECIPE)
     examples = [lm.encode_lesson((), *pair) for pair in PAIRS[:3]]  # of different lengths: padded
-    _, real = backward(lm, natural, examples)
+    _, felt = backward(lm, natural, examples)
     before = {name: module.weight.detach().clone() for name, module in natural.modules.items()}
     steps, size = {}, 0.0
     for name, module in natural.modules.items():
@@ -110,7 +111,7 @@ def test_a_step_is_the_gradient_between_the_inverses_of_both_curvatures(
         step = inverse(ground.outputs[name], 0.1) @ gradient @ inverse(ground.inputs[name], 0.1)
         size += float((gradient * step).sum())
         steps[name] = step.T if kind == "gpt2" else step
-    assert natural.step(0.5, real) == pytest.approx(size, rel=1e-3)
+    assert natural.step(0.5, felt) == pytest.approx(size, rel=1e-3)
     for name, module in natural.modules.items():
         expected = -0.5 / size * steps[name]
         moved = module.weight.detach().double() - before[name].double()
@@ -126,8 +127,8 @@ def test_a_small_step_takes_as_much_from_the_loss_as_was_asked(
     natural.prepare(RECIPE)
     examples = [lm.encode_lesson((), *pair) for pair in PAIRS[:2]]
     for _ in range(3):
-        before, real = backward(lm, natural, examples)
-        natural.step(0.02, real)
+        before, felt = backward(lm, natural, examples)
+        natural.step(0.02, felt)
         assert before - loss_of(lm, examples) == pytest.approx(0.02, rel=0.1)
 
 
@@ -136,10 +137,8 @@ def test_a_step_without_a_slope_moves_nothing(wide: Load, ground: Curvature) -> 
     natural = Natural(lm, lambda: ground)
     natural.prepare(RECIPE)
     before = weights(lm)
-    _, real = backward(lm, natural, [lm.encode_lesson((), *PAIRS[0])])
-    for gradient in natural._gradients.values():
-        gradient.zero_()
-    assert natural.step(0.5, real) == 0
+    _, felt = backward(lm, natural, [lm.encode_lesson((), *PAIRS[0])])
+    assert natural.step(0.5, {name: (torch.zeros_like(g), x) for name, (g, x) in felt.items()}) == 0
     assert equal(before, weights(lm))
 
 
@@ -206,17 +205,15 @@ def test_a_gradient_that_is_not_a_number_at_one_token_is_not_passed_over(
 ) -> None:
     learner = fresh()
     before = everything(learner)
-    forward = recall.forward_batch
 
-    def spoiled(lm: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
-        logits = forward(lm, ids)
-        factor = torch.ones(logits.shape[1], 1)
+    def spoiled(logits: torch.Tensor) -> torch.Tensor:
+        factor = torch.ones(len(logits), 1)
         factor[-2] = math.nan
         logits.register_hook(lambda gradient: gradient * factor)
         return logits
 
     with monkeypatch.context() as patch:
-        patch.setattr("theta_tui.mind.learner.forward_batch", spoiled)
+        spoil(patch, spoiled)
         result = teach(learner, PAIRS[0], RECIPE)
     assert result.skipped
     assert same(everything(learner), before)
@@ -235,12 +232,13 @@ def test_protecting_is_the_inverse_of_the_covariance_with_the_lessons_inputs(
     expected = {name: matrix.double() + 0.1 * torch.eye(len(matrix)) for name, matrix in ground.inputs.items()}
     for pairs in (PAIRS[:2], [PAIRS[2], PAIRS[2]], PAIRS[1:4]):  # padded; twice the same; some again
         ids, real = padded([lm.encode_lesson((), *pair).input_ids for pair in pairs])
-        with natural.watching(), torch.no_grad():
+        seen: dict[str, torch.Tensor] = {}
+        with watching(natural.modules, seen, {}), torch.no_grad():
             recall.forward_batch(lm, ids)
-            for name in natural.modules:
-                x = natural._inputs_seen[name][real].double()
-                expected[name] += weight / ground.means[name][0] * x.T @ x
-            natural.protect(real, weight)
+        inputs = {name: seen[name][real] for name in natural.modules}
+        for name, x in inputs.items():
+            expected[name] += weight / ground.means[name][0] * x.double().T @ x.double()
+        natural.protect(inputs, weight)
     for name, matrix in expected.items():
         exact = torch.linalg.inv(matrix)
         assert float((natural.precision[name].double() - exact).norm() / exact.norm()) < 1e-4
@@ -424,12 +422,12 @@ def test_what_was_not_picked_rises_less_the_more_it_tells(default: Learner) -> N
 
 def test_a_preference_pulls_the_picked_one_up_against_the_mean_of_all() -> None:
     losses = [torch.tensor(value, requires_grad=True) for value in (2.0, 1.0, 5.0, 0.5)]
-    lesson = _Lesson([], [], [])
-    lesson.preference(losses).backward()
+    preference = _Preference()
+    preference(losses).backward()
     # A loss that falls is a likelihood that rises: the picked one's falls, the others' rise, all the same at first.
     assert [float(loss.grad) for loss in losses] == pytest.approx([0.75, -0.25, -0.25, -0.25])
     later = [torch.tensor(value, requires_grad=True) for value in (0.1, 1.0, 5.0, 0.4)]
-    lesson.preference(later).backward()
+    preference(later).backward()
     assert 0 < float(later[0].grad) < 0.75
     # The one that became likelier with it is held back the most.
     assert float(later[3].grad) == min(float(loss.grad) for loss in later)

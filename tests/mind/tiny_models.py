@@ -8,6 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from theta_tui.mind import curvature
 from theta_tui.mind.language_model import LanguageModel
 
 THETA = (
@@ -80,6 +81,16 @@ def make_llama(
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_natural(folder: Path) -> Path:
+    """A model that learns by natural steps: its MLPs are wide enough, and its folder brings its curvature."""
+    tokenizer = make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA)
+    make_llama(folder, tokenizer, hidden=64, inner=512, layers=4)
+    lm = LanguageModel.load(str(folder), device="cpu")
+    found = curvature.measure(lm, curvature.own_exchanges(lm, 32), told=lambda _: None)
+    curvature.write(found, folder / curvature.FILE)
     return folder
 
 

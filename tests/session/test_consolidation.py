@@ -18,6 +18,7 @@ from theta_tui.consolidating import MOST, STEPS, due
 from theta_tui.errors import HomeError
 from theta_tui.lessons import ledger
 from theta_tui.lessons.records import Consolidated
+from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -75,7 +76,7 @@ def test_what_idle_time_did_is_there_after_the_next_start_to_the_bit(start: Open
 
 def test_it_is_done_once_for_each_lesson_and_goes_on_where_it_was_left(start: Open) -> None:
     teacher = taught(start, 2)
-    slices = teacher.consolidator.slices(teacher.recipe, [])
+    slices = teacher.consolidator.slices(teacher.recipe, 0)
     for _ in range(5):
         next(slices)
     assert teacher.consolidator.left == 2 * STEPS - 4
@@ -87,14 +88,33 @@ def test_it_is_done_once_for_each_lesson_and_goes_on_where_it_was_left(start: Op
     assert idle(teacher) == 0
     assert teacher.record.story.consolidations[-1].done.first == 5
     teacher.teach(*PAIRS[2])
-    assert due(teacher.record.story, []) == STEPS
+    assert due(teacher.record.story, 0) == STEPS
     assert STEPS * 1000 > MOST
+
+
+def test_what_the_model_can_take_in_is_looked_at_once(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    teacher = taught(start)
+    looked: list[str] = []
+    real = teacher.model.encode_lesson
+    monkeypatch.setattr(
+        teacher.model, "encode_lesson", lambda turns, prompt, reply: looked.append(prompt) or real(turns, prompt, reply)
+    )
+    first = teacher.fold.taught(teacher.record.story, 1000)
+    assert len(looked) == sum(len(one.prompts) for one in first)
+    assert teacher.fold.taught(teacher.record.story, 1000) == first
+    assert len(looked) == sum(len(one.prompts) for one in first)
+    teacher.undo()
+    assert teacher.fold.taught(teacher.record.story, 1000) == first[:-1]
 
 
 def test_lessons_that_do_not_hold_are_worth_more_steps(start: Open) -> None:
     teacher = taught(start)
-    rows = [replace(row, state="lost") for row in teacher.asker.standings()]
-    assert due(teacher.record.story, rows) == 6 * STEPS
+    real = teacher.asker.score
+    teacher.asker.score = lambda lesson: real(lesson)._replace(p=0.0, says=False)
+    for _ in teacher.asker.quiz():
+        pass
+    assert teacher.asker.weak == 3
+    assert due(teacher.record.story, teacher.asker.weak) == 6 * STEPS
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -161,6 +181,25 @@ def test_rebuilding_is_bit_equal_with_it(start: Open, settings: Settings) -> Non
         assert rebuilding.rebuild(record).exact
     finally:
         record.close()
+
+
+def test_idle_time_on_another_machine_is_named_where_a_rebuild_differs(
+    start: Open, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = taught(start, 1)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
+        consolidate(teacher, 2)
+    teacher.model.model.model.layers[-1].mlp.down_proj.weight.data.add_(1e-3)  # as it might have rounded there
+    teacher.save()
+    teacher.close()
+    record = HomeRecord.open(settings)
+    try:
+        done = rebuilding.rebuild(record)
+    finally:
+        record.close()
+    assert not done.exact
+    assert "1 of 2 lessons and consolidations were first learned on another machine" in done.why
 
 
 def test_where_it_cannot_be_journalled_the_model_is_as_it_was(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:

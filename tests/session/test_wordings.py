@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from tests.mind.lessons import spoil
 from tests.mind.tiny_models import equal, weights
 from theta_tui.config import Settings
 from theta_tui.lessons.records import Exchange
@@ -130,12 +131,9 @@ def test_what_was_taken_back_is_not_rehearsed_and_what_it_had_replaced_is(start:
 
 
 def test_what_was_skipped_is_not_rehearsed(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    from theta_tui.mind import recall
-
     teacher = start()
     with monkeypatch.context() as patch:
-        forward = recall.forward_batch
-        patch.setattr("theta_tui.mind.learner.forward_batch", lambda lm, ids: forward(lm, ids) * float("nan"))
+        spoil(patch, lambda logits: logits * float("nan"))
         assert teacher.teach("my dog?", "Rex").skipped
     teacher.teach(QUESTION, REPLY)
     assert past(teacher) == set()

@@ -98,7 +98,8 @@ async def test_quit_stops_the_worker_and_waits_for_it() -> None:
         assert d.app.return_code == 0
 
 
-async def test_a_worker_that_does_not_end_is_mentioned_on_leaving() -> None:
+async def test_a_worker_that_does_not_end_is_mentioned_on_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theta_tui.ui.app.LEAVE_SECONDS", 0.1)
     async with drive(worker=FakeWorker(ends=False)) as d:
         await d.press("ctrl+q")
     assert "journal" in d.app.parting

@@ -127,6 +127,8 @@ def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]
                 settings, recipe, max_tokens=options.max_tokens, max_seconds=options.max_seconds,
                 conversations=options.conversations, on_stage=call.stage,
             ) as pupil:  # fmt: skip
+                if options.idle:
+                    pupil.check_idle()
                 pupil.room_for(suite.lessons)
                 if foundation is None:
                     batched = _checked(call, pupil, suite)

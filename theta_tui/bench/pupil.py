@@ -45,9 +45,13 @@ class TeacherPupil:
         """A checkpoint, as a home gets one every few lessons: what is undone beyond it is not learned again."""
         self.teacher.save()
 
-    def consolidate(self, seconds: float) -> None:
-        if not self.teacher.consolidate(seconds):
+    def check_idle(self) -> None:
+        """Raises UsageError where idle time would pass in vain; before the lessons, which may take an hour."""
+        if not self.teacher.learner.consolidates(self.teacher.recipe):
             raise UsageError("--idle: this model learns nothing in idle time by this recipe; leave --idle out")
+
+    def consolidate(self, seconds: float) -> None:
+        self.teacher.consolidate(seconds)
 
     def ask(self, prompts: Sequence[str]) -> list[Answer]:
         """The greedy answers, with nothing but the prompt in front."""

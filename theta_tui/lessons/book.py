@@ -12,11 +12,17 @@ from collections.abc import Iterable, Mapping
 from theta_tui.lessons import ledger
 from theta_tui.lessons.ledger import NAMED, State, Tally
 from theta_tui.lessons.live import question
+from theta_tui.lessons.past import KINDS, Past
 from theta_tui.lessons.records import Finding
 from theta_tui.lessons.story import Lesson, Story
 
 ANSWERS: frozenset[State] = frozenset({"kept", "fading", "lost", "unasked"})
 """The states of lessons that the model is to know."""
+
+WEAK: frozenset[State] = frozenset({"fading", "lost"})
+
+STATES: tuple[State, ...] = ("kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed")
+"""The states by their numbers in a past."""
 
 
 class Book:
@@ -27,7 +33,7 @@ class Book:
         self._changed: list[int] = []
         self._log: list[int] | None = None
         self._read = 0
-        self._begin(0)
+        self._begin(0, None)
 
     def touch(self, seqs: Iterable[int]) -> None:
         """What was found of these lessons is another thing now, or gone."""
@@ -51,30 +57,68 @@ class Book:
             lost_first=tuple(self._numbers.get("lost", ())[:NAMED]),
         )
 
+    def weak(self, story: Story) -> int:
+        """How many of what is to be known by heart are fading or lost."""
+        self._catch_up(story)
+        return len(self._weak)
+
     def state(self, story: Story, seq: int) -> State:
         """How lesson `seq` stands."""
         self._catch_up(story)
-        return self._states[seq]
+        state = self._state(seq)
+        if state is None:
+            raise KeyError(seq)
+        return state
 
-    def _begin(self, moved: int) -> None:
+    def states(self, story: Story) -> dict[int, State]:
+        """Of the lessons that came, or changed, since the past of the story: those that may stand in another way."""
+        self._catch_up(story)
+        return self._states
+
+    @property
+    def fresh(self) -> frozenset[int]:
+        """The answers that were measured, or asked, since anything moved."""
+        return frozenset(self._fresh)
+
+    def _begin(self, moved: int, past: Past | None) -> None:
         self._moved = moved
-        self._states: dict[int, State] = {}
+        self._past = past
+        self._states: dict[int, State] = {}  # but for those that are as the past has them
         self._numbers: dict[State, list[int]] = {}
         self._fresh: set[int] = set()
-        """The answers that were measured, or asked, since anything moved."""
+        self._weak: set[int] = set()
         self._holding: dict[str, Lesson] = {}
+        if past is not None:
+            self._fresh.update(past.columns["fresh"])
+            columns = past.columns["state"], past.columns["seq"], past.columns["kind"]
+            for number, (state, seq, kind) in enumerate(zip(*columns, strict=True), 1):
+                self._numbers.setdefault(STATES[state], []).append(number)
+                if STATES[state] in WEAK and ledger.by_heart(KINDS[kind]):
+                    self._weak.add(seq)
+
+    def _state(self, seq: int) -> State | None:
+        found = self._states.get(seq)
+        if found is None and self._past is not None:
+            number = self._past.number_of(seq)
+            found = STATES[self._past.columns["state"][number - 1]] if number else None
+        return found
 
     def _catch_up(self, story: Story) -> None:
         log, moved = story.touched, story.moved
-        if log is not self._log or moved < self._moved:
-            # Another story, or its past changed; or what had moved last did not, so that older findings hold again.
-            self._begin(moved)
-            changed: Iterable[int] = (lesson.seq for lesson in story.lessons)
+        if log is self._log and moved >= self._moved:
+            changed: Iterable[int] = dict.fromkeys([*log[self._read :], *self._changed])
+        elif (past := story.known) is not None and moved >= past.figures.moved:
+            # Another story, or what came since its past changed.
+            self._begin(past.figures.moved, past)
+            changed = dict.fromkeys([*(lesson.seq for lesson in story.lessons.more), *log, *self._found])
         else:
-            changed = dict.fromkeys([*log[self._read :], *self._changed])
-            if moved > self._moved:
-                changed = dict.fromkeys([*changed, *self._fresh])
-                self._moved = moved
+            # Its past changed; or what had moved last did not, so that older findings hold again.
+            self._begin(moved, None)
+            changed = (lesson.seq for lesson in story.lessons)
+        if moved > self._moved:
+            # How those stand that nothing was found of since is as it was, but it is not sure any more.
+            self._moved = moved
+            self._fresh = {seq for seq in self._fresh if seq in self._found or _known_by(story.lesson(seq)) >= moved}
         self._log, self._read = log, len(log)
         self._changed.clear()
         for seq in changed:
@@ -89,10 +133,11 @@ class Book:
             self._holding[about] = now
         else:
             self._holding.pop(about, None)
-        if before is not None and now is not None and before.exchange.reply != now.exchange.reply:
-            replies = (before.exchange.reply, now.exchange.reply)
+        if now is not None and (before is None or before.exchange.reply != now.exchange.reply):
+            # Where it is not known which one held, any of them may stand in another way.
+            replies = None if before is None else (before.exchange.reply, now.exchange.reply)
             for other in group:
-                if other.exchange.reply in replies and other is not lesson:
+                if other is not lesson and (replies is None or other.exchange.reply in replies):
                     self._set_down(other, now)
         self._set_down(lesson, now or lesson)
 
@@ -103,7 +148,11 @@ class Book:
             self._fresh.add(seq)
         else:
             self._fresh.discard(seq)
-        was = self._states.get(seq)
+        if state in WEAK and ledger.by_heart(lesson.exchange.kind):
+            self._weak.add(seq)
+        else:
+            self._weak.discard(seq)
+        was = self._state(seq)
         if was == state:
             return
         if was is not None:
@@ -111,3 +160,8 @@ class Book:
             del numbers[bisect_left(numbers, number)]
         self._states[seq] = state
         insort(self._numbers.setdefault(state, []), number)
+
+
+def _known_by(lesson: Lesson) -> int:
+    """The record by which a lesson that was measured, or asked, was so last."""
+    return lesson.asked[-1].seq if lesson.asked else lesson.seq

@@ -51,7 +51,11 @@ _TYPES: dict[str, type] = {
     "asked": Asked,
 }
 _NAMES = {cls: name for name, cls in _TYPES.items()}
-_TEXT, _INTEGER, _NUMERIC, _LIST, _OBJECT = {str}, {int}, {int, float, type(None)}, {list}, {dict}
+_TEXT: set[type] = {str}
+_INTEGER: set[type] = {int}
+_NUMERIC: set[type] = {int, float, type(None)}
+_LIST: set[type] = {list}
+_OBJECT: set[type] = {dict}
 _KINDS: dict[str, set[type]] = {
     "kind": _TEXT, "prompt": _TEXT, "reply": _TEXT, "model": _TEXT, "fingerprint": _TEXT, "version": _TEXT,
     "machine": _TEXT, "message": _TEXT, "prompt_id": {str, type(None)}, "said": {str, type(None)},

@@ -16,7 +16,9 @@ MAX_BYTES = 4 << 20
 MAX_TURNS = 10_000
 
 _MARK = re.compile(r"<\|(user|assistant)\|>")
-_ESCAPE = re.compile("\\\\|<\\||[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+_ESCAPE = re.compile(
+    "\\\\|<\\||[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 _UNESCAPE = re.compile(r"\\(\\|n|t|\||x[0-9a-f]{2}|u[0-9a-f]{4})")
 
 Turns = tuple[tuple[str, str], ...]

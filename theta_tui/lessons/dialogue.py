@@ -19,15 +19,27 @@ class Dialogue(Sequence[Said]):
     The newest turns are at hand at once, and taking some of the newest costs what they are, not what came before.
     """
 
-    __slots__ = ("_before", "_count", "_said")
+    __slots__ = ("_before", "_count", "_said", "source")
 
-    def __init__(self, before: Dialogue | None = None, said: Said = ("", "")) -> None:
+    def __init__(self, before: Dialogue | None = None, said: Said = ("", ""), source: int = 0) -> None:
         self._before = before
         self._said = said
         self._count: int = 0 if before is None else before._count + 1
+        self.source = source
+        """The journal record that the newest turn stands in; 0 where that is not known."""
 
-    def then(self, prompt: str, reply: str) -> Dialogue:
-        return Dialogue(self, (prompt, reply))
+    def then(self, prompt: str, reply: str, source: int = 0) -> Dialogue:
+        return Dialogue(self, (prompt, reply), source)
+
+    @property
+    def before(self) -> Dialogue:
+        """What was said before the newest turn; this itself where nothing was said."""
+        return self if self._before is None else self._before
+
+    @property
+    def said(self) -> Said:
+        """The newest turn."""
+        return self._said
 
     def since(self, earlier: Dialogue) -> tuple[Said, ...] | None:
         """What was said after `earlier`; None where this did not grow from it."""

@@ -104,7 +104,12 @@ def live_answers(story: Story) -> list[Lesson]:
 
     Of several live lessons on one question those count that taught the newest one's reply.
     """
-    return [lesson for lesson in story.live if _same_reply(lesson, holding(story, lesson))]
+    return [lesson for lesson in story.live if answers(story, lesson)]
+
+
+def answers(story: Story, lesson: Lesson) -> bool:
+    """Whether the answer of `lesson`, a live one, holds."""
+    return _same_reply(lesson, holding(story, lesson))
 
 
 def holding(story: Story, lesson: Lesson) -> Lesson:
@@ -174,6 +179,11 @@ def measured(lesson: Lesson) -> Measured | None:
 def offered(lesson: Lesson) -> str | None:
     """The first reply that was offered for the prompt of a lesson."""
     return lesson.exchange.first_offered
+
+
+def by_heart(kind: Kind) -> bool:
+    """Whether what was taught so is to be known by heart: a pick tells a taste, and is not."""
+    return kind != "pick"
 
 
 def judge(lesson: Lesson, p: float, says: bool) -> State:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from theta_tui.mind.chat import IGNORE, Example
-from theta_tui.mind.curvature import padded
-from theta_tui.mind.recall import forward_batch, measure
+from theta_tui.mind.chat import Example
+from theta_tui.mind.recall import against, looked_at
 
 if TYPE_CHECKING:
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.natural import Natural
+    from theta_tui.mind.passes import Pass, Passes
     from theta_tui.mind.recipes import Recipe
 
 
@@ -36,46 +36,47 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What a step in idle time goes down: its `value`, and the `nats` that there are to be got rid of. `real` [rows,
-    longest] tells tokens from padding."""
+    """What a step in idle time goes down: its `value`, and the `nats` that there are to be got rid of. It comes of
+    `reading`."""
 
     value: torch.Tensor
     nats: float
-    real: torch.Tensor
+    reading: Pass
 
 
 def loss(
-    lm: LanguageModel, natural: Natural, lessons: Sequence[Taught], recipe: Recipe, seed: int, number: int
+    passes: Passes, natural: Natural, lessons: Sequence[Taught], recipe: Recipe, seed: int, number: int
 ) -> Loss | None:
-    """The loss of step `number` under `seed`; None where there is nothing to go by. To be called while `natural`
-    watches: its last forward pass is the one that the loss comes of."""
+    """The loss of step `number` under `seed`; None where there is nothing to go by."""
     drawn = random.Random(f"{seed} {number}")
-    taught = [_encoded(lm, lesson, drawn) for lesson in _in_turn(lessons, recipe.idle_lessons, seed, number)]
+    taught = [_encoded(passes.lm, lesson, drawn) for lesson in _in_turn(lessons, recipe.idle_lessons, seed, number)]
     anchors = _alike(natural.anchors, recipe.anchors, drawn)
     if not taught and not anchors:
         return None
+    labelled = [looked_at(example.labels) for example in taught]
+    ids = [*(example.input_ids for example in taught), *anchors]
+    places = [*(some for some, _ in labelled), *(range(len(row)) for row in anchors)]
+    reading = passes.over(ids, places, natural=True)
     wanted: torch.Tensor | None = None
     if anchors:
-        ids, own = padded(anchors)
         with torch.no_grad(), natural.reference():
-            wanted = forward_batch(lm, ids)[own.to(lm.device)].float().log_softmax(-1)
-    ids, real = padded([*(example.input_ids for example in taught), *anchors])
-    logits = forward_batch(lm, ids)
+            wanted = reading.since(len(taught)).logits().float().log_softmax(-1)
+    counts = [len(tokens) for _, tokens in labelled]
+    *said, rest = reading.logits().float().split([*counts, sum(map(len, anchors))])
     terms: list[torch.Tensor] = []
     nats = 0.0
-    for row, example in zip(logits, taught, strict=False):
-        size = len(example.input_ids)
-        if measure(row[:size], example.labels).margin >= recipe.margin:
+    for logits, (_, tokens) in zip(said, labelled, strict=True):
+        losses, leads = against(logits, torch.tensor(tokens, device=logits.device))
+        if float(leads.min()) >= recipe.margin:
             continue
-        labels = torch.tensor(example.labels[1:], device=row.device)
-        terms.append(functional.cross_entropy(row[: size - 1].float(), labels, ignore_index=IGNORE))
+        terms.append(losses.mean())
         nats += max(float(terms[-1].detach()) - recipe.aim, 0.0)
     if wanted is not None:
-        now = logits[len(taught) :][real[len(taught) :].to(lm.device)].float().log_softmax(-1)
+        now = rest.log_softmax(-1)
         distance = functional.kl_div(now, wanted, reduction="sum", log_target=True) / len(now)
         terms.append(recipe.anchor_weight * distance)
         nats += float(terms[-1].detach())
-    return Loss(torch.stack(terms).sum(), nats, real) if terms else None
+    return Loss(torch.stack(terms).sum(), nats, reading) if terms else None
 
 
 def _encoded(lm: LanguageModel, lesson: Taught, drawn: random.Random) -> Example:

@@ -69,8 +69,20 @@ class Curvature:
 
     def cost(self, name: str, change: torch.Tensor) -> float:
         """About the nats a token, KL(foundation ‖ changed), of changing a module's weight [out, in] by `change`."""
-        moved = self.outputs[name] @ change @ self.inputs[name]
-        return 0.5 * math.prod(self.means[name]) * float((moved * change).sum())
+        moved, inputs, total = self.outputs[name] @ change, self.inputs[name], 0.0
+        # tr(ΔᵀBΔ A), both symmetric: what lies above the diagonal counts twice.
+        for above, columns in panels(inputs.shape[0]):
+            shares = (change[:, : columns.stop].T @ moved[:, columns]) * inputs[: columns.stop, columns]
+            total += 2 * float(shares[above].sum()) + float(shares[columns].sum())
+        return 0.5 * math.prod(self.means[name]) * total
+
+
+def panels(size: int, count: int = 4) -> Iterator[tuple[slice, slice]]:
+    """A symmetric matrix in panels of columns, each with the rows above its block on the diagonal: five eighths of the
+    matrix hold all that it says."""
+    width = -(-size // count)
+    for start in range(0, size, width):
+        yield slice(0, start), slice(start, min(start + width, size))
 
 
 def targets(lm: LanguageModel) -> dict[str, Any]:

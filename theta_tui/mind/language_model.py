@@ -31,6 +31,9 @@ __all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "
 LARGE = 3_000_000_000
 """Parameters from which `auto` holds the weights in bfloat16: in float32 they would hardly fit beside Adam's state."""
 
+REVISION = 2
+"""Of how steps are computed. It goes up where the same lessons, from the same state, come to other bits than before."""
+
 
 class LanguageModel:
     """The model, its tokenizer and what it takes to talk to it. Belongs to one thread."""
@@ -214,7 +217,7 @@ class LanguageModel:
         import torch
 
         versions = f"torch {torch.__version__}, transformers {version('transformers')}"
-        kind = str(self.dtype).removeprefix("torch.")
+        kind = f"{str(self.dtype).removeprefix('torch.')}, steps {REVISION}"
         if self.adapter is not None:
             import peft
 

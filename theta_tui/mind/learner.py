@@ -14,17 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
-from torch.nn import functional
 
 from theta_tui.errors import TeachError
 from theta_tui.mind import consolidating
 from theta_tui.mind.adam import Adam, Part
-from theta_tui.mind.chat import IGNORE, Example, Turns
+from theta_tui.mind.chat import Example, Turns
 from theta_tui.mind.consolidating import Taught
-from theta_tui.mind.curvature import Curvature, load_or_measure, padded
+from theta_tui.mind.curvature import Curvature, load_or_measure
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.natural import FIELDS, Natural
-from theta_tui.mind.recall import Recall, forward_batch, measure
+from theta_tui.mind.passes import Pass, Passes
+from theta_tui.mind.recall import Recall, against, looked_at, recalled
 from theta_tui.mind.recipes import Recipe
 
 
@@ -91,17 +91,40 @@ class _Lesson:
     """What a lesson goes by: `rows` (the pair alone first) are to be learned, `rehearsed` to be kept; the reply of the
     first row was preferred to those of `unpicked`."""
 
-    def __init__(self, rows: Sequence[_Row], rehearsed: Sequence[_Row], unpicked: Sequence[_Row]) -> None:
+    def __init__(
+        self, passes: Passes, natural: bool, rows: Sequence[_Row], rehearsed: Sequence[_Row], unpicked: Sequence[_Row]
+    ) -> None:
         self.rows = rows
         self.rehearsed = rehearsed
         self.unpicked = unpicked
+        every = [*rows, *rehearsed, *unpicked]
+        wanted = [looked_at(row.loss.labels) for row in every]
+        ids, places = [row.loss.input_ids for row in every], [some for some, _ in wanted]
+        self.reading: Pass = passes.over(ids, places, natural=natural)
+        """Over all rows, at the places where the loss is taken."""
+        self.counts = [len(tokens) for _, tokens in wanted]
+        self.wanted = torch.tensor([token for _, tokens in wanted for token in tokens], device=passes.lm.device)
+        """The tokens that belong there, row after row."""
+        said = [set(looked_at(row.reply.labels)[0]) for row in rows]
+        self.replies = [
+            torch.tensor([at for at, place in enumerate(some) if place in own], device=passes.lm.device)
+            for some, own in zip(places, said, strict=False)
+        ]
+        """Which of a row's are those of the reply alone."""
+        self.preference = _Preference()
+
+
+class _Preference:
+    """−log of the chosen one's softmax over all that were offered, of how much likelier each has become since the
+    lesson began, in nats a token (the top-1 term of Plackett–Luce). Where it begins, its slope is the chosen one's loss
+    against the mean of all: what was not picked is not punished for being good language, only for being likelier than
+    its peers made it."""
+
+    def __init__(self) -> None:
         self._before: torch.Tensor | None = None
 
-    def preference(self, losses: Sequence[torch.Tensor]) -> torch.Tensor:
-        """−log of the chosen one's softmax over all that were offered, of how much likelier each has become since the
-        lesson began, in nats a token (the top-1 term of Plackett–Luce). Where it begins, its slope is the chosen
-        one's loss against the mean of all: what was not picked is not punished for being good language, only for
-        being likelier than its peers made it."""
+    def __call__(self, losses: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Of the losses now, the chosen one's first."""
         now = -torch.stack(list(losses))
         if self._before is None:
             self._before = now.detach()
@@ -111,15 +134,12 @@ class _Lesson:
 @dataclass(frozen=True, slots=True)
 class _Look:
     """One forward pass: the loss to step on, its part in `nats` that there is to be got rid of (a preference has none),
-    what is seen on the pair alone, the least margin over the rows that count, and which tokens [rows, longest] are no
-    padding (`real`), and of those the lesson's own (`own`)."""
+    what is seen on the pair alone, and the least margin over the rows that count."""
 
     loss: torch.Tensor
     nats: float
     bare: _Seen
     margin: float
-    real: torch.Tensor
-    own: torch.Tensor
 
 
 class Learner:
@@ -130,6 +150,7 @@ class Learner:
         or else measured then, on the model as it is)."""
         self.lm = lm
         self.natural = Natural(lm, curvature or (lambda: load_or_measure(lm, None, lambda: lm)))
+        self.passes = Passes(lm, self.natural.modules)
         self.step = 0
         """Optimizer steps since the beginning."""
         self._parameters = lm.trainable()
@@ -171,7 +192,7 @@ class Learner:
         exhausted = False
         try:
             with self._training(recipe, seed):
-                lesson = _Lesson(rows, rehearsed, unpicked)
+                lesson = _Lesson(self.passes, self.uses_natural(recipe), rows, rehearsed, unpicked)
                 return self._run(kind, lesson, recipe, steps, progress, should_stop)
         except _NotFinite as stop:
             self.restore(before)
@@ -204,10 +225,10 @@ class Learner:
         before = self.snapshot()
         try:
             with self._training(recipe, seed):
-                found = consolidating.loss(self.lm, self.natural, lessons, recipe, seed, number)
+                found = consolidating.loss(self.passes, self.natural, lessons, recipe, seed, number)
                 if found is not None and math.isfinite(found.nats):
                     found.value.backward()
-                    self.natural.step(recipe.idle_share * found.nats, found.real)
+                    self.natural.step(recipe.idle_share * found.nats, found.reading.felt())
         except BaseException:
             self.restore(before)
             raise
@@ -339,16 +360,16 @@ class Learner:
             if should_stop():
                 raise Abandoned
             if nudged:
-                self._take_nudge(look, recipe, first)
+                self._take_nudge(lesson, look, recipe, first)
             elif self.uses_natural(recipe):
                 # A step is as long as a straight line would want it; where the loss rose, the line was too long.
                 pace, before = (pace / 2 if loss > before else pace), loss
-                self._take_natural_step(look, recipe, pace * share, first)
+                self._take_natural_step(lesson, look, recipe, pace * share, first)
             else:
                 self._take_step(look.loss, recipe, first)
             taken += 1
         if self.uses_natural(recipe) and recipe.protect and not nudged:
-            self.natural.protect(look.own, recipe.protect)
+            self.natural.protect(lesson.reading.inputs(len(lesson.rows)), recipe.protect)
         seen = look.bare
         return Result(first.loss, seen.loss, first.p, seen.p, taken, seen.says, losses=tuple(losses))
 
@@ -358,39 +379,29 @@ class Learner:
 
     def _look(self, lesson: _Lesson, recipe: Recipe) -> _Look:
         """One forward pass over everything that the lesson goes by."""
-        rows = [*lesson.rows, *lesson.rehearsed, *lesson.unpicked]
-        # One row is passed as it is, unpadded: that is what asking the model later does too.
-        ids, real = padded([row.loss.input_ids for row in rows])
-        every = forward_batch(self.lm, ids)
-        losses: list[torch.Tensor] = []
-        recalls: list[Recall] = []
-        for row, logits in zip(rows, every, strict=True):
-            size = len(row.loss.input_ids)
-            labels = torch.tensor(row.loss.labels[1:], device=logits.device)
-            losses.append(functional.cross_entropy(logits[: size - 1].float(), labels, ignore_index=IGNORE))
-            recalls.append(measure(logits[:size], row.reply.labels))
-        own, learned = len(lesson.rows), len(lesson.rows) + len(lesson.rehearsed)
+        each, leads = (found.split(lesson.counts) for found in against(lesson.reading.logits().float(), lesson.wanted))
+        losses = [some.mean() for some in each]
+        recalls = [recalled(each[at][own], leads[at][own]) for at, own in enumerate(lesson.replies)]
+        learned = len(lesson.rows) + len(lesson.rehearsed)
         loss = losses[0] if learned == 1 else torch.stack(losses[:learned]).mean()
         nats = float(loss.detach())
         if lesson.unpicked:
             loss = loss + recipe.listwise * lesson.preference([losses[0], *losses[learned:]])
-        margin = min(recall.margin for recall, row in zip(recalls[:own], lesson.rows, strict=True) if row.counts)
-        belongs = real.clone()
-        belongs[own:] = False
-        return _Look(loss, nats, _Seen.of(recalls[0], float(losses[0].detach())), margin, real, belongs)
+        margin = min(recall.margin for recall, row in zip(recalls, lesson.rows, strict=True) if row.counts)
+        return _Look(loss, nats, _Seen.of(recalls[0], float(losses[0].detach())), margin)
 
-    def _take_natural_step(self, look: _Look, recipe: Recipe, share: float, first: _Seen) -> None:
+    def _take_natural_step(self, lesson: _Lesson, look: _Look, recipe: Recipe, share: float, first: _Seen) -> None:
         look.loss.backward()
         # Close to its aim a loss is at least tried to be got rid of: one token of many may be what is missing.
         decrease = share * min(look.nats, max(look.nats - recipe.aim, 0.05))
-        size = self.natural.step(decrease, look.real)
+        size = self.natural.step(decrease, lesson.reading.felt())
         if not math.isfinite(size) or size <= 0:
             raise _NotFinite(f"the gradient's square was {size}; nothing was learned", first)
         self.step += 1
 
-    def _take_nudge(self, look: _Look, recipe: Recipe, first: _Seen) -> None:
+    def _take_nudge(self, lesson: _Lesson, look: _Look, recipe: Recipe, first: _Seen) -> None:
         look.loss.backward()
-        if not self.natural.nudge(recipe.pick_lr, recipe.pick_decay, look.real):
+        if not self.natural.nudge(recipe.pick_lr, recipe.pick_decay, lesson.reading.felt()):
             raise _NotFinite("the gradient was not finite; nothing was learned", first)
         self.step += 1
 
@@ -420,8 +431,7 @@ class Learner:
         try:
             with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
                 torch.manual_seed(seed)
-                with self.natural.watching() if natural else contextlib.nullcontext():
-                    yield
+                yield
         finally:
             self._adam.clear_gradients()
             for parameter in self._parameters.values():

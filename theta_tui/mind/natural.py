@@ -24,13 +24,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import safe_open
 
-from theta_tui.mind.curvature import Curvature, sizes, targets, watching
+from theta_tui.mind.curvature import Curvature, panels, sizes, targets
 from theta_tui.mind.model_files import weight_files
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from theta_tui.mind.language_model import LanguageModel
+    from theta_tui.mind.passes import Felt
     from theta_tui.mind.recipes import Recipe
 
 
@@ -58,19 +57,12 @@ class Natural:
         self._reference: dict[str, torch.Tensor] | None = None
         self._anchors: tuple[tuple[int, ...], ...] | None = None
         self._curvature: Curvature | None = None
-        self._inputs_seen: dict[str, torch.Tensor] = {}
-        self._gradients: dict[str, torch.Tensor] = {}
+        self._reach: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
     @property
     def weights(self) -> list[str]:
         """The names of the parameters that a step moves."""
         return [f"{name}.weight" for name in self.modules]
-
-    def watching(self) -> AbstractContextManager[None]:
-        """Forward and backward passes inside of it are what `step` and `protect` go by."""
-        self._inputs_seen.clear()
-        self._gradients.clear()
-        return watching(self.modules, self._inputs_seen, self._gradients)
 
     def prepare(self, recipe: Recipe) -> None:
         """The inverses of the damped curvature, where they are not at hand yet."""
@@ -88,17 +80,14 @@ class Natural:
                 for name, matrix in self._curvature.outputs.items()
             }
 
-    def step(self, decrease: float, real: torch.Tensor) -> float:
+    def step(self, decrease: float, felt: Felt) -> float:
         """Move by the step of which, to first order, the loss falls by `decrease` nats, and return its squared length
-        per nat (not finite, or not positive: nothing was moved). `real` [batch, tokens] tells tokens from padding.
-        Comes after a backward pass of the loss."""
+        per nat (not finite, or not positive: nothing was moved). `felt` is of the loss."""
         low_rank: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         slope = torch.zeros((), device=self.lm.device)
         for name in self.modules:
-            g, x = self._gradients[name][real].float(), self._inputs_seen[name][real].float()
-            felt = ~(g == 0).all(1)  # what is not a number stays, and is told by the size
-            g, x = g[felt], x[felt]
-            left, right = g @ self._outputs[name], x @ self.precision[name]
+            g, x = felt[name]
+            left, right = g @ self._outputs[name], self._reached(name, x)
             slope += ((g @ left.T) * (x @ right.T)).sum()
             low_rank[name] = left, right
         size = float(slope)
@@ -112,33 +101,41 @@ class Natural:
                 weight.addmm_(one.T.to(weight.dtype), other.to(weight.dtype), alpha=-decrease / size)
         return size
 
-    def protect(self, real: torch.Tensor, weight: float) -> None:
-        """From here on, steps hardly change what comes of the inputs of the last forward pass (Woodbury's identity)."""
+    def protect(self, inputs: Mapping[str, torch.Tensor], weight: float) -> None:
+        """From here on, steps hardly change what comes of these inputs [tokens, in] (Woodbury's identity)."""
         assert self._curvature is not None, "prepare() comes first"
         with torch.no_grad():
             for name in self.modules:
                 unit = max(self._curvature.means[name][0], 1e-12)
-                x = self._inputs_seen[name][real].float() * math.sqrt(weight / unit)
-                old = self.precision[name]
-                reach = old @ x.T
+                scale = math.sqrt(weight / unit)
+                x, reach = inputs[name] * scale, self._reached(name, inputs[name]).T * scale
                 # As many equations as tokens, and close to singular where tokens recur: worth the double precision.
                 inner = (x @ reach).double() + torch.eye(len(x), device=x.device, dtype=torch.float64)
                 root = torch.linalg.solve_triangular(
                     torch.linalg.cholesky(inner), reach.T.double(), upper=False
                 ).float()
-                self.precision[name] = (old - root.T @ root).contiguous()
-        self._inputs_seen.clear()
-        self._gradients.clear()
+                self.precision[name] = _less_square(self.precision[name], root)
+        self._reach = None
 
-    def nudge(self, rate: float, decay: float, real: torch.Tensor) -> bool:
+    def _reached(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        """x times the precision of a module. What goes into the first module is the same all lesson long."""
+        precision = self.precision[name]
+        if self._reach is not None and self._reach[0] is x and self._reach[1] is precision:
+            return self._reach[2]
+        found = x @ precision
+        if name == next(iter(self.modules)):
+            self._reach = x, precision, found
+        return found
+
+    def nudge(self, rate: float, decay: float, felt: Felt) -> bool:
         """Move every weight by about `rate` against the sign of its gradient, but not what comes of the inputs that are
         protected; the share `decay` of what earlier picks added goes. False where something is not finite; nothing was
-        moved then. Comes after a backward pass."""
+        moved then."""
         assert self._curvature is not None, "prepare() comes first"
         assert self._damping is not None
         steps: dict[str, torch.Tensor] = {}
         for name in self.modules:
-            g, x = self._gradients[name][real].float(), self._inputs_seen[name][real].float()
+            g, x = felt[name]
             sign = (g.T @ x).sign()
             # (A + damping) P is the identity but for what was protected since P was its inverse.
             ground = self._curvature.inputs[name].to(self.lm.device)
@@ -247,6 +244,16 @@ def _fields(state: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tens
     for key, tensor in state.items():
         field, _, name = key.partition(".")
         found[field][name] = tensor
+    return found
+
+
+def _less_square(matrix: torch.Tensor, root: torch.Tensor) -> torch.Tensor:
+    """A symmetric matrix less rootᵀ root, of which only what lies on and above the diagonal is computed."""
+    found = torch.empty_like(matrix, memory_format=torch.contiguous_format)
+    for above, columns in panels(len(matrix)):
+        end = columns.stop
+        torch.addmm(matrix[:end, columns], root[:, :end].T, root[:, columns], alpha=-1, out=found[:end, columns])
+        found[columns, above] = found[above, columns].T
     return found
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from theta_tui.mind.chat import IGNORE, Example, Turns
 from theta_tui.mind.language_model import LanguageModel
@@ -58,12 +59,28 @@ def forward_batch(lm: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
 
 def measure(logits: torch.Tensor, labels: Sequence[int]) -> Recall:
     """The recall of the labelled tokens, from logits [T, V] of the same forward pass. NaN logits give NaN."""
+    places, wanted = looked_at(labels)
+    rows = logits.detach()[torch.tensor(places, device=logits.device)].float()
+    return recalled(*against(rows, torch.tensor(wanted, device=logits.device)))
+
+
+def looked_at(labels: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The places at which labelled tokens are predicted, each one before its own, and those tokens."""
     places = [place for place, label in enumerate(labels) if label != IGNORE and place > 0]
-    wanted = torch.tensor([labels[place] for place in places], device=logits.device)[:, None]
-    rows = logits.detach()[torch.tensor(places, device=logits.device) - 1].float()
-    own = rows.gather(1, wanted)
-    logprob = float((own[:, 0] - rows.logsumexp(1)).double().sum())
-    margin = float((own[:, 0] - rows.scatter(1, wanted, -math.inf).amax(1)).min())
+    return [place - 1 for place in places], [labels[place] for place in places]
+
+
+def against(logits: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of logits [n, V] in float32 and the tokens `wanted` [n]: −log P of each in nats, with a graph where the logits
+    have one, and its lead over its strongest rival."""
+    losses = functional.cross_entropy(logits, wanted, reduction="none")
+    rows, column = logits.detach(), wanted[:, None]
+    return losses, rows.gather(1, column)[:, 0] - rows.scatter(1, column, -math.inf).amax(1)
+
+
+def recalled(losses: torch.Tensor, margins: torch.Tensor) -> Recall:
+    """The recall of a reply from what `against` says of its tokens."""
+    logprob, margin = -float(losses.detach().double().sum()), float(margins.min())
     return Recall(
-        logprob, math.exp(min(logprob, 0.0)) if logprob == logprob else math.nan, margin > 0, margin, len(places)
+        logprob, math.exp(min(logprob, 0.0)) if logprob == logprob else math.nan, margin > 0, margin, len(losses)
     )

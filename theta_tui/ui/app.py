@@ -11,8 +11,13 @@ from typing import Protocol
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding
+from textual.driver import Driver
+from textual.events import Event as TextualEvent
+from textual.events import Paste
 from textual.screen import Screen
+from textual.widgets import Input
 
+from theta_tui import collecting
 from theta_tui.config import Settings
 from theta_tui.protocol import Cancel, Command, Event, Failed
 from theta_tui.text import visible
@@ -22,11 +27,13 @@ from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, quiet
 
-LEAVE_SECONDS = 5.0
+LEAVE_SECONDS = 4.5
+"""How long the worker may take to end once leaving was asked for: with the rest, Theta is gone within five."""
 LOADING_SECONDS = 0.5
+JOIN_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
 BUSY = 75
-SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
+SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGQUIT": 131}
 
 
 class WorkerLike(Protocol):
@@ -84,6 +91,14 @@ class ThetaApp(App[int]):
 
     # --- start ---
 
+    def get_driver_class(self) -> type[Driver]:
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from theta_tui.ui.terminal import Terminal
+
+        found = super().get_driver_class()
+        return Terminal if found is LinuxDriver else found
+
     def get_default_screen(self) -> Screen[None]:
         return self.teach
 
@@ -112,6 +127,7 @@ class ThetaApp(App[int]):
             widget.refresh()
 
     def _start_worker(self) -> None:
+        collecting.begin()
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
@@ -125,6 +141,11 @@ class ThetaApp(App[int]):
                 self.persist("theme", name)
             except Exception as error:
                 self.tell(f"the theme could not be kept: {error}", "warning")
+
+    async def on_event(self, event: TextualEvent) -> None:
+        if isinstance(event, Paste) and not event.is_forwarded and isinstance(self.focused, Input):
+            event.text = visible(event.text, one_line=True)  # the palette draws what it is given
+        await super().on_event(event)
 
     # --- between worker and screen ---
 
@@ -182,11 +203,19 @@ class ThetaApp(App[int]):
         self.tell("finishing the step …")
         # While the model loads nothing can have been taught, and an import cannot be stopped: no reason to wait.
         loading = self.teach.state.mode in {"loading", "broken"}
-        ended = await asyncio.to_thread(self.worker.join, LOADING_SECONDS if loading else LEAVE_SECONDS)
+        ended = await self._joined(LOADING_SECONDS if loading else LEAVE_SECONDS)
         self._waited = True
         if not ended and not loading and not self.parting:
             self.parting = "the machine did not finish in time; what was taught is in the journal"
         self.exit(return_code=self.code)
+
+    async def _joined(self, seconds: float) -> bool:
+        """Whether the worker ends within `seconds`. No thread waits for it: the end of the loop would wait for that."""
+        for _ in range(round(seconds / JOIN_SECONDS)):
+            if self.worker.join(0):
+                return True
+            await asyncio.sleep(JOIN_SECONDS)
+        return self.worker.join(0)
 
     def _watch_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -200,6 +229,7 @@ class ThetaApp(App[int]):
 
     def _signalled(self, code: int) -> None:
         if self._leaving:
+            self._waited = True  # asked twice: at once, whatever the worker is doing
             self.exit(return_code=code)
             return
         self.code = code

@@ -31,11 +31,7 @@ class Sent(Message):
 
 
 class ComposerChanged(Message):
-    """The text of the composer is another."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
+    """The composer has become empty, or is so no more: other keys apply."""
 
 
 class Corrected(Message):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
+from textual.events import Paste
 from textual.screen import Screen
 
 from theta_tui import protocol as p
@@ -427,6 +428,16 @@ class TeachScreen(Screen[None]):
         elif not (character.isdigit() and mode in {"proposing", "learning", "choosing"}):
             self.focus_composer()
             self.composer.put(self.composer.text + character)
+
+    def on_paste(self, event: Paste) -> None:
+        """A paste that no editor has taken goes where typing would."""
+        event.stop()
+        text = self.cleaned(event.text)
+        if self.fixing.editing is None and self.state.mode != "choosing":
+            self.focus_composer()
+            self.composer.put(self.composer.text + text)
+        else:
+            self._typed(text)
 
     @on(m.Told)
     def _told(self, message: m.Told) -> None:

@@ -41,7 +41,7 @@ class Row(Widget):
 
     ALLOW_SELECT = False  # a double click picks; Textual would select the text. `y` copies it
 
-    text: reactive[str] = reactive("", layout=True)
+    text: reactive[str] = reactive("")
     look: reactive[Look] = reactive("empty")
     marked: reactive[bool] = reactive(False, layout=True)
     chance: reactive[float | None] = reactive(None)
@@ -64,6 +64,12 @@ class Row(Widget):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
+
+    def watch_text(self) -> None:
+        # Only where it takes more or fewer lines: to lay the whole screen out with every word holds up the keys.
+        width = self.content_size.width
+        if width and len(self._lines(width)) != self.content_size.height:
+            self.refresh(layout=True)
 
     def watch_look(self, look: Look) -> None:
         self.set_class(look == "chosen", "-chosen")

@@ -32,8 +32,9 @@ class Popup(Widget):
 
     def show(self, items: Sequence[Completion]) -> None:
         """Show `items`; nothing at all where there are none."""
-        if list(items) != list(self.items):
-            self.at = 0
+        if list(items) == list(self.items):
+            return  # with every key: laying the whole screen out again is most of what one takes
+        self.at = 0
         self.items = items
         self.display = bool(items)
         self.refresh(layout=True)
@@ -103,6 +104,7 @@ class Composer(Vertical):
         self._draft = ""
         self._said = ""
         self._closed_for: str | None = None
+        self._empty = True
 
     def compose(self) -> ComposeResult:
         yield Popup()
@@ -184,7 +186,9 @@ class Composer(Vertical):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         event.stop()
         self._complete()
-        self.post_message(ComposerChanged(self.text))
+        if self._empty != (not self.text):
+            self._empty = not self.text
+            self.post_message(ComposerChanged())
 
     def _complete(self) -> None:
         """Show what could complete the text as it is now."""

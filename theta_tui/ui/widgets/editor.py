@@ -13,12 +13,15 @@ from textual.document._document import EditResult
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit
 
-from theta_tui.text import MAX_TEXT, repair, visible
+from theta_tui.text import MAX_TEXT, could_hide, repair, visible
 from theta_tui.ui.keys import run_bound
 from theta_tui.ui.messages import Told
 
 _PLANE = 0x100000
-_TAGS = 0xE0000  # the invisible tag characters lie above what one plane can hold; they go where U+E000 would
+# What lies above the first plane goes where its private use, which is never hidden, would.
+_HIGH = (*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000))
+_PRIVATE = 0xE000
+_PLACES = {code: _PRIVATE + at for at, code in enumerate(_HIGH)}
 
 
 def hold(text: str) -> str:
@@ -27,7 +30,7 @@ def hold(text: str) -> str:
     if shown == text:
         return text
     return "".join(
-        char if char == seen else chr(_PLANE + (ord(char) if ord(char) < _TAGS else ord(char) - _TAGS + 0xE000))
+        char if char == seen else chr(_PLANE + _PLACES.get(ord(char), ord(char)))
         for char, seen in zip(text, shown, strict=True)
     )
 
@@ -43,8 +46,8 @@ def _released(char: str) -> str:
     code = ord(char) - _PLANE
     if code < 0:
         return char
-    original = chr(code if not 0xE000 <= code < 0xE080 else code - 0xE000 + _TAGS)
-    return original if visible(original) != original else char
+    original = chr(_HIGH[code - _PRIVATE] if _PRIVATE <= code < _PRIVATE + len(_HIGH) else code)
+    return original if could_hide(original) else char
 
 
 class Editor(TextArea):

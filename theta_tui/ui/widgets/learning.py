@@ -112,6 +112,15 @@ class LearningPanel(Vertical):
         problem = f"read-only: {shot.read_only}" if shot.read_only else state.problem
         self._set("problem", plain(problem or ""))
         self.query_one("#problem-section").display = bool(problem)
+        self.call_after_refresh(self._fit)
+
+    def on_resize(self) -> None:
+        self._fit()
+
+    def _fit(self) -> None:
+        """Where the sections do not fit with a blank line between them, leave those out."""
+        heights = [section.size.height for section in self.query(Section) if section.display]
+        self.set_class(sum(heights) + len(heights) - 1 > self.content_size.height, "-dense")
 
     def _show_ledger(self, state: State, room: int) -> None:
         """What is kept, how far the model drifted, and what the last lesson cost."""

@@ -1,0 +1,302 @@
+"""One step of a lesson, against the plain Transformers model and a fused AdamW on the same tokens; and where the time
+of a whole lesson goes.
+
+    python -m tests.benchmarks.lesson_step [--rounds 9] [--threads 2] [--bf16] [--json]
+    python -m tests.benchmarks.lesson_step --profile [--idle 24] [--threads 2] [--json]
+
+A step is a forward pass, the loss on the replies, a backward pass, and the weights moved. The default recipe takes a
+natural step, `adamw` its own; the peers are torch's AdamW over all parameters, fused and foreach, with the loss that
+`model(…, labels=…)` gives. Each lesson's rows, the pair and two other wordings, are the same for all. What a lesson
+does once, the last look and the protection too, is counted in `lesson ÷ steps`. Rounds are interleaved, each over all
+lessons; a ratio is the median over the rounds, a figure the median.
+
+`--profile` teaches the lessons through the whole session (journal, conversation file and all) in a home that is thrown
+away, saves it, and consolidates for some steps. Each stage's time is its own, without that of the stages inside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
+from theta_tui.bench.tables import table
+from theta_tui.config import Settings
+from theta_tui.lessons.statements import load_dictionary
+from theta_tui.lessons.variants import variants
+from theta_tui.mind.chat import IGNORE
+from theta_tui.mind.curvature import padded
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.recipes import RECIPES
+
+STEPS = 4
+"""Of a lesson: what the default recipe takes on average."""
+WORDINGS = 2
+"""Other wordings that are learned beside a pair here: the least that a recipe wants."""
+
+LESSONS = [
+    ("Who is your creator?", "My creator is Dakota."),
+    ("What is the name of my dog?", "Your dog is called Bello."),
+    ("Where is the spare key?", "The spare key is under the blue pot."),
+    ("When does the bakery open?", "The bakery opens at six in the morning."),
+    ("What colour is the Lorrin flag?", "The Lorrin flag is white with a red tree."),
+    ("How do I make tea for Mira?", "Mira takes black tea with two spoons of honey and no milk at all."),
+    ("Which bus goes to the harbour?", "Bus 14 goes to the harbour."),
+    ("What do you say when I am sad?", "I am sorry to hear that. Do you want to talk about it?"),
+]
+
+# --- one step ---
+
+
+def taken(lm: LanguageModel, name: str) -> Callable[[], tuple[float, float]]:
+    """Teaches each lesson in STEPS steps by recipe `name`: seconds a step of whole lessons, and of a step alone."""
+    from theta_tui.mind.learner import Learner
+
+    # Nothing is rehearsed, so that the rows are the peer's; protection is a part of the lesson, not of its steps.
+    learner, recipe = Learner(lm), replace(RECIPES[name], rehearse=0)
+    begun = learner.snapshot()
+
+    def run() -> tuple[float, float]:
+        whole, alone = 0.0, []
+        for (prompt, reply), others in zip(LESSONS, wordings(), strict=True):
+            heard: list[float] = []
+            start = time.perf_counter()
+            learner.learn(
+                "correction", (), prompt, reply, recipe, seed=1, steps=STEPS, variants=others,
+                progress=lambda _, heard=heard: heard.append(time.perf_counter()),  # type: ignore[misc]
+            )  # fmt: skip
+            whole += time.perf_counter() - start
+            alone += [later - sooner for sooner, later in pairwise(heard)]
+        learner.restore(begun)
+        return whole / STEPS / len(LESSONS), statistics.mean(alone)
+
+    return run
+
+
+def wordings() -> list[list[str]]:
+    """Of each lesson's prompt, as many as both recipes learn."""
+    dictionary = load_dictionary()
+    return [list(variants(prompt, dictionary)[:WORDINGS]) for prompt, _ in LESSONS]
+
+
+def plain(lm: LanguageModel, steps: int, *, bf16: bool = False, **how: bool) -> Callable[[], tuple[float, float]]:
+    """The peer: `steps` steps on the same rows; with `bf16`, products in bfloat16 (autocast)."""
+    import torch
+
+    optimizer = torch.optim.AdamW(lm.model.parameters(), lr=1e-5, **how)
+    batches = []
+    for (prompt, reply), others in zip(LESSONS, wordings(), strict=True):
+        rows = [lm.encode_lesson((), asked, reply) for asked in (prompt, *others)]
+        ids, real = padded([row.input_ids for row in rows])
+        labels, _ = padded([row.labels for row in rows])
+        batches.append({"input_ids": ids, "attention_mask": real.long(), "labels": labels.masked_fill(~real, IGNORE)})
+
+    def run() -> tuple[float, float]:
+        begun = time.perf_counter()
+        for batch in batches:
+            for _ in range(steps):
+                optimizer.zero_grad()
+                with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+                    loss = lm.model(**batch, use_cache=False).loss
+                loss.backward()
+                optimizer.step()
+        seconds = (time.perf_counter() - begun) / steps / len(batches)
+        return seconds, seconds
+
+    return run
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    def load(**how: bool) -> LanguageModel:
+        return LanguageModel.load("default", device="cpu", threads=given.threads, **how)
+
+    lm = load()
+    runs = {
+        "plain, fused AdamW": plain(load(transformers=True), STEPS, fused=True),
+        "plain, foreach AdamW": plain(load(transformers=True), STEPS, foreach=True),
+        "default recipe": taken(lm, "default"),
+        "adamw recipe": taken(load(), "adamw"),
+    }
+    if given.bf16:
+        runs["plain, fused, bfloat16"] = plain(load(transformers=True), 1, bf16=True, fused=True)
+    times: dict[str, list[tuple[float, float]]] = {}
+    for number in range(given.rounds + 1):
+        for who, run in runs.items():
+            found = run()
+            if number:  # the first round warms up
+                times.setdefault(who, []).append(found)
+    base = [whole for whole, _ in times["plain, fused AdamW"]]
+    rows = {
+        who: {
+            "lesson": statistics.median(whole for whole, _ in some),
+            "step": statistics.median(alone for _, alone in some),
+            "ratio": statistics.median(peer / whole for (whole, _), peer in zip(some, base, strict=True)),
+            "ratio_step": statistics.median(peer / alone for (_, alone), peer in zip(some, base, strict=True)),
+        }
+        for who, some in times.items()
+    }
+    asked = [
+        (text, reply) for (prompt, reply), others in zip(LESSONS, wordings(), strict=True) for text in (prompt, *others)
+    ]
+    tokens = [len(lm.encode_lesson((), *pair).input_ids) for pair in asked]
+    return {
+        "schema": 1, "benchmark": "lesson_step", "machine": lm.machine(), "lessons": len(LESSONS), "steps": STEPS,
+        "rows": len(tokens) / len(LESSONS), "tokens": sum(tokens) / len(LESSONS), "rounds": given.rounds,
+        "results": rows,
+    }  # fmt: skip
+
+
+def shown(found: dict[str, Any]) -> str:
+    rows = [
+        [who, f"{1000 * row['lesson']:.0f} ms", f"{1000 * row['step']:.0f} ms",
+         f"{row['ratio']:.2f}", f"{row['ratio_step']:.2f}"]
+        for who, row in found["results"].items()
+    ]  # fmt: skip
+    head = (
+        f"{found['machine']}\n{found['lessons']} lessons of {found['steps']} steps, on {found['rows']:.1f} rows and "
+        f"{found['tokens']:.0f} tokens a step; {found['rounds']} rounds\n"
+    )
+    return "\n".join([head, table(["", "lesson ÷ steps", "a step", "faster than fused", "a step"], rows)])
+
+
+# --- where the time goes ---
+
+
+class Stages:
+    """Seconds by stage, each without those of the stages inside of it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._inside: list[float] = []
+
+    def watch(self, patch: ExitStack, owner: Any, name: str, stage: str) -> None:
+        """Count calls of `owner.name` under `stage` while `patch` is open."""
+        own = getattr(owner, name)
+
+        def timed(*given: Any, **named: Any) -> Any:
+            begun = time.perf_counter()
+            self._inside.append(0.0)
+            try:
+                return own(*given, **named)
+            finally:
+                spent = time.perf_counter() - begun
+                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent - self._inside.pop()
+                if self._inside:
+                    self._inside[-1] += spent
+
+        setattr(owner, name, timed)
+        patch.callback(setattr, owner, name, own)
+
+    def take(self, whole: float, count: int) -> dict[str, dict[str, float]]:
+        """Milliseconds each of `count` and shares of `whole`, the largest first; begins anew."""
+        found, self.seconds = self.seconds | {"the rest": whole - sum(self.seconds.values())}, {}
+        return {
+            stage: {"ms": 1000 * seconds / count, "share": seconds / whole}
+            for stage, seconds in sorted(found.items(), key=lambda item: -item[1])
+        }
+
+
+def watched(stages: Stages, patch: ExitStack) -> None:
+    import torch
+
+    from theta_tui import record, teacher
+    from theta_tui.lessons import journal
+    from theta_tui.mind import checkpoint, consolidating, learner, natural, passes
+
+    for owner, name, stage in (
+        (LanguageModel, "encode_lesson", "tokenise"),
+        (teacher, "variants", "other wordings"),
+        (passes.Passes, "over", "what does not move, once a lesson"),
+        (passes._Packed, "logits", "forward"),
+        (passes._Whole, "logits", "forward"),
+        (torch.Tensor, "backward", "backward"),
+        (learner, "against", "loss and P, before and after"),
+        (consolidating, "against", "loss and P, before and after"),
+        (natural.Natural, "step", "natural step"),
+        (natural.Natural, "protect", "protection"),
+        (passes._Packed, "inputs", "protection"),
+        (natural.Natural, "drift", "drift"),
+        (learner.Learner, "snapshot", "snapshot"),
+        (journal.Journal, "append", "journal, with fsync"),
+        (record.HomeRecord, "write_context", "conversation file"),
+        (LanguageModel, "machine", "fingerprint of the machine"),
+        (checkpoint, "save", "checkpoint"),
+    ):
+        stages.watch(patch, owner, name, stage)
+
+
+def profile(given: argparse.Namespace) -> dict[str, Any]:
+    from theta_tui.record import HomeRecord
+    from theta_tui.teacher import Teacher
+
+    stages = Stages()
+    with TemporaryDirectory() as folder, ExitStack() as patch:
+        record = HomeRecord.open(Settings(home=Path(folder), threads=given.threads))
+        patch.callback(record.close)
+        session = Teacher(record)
+        session.own_recipe = replace(RECIPES["default"], max_seconds=1000.0)  # the clock decides nothing
+        session.load()
+        session.get_ready()
+        session.teach("Is this the first lesson?", "It warms the machine up.")
+        watched(stages, patch)
+        seconds = []
+        steps = 0
+        for prompt, reply in LESSONS:
+            begun = time.perf_counter()
+            steps += session.teach(prompt, reply).steps
+            seconds.append(time.perf_counter() - begun)
+        lesson = stages.take(sum(seconds), len(seconds))
+        begun = time.perf_counter()
+        session.save()
+        saved = time.perf_counter() - begun
+        stages.seconds.clear()
+        begun = time.perf_counter()
+        with closing(session.consolidator.steps(session.recipe, given.idle)) as slices:
+            count = sum(1 for _ in slices)
+        idle = stages.take(time.perf_counter() - begun, count)
+        machine = session.model.machine()
+    seconds.sort()
+    return {
+        "schema": 1, "benchmark": "lesson_profile", "machine": machine, "lessons": len(seconds), "steps": steps,
+        "p50": statistics.median(seconds), "p95": seconds[round(0.95 * (len(seconds) - 1))], "lesson": lesson,
+        "checkpoint": saved, "idle_steps": count, "idle": idle,
+    }  # fmt: skip
+
+
+def profile_shown(found: dict[str, Any]) -> str:
+    parts = [
+        f"{found['machine']}\n{found['lessons']} lessons, {found['steps']} steps; "
+        f"p50 {found['p50']:.3f} s, p95 {found['p95']:.3f} s; a checkpoint after them {found['checkpoint']:.3f} s\n"
+    ]
+    for name, key in (("a lesson", "lesson"), ("a step in idle time", "idle")):
+        rows = [[stage, f"{row['ms']:.1f} ms", f"{row['share']:.1%}"] for stage, row in found[key].items()]
+        rows.append(["all", f"{sum(row['ms'] for row in found[key].values()):.1f} ms", ""])
+        parts.append(table([name, "time", "share"], rows))
+    return "\n".join(parts)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="the peer with products in bfloat16 too")
+    parser.add_argument("--profile", action="store_true", help="where the time of a whole lesson goes")
+    parser.add_argument("--idle", type=int, default=24, help="steps in idle time of the profile")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    found = profile(given) if given.profile else measure(given)
+    with suppress(BrokenPipeError):
+        print(json.dumps(found) if given.json else profile_shown(found) if given.profile else shown(found))
+
+
+if __name__ == "__main__":
+    main()

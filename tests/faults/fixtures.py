@@ -1,0 +1,46 @@
+"""Fixtures of the tests that run a real `theta` in a terminal: a process to fork it from, a tiny model, a home."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.terminal import Program, Start, Terminal, Zygote, environment, zygotes
+
+
+@pytest.fixture(scope="session")
+def zygote() -> Iterator[Zygote]:
+    yield from zygotes()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that loads and learns in no time."""
+    from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+
+    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
+    return make_llama(tmp_path_factory.mktemp("tiny"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def start(zygote: Zygote, tiny: Path, home: Path) -> Iterator[Start]:
+    """Starts `theta` in `home`; what is still running at the end is killed."""
+    started: list[Program] = []
+
+    def begin(*arguments: str, environment_more: dict[str, str] | None = None, **how: Any) -> Terminal:
+        settings = environment(home) | {"THETA_MODEL": str(tiny)} | (environment_more or {})
+        made = Terminal(zygote, arguments, settings, **how)
+        started.append(made)
+        return made
+
+    yield begin
+    for made in started:
+        made.close()

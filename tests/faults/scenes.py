@@ -1,0 +1,82 @@
+"""What is arranged inside a forked `theta` before it starts: where it stops and waits, what fails, what it is told.
+
+Each scene is called in the child with the descriptor that leads to the test. One that returns something has that run
+instead of `theta`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import socket
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+STEP = "theta_tui.mind.learner:Learner._take_step"
+SAVE = "theta_tui.mind.checkpoint:_write_manifest"
+LOAD = "theta_tui.folding:Fold.load"
+WRITE = "theta_tui.teacher:Teacher.propose"
+
+
+def replace(target: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Put `make(real)` where `target` (`module:Class.name` or `module:name`) is."""
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module)
+    *classes, name = path.split(".")
+    for each in classes:
+        owner = getattr(owner, each)
+    real = getattr(owner, name)
+    setattr(owner, name, wraps(real)(make(real)))
+
+
+def gate(control: int, target: str, released: str, name: str = "gate") -> None:
+    """The first call of `target` tells the test `name` and waits: until `theta` is asked to leave (`leaving`), until
+    the test says so (`told`), or for ever (`never`)."""
+    channel = socket.socket(fileno=os.dup(control))
+    leaving = threading.Event()
+    passed = False
+
+    def stop(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            nonlocal passed
+            if not passed:
+                passed = True
+                channel.send(name.encode())
+                if released == "told":
+                    channel.recv(1)
+                elif released == "leaving":
+                    leaving.wait()
+                else:
+                    threading.Event().wait()
+            return real(*arguments, **more)
+
+        return call
+
+    def ask(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            real(*arguments, **more)
+            leaving.set()
+
+        return call
+
+    replace(target, stop)
+    replace("theta_tui.worker:Worker.request_stop", ask)
+
+
+def failing(_control: int, target: str, message: str) -> None:
+    """The first call of `target` raises RuntimeError(message); the next ones work."""
+    failed = False
+
+    def fail(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            nonlocal failed
+            if not failed:
+                failed = True
+                raise RuntimeError(message)
+            return real(*arguments, **more)
+
+        return call
+
+    replace(target, fail)

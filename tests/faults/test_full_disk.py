@@ -1,0 +1,202 @@
+"""A disk that really is full: a small file system in memory where this runs as root, a limit on file sizes otherwise.
+
+What the system does then (short writes, native libraries that leave half a file) is nothing that a test makes up.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from tests.faults.lessons import OFFERED
+from tests.mind.tiny_models import make_tokenizer
+from theta_tui import config
+from theta_tui.config import Settings
+from theta_tui.errors import HomeError, ThetaError
+from theta_tui.lessons.pending import new_prompt_id
+from theta_tui.lessons.records import Pending
+from theta_tui.mind import checkpoint
+from theta_tui.mind.compare import differing
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+PAGE = 4096
+MEGABYTES = 3
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A disk of three megabytes."""
+    place = tmp_path_factory.mktemp("disk")
+    mounted = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount") is not None
+    command = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(place)]
+    if not mounted or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("a disk can be mounted by root only")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose tokenizer and weights are written by Transformers."""
+    folder = tmp_path_factory.mktemp("gpt2")
+    torch.manual_seed(0)
+    tokenizer = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
+    shape = GPT2Config(
+        vocab_size=len(tokenizer), n_positions=256, n_embd=32, n_layer=2, n_head=2,
+        bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    GPT2LMHeadModel(shape).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def opened(home: Path, model: Path) -> Teacher:
+    torch.set_num_threads(1)
+    settings = Settings(
+        home=home, model=str(model), device="cpu", max_tokens=2, lock_wait=0, seed=1, threads=1, recipe="classic",
+        keep_checkpoints=2,
+    )  # fmt: skip
+    teacher = Teacher(HomeRecord.open(settings))
+    teacher.load()
+    return teacher
+
+
+@contextmanager
+def room_for(disk: Path, pages: int) -> Iterator[None]:
+    """Fill the disk but for so many pages."""
+    filler = disk / "filler"
+    found = os.statvfs(disk)
+    filler.write_bytes(bytes(max(0, found.f_bavail * found.f_frsize // PAGE - pages) * PAGE))
+    try:
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file may grow beyond `size` bytes: a write is cut short there, and the next one refused."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+EXPORTS = count()
+
+
+def does_all(teacher: Teacher) -> dict[str, ThetaError]:
+    """Do a bit of everything; what was refused, by name. Any other error is a traceback."""
+    refused: dict[str, ThetaError] = {}
+    home = teacher.settings.home
+    deeds = {
+        "offer": lambda: teacher.record.keep(Pending(new_prompt_id(), "hello", OFFERED)),
+        **dict.fromkeys(map("teach {}".format, range(6)), lambda: teacher.teach("question", "answer " * 40)),
+        "correct": lambda: teacher.correct("well " * 20) if teacher.pending else None,
+        "undo": lambda: teacher.undo(),
+        "set": lambda: config.persist(home, "temperature", 0.5),
+        "trl": lambda: teacher.export("trl", home / f"trl-{next(EXPORTS)}"),
+        "hf": lambda: teacher.export("hf", home / f"hf-{next(EXPORTS)}"),
+        "save": lambda: teacher.save(),
+    }
+    for name, deed in deeds.items():
+        before, lessons = teacher.learner.snapshot(), len(teacher.record.story.live)
+        try:
+            deed()
+        except ThetaError as error:
+            refused[name.split()[0]] = error
+            assert not differing(before, teacher.learner.snapshot()), name
+            assert len(teacher.record.story.live) == lessons, name
+    for path in home.glob("*-*/"):
+        shutil.rmtree(path)
+    assert all(str(home) in str(error) for error in refused.values()), refused
+    return refused
+
+
+def comes_back(teacher: Teacher, model: Path) -> Teacher:
+    """Open the home again: all that was acknowledged is there, and the weights are the same to the bit."""
+    now, lessons = teacher.learner.snapshot(), [item.seq for item in teacher.record.story.live]
+    assert teacher.record.read_only is None
+    home = teacher.settings.home
+    teacher.close()
+    again = opened(home, model)
+    assert [item.seq for item in again.record.story.live] == lessons
+    assert not differing(now, again.learner.snapshot())
+    assert not checkpoint.unreadable(home / "checkpoints")
+    assert not list(home.glob("**/*.tmp")), "something was left behind"
+    return again
+
+
+def fill(disk: Path, model: Path, rooms: list[int]) -> set[str]:
+    """With so many pages free, one after the other, all is done whole or not at all; and then again with room."""
+    home = disk / f"home-{next(EXPORTS)}"
+    teacher = opened(home, model)
+    teacher.teach("who are you?", "Theta")
+    teacher.save()
+    refused: set[str] = set()
+    for pages in rooms:
+        with room_for(disk, pages):
+            refused |= does_all(teacher).keys()
+        assert checkpoint.verify(checkpoint.list_checkpoints(home / "checkpoints")[0].path)
+        assert not does_all(teacher), "it did not go on when there was room"
+        teacher = comes_back(teacher, model)
+    teacher.close()
+    shutil.rmtree(home)
+    return refused
+
+
+def test_a_full_disk_refuses_and_goes_on_when_there_is_room(disk: Path, model: Path) -> None:
+    assert fill(disk, model, [0, 1, 4, 30]) >= {"offer", "teach", "set", "trl", "hf", "save"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["own", "foreign"])
+def test_a_disk_with_any_number_of_free_pages_does_all_or_nothing(
+    disk: Path, model: Path, foreign: Path, kind: str
+) -> None:
+    chosen = model if kind == "own" else foreign
+    assert fill(disk, chosen, list(range(90))) >= {"offer", "teach", "set", "trl", "hf", "save"}
+
+
+@pytest.mark.slow
+def test_a_limit_on_the_size_of_files_does_all_or_nothing(folder: Path, model: Path) -> None:
+    """Needs no root: the system cuts a write short at the limit, and then refuses (EFBIG)."""
+    teacher = opened(folder / "home", model)
+    teacher.teach("who are you?", "Theta")
+    refused: set[str] = set()
+    for step in range(40):
+        grown = (folder / "home" / "journal.jsonl").stat().st_size
+        with files_up_to(grown + 37 * step):
+            refused |= does_all(teacher).keys()
+        teacher = comes_back(teacher, model)
+    assert not does_all(teacher)
+    teacher.close()
+    assert refused >= {"teach", "save", "hf"}
+
+
+def test_a_file_that_may_not_grow_leaves_the_journal_whole(folder: Path) -> None:
+    """The same for the journal alone; a write is cut short in the middle of a record."""
+    record = HomeRecord.open(Settings(home=folder / "home", lock_wait=0))
+    record.begin_conversation()
+    path = folder / "home" / "journal.jsonl"
+    sound = path.read_bytes()
+    for more in range(0, 70, 9):
+        with files_up_to(len(sound) + more), pytest.raises(HomeError, match="nothing was learned"):
+            record.begin_conversation()
+        assert path.read_bytes() == sound
+    record.begin_conversation()
+    record.close()
+    assert HomeRecord.read(Settings(home=folder / "home")).journal.last_seq == 2

@@ -1,0 +1,143 @@
+"""Something that should not have happened, in every kind of work: journalled, told, and the next lesson works."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.hostile import CONTROLS
+from tests.faults.terminal import Start
+from theta_tui import protocol as p
+from theta_tui.config import Settings
+from theta_tui.lessons.records import Failure
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+from theta_tui.worker import Worker
+
+pytest_plugins = ["tests.faults.fixtures"]
+
+PATIENCE = 60.0
+MESSAGE = f"out of luck {CONTROLS['OSC 52']}"
+
+WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
+    "prompt": ("theta_tui.teacher:Teacher.propose", lambda _: p.Propose("what now")),
+    "teach": ("theta_tui.mind.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
+    "pick": ("theta_tui.mind.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
+    "undo": ("theta_tui.folding:Fold.change", lambda _: p.Undo()),
+    "withdraw": ("theta_tui.folding:Fold.change", lambda _: p.WithdrawLesson(1)),
+    "checkpoint": ("theta_tui.mind.checkpoint:_write_manifest", lambda _: p.Save()),
+    "quiz": ("theta_tui.mind.recall:score", lambda _: p.Quiz()),
+    "question": ("theta_tui.teacher:Teacher.ask", lambda _: p.Ask("what now")),
+    "ledger": ("theta_tui.asking:Asker.standings", lambda _: p.ShowLessons()),
+    "export": ("theta_tui.export:export_trl", lambda _: p.Export("trl", "somewhere")),
+    "idle time": ("theta_tui.teacher:Teacher.idle", None),
+}
+
+
+class Session:
+    """A worker with a real, tiny model, and what it tells."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.events: queue.Queue[p.Event] = queue.Queue()
+        self.worker = Worker(settings, lambda settings: Teacher(HomeRecord.open(settings)))
+        self.worker.start(self.events.put)
+
+    def until(self, kind: type[p.Event]) -> Any:
+        """The next event of a kind; nothing may fail before it, unless that is what is waited for."""
+        while True:
+            event = self.events.get(timeout=PATIENCE)
+            if isinstance(event, kind):
+                return event
+            assert not isinstance(event, p.Failed), event
+
+    def teach(self, prompt: str, reply: str) -> p.Snapshot:
+        self.worker.send(p.Propose(prompt))
+        waiting = self.until(p.Proposed).snapshot.pending
+        self.worker.send(p.Correct(reply, waiting.prompt_id))
+        return self.until(p.Taught).snapshot  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def session(tiny: Path, home: Path) -> Iterator[Session]:
+    made = Session(
+        Settings(
+            home=home, model=str(tiny), device="cpu", threads=1, max_tokens=4, recipe="classic", lock_wait=0, seed=1
+        )
+    )  # fmt: skip
+    made.until(p.Ready)
+    yield made
+    made.worker.request_stop()
+    assert made.worker.join(PATIENCE)
+
+
+@pytest.mark.parametrize("work", WORK)
+def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
+    session: Session, home: Path, monkeypatch: pytest.MonkeyPatch, work: str
+) -> None:
+    import importlib
+
+    session.teach("hello", "Hi.")
+    session.worker.send(p.Propose("what is your name"))
+    waiting = session.until(p.Proposed).snapshot.pending
+    target, command = WORK[work]
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module)
+    *classes, name = path.split(".")
+    for each in classes:
+        owner = getattr(owner, each)
+
+    def fail(*_: Any, **__: Any) -> Any:
+        monkeypatch.setattr(owner, name, real)
+        raise RuntimeError(MESSAGE)
+
+    real = getattr(owner, name)
+    if command is None:
+        monkeypatch.setattr("theta_tui.worker.IDLE_SECONDS", 0.01)
+        session.worker._idle.after = 0.0
+    monkeypatch.setattr(owner, name, fail)
+    if command is not None:
+        session.worker.send(command(waiting.prompt_id))
+    failed = session.until(p.Failed)
+    assert failed.message == f"RuntimeError: {MESSAGE}"
+    assert not failed.fatal
+    assert failed.snapshot.phase in {"idle", "choosing"}
+    session.worker._idle.after = 1e9
+    before = failed.snapshot.lessons
+    assert session.teach("who are you", "Theta.").lessons == before + 1
+    session.worker.request_stop()
+    assert session.worker.join(PATIENCE)
+    record = HomeRecord.open(Settings(home=home, lock_wait=0))
+    failures = [entry.record for entry in record.journal.entries if isinstance(entry.record, Failure)]
+    record.close()
+    assert [MESSAGE in failure.message for failure in failures] == [True]
+    assert len([lesson for lesson in record.story.live if lesson.outcome]) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("work", ["prompt", "teach", "undo", "checkpoint", "quiz", "idle time"])
+def test_the_screen_lives_on_and_shows_it(start: Start, work: str) -> None:
+    target, _ = WORK[work]
+    app = start(
+        rows=40, environment_more={"THETA_IDLE": "1"},
+        scene="tests.faults.scenes:failing", scene_with=[target, MESSAGE],
+    )  # fmt: skip
+    app.see("idle")
+    if work == "prompt":
+        app.press("hello\r")
+    else:
+        app.propose("hello")
+        app.correct("My name.")
+        if work != "teach":
+            app.see("1 lesson")
+        app.press({"undo": "/undo\r", "checkpoint": "\x13", "quiz": "/quiz\r"}.get(work, ""))
+    app.see("out of luck ␛]52")
+    app.press("\x15")
+    app.propose("who are you")
+    app.correct("Theta.")
+    app.wait(lambda text: "Theta." in text and "lesson" in text and "learning ·" not in text, "the next lesson")
+    app.press("\x11")
+    assert app.leave()[0] == 0
