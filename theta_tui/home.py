@@ -183,10 +183,12 @@ class WriterLock:
         return "another process"
 
     def release(self) -> None:
-        if self._lock.is_locked:
-            with suppress(OSError):
-                self.home.lock.write_bytes(b"")
-        self._lock.release()
+        try:
+            if self._lock.is_locked:
+                with suppress(OSError):
+                    self.home.lock.write_bytes(b"")
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> WriterLock:
         self.acquire()
