@@ -70,6 +70,11 @@ def test_the_fingerprint_follows_the_weights_and_not_the_place(copy: Path, folde
     assert fingerprint(str(copy)) != fingerprint(str(folders["theta"]))
 
 
+def test_the_fingerprint_follows_the_config_too(copy: Path, folders: dict[str, Path]) -> None:
+    (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
+    assert fingerprint(str(copy)) != fingerprint(str(folders["theta"]))
+
+
 def test_the_embedded_model_loads_in_float32_and_says_what_it_is() -> None:
     stages: list[str] = []
     lm = LanguageModel.load("default", device="cpu", on_stage=stages.append)
@@ -133,6 +138,19 @@ def test_cut_weights_are_refused(copy: Path, keep: int) -> None:
     file = copy / "model.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
     refused(copy)
+
+
+@pytest.mark.parametrize("size", [2**62, 2**40])
+def test_a_header_longer_than_its_file_is_refused_and_not_read(copy: Path, size: int) -> None:
+    (copy / "model.safetensors").write_bytes(size.to_bytes(8, "little") + b"{}")
+    assert "cut short" in refused(copy)
+
+
+def test_a_shard_that_is_missing_is_named(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "model-1.safetensors")
+    shards = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (copy / "model.safetensors.index.json").write_text(json.dumps(shards))
+    assert "lacks model-2.safetensors" in refused(copy)
 
 
 def test_weights_of_another_shape_are_refused(copy: Path) -> None:
