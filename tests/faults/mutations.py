@@ -59,13 +59,17 @@ def read() -> list[Mutation]:
     return [Mutation(**{**entry, "tests": tuple(entry["tests"])}) for entry in entries]
 
 
+Ended = tuple[int, str, float]
+"""Place in the work, what came of it, seconds."""
+
+
 class Copy:
     """A copy of the project, in which one mutation at a time is tried."""
 
     def __init__(self, tree: Path) -> None:
         self.tree = tree
         for folder in ("theta_tui", "tests"):
-            shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / folder, tree / folder)
         (tree / "assets").symlink_to(ROOT / "assets")
         for name in ("pyproject.toml", "README.md"):
             shutil.copy(ROOT / name, tree)
@@ -129,8 +133,10 @@ class Copy:
         os.utime(path, (now, now))  # Python knows what it has compiled by the second, and two may fall into one
 
 
-def tried(copies: list[Copy], work: Sequence[tuple[Sequence[str], Mutation | None]]) -> Iterator[tuple[int, str, float]]:
-    """(place in `work`, what came of it, seconds) as they end; as many at once as there are copies."""
+def tried(
+    copies: list[Copy], work: Sequence[tuple[Sequence[str], Mutation | None]]
+) -> Iterator[tuple[int, str, float]]:
+    """What came of the work, as it ends; as much of it at once as there are copies."""
     free, under_way, waiting = list(copies), dict[int, Copy](), list(enumerate(work))
     while waiting or under_way:
         while waiting and free:

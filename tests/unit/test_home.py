@@ -53,9 +53,8 @@ def test_a_lock_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 def test_who_lets_the_lock_go_lets_the_next_one_in(tmp_path: Path) -> None:
     first, second = WriterLock(Home(tmp_path), 0), WriterLock(Home(tmp_path), 0)
-    with first:
-        with pytest.raises(HomeBusyError):
-            second.acquire()
+    with first, pytest.raises(HomeBusyError):
+        second.acquire()
     second.acquire()
     second.release()
 
