@@ -108,6 +108,20 @@ def test_what_proves_itself_and_no_theta_wrote_is_no_record(record: Record, said
         decode(b'{"seq":1,"crc":"%08x",' % crc + harmed)
 
 
+def test_the_checksum_covers_the_number() -> None:
+    sound = encode(1, 1.5, SAID)
+    with pytest.raises(BadLineError, match="checksum"):
+        decode(sound.replace(b'{"seq":1,', b'{"seq":2,', 1))
+
+
+def test_a_line_without_its_end_is_no_record_although_its_checksum_fits() -> None:
+    """The next record would be written behind it, into the same line."""
+    sound = encode(1, 1.5, SAID)
+    rest = sound[sound.index(b'"v":') : -1]
+    with pytest.raises(BadLineError, match="cut short"):
+        decode(b'{"seq":1,"crc":"%08x",' % zlib.crc32(rest, zlib.crc32(b"1:")) + rest)
+
+
 def test_a_candidate_that_is_written_in_another_way_is_read_as_well() -> None:
     spaced = json.dumps([ONE | {"logprob": None}])
     read = decode(line(f'{GOOD},"candidates":{spaced},"recipe":{{"deep":{{"er":"}}"}}}}'))[2]

@@ -60,7 +60,10 @@ def test_who_lets_the_lock_go_lets_the_next_one_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"\x1b]52;c;x\x07 here", b"-1 here", "٣ here".encode(), b"\xff\xfe"])
-def test_what_is_no_number_of_a_process_is_not_taken_for_one(tmp_path: Path, text: bytes) -> None:
+def test_what_is_no_number_of_a_process_is_not_taken_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
+) -> None:
+    monkeypatch.setattr("theta_tui.home.time.sleep", lambda _: None)
     home = Home(tmp_path)
     home.lock.write_bytes(text)
     assert WriterLock(home, 0).holder() == "another process"

@@ -172,6 +172,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "j").read_bytes() == data
     assert Journal.read(tmp_path / "missing").last_seq == 0
     assert not (tmp_path / "missing").exists()
+    assert Journal.read(tmp_path / "j").read_only == "it was opened for reading"
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was_and_teaching_resumes(

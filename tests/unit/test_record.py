@@ -196,7 +196,17 @@ def test_the_kept_prompt_comes_back_and_goes(settings: Settings) -> None:
     assert HomeRecord.read(settings).pending is None
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"schema":2}', b"\xff", b"[" * 100_000, b'{"schema":1,"candidates":[]}'])
+ONE_REPLY = b'{"index":1,"text":"c","logprob":-1.0,"ended":true}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"\xff", b"[" * 100_000,
+        b'{"schema":1,"prompt_id":"a","prompt":"b","candidates":[]}',
+        b'{"schema":2,"prompt_id":"a","prompt":"b","candidates":[' + ONE_REPLY + b"]}",
+    ],
+)  # fmt: skip
 def test_a_broken_kept_prompt_is_ignored_with_notice(settings: Settings, data: bytes) -> None:
     settings.home.mkdir()
     (settings.home / "pending.json").write_bytes(data)
