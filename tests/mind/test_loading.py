@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -123,6 +124,26 @@ def test_pickled_weights_are_refused_without_being_opened(copy: Path, name: str)
     (copy / name).chmod(0)
     assert "pickle" in refused(copy)
     assert not trap.exists()
+
+
+def test_transformers_is_told_to_run_no_code_and_to_open_no_pickle(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second wall: it is not reached by what these tests know of."""
+    import transformers
+
+    told: dict[str, dict[str, Any]] = {}
+    for name in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
+        real = getattr(transformers, name).from_pretrained
+
+        def heard(*args: Any, _name: str = name, _real: Any = real, **how: Any) -> Any:
+            told.setdefault(_name, how)
+            return _real(*args, **how)
+
+        monkeypatch.setattr(getattr(transformers, name), "from_pretrained", heard)
+    load("gpt2")
+    assert {name: (how["trust_remote_code"], how["local_files_only"]) for name, how in told.items()} == {
+        name: (False, True) for name in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM")
+    }
+    assert told["AutoModelForCausalLM"]["use_safetensors"] is True
 
 
 def test_a_model_that_wants_its_own_code_to_run_is_refused(copy: Path) -> None:
