@@ -254,4 +254,4 @@ def test_killed_at_100_named_moments(forks: Forks, peace: Peace, homes: Iterator
     print(dict(total))
     assert total["killed again"] >= 20
     named = {name.split()[1] for name in total if name.startswith(("before", "amid", "after"))}
-    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "consolidate", "restore"}, total
+    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "consolidate"}, total

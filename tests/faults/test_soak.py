@@ -28,7 +28,8 @@ def flat(told: list[Usage], warm: int) -> None:
     last = told[-1]
     assert last.resident - first.resident <= 20 * MEGABYTE
     assert last.threads == first.threads
-    assert last.files == first.files
+    # One more is the journal, which stays open for reading once an index covers the beginning of it.
+    assert last.files - first.files in (0, 1)
 
 
 def test_some_exchanges_leave_no_thread_and_no_file_open(forks: Forks, folder: Path, model: Path) -> None:
