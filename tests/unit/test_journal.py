@@ -172,6 +172,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "j").read_bytes() == data
     assert Journal.read(tmp_path / "missing").last_seq == 0
     assert not (tmp_path / "missing").exists()
+    assert Journal.read(tmp_path / "j").read_only == "it was opened for reading"
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was_and_teaching_resumes(
@@ -218,6 +219,33 @@ def test_the_newest_record_can_be_taken_out_again(tmp_path: Path) -> None:
     journal.roll_back(entry)
     assert (tmp_path / "j").read_bytes() == data
     assert journal.append(Fresh()).seq == 8
+    with pytest.raises(ValueError, match="only the newest"):
+        journal.roll_back(entry)
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "fsync"])
+def test_a_record_that_cannot_be_taken_out_for_certain_stays_and_nothing_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    journal = Journal.open(tmp_path / "j")
+    entry = journal.append(exchange())
+
+    def failing(*_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, call, failing)
+        journal.roll_back(entry)
+    assert list(journal.entries) == [entry]
+    with pytest.raises(JournalError, match="could not be mended"):
+        journal.append(Fresh())
+
+
+def test_a_journal_that_was_closed_takes_no_more(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "j")
+    journal.close()
+    with pytest.raises(JournalError, match="it is closed"):
+        journal.append(Fresh())
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
