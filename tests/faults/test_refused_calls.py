@@ -82,6 +82,8 @@ class Deed:
     do: Callable[[Room], object]
     ready: Callable[[Room], object] = lambda room: None
     journals: bool = True
+    stride: int = 1
+    """Every how manieth call is refused."""
 
 
 def _settings(room: Room) -> None:
@@ -106,10 +108,10 @@ DEEDS = {
     "redo": Deed(lambda room: room.teacher.redo(), _undone),
     "new": Deed(lambda room: room.teacher.record.begin_conversation(), Room.offer),
     "propose": Deed(lambda room: room.teacher.propose("hello"), journals=False),
-    "save": Deed(lambda room: room.teacher.save(), journals=False),
+    "save": Deed(lambda room: room.teacher.save(), journals=False, stride=3),
     "settings": Deed(_settings, journals=False),
     "export trl": Deed(_export("trl"), journals=False),
-    "export hf": Deed(_export("hf"), journals=False),
+    "export hf": Deed(_export("hf"), journals=False, stride=3),
 }
 
 
@@ -128,7 +130,7 @@ def told(refusal: Refusal) -> Iterator[list[BaseException]]:
 
 def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
     """Do `deed` again and again, with the n-th call refused, until none is. Returns how many were."""
-    for nth in count(1):
+    for nth in count(1, deed.stride):
         deed.ready(room)
         record = room.teacher.record
         record.take_notices()

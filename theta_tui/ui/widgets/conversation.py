@@ -121,6 +121,12 @@ class Conversation(ScrollView, can_focus=False):
 
     def on_resize(self, event: Resize) -> None:
         self._lay_out()
+        self.call_after_refresh(self._stay_at_end)
+
+    def _stay_at_end(self) -> None:
+        # In a storm of sizes the end that was scrolled to may have been that of a size which is past.
+        if self._following and not self.is_vertical_scroll_end:
+            self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
