@@ -164,11 +164,9 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(disk: Path, model: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["own", "foreign"])
-def test_a_disk_with_any_number_of_free_pages_does_all_or_nothing(
-    disk: Path, model: Path, foreign: Path, kind: str
-) -> None:
-    chosen = model if kind == "own" else foreign
-    assert fill(disk, chosen, list(range(90))) >= {"offer", "teach", "set", "trl", "hf", "save"}
+def test_a_disk_with_few_free_pages_does_all_or_nothing(disk: Path, model: Path, foreign: Path, kind: str) -> None:
+    chosen, rooms = (model, range(0, 90, 2)) if kind == "own" else (foreign, range(1, 90, 3))
+    assert fill(disk, chosen, list(rooms)) >= {"offer", "teach", "set", "trl", "hf", "save"}
 
 
 @pytest.mark.slow
@@ -177,9 +175,9 @@ def test_a_limit_on_the_size_of_files_does_all_or_nothing(folder: Path, model: P
     teacher = opened(folder / "home", model)
     teacher.teach("who are you?", "Theta")
     refused: set[str] = set()
-    for step in range(40):
+    for step in range(20):
         grown = (folder / "home" / "journal.jsonl").stat().st_size
-        with files_up_to(grown + 37 * step):
+        with files_up_to(grown + 74 * step):
             refused |= does_all(teacher).keys()
         teacher = comes_back(teacher, model)
     assert not does_all(teacher)
