@@ -145,7 +145,8 @@ def fill(disk: Path, model: Path, rooms: list[int]) -> set[str]:
     """With so many pages free, one after the other, all is done whole or not at all; and then again with room."""
     home = disk / f"home-{next(EXPORTS)}"
     teacher = opened(home, model)
-    teacher.teach("who are you?", "Theta")
+    for _ in range(2):  # one is undone where nothing can be taught
+        teacher.teach("who are you?", "Theta")
     teacher.save()
     refused: set[str] = set()
     for pages in rooms:
@@ -166,7 +167,7 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(disk: Path, model: P
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["own", "foreign"])
 def test_a_disk_with_few_free_pages_does_all_or_nothing(disk: Path, model: Path, foreign: Path, kind: str) -> None:
-    chosen, rooms = (model, range(0, 90, 2)) if kind == "own" else (foreign, range(1, 90, 3))
+    chosen, rooms = (model, range(0, 90, 2)) if kind == "own" else (foreign, range(0, 90, 3))
     assert fill(disk, chosen, list(rooms)) >= {"offer", "teach", "set", "trl", "hf", "save"}
 
 

@@ -127,7 +127,9 @@ STATES = ("idle", "in a step", "saving")
 def brought_to(start: Start, state: str, released: str = "leaving", patient: bool = False, **how: object) -> Terminal:
     """Theta with one lesson behind it, or in the middle of it, or of its checkpoint."""
     target = {"idle": None, "in a step": scenes.STEP, "saving": scenes.SAVE, "loading": scenes.LOAD}[state]
-    if target is not None:
+    if target is None:
+        how |= {"scene": "tests.faults.scenes:unhurried"}
+    else:
         how |= {"scene": "tests.faults.scenes:gate", "scene_with": [target, released, "gate", patient]}
     app = start(**how)
     if state == "loading":
