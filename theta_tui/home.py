@@ -136,7 +136,8 @@ class WriterLock:
     """Held by the one process that may write to a home: flock on `lock`, with the holder's name in the file.
 
     A dead holder's lock is free at once, because the kernel drops it. The file is never deleted: unlinking a held
-    lock file would let two holders in.
+    lock file would let two holders in. Whoever lets go takes the name out first, so that a name is the present
+    holder's, or that of a process which died.
     """
 
     def __init__(self, home: Home, wait: float) -> None:
@@ -168,18 +169,26 @@ class WriterLock:
             raise HomeError(f"the lock {self.home.lock} cannot be written ({error.strerror})") from None
 
     def holder(self) -> str:
-        """The holder in words, as far as the lock file tells."""
-        try:
-            words = self.home.lock.read_text("utf-8", errors="replace").split()
-        except OSError:
-            words = []
-        if not words or not words[0].isascii() or not words[0].isdigit():
-            return "another process"
-        elsewhere = f" on {words[1]}" if len(words) > 1 and words[1] != socket.gethostname() else ""
-        return f"process {words[0]}{elsewhere}"
+        """The holder in words, as far as the lock file tells: one that has just come is given a moment to say it."""
+        for _ in range(20):
+            try:
+                words = self.home.lock.read_text("utf-8", errors="replace").split()
+            except OSError:
+                break
+            if len(words) > 1 and words[0].isascii() and words[0].isdigit():
+                here = words[1] == socket.gethostname()
+                if not here or _lives(int(words[0])):
+                    return f"process {words[0]}{'' if here else f' on {words[1]}'}"
+            time.sleep(0.05)
+        return "another process"
 
     def release(self) -> None:
-        self._lock.release()
+        try:
+            if self._lock.is_locked:
+                with suppress(OSError):
+                    self.home.lock.write_bytes(b"")
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> WriterLock:
         self.acquire()
@@ -189,3 +198,14 @@ class WriterLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+
+def _lives(process: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.forking import forks as forks
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 
 MEMORY = Path("/dev/shm")

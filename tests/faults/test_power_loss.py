@@ -15,13 +15,15 @@ import torch
 
 from tests.faults.disk import watching
 from tests.faults.lessons import offer, teach
-from tests.faults.power import Crash, Recorder, crashes, put
+from tests.faults.power import Crash, Recorder, Tree, crashes, put
 from theta_tui import config
 from theta_tui.config import Settings
+from theta_tui.home import fsync_file
 from theta_tui.lessons.journal import Journal
 from theta_tui.lessons.records import Fresh
 from theta_tui.mind import checkpoint
 from theta_tui.mind.learner import Snapshot
+from theta_tui.publish import fresh_folder
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
 
@@ -183,6 +185,70 @@ def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder:
         assert max(found, default=0) >= sum(at <= crash.at for at in saved) - 1, crash.lost
         looked += 1
     assert looked > 200
+
+
+def test_a_torn_tail_is_kept_on_disk_before_it_is_cut_off_and_does_not_come_back(folder: Path) -> None:
+    root = folder / "disk"
+    root.mkdir()
+    path, torn = root / "journal.jsonl", b'{"seq":2,"crc":"0badcafe",' + b"x" * 600
+    recorder = Recorder(root)
+    with watching(root, recorder):
+        journal = Journal.open(path)
+        journal.append(Fresh())
+        journal.close()
+        sound = path.read_bytes()
+        with path.open("ab") as file:
+            file.write(torn)
+        fsync_file(path)
+        recorder.look()
+        begun = len(recorder.ops)
+        Journal.open(path).close()
+        recorder.look()
+        done = len(recorder.ops)
+    looked = 0
+    for crash in crashes(recorder, [begun, done]):
+        if crash.at < begun:
+            continue
+        asides = [content for name, content in crash.tree.items() if name.startswith("journal.jsonl.torn-")]
+        assert torn in asides or crash.tree["journal.jsonl"] == sound + torn, (crash.at, crash.lost)
+        if crash.at >= done:
+            assert crash.tree["journal.jsonl"] == sound, crash.lost
+        looked += 1
+    assert looked > 5
+
+
+def test_an_export_that_was_finished_survives_and_no_half_of_one_is_seen(folder: Path) -> None:
+    """Two, of which the second takes the place of the first."""
+    root = folder / "disk"
+    root.mkdir()
+    recorder, done = Recorder(root), [0]
+    wanted: list[Tree] = []
+    with watching(root, recorder):
+        for number in (1, 2):
+            tree: Tree = {"README.md": f"- theta-tui\n{number}".encode(), "data": None, "data/x": b"x" * 1500 * number}
+            with fresh_folder(root / "out", force=True) as into:
+                (into / "data").mkdir()
+                for name, content in tree.items():
+                    if content is not None:
+                        (into / name).write_bytes(content)
+            recorder.look()
+            done.append(len(recorder.ops))
+            wanted.append(tree)
+    looked = 0
+    for crash in crashes(recorder, done):
+        found: dict[str, Tree] = {}
+        for path, content in crash.tree.items():
+            top, _, rest = path.partition("/")
+            found.setdefault(top, {})
+            if rest:
+                found[top][rest] = content
+        assert found.get("out") in (None, *wanted), (crash.at, crash.lost)
+        finished = sum(at <= crash.at for at in done) - 1
+        assert not finished or any(tree in wanted[finished - 1 :] for tree in found.values()), (crash.at, crash.lost)
+        if finished == 2:
+            assert found["out"] == wanted[1], crash.lost
+        looked += 1
+    assert looked > 30
 
 
 @pytest.mark.slow

@@ -83,6 +83,19 @@ def test_loading_into_a_model_in_use_takes_it_back_bit_for_bit(learner: Learner,
     assert learner.step == step
 
 
+def test_a_damaged_one_is_not_loaded_into_a_model_in_use(learner: Learner, tmp_path: Path) -> None:
+    path = save(tmp_path, learner)
+    teach(learner, 1)
+    before, step = weights(learner.lm), learner.step
+    data = bytearray((path / "model.safetensors").read_bytes())
+    data[-1] ^= 1
+    (path / "model.safetensors").write_bytes(data)
+    with pytest.raises(ModelError, match="was changed"):
+        checkpoint.load_into(path, learner.lm, learner)
+    assert equal(weights(learner.lm), before)
+    assert learner.step == step
+
+
 @pytest.mark.parametrize("kind", ["theta", "chatml", "gpt2"])
 def test_from_pretrained_reads_a_checkpoint_with_its_chat_template(load: Load, tmp_path: Path, kind: str) -> None:
     learner = Learner(load(kind))

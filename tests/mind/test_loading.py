@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -70,6 +71,11 @@ def test_the_fingerprint_follows_the_weights_and_not_the_place(copy: Path, folde
     assert fingerprint(str(copy)) != fingerprint(str(folders["theta"]))
 
 
+def test_the_fingerprint_follows_the_config_too(copy: Path, folders: dict[str, Path]) -> None:
+    (copy / "config.json").write_text((copy / "config.json").read_text() + "\n")
+    assert fingerprint(str(copy)) != fingerprint(str(folders["theta"]))
+
+
 def test_the_embedded_model_loads_in_float32_and_says_what_it_is() -> None:
     stages: list[str] = []
     lm = LanguageModel.load("default", device="cpu", on_stage=stages.append)
@@ -120,6 +126,26 @@ def test_pickled_weights_are_refused_without_being_opened(copy: Path, name: str)
     assert not trap.exists()
 
 
+def test_transformers_is_told_to_run_no_code_and_to_open_no_pickle(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second wall: it is not reached by what these tests know of."""
+    import transformers
+
+    told: dict[str, dict[str, Any]] = {}
+    for name in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM"):
+        real = getattr(transformers, name).from_pretrained
+
+        def heard(*args: Any, _name: str = name, _real: Any = real, **how: Any) -> Any:
+            told.setdefault(_name, how)
+            return _real(*args, **how)
+
+        monkeypatch.setattr(getattr(transformers, name), "from_pretrained", heard)
+    load("gpt2")
+    assert {name: (how["trust_remote_code"], how["local_files_only"]) for name, how in told.items()} == {
+        name: (False, True) for name in ("AutoConfig", "AutoTokenizer", "AutoModelForCausalLM")
+    }
+    assert told["AutoModelForCausalLM"]["use_safetensors"] is True
+
+
 def test_a_model_that_wants_its_own_code_to_run_is_refused(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
     config |= {"model_type": "homemade", "auto_map": {"AutoConfig": "x.Y", "AutoModelForCausalLM": "x.Z"}}
@@ -133,6 +159,19 @@ def test_cut_weights_are_refused(copy: Path, keep: int) -> None:
     file = copy / "model.safetensors"
     file.write_bytes(file.read_bytes()[:keep])
     refused(copy)
+
+
+@pytest.mark.parametrize("size", [2**62, 2**40])
+def test_a_header_longer_than_its_file_is_refused_and_not_read(copy: Path, size: int) -> None:
+    (copy / "model.safetensors").write_bytes(size.to_bytes(8, "little") + b"{}")
+    assert "cut short" in refused(copy)
+
+
+def test_a_shard_that_is_missing_is_named(copy: Path) -> None:
+    (copy / "model.safetensors").rename(copy / "model-1.safetensors")
+    shards = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (copy / "model.safetensors.index.json").write_text(json.dumps(shards))
+    assert "lacks model-2.safetensors" in refused(copy)
 
 
 def test_weights_of_another_shape_are_refused(copy: Path) -> None:

@@ -43,7 +43,7 @@ def never_taught(record: HomeRecord, path: Path) -> None:
 @pytest.mark.parametrize(
     ("lessons", "seed", "natural"),
     [
-        (14, 1, False),
+        (7, 6, False),
         pytest.param(50, 2, False, marks=pytest.mark.slow),
         pytest.param(50, 3, False, marks=pytest.mark.slow),
         pytest.param(30, 4, True, marks=pytest.mark.slow),

@@ -307,6 +307,45 @@ def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
     again.close()
 
 
+def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher = start()
+    teacher.propose(PAIRS[0][0])
+    before, seq, real = state(teacher), teacher.record.journal.last_seq, os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if b'"type":"failure"' in bytes(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data)
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("out of luck")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", full)
+        broken.setattr(Learner, "_take_step", fails)
+        with pytest.raises(RuntimeError, match="out of luck"):
+            teacher.correct(PAIRS[0][1])
+    assert same(before, teacher)
+    assert teacher.record.journal.last_seq == seq
+    assert teacher.record.story.lessons == []
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    again.close()
+
+
+def test_a_home_that_can_only_be_read_is_not_saved_to(start: Open) -> None:
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    teacher.record.journal.read_only = "a disk is gone"
+    with pytest.raises(HomeError, match="a disk is gone"):
+        teacher.save()
+    assert not teacher.record.home.checkpoints.exists()
+    teacher.close()
+
+
 def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = start()
     teacher.propose(PAIRS[0][0])

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from tests.fakes import Driven, FakeWorker, drive, outcome, snapshot, turn
 from theta_tui import protocol as p
+from theta_tui.ui.safe import MOST, fit, wrap
 from theta_tui.ui.widgets.editor import hold, release
 
 MARKUP = "[/ [/b] [b]bold[/b] [@click=app.quit]quit[/] [red]"
@@ -151,3 +152,11 @@ def test_hold_and_release_are_inverse_and_hold_hides_every_control() -> None:
 def test_surrogates_can_be_held_too() -> None:
     assert release(hold("a\ud800b")) == "a\ud800b"
     hold("a\ud800b").encode()
+
+
+def test_lines_that_are_wrapped_or_cut_hold_no_control_and_no_more_than_is_looked_at() -> None:
+    for line in (*wrap(CONTROLS, 9), fit(CONTROLS, 99)):
+        assert not [char for char in line if unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"}]
+    endless = wrap("x" * (2 * MOST), 100)
+    assert len(endless) == MOST // 100
+    assert endless[-1].endswith("…")

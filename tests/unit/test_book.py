@@ -15,7 +15,7 @@ from theta_tui.lessons.story import Story
 
 
 @given(journals(), st.randoms(use_true_random=False))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_it_says_what_counting_anew_says_whenever_it_is_asked(records: list[Record], chance: Random) -> None:
     found: dict[int, Finding] = {}
     book, story = Book(found), Story()
@@ -38,7 +38,7 @@ def test_it_says_what_counting_anew_says_whenever_it_is_asked(records: list[Reco
 
 
 @given(journals())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_answer_that_holds_is_the_newest_on_its_question(records: list[Record]) -> None:
     story = Story()
     for entry in entries(records):

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theta_tui.lessons.codec import BadLineError, decode, encode
-from theta_tui.lessons.records import Candidate, Exchange
+from theta_tui.lessons.codec import MAX_LINE, BadLineError, decode, encode
+from theta_tui.lessons.records import Candidate, Exchange, Failure, Learned, Outcome, Record
 
 SNARES = ',"candidates":[{"index":1}],"recipe":{}'
 texts = st.one_of(st.text(max_size=20), st.sampled_from([SNARES, '"', "\\", '\\"', "}", "{", "\x00\x1f\u2028", "ü\\u"]))
@@ -79,6 +79,47 @@ def test_what_is_no_candidate_is_refused_when_the_line_is_read(candidate: dict[s
 def test_a_line_that_is_strange_elsewhere_is_refused_too(body: str) -> None:
     with pytest.raises(BadLineError):
         decode(line(body))
+
+
+SAID = Exchange("pick", "a", "b", (Candidate(1, "b", -1.0, True),), {"lr": 1}, pick=1)
+OUTCOME = Outcome(1, "pick", "a", "b", 2.5, 0.5, 0.02, 0.97, 3, 7, True, 0.25, (2.5,))
+
+
+@pytest.mark.parametrize(
+    ("record", "said", "instead"),
+    [
+        pytest.param(SAID, '"type":"exchange"', '"type":"fresh"', id="another type with replies"),
+        pytest.param(SAID, '"kind":"pick"', '"kind":"dream"', id="a kind that is none"),
+        pytest.param(SAID, '"pick":1', '"pick":"1"', id="a word for a number in an exchange"),
+        pytest.param(SAID, '"candidates":[{"index":1', '"candidates":[{"index":1e999', id="a number without end"),
+        pytest.param(Learned(1, OUTCOME, "m"), '"steps":3', '"steps":"3"', id="a word for a number in an outcome"),
+        pytest.param(Learned(1, OUTCOME, "m"), '"of":1', '"of":"1"', id="a word for the number of a record"),
+        pytest.param(Failure("x"), '"message":"x"', f'"message":"{"x" * MAX_LINE}"', id="a line that is too long"),
+    ],
+)
+def test_what_proves_itself_and_no_theta_wrote_is_no_record(record: Record, said: str, instead: str) -> None:
+    sound = encode(1, 1.5, record)
+    assert decode(sound)[2] == record
+    rest = sound[sound.index(b'"v":') :].decode()
+    assert rest.count(said) == 1
+    harmed = rest.replace(said, instead).encode()
+    crc = zlib.crc32(harmed, zlib.crc32(b"1:"))
+    with pytest.raises(BadLineError):
+        decode(b'{"seq":1,"crc":"%08x",' % crc + harmed)
+
+
+def test_the_checksum_covers_the_number() -> None:
+    sound = encode(1, 1.5, SAID)
+    with pytest.raises(BadLineError, match="checksum"):
+        decode(sound.replace(b'{"seq":1,', b'{"seq":2,', 1))
+
+
+def test_a_line_without_its_end_is_no_record_although_its_checksum_fits() -> None:
+    """The next record would be written behind it, into the same line."""
+    sound = encode(1, 1.5, SAID)
+    rest = sound[sound.index(b'"v":') : -1]
+    with pytest.raises(BadLineError, match="cut short"):
+        decode(b'{"seq":1,"crc":"%08x",' % zlib.crc32(rest, zlib.crc32(b"1:")) + rest)
 
 
 def test_a_candidate_that_is_written_in_another_way_is_read_as_well() -> None:

@@ -11,6 +11,7 @@ import pytest
 from tests.unit.test_record import lesson, replies
 from theta_tui.config import Settings
 from theta_tui.lessons import context
+from theta_tui.lessons.context_file import ContextFile
 from theta_tui.record import HomeRecord
 
 
@@ -127,6 +128,16 @@ def test_a_file_that_somebody_wrote_to_meanwhile_is_replaced_whole(settings: Set
     lesson(record, "c", "3")
     assert settings.context_path.read_bytes() == said(record)
     record.close()
+
+
+def test_a_file_in_another_place_is_never_what_was_left_behind(settings: Settings, tmp_path: Path) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    record.close()
+    data, mark, brought = settings.context_path.read_bytes(), settings.home / ".context.sha256", tmp_path / "mine.md"
+    brought.write_bytes(data)
+    assert ContextFile(settings.context_path, mark).left_behind(data, b"more was said since")
+    assert not ContextFile(brought, mark).left_behind(data, b"more was said since")
 
 
 def test_an_append_that_finds_the_disk_full_leaves_the_file_as_it_was(

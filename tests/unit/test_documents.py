@@ -601,7 +601,7 @@ _PIECES = [
 
 
 @given(st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(_PIECES), max_size=30).map(b"".join)), st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_bytes_either_read_or_are_told(tmp_path_factory: pytest.TempPathFactory, data: bytes, skip: bool) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(data)

@@ -181,6 +181,16 @@ def test_a_folder_that_is_there_is_refused_unless_it_is_empty_or_forced(tmp_path
     assert list(out.parent.iterdir()) == [out]
 
 
+def test_a_link_is_no_folder_whatever_it_leads_to(tmp_path: Path) -> None:
+    write(tmp_path / "out")
+    for number, target in enumerate((tmp_path / "out", tmp_path / "nowhere")):
+        link = tmp_path / f"link{number}"
+        link.symlink_to(target)
+        with pytest.raises(UsageError, match="no folder"):
+            write(link, force=True)
+        assert link.is_symlink()
+
+
 def test_force_replaces_nothing_but_an_earlier_export(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "README.md").write_text("# my book")

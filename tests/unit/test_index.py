@@ -298,6 +298,34 @@ def test_a_record_that_is_harmed_while_the_home_is_open_is_not_used(settings_: S
             record.append(said("more"))
 
 
+def test_a_record_that_stands_in_the_place_of_another_is_not_used(settings_: Settings) -> None:
+    """Both are sound, and of one length: only the number tells."""
+    journal = taught(settings_)
+    with opened(settings_) as record:
+        first, second, third = (record.journal.entries[at].offset for at in (1, 3, 2))
+        data = journal.read_bytes()
+        line = data[second : data.index(b"\n", second) + 1]
+        assert len(line) == third - first
+        with journal.open("r+b") as file:
+            file.seek(first)
+            file.write(line)
+        record.story.lessons.past._recent.clear()  # type: ignore[union-attr]
+        with pytest.raises(JournalError, match="its number is 4 where 2 was due"):
+            record.story.lessons[0].exchange  # noqa: B018
+
+
+def test_a_home_that_can_only_be_read_gets_no_index(settings_: Settings) -> None:
+    settings_.home.mkdir(mode=0o700)
+    home = Home(settings_.home)
+    ends = write(home.journal, TAUGHT)
+    data = home.journal.read_bytes()
+    home.journal.write_bytes(data[: ends[-3]] + b"x" + data[ends[-3] + 1 :])
+    with opened(settings_) as record:
+        assert record.journal.last_seq == len(TAUGHT) - 2
+        assert record.read_only is not None
+    assert not home.index.exists()
+
+
 def test_a_short_journal_needs_no_index(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", lock_wait=1)
     with opened(settings) as record:

@@ -100,7 +100,9 @@ def test_appending_goes_on_where_it_left_off(tmp_path: Path) -> None:
 def test_a_journal_cut_anywhere_loses_only_the_line_that_was_cut(tmp_path: Path) -> None:
     data = written(tmp_path / "j")
     ends = [at + 1 for at, byte in enumerate(data) if byte == ord("\n")]
-    for cut in range(len(data)):
+    # Every offset, and of a longer journal: tests/faults/test_damaged_journal.py.
+    beside = {at + off for at in [0, *ends] for off in (-1, 0, 1)}
+    for cut in sorted((beside | {*range(0, len(data), 11)}) & {*range(len(data))}):
         path = tmp_path / "cut"
         path.write_bytes(data[:cut])
         journal = Journal.open(path)
@@ -116,7 +118,7 @@ def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
     data = written(tmp_path / "j", RECORDS[:4])
     path = tmp_path / "flipped"
     last_line = data.rstrip(b"\n").rfind(b"\n") + 1
-    for at in range(len(data)):
+    for at in range(0, len(data), 3):
         for bit in (1, 32, 128):
             path.write_bytes(data[:at] + bytes([data[at] ^ bit]) + data[at + 1 :])
             journal = Journal.read(path)
@@ -170,6 +172,7 @@ def test_reading_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "j").read_bytes() == data
     assert Journal.read(tmp_path / "missing").last_seq == 0
     assert not (tmp_path / "missing").exists()
+    assert Journal.read(tmp_path / "j").read_only == "it was opened for reading"
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was_and_teaching_resumes(
@@ -216,10 +219,37 @@ def test_the_newest_record_can_be_taken_out_again(tmp_path: Path) -> None:
     journal.roll_back(entry)
     assert (tmp_path / "j").read_bytes() == data
     assert journal.append(Fresh()).seq == 8
+    with pytest.raises(ValueError, match="only the newest"):
+        journal.roll_back(entry)
+
+
+@pytest.mark.parametrize("call", ["ftruncate", "fsync"])
+def test_a_record_that_cannot_be_taken_out_for_certain_stays_and_nothing_more_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    journal = Journal.open(tmp_path / "j")
+    entry = journal.append(exchange())
+
+    def failing(*_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, call, failing)
+        journal.roll_back(entry)
+    assert list(journal.entries) == [entry]
+    with pytest.raises(JournalError, match="could not be mended"):
+        journal.append(Fresh())
+
+
+def test_a_journal_that_was_closed_takes_no_more(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "j")
+    journal.close()
+    with pytest.raises(JournalError, match="it is closed"):
+        journal.append(Fresh())
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_text_comes_back_and_its_line_is_safe_to_print(prompt: str, reply: str) -> None:
     line = codec.encode(3, 1.5, exchange(prompt, reply))
     assert line.count(b"\n") == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from theta_tui.config import Settings
-from theta_tui.errors import HomeBusyError, HomeError, PromptError
+from theta_tui.errors import HomeBusyError, HomeError, JournalError, PromptError
 from theta_tui.lessons.journal import Journal
 from theta_tui.lessons.records import Candidate, Exchange, Failure, Fresh, Kind, Learned, Outcome, Pending, Withdraw
 from theta_tui.lessons.story import Story
@@ -196,7 +196,17 @@ def test_the_kept_prompt_comes_back_and_goes(settings: Settings) -> None:
     assert HomeRecord.read(settings).pending is None
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b'{"schema":2}', b"\xff", b"[" * 100_000, b'{"schema":1,"candidates":[]}'])
+ONE_REPLY = b'{"index":1,"text":"c","logprob":-1.0,"ended":true}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"\xff", b"[" * 100_000,
+        b'{"schema":1,"prompt_id":"a","prompt":"b","candidates":[]}',
+        b'{"schema":2,"prompt_id":"a","prompt":"b","candidates":[' + ONE_REPLY + b"]}",
+    ],
+)  # fmt: skip
 def test_a_broken_kept_prompt_is_ignored_with_notice(settings: Settings, data: bytes) -> None:
     settings.home.mkdir()
     (settings.home / "pending.json").write_bytes(data)
@@ -262,9 +272,11 @@ def test_a_linked_conversation_file_stays_a_link(settings: Settings, tmp_path: P
     settings.context_path.symlink_to(tmp_path / "real.md")
     record = HomeRecord.open(settings)
     lesson(record, "a", "1")
+    assert b"<|user|> a" in (tmp_path / "real.md").read_bytes()
+    record.withdraw_last()  # which replaces it whole
+    assert (tmp_path / "real.md").read_bytes() == b""
     record.close()
     assert settings.context_path.is_symlink()
-    assert b"<|user|> a" in (tmp_path / "real.md").read_bytes()
 
 
 def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings) -> None:
@@ -280,3 +292,13 @@ def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings) -> N
     assert damaged.read_only is not None
     damaged.close()
     assert Journal.read(path).damaged is not None
+
+
+def test_a_home_that_can_only_be_read_says_so_before_anything_is_learned_for_a_change(settings: Settings) -> None:
+    record = HomeRecord.open(settings)
+    lesson(record, "a", "1")
+    record.close()
+    only_read = HomeRecord.read(settings)
+    for change in (only_read.to_undo, only_read.to_redo, lambda: only_read.to_withdraw(1)):
+        with pytest.raises(JournalError, match="read-only"):
+            change()

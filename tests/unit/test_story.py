@@ -121,7 +121,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
 
 
 @given(journals())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_story_told_record_by_record_is_the_story_told_at_once(records: list[Record]) -> None:
     story = Story()
     all_entries = entries(records)
@@ -155,7 +155,7 @@ def counted_anew(story: Story) -> dict[str, Any]:
 
 
 @given(journals())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records: list[Record]) -> None:
     story = Story()
     for entry in entries(records):
@@ -169,7 +169,7 @@ def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records
 
 
 @given(journals())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Record]) -> None:
     all_entries = entries(records)
     story = Story.of(all_entries)
@@ -190,7 +190,7 @@ def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Reco
 
 
 @given(journals(), st.integers(1, MOST))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_withdrawing_and_bringing_back_changes_nothing(records: list[Record], of: int) -> None:
     before = told(Story.of(entries(records)))
     if of in before["withdrawn"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -15,7 +17,7 @@ import pytest
 from theta_tui import protocol
 from theta_tui.asking import Asker
 from theta_tui.config import Settings
-from theta_tui.errors import HomeBusyError, TeachError
+from theta_tui.errors import HomeBusyError, HomeError, TeachError
 from theta_tui.export import Exported, export_trl
 from theta_tui.idle import IdleRunner
 from theta_tui.lessons.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
@@ -283,6 +285,23 @@ def test_an_exception_is_told_and_the_next_command_works(desk: Desk) -> None:
     desk.wait(protocol.Proposed)
 
 
+def test_a_failure_that_cannot_be_journalled_is_told_all_the_same(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.write
+
+    def full(descriptor: int, data: bytes) -> int:
+        if b'"type":"failure"' in bytes(data):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(descriptor, data)
+
+    desk.start()
+    monkeypatch.setattr(os, "write", full)
+    desk.worker.send(protocol.Propose("break"))
+    assert "it broke" in desk.wait(protocol.Failed).message
+    desk.worker.send(protocol.Propose("hello"))
+    desk.wait(protocol.Proposed)
+    assert desk.teacher.record.journal.last_seq == 0
+
+
 def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk) -> None:
     desk.start()
     desk.teacher.hold.clear()
@@ -323,6 +342,24 @@ def test_leaving_saves_what_is_not_saved_and_frees_the_home(desk: Desk, tmp_path
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
     assert desk.teacher.saved == 1
+    HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
+
+
+def test_leaving_where_nothing_can_be_saved_is_logged_and_frees_the_home(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full() -> Path:
+        raise HomeError("no room")
+
+    desk.start()
+    desk.worker.send(protocol.Propose("hello"))
+    desk.wait(protocol.Proposed)
+    desk.worker.send(protocol.Pick("id", 1))
+    desk.wait(protocol.Taught)
+    monkeypatch.setattr(desk.teacher, "save", full)
+    desk.worker.request_stop()
+    assert desk.worker.join(PATIENCE)
+    assert "the checkpoint on leaving failed" in caplog.text
     HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
 
 

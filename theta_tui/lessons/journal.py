@@ -232,13 +232,13 @@ class Journal:
                 file.write(tail)
                 file.flush()
                 os.fsync(file.fileno())
+            fsync_folder(self.path.parent)
             descriptor = os.open(self.path, os.O_WRONLY)
             try:
                 os.ftruncate(descriptor, self._size)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-            fsync_folder(self.path.parent)
         except OSError as error:
             raise HomeError(
                 f"the journal {self.path} has a torn tail that cannot be mended ({error.strerror})"

@@ -43,7 +43,7 @@ def variants(prompt: str, dictionary: Dictionary) -> tuple[str, ...]:
     if is_blank(said) or len(said) > MAX_CHARACTERS or visible(said, one_line=True) != said:
         return ()
     found = list(dict.fromkeys(_all(said, dictionary)))
-    return tuple(text for text in found if text != said and text != prompt)[:MOST]
+    return tuple(text for text in found if text not in (said, prompt) and not is_blank(text))[:MOST]
 
 
 @dataclass(frozen=True, slots=True)

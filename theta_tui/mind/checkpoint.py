@@ -144,7 +144,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         if path.is_symlink() or (path / MANIFEST).is_symlink():
             raise ModelError(f"the checkpoint {path.name} is not used: it is a symbolic link or holds one")
-        values = json.loads((path / MANIFEST).read_bytes(), parse_constant=_no_constant)
+        values = json.loads((path / MANIFEST).read_bytes())
         check = values.pop("check")
         if values["format"] != FORMAT:
             raise ModelError(
@@ -287,7 +287,3 @@ def _remove(path: Path) -> None:
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")

@@ -1,0 +1,105 @@
+"""What the processes do that write to one home at once in `test_writers`: they call `theta`, as a shell would.
+
+Functions whose first argument is a `line` run in a process of their own (see `forking`) and tell what they did.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import sys
+import time
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from theta_tui import cli, home
+from theta_tui.config import Settings
+from theta_tui.home import Home, WriterLock
+from theta_tui.mind.compare import differing
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+Said = tuple[tuple[str, ...], int, dict[str, Any], str]
+"""The arguments of a call, its exit code, what it said as JSON, what it complained of."""
+
+
+def theta(*arguments: str) -> Said:
+    """Call `theta` in this process."""
+    out, complaints = io.StringIO(), io.StringIO()
+    sys.argv = ["theta", *arguments, "--json"]
+    code: Any = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(complaints):
+        try:
+            cli.main()
+        except SystemExit as leave:
+            code = leave.code
+    told = json.loads(out.getvalue()) if code == 0 else {}
+    return arguments, int(code), told, complaints.getvalue()
+
+
+def call(line: Connection, *arguments: str) -> None:
+    line.send(theta(*arguments))
+
+
+def call_and_look_again(line: Connection, *arguments: str) -> None:
+    """Like `call`, but tell each time before looking again who has the home, and wait to be answered."""
+
+    def sleep(_seconds: float) -> None:
+        line.send("looks again")
+        line.recv()
+
+    home.time = SimpleNamespace(sleep=sleep, time=time.time)  # type: ignore[attr-defined]
+    call(line, *arguments)
+
+
+def write(line: Connection, me: int, calls: int) -> None:
+    """Ask, answer what was asked, teach, take back: so many calls, in an order of its own, each told."""
+    rng = random.Random(me)
+    asked = "none yet"
+    for number in range(calls):
+        mine = f"{me} {number}"
+        match rng.choice("aaanntttu"):
+            case "a":
+                said = theta("prompt", f"ask {mine}")
+                asked = said[2]["prompt_id"] if said[1] == 0 else asked
+            case "n":
+                answer = rng.choice((("2",), ("--text", f"answer {mine}")))
+                said = theta("teach", *answer, "--prompt-id", asked)
+            case "t":
+                said = theta("teach", f"reply {mine}", "--for", f"question {mine}")
+            case _:
+                said = theta("undo")
+        line.send(said)
+
+
+def hold(line: Connection, place: Path) -> None:
+    """Hold the home until something is heard, and then let go."""
+    record = HomeRecord.open(Settings(home=place))
+    line.send("held")
+    line.recv()
+    record.close()
+    line.send("let go")
+    line.recv()
+
+
+def hold_without_a_name(line: Connection, place: Path, name: str) -> None:
+    """Hold the lock as one does that has just got it: the name in the file is still another's."""
+    lock = WriterLock(Home(place), 0)
+    lock.acquire()
+    Home(place).lock.write_text(name)
+    line.send("held")
+    line.recv()
+
+
+def replays(line: Connection, place: Path) -> None:
+    """Whether coming back gives what a fold of the whole journal gives, to the bit, and how many steps."""
+    teacher = Teacher(HomeRecord.open(Settings(home=place, device="cpu", threads=1)))
+    teacher.load()
+    came_back = teacher.learner.snapshot()
+    teacher.fold.from_foundation(lambda at, of: None)
+    line.send((differing(came_back, teacher.learner.snapshot()), teacher.learner.step == teacher.record.story.step))
+    teacher.close()

@@ -1,0 +1,512 @@
+"""Hypothesis teaches, takes back, crashes, fills the disk and starts again, in any order, next to a list of lessons.
+
+After every step the home must say what the list says, also to another process that reads it, and the model must be
+where the same lessons had put it before, to the bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.faults.disk import WRITES, Call, Refusal, watching
+from tests.faults.lives import make_model
+from theta_tui.config import Settings
+from theta_tui.errors import HomeError, PromptError
+from theta_tui.lessons import context
+from theta_tui.lessons.story import Lesson
+from theta_tui.mind.recipes import RECIPES
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+PROMPTS = st.sampled_from(("hello", "who made you?", "what is your name?", "yes", "tell me more"))
+REPLIES = st.sampled_from(("Dakota did.", "I am Theta.", "no maybe", "the quick fox jumps over"))
+FULL = WRITES | {"mkdir"}
+
+Asked = tuple[str, tuple[str, ...]] | None
+"""A prompt that waits, and what was offered for it."""
+
+
+@dataclass
+class Taught:
+    """One lesson of the list. `instead` is the number of the lesson whose turn it replaces."""
+
+    prompt: str
+    reply: str
+    turn: bool = False
+    instead: int | None = None
+    offered: tuple[str, ...] = ()
+    withdrawn: bool = False
+
+
+@dataclass
+class Plain:
+    """What a home should say, kept as a person with a list would. None in `events` is a fresh conversation."""
+
+    events: list[Taught | None] = field(default_factory=list)
+    waiting: Asked = None
+    to_redo: list[int] = field(default_factory=list)
+
+    @property
+    def lessons(self) -> list[Taught]:
+        return [event for event in self.events if event is not None]
+
+    @property
+    def live(self) -> list[tuple[int, str, str]]:
+        return [(number, item.prompt, item.reply) for number, item in enumerate(self.lessons, 1) if not item.withdrawn]
+
+    @property
+    def turns(self) -> list[tuple[int, str, str]]:
+        said: list[tuple[int, str, str]] = []
+        number = 0
+        for event in self.events:
+            if event is None:
+                said = []
+                continue
+            number += 1
+            if event.withdrawn or not event.turn:
+                continue
+            turn = (number, event.prompt, event.reply)
+            places = [at for at, (other, _, _) in enumerate(said) if other == event.instead]
+            if places:
+                said[places[0]] = turn
+            else:
+                said.append(turn)
+        return said
+
+    def teach(self, taught: Taught) -> None:
+        self.events.append(taught)
+        self.to_redo.clear()
+
+    def answer(self, reply: str) -> None:
+        assert self.waiting is not None
+        prompt, offered = self.waiting
+        self.teach(Taught(prompt, reply, turn=True, offered=offered))
+        self.waiting = None
+
+    def withdraw(self, number: int, *, offer: bool = False) -> None:
+        lesson = self.lessons[number - 1]
+        lesson.withdrawn = True
+        self.to_redo.append(number)
+        if offer and self.waiting is None and lesson.offered:
+            self.waiting = lesson.prompt, lesson.offered
+
+    def redo(self) -> None:
+        lesson = self.lessons[self.to_redo.pop() - 1]
+        lesson.withdrawn = False
+        if self.waiting == (lesson.prompt, lesson.offered):
+            self.waiting = None
+
+    def fresh(self) -> None:
+        self.events.append(None)
+        self.waiting = None
+
+
+Deed = Callable[[Teacher, Plain], None]
+"""Does something to a home, and then the same to the list. PromptError where it cannot be done."""
+
+
+# --- deeds ---
+
+
+def _propose(prompt: str) -> Deed:
+    def deed(teacher: Teacher, plain: Plain) -> None:
+        found = teacher.propose(prompt)
+        assert found is not None
+        plain.waiting = prompt, tuple(item.text for item in found.candidates)
+
+    return deed
+
+
+def _pick(index: int) -> Deed:
+    def deed(teacher: Teacher, plain: Plain) -> None:
+        teacher.pick(index)
+        assert plain.waiting is not None
+        plain.answer(plain.waiting[1][index - 1])
+
+    return deed
+
+
+def _correct(reply: str) -> Deed:
+    def deed(teacher: Teacher, plain: Plain) -> None:
+        teacher.correct(reply)
+        plain.answer(reply)
+
+    return deed
+
+
+def _correct_last(reply: str) -> Deed:
+    def deed(teacher: Teacher, plain: Plain) -> None:
+        teacher.correct_last(reply)
+        number, prompt, _ = plain.turns[-1]
+        plain.teach(Taught(prompt, reply, turn=True, instead=number))
+
+    return deed
+
+
+def _teach(prompt: str, reply: str) -> Deed:
+    def deed(teacher: Teacher, plain: Plain) -> None:
+        teacher.teach(prompt, reply)
+        plain.teach(Taught(prompt, reply))
+
+    return deed
+
+
+def _withdraw(number: int) -> Deed:
+    def deed(teacher: Teacher, plain: Plain) -> None:
+        teacher.withdraw(number)
+        plain.withdraw(number)
+
+    return deed
+
+
+def _undo(teacher: Teacher, plain: Plain) -> None:
+    teacher.undo()
+    plain.withdraw(plain.live[-1][0], offer=True)
+
+
+def _redo(teacher: Teacher, plain: Plain) -> None:
+    teacher.redo()
+    plain.redo()
+
+
+def _pass_over(teacher: Teacher, plain: Plain) -> None:
+    teacher.pass_over()
+    plain.waiting = None
+
+
+def _fresh(teacher: Teacher, plain: Plain) -> None:
+    teacher.record.begin_conversation()
+    plain.fresh()
+
+
+def _save(teacher: Teacher, plain: Plain) -> None:
+    teacher.save()
+
+
+# --- the machine ---
+
+
+class Copying:
+    """Keeps the home as it was at the `nth` moment that counts (from 1): what a process that dies there leaves."""
+
+    def __init__(self, home: Path, aside: Path, nth: int, when: str) -> None:
+        self.home, self.aside, self.left, self.when = home, aside, nth, when
+        self._due: Call | None = None
+
+    def before(self, call: Call) -> int | None:
+        if self.aside.exists():  # it died
+            return None
+        self.left -= 1
+        if self.left == 0 and self.when == "before":
+            shutil.copytree(self.home, self.aside)
+        elif self.left == 0:
+            self._due = call
+            return -2 if self.when == "amid" and call.name == "write" else None
+        return None
+
+    def after(self, call: Call) -> None:
+        if call is self._due:
+            shutil.copytree(self.home, self.aside)
+
+
+class Home(RuleBasedStateMachine):
+    """One home, from its beginning. `root` and `model` are set by the test; `counts` tells what was done."""
+
+    root: Path
+    model: Path
+    counts: Counter[str]
+
+    @initialize()
+    def begin(self) -> None:
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.root.mkdir()
+        self.home = self.root / "home"
+        self.settings = Settings(
+            home=self.home, model=str(self.model), device="cpu", max_tokens=2, lock_wait=0, seed=1, threads=1,
+            window=64, statements=False, keep_checkpoints=2,
+        )  # fmt: skip
+        self.plain = Plain()
+        self.full = False
+        self.seen: dict[Any, str] = {}
+        """What the weights were, by the lessons and idle steps that they are made of."""
+        self.teacher = self.opened()
+        self.counts["examples"] += 1
+
+    def opened(self) -> Teacher:
+        teacher = Teacher(HomeRecord.open(self.settings))
+        teacher.load()
+        return teacher
+
+    def teardown(self) -> None:
+        if hasattr(self, "teacher"):
+            self.teacher.close()
+
+    # --- doing ---
+
+    def do(self, name: str, deed: Deed) -> None:
+        """Do it here and on the list; on a full disk it must fail and change nothing."""
+        expected = copy.deepcopy(self.plain)
+        if not self.full:
+            try:
+                deed(self.teacher, expected)
+            except PromptError:
+                self.counts[f"{name} refused"] += 1
+                return
+            self.plain = expected
+        else:
+            with watching(self.root, Refusal("ENOSPC", 1, lasting=True, only=FULL)), contextlib.suppress(PromptError):
+                with pytest.raises(HomeError):
+                    deed(self.teacher, expected)
+                name += " on a full disk"
+        self.counts[name] += 1
+
+    @rule(prompt=PROMPTS)
+    def propose(self, prompt: str) -> None:
+        self.do("propose", _propose(prompt))
+
+    @precondition(lambda self: self.plain.waiting)
+    @rule(index=st.integers(1, 5))
+    def pick(self, index: int) -> None:
+        self.do("pick", _pick(index))
+
+    @precondition(lambda self: self.plain.waiting)
+    @rule(reply=REPLIES)
+    def correct(self, reply: str) -> None:
+        self.do("correct", _correct(reply))
+
+    @precondition(lambda self: self.plain.waiting)
+    @rule()
+    def pass_over(self) -> None:
+        self.do("pass over", _pass_over)
+
+    @precondition(lambda self: self.plain.turns)
+    @rule(reply=REPLIES)
+    def correct_last(self, reply: str) -> None:
+        self.do("correct last", _correct_last(reply))
+
+    @rule(prompt=PROMPTS, reply=REPLIES)
+    def teach(self, prompt: str, reply: str) -> None:
+        self.do("teach", _teach(prompt, reply))
+
+    @rule()
+    def undo(self) -> None:
+        self.do("undo", _undo)
+
+    @precondition(lambda self: self.plain.to_redo)
+    @rule()
+    def redo(self) -> None:
+        self.do("redo", _redo)
+
+    @precondition(lambda self: self.plain.lessons)
+    @rule(data=st.data())
+    def withdraw(self, data: st.DataObject) -> None:
+        self.do("withdraw", _withdraw(data.draw(st.integers(1, len(self.plain.lessons)))))
+
+    @rule()
+    def new_conversation(self) -> None:
+        self.do("new conversation", _fresh)
+
+    @precondition(lambda self: self.plain.live and not self.full)
+    @rule(slices=st.integers(1, 4))
+    def idle(self, slices: int) -> None:
+        with contextlib.closing(self.teacher.idle()) as work:
+            for _, _ in zip(range(slices), work, strict=False):
+                pass
+        self.counts["idle"] += 1
+
+    @rule()
+    def save(self) -> None:
+        self.do("save", _save)
+
+    # --- what befalls it ---
+
+    @precondition(lambda self: not self.full)
+    @rule()
+    def restart(self) -> None:
+        self.teacher.close()
+        self.teacher = self.opened()
+        self.counts["restart"] += 1
+
+    @precondition(lambda self: not self.full and any(self.home.glob("checkpoints/step-*")))
+    @rule(data=st.data())
+    def damage_a_checkpoint(self, data: st.DataObject) -> None:
+        """The next start does without it."""
+        files = [path for path in sorted(self.home.glob("checkpoints/step-*/*")) if path.stat().st_size]
+        path = data.draw(st.sampled_from(files))
+        content = bytearray(path.read_bytes())
+        at = len(content) * data.draw(st.integers(0, 999)) // 1000
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+        path.write_bytes(content)
+        self.restart()
+        self.counts["damage"] += 1
+
+    @precondition(lambda self: not self.full and len(self.plain.lessons) > 1)
+    @rule()
+    def fill_disk(self) -> None:
+        self.full = True
+        self.counts["fill disk"] += 1
+
+    @precondition(lambda self: self.full)
+    @rule()
+    def make_room(self) -> None:
+        self.full = False
+
+    @precondition(lambda self: not self.full)
+    @rule(
+        deed=st.one_of(
+            PROMPTS.map(lambda prompt: ("propose", _propose(prompt))),
+            st.integers(1, 5).map(lambda index: ("pick", _pick(index))),
+            REPLIES.map(lambda reply: ("correct", _correct(reply))),
+            st.tuples(PROMPTS, REPLIES).map(lambda pair: ("teach", _teach(*pair))),
+            st.integers(1, 4).map(lambda number: ("withdraw", _withdraw(number))),
+            st.sampled_from(
+                (
+                    ("undo", _undo),
+                    ("redo", _redo),
+                    ("save", _save),
+                    ("new conversation", _fresh),
+                    ("pass over", _pass_over),
+                )
+            ),
+        ),
+        nth=st.integers(1, 9),
+        when=st.sampled_from(("before", "amid", "after")),
+        again=st.integers(0, 6),
+    )
+    def crash(self, deed: tuple[str, Deed], nth: int, when: str, again: int) -> None:
+        """Die at the nth moment of a deed, or after it; then, unless `again` is 0, at that moment of coming back."""
+        name, act = deed
+        expected, aside = copy.deepcopy(self.plain), self.root / "aside"
+        with watching(self.home, Copying(self.home, aside, nth, when)):
+            try:
+                act(self.teacher, expected)
+            except PromptError:
+                expected = self.plain
+        amid = aside.exists()
+        self.teacher.close()
+        self.died(aside)
+        if again:
+            with watching(self.home, Copying(self.home, aside, again, when)):
+                self.opened().close()
+            self.died(aside)
+        self.teacher = self.opened()
+        before, self.plain = self.plain, copy.deepcopy(self.plain)
+        if not amid or self.agrees(expected) is None:
+            self.plain = expected
+            # What waits is no lesson. Its file comes after the record that moves it, and may be as it was.
+            late = None if name == "undo" else before.waiting
+            if amid and name not in ("pick", "correct") and self.waiting() == late:
+                self.plain.waiting = late
+        self.counts[f"crash {'amid' if amid else 'after'} {name}"] += 1
+
+    def died(self, aside: Path) -> None:
+        """The home is what a process that died at that moment left behind."""
+        if aside.exists():
+            shutil.rmtree(self.home)
+            aside.rename(self.home)
+
+    # --- what must hold ---
+
+    def waiting(self) -> Asked:
+        found = self.teacher.pending
+        return None if found is None else (found.prompt, tuple(item.text for item in found.candidates))
+
+    def agrees(self, plain: Plain) -> str | None:
+        """What the home says otherwise than `plain`; None: nothing."""
+        for record in (self.teacher.record, HomeRecord.read(self.settings)):
+            story = record.story
+            live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in story.live]
+            if live != plain.live:
+                return f"lessons {live} instead of {plain.live}"
+            turns = [(story.lesson(turn.seq).number, turn.prompt, turn.reply) for turn in story.turns]
+            if turns != plain.turns:
+                return f"turns {turns} instead of {plain.turns}"
+            redo = story.undone.number if story.undone else None
+            if redo != (plain.to_redo[-1] if plain.to_redo else None):
+                return f"{redo} can be brought back instead of {plain.to_redo}"
+            if any(item.outcome is None for item in story.live):
+                return "a lesson was not learned"
+        return None
+
+    @invariant()
+    def it_says_what_the_list_says(self) -> None:
+        assert self.agrees(self.plain) is None, self.agrees(self.plain)
+        assert self.waiting() == self.plain.waiting
+        record = self.teacher.record
+        assert record.read_only is None
+        path = record.settings.context_path
+        assert (path.read_bytes() if path.exists() else b"") == context.render(record.story.dialogue)
+
+    @invariant()
+    def the_model_is_where_these_lessons_put_it(self) -> None:
+        story, learner = self.teacher.record.story, self.teacher.learner
+        assert learner.step == story.step
+        made_of = tuple(
+            (move.seq, move.exchange.prompt, move.exchange.reply, move.context)
+            if isinstance(move, Lesson)
+            else (move.seq, move.done.after, move.done.first, move.done.steps)
+            for move in story.moves
+        )
+        digest = hashlib.sha256()
+        for name, tensor in sorted([*self.teacher.model.trainable().items(), *learner.state()[0].items()]):
+            digest.update(name.encode())
+            digest.update(tensor.detach().contiguous().numpy().tobytes())
+        assert self.seen.setdefault(made_of, digest.hexdigest()) == digest.hexdigest()
+
+
+# --- the tests ---
+
+
+@pytest.fixture
+def counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """The machine, made ready: what it did is counted here."""
+    torch.set_num_threads(1)
+    # As many steps on a busy machine as on another.
+    patient = replace(RECIPES["default"], max_seconds=1e6, max_steps=3)
+    monkeypatch.setitem(RECIPES, "default", patient)
+    found: Counter[str] = Counter()
+    monkeypatch.setattr(Home, "root", folder / "home", raising=False)
+    monkeypatch.setattr(Home, "model", make_model(folder / "model", wide=True), raising=False)
+    monkeypatch.setattr(Home, "counts", found, raising=False)
+    return found
+
+
+RUN = {
+    "deadline": None, "database": None,
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+}  # fmt: skip
+
+
+def test_a_home_says_what_a_list_of_the_lessons_says(counts: Counter[str]) -> None:
+    run_state_machine_as_test(Home, settings=settings(max_examples=4, stateful_step_count=12, derandomize=True, **RUN))
+    assert sum(counts.values()) >= 30
+
+
+@pytest.mark.slow
+def test_a_home_says_what_a_list_of_the_lessons_says_after_many_steps(counts: Counter[str]) -> None:
+    run_state_machine_as_test(Home, settings=settings(max_examples=100, stateful_step_count=30, **RUN))
+    print(dict(counts))
+    assert counts["examples"] >= 100
+    assert sum(found for name, found in counts.items() if name.startswith("crash amid")) >= 50
+    assert sum(found for name, found in counts.items() if name.endswith("full disk")) >= 100

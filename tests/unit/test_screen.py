@@ -1,0 +1,26 @@
+"""The terminal is the screen's alone while it is drawn, and given back afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from theta_tui.screen import own_terminal
+
+
+def test_what_native_code_prints_goes_to_the_log_and_afterwards_to_the_terminal_again(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    log, before = tmp_path / "theta.log", (sys.__stdout__, sys.__stderr__)
+    with own_terminal(log):
+        os.write(1, b"a progress bar\n")
+        os.write(2, b"a warning of C++\n")
+        print("the screen", file=sys.__stderr__)
+    os.write(1, b"a result\n")
+    os.write(2, b"an error\n")
+    assert log.read_text() == "a progress bar\na warning of C++\n"
+    assert capfd.readouterr() == ("the screen\na result\n", "an error\n")
+    assert (sys.__stdout__, sys.__stderr__) == before
