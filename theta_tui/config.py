@@ -206,15 +206,24 @@ def own_setting(home: Path, name: str) -> Any:
 
 
 def persist(home: Path, name: str, value: Any) -> None:
-    """Write one setting to the home's config.toml, keeping what else stands there, comments too."""
+    """Write one setting to the home's config.toml, keeping what else stands there, comments too.
+
+    Raises UsageError where that file cannot be read or is not valid TOML, HomeError where it cannot be written.
+    """
     import tomlkit
+    from tomlkit.exceptions import TOMLKitError
 
     from theta_tui.home import write_atomically
 
     path = home / CONFIG_NAME
-    document = tomlkit.parse(path.read_text("utf-8")) if path.exists() else tomlkit.document()
-    document[name] = value
-    write_atomically(path, tomlkit.dumps(document).encode())
+    text = _read_text(path)
+    try:
+        document = tomlkit.parse(text)
+        document[name] = value
+        text = tomlkit.dumps(document)
+    except (ValueError, RecursionError, TOMLKitError) as error:
+        raise _not_toml(path, error) from None
+    write_atomically(path, text.encode())
 
 
 def statement_files(home: Path) -> tuple[Path, Path]:
@@ -231,16 +240,25 @@ def as_dict(settings: Settings) -> dict[str, Any]:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text("utf-8-sig")
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error}); mend it or move it away") from None
+    text = _read_text(path)
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
-        raise UsageError(f"{path} is not valid TOML ({error}); mend it or move it away") from None
+        raise _not_toml(path, error) from None
+
+
+def _read_text(path: Path) -> str:
+    """Empty where there is no such file."""
+    try:
+        return path.read_text("utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read ({error}); mend it or move it away") from None
+
+
+def _not_toml(path: Path, error: Exception) -> UsageError:
+    return UsageError(f"{path} is not valid TOML ({error}); mend it or move it away")
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -388,11 +388,12 @@ class Worker:
     def _configure(self, name: str, value: str) -> None:
         teacher = self._teacher
         assert teacher is not None
-        teacher.settings = config.change(teacher.settings, name, value)
+        changed = config.change(teacher.settings, name, value)
         name = name.strip().replace("-", "_")
-        config.persist(teacher.settings.home, name, getattr(teacher.settings, name))
+        now = getattr(changed, name)
+        config.persist(changed.home, name, now)
+        teacher.settings = changed
         self._rest()
-        now = getattr(teacher.settings, name)
         words = ("on" if now else "off") if isinstance(now, bool) else now
         self._report(Notice(self._snapshot(), f"{name} is {words} now"))
 

@@ -31,9 +31,17 @@ def replace(target: str, make: Callable[[Callable[..., Any]], Callable[..., Any]
     setattr(owner, name, wraps(real)(make(real)))
 
 
-def gate(control: int, target: str, released: str, name: str = "gate") -> None:
+def unhurried(_control: int) -> None:
+    """A second Ctrl-C counts whenever it comes, however busy the machine is."""
+    importlib.import_module("theta_tui.ui.app").AGAIN_SECONDS = 1e6  # type: ignore[attr-defined]
+
+
+def gate(control: int, target: str, released: str, name: str = "gate", patient: bool = False) -> None:
     """The first call of `target` tells the test `name` and waits: until `theta` is asked to leave (`leaving`), until
-    the test says so (`told`), or for ever (`never`)."""
+    the test says so (`told`), or for ever (`never`). With `patient`, leaving waits for that without a bound."""
+    unhurried(control)
+    if patient:
+        importlib.import_module("theta_tui.ui.app").LEAVE_SECONDS = 1e6  # type: ignore[attr-defined]
     channel = socket.socket(fileno=os.dup(control))
     leaving = threading.Event()
     passed = False

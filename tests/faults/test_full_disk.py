@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from tests.faults.lessons import OFFERED
 from tests.mind.tiny_models import make_tokenizer
@@ -27,6 +27,7 @@ from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import Pending
 from theta_tui.mind import checkpoint
 from theta_tui.mind.compare import differing
+from theta_tui.mind.language_model import save_tokenizer
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
 
@@ -122,7 +123,7 @@ def does_all(teacher: Teacher) -> dict[str, ThetaError]:
             assert len(teacher.record.story.live) == lessons, name
     for path in home.glob("*-*/"):
         shutil.rmtree(path)
-    assert all(str(home) in str(error) for error in refused.values()), refused
+    assert not [str(error) for error in refused.values() if str(home) not in str(error)]
     return refused
 
 
@@ -144,7 +145,8 @@ def fill(disk: Path, model: Path, rooms: list[int]) -> set[str]:
     """With so many pages free, one after the other, all is done whole or not at all; and then again with room."""
     home = disk / f"home-{next(EXPORTS)}"
     teacher = opened(home, model)
-    teacher.teach("who are you?", "Theta")
+    for _ in range(2):  # one is undone where nothing can be taught
+        teacher.teach("who are you?", "Theta")
     teacher.save()
     refused: set[str] = set()
     for pages in rooms:
@@ -164,11 +166,9 @@ def test_a_full_disk_refuses_and_goes_on_when_there_is_room(disk: Path, model: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["own", "foreign"])
-def test_a_disk_with_any_number_of_free_pages_does_all_or_nothing(
-    disk: Path, model: Path, foreign: Path, kind: str
-) -> None:
-    chosen = model if kind == "own" else foreign
-    assert fill(disk, chosen, list(range(90))) >= {"offer", "teach", "set", "trl", "hf", "save"}
+def test_a_disk_with_few_free_pages_does_all_or_nothing(disk: Path, model: Path, foreign: Path, kind: str) -> None:
+    chosen, rooms = (model, range(0, 90, 2)) if kind == "own" else (foreign, range(0, 90, 3))
+    assert fill(disk, chosen, list(rooms)) >= {"offer", "teach", "set", "trl", "hf", "save"}
 
 
 @pytest.mark.slow
@@ -177,11 +177,12 @@ def test_a_limit_on_the_size_of_files_does_all_or_nothing(folder: Path, model: P
     teacher = opened(folder / "home", model)
     teacher.teach("who are you?", "Theta")
     refused: set[str] = set()
-    for step in range(40):
+    for step in range(20):
         grown = (folder / "home" / "journal.jsonl").stat().st_size
-        with files_up_to(grown + 37 * step):
+        with files_up_to(grown + 74 * step):
             refused |= does_all(teacher).keys()
         teacher = comes_back(teacher, model)
+        teacher.teach("who are you?", "Theta")  # there may be none left
     assert not does_all(teacher)
     teacher.close()
     assert refused >= {"teach", "save", "hf"}
@@ -200,3 +201,14 @@ def test_a_file_that_may_not_grow_leaves_the_journal_whole(folder: Path) -> None
     record.begin_conversation()
     record.close()
     assert HomeRecord.read(Settings(home=folder / "home")).journal.last_seq == 2
+
+
+def test_a_tokenizer_that_does_not_fit_is_refused_as_any_file_is(foreign: Path, folder: Path) -> None:
+    """The library that writes it raises a bare Exception."""
+    tokenizer = AutoTokenizer.from_pretrained(foreign)
+    save_tokenizer(tokenizer, folder)
+    largest = folder / "tokenizer.json"
+    size = largest.stat().st_size
+    assert max(path.stat().st_size for path in folder.iterdir() if path != largest) < size - 1
+    with files_up_to(size - 1), pytest.raises(OSError, match="File too large"):
+        save_tokenizer(tokenizer, folder)

@@ -107,7 +107,7 @@ def test_a_record_that_would_be_one_but_for_what_json_does_not_allow_is_damage(f
         assert Journal.read(path).last_seq == records
 
 
-@pytest.mark.parametrize("examples", [50, pytest.param(2000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [50, pytest.param(600, marks=pytest.mark.slow)])
 def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder: Path, examples: int) -> None:
     @given(at=st.integers(0, 49), key=st.integers(0, 20), value=values)
     @example(at=1, key=7, value="\ud800")
@@ -220,7 +220,7 @@ HINTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", READERS)
 def test_no_bytes_break_a_reader(folder: Path, name: str, examples: int) -> None:
     place, reader = READERS[name]

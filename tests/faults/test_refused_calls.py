@@ -279,3 +279,22 @@ def test_a_settings_file_that_cannot_be_read_is_named(folder: Path) -> None:
     refusal = Refusal("EIO", 1)
     with watching(folder, refusal), pytest.raises(UsageError, match=r"config\.toml cannot be read"):
         config.own_setting(settings.home, "temperature")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"temperature = ", "not valid TOML"),
+        (b"seed = 1\nseed = 2\n", "not valid TOML"),
+        (b"# \xff\n", "cannot be read"),
+    ],
+)
+def test_a_setting_is_not_written_into_a_file_that_cannot_be_read(folder: Path, content: bytes, why: str) -> None:
+    path = folder / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"config.toml {why}|config.toml is {why}"):
+        config.persist(folder, "temperature", 0.5)
+    assert path.read_bytes() == content
+    with watching(folder, Refusal("EIO", 1)), pytest.raises(UsageError, match="cannot be read"):
+        config.persist(folder, "temperature", 0.5)
+    assert path.read_bytes() == content

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.mind import lora
-from theta_tui.mind.language_model import LanguageModel, resolve
+from theta_tui.mind.language_model import LanguageModel, resolve, save_tokenizer
 from theta_tui.mind.model_files import DEFAULT
 from theta_tui.text import counted
 
@@ -22,7 +22,7 @@ def write(lm: LanguageModel, folder: Path, *, lessons: int, mark: str) -> None:
     stays as it is. Raises OSError and SafetensorError where the disk refuses.
     """
     lm.merged().save_pretrained(folder)
-    lm.tokenizer.save_pretrained(folder)
+    save_tokenizer(lm.tokenizer, folder)
     _without(folder / "tokenizer_config.json", "is_local", "local_files_only", "name_or_path")
     _without(folder / "config.json", "_name_or_path")
     if lm.adapter is not None:

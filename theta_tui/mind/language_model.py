@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -196,7 +197,7 @@ class LanguageModel:
             lora.save(self.adapter, folder, target if isinstance(target, str) else str(self.folder))
             return
         self.model.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        save_tokenizer(self.tokenizer, folder)
 
     def merged(self) -> Any:
         """The model as it is, without an adapter: itself, or else a copy on the CPU that has it added in."""
@@ -431,3 +432,15 @@ def _generation_ends(model: Any) -> list[int]:
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:200]
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write `tokenizer` into `folder`. Raises OSError, also where the disk refuses the library's own writer, which
+    raises a bare Exception."""
+    try:
+        tokenizer.save_pretrained(folder)
+    except Exception as error:
+        found = re.fullmatch(r"(.*) \(os error (\d+)\)", str(error))
+        if type(error) is not Exception or found is None:
+            raise
+        raise OSError(int(found[2]), found[1], str(folder)) from error
