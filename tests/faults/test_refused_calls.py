@@ -108,7 +108,8 @@ DEEDS = {
     "redo": Deed(lambda room: room.teacher.redo(), _undone),
     "new": Deed(lambda room: room.teacher.record.begin_conversation(), Room.offer),
     "propose": Deed(lambda room: room.teacher.propose("hello"), journals=False),
-    "save": Deed(lambda room: room.teacher.save(), journals=False, stride=3),
+    # One before in peace: an old one that could not be removed stays until the next.
+    "save": Deed(lambda room: room.teacher.save(), lambda room: room.teacher.save(), journals=False, stride=3),
     "settings": Deed(_settings, journals=False),
     "export trl": Deed(_export("trl"), journals=False),
     "export hf": Deed(_export("hf"), journals=False, stride=3),
