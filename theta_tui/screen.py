@@ -11,7 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,10 +116,12 @@ def own_terminal(log: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        stream.flush()
+        with suppress(OSError):  # what is left to be drawn on a terminal that has gone
+            stream.flush()
         sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
         os.dup2(saved_out, 1)
         os.dup2(saved_err, 2)
         for descriptor in (saved_out, saved_err):
             os.close(descriptor)
-        stream.close()
+        with suppress(OSError):
+            stream.close()

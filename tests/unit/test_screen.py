@@ -24,3 +24,17 @@ def test_what_native_code_prints_goes_to_the_log_and_afterwards_to_the_terminal_
     assert log.read_text() == "a progress bar\na warning of C++\n"
     assert capfd.readouterr() == ("the screen\na result\n", "an error\n")
     assert (sys.__stdout__, sys.__stderr__) == before
+
+
+def test_what_was_still_to_be_drawn_on_a_terminal_that_has_gone_is_not_missed(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    saved = os.dup(2)
+    os.dup2(theirs, 2)
+    os.close(theirs)
+    try:
+        with own_terminal(tmp_path / "theta.log"):
+            sys.__stderr__.write("never seen")
+            os.close(ours)
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
