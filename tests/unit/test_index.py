@@ -90,7 +90,7 @@ def test_what_was_found_while_an_old_lesson_was_gone_does_not_count_once_it_is_b
 
 @pytest.mark.slow
 @given(journals(), journals(), st.lists(st.integers(0, 2 * MOST), max_size=3))
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=800, deadline=None)
 def test_and_so_it_is_of_a_great_many_journals(records: list[Record], later: list[Record], points: list[int]) -> None:
     compare([*records, *later], points)
 
