@@ -150,6 +150,8 @@ def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, way: str) 
     class Counted:
         """The decoder, which notes how many rows each step takes."""
 
+        threads = None
+
         def prefill(self, ids: Sequence[int]) -> Start:
             return decoder.prefill(ids)
 

@@ -316,27 +316,29 @@ OFF: dict[str, Any] = dict(temperature=0.8, top_p=1.0, top_k=0, min_p=0.0, max_t
 def test_the_short_list_holds_the_whole_distribution(peaked: float, filters: dict[str, Any]) -> None:
     logits = peaked * torch.randn(6, 1000, generator=torch.Generator().manual_seed(1))
     sampling = Sampling(**(OFF | filters))
-    found = shortlist(logits, sampling)
+    found = shortlist(logits.log_softmax(-1), sampling)
     whole = probabilities(logits, sampling)
     if found is None:
         assert int((whole > 0).sum(-1).max()) >= SHORT or (sampling.top_k > SHORT and sampling.top_p < 1)
         return
-    p, tokens = found
-    spread = torch.zeros_like(logits).scatter(-1, tokens, p)
+    spread = torch.zeros_like(logits)
+    for row, kept in zip(spread, found, strict=True):
+        for token, p in kept:
+            row[token] = p
     assert torch.equal(spread > 0, whole > 0)
     assert torch.allclose(spread, whole, atol=1e-6)
 
 
 def test_equals_of_the_last_token_that_stays_are_not_lost_from_the_short_list() -> None:
     logits = torch.zeros(2, 300)
-    assert shortlist(logits, Sampling(**(OFF | {"top_k": 5}))) is None
-    assert shortlist(logits, Sampling(**(OFF | {"min_p": 1.0}))) is None
+    assert shortlist(logits.log_softmax(-1), Sampling(**(OFF | {"top_k": 5}))) is None
+    assert shortlist(logits.log_softmax(-1), Sampling(**(OFF | {"min_p": 1.0}))) is None
 
 
 def test_tokens_are_drawn_as_often_as_they_are_likely() -> None:
     logits = torch.full((20_000, 200), -20.0)
     logits[:, 7], logits[:, 150], logits[:, 3] = 2.0, 1.0, 0.0
     sampling = Sampling(**(OFF | {"temperature": 1.0, "min_p": 0.05}))
-    drawn = torch.tensor(draw(logits, sampling, torch.Generator().manual_seed(0)))
+    drawn = torch.tensor(draw(logits.log_softmax(-1), sampling, torch.Generator().manual_seed(0)))
     for token, share in ((7, 0.6652), (150, 0.2447), (3, 0.0900)):
         assert float((drawn == token).float().mean()) == pytest.approx(share, abs=0.015)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from theta_tui.errors import ModelError
-from theta_tui.mind.decoding.decoder import Start
+from theta_tui.mind.decoding.decoder import Start, on_threads
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.sampling import Sampling, draw, probabilities
 from theta_tui.text import REPLACEMENT, is_blank, normalised
@@ -83,9 +83,10 @@ def propose(
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
-        ran = _generate(
-            lm, start, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
-        )
+        with on_threads(lm.decoder.threads):
+            ran = _generate(
+                lm, start, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
+            )
         if ran:
             found.take(rows)
         return ran
@@ -114,7 +115,9 @@ def greedy(
     row = _Row(lm, greedy=True)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
-    _generate(lm, lm.decoder.prefill(ids), [row], (plain, plain), limit, torch.Generator(), cancelled, None)
+    start = lm.decoder.prefill(ids)
+    with on_threads(lm.decoder.threads):
+        _generate(lm, start, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
 
 
@@ -221,7 +224,7 @@ def _generate(
                 "the model answers with values that are not numbers; undo the last lesson or use --model default"
             )
         sampling = samplings[len(active[0].ids) >= OPENING]
-        tokens = _draw(active, logits, sampling, generator)
+        tokens = _draw(active, logprobs, sampling, generator)
         for row, token, own in zip(active, tokens, logprobs, strict=True):
             row.add(token, own)
             row.done = row.done or len(row.ids) >= limit
@@ -238,15 +241,15 @@ def _generate(
         logits = writing.step([row.ids[-1] for row in active])
 
 
-def _draw(rows: list[_Row], logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
+def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
     """The next token of each row."""
     cold = sampling.temperature <= 0
-    tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logits, sampling, generator)
+    tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logprobs, sampling, generator)
     for number, row in enumerate(rows):
         if row.forced is not None and not row.ids:
             tokens[number] = row.forced
         elif row.greedy or cold:
-            tokens[number] = int(logits[number].argmax())
+            tokens[number] = int(logprobs[number].argmax())
     return tokens
 
 

@@ -6,6 +6,7 @@ costs more than a small model's forward pass, so the likeliest are looked at fir
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -26,13 +27,23 @@ class Sampling:
     count: int = 5
 
 
-def draw(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
-    """A token for each row of `logits` [rows, V]; the temperature is not 0."""
-    short = shortlist(logits, sampling)
+def draw(logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
+    """A token for each row of `logprobs` [rows, V], the model's own (temperature 1); the sampling's is not 0."""
+    short = shortlist(logprobs, sampling)
     if short is None:
-        return torch.multinomial(probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
-    p, tokens = short
-    return tokens.gather(-1, torch.multinomial(p, 1, generator=generator))[:, 0].tolist()
+        return torch.multinomial(probabilities(logprobs, sampling), 1, generator=generator)[:, 0].tolist()
+    luck = torch.rand(len(short), generator=generator, dtype=torch.float64).tolist()
+    return [_drawn(kept, share) for kept, share in zip(short, luck, strict=True)]
+
+
+def _drawn(kept: list[tuple[int, float]], share: float) -> int:
+    """The token at `share`, in [0, 1), of what all of them hold together."""
+    left = share * sum(p for _, p in kept)
+    for token, p in kept:
+        left -= p
+        if left < 0:
+            break
+    return token
 
 
 def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
@@ -51,33 +62,37 @@ def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     return p
 
 
-def shortlist(logits: torch.Tensor, sampling: Sampling) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """What `probabilities` leaves and the tokens that it belongs to, both [rows, SHORT], likeliest first.
+def shortlist(logprobs: torch.Tensor, sampling: Sampling) -> list[list[tuple[int, float]]] | None:
+    """What `probabilities` leaves of each row: tokens and what they hold, likeliest first.
 
-    None where something might be left behind the first SHORT.
+    None where something might be left behind the first SHORT. What is done a row is done in Python: behind a step that
+    has read all weights an operation on some ten numbers takes as long as a loop over all 64.
     """
-    size = logits.shape[-1]
-    cut = 0 < sampling.top_k < size
-    if size <= SHORT or (cut and sampling.top_k >= SHORT):
+    size = logprobs.shape[-1]
+    if size <= SHORT or SHORT <= sampling.top_k < size:
         return None
-    # By log_softmax and not by logsumexp, which takes twice as long.
-    highest, tokens = (logits / sampling.temperature).log_softmax(-1).topk(SHORT, dim=-1)
-    p = highest.exp()
-    last = p[:, -1:]
-    complete = torch.zeros_like(last, dtype=torch.bool)
-    if cut:
-        least = p[:, sampling.top_k - 1 : sampling.top_k]
-        if (last >= least).any():
+    highest, tokens = logprobs.topk(SHORT, dim=-1)
+    whole = logprobs.sub(highest[:, :1]).div_(sampling.temperature).exp_().sum(-1)
+    rows = zip(highest.tolist(), tokens.tolist(), whole.tolist(), strict=True)
+    found = [_kept(row, numbers, total, sampling) for row, numbers, total in rows]
+    return None if None in found else found  # type: ignore[return-value]  # there is no None in it
+
+
+def _kept(highest: list[float], tokens: list[int], total: float, sampling: Sampling) -> list[tuple[int, float]] | None:
+    """What one row keeps. `highest` are the likeliest in nats, in order; all tokens together weigh `total`, at the
+    temperature, where the first weighs 1."""
+    weights = [math.exp((nats - highest[0]) / sampling.temperature) for nats in highest]
+    share = [(token, weight / total) for token, weight in zip(tokens, weights, strict=True)]
+    complete = False
+    if 0 < sampling.top_k < SHORT:
+        least = weights[sampling.top_k - 1]
+        if weights[-1] >= least:
             return None  # equals of the last that stays go on behind the list
-        p = p.where(p >= least, 0.0)
-        complete |= True
-    if sampling.top_p < 1:
-        upto = p.cumsum(-1)
-        enough = sampling.top_p * (upto[:, -1:] if cut else 1.0)
-        complete |= upto[:, -1:] >= enough
-        p = p.where(upto - p < enough, 0.0)
-    if sampling.min_p > 0:
-        least = sampling.min_p * p[:, :1]
-        complete |= last < least
-        p = p.where(p >= least, 0.0)
-    return (p, tokens) if bool(complete.all()) else None
+        share, complete = [some for some, weight in zip(share, weights, strict=True) if weight >= least], True
+    enough = sampling.top_p * (sum(p for _, p in share) if complete else 1.0) if sampling.top_p < 1 else math.inf
+    before, lowest = 0.0, sampling.min_p * share[0][1]
+    for place, (_, p) in enumerate(share):
+        if before >= enough or p < lowest:
+            return share[:place]
+        before += p
+    return share if complete or before >= enough else None

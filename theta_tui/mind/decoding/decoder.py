@@ -7,6 +7,7 @@ then. Once a weight has moved, nothing of it is used again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -49,6 +50,10 @@ class Decoder(Protocol):
     @property
     def name(self) -> str:
         """Which way it goes, in a word."""
+
+    @property
+    def threads(self) -> int | None:
+        """How many threads a step, and what is done with its logits, goes fastest on; None: all there are."""
 
     def prefill(self, ids: Sequence[int]) -> Start:
         """Read a conversation of at least one token, or what of it is new."""
@@ -113,3 +118,17 @@ class Reading:
 
     def took(self, ids: Sequence[int], start: Start | None) -> None:
         self.ids, self.start = list(ids), start
+
+
+@contextmanager
+def on_threads(number: int | None) -> Iterator[None]:
+    """Within it, torch uses `number` threads; None: as many as before."""
+    before = torch.get_num_threads()
+    if number in (None, before):
+        yield
+        return
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

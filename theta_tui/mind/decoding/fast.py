@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -44,7 +43,7 @@ class FastDecoder:
         self._head = Product((model.lm_head,))
         self._head_eps = torch.tensor(self._body.norm.variance_epsilon, device=model.device)
         parameters = sum(parameter.numel() for parameter in model.parameters())
-        self.small = model.device.type == "cpu" and parameters <= SMALL
+        self.threads = 1 if model.device.type == "cpu" and parameters <= SMALL else None
         self._reading = Reading(lambda: [*model.parameters()])
         self._buffer: torch.Tensor | None = None  # [layers, 2 · keys, tokens, D]: a layer's keys and then its values
         self._turns = torch.empty(0)
@@ -163,7 +162,7 @@ class FastRows:
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
         position, at, end = self._position, self._at, self._at + len(tokens)
         self._mask[:, at:end].diagonal().zero_()
-        with torch.no_grad(), _threads(1 if self._decoder.small else None):
+        with torch.no_grad():
             logits = self._decoder.run(tokens, slice(position, position + 1), at, self._mask[:, :end], last=False)
         self._position, self._at = position + 1, end
         return logits
@@ -190,17 +189,3 @@ def _normed(x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     """Over the last dimension, of root mean square 1; the norm's weight is multiplied in elsewhere."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """Within it, torch uses `number` threads; None: as many as before."""
-    before = torch.get_num_threads()
-    if number in (None, before):
-        yield
-        return
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -16,6 +16,7 @@ class GeneralDecoder:
     """Reads and writes with `model`. `last_logits` are arguments that make it give the last token's logits only."""
 
     name = "general"
+    threads = None
 
     def __init__(self, model: Any, last_logits: dict[str, Any]) -> None:
         self.model = model
