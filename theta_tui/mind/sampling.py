@@ -42,8 +42,8 @@ def _drawn(kept: list[tuple[int, float]], share: float) -> int:
     for token, p in kept:
         left -= p
         if left < 0:
-            break
-    return token
+            return token
+    return kept[-1][0]
 
 
 def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
