@@ -67,14 +67,15 @@ class Home:
             raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
 
 
-def make_folder(path: Path) -> None:
-    """Make `path` and the folders above it that are missing, each for its owner only and with its name on disk before
-    anything is put into it. Without that a power loss could take a folder away with all that was synced inside."""
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """Make `path` and the folders above it that are missing, each with this mode (for its owner only) and with its name
+    on disk before anything is put into it. Without that a power loss could take a folder away with all that was synced
+    inside."""
     if path.is_dir():
         return
     if not path.parent.exists():
-        make_folder(path.parent)
-    path.mkdir(mode=0o700, exist_ok=True)
+        make_folder(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
     fsync_folder(path.parent)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from theta_tui.errors import HomeError, UsageError
-from theta_tui.home import fsync_file, fsync_folder
+from theta_tui.home import fsync_file, fsync_folder, make_folder
 
 README = "README.md"
 MARK = "theta-tui"
@@ -30,7 +30,7 @@ def fresh_folder(path: Path, *, force: bool, spare: Path | None = None) -> Itera
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     retired = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent, 0o777)
         _remove(unfinished)
         unfinished.mkdir()
         yield unfinished

@@ -226,7 +226,7 @@ def test_an_export_that_was_finished_survives_and_no_half_of_one_is_seen(folder:
     with watching(root, recorder):
         for number in (1, 2):
             tree: Tree = {"README.md": f"- theta-tui\n{number}".encode(), "data": None, "data/x": b"x" * 1500 * number}
-            with fresh_folder(root / "out", force=True) as into:
+            with fresh_folder(root / "new" / "out", force=True) as into:
                 (into / "data").mkdir()
                 for name, content in tree.items():
                     if content is not None:
@@ -238,7 +238,7 @@ def test_an_export_that_was_finished_survives_and_no_half_of_one_is_seen(folder:
     for crash in crashes(recorder, done):
         found: dict[str, Tree] = {}
         for path, content in crash.tree.items():
-            top, _, rest = path.partition("/")
+            _, top, rest = [*path.split("/", 2), "", ""][:3]
             found.setdefault(top, {})
             if rest:
                 found[top][rest] = content

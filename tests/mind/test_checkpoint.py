@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -135,6 +136,25 @@ def test_the_newest_few_are_kept(learner: Learner, tmp_path: Path) -> None:
         save(tmp_path, learner, position, keep=2)
     assert [manifest.position for manifest in checkpoint.list_checkpoints(tmp_path)] == [5, 4]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_one_that_cannot_be_retired_keeps_none_of_the_others(
+    learner: Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (save(tmp_path, learner, position, keep=9) for position in (1, 2))
+    rename = Path.rename
+
+    def stuck(path: Path, target: Path) -> Path:
+        if path == second:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", stuck)
+    third = save(tmp_path, learner, 3, keep=1)
+    assert not first.exists()
+    assert {manifest.position for manifest in checkpoint.list_checkpoints(tmp_path)} == {2, 3}
+    assert checkpoint.verify(third)
+    assert checkpoint.verify(second)
 
 
 def test_what_a_crash_left_behind_is_removed_and_never_listed(learner: Learner, tmp_path: Path) -> None:

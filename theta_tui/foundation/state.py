@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from theta_tui.errors import ModelError
-from theta_tui.home import fsync_file, fsync_folder
+from theta_tui.home import fsync_file, fsync_folder, make_folder
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ def save_state(
     optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
     """Write `folder`/step-N and take away the older ones."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, 0o777)
     target = folder / f"step-{counters.step}"
     if (target / "state.json").is_file():
         # The same step once more: what is there stays until this one is complete.

@@ -257,14 +257,16 @@ def _verify_finite(path: Path, name: str) -> None:
 def _retire(folder: Path, old: list[Path]) -> None:
     """Remove checkpoints. Their names go first, and for good: half of one that had its name back after a power loss
     would be reported as damaged. What cannot be removed stays, under one name or the other."""
-    retired = [folder / f"{_UNFINISHED}retired-{path.name}" for path in old]
+    retired = []
+    for path in old:
+        with suppress(OSError):
+            retired.append(path.rename(folder / f"{_UNFINISHED}retired-{path.name}"))
     with suppress(OSError):
-        for path, name in zip(old, retired, strict=True):
-            path.rename(name)
-        if old:
+        if retired:
             fsync_folder(folder)
-        for name in retired:
-            _remove(name)
+        for path in retired:
+            with suppress(OSError):
+                _remove(path)
 
 
 def _free_name(folder: Path, name: str) -> Path:
