@@ -194,6 +194,8 @@ def write_gguf(lm: LanguageModel, path: Path, kind: str) -> None:
     config, state = lm.model.config, lm.model.state_dict()
     heads, keys = config.num_attention_heads, config.num_key_value_heads
     size = config.hidden_size // heads if getattr(config, "head_dim", None) is None else config.head_dim
+    # Our own reading of a config and that of Transformers.
+    base = config.rope_theta if hasattr(config, "rope_theta") else config.rope_parameters["rope_theta"]
     writer = gguf.GGUFWriter(str(path), "llama")
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -204,7 +206,7 @@ def write_gguf(lm: LanguageModel, path: Path, kind: str) -> None:
     writer.add_key_length(size)
     writer.add_value_length(size)
     writer.add_rope_dimension_count(size)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    writer.add_rope_freq_base(base)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
     writer.add_tokenizer_model("no_vocab")
