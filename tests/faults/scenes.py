@@ -37,13 +37,13 @@ def unhurried(_control: int) -> None:
 
 
 def gate(control: int, target: str, released: str, name: str = "gate", patient: bool = False) -> None:
-    """The first call of `target` tells the test `name` and waits: until `theta` is asked to leave (`leaving`), until
-    the test says so (`told`), or for ever (`never`). With `patient`, leaving waits for that without a bound."""
+    """The first call of `target` tells the test `name` and waits: until `theta` is asked to leave (`leaving`) or to
+    stop what it does (`cancelled`), until the test says so (`told`), or for ever (`never`). With `patient`, leaving waits for that without a bound."""
     unhurried(control)
     if patient:
         importlib.import_module("theta_tui.ui.app").LEAVE_SECONDS = 1e6  # type: ignore[attr-defined]
     channel = socket.socket(fileno=os.dup(control))
-    leaving = threading.Event()
+    leaving, cancelled = threading.Event(), threading.Event()
     passed = False
 
     def stop(real: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,6 +56,8 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
                     channel.recv(1)
                 elif released == "leaving":
                     leaving.wait()
+                elif released == "cancelled":
+                    cancelled.wait()
                 else:
                     threading.Event().wait()
             return real(*arguments, **more)
@@ -69,8 +71,17 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
 
         return call
 
+    def send(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(worker: Any, command: Any) -> None:
+            real(worker, command)
+            if type(command).__name__ == "Cancel":
+                cancelled.set()
+
+        return call
+
     replace(target, stop)
     replace("theta_tui.worker:Worker.request_stop", ask)
+    replace("theta_tui.worker:Worker.send", send)
 
 
 def failing(_control: int, target: str, message: str) -> None:

@@ -243,12 +243,12 @@ def test_a_second_signal_waits_for_nothing(start: Start, home: Path) -> None:
 
 
 def test_one_ctrl_c_stops_the_writing_and_leaves_nothing(start: Start) -> None:
-    app = start(scene="tests.faults.scenes:gate", scene_with=[scenes.WRITE, "told"])
+    app = start(scene="tests.faults.scenes:gate", scene_with=[scenes.WRITE, "cancelled"])
     app.see("idle")
     app.press("hello\r")
     app.at("gate")
+    app.see("esc stops")
     app.press("\x03")
-    app.pass_gate()
     app.wait(lambda text: "› hello" in text and "esc stops" not in text, "the prompt in the composer again")
     app.press("\x11")
     assert app.leave()[0] == 0
