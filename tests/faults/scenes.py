@@ -38,7 +38,7 @@ def unhurried(_control: int) -> None:
 
 def gate(control: int, target: str, released: str, name: str = "gate", patient: bool = False) -> None:
     """The first call of `target` tells the test `name` and waits: until `theta` is asked to leave (`leaving`) or to
-    stop what it does (`cancelled`), until the test says so (`told`), or for ever (`never`). With `patient`, leaving waits for that without a bound."""
+    stop what it does (`cancelled`), or for ever (`never`). With `patient`, leaving waits for that without a bound."""
     unhurried(control)
     if patient:
         importlib.import_module("theta_tui.ui.app").LEAVE_SECONDS = 1e6  # type: ignore[attr-defined]
@@ -52,9 +52,7 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
             if not passed:
                 passed = True
                 channel.send(name.encode())
-                if released == "told":
-                    channel.recv(1)
-                elif released == "leaving":
+                if released == "leaving":
                     leaving.wait()
                 elif released == "cancelled":
                     cancelled.wait()

@@ -147,9 +147,6 @@ class Program:
         told = self.control.recv(64).decode()
         assert told == gate, told
 
-    def pass_gate(self) -> None:
-        self.control.send(b".")
-
     def leave(self) -> tuple[int, float]:
         """Wait for the end: the exit status as a shell has it (128 + n for a signal), and when (monotonic)."""
         try:
