@@ -26,10 +26,21 @@ WINDOW = 4096
 
 def transformers_tokenizer(kind: str) -> Any:
     """One that Transformers reads, of a kind that could be led astray."""
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    if kind == "vocabulary":  # its control tokens are words of it as well, and one of them is a letter
+        letters = [*map(chr, range(32, 127)), "\n"]
+        words = [("<unk>", 0.0), *((text, -1.0) for text in [*special, "¤"]), *((text, -9.0) for text in letters)]
+        unigram = Tokenizer(models.Unigram(words, unk_id=0))
+        unigram.decoder = decoders.Fuse()
+        made = PreTrainedTokenizerFast(tokenizer_object=unigram, eos_token="<|im_end|>", unk_token="<unk>")
+        made.add_special_tokens({"additional_special_tokens": [*special, "¤"]})
+        made.chat_template = CHATML
+        return made
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    if kind == "single words":  # a mark that touches a word is none to it
+        special = [AddedToken(text, special=True, single_word=True) for text in special]
     if kind == "normalising":  # a full-width mark is the mark to it
         backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     backend.train_from_iterator(
@@ -59,7 +70,7 @@ def made(kind: str) -> Chat:
     return Chat(transformers_tokenizer(kind), window=WINDOW)
 
 
-KINDS = ("built in", "built in, by Transformers", "plain", "normalising", "greedy")
+KINDS = ("built in", "built in, by Transformers", "plain", "normalising", "greedy", "vocabulary", "single words")
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -97,8 +108,20 @@ def test_neither_prompt_nor_reply_nor_an_earlier_turn_holds_a_control_token(chat
     for text in spellings(chat):
         assert shape(text, "x", "x") == harmless, text
         assert shape("x", text, "x") == harmless, text
-        assert is_blank(text) or shape("x", "x", text) == harmless, text
+        reply = text if text.strip(" ¤") else f"so {text}"  # nothing would be left of it
+        assert is_blank(text) or shape("x", "x", reply) == harmless, text
         assert controls(chat, chat.encode_prompt([(text, text)], text, room=16).ids) == asked, text
+
+
+def test_none_takes_the_place_of_the_templates(chat: Chat) -> None:
+    """As many as there should be, and yet the wrong ones, where the template's is not seen for the word before it."""
+
+    def behind(reply: str) -> str:
+        ids = chat.encode_prompt([("x", reply)], "x", room=16).ids
+        return chat.spelled(ids[len(ids) - ids[::-1].index(chat.turn_end) :])
+
+    mark = str(chat.tokenizer.convert_ids_to_tokens(chat.turn_end))
+    assert behind(f"{mark} a") == behind("x")
 
 
 def test_the_labels_end_once_and_spell_what_was_taught(chat: Chat) -> None:

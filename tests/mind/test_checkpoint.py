@@ -190,7 +190,8 @@ def test_any_cut_or_zeroed_or_missing_file_is_caught_and_named(saved: Path) -> N
         for worse in (b"", data[:-1], data[: len(data) // 2], bytes(len(data)), data + b"\0"):
             file.write_bytes(worse)
             if not (file.name == checkpoint.MANIFEST and worse == data[:-1]):  # its last byte is a newline
-                assert file.name in damaged(saved)
+                assert file.name in (found := damaged(saved))
+                assert ("bytes instead of" in found) == (len(worse) != len(data)) or file.name == checkpoint.MANIFEST
         file.unlink()
         assert file.name in damaged(saved)
         file.write_bytes(data)
@@ -216,6 +217,15 @@ def test_a_manifest_that_is_none_is_left_out_and_said_to_be(saved: Path, text: s
     assert saved.name in checkpoint.unreadable(saved.parent)[0]
 
 
+def test_one_of_another_format_is_left_out_and_said_to_be(saved: Path) -> None:
+    values = json.loads((saved / "manifest.json").read_text())
+    del values["check"]
+    values["format"] += 1
+    (saved / "manifest.json").write_text(json.dumps(values | {"check": checkpoint._checksum(values)}))
+    assert checkpoint.list_checkpoints(saved.parent) == []
+    assert "another version of Theta (format" in checkpoint.unreadable(saved.parent)[0]
+
+
 def test_a_changed_position_is_noticed(saved: Path) -> None:
     values = json.loads((saved / "manifest.json").read_text())
     (saved / "manifest.json").write_text(json.dumps(values | {"position": 2}))
@@ -236,7 +246,7 @@ def test_a_value_that_is_not_finite_is_never_published(learner: Learner, tmp_pat
     kept = save(tmp_path, learner)
     with torch.no_grad():
         list(learner.lm.model.parameters())[-1].view(-1)[0] = value
-    with pytest.raises(ModelError, match="not numbers"):
+    with pytest.raises(ModelError, match="not numbers .* and is not saved; undo the last lesson"):
         save(tmp_path, learner, 2)
     assert list(tmp_path.iterdir()) == [kept]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,29 @@ def test_a_curvature_of_other_sizes_is_not_taken(ground: Curvature, own_folder: 
     lm, cache = LanguageModel.load(str(own_folder), device="cpu"), tmp_path / "cache.safetensors"
     small = {name: torch.eye(8) for name in ground.inputs}
     write(Curvature(small, small, dict.fromkeys(small, (3.0, 3.0))), own_folder / curvature.FILE)
+    write(scaled(ground, 2.0), cache)
+    assert scale(load_or_measure(lm, cache, unwanted)) == 2.0
+
+
+def test_a_linked_curvature_is_not_taken(ground: Curvature, own_folder: Path, tmp_path: Path) -> None:
+    lm, cache = LanguageModel.load(str(own_folder), device="cpu"), tmp_path / "cache.safetensors"
+    write(scaled(ground, 3.0), tmp_path / "elsewhere")
+    (own_folder / curvature.FILE).symlink_to(tmp_path / "elsewhere")
+    write(scaled(ground, 2.0), cache)
+    assert scale(load_or_measure(lm, cache, unwanted)) == 2.0
+
+
+@pytest.mark.parametrize("part", ["inputs", "outputs"])
+def test_one_that_is_no_curvature_is_not_taken(
+    ground: Curvature, own_folder: Path, tmp_path: Path, part: str
+) -> None:
+    """Symmetric and finite, and in some direction less than nothing."""
+    lm, cache = LanguageModel.load(str(own_folder), device="cpu"), tmp_path / "cache.safetensors"
+    name = next(iter(ground.inputs))
+    spoiled = scaled(ground, 3.0)
+    matrices = dict(getattr(spoiled, part))
+    matrices[name] = matrices[name] - 2 * torch.diag(matrices[name].diagonal())
+    write(replace(spoiled, **{part: matrices}), own_folder / curvature.FILE)
     write(scaled(ground, 2.0), cache)
     assert scale(load_or_measure(lm, cache, unwanted)) == 2.0
 
