@@ -219,6 +219,18 @@ def test_a_gradient_that_is_not_a_number_at_one_token_is_not_passed_over(
     assert same(everything(learner), before)
 
 
+def test_a_pick_whose_gradient_is_not_a_number_moves_nothing(fresh: Fresh, monkeypatch: pytest.MonkeyPatch) -> None:
+    learner = fresh()
+    teach(learner, PAIRS[0], RECIPE)
+    before = everything(learner)
+    with monkeypatch.context() as patch:
+        spoil(patch, lambda logits: logits.register_hook(lambda gradient: gradient * math.nan) and logits)
+        result = teach(learner, PAIRS[1], RECIPE, kind="pick", others=["no"])
+    assert result.skipped
+    assert same(everything(learner), before)
+    assert teach(learner, PAIRS[1], RECIPE, kind="pick", others=["no"]).skipped is None
+
+
 # --- protection ---
 
 

@@ -136,12 +136,13 @@ class Natural:
         steps: dict[str, torch.Tensor] = {}
         for name in self.modules:
             g, x = felt[name]
-            sign = (g.T @ x).sign()
+            slope = g.T @ x
+            if not bool(torch.isfinite(slope).all()):  # here and not below: what is no number has the sign 0
+                return False
+            sign = slope.sign()
             # (A + damping) P is the identity but for what was protected since P was its inverse.
             ground = self._curvature.inputs[name].to(self.lm.device)
             steps[name] = (sign @ ground + self._damping * sign) @ self.precision[name]
-        if not all(bool(torch.isfinite(step).all()) for step in steps.values()):
-            return False
         with torch.no_grad():
             for name, module in self.modules.items():
                 weight: Any = module.weight
