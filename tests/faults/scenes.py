@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -34,6 +35,12 @@ def replace(target: str, make: Callable[[Callable[..., Any]], Callable[..., Any]
 def unhurried(_control: int) -> None:
     """A second Ctrl-C counts whenever it comes, however busy the machine is."""
     importlib.import_module("theta_tui.ui.app").AGAIN_SECONDS = 1e6  # type: ignore[attr-defined]
+
+
+def deaf(control: int) -> None:
+    """Nobody tells it that its terminal has gone, as with nohup."""
+    unhurried(control)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
 
 
 def gate(control: int, target: str, released: str, name: str = "gate", patient: bool = False) -> None:

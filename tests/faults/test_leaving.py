@@ -230,6 +230,19 @@ def test_a_machine_that_never_comes_back_is_left_all_the_same(start: Start, home
         assert_counted_once(start, home)
 
 
+def test_a_terminal_that_goes_without_a_word_is_missed(start: Start, home: Path) -> None:
+    app = start(scene="tests.faults.scenes:deaf")
+    app.see("idle")
+    app.propose("hello")
+    app.correct("My name.")
+    app.see("1 lesson")
+    began = time.monotonic()
+    close_window(app)
+    assert_left(app, WAYS["closed window"], began)
+    assert taught(home) == ["Begin", "Exchange", "Learned"]
+    assert [path.name for path in (home / "checkpoints").iterdir()], "it was left without saving"
+
+
 def test_a_second_signal_waits_for_nothing(start: Start, home: Path) -> None:
     """The first one would wait for a step that never ends, here without a bound."""
     app = brought_to(start, "in a step", "never", patient=True)

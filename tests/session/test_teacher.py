@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
 from theta_tui.foundation import documents
 from theta_tui.lessons.records import Asked, Exchange, Failure, Learned, Outcome, Stated
+from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Abandoned, Learner
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -56,10 +58,34 @@ def test_coming_back_learns_the_lessons_again_to_the_bit(start: Open) -> None:
     teacher.propose(PAIRS[3][0])
     teacher.pick(2)
     before = state(teacher)
+    told = [lesson.outcome for lesson in teacher.record.story.live]
     teacher.close()
     again = start()
     assert same(before, again)
+    assert [lesson.outcome for lesson in again.record.story.live] == told
+    assert sum(isinstance(entry.record, Learned) for entry in again.record.journal.entries) == len(told)
     assert not [notice for notice in again.record.take_notices() if "exact" in notice]
+    again.close()
+
+
+def test_a_model_that_draws_numbers_draws_the_same_ones_when_it_learns_a_lesson_again(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = LanguageModel.load.__func__  # type: ignore[attr-defined]
+
+    def noisy(cls: type[LanguageModel], *given: Any, **how: Any) -> LanguageModel:
+        lm: LanguageModel = load(cls, *given, **how)
+        lm.model.lm_head.register_forward_hook(lambda module, into, found: found + 0.1 * torch.randn_like(found))
+        return lm
+
+    monkeypatch.setattr(LanguageModel, "load", classmethod(noisy))
+    teacher = start()
+    for prompt, reply in PAIRS[:3]:
+        answer(teacher, prompt, reply)
+    before = state(teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
     again.close()
 
 
@@ -166,6 +192,7 @@ def test_a_lesson_that_a_crash_cut_short_is_learned_once_at_the_next_start(
     assert any("before a crash" in notice for notice in again.record.take_notices())
     assert equal(expected[0], weights(again.model))
     assert again.pending is None
+    assert isinstance(again.record.journal.entries[-1].record, Learned)
     records = again.record.journal.last_seq
     again.close()
     third = start()
@@ -366,6 +393,32 @@ def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monk
     again = start()
     assert same(before, again)
     again.close()
+
+
+@pytest.mark.parametrize("blank", ["", " \n\t", "\u200b\u2060", "\ufe0f"])
+def test_a_blank_text_is_neither_asked_nor_taught(start: Open, blank: str) -> None:
+    teacher = start()
+    with pytest.raises(TeachError, match="the prompt is empty"):
+        teacher.propose(blank)
+    with pytest.raises(TeachError, match="the question is empty"):
+        teacher.ask(blank)
+    teacher.propose("hello")
+    seq = teacher.record.journal.last_seq
+    with pytest.raises(TeachError, match="is empty; nothing was learned"):
+        teacher.correct(blank)
+    assert teacher.record.journal.last_seq == seq
+    teacher.close()
+
+
+def test_what_cannot_be_stored_is_repaired_with_notice_before_it_is_taught(start: Open) -> None:
+    teacher = start()
+    teacher.propose("  hel\ud800lo\r\n ")
+    assert any("replaced" in notice for notice in teacher.record.take_notices())
+    teacher.correct("well\udfff met ")
+    assert any("replaced" in notice for notice in teacher.record.take_notices())
+    turn = teacher.record.story.turns[-1]
+    assert (turn.prompt, turn.reply) == ("hel\ufffdlo", "well\ufffd met")
+    teacher.close()
 
 
 def test_a_reply_that_does_not_fit_is_refused_before_anything_is_written(start: Open) -> None:

@@ -279,7 +279,8 @@ def test_a_linked_conversation_file_stays_a_link(settings: Settings, tmp_path: P
     assert settings.context_path.is_symlink()
 
 
-def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings) -> None:
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings, edited: bool) -> None:
     record = HomeRecord.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2")
@@ -287,10 +288,15 @@ def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings) -> N
     path = settings.home / "journal.jsonl"
     data = path.read_bytes()
     path.write_bytes(data.replace(b'"prompt":"b"', b'"prompt":"B"', 1))
+    text = settings.home / "context.md"
+    if edited:
+        text.write_text(text.read_text() + "\n<|user|>\nand c?\n\n<|assistant|>\n3\n")
+    said = text.read_bytes()
     damaged = HomeRecord.open(settings)
     assert replies(damaged) == ["1"]
     assert damaged.read_only is not None
     damaged.close()
+    assert text.read_bytes() == said  # it holds more than can be read of the journal
     assert Journal.read(path).damaged is not None
 
 
