@@ -58,7 +58,7 @@ async def assert_harmless(d: Driven, *shown: str) -> None:
     assert not d.worker.stopped
 
 
-@pytest.mark.parametrize("size", [(120, 40), (40, 12)])
+@pytest.mark.parametrize("size", [(120, 40), (40, 12), (200, 12)])
 async def test_text_of_model_person_and_file_is_shown_letter_for_letter(size: tuple[int, int]) -> None:
     past = (turn(1, NASTY, NASTY, 1), turn(2, NASTY, NASTY))
     worker = FakeWorker(
