@@ -17,6 +17,7 @@ The model *tiny* is that of the tests, for which a turn is little more than what
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import json
 import queue
@@ -184,8 +185,11 @@ def tiny(folder: Path) -> Path:
 
 
 def resident() -> int:
-    """Bytes of this process that are in memory."""
+    """Bytes of this process that are in memory, without those that the C library keeps for later: how many those are
+    hangs by what was freed last."""
     gc.collect()
+    with suppress(AttributeError):  # another C library than glibc
+        ctypes.CDLL(None).malloc_trim(0)
     pages = Path("/proc/self/statm").read_text("ascii").split()[1]
     return int(pages) * 4096
 

@@ -300,9 +300,7 @@ def test_a_linked_curvature_is_not_taken(ground: Curvature, own_folder: Path, tm
 
 
 @pytest.mark.parametrize("part", ["inputs", "outputs"])
-def test_one_that_is_no_curvature_is_not_taken(
-    ground: Curvature, own_folder: Path, tmp_path: Path, part: str
-) -> None:
+def test_one_that_is_no_curvature_is_not_taken(ground: Curvature, own_folder: Path, tmp_path: Path, part: str) -> None:
     """Symmetric and finite, and in some direction less than nothing."""
     lm, cache = LanguageModel.load(str(own_folder), device="cpu"), tmp_path / "cache.safetensors"
     name = next(iter(ground.inputs))
