@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,3 +39,32 @@ def test_what_was_still_to_be_drawn_on_a_terminal_that_has_gone_is_not_missed(tm
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def test_who_is_inside_pytorch_does_not_end_in_an_abort(tmp_path: Path) -> None:
+    """Where the interpreter ends around a thread that computes, the process dies of SIGABRT."""
+    program = f"""
+import sys, threading
+from pathlib import Path
+import torch
+from theta_tui import screen
+from theta_tui.config import Settings
+from theta_tui.ui import app
+
+class Busy:
+    def __init__(self, *given):
+        begun = threading.Event()
+        threading.Thread(target=self.compute, args=(begun,), daemon=True).start()
+        begun.wait()
+    def compute(self, begun):
+        matrix = torch.full((500, 500), 1 / 500)
+        while True:
+            matrix @= matrix
+            begun.set()
+    def join(self, timeout):
+        return False
+
+screen.Worker, screen.watch_terminal, app.run_app = Busy, lambda worker: None, lambda *given: 7
+sys.exit(screen.run_full_screen(Settings(home=Path({str(tmp_path / "home")!r}))))
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7
