@@ -246,7 +246,7 @@ def test_a_value_that_is_not_finite_is_never_published(learner: Learner, tmp_pat
     kept = save(tmp_path, learner)
     with torch.no_grad():
         list(learner.lm.model.parameters())[-1].view(-1)[0] = value
-    with pytest.raises(ModelError, match="not numbers .* and is not saved; undo the last lesson"):
+    with pytest.raises(ModelError, match=r"not numbers .* and is not saved; undo the last lesson"):
         save(tmp_path, learner, 2)
     assert list(tmp_path.iterdir()) == [kept]
 

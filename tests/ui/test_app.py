@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
@@ -96,6 +97,17 @@ async def test_quit_stops_the_worker_and_waits_for_it() -> None:
             await d.press(*keys)
             assert d.worker.stopped
         assert d.app.return_code == 0
+
+
+async def test_it_stays_until_the_worker_has_ended() -> None:
+    async with drive(worker=FakeWorker(ends=False)) as d:
+        await d.press("ctrl+q")
+        await asyncio.sleep(0.2)
+        assert d.app.return_code is None
+        d.worker.ends = True
+        while d.app.return_code is None:
+            await asyncio.sleep(0.01)
+    assert (d.app.return_code, d.app.parting) == (0, "")
 
 
 async def test_a_worker_that_does_not_end_is_mentioned_on_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
