@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+
 import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
@@ -101,12 +102,13 @@ async def test_quit_stops_the_worker_and_waits_for_it() -> None:
 
 async def test_it_stays_until_the_worker_has_ended() -> None:
     async with drive(worker=FakeWorker(ends=False)) as d:
-        await d.press("ctrl+q")
-        await asyncio.sleep(0.2)
+        pressed = asyncio.create_task(d.press("ctrl+q"))
+        while not d.worker.stopped:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         assert d.app.return_code is None
         d.worker.ends = True
-        while d.app.return_code is None:
-            await asyncio.sleep(0.01)
+        await pressed
     assert (d.app.return_code, d.app.parting) == (0, "")
 
 
