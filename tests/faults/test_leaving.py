@@ -83,7 +83,7 @@ def stop_and_come_back(app: Terminal) -> None:
     stop(app)
     drawn = len(app.raw)
     app.foreground()
-    while b"\x1b[?1049h" not in app.raw[drawn:]:
+    while b"\x1b[?1004h" not in app.raw[drawn:]:  # asked for once the terminal is raw: before, ^q means "go on" to it
         app.read()
     app.see("θ theta")
     app.press("\x11")
@@ -95,7 +95,7 @@ def stopped_from_outside(app: Terminal) -> None:
     app.stopped()
     drawn = len(app.raw)
     app.signal(signal.SIGCONT)
-    while b"\x1b[?1049h" not in app.raw[drawn:]:
+    while b"\x1b[?1004h" not in app.raw[drawn:]:  # asked for once the terminal is raw: before, ^q means "go on" to it
         app.read()
     app.press("\x11")
 
