@@ -64,6 +64,7 @@ def rows(ran: Ran) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_a_row_for_each_order_and_their_mean_for_each_recipe(theta: Theta, suite: Path, model: Path) -> None:
     options = ("--model", str(model), "--orders", "2", "--recipe", "quick", "--recipe", "classic", "--json")
     found = rows(theta("bench", str(suite), *options, "--threads", "1", "--max-seconds", "900"))

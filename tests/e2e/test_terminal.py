@@ -62,7 +62,7 @@ def test_prompt_pick_correct_quit_return(terminal: Start, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("number", "code"),
     [
-        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM", marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, 130, id="SIGINT", marks=pytest.mark.slow),
         pytest.param(signal.SIGHUP, 129, id="SIGHUP", marks=pytest.mark.slow),
     ],

@@ -236,6 +236,7 @@ def killed(forks: Forks, peace: Peace, place: Place, end: End, again: End | None
     return now.found
 
 
+@pytest.mark.slow
 def test_killed_where_it_is_closest(forks: Forks, peace: Peace, homes: Iterator[Place]) -> None:
     for deed, name, nth, when in NAMED:
         found = killed(forks, peace, next(homes), (DEEDS.index(deed), nth, when, name), None)

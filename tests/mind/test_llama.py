@@ -161,7 +161,7 @@ def test_the_built_in_model_needs_no_transformers_and_is_the_same(dtype: str) ->
         assert torch.equal(*(lm.model(input_ids=torch.tensor([ids])).logits for lm in (mine, theirs)))
 
 
-@pytest.mark.parametrize("recipe", ["default", "adamw", "classic"])
+@pytest.mark.parametrize("recipe", [pytest.param("default", marks=pytest.mark.slow), "adamw", "classic"])
 def test_a_lesson_moves_both_by_the_same_bits(recipe: str, wide_folders: dict[str, Path]) -> None:
     found = []
     for transformers in (False, True):

@@ -473,6 +473,7 @@ def test_a_model_without_natural_steps_has_no_drift(load: Load) -> None:
     assert learner.drift() is None
 
 
+@pytest.mark.slow
 def test_the_drift_is_about_the_divergence_that_is_measured(default: Learner) -> None:
     lm = default.lm
     rows = own_exchanges(lm, 64, seed=11)
