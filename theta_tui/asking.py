@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 
 from theta_tui.lessons import ledger
 from theta_tui.lessons.book import ANSWERS, Book
-from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Asked, Finding
+from theta_tui.lessons.standing import Standing, Tally
 from theta_tui.lessons.story import Lesson
 from theta_tui.record import HomeRecord
 

@@ -18,6 +18,8 @@ from theta_tui.errors import UsageError
 CONFIG_NAME = "config.toml"
 DEFAULT_MODEL = "default"
 STATEMENTS_NAME = "statements.toml"
+CANDIDATES = 5
+"""Replies that are offered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ carries the whole bounded state, never a delta, so that a later one can replace 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from theta_tui.lessons.ledger import Standing, Tally
-from theta_tui.lessons.records import Outcome, Pending, Turn
+from theta_tui.lessons.standing import Standing, Tally
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from theta_tui.console import Invocation
 from theta_tui.lessons import ledger
 from theta_tui.lessons.book import Book
-from theta_tui.lessons.ledger import Standing, Tally
 from theta_tui.lessons.records import Outcome, Stated, Turn
+from theta_tui.lessons.standing import Standing, Tally
 from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.totals import totals
 from theta_tui.record import HomeRecord

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui import __version__
 from theta_tui.asking import Asker
 from theta_tui.collecting import collecting_later
-from theta_tui.config import Settings, statement_files
+from theta_tui.config import CANDIDATES, Settings, statement_files
 from theta_tui.consolidating import STEPS, Consolidator
 from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
@@ -25,10 +25,8 @@ from theta_tui.folding import never as _never
 from theta_tui.lessons import ledger
 from theta_tui.lessons.dialogue import NOTHING, Dialogue
 from theta_tui.lessons.journal import Entry
-from theta_tui.lessons.ledger import Standing
 from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import (
-    CANDIDATES,
     Begin,
     Candidate,
     Exchange,
@@ -42,6 +40,7 @@ from theta_tui.lessons.records import (
     Stated,
     Withdraw,
 )
+from theta_tui.lessons.standing import Standing
 from theta_tui.lessons.statements import Dictionary, load_dictionary, read
 from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.variants import variants

@@ -21,9 +21,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui import config
 from theta_tui.errors import ThetaError
 from theta_tui.idle import IdleRunner
-from theta_tui.lessons import ledger
-from theta_tui.lessons.ledger import Standing, Tally
-from theta_tui.lessons.records import Failure
+from theta_tui.lessons.standing import Standing, Tally
 from theta_tui.protocol import (
     DRIFTS_SHOWN,
     LESSON_TEXT,
@@ -478,6 +476,8 @@ class Worker:
 
     def _journal_failure(self, message: str, command: str) -> None:
         """What should not have happened stands in the journal too; of a lesson the teacher wrote it there."""
+        from theta_tui.lessons.records import Failure
+
         teacher = self._teacher
         if teacher is not None and teacher.record.read_only is None and command not in LESSONS:
             with contextlib.suppress(ThetaError):
@@ -495,6 +495,8 @@ class Worker:
         state = Snapshot(phase=self._phase, activity=self._activity, model=self._settings.model)
         if teacher is None:
             return state
+        from theta_tui.lessons import ledger  # the teacher has loaded it
+
         story = teacher.record.story
         last = story.last
         state = replace(

@@ -42,9 +42,9 @@ def test_the_screen_never_loads_torch() -> None:
     assert not loaded.intersection({"torch", "transformers", "tokenizers"})
 
 
-def test_the_first_frame_waits_for_no_command_line_parser() -> None:
+def test_the_first_frame_waits_for_no_command_line_parser_and_no_journal() -> None:
     loaded = loaded_after("import theta_tui.start, theta_tui.leaving, theta_tui.ui.app, theta_tui.screen")
-    assert not loaded.intersection({"typer", "pydantic", "tomlkit", "theta_tui.cli"})
+    assert not loaded.intersection({"typer", "pydantic", "tomlkit", "theta_tui.cli", "theta_tui.lessons.records"})
 
 
 def test_the_built_in_model_answers_and_learns_without_transformers_and_compilers() -> None:

@@ -10,10 +10,10 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Mapping
 
 from theta_tui.lessons import ledger
-from theta_tui.lessons.ledger import NAMED, State, Tally
 from theta_tui.lessons.live import question
 from theta_tui.lessons.past import KINDS, Past
 from theta_tui.lessons.records import Finding
+from theta_tui.lessons.standing import NAMED, State, Tally
 from theta_tui.lessons.story import Lesson, Story
 
 ANSWERS: frozenset[State] = frozenset({"kept", "fading", "lost", "unasked"})

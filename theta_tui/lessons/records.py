@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "brought"]
 
-CANDIDATES = 5
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:

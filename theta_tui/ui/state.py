@@ -7,10 +7,12 @@ that answers it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from theta_tui import protocol as p
-from theta_tui.lessons.records import Outcome, Pending
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Outcome, Pending
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 ASIDES = 20

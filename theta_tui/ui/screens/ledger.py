@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from theta_tui import protocol as p
-from theta_tui.lessons.ledger import Standing
+from theta_tui.lessons.standing import Standing
 from theta_tui.text import percent
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago

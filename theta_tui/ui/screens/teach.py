@@ -7,6 +7,7 @@ is decided in one place, `check_action`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,7 +17,6 @@ from textual.screen import Screen
 
 from theta_tui import protocol as p
 from theta_tui.config import Settings
-from theta_tui.lessons.records import Candidate
 from theta_tui.text import repair, visible
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
@@ -35,6 +35,9 @@ from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
 from theta_tui.ui.widgets.rule import Rule
 from theta_tui.ui.words import WELCOME, asked, entries, placeholder, rule_words
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Candidate
 
 
 class TeachScreen(Screen[None]):

@@ -18,7 +18,7 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from theta_tui.lessons.records import CANDIDATES
+from theta_tui.config import CANDIDATES
 from theta_tui.text import percent
 from theta_tui.ui.bindings import PICK
 from theta_tui.ui.keys import run_bound

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rich.cells import cell_len
 from textual.content import Content
@@ -17,8 +17,10 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from theta_tui.lessons.records import Turn
 from theta_tui.ui.safe import plain, wrap
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Turn
 
 Mark = Literal["pick", "correction", "brought", "aside", "skipped", "busy", ""]
 GUTTER = 7

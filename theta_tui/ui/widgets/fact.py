@@ -5,17 +5,21 @@ The line only shows; the key and the click that open the editor are the screen's
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
 
-from theta_tui.lessons.records import Stated
 from theta_tui.ui.bindings import EDIT
 from theta_tui.ui.messages import EditLeft, FactGiven
 from theta_tui.ui.safe import Plain, fit, join
 from theta_tui.ui.widgets.editor import Editor
+
+if TYPE_CHECKING:
+    from theta_tui.lessons.records import Stated
 
 LABEL = "  learn: "
 

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
-from theta_tui.lessons.ledger import Tally, named
+from theta_tui.lessons.standing import Tally, named
 from theta_tui.text import counted, drift_words, percent
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain
