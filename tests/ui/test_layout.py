@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+from textual.screen import Screen
+
 from tests.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
 from theta_tui import protocol as p
 from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
@@ -124,3 +129,36 @@ async def test_the_first_screen_says_what_to_do() -> None:
         await d.offer()
         assert "five replies come back" not in d.screen_text()
     assert TURNS
+
+
+async def test_what_the_worker_reports_is_drawn_and_lays_nothing_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    laid_out = 0
+    real = Screen._refresh_layout
+
+    def counted(screen: Screen[object], *given: Any, **more: Any) -> None:
+        nonlocal laid_out
+        laid_out += 1
+        real(screen, *given, **more)
+
+    async with drive((120, 36)) as d:
+        monkeypatch.setattr(Screen, "_refresh_layout", counted)
+        for left in (12, 11, 9):
+            d.worker.changed(phase="learning", activity=f"consolidating, {left} left")
+            await d.settle()
+            assert f"consolidating, {left} left" in d.screen_text()
+        assert laid_out == 0
+        d.worker.changed(read_only="its journal is damaged at byte 1,234,567 and nothing can be taught here any more")
+        await d.settle()
+        assert laid_out > 0
+        assert "any more" in d.screen_text()
+
+
+async def test_what_changed_while_it_was_hidden_has_its_room_when_it_is_shown() -> None:
+    async with drive((120, 36)) as d:
+        d.worker.changed(alarm="#2 fades", phase="idle")
+        await d.settle()
+        d.worker.changed(alarm=None)
+        await d.settle()
+        d.worker.changed(alarm="#2, #3, #5 and eleven others fade since the last lesson, which is the longest of all")
+        await d.settle()
+        assert "of all" in d.screen_text()

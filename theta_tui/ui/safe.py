@@ -5,8 +5,12 @@ Everything here goes through `theta_tui.text.visible`, which maps one character 
 
 from __future__ import annotations
 
+from typing import cast
+
 from textual.content import Content, Span
+from textual.css.styles import RulesMap
 from textual.style import Style
+from textual.widget import Widget
 from textual.widgets import Static
 
 from theta_tui.text import visible
@@ -47,6 +51,16 @@ def fit(text: str, width: int) -> str:
     return Content(shown).truncate(max(0, width), ellipsis=True).plain
 
 
+def put(widget: Static, before: Content, content: Content) -> None:
+    """Show `content` where `before` stood. The screen is laid out again only where it takes another number of lines:
+    that costs more than to draw it, and the worker reports twelve times a second."""
+    shown = all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
+    width, rules = widget.content_size.width, cast(RulesMap, widget.styles)
+    as_high = width > 0 and before.get_height(rules, width) == content.get_height(rules, width)
+    widget.clear_cached_dimensions()
+    widget.update(content, layout=shown and (widget.styles.is_auto_width or not as_high))
+
+
 class Plain(Static):
     """A Static that shows text letter for letter."""
 
@@ -55,7 +69,7 @@ class Plain(Static):
         self._text = text
 
     def show(self, text: str) -> None:
-        """Show `text` from now on. The screen is laid out again only if it is another."""
+        """Show `text` from now on."""
         if text != self._text:
-            self._text = text
-            self.update(plain(text))
+            before, self._text = self._text, text
+            put(self, plain(before), plain(text))

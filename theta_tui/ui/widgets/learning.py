@@ -17,7 +17,7 @@ from textual.widgets import Sparkline, Static
 from theta_tui.lessons.standing import Tally, named
 from theta_tui.text import counted, drift_words, percent
 from theta_tui.ui.clock import Clock
-from theta_tui.ui.safe import Plain, fit, join, plain
+from theta_tui.ui.safe import Plain, fit, join, plain, put
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.header import saved
 
@@ -57,10 +57,11 @@ class LearningPanel(Vertical):
         yield Section("machine", Static(id="machine", markup=False), id="machine-section")
 
     def _set(self, name: str, content: Content) -> None:
-        # Not what stands there already: an update lays the whole screen out again, and ages are drawn every second.
-        if not self._shown.get(name, plain("")).is_same(content):
+        # Not what stands there already: ages are drawn every second.
+        before = self._shown.get(name, plain(""))
+        if not before.is_same(content):
             self._shown[name] = content
-            self.query_one(f"#{name}", Static).update(content)
+            put(self.query_one(f"#{name}", Static), before, content)
 
     def show(self, state: State) -> None:
         """Draw `state`."""
