@@ -118,7 +118,7 @@ def test_a_lesson_that_a_kill_interrupted_counts_once(terminal: Start, tmp_path:
     hasty.press("\x11")
     assert hasty.leave() == 0
     again = terminal()
-    again.see("idle")
+    again.see("kept 1/1")
     again.press("\x11")
     assert again.leave() == 0
     assert journal(tmp_path / "home") == ["begin", "exchange", "learned"]
