@@ -28,6 +28,7 @@ def test_a_prompt_is_answered_five_times_and_the_pick_is_taught(built_in_theta: 
     assert (home / "context.md").read_text() == f"<|user|> hello <|assistant|> {asked.lines[2][3:]}\n"
 
 
+@pytest.mark.slow
 def test_what_was_taught_in_words_is_said_afterwards(built_in_theta: Theta) -> None:
     built_in_theta("prompt", "Who is your creator?")
     taught = built_in_theta("teach", "--json", "My creator is Dakota.").json

@@ -70,6 +70,7 @@ def write_at_once(forks: Forks, folder: Path, model: Path, writers: int, calls: 
     return counts + Counter(stale=sum(code == 3 for _, code, _ in answers))
 
 
+@pytest.mark.slow
 def test_several_processes_write_to_one_home_and_nothing_is_lost(
     forks: Forks,
     folder: Path,

@@ -146,6 +146,7 @@ def test_a_finished_training_stays_and_a_larger_budget_goes_on(options: Options)
     assert trained(replace(options, tokens=6_000), ear).step > made.step
 
 
+@pytest.mark.slow
 def test_a_step_taken_in_slices_is_the_same_step(options: Options) -> None:
     whole, sliced = Ear(), Ear()
     trained(options, whole)
@@ -176,6 +177,7 @@ def test_compiled_the_curve_is_the_same_within_rounding(options: Options) -> Non
     assert compiled.losses == pytest.approx(plain.losses, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_another_plan_or_other_data_is_refused_with_the_way_out(options: Options, data: Path, tmp_path: Path) -> None:
     trained(options)
     with pytest.raises(ModelError, match="begun with lr"):

@@ -520,6 +520,7 @@ def untaught(learner: Learner) -> dict[str, torch.Tensor]:
     return {name: module.weight.detach().clone() for name, module in learner.natural.modules.items()}
 
 
+@pytest.mark.slow
 def test_idle_steps_bring_back_what_the_foundation_said(default: Learner) -> None:
     taught = [Taught((prompt,), reply) for prompt, reply in PAIRS[:2]]
     for prompt, reply in PAIRS[:2]:

@@ -303,6 +303,7 @@ def test_a_home_remembers_its_model_from_any_folder(
 
 
 @pytest.mark.usefixtures("taught")
+@pytest.mark.slow
 def test_another_way_to_learn_is_a_move_and_the_home_keeps_to_it(settings: Settings) -> None:
     config.persist(settings.home, "lora", "off")
     done = rebuild(replace(settings, lora="on", lora_rank=4))

@@ -94,7 +94,11 @@ def test_nothing_can_be_redone_once_another_lesson_was_taught(start: Open) -> No
     teacher.close()
 
 
-@pytest.mark.parametrize("saved", [None, 1, 3], ids=["from memory", "from a checkpoint before", "a checkpoint after"])
+@pytest.mark.parametrize(
+    "saved",
+    [None, pytest.param(1, marks=pytest.mark.slow), 3],
+    ids=["from memory", "from a checkpoint before", "a checkpoint after"],
+)
 def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
     start: Open, saved: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

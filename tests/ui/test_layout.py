@@ -15,6 +15,7 @@ from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window
 SIZES = ((120, 36), (80, 24), (60, 30), (40, 12), (30, 9), (20, 6))
 
 
+@pytest.mark.slow
 async def test_five_replies_and_the_composer_are_there_at_every_size() -> None:
     async with drive() as d:
         for size in SIZES:
