@@ -476,10 +476,10 @@ class Worker:
 
     def _journal_failure(self, message: str, command: str) -> None:
         """What should not have happened stands in the journal too; of a lesson the teacher wrote it there."""
-        from theta_tui.lessons.records import Failure
-
         teacher = self._teacher
         if teacher is not None and teacher.record.read_only is None and command not in LESSONS:
+            from theta_tui.lessons.records import Failure
+
             with contextlib.suppress(ThetaError):
                 teacher.record.append(Failure(message))
 

@@ -11,16 +11,16 @@ import os
 import pickle
 import signal
 import socket
-import subprocess
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.faults.serving import serving
 
 PATIENCE = 300.0
 _REQUEST = 1 << 16
@@ -70,16 +70,8 @@ class Forks:
     """The process that forks. Use it from one thread."""
 
     def __init__(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.forking", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                cwd=Path(__file__).parents[2],
-                env=os.environ | {"OMP_NUM_THREADS": "1"},
-            )
-        self._socket = ours
-        ours.settimeout(PATIENCE)
+        self._process, self._socket = serving("tests.faults.forking", os.environ | {"OMP_NUM_THREADS": "1"})
+        self._socket.settimeout(PATIENCE)
 
     def fork(self, function: str, *arguments: Any, environment: dict[str, str] | None = None) -> Life:
         ours, theirs = socket.socketpair()

@@ -11,8 +11,6 @@ import select
 import signal
 import socket
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pyte
+
+from tests.faults.serving import serving
 
 PATIENCE = 60.0
 
@@ -48,18 +48,10 @@ class Zygote:
     """The process that forks a `theta` a request; one for all tests of a process."""
 
     def __init__(self, environment: dict[str, str]) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.zygote", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                cwd=Path(__file__).parents[2],
-                env=environment,
-            )
-        self._socket = ours
-        ours.settimeout(3 * PATIENCE)
-        assert ours.recv(16) == b"ready"
-        ours.settimeout(PATIENCE)
+        self.process, self._socket = serving("tests.faults.zygote", environment)
+        self._socket.settimeout(3 * PATIENCE)
+        assert self._socket.recv(16) == b"ready"
+        self._socket.settimeout(PATIENCE)
 
     def fork(self, request: dict[str, Any], descriptors: Sequence[int]) -> int:
         """Start what `request` says on `descriptors`; the process id of its shell."""

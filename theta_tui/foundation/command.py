@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from theta_tui.errors import ModelError, UsageError
 from theta_tui.foundation.documents import Source
+from theta_tui.home import make_folder
 
 STATE = "training"
 """Folder, inside the model's, of what is needed to go on. It may be deleted when training is done."""
@@ -247,7 +248,7 @@ def _clear(options: Options, folder: Path) -> None:
     if options.restart:
         shutil.rmtree(folder, ignore_errors=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, 0o777)
     except OSError as error:
         raise ModelError(f"{options.out} cannot be made ({error.strerror}); name another --out") from None
 

@@ -83,10 +83,9 @@ def propose(
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
-        with on_threads(lm.decoder.threads):
-            ran = _generate(
-                lm, start, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
-            )
+        ran = _generate(
+            lm, start, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
+        )
         if ran:
             found.take(rows)
         return ran
@@ -115,9 +114,7 @@ def greedy(
     row = _Row(lm, greedy=True)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
-    start = lm.decoder.prefill(ids)
-    with on_threads(lm.decoder.threads):
-        _generate(lm, start, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
+    _generate(lm, lm.decoder.prefill(ids), [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
 
 
@@ -215,30 +212,31 @@ def _generate(
     logits = start.logits.expand(len(rows), -1)
     writing = None
     active = rows
-    while True:
-        if cancelled():
-            return False
-        logprobs = logits.log_softmax(-1)
-        if not all(map(math.isfinite, logprobs.amax(-1).tolist())):
-            raise ModelError(
-                "the model answers with values that are not numbers; undo the last lesson or use --model default"
-            )
-        sampling = samplings[len(active[0].ids) >= OPENING]
-        tokens = _draw(active, logprobs, sampling, generator)
-        for row, token, own in zip(active, tokens, logprobs, strict=True):
-            row.add(token, own)
-            row.done = row.done or len(row.ids) >= limit
-        if hear:
-            hear(rows)
-        stay = [number for number, row in enumerate(active) if not row.done]
-        if not stay:
-            return True
-        if writing is None:
-            writing = lm.decoder.branch(start, len(active), limit - 1)
-        if len(stay) < len(active):
-            writing.keep(stay)
-            active = [active[number] for number in stay]
-        logits = writing.step([row.ids[-1] for row in active])
+    with on_threads(lm.decoder.threads):
+        while True:
+            if cancelled():
+                return False
+            logprobs = logits.log_softmax(-1)
+            if not all(map(math.isfinite, logprobs.amax(-1).tolist())):
+                raise ModelError(
+                    "the model answers with values that are not numbers; undo the last lesson or use --model default"
+                )
+            sampling = samplings[len(active[0].ids) >= OPENING]
+            tokens = _draw(active, logprobs, sampling, generator)
+            for row, token, own in zip(active, tokens, logprobs, strict=True):
+                row.add(token, own)
+                row.done = row.done or len(row.ids) >= limit
+            if hear:
+                hear(rows)
+            stay = [number for number, row in enumerate(active) if not row.done]
+            if not stay:
+                return True
+            if writing is None:
+                writing = lm.decoder.branch(start, len(active), limit - 1)
+            if len(stay) < len(active):
+                writing.keep(stay)
+                active = [active[number] for number in stay]
+            logits = writing.step([row.ids[-1] for row in active])
 
 
 def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
