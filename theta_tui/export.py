@@ -10,7 +10,7 @@ from theta_tui.errors import HomeError, TeachError, UsageError
 from theta_tui.lessons import export as data_sets
 from theta_tui.publish import MARK, fresh_folder
 from theta_tui.record import HomeRecord
-from theta_tui.text import counted
+from theta_tui.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -48,7 +48,7 @@ def export_trl(record: HomeRecord, path: Path, *, force: bool = False) -> Export
         raise TeachError("nothing was taught yet, so there are no lessons to export", name="nothing_to_export")
     with fresh_folder(path.expanduser(), force=force) as folder:
         counts = data_sets.write(story, folder, MARK)
-    what = f"{counted(counts.preference, 'preference pair')} and {counted(counts.completion, 'completion')}"
+    what = f"{plural(counts.preference, 'preference pair')} and {plural(counts.completion, 'completion')}"
     numbers = {"lessons": len(story.live), "preference": counts.preference, "completion": counts.completion}
     return Exported("trl", path.expanduser().absolute(), what, numbers)
 
@@ -66,5 +66,5 @@ def export_hf(teacher: Teacher, path: Path, *, force: bool = False) -> Exported:
         except SafetensorError as error:
             raise HomeError(f"{path} cannot be written ({str(error).splitlines()[0][:200]}); make room") from error
     numbers = {"lessons": lessons, "parameters": model.parameters, "lora_rank": model.lora_rank}
-    what = f"the model with {counted(lessons, 'lesson')}"
+    what = f"the model with {plural(lessons, 'lesson')}"
     return Exported("hf", path.expanduser().absolute(), what, numbers)

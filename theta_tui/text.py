@@ -124,9 +124,10 @@ def percent(p: float) -> str:
     return "<0.01 %"
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 lesson`, `1,200 lessons`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """A count with its noun, for people: `1 lesson`, `1,200 lessons`. `many`: the plural where it takes more than an
+    s, as in `plural(2, "query", "queries")`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def drift_words(drift: float) -> str:

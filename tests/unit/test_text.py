@@ -75,3 +75,11 @@ def test_replies_that_differ_in_form_only_are_the_same() -> None:
 )
 def test_probabilities_read_well(p: float, shown: str) -> None:
     assert text.percent(p) == shown
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"), [(0, "0 lessons"), (1, "1 lesson"), (2, "2 lessons"), (1200, "1,200 lessons")]
+)
+def test_one_of_a_thing_is_said_in_the_singular(count: int, shown: str) -> None:
+    assert text.plural(count, "lesson") == shown
+    assert text.plural(count, "try", "tries") == shown.replace("lessons", "tries").replace("lesson", "try")

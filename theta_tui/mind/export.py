@@ -10,7 +10,7 @@ from typing import Any
 from theta_tui.mind import lora
 from theta_tui.mind.language_model import LanguageModel, resolve, save_tokenizer
 from theta_tui.mind.model_files import DEFAULT
-from theta_tui.text import counted
+from theta_tui.text import plural
 
 ADAPTER = "adapter"
 
@@ -60,7 +60,7 @@ def _card(lm: LanguageModel, lessons: int, mark: str) -> str:
     return (
         "---\n" + "\n".join(header) + "\n---\n\n"
         "# A taught model\n\n"
-        f"{base}, taught {counted(lessons, 'lesson')} by talking to it in Theta.\n\n{adapter}"
+        f"{base}, taught {plural(lessons, 'lesson')} by talking to it in Theta.\n\n{adapter}"
         "It knows what its teacher told it, and says so to anyone who asks: look at what it says before you share it. "
         "The base model's licence and limits hold.\n\n"
         "```python\nfrom transformers import AutoModelForCausalLM, AutoTokenizer\n\n"

@@ -8,7 +8,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from theta_tui.protocol import Snapshot
-from theta_tui.text import counted
+from theta_tui.text import plural
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join
 
@@ -43,7 +43,7 @@ class Header(Widget):
         model = shot.model.rsplit("/", 1)[-1]
         if shot.parameters:
             model = f"{model} {count(shot.parameters)}"
-        right = [counted(shot.lessons, "lesson")]
+        right = [plural(shot.lessons, "lesson")]
         if shot.tally.live:
             right.append(f"kept {shot.tally.kept}/{shot.tally.live}")
         if shot.phase != "loading" or shot.saved_at is not None:  # until it is loaded it may not be known

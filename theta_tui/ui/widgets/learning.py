@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
 from theta_tui.lessons.standing import Tally, named
-from theta_tui.text import counted, drift_words, percent
+from theta_tui.text import drift_words, percent, plural
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain, put
 from theta_tui.ui.state import State
@@ -102,7 +102,7 @@ class LearningPanel(Vertical):
         known = shot.phase != "loading" and shot.unsaved
         age = saved(shot, self.clock.now()) if shot.saved_at is not None or known else ""
         self._set("taught", Content("\n").join([
-            join((fit(" · ".join(part for part in (counted(shot.lessons, "lesson"), unsaved) if part), room), "bold")),
+            join((fit(" · ".join(part for part in (plural(shot.lessons, "lesson"), unsaved) if part), room), "bold")),
             *([join((fit(age, room), "$muted"))] if age else []),
         ]))  # fmt: skip
         where = " · ".join(part for part in (shot.device, f"{shot.recipe} recipe" if shot.recipe else "") if part)
