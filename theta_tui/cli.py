@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from theta_tui import __version__, batch
+from theta_tui import __version__, batch, lines
 from theta_tui.bench import command as bench
 from theta_tui.console import Invocation, with_options
-from theta_tui.errors import ModelError, PromptError, TeachError, UsageError
+from theta_tui.errors import UsageError
 from theta_tui.leaving import run
+from theta_tui.opening import loaded_teacher, read_record, writable_record
 from theta_tui.text import is_blank
 
 if TYPE_CHECKING:
-    from theta_tui.lessons.records import Outcome
     from theta_tui.lessons.story import Lesson
     from theta_tui.record import HomeRecord
-    from theta_tui.teacher import Teacher
 
 app = typer.Typer(
     name="theta",
@@ -108,7 +106,7 @@ def chat(
 def prompt(call: Invocation, text: Text = None) -> None:
     """Offer five replies to TEXT and keep them for `teach`."""
     said = _said(_no_command(_given(text, "prompt")), "prompt")
-    with _teacher(call) as teacher:
+    with loaded_teacher(call) as teacher:
         waiting = teacher.propose(said)
         assert waiting is not None
         stated = waiting.statement
@@ -146,9 +144,14 @@ def teach(
     statement: Annotated[
         bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
     ] = False,
+    all_or_nothing: Annotated[
+        bool, typer.Option("--all-or-nothing", help="With -: read and check all lines before the first is learned.")
+    ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """Learn reply N or a better reply for the kept prompt."""
+    """Learn reply N or a better reply for the kept prompt. With - a lesson a line, each answered before the next."""
+    if all_or_nothing and answer != "-":
+        raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
     if statement:
         if answer is not None or text is not None or for_prompt is not None:
             raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
@@ -159,18 +162,23 @@ def teach(
     if answer == "-":
         if for_prompt is not None or prompt_id is not None:
             raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
-        _teach_lines(call, show_learning_info)
+        if all_or_nothing:
+            lines.teach_all_or_nothing(call, info=show_learning_info)
+        else:
+            lines.teach(call, info=show_learning_info)
         return
+    from theta_tui import reports
+
     index = None if answer is None or for_prompt is not None else _pick(answer)
     reply = _said(text if text is not None else _no_command(answer or ""), "reply")
-    with _teacher(call, needs_prompt=for_prompt is None, prompt_id=prompt_id) as teacher:
+    with loaded_teacher(call, needs_prompt=for_prompt is None, prompt_id=prompt_id) as teacher:
         if for_prompt is not None:
             outcome = teacher.teach(for_prompt, reply)
         elif index is not None:
             outcome = teacher.pick(index, prompt_id=prompt_id)
         else:
             outcome = teacher.correct(reply, prompt_id=prompt_id)
-        _trained(call, teacher, outcome, show_learning_info)
+        reports.trained(call, teacher, outcome, show_learning_info)
 
 
 @command("ask", sampling=True)
@@ -180,28 +188,29 @@ def ask(
     no_context: Annotated[bool, typer.Option("--no-context", help="Leave the conversation out.")] = False,
 ) -> None:
     """The most likely reply; changes nothing. With - a question a line, a JSON line each."""
-    lines = text == "-"
-    questions = _lines() if lines else [_given(text, "question")]
-    with _teacher(call, write=False) as teacher:
-        for question in questions:
-            answer = teacher.ask(question, with_context=not no_context)
-            if lines or call.json:
-                call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
-            else:
-                call.out(answer.reply, one_line=False)
+    if text == "-":
+        lines.ask(call, with_context=not no_context)
+        return
+    question = _given(text, "question")
+    with loaded_teacher(call, write=False) as teacher:
+        answer = teacher.ask(question, with_context=not no_context)
+        if call.json:
+            call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
+        else:
+            call.out(answer.reply, one_line=False)
 
 
 @command("undo")
 def undo(call: Invocation) -> None:
     """Take back the last lesson."""
-    with _record(call) as record:
+    with writable_record(call) as record:
         _changed(call, "undone", record, record.withdraw_last())
 
 
 @command("redo")
 def redo(call: Invocation) -> None:
     """Bring back the lesson that was taken back last, while no other was taught since."""
-    with _record(call) as record:
+    with writable_record(call) as record:
         _changed(call, "redone", record, record.restore(record.to_redo()))
 
 
@@ -214,14 +223,14 @@ def withdraw(
     from theta_tui.record import lesson_number
 
     lesson = lesson_number(number or "")
-    with _record(call) as record:
+    with writable_record(call) as record:
         _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
 
 
 @command("rebuild")
 def rebuild(call: Invocation) -> None:
     """Learn everything again from the foundation; with --model NEW move it to another model."""
-    with _record(call) as record:
+    with writable_record(call) as record:
         from theta_tui import rebuilding
 
         done = rebuilding.rebuild(record, call.stage)
@@ -232,7 +241,7 @@ def rebuild(call: Invocation) -> None:
 @command("new")
 def new(call: Invocation) -> None:
     """Begin a fresh conversation; what was taught stays."""
-    with _record(call) as record:
+    with writable_record(call) as record:
         turns = len(record.story.turns)
         record.begin_conversation()
         if call.json:
@@ -246,7 +255,7 @@ def history(call: Invocation) -> None:
     """The conversation, and what was learned from each turn."""
     from theta_tui import reports
 
-    reports.history(call, _look(call))
+    reports.history(call, read_record(call))
 
 
 @command("lessons")
@@ -254,7 +263,7 @@ def lessons(call: Invocation) -> None:
     """The ledger: every lesson, when, what it did, and whether it holds."""
     from theta_tui import reports
 
-    reports.lessons(call, _look(call))
+    reports.lessons(call, read_record(call))
 
 
 @command("quiz")
@@ -262,7 +271,7 @@ def quiz(call: Invocation) -> None:
     """Ask every live lesson again: kept, fading or lost."""
     from theta_tui import reports
 
-    with _teacher(call) as teacher:
+    with loaded_teacher(call) as teacher:
         rows = teacher.quiz(lambda left: call.stage(f"asking again, {left} left"))
         call.stage("")
         reports.quiz(call, teacher.record, rows)
@@ -273,7 +282,7 @@ def stats(call: Invocation) -> None:
     """Loss, steps, what is kept, drift, sizes, speeds."""
     from theta_tui import reports
 
-    reports.stats(call, _look(call))
+    reports.stats(call, read_record(call))
 
 
 @command("export")
@@ -287,9 +296,9 @@ def export(
     from theta_tui import export as takeaway
 
     if takeaway.kind_of(kind) == "trl":
-        done = takeaway.export_trl(_look(call), path, force=force)
+        done = takeaway.export_trl(read_record(call), path, force=force)
     else:
-        with _teacher(call, write=False) as teacher:
+        with loaded_teacher(call, write=False) as teacher:
             done = takeaway.export_hf(teacher, path, force=force)
     if call.json:
         call.emit(exported=done.kind, path=str(done.path), **done.numbers)
@@ -313,59 +322,6 @@ command("bench")(bench.bench)
 # --- parts of commands ---
 
 
-@contextmanager
-def _teacher(
-    call: Invocation,
-    *,
-    write: bool = True,
-    needs_prompt: bool = False,
-    needs_statement: bool = False,
-    prompt_id: str | None = None,
-) -> Iterator[Teacher]:
-    """A loaded Teacher, closed afterwards. What cannot be answered is refused before the model is loaded.
-
-    A checkpoint is written when coming back would otherwise cost many lessons.
-    """
-    from theta_tui.record import HomeRecord
-
-    record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
-    try:
-        if write:
-            record.require_writable()
-        if needs_prompt:
-            waiting = record.waiting(prompt_id)
-            if needs_statement and waiting.statement is None:
-                raise PromptError(
-                    "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
-                    "REPLY",
-                    name="no_statement",
-                )
-        from theta_tui.teacher import Teacher
-
-        teacher = Teacher(record)
-        teacher.load(call.stage)
-        call.stage("")
-        _tell(call, record)
-        yield teacher
-        due = call.settings.checkpoint_lessons
-        if write and due and teacher.unsaved >= due and record.read_only is None:
-            teacher.save()
-    finally:
-        _close(call, record)
-
-
-@contextmanager
-def _record(call: Invocation) -> Iterator[HomeRecord]:
-    """The record alone, for writing; no model is loaded."""
-    from theta_tui.record import HomeRecord
-
-    record = HomeRecord.open(call.settings)
-    try:
-        yield record
-    finally:
-        _close(call, record)
-
-
 def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) -> None:
     """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
     exchange = lesson.exchange
@@ -380,70 +336,14 @@ def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) ->
         call.note(f"{since} learned again at the next start")
 
 
-def _tell(call: Invocation, record: HomeRecord) -> None:
-    for text in record.take_notices():
-        call.note(text)
-
-
-def _close(call: Invocation, record: HomeRecord) -> None:
-    record.close()
-    _tell(call, record)
-
-
-def _look(call: Invocation) -> HomeRecord:
-    from theta_tui.record import HomeRecord
-
-    record = HomeRecord.read(call.settings)
-    _tell(call, record)
-    if record.journal.damaged:
-        call.note(f"the home is read-only because {record.journal.damaged}")
-    return record
-
-
-def _trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool) -> None:
+def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:
     from theta_tui import reports
 
-    if outcome.skipped is not None:
-        raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
-    if call.json:
-        call.emit(**reports.outcome_fields(outcome))
-    else:
-        call.out(reports.trained_line(outcome))
-        if info:
-            reports.learning_info(call, teacher, outcome)
-
-
-def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:
-    with _teacher(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as teacher:
+    with loaded_teacher(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as teacher:
         waiting = teacher.record.waiting(prompt_id)
         assert waiting.statement is not None
         stated = waiting.statement
-        _trained(call, teacher, teacher.state(stated.prompt, stated.reply, said=waiting.prompt), info)
-
-
-def _teach_lines(call: Invocation, info: bool) -> None:
-    """Pairs from standard input. All are read and checked before the first is learned."""
-    from theta_tui.lessons.codec import loads
-
-    pairs: list[tuple[str, str]] = []
-    for number, line in enumerate(_lines(), 1):
-        try:
-            values = loads(line)
-            pair = values["prompt"], values["reply"]
-            if not all(isinstance(item, str) and item.strip() for item in pair):
-                raise ValueError("prompt and reply must be text that is not blank")
-        except (ValueError, KeyError, TypeError) as error:
-            reason = f"there is no {error}" if isinstance(error, KeyError) else str(error)
-            raise ModelError(
-                f'line {number} of standard input is not {{"prompt": …, "reply": …}} ({reason}); nothing was learned',
-                name="data",
-            ) from None
-        pairs.append(pair)
-    if not pairs:
-        raise UsageError('standard input was empty; give lines of {"prompt": …, "reply": …}')
-    with _teacher(call) as teacher:
-        for said, reply in pairs:
-            _trained(call, teacher, teacher.teach(said, reply), info)
+        reports.trained(call, teacher, teacher.state(stated.prompt, stated.reply, said=waiting.prompt), info)
 
 
 def _pick(answer: str) -> int | None:
@@ -474,13 +374,6 @@ def _given(text: str | None, what: str) -> str:
     if text is None and sys.stdin.isatty():
         raise UsageError(f'say the {what}, as in: theta {"ask" if what == "question" else "prompt"} "hello"')
     return sys.stdin.read() if text is None or text == "-" else text
-
-
-def _lines() -> Iterator[str]:
-    """The lines of standard input that are not blank, split on \\n only."""
-    for line in sys.stdin:
-        if line.strip():
-            yield line.rstrip("\r\n")
 
 
 def _on_terminal() -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.console import Invocation
+from theta_tui.errors import TeachError
 from theta_tui.lessons import ledger
 from theta_tui.lessons.book import Book
 from theta_tui.lessons.records import Outcome, Stated, Turn
@@ -177,6 +178,19 @@ def learning_info(call: Invocation, teacher: Teacher, outcome: Outcome) -> None:
     lesson = teacher.record.story.lessons[outcome.lesson - 1]
     for line in learning_lines(outcome, ledger.offered(lesson), teacher.asker.tally()):
         call.out(line)
+
+
+def trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
+    """Acknowledge a lesson; `line`: the line of standard input that it came from. Raises TeachError where nothing was
+    learned."""
+    if outcome.skipped is not None:
+        raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
+    if call.json:
+        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome))
+    else:
+        call.out(trained_line(outcome))
+        if info:
+            learning_info(call, teacher, outcome)
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

@@ -120,35 +120,6 @@ def test_a_pair_is_taught_without_a_prompt_and_outside_the_conversation(theta: T
     assert theta("ask", "Where is Quill?").out == "Quill is at home.\n"
 
 
-def test_lines_of_pairs_are_taught_in_order(theta: Theta) -> None:
-    pairs = '{"prompt":"a b","reply":"c d"}\n\n{"prompt":"e f","reply":"g \\u001b[2J h"}\n'
-    taught = theta("teach", "-", "--json", stdin=pairs)
-    assert [json.loads(line)["lesson"] for line in taught.lines] == [1, 2]
-    assert "\x1b" not in taught.out
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["{", '{"prompt":"a"}', '{"prompt":"a","reply":""}', '{"prompt":1,"reply":"b"}', "[1]",
-     '{"prompt":NaN,"reply":"b"}', '{"prompt":"a","prompt":"b","reply":"c"}', "[" * 100_000],
-)  # fmt: skip
-def test_a_bad_line_is_named_and_nothing_is_learned(theta: Theta, home: Path, line: str) -> None:
-    refused = theta("teach", "-", stdin='{"prompt":"a","reply":"b"}\n' + line + "\n")
-    assert refused.code == 4
-    assert "line 2" in refused.err
-    assert len(refused.err.splitlines()) == 1
-    assert not (home / "journal.jsonl").exists()
-
-
-def test_questions_are_answered_a_line_each_and_nothing_changes(theta: Theta, home: Path) -> None:
-    theta("teach", "--for", "a b", "c d")
-    before = files(home)
-    answered = theta("ask", "-", "--no-context", stdin="hello\na b\n")
-    assert [json.loads(line)["prompt"] for line in answered.lines] == ["hello", "a b"]
-    assert json.loads(answered.lines[1])["reply"] == "c d"
-    assert files(home) == before
-
-
 def test_undo_makes_it_as_if_it_had_never_been_taught(theta: Theta, home: Path) -> None:
     theta("teach", "--for", "x y", "z")
     asked = theta("ask", "hello", "--json").json
