@@ -15,7 +15,8 @@ from theta_tui.console import Invocation, with_options
 from theta_tui.errors import UsageError
 from theta_tui.leaving import run
 from theta_tui.opening import loaded_teacher, read_record, writable_record
-from theta_tui.text import is_blank
+from theta_tui.text import is_blank, plural
+from theta_tui.usage import Command, Group, missing
 
 if TYPE_CHECKING:
     from theta_tui.lessons.story import Lesson
@@ -23,11 +24,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="theta",
+    cls=Group,
     help="""Teach a language model by talking to it.
 
-    theta                        the full-screen app\n
-    theta prompt "hello"         five replies, kept for teach\n
-    theta teach 3                learn reply 3 (or: theta teach "A better reply.")
+    \b
+    theta                   the full-screen app
+    theta prompt "hello"    five replies, kept for teach
+    theta teach 3           learn reply 3 (or: theta teach "A better reply.")
     """,
     context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
@@ -38,19 +41,20 @@ app = typer.Typer(
 LearningInfo = Annotated[
     bool, typer.Option("--show-learning-info", help="After each lesson, what it did and what is kept.")
 ]
-Text = Annotated[str | None, typer.Argument(help="The text, or - for standard input.")]
+Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="The text, or - for standard input.")]
 
 
 def main() -> None:
     """Read the command line and do what it says."""
-    run(lambda: app(standalone_mode=False))
+    run(lambda: app(prog_name="theta", standalone_mode=False))
 
 
 def command(name: str, *, sampling: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command that takes an Invocation and its own parameters."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        app.command(name)(with_options(function, sampling=sampling))
+        about = " ".join((function.__doc__ or "").split()).split(". ")[0].rstrip(".") + "."
+        app.command(name, cls=Command, short_help=about)(with_options(function, sampling=sampling))
         return function
 
     return register
@@ -105,7 +109,7 @@ def chat(
 @command("prompt", sampling=True)
 def prompt(call: Invocation, text: Text = None) -> None:
     """Offer five replies to TEXT and keep them for `teach`."""
-    said = _said(_no_command(_given(text, "prompt")), "prompt")
+    said = _no_command(_given(call, text, "prompt"))
     with loaded_teacher(call) as teacher:
         waiting = teacher.propose(said)
         assert waiting is not None
@@ -132,7 +136,7 @@ def prompt(call: Invocation, text: Text = None) -> None:
 def teach(
     call: Invocation,
     answer: Annotated[
-        str | None, typer.Argument(metavar="[N|TEXT]", help="1 to 5, a better reply, or - for JSON lines.")
+        str | None, typer.Argument(metavar="N|TEXT", help="1 to 5, a better reply, or - for JSON lines.")
     ] = None,
     text: Annotated[str | None, typer.Option("--text", help="A reply that looks like a number or a command.")] = None,
     for_prompt: Annotated[
@@ -157,8 +161,10 @@ def teach(
             raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
         _teach_statement(call, prompt_id, show_learning_info)
         return
-    if (answer is None) == (text is None):
-        raise UsageError("say which reply: a number from 1 to 5, or the better reply itself (or --text TEXT); not both")
+    if answer is None and text is None:
+        raise missing("theta teach", "N|TEXT", "1 to 5, a better reply, or - for JSON lines")
+    if answer is not None and text is not None:
+        raise UsageError(f"'{answer}' and --text are two replies; give one of them")
     if answer == "-":
         if for_prompt is not None or prompt_id is not None:
             raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
@@ -191,7 +197,7 @@ def ask(
     if text == "-":
         lines.ask(call, with_context=not no_context)
         return
-    question = _given(text, "question")
+    question = _given(call, text, "question")
     with loaded_teacher(call, write=False) as teacher:
         answer = teacher.ask(question, with_context=not no_context)
         if call.json:
@@ -217,12 +223,12 @@ def redo(call: Invocation) -> None:
 @command("withdraw")
 def withdraw(
     call: Invocation,
-    number: Annotated[str | None, typer.Argument(metavar="N", help="Its number, as `theta lessons` lists it.")] = None,
+    number: Annotated[str, typer.Argument(metavar="N", help="The number of a lesson, as `theta lessons` lists it.")],
 ) -> None:
     """Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again."""
     from theta_tui.record import lesson_number
 
-    lesson = lesson_number(number or "")
+    lesson = lesson_number(number)
     with writable_record(call) as record:
         _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
 
@@ -247,7 +253,7 @@ def new(call: Invocation) -> None:
         if call.json:
             call.emit(turns_before=turns)
         else:
-            call.out(f"a fresh conversation; the old one ({turns} turns) stays in the journal")
+            call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
 @command("history")
@@ -365,15 +371,15 @@ def _no_command(text: str) -> str:
 def _said(text: str, what: str) -> str:
     """Refuses a blank before anything is loaded."""
     if is_blank(text):
-        raise UsageError(f"the {what} is empty; nothing was learned")
+        raise UsageError(f"the {what} is empty; write something that can be seen")
     return text
 
 
-def _given(text: str | None, what: str) -> str:
-    """The text of an argument or, for `-` or a pipe, of standard input."""
+def _given(call: Invocation, text: str | None, what: str) -> str:
+    """The text of an argument or, for `-` or a pipe, of standard input. Blank text is refused."""
     if text is None and sys.stdin.isatty():
-        raise UsageError(f'say the {what}, as in: theta {"ask" if what == "question" else "prompt"} "hello"')
-    return sys.stdin.read() if text is None or text == "-" else text
+        raise missing(f"theta {'ask' if what == 'question' else what}", "TEXT", "or - for standard input")
+    return _said(lines.whole(call) if text is None or text == "-" else text, what)
 
 
 def _on_terminal() -> bool:

@@ -18,6 +18,7 @@ import typer
 from theta_tui.config import Settings, load_settings
 from theta_tui.leaving import SCHEMA
 from theta_tui.text import visible
+from theta_tui.usage import EVERY, SAMPLING
 
 _COMMON: dict[str, Any] = {
     "home": Annotated[Path | None, typer.Option("--home", help="Everything Theta keeps. [THETA_HOME]")],
@@ -44,6 +45,9 @@ _SAMPLING: dict[str, Any] = {
     "min_p": Annotated[float | None, typer.Option("--min-p", help="0 is off.")],
     "max_tokens": Annotated[int | None, typer.Option("--max-tokens", help="Longest reply, in tokens.")],
 }
+for _heading, _kinds in ((EVERY, _COMMON), (SAMPLING, _SAMPLING)):
+    for _kind in _kinds.values():
+        _kind.__metadata__[0].rich_help_panel = _heading
 
 
 class Invocation:

@@ -1,4 +1,4 @@
-"""Standard input a line at a time: `theta teach -` and `theta ask -` answer each line before they read the next one.
+"""Standard input: `theta teach -` and `theta ask -` answer each line before they read the next one.
 
 A line that cannot be used, or whose lesson is refused, gets an error with its number in the place of its answer, and
 the rest goes on. Lines are split on `\\n` only, empty ones are left out but counted, and no more than one is held.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from theta_tui.console import Invocation
 from theta_tui.errors import ModelError, ThetaError, UsageError
 from theta_tui.opening import loaded_teacher
-from theta_tui.text import is_blank, plural
+from theta_tui.text import MAX_TEXT, is_blank, plural
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -75,6 +75,24 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
                 reports.trained(call, teacher, teacher.teach(*pair), info, line=number)
             except ThetaError as error:
                 raise _refused(number, error, count) from None
+
+
+def whole(call: Invocation) -> str:
+    """All of standard input, as one text; more than a message may have is left unread, with notice."""
+    text = sys.stdin.read(MAX_TEXT + 1)
+    if len(text) > MAX_TEXT:
+        call.note(f"standard input is longer than {MAX_TEXT:,} characters; the rest is left out")
+    return text[:MAX_TEXT]
+
+
+def next_line(call: Invocation) -> str | None:
+    """The next line of standard input, None at its end; more than a message may have is passed over, with notice."""
+    line = rest = sys.stdin.readline(MAX_TEXT + 1)
+    if len(line) > MAX_TEXT and not line.endswith("\n"):
+        call.note(f"the line is longer than {MAX_TEXT:,} characters; the rest is left out")
+        while rest and not rest.endswith("\n"):
+            rest = sys.stdin.readline(MAX_TEXT)
+    return line[:MAX_TEXT].rstrip("\n") if line else None
 
 
 def _answer_each(

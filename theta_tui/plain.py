@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theta_tui import reports
 from theta_tui.console import Invocation
-from theta_tui.errors import ThetaError, UsageError
-from theta_tui.record import HomeRecord, lesson_number
+from theta_tui.errors import ThetaError
+from theta_tui.lines import next_line
+from theta_tui.record import HomeRecord
+from theta_tui.text import plural
+from theta_tui.ui.slash import Call, Mistake, Prompt, read
 
 if TYPE_CHECKING:
     from theta_tui.lessons.records import Outcome, Pending
@@ -45,6 +49,11 @@ def converse(call: Invocation, *, info: bool = False) -> None:
         record.close()
 
 
+def _leaves(line: str) -> bool:
+    """Whether a line is `quit`, as a word or as a command."""
+    return line.lower() == "quit" or read(line) == Call("quit", "")
+
+
 class Conversation:
     """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
 
@@ -58,7 +67,7 @@ class Conversation:
         call.out("--- interactive training mode (type 'quit' to exit) ---")
         turns = len(self.teacher.record.story.turns)
         if turns:
-            call.out(f"(loaded context: {turns} {'turn' if turns == 1 else 'turns'})")
+            call.out(f"(loaded context: {plural(turns, 'turn')})")
         self._tell()
         try:
             self._resume()
@@ -84,12 +93,16 @@ class Conversation:
         line = line.strip()
         if not line:
             return True
-        if line.lower() in {"quit", "/quit", "/exit"}:
+        meant = read(line)
+        if _leaves(line):
             return False
-        if line.startswith("/") and not line.startswith("//"):
-            self._slash(line)
+        if line == "/none":
+            self.call.out("! there are no replies now; say something first")
             return True
-        waiting = self.teacher.propose(line.removeprefix("/") if line.startswith("//") else line)
+        if not isinstance(meant, Prompt):
+            self._slash(meant)
+            return True
+        waiting = self.teacher.propose(meant.text)
         assert waiting is not None
         return self._answer(waiting)
 
@@ -103,24 +116,25 @@ class Conversation:
                 self.call.out(reports.offer_line(stated))
             answer = self._read("[1-5 or type response] > ")
             word = "" if answer is None else answer.strip()
-            if answer is None or word.lower() in {"quit", "/quit", "/exit"}:
+            if answer is None or _leaves(word):
                 return False
+            meant = read(word)
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
                 self._trained(self.teacher.pick(int(word)))
-            elif word in {"s", "/fact"} and stated is not None:
+            elif (word == "s" or meant == Call("fact", "")) and stated is not None:
                 self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
                 waiting = self.teacher.record.waiting()
                 continue
             elif not word or word == "/none":
                 self.teacher.pass_over()
                 self.call.out("nothing was learned.")
-            elif word == "/regen":
+            elif meant == Call("regen", ""):
                 again = self.teacher.propose(waiting.prompt, again=True)
                 assert again is not None
                 waiting = again
                 continue
-            elif word.startswith("/") and not word.startswith("//"):
-                self._slash(word)
+            elif not isinstance(meant, Prompt):
+                self._slash(meant)
                 if self.teacher.pending is None:
                     return True
                 waiting = self.teacher.pending
@@ -128,46 +142,50 @@ class Conversation:
             elif word.lstrip("+-").isnumeric() and not self._sure(word):
                 continue
             else:
-                self._trained(self.teacher.correct(word.removeprefix("/") if word.startswith("//") else word))
+                self._trained(self.teacher.correct(meant.text))
             return True
 
     def _sure(self, word: str) -> bool:
         answer = self._read(f"there is no reply {word}; teach this text? [y/N] > ")
         return answer is not None and answer.strip().lower() in {"y", "yes"}
 
-    def _slash(self, line: str) -> None:
-        match line.split()[0]:
-            case "/undo":
+    def _slash(self, meant: Call | Mistake) -> None:
+        if isinstance(meant, Mistake):
+            self.call.out(f"! {meant.text}")
+            return
+        match meant.verb:
+            case "undo":
                 waited = self.teacher.pending is not None
                 self._changed("undone", self.teacher.undo(self.call.stage))
                 if not waited and self.teacher.pending is not None:  # the prompt that it answered is said again here
                     self.teacher.record.keep(None)
-            case "/redo":
+            case "redo":
                 self._changed("redone", self.teacher.redo(self.call.stage))
-            case "/withdraw":
-                number = lesson_number(line.removeprefix("/withdraw").strip())
-                self._changed("withdrawn", self.teacher.withdraw(number, self.call.stage))
-            case "/export":
-                kind, _, path = line.removeprefix("/export").strip().partition(" ")
-                if not path.strip():
-                    raise UsageError("/export needs hf or trl and a folder, as in /export trl ~/lessons")
-                self.call.out(self.teacher.export(kind, Path(path.strip())).line)
-            case "/new":
+            case "withdraw":
+                self._changed("withdrawn", self.teacher.withdraw(int(meant.argument), self.call.stage))
+            case "export":
+                kind, path = meant.argument.split(None, 1)
+                self.call.out(self.teacher.export(kind, Path(path)).line)
+            case "new":
                 self.teacher.record.begin_conversation()
                 self.call.out("a fresh conversation.")
-            case "/save":
+            case "save":
                 self._saved()
-            case "/stats":
+            case "stats":
                 reports.stats(self.call, self.teacher.record)
-            case "/lessons":
+            case "lessons":
                 reports.lessons(self.call, self.teacher.record)
-            case "/quiz":
+            case "quiz":
                 reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
-            case "/help":
+            case "help":
                 for text in HELP.splitlines():
                     self.call.out(text)
-            case word:
-                self.call.out(f"! there is no {word}; /help lists what there is")
+            case "fact":
+                self.call.out("! no fact is offered now")
+            case "regen":
+                self.call.out("! there are no replies now; say something first")
+            case verb:
+                self.call.out(f"! /{verb} is for the full-screen app; /help lists what there is here")
 
     def _changed(self, what: str, lesson: Lesson | None) -> None:
         assert lesson is not None  # nothing cancels it here
@@ -195,7 +213,12 @@ class Conversation:
     def _read(self, prompt: str) -> str | None:
         """A line of input, or None at its end."""
         try:
-            return input(prompt)
+            if sys.stdin.isatty():
+                return input(prompt)
+            print(prompt, end="", flush=True)
+            if (line := next_line(self.call)) is not None:
+                return line
         except EOFError:
-            self.call.out("")
-            return None
+            pass
+        self.call.out("")
+        return None

@@ -21,6 +21,7 @@ from theta_tui.lessons.past import Past
 from theta_tui.lessons.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.lessons.story import Lesson, Story
 from theta_tui.mind.lora import RANK, Choice
+from theta_tui.text import plural
 
 
 class HomeRecord:
@@ -161,7 +162,8 @@ class HomeRecord:
         lesson = self.story.numbered(number)
         if lesson is None:
             taught = len(self.story.lessons)
-            known = f"there are 1 to {taught}; `theta lessons` lists them" if taught else "none was taught yet"
+            known = "none was taught yet" if not taught else "there is only lesson 1" if taught == 1 else ""
+            known = known or f"there are 1 to {taught:,}; `theta lessons` lists them"
             raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson")
         if lesson.withdrawn:
             raise PromptError(f"lesson {number} is withdrawn already; it counts no more", name="withdrawn")
@@ -335,8 +337,8 @@ class HomeRecord:
         self.notices.extend(notices)
         if turns != self.story.dialogue:
             self.append(Brought(turns))
-            count = "1 turn" if len(turns) == 1 else f"{len(turns)} turns"
-            self.notices.append(f"{path.name} was changed by hand: its {count} are the conversation now")
+            count = plural(len(turns), "turn")
+            self.notices.append(f"{path.name} was changed by hand: its conversation of {count} is used from here on")
         self.write_context()
 
 
@@ -344,5 +346,5 @@ def lesson_number(text: str) -> int:
     """The number of a lesson as a person typed it. Raises UsageError (exit 2) for anything else."""
     word = text.strip().removeprefix("#")
     if not (word.isascii() and word.isdigit()) or len(word) > 9:
-        raise UsageError(f"'{text}' is not the number of a lesson; `theta lessons` lists them, as in: withdraw 3")
+        raise UsageError(f"'{text}' is not the number of a lesson; `theta lessons` lists the numbers")
     return int(word)

@@ -54,7 +54,11 @@ def test_json_says_which_lesson_and_how_many_are_learned_again(theta: Theta) -> 
         (["withdraw", "1"], 3, "lesson 1 is withdrawn already"),
         (["withdraw", "two"], 2, "not the number of a lesson"),
         (["withdraw", "٣"], 2, "not the number of a lesson"),
-        (["withdraw"], 2, "not the number of a lesson"),
+        (["withdraw", ""], 2, "not the number of a lesson"),
+        (["withdraw"], 2, "withdraw needs N (the number of a lesson, as `theta lessons` lists it)"),
+        (["withdraw", "-1"], 2, "withdraw has no option -1"),
+        (["withdraw", "1", "2"], 2, "withdraw takes 1 argument, and '2' is too much"),
+        (["undo", "2"], 2, "undo takes no argument, and '2' is too much"),
     ],
 )
 def test_what_cannot_be_withdrawn_is_said_in_one_line_and_changes_nothing(
@@ -106,4 +110,4 @@ def test_the_plain_loop_withdraws_and_brings_back(theta: Theta) -> None:
     assert "! lesson 2 is withdrawn already" in said.out
     assert "redone: d → e f" in said.out
     assert "! there is nothing to redo" in said.out
-    assert "! 'x' is not the number of a lesson" in said.out
+    assert "! /withdraw needs the number of a lesson, as in /withdraw 3" in said.out

@@ -10,27 +10,34 @@ from theta_tui.config import CHANGEABLE
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """A slash command: its name without the slash, what stands behind it, and what it does in a few words."""
+    """A slash command: its name without the slash, what stands behind it, what it does in a few words, and what it says
+    that it needs where that is missing or wrong."""
 
     name: str
     argument: str
     about: str
+    needs: str = ""
 
 
 VERBS = (
-    Verb("correct", "TEXT", "teach a better reply"),
+    Verb("correct", "TEXT", "teach a better reply", "a text, as in /correct My name is Theta."),
     Verb("fact", "", "learn the fact that was stated"),
     Verb("undo", "", "take back the last lesson"),
     Verb("redo", "", "bring back the lesson taken back"),
-    Verb("withdraw", "N", "take lesson N out"),
+    Verb("withdraw", "N", "take lesson N out", "the number of a lesson, as in /withdraw 3"),
     Verb("regen", "", "offer five other replies"),
-    Verb("ask", "TEXT", "its own reply; changes nothing"),
+    Verb("ask", "TEXT", "its own reply; changes nothing", "a text, as in /ask Who are you?"),
     Verb("lessons", "", "what was taught, and whether it holds"),
     Verb("quiz", "", "ask every lesson again"),
     Verb("stats", "", "what it has learned so far"),
     Verb("save", "", "write a checkpoint now"),
-    Verb("export", "hf|trl PATH", "take the model or the lessons along"),
-    Verb("set", "NAME VALUE", "change a setting"),
+    Verb(
+        "export",
+        "hf|trl PATH",
+        "take the model or the lessons along",
+        "hf (the model) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+    ),
+    Verb("set", "NAME VALUE", "change a setting", "a name and a value, as in /set temperature 0.7"),
     Verb("theme", "NAME", "change the colours"),
     Verb("new", "", "begin a fresh conversation"),
     Verb("copy", "", "copy the reply"),
@@ -80,17 +87,23 @@ def read(line: str) -> Prompt | Call | Mistake:
         shown = word if len(word) <= 24 else f"{word[:24]}…"
         return Mistake(f"there is no /{shown}; /help lists what there is, and //{shown} says it as text")
     argument = rest.strip()
-    if verb.argument and not argument and name != "theme":
-        return Mistake(f"/{name} needs {verb.argument}")
     if not verb.argument and argument:
         return Mistake(f"/{name} takes nothing after it")
-    if name == "set" and len(argument.split(None, 1)) < 2:
-        return Mistake("/set needs a name and a value, as in /set temperature 0.7")
-    if name == "withdraw" and not (argument.isascii() and argument.isdigit() and len(argument) < 10):
-        return Mistake("/withdraw needs the number of a lesson, as in /withdraw 3")
-    if name == "export" and (len(argument.split(None, 1)) < 2 or argument.split()[0] not in EXPORTS):
-        return Mistake("/export needs hf (the model) or trl (the lessons) and a folder, as in /export trl ~/lessons")
+    if name == "withdraw":
+        argument = argument.removeprefix("#")
+    if verb.needs and not _fits(name, argument):
+        return Mistake(f"/{name} needs {verb.needs}")
     return Call(name, argument)
+
+
+def _fits(name: str, argument: str) -> bool:
+    """Whether a command that needs an argument has one of the right form."""
+    words = argument.split(None, 1)
+    if name == "withdraw":
+        return argument.isascii() and argument.isdigit() and len(argument) < 10
+    if name == "export":
+        return len(words) == 2 and words[0] in EXPORTS
+    return len(words) == 2 if name == "set" else bool(words)
 
 
 @dataclass(frozen=True, slots=True)
