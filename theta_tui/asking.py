@@ -15,6 +15,7 @@ from theta_tui.lessons.records import Asked, Finding
 from theta_tui.lessons.standing import Standing, Tally
 from theta_tui.lessons.story import Lesson
 from theta_tui.record import HomeRecord
+from theta_tui.text import plural
 
 FIRST = 8
 """Lessons asked again after a lesson before it is said what that lesson cost; then again when all were asked."""
@@ -180,4 +181,4 @@ class Asker:
 def cost(lost: tuple[int, ...], suspects: list[int]) -> str:
     """What teaching cost, in words. With several `suspects` it is not known which of them it was."""
     taught = f"#{suspects[0]}" if len(suspects) == 1 else f"#{suspects[0]} to #{suspects[-1]}"
-    return f"teaching {taught} cost {len(lost)} other{'' if len(lost) == 1 else 's'} ({ledger.named(lost)})"
+    return f"teaching {taught} cost {plural(len(lost), 'other')} ({ledger.named(lost)})"

@@ -338,8 +338,7 @@ def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) ->
         return
     call.out(f"{what}: lesson {lesson.number}, {exchange.prompt} → {exchange.reply}")
     if later:
-        since = "the lesson since is" if later == 1 else f"the {later} lessons since are"
-        call.note(f"{since} learned again at the next start")
+        call.note(f"the next start learns {plural(later, 'later lesson')} again")
 
 
 def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:

@@ -12,6 +12,7 @@ from theta_tui.console import Invocation
 from theta_tui.errors import HomeBusyError, ThetaError
 from theta_tui.home import Home, WriterLock
 from theta_tui.record import HomeRecord
+from theta_tui.text import plural
 
 SAMPLE = (("hello", "Hi how are you?"), "what is your name?", "My name is Theta.")
 
@@ -101,7 +102,7 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         "learns": (
             "whole"
             if model.lora_rank is None
-            else f"by LoRA, rank {model.lora_rank}: {model.adapter_parameters:,} parameters"
+            else f"by LoRA, rank {model.lora_rank}: {plural(model.adapter_parameters, 'parameter')}"
         ),
         "device": model.device,
         "cuda": torch.cuda.is_available(),
@@ -109,7 +110,7 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         "window": model.window,
         "machine": model.machine(),
         "rendered_prompt": model.tokenizer.decode(encoded.ids),
-        "masked": f"{len(tokens) - len(learned)} tokens",
+        "masked": plural(len(tokens) - len(learned), "token"),
         "learned": " ".join(learned),
         "notices": model.notices,
     }

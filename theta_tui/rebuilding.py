@@ -21,7 +21,7 @@ from theta_tui.lessons.records import Outcome, Rebuilt
 from theta_tui.lessons.story import Story
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
-from theta_tui.text import percent
+from theta_tui.text import percent, plural
 
 if TYPE_CHECKING:
     from theta_tui.mind.lora import Choice
@@ -95,13 +95,14 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
         why = ""
     elif elsewhere or (path is not None and read_manifest(path).machine != machine):
         why = (
-            f"{elsewhere} of {len(moves)} lessons and consolidations were first learned on another machine, which "
+            f"lessons or consolidations ({elsewhere:,} of {len(moves):,}) were first learned on another machine, which "
             "rounds differently"
             if elsewhere
             else "the checkpoint was written on another machine, which rounds differently"
         )
     else:
-        why = f"{len(differences)} parts differ ({differences[0]}); the checkpoint did not hold what the journal says"
+        parts = f"{plural(len(differences), 'part')} ({differences[0]})"
+        why = f"the two differ in {parts}; the checkpoint did not hold what the journal says"
     outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
     assert story.begin is not None
     return _done(
@@ -241,14 +242,14 @@ def report(call: Invocation, done: Done) -> None:
             seconds=done.seconds,
         )
         return
-    count = "1 lesson" if done.lessons == 1 else f"{done.lessons} lessons"
+    count, steps = plural(done.lessons, "lesson"), plural(done.steps, "step")
     if done.exact is None:
         by = "" if done.lora is None else f", by LoRA of rank {done.lora},"
-        call.out(f"moved {count} from {done.came_from} to {done.model}{by} in {done.steps} steps, {done.seconds:.1f} s")
+        call.out(f"moved {count} from {done.came_from} to {done.model}{by} in {steps}, {done.seconds:.1f} s")
         if done.p_after is not None:
             call.out(f"said right after its lesson: {done.said} of {done.lessons} (median P {percent(done.p_after)})")
     else:
-        call.out(f"rebuilt {count} on {done.model} in {done.steps} steps, {done.seconds:.1f} s")
+        call.out(f"rebuilt {count} on {done.model} in {steps}, {done.seconds:.1f} s")
         if done.exact:
             call.out(f"bit-equal to {done.against}")
         else:

@@ -78,7 +78,7 @@ def repair(text: str, limit: int = MAX_TEXT) -> tuple[str, list[str]]:
     notices: list[str] = []
     text = text.replace("\r\n", "\n")
     if len(text) > limit:
-        notices.append(f"the text had {len(text):,} characters; the first {limit:,} were kept")
+        notices.append(f"the text had {plural(len(text), 'character')}; the first {limit:,} were kept")
         text = text[:limit]
     text, replaced = _SURROGATE.subn(REPLACEMENT, text)
     if replaced:

@@ -117,7 +117,7 @@ def test_a_table_for_people_and_a_file_with_every_answer(
     ]  # fmt: skip
     assert [line.split("|")[3].strip() for line in body] == ["1", "2", "mean"]
     assert all("exact" in line and " % " in line for line in body)
-    assert foot.startswith("3 lessons, 1 unrelated prompts, ΔPPL on 2 conversations; p50 and p95 in seconds on torch ")
+    assert foot.startswith("3 lessons, 1 unrelated prompt, ΔPPL on 2 conversations; p50 and p95 in seconds on torch ")
     written = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert [row["order"] for row in written] == [1, 2, "mean"]
     first = written[0]
@@ -235,7 +235,7 @@ def test_held_out_conversations_are_read_as_training_data_is(tmp_path: Path, mod
     notes: list[str] = []
     found = read_conversations(path, notes.append)
     assert found == [("yes", "no")] * MOST
-    assert [note.startswith("1 bad lines of ") for note in notes] == [True]
+    assert [note.startswith("left out 1 bad line of ") for note in notes] == [True]
     lm = LanguageModel.load(str(model), device="cpu")
     assert perplexity(lm, found[:2]) == pytest.approx(perplexity(lm, found[:1]))
     with pytest.raises(ModelError, match="fits"):

@@ -27,7 +27,7 @@ def test_a_lesson_is_withdrawn_by_its_number_and_brought_back_exactly(theta: The
     before = logprob(theta)
     gone = theta("withdraw", "2")
     assert (gone.code, gone.out) == (0, "withdrawn: lesson 2, d → e f\n")
-    assert "the lesson since is learned again at the next start" in gone.err
+    assert "the next start learns 1 later lesson again" in gone.err
     assert logprob(theta) != before
     assert [item["state"] for item in theta("lessons", "--json").json["lessons"]] == [
         "kept", "withdrawn", "kept",
@@ -111,3 +111,35 @@ def test_the_plain_loop_withdraws_and_brings_back(theta: Theta) -> None:
     assert "redone: d → e f" in said.out
     assert "! there is nothing to redo" in said.out
     assert "! /withdraw needs the number of a lesson, as in /withdraw 3" in said.out
+
+
+def test_the_plain_loop_refuses_what_a_command_does_not_take(theta: Theta) -> None:
+    taught(theta)
+    lines = [
+        "/undo 1",
+        "/withdraw",
+        "/withdraw 1 2",
+        "/export",
+        "/ask",
+        "/copy",
+        "/regen",
+        "/fact",
+        "/none",
+        "/nonsense",
+    ]
+    said = theta("chat", "--plain", stdin="\n".join([*lines, "quit"]) + "\n")
+    assert said.code == 0
+    told = [line.removeprefix("> ") for line in said.lines if "! " in line]
+    assert told == [
+        "! /undo takes nothing after it",
+        "! /withdraw needs the number of a lesson, as in /withdraw 3",
+        "! /withdraw needs the number of a lesson, as in /withdraw 3",
+        "! /export needs hf (the model) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+        "! /ask needs a text, as in /ask Who are you?",
+        "! /copy is for the full-screen app; /help lists what there is here",
+        "! there are no replies now; say something first",
+        "! no fact is offered now",
+        "! there are no replies now; say something first",
+        "! there is no /nonsense; /help lists what there is, and //nonsense says it as text",
+    ]
+    assert [item["state"] for item in theta("lessons", "--json").json["lessons"]] == ["kept"] * 3

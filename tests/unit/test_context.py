@@ -38,7 +38,7 @@ def test_a_file_written_by_hand_is_read() -> None:
 def test_halves_and_loose_text_are_left_out_with_notice() -> None:
     turns, notices = context.parse(b"loose\n<|assistant|> x <|user|> a <|user|> b <|assistant|> c <|user|> d")
     assert turns == (("b", "c"),)
-    assert notices == ["4 parts of the context file had no message to go with and was left out"]
+    assert notices == ["left out 4 parts of the context file that had no message to go with"]
 
 
 @given(st.binary(max_size=400))

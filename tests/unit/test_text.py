@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import theta_tui
 from theta_tui import text
 
 PAYLOADS = [
@@ -83,3 +88,28 @@ def test_probabilities_read_well(p: float, shown: str) -> None:
 def test_one_of_a_thing_is_said_in_the_singular(count: int, shown: str) -> None:
     assert text.plural(count, "lesson") == shown
     assert text.plural(count, "try", "tries") == shown.replace("lessons", "tries").replace("lesson", "try")
+
+
+COUNTED = re.compile(
+    r"^ (?:[a-z-]+ )?(bytes|characters|checkpoints|conversations|documents|files|lessons|lines|parameters|parts|"
+    r"prompts|records|replies|rows|samples|steps|tokens|turns|words)\b"
+)
+ELSEWHERE = {"foundation", "batch.py"}
+
+
+def test_no_count_stands_before_a_noun_that_is_always_in_the_plural() -> None:
+    """`{count} lessons` reads "1 lessons" some day. A constant may stand there."""
+    room = Path(theta_tui.__file__).parent
+    found = [
+        f"{path.relative_to(room)}:{value.lineno}: {noun.group()}"
+        for path in sorted(room.rglob("*.py"))
+        if not ELSEWHERE.intersection(path.relative_to(room).parts)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.JoinedStr)
+        for value, then in zip(node.values, node.values[1:], strict=False)
+        if isinstance(value, ast.FormattedValue)
+        and not (isinstance(value.value, ast.Name) and value.value.id.isupper())
+        and isinstance(then, ast.Constant)
+        and (noun := COUNTED.match(str(then.value)))
+    ]
+    assert found == []

@@ -18,6 +18,7 @@ from theta_tui.console import Invocation
 from theta_tui.errors import UsageError
 from theta_tui.leaving import SCHEMA
 from theta_tui.mind.recipes import RECIPES
+from theta_tui.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Conversation
@@ -104,9 +105,9 @@ def bench(
                 _write(out, rows)
     if not call.json:
         call.out(_table(rows, idle=bool(idle)), one_line=False)
-        asked = f"{rows[0].lessons} lessons, {len(options.suite.unrelated)} unrelated prompts"
+        asked = f"{plural(rows[0].lessons, 'lesson')}, {plural(len(options.suite.unrelated), 'unrelated prompt')}"
         if options.conversations:
-            asked += f", ΔPPL on {len(options.conversations)} conversations"
+            asked += f", ΔPPL on {plural(len(options.conversations), 'conversation')}"
         call.out(f"{asked}; p50 and p95 in seconds on {rows[0].machine}")
 
 

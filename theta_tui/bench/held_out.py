@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from theta_tui.errors import ModelError, TeachError
 from theta_tui.foundation import documents
+from theta_tui.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.mind.language_model import LanguageModel
@@ -36,7 +37,7 @@ def read_conversations(path: Path, note: Callable[[str], None] = lambda text: No
     if not found:
         raise ModelError(f"there are no conversations in {path}; give --held-out a file that has some", name="data")
     if bad:
-        note(f"{bad.total():,} bad lines of {path} are left out")
+        note(f"left out {plural(bad.total(), 'bad line')} of {path}")
     return found
 
 
@@ -61,7 +62,7 @@ def perplexity(lm: LanguageModel, conversations: Sequence[Conversation]) -> floa
         tokens += len(labels)
     if not tokens:
         raise ModelError(
-            f"no held-out conversation fits the {lm.window} tokens that {lm.name} takes; give shorter ones",
+            f"no held-out conversation fits {lm.name}, which takes {plural(lm.window, 'token')}; give shorter ones",
             name="data",
         )
     return math.exp(min(nats / tokens, 700.0))

@@ -10,6 +10,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+from theta_tui.text import plural
+
 USER = "<|user|>"
 ASSISTANT = "<|assistant|>"
 MAX_BYTES = 4 << 20
@@ -65,10 +67,9 @@ def parse(data: bytes) -> tuple[Turns, list[str]]:
             prompt = None
     left_out += prompt is not None
     if left_out:
-        parts = "1 part" if left_out == 1 else f"{left_out} parts"
-        notices.append(f"{parts} of the context file had no message to go with and was left out")
+        notices.append(f"left out {plural(left_out, 'part')} of the context file that had no message to go with")
     if len(turns) > MAX_TURNS:
-        notices.append(f"only the last {MAX_TURNS:,} turns of the context file were used")
+        notices.append(f"only the last {plural(MAX_TURNS, 'turn')} of the context file were used")
     return tuple(turns[-MAX_TURNS:]), notices
 
 

@@ -22,6 +22,7 @@ from theta_tui.lessons.entry import Entry as Entry
 from theta_tui.lessons.lesson import View
 from theta_tui.lessons.prefix import Prefix
 from theta_tui.lessons.records import Record
+from theta_tui.text import plural
 
 
 class Entries(View[Entry]):
@@ -125,7 +126,9 @@ class Journal:
         seq, at = self.last_seq + 1, time.time()
         line = encode(seq, at, record)
         if len(line) > MAX_LINE:  # it could never be read back
-            raise JournalError(f"a record of {len(line):,} bytes does not fit the journal; at most {MAX_LINE:,} do")
+            raise JournalError(
+                f"a record of {plural(len(line), 'byte')} does not fit the journal; at most {MAX_LINE:,} do"
+            )
         entry = Entry(seq, at, record, self._size, checksum(line), zlib.crc32(line, self._total))
         assert self._descriptor is not None
         try:
@@ -216,8 +219,8 @@ class Journal:
                 if at + len(line) == len(data) and heads(line) <= 1:
                     return line
                 self.read_only = self._damaged = (
-                    f"it is damaged at byte {offset} of {self.path} ({error}); the {len(self.entries)} records before "
-                    "it are used. Bring the file back from a copy to go on"
+                    f"it is damaged at byte {offset} of {self.path} ({error}); up to there it has "
+                    f"{plural(len(self.entries), 'record')}. Bring the file back from a copy to go on"
                 )
                 return b""
             self._total = zlib.crc32(line, self._total)

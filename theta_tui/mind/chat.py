@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from theta_tui.errors import ModelError, TeachError
-from theta_tui.text import is_blank
+from theta_tui.text import is_blank, plural
 
 Turns = Sequence[tuple[str, str]]
 
@@ -120,7 +120,7 @@ class Chat:
         while True:
             if budget < self._least_prompt:
                 raise TeachError(
-                    f"the reply is too long: it takes {len(reply_ids):,} tokens and the model has room for "
+                    f"the reply is too long: it takes {plural(len(reply_ids), 'token')} and the model has room for "
                     f"{size - self._least_prompt - 1:,}; shorten it"
                 )
             prompt_ids, kept, shown = self._fit(turns, prompt, budget)

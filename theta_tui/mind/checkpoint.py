@@ -28,6 +28,7 @@ from theta_tui.errors import HomeError, ModelError
 from theta_tui.home import fsync_file, fsync_folder, make_folder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
+from theta_tui.text import plural
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -181,7 +182,7 @@ def verify(path: Path) -> Manifest:
         else:
             try:
                 if file.stat().st_size != size:
-                    problem = f"has {file.stat().st_size:,} bytes instead of {size:,}"
+                    problem = f"has {plural(file.stat().st_size, 'byte')} instead of {size:,}"
                 else:
                     with file.open("rb") as stream:
                         if hashlib.file_digest(stream, "sha256").hexdigest() != digest:

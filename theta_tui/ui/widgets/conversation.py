@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from theta_tui.text import plural
 from theta_tui.ui.safe import plain, wrap
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _bounded(text: str, width: int) -> list[str]:
     lines = wrap(text, width)
     if len(lines) <= MOST_LINES:
         return lines
-    return [*lines[: MOST_LINES - 1], f"… {len(lines) - MOST_LINES + 1} more lines"]
+    return [*lines[: MOST_LINES - 1], f"… {plural(len(lines) - MOST_LINES + 1, 'more line')}"]
 
 
 class Conversation(ScrollView, can_focus=False):
