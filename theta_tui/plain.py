@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,23 +72,29 @@ class Conversation:
             call.out(f"(loaded context: {plural(turns, 'turn')})")
         self._tell()
         try:
-            self._resume()
-            while (line := self._read("> ")) is not None:
-                try:
-                    if not self._turn(line):
-                        break
-                except ThetaError as error:
-                    call.out(f"! {error}")
-                self._tell()
+            going = self._safely(self._resume)
+            while going and (line := self._read("> ")) is not None:
+                going = self._safely(partial(self._turn, line))
         finally:
             self._leave()
 
-    def _resume(self) -> None:
-        """A prompt that waited when the loop was last left is answered first."""
+    def _safely(self, step: Callable[[], bool]) -> bool:
+        """Take a step and say what went wrong with it; false to leave."""
+        try:
+            return step()
+        except ThetaError as error:
+            self.call.out(f"! {error}")
+            return True
+        finally:
+            self._tell()
+
+    def _resume(self) -> bool:
+        """A prompt that waited when the loop was last left is answered first; false to leave."""
         waiting = self.teacher.pending
-        if waiting is not None:
-            self.call.out(f"> {waiting.prompt}")
-            self._answer(waiting)
+        if waiting is None:
+            return True
+        self.call.out(f"> {waiting.prompt}")
+        return self._answer(waiting)
 
     def _turn(self, line: str) -> bool:
         """One line at the prompt; false to leave."""

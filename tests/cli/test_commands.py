@@ -210,9 +210,24 @@ def test_the_plain_loop_reads_like_the_first_systems_transcript(theta: Theta, ho
 def test_quit_at_the_pick_learns_nothing_and_the_prompt_waits_next_time(theta: Theta) -> None:
     said = theta("chat", "--plain", stdin="hello\nquit\n")
     assert "trained" not in said.out
+    once_more = theta("chat", "--plain", stdin="quit\nhello\n")
+    assert once_more.lines[-1] == "[1-5 or type response] > ", "one quit is enough"
+    refused = theta("chat", "--plain", stdin=f"{'word ' * 3000}\nquit\n")
+    assert (refused.code, refused.err) == (0, "")
+    assert "! the reply is too long" in refused.out
     again = theta("chat", "--plain", stdin="2\n")
     assert "> hello" in again.lines
     assert "trained" in again.out
+
+
+def test_an_endless_line_of_the_plain_loop_is_cut_with_notice(theta: Theta) -> None:
+    said = theta("chat", "--plain", stdin=f"{'word ' * 50_000}\n1\nquit\n")
+    assert said.code == 0
+    assert "the line is longer than 100,000 characters; the rest is left out" in said.err
+    assert "trained" in said.out
+    piped = theta("ask", "--json", stdin="word " * 50_000)
+    assert "standard input is longer than 100,000 characters" in piped.err
+    assert len(piped.json["prompt"]) <= 100_000
 
 
 @pytest.mark.parametrize(
