@@ -176,10 +176,13 @@ def teach(
     from theta_tui import reports
 
     index = None if answer is None or for_prompt is not None else _pick(answer)
-    reply = _said(text if text is not None else _no_command(answer or ""), "reply")
-    with loaded_teacher(call, needs_prompt=for_prompt is None, prompt_id=prompt_id) as teacher:
-        if for_prompt is not None:
-            outcome = teacher.teach(for_prompt, reply)
+    reply = _said(
+        text if text is not None else _no_command(answer or "", "; to teach it as a reply say --text quit"), "reply"
+    )
+    said = None if for_prompt is None else _said(for_prompt, "prompt")
+    with loaded_teacher(call, needs_prompt=said is None, prompt_id=prompt_id) as teacher:
+        if said is not None:
+            outcome = teacher.teach(said, reply)
         elif index is not None:
             outcome = teacher.pick(index, prompt_id=prompt_id)
         else:
@@ -357,13 +360,14 @@ def _pick(answer: str) -> int | None:
     if word in {"1", "2", "3", "4", "5"}:
         return int(word)
     if word.lstrip("+-").isnumeric():
-        raise UsageError(f"{word} picks nothing, there are replies 1 to 5; to teach it as text say --text {word}")
+        raise UsageError(f"there is no reply {word}, only 1 to 5; to teach {word} as text say --text {word}")
     return None
 
 
-def _no_command(text: str) -> str:
+def _no_command(text: str, how: str = "") -> str:
+    """Refuses the word that leaves the loop; `how` it can be said nevertheless."""
     if text.strip().lower() == "quit":
-        raise UsageError("'quit' leaves the loop and is never learned; to teach it as a reply say --text quit")
+        raise UsageError(f"'quit' leaves the loop and is never asked or learned{how}")
     return text
 
 

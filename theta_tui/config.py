@@ -149,6 +149,8 @@ def parse_value(name: str, value: Any, source: str) -> Any:
     except (TypeError, ValueError):
         raise problem from None
     if kind is Path or kind == (Path | None):
+        if not str(value).strip():
+            raise problem
         return Path(value).expanduser().absolute()
     text = str(value).strip()
     if name in _CHOICES and text not in _CHOICES[name]:
@@ -163,7 +165,8 @@ def describe(name: str) -> str:
     if name in _BOUNDS:
         low, high = _BOUNDS[name]
         return f"it is a number from {low:g} to {high:g}"
-    return {bool: "it is true or false", int: "it is a whole number"}.get(_TYPES[name], "it is text")
+    words = {bool: "it is true or false", int: "it is a whole number", Path: "it is a folder"}
+    return words.get(_TYPES[name], "it is text")
 
 
 def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -183,7 +186,9 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
     values: dict[str, Any] = {}
     person = _read_toml(user_config_path("theta", appauthor=False) / CONFIG_NAME)
     home_value = given.get("home", from_env.get("home", person.get("home", user_data_path("theta", appauthor=False))))
-    home = parse_value("home", home_value, "home")
+    home = parse_value(
+        "home", home_value, "--home" if "home" in given else "THETA_HOME" if "home" in from_env else "home"
+    )
     for table, source in (
         (person, str(user_config_path("theta", appauthor=False) / CONFIG_NAME)),
         (_read_toml(home / CONFIG_NAME), str(home / CONFIG_NAME)),

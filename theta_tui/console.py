@@ -10,7 +10,6 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -21,28 +20,37 @@ from theta_tui.text import visible
 from theta_tui.usage import EVERY, SAMPLING
 
 _COMMON: dict[str, Any] = {
-    "home": Annotated[Path | None, typer.Option("--home", help="Everything Theta keeps. [THETA_HOME]")],
+    "home": Annotated[str | None, typer.Option("--home", metavar="DIR", help="Everything Theta keeps. [THETA_HOME]")],
     "model": Annotated[
         str | None, typer.Option("--model", "-m", help="default, a Hugging Face id, or a folder. [THETA_MODEL]")
     ],
     "device": Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps. [THETA_DEVICE]")],
     "dtype": Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16. [THETA_DTYPE]")],
     "lora": Annotated[str | None, typer.Option("--lora", help="auto, on or off: a small adapter learns. [THETA_LORA]")],
-    "lora_rank": Annotated[int | None, typer.Option("--lora-rank", help="Of the adapter. [THETA_LORA_RANK]")],
+    "lora_rank": Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapter. [THETA_LORA_RANK]")],
     "seed": Annotated[int | None, typer.Option("--seed", help="Makes the five replies repeatable. [THETA_SEED]")],
     "recipe": Annotated[str | None, typer.Option("--recipe", help="default, adamw or classic. [THETA_RECIPE]")],
     "context": Annotated[
-        Path | None, typer.Option("--context", help="The conversation file; context.md in the home. [THETA_CONTEXT]")
+        str | None,
+        typer.Option(
+            "--context", metavar="FILE", help="The conversation file; context.md in the home. [THETA_CONTEXT]"
+        ),
     ],
     "offline": Annotated[bool | None, typer.Option("--offline", help="Never ask the Hugging Face hub.")],
     "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="No notices on stderr.")],
     "json": Annotated[bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.")],
 }
 _SAMPLING: dict[str, Any] = {
-    "temperature": Annotated[float | None, typer.Option("--temperature", "--temp", help="Of sampling; 0 is greedy.")],
-    "top_p": Annotated[float | None, typer.Option("--top-p", help="Nucleus; 1 is off.")],
-    "top_k": Annotated[int | None, typer.Option("--top-k", help="0 is off.")],
-    "min_p": Annotated[float | None, typer.Option("--min-p", help="0 is off.")],
+    "temperature": Annotated[
+        float | None, typer.Option("--temperature", "--temp", help="Temperature of sampling; 0 is greedy.")
+    ],
+    "top_p": Annotated[
+        float | None, typer.Option("--top-p", help="Nucleus sampling: keep this much probability; 1 is off.")
+    ],
+    "top_k": Annotated[int | None, typer.Option("--top-k", help="Sample from the k likeliest tokens; 0 is off.")],
+    "min_p": Annotated[
+        float | None, typer.Option("--min-p", help="Leave out tokens below this share of the likeliest; 0 is off.")
+    ],
     "max_tokens": Annotated[int | None, typer.Option("--max-tokens", help="Longest reply, in tokens.")],
 }
 for _heading, _kinds in ((EVERY, _COMMON), (SAMPLING, _SAMPLING)):

@@ -119,5 +119,14 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
 def _listed(values: Any) -> list[str]:
     if isinstance(values, dict):
         width = max(len(name) for name in values)
-        return [f"{name.replace('_', ' '):{width}}  {value}" for name, value in values.items()]
+        return [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in values.items()]
     return [str(value) for value in values]
+
+
+def _shown(value: Any) -> str:
+    """A value for people: yes and no, and a dash where there is none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "-"
+    return "-" if value is None or value in ("", {}) else str(value)

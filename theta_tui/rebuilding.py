@@ -112,7 +112,7 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
         (),
         started,
         exact=not differences,
-        against=f"checkpoint {path.name} and the lessons since" if path else "a fold of its own",
+        against=f"checkpoint {path.name} and the lessons since" if path else "a second replay of the journal",
         why=why,
     )
 

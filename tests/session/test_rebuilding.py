@@ -113,7 +113,7 @@ def test_a_home_without_a_checkpoint_is_compared_with_a_fold_of_its_own(settings
     answer(teacher, *PAIRS[0])
     teacher.close()
     done = rebuild(settings)
-    assert (done.exact, done.against) == (True, "a fold of its own")
+    assert (done.exact, done.against) == (True, "a second replay of the journal")
 
 
 def test_there_is_nothing_to_rebuild_before_anything_was_begun(settings: Settings) -> None:

@@ -88,3 +88,9 @@ def test_what_is_persisted_is_read_again_and_comments_stay(person: Path, tmp_pat
     assert "# mine" in (tmp_path / "config.toml").read_text()
     found = load_settings({"home": tmp_path}, {})
     assert (found.theme, found.top_k) == ("dracula", 3)
+
+
+@pytest.mark.parametrize("name", ["home", "context"])
+def test_an_empty_path_is_refused_and_is_not_the_folder_that_one_is_in(name: str) -> None:
+    with pytest.raises(UsageError, match=f"^--{name}: '' is not a value for {name}"):
+        load_settings({name: ""}, {})

@@ -65,7 +65,8 @@ def bench(
         int, typer.Option("--max-tokens", min=1, help="Longest answer; never less than the longest target.")
     ] = 64,
     max_seconds: Annotated[
-        float | None, typer.Option("--max-seconds", help="Of a lesson, instead of the recipe's: for a busy machine.")
+        float | None,
+        typer.Option("--max-seconds", help="Most seconds a lesson, instead of the recipe's: for a busy machine."),
     ] = None,
     idle: Annotated[
         float, typer.Option("--idle", help="Seconds of learning in idle time, before the final questions.")
