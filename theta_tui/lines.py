@@ -175,7 +175,8 @@ def _pairs(call: Invocation) -> Callable[[int, str], Pair]:
         unused = sorted(values.keys() - {"prompt", "reply"})
         if unused and not named:
             named = True
-            call.note(f"line {number}: not used, here and further on: {', '.join(unused[:9])}; a line is {PAIR}")
+            keys = ", ".join(key[:40] for key in unused[:9])
+            call.note(f"line {number}: not used, here and further on: {keys}; a line is {PAIR}")
         return pair
 
     return read

@@ -346,5 +346,5 @@ def lesson_number(text: str) -> int:
     """The number of a lesson as a person typed it. Raises UsageError (exit 2) for anything else."""
     word = text.strip().removeprefix("#")
     if not (word.isascii() and word.isdigit()) or len(word) > 9:
-        raise UsageError(f"'{text}' is not the number of a lesson; `theta lessons` lists the numbers")
+        raise UsageError(f"'{text[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
     return int(word)
