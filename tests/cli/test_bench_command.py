@@ -235,7 +235,7 @@ def test_held_out_conversations_are_read_as_training_data_is(tmp_path: Path, mod
     notes: list[str] = []
     found = read_conversations(path, notes.append)
     assert found == [("yes", "no")] * MOST
-    assert [note.startswith("1 bad lines of ") for note in notes] == [True]
+    assert [note.startswith("1 bad line of ") for note in notes] == [True]
     lm = LanguageModel.load(str(model), device="cpu")
     assert perplexity(lm, found[:2]) == pytest.approx(perplexity(lm, found[:1]))
     with pytest.raises(ModelError, match="fits"):

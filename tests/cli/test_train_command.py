@@ -87,7 +87,7 @@ def test_a_bad_line_is_named_and_can_be_skipped(theta: Theta, tmp_path: Path) ->
     refused(theta("train", str(path), "--out", out, "--epochs", "1", *SMALL, "-q"), 4, "rows.jsonl:21")
     made = theta("train", str(path), "--out", out, "--tokens", "500", "--skip-bad", "--restart", "--json", *SMALL)
     assert made.json["finished"]
-    assert "1 bad ones skipped" in made.err
+    assert "rows.jsonl: 1 bad line skipped\n" in made.err
 
 
 def test_a_missing_file_and_a_missing_model_are_named(theta: Theta, data: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theta_tui.errors import JournalError, ModelError, UsageError
+from theta_tui.foundation.content import Tally
 from theta_tui.foundation.documents import Document, Source, parse_source, read
 from theta_tui.lessons import codec, context
 from theta_tui.lessons.journal import Journal
@@ -207,9 +207,10 @@ def test_a_line_above_16_mb_is_bad_and_the_next_one_reads(tmp_path: Path) -> Non
 
 def test_bad_lines_are_skipped_and_counted_when_asked(tmp_path: Path) -> None:
     path = file(tmp_path, b'nonsense\n{"text":"a"}\n\xff\n{"text":""}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}\n')
-    bad: Counter[str] = Counter()
-    assert [document.text for document in read(path, skip_bad=True, bad=bad)] == ["a", "b", "c", "d"]
-    assert bad == {str(path): 3}
+    tally = Tally()
+    assert [document.text for document in read(path, skip_bad=True, tally=tally)] == ["a", "b", "c", "d"]
+    assert tally.bad == {str(path): 3}
+    assert tally.lines() == ["3 bad lines skipped"]
     assert [document.text for document in read(path, skip_bad=True)] == ["a", "b", "c", "d"]
 
 
@@ -352,7 +353,7 @@ def test_a_quote_in_a_tab_separated_file_is_text_where_it_quotes_nothing(tmp_pat
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"q,a\nHi,Hello!\nHi\n", "FILE:3: it has 1 columns, the header has 2"),
+        (b"q,a\nHi,Hello!\nHi\n", "FILE:3: it has 1 column, the header has 2"),
         (b"q,a\nHi,Hello, you\n", "FILE:2: it has 3 columns, the header has 2"),
         (b"q,a\n\nHi,\n", "FILE:3: a is blank"),
         (b"q,a\nHi,\xff\n", "FILE:2: it is not UTF-8"),
@@ -365,10 +366,10 @@ def test_a_quote_in_a_tab_separated_file_is_text_where_it_quotes_nothing(tmp_pat
 def test_a_bad_row_of_a_table_is_told_with_its_line(tmp_path: Path, data: bytes, why: str) -> None:
     path = file(tmp_path, data + b"y,z\n" * ('"a\n' not in data.decode("latin-1")), "t.csv")
     assert fault(path).startswith(why)
-    bad: Counter[str] = Counter()
+    tally = Tally()
     if data.count(b'"') != 1:
-        assert list(read(path, skip_bad=True, bad=bad))[-1].turns == (("user", "y"), ("assistant", "z"))
-        assert bad[str(path)] == 1
+        assert list(read(path, skip_bad=True, tally=tally))[-1].turns == (("user", "y"), ("assistant", "z"))
+        assert tally.lines() == ["1 bad line skipped"]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t"])

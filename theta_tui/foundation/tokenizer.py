@@ -19,9 +19,10 @@ PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 
 TEMPLATE = (
     "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"
-    "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% elif loop.first %}{{ m['content'] }}"
+    "{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+"""A system message stands before the first `<|user|>` and needs no token of its own."""
 
 READ = 200_000
 """Documents a data set that the merges are counted on; more change few of them."""
@@ -69,6 +70,8 @@ def train_tokenizer(sources: Sequence[Source], *, vocabulary: int, length: int, 
 
 def _texts(sources: Sequence[Source], skip_bad: bool) -> Iterator[str]:
     def said(document: Document) -> Iterator[str]:
+        if document.system:
+            yield document.system
         yield from (text for _, text in document.turns) if document.turns else (document.text,)
 
     for source in sources:
