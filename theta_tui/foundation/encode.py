@@ -177,7 +177,7 @@ class Encoder:
         learn = bytearray((b"\1" if self.loss == "all" else b"\0") * len(ids))
         for number, (begin, end) in enumerate(spans):
             if start + number in document.context_only:
-                if begin == end:
+                if begin == end and self.loss == "all":
                     return ids, bytearray(len(ids))  # It may be anywhere in a rendering that hides where it is.
                 learn[begin:end] = bytes(end - begin)
             elif number % 2:

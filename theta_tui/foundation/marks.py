@@ -140,7 +140,7 @@ def _yes_or_no(value: Any) -> bool | None:
 
 
 def _spelled(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else shown(value).lower()
+    return f"{value:g}" if isinstance(value, float) else shown(value).strip().lower()
 
 
 def _unknown(key: str, value: Any) -> str:

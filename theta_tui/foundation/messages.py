@@ -57,8 +57,6 @@ def read_messages(found: Any, marks: Marks, ignore: Callable[[str], None]) -> tu
         for name in message.keys() - _UNDERSTOOD - used:
             if message[name]:
                 ignore(f"messages.{name}")
-    if messages and messages[0].role == "assistant":
-        ignore("an assistant message before the first user message")
     return messages, system
 
 

@@ -83,6 +83,8 @@ class RowReader:
         self, row: dict[str, Any], used: set[str], messages: list[Message], system: list[str], source: str | None
     ) -> Content:
         own = [_text(row, name, used) for name in _SYSTEM]
+        if messages and messages[0].role == "assistant":
+            self._ignored.add("an assistant message before the first user message")
         turns, context_only = take_turns(messages)
         whole = "\n".join(text for text in (*own, *system) if text)
         return Content(turns, source=source, system=whole, context_only=context_only)

@@ -18,9 +18,9 @@ SPLIT = (
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 
 TEMPLATE = (
-    "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"
-    "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% elif loop.first %}{{ m['content'] }}"
-    "{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% for m in messages %}{% if m['role']=='system' %}{{ m['content'] }}{% elif m['role']=='user' %}<|user|>"
+    "{{ m['content'] }}{% elif m['role']=='assistant' %}<|assistant|>{% generation %}{{ m['content'] }}<|end|>"
+    "{% endgeneration %}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 """A system message stands before the first `<|user|>` and needs no token of its own."""
 

@@ -144,12 +144,20 @@ class Chat:
         return other
 
     def takes_system(self) -> bool:
-        """Whether the template has a place for a system message: some leave it out, some refuse it."""
-        other = self.with_system("x")
+        """Whether the template has a place for a system message. Some leave it out, some refuse it, and some write it
+        as if another role had said it."""
+        messages = self.with_system("x")._marked(3)
         try:
-            return other._render(other._marked(3), False).count(_mark(0)) == 1
+            rendered = self._render(messages, False)
         except ModelError:
             return False
+        for role in ("user", "assistant"):
+            try:
+                if self._render([messages[0] | {"role": role}, *messages[1:]], False) == rendered:
+                    return False
+            except ModelError:
+                continue
+        return rendered.count(_mark(0)) == 1
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of reply tokens; control tokens say nothing."""
