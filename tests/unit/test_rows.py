@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from theta_tui.errors import ModelError
 from theta_tui.foundation.content import Tally
@@ -212,3 +214,40 @@ def test_a_table_of_preferences_reads_by_the_chosen_side(tmp_path: Path) -> None
     [document], tally = read_text(tmp_path, "prompt,chosen,rejected\na,b,c\n", "t.csv")
     assert document.turns == (("user", "a"), ("assistant", "b"))
     assert tally.lines() == []
+
+
+# --- whatever comes ---
+
+KEYS = [
+    "messages", "conversations", "prompt", "question", "instruction", "input", "completion", "answers", "chosen",
+    "label", "weight", "mask", "rating", "system", "history", "context", "choices", "text", "role", "content",
+    "message_id", "parent_id", "rank", "labels", "replies", "tree_state", "mapping", "current_node", "chat_messages",
+    "sender", "attachments", "author", "message", "metadata", "parts", "uuid", "current_leaf_message_uuid", "spam",
+]  # fmt: skip
+LEAF = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 3),
+    st.sampled_from(["", "a", "user", "assistant", "system", "[1]", '[["a","b"]]', "{", "0", "true", "bad"]),
+)  # fmt: skip
+VALUE = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUE, max_size=7), min_size=1, max_size=4), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_any_row_either_reads_or_is_told(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], skip: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    try:
+        documents = list(read(path, skip_bad=skip))
+    except ModelError:
+        return
+    for document in documents:
+        roles = [role for role, _ in document.turns]
+        assert roles == ["user", "assistant"] * (len(roles) // 2)
+        assert bool(roles) != bool(document.text)
+        assert document.context_only < set(range(len(roles) + 1))

@@ -21,7 +21,7 @@ def is_export(row: Any) -> bool:
 
 def read_export(row: dict[str, Any], marks: Marks, tally: Tally) -> Content | None:
     """One conversation; None where nothing in it was replied to. Raises ValueError."""
-    found = list(_chatgpt(row, marks) if "mapping" in row else _claude(row, marks))
+    found = list(_chatgpt(row, marks) if isinstance(row.get("mapping"), dict) else _claude(row, marks))
     messages: list[Message] = []
     answerable = True
     for role, text, context_only in found:
@@ -68,8 +68,8 @@ def _claude(row: dict[str, Any], marks: Marks) -> Iterator[tuple[str, str | None
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError("its chat_messages are not a list of messages")
     leaf = row.get("current_leaf_message_uuid")
-    by_name = {message.get("uuid"): message for message in messages}
-    if leaf in by_name and leaf is not None:
+    by_name = {str(message.get("uuid")): message for message in messages}
+    if isinstance(leaf, str) and leaf in by_name:
         messages = list(_lineage(by_name, leaf, "parent_message_uuid", "current_leaf_message_uuid"))
     for message in messages:
         role = ROLES.get(str(message.get("sender") or message.get("role")))
