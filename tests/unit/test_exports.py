@@ -63,7 +63,7 @@ def test_what_was_not_said_in_words_is_not_read(tmp_path: Path) -> None:
     )
     [document], tally = read_json(tmp_path, row)
     assert (said(document), document.system) == (["What is 1 + 1?", "It is 2."], "")
-    assert tally.lines() == []
+    assert tally.lines() == ["5 messages left out: a tool's, hidden, or the model's own thought"]
 
 
 def test_a_reply_to_a_picture_is_left_out_with_it_and_counted(tmp_path: Path) -> None:
@@ -138,6 +138,7 @@ def test_of_a_claude_conversation_the_texts_are_read(tmp_path: Path) -> None:
     assert tally.lines() == [
         "1 conversation left out: nothing in it has a reply",
         "1 message with its reply left out: it is not text alone",
+        "1 part of a message left out: a tool's, hidden, or the model's own thought",
     ]
 
 

@@ -137,6 +137,16 @@ def test_what_cannot_be_shown_in_its_place_is_named(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("chosen", ["b", assistant("b"), [assistant("b")], {"from": "gpt", "value": "b"}])
+def test_the_chosen_reply_may_be_one_message(tmp_path: Path, chosen: object) -> None:
+    for row in (
+        {"conversations": [user("a")], "chosen": chosen, "rejected": assistant("x")},
+        {"prompt": "a", "chosen": chosen, "rejected": assistant("x")},
+    ):
+        document, notices = read_row(tmp_path, row)
+        assert (document.turns, notices) == ((("user", "a"), ("assistant", "b")), [])
+
+
 def test_blocks_of_text_are_text(tmp_path: Path) -> None:
     blocks = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
     document, _ = read_row(tmp_path, {"messages": [{"role": "user", "content": blocks}, assistant("c")]})

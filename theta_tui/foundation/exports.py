@@ -14,6 +14,8 @@ from theta_tui.foundation.marks import Marks
 from theta_tui.foundation.messages import ROLES, Message, take_turns
 from theta_tui.text import is_blank
 
+_UNSAID = "a tool's, hidden, or the model's own thought"
+
 
 def is_export(row: Any) -> bool:
     return isinstance(row, dict) and (isinstance(row.get("mapping"), dict) or "chat_messages" in row)
@@ -21,7 +23,8 @@ def is_export(row: Any) -> bool:
 
 def read_export(row: dict[str, Any], marks: Marks, tally: Tally) -> Content | None:
     """One conversation; None where nothing in it was replied to. Raises ValueError."""
-    found = list(_chatgpt(row, marks) if isinstance(row.get("mapping"), dict) else _claude(row, marks))
+    read = _chatgpt if isinstance(row.get("mapping"), dict) else _claude
+    found = list(read(row, marks, tally))
     messages: list[Message] = []
     answerable = True
     for role, text, context_only in found:
@@ -43,7 +46,7 @@ def read_export(row: dict[str, Any], marks: Marks, tally: Tally) -> Content | No
     return Content(turns, context_only=hushed)
 
 
-def _chatgpt(row: dict[str, Any], marks: Marks) -> Iterator[tuple[str, str | None, bool]]:
+def _chatgpt(row: dict[str, Any], marks: Marks, tally: Tally) -> Iterator[tuple[str, str | None, bool]]:
     """(role, text, context only) from the beginning to `current_node`; the text is None where it is not text alone."""
     nodes, at = row["mapping"], row.get("current_node")
     for node in _lineage(nodes, at, "parent", "current_node"):
@@ -54,7 +57,9 @@ def _chatgpt(row: dict[str, Any], marks: Marks) -> Iterator[tuple[str, str | Non
         role = ROLES.get(str(author.get("role")))
         hidden = about.get("is_visually_hidden_from_conversation") or message.get("recipient", "all") != "all"
         kind = content.get("content_type", "text")
-        if role not in ("user", "assistant") or hidden or (kind not in ("text", "multimodal_text")):
+        if role not in ("user", "assistant") or hidden or kind not in ("text", "multimodal_text"):
+            if content.get("parts") not in ([], [""]):
+                tally.leave_out("message", _UNSAID)
             continue
         parts = content.get("parts")
         if not isinstance(parts, list):
@@ -63,7 +68,7 @@ def _chatgpt(row: dict[str, Any], marks: Marks) -> Iterator[tuple[str, str | Non
         yield role, _together(texts), marks.reason(message, set()) is not None
 
 
-def _claude(row: dict[str, Any], marks: Marks) -> Iterator[tuple[str, str | None, bool]]:
+def _claude(row: dict[str, Any], marks: Marks, tally: Tally) -> Iterator[tuple[str, str | None, bool]]:
     messages = row["chat_messages"]
     if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
         raise ValueError("its chat_messages are not a list of messages")
@@ -80,6 +85,8 @@ def _claude(row: dict[str, Any], marks: Marks) -> Iterator[tuple[str, str | None
         texts: list[Any] = [block.get("text") for block in blocks if block.get("type") == "text"]
         if not any(isinstance(text, str) and text for text in texts):
             texts = [message.get("text") or ""]
+        if any(block.get("type") not in ("text", "image") for block in blocks):
+            tally.leave_out("part of a message", _UNSAID)
         if role == "user":
             # A text that was attached is part of the prompt; of a picture there is only the name.
             texts = [file.get("extracted_content") for file in _objects(message, "attachments")] + texts

@@ -64,6 +64,11 @@ class RowReader:
         if lists is not None:
             used.add(lists)
             messages, system = self._messages(row[lists])
+            if row.get("chosen") and "chosen" not in used and messages and messages[-1].role == "user":
+                used.update(("chosen", "rejected"))
+                answer = _answer(row, "chosen")
+                reply_list = answer if isinstance(answer, list) else [{"role": "assistant", "content": answer}]
+                messages += self._messages(reply_list)[0]
             return self._conversation(row, used, messages, system, source)
         reply = next((name for name in ("chosen", *REPLIES) if row.get(name) is not None and name not in used), None)
         prompt = next((name for name in PROMPTS if row.get(name) is not None), None)
@@ -214,6 +219,8 @@ def _choices(row: Mapping[str, Any], used: set[str]) -> tuple[list[str], list[st
 def _answer(row: Mapping[str, Any], name: str) -> Any:
     """The reply: the first of the answers that are all right, or the choice that a number or a letter names."""
     answer = _parsed(row[name]) if name == "answers" else row[name]
+    if isinstance(answer, dict) and ("role" in answer or "from" in answer):
+        return [answer]
     if isinstance(answer, dict):
         answer = answer.get("text", answer.get("value"))
     if isinstance(answer, list) and all(isinstance(text, str) for text in answer):
