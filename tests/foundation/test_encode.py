@@ -371,7 +371,7 @@ def test_a_piece_with_nothing_to_learn_is_left_out_and_counted() -> None:
     length = len(chat.conversation_ids(["hello you", "my name is Theta"] * 2))
     [piece] = Encoder(chat, length=length, loss="reply").encode([document], tally)
     assert learned(piece) == answers(chat, ("hello you", "my name is Theta") * 2)
-    assert tally.lines() == ["1 part of a conversation left out: there is nothing to learn in it"]
+    assert tally.lines() == ["1 piece left out: no reply that is to be learned is within --length"]
 
 
 def test_a_reply_behind_a_prompt_longer_than_the_length_is_told() -> None:
@@ -379,6 +379,6 @@ def test_a_reply_behind_a_prompt_longer_than_the_length_is_told() -> None:
     tally = Tally()
     assert not list(Encoder(chat, length=16, loss="reply").encode([talk("hello " * 40, "yes")], tally))
     assert tally.lines() == [
-        "1 part of a conversation left out: there is nothing to learn in it",
+        "1 piece left out: no reply that is to be learned is within --length",
         "1 conversation cut: a turn is longer than --length",
     ]

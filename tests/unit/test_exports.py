@@ -79,7 +79,7 @@ def test_a_reply_to_a_picture_is_left_out_with_it_and_counted(tmp_path: Path) ->
     )
     [document], tally = read_json(tmp_path, [row])
     assert said(document) == ["Hi", "Hello!", "Thank you.", "You are welcome."]
-    assert tally.lines() == ["1 message with its reply left out: it is not text alone"]
+    assert tally.lines() == ["1 exchange left out: the prompt is not text alone"]
 
 
 def test_a_weight_of_an_exported_message_counts(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_conversations_without_a_reply_are_counted(tmp_path: Path) -> None:
     rows = [chatgpt(*HELLO, current="u"), chatgpt(current="root"), chatgpt(*HELLO, current="a")]
     [document], tally = read_json(tmp_path, rows)
     assert said(document) == ["Hi", "Hello!"]
-    assert tally.lines() == ["2 conversations left out: nothing in it has a reply"]
+    assert tally.lines() == ["2 conversations left out: no prompt in it has a reply"]
 
 
 CIRCLE = (node("u", "a", "user", "x"), node("a", "u", "assistant", "y"))
@@ -136,9 +136,9 @@ def test_of_a_claude_conversation_the_texts_are_read(tmp_path: Path) -> None:
     [document], tally = read_json(tmp_path, [row, claude()])
     assert said(document) == ["Hi", "Hello!", "A tale.\nSum up.", "It is a tale."]
     assert tally.lines() == [
-        "1 conversation left out: nothing in it has a reply",
-        "1 message with its reply left out: it is not text alone",
-        "1 part of a message left out: a tool's, hidden, or the model's own thought",
+        "1 conversation left out: no prompt in it has a reply",
+        "1 exchange left out: the prompt is not text alone",
+        "1 message part left out: a tool's, hidden, or the model's own thought",
     ]
 
 

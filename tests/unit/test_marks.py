@@ -52,6 +52,8 @@ def refusal(tmp_path: Path, *rows: object, name: str = "data.jsonl") -> str:
         ({"rejected": "true"}, "rejected is true"),
         ({"deleted": True}, "deleted is true"),
         ({"spam": 1}, "spam is 1"),
+        ({"keep": "no"}, "keep is no"),
+        ({"do_not_learn": True}, "do_not_learn is true"),
         ({"rating": "thumbs-down"}, "rating is thumbs-down"),
         ({"feedback": "👎"}, "feedback is 👎"),
         ({"mask": "assistant"}, "mask is assistant"),
@@ -188,3 +190,16 @@ def test_of_joined_neighbours_none_is_learned_when_one_must_not_be(tmp_path: Pat
     row["messages"].insert(1, {"role": "assistant", "content": "x", "weight": 0})
     [document], _ = read_rows(tmp_path, row)
     assert (document.turns[1], document.context_only) == (("assistant", "x\n1"), {1})
+
+
+def test_many_of_a_thing_are_in_the_plural() -> None:
+    tally = Tally()
+    for what, why in (("row", "x"), ("exchange", "y"), ("message part", "z"), ("piece", "w"), ("system message", "v")):
+        tally.leave_out(what, why)
+        tally.leave_out(what, why)
+    tally.bad["a"] = tally.context_only = tally.cut = 2000
+    assert tally.lines() == [
+        "2,000 bad lines skipped", "2 exchanges left out: y", "2 message parts left out: z", "2 pieces left out: w",
+        "2 rows left out: x", "2 system messages left out: v", "2,000 messages shown as context and not learned",
+        "2,000 conversations cut: a turn is longer than --length",
+    ]  # fmt: skip

@@ -112,7 +112,7 @@ class Encoder:
             if any(learn):
                 yield Encoded(ids, learn, size, document.source, key)
             else:
-                tally.leave_out("part of a conversation", "there is nothing to learn in it")
+                tally.leave_out("piece", "no reply that is to be learned is within --length")
             start = stop
 
     def _size(self, document: Document, start: int, stop: int) -> int:

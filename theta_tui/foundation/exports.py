@@ -31,13 +31,13 @@ def read_export(row: dict[str, Any], marks: Marks, tally: Tally) -> Content | No
         if role == "user":
             answerable = bool(text)
             if not answerable:
-                tally.leave_out("message with its reply", "it is not text alone")
+                tally.leave_out("exchange", "the prompt is not text alone")
         if answerable and text:
             messages.append(Message(role, mended(text), context_only))
     try:
         turns, hushed = take_turns(messages)
     except ValueError:
-        tally.leave_out("conversation", "nothing in it has a reply")
+        tally.leave_out("conversation", "no prompt in it has a reply")
         return None
     if hushed.issuperset(range(1, len(turns), 2)):
         tally.leave_out("conversation", "no reply in it is to be learned")
@@ -86,7 +86,7 @@ def _claude(row: dict[str, Any], marks: Marks, tally: Tally) -> Iterator[tuple[s
         if not any(isinstance(text, str) and text for text in texts):
             texts = [message.get("text") or ""]
         if any(block.get("type") not in ("text", "image") for block in blocks):
-            tally.leave_out("part of a message", _UNSAID)
+            tally.leave_out("message part", _UNSAID)
         if role == "user":
             # A text that was attached is part of the prompt; of a picture there is only the name.
             texts = [file.get("extracted_content") for file in _objects(message, "attachments")] + texts

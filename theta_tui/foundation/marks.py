@@ -14,21 +14,13 @@ from theta_tui.foundation.content import shown
 
 _LEARN = {
     "weight", "loss", "loss_weight", "loss_mask", "sample_weight", "train", "training", "trainable", "train_on_turn",
-    "learn", "label", "kto_tag", "desirable", "chosen", "accepted", "review_result",
+    "learn", "label", "kto_tag", "desirable", "chosen", "is_chosen", "accepted", "keep", "review_result",
 }  # fmt: skip
 """Keys whose no says: do not learn this."""
 _LEAVE = {
-    "rejected",
-    "is_rejected",
-    "undesirable",
-    "ignore",
-    "ignored",
-    "exclude",
-    "excluded",
-    "masked",
-    "deleted",
-    "spam",
-}
+    "rejected", "is_rejected", "undesirable", "ignore", "ignored", "exclude", "excluded", "skip", "masked", "deleted",
+    "spam", "no_loss", "no_train", "do_not_train", "do_not_learn",
+}  # fmt: skip
 """Keys whose yes says it."""
 _OPINIONS = {"label", "rating", "feedback", "vote", "verdict", "quality", "status"}
 """Keys that say it with a word. Other words are a class, as `positive` is: a column like any other."""
