@@ -116,8 +116,9 @@ def test_a_label_is_a_mark_or_a_class_and_not_both(tmp_path: Path, first: object
     assert message.startswith(f":2: label is {second}, and in other rows it ")
 
 
-def test_a_scale_is_not_understood_and_named(tmp_path: Path) -> None:
-    documents, tally = read_rows(tmp_path, PAIR | {"rating": 1}, OTHER | {"rating": 0})
+@pytest.mark.parametrize("low", [0, -1, "0", 0.2, {"clear": 0}])
+def test_a_scale_is_not_understood_and_named(tmp_path: Path, low: object) -> None:
+    documents, tally = read_rows(tmp_path, PAIR | {"rating": 1}, OTHER | {"rating": low})
     assert len(documents) == 2
     assert tally.lines() == ["not used: rating (2 rows)"]
 

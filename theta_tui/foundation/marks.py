@@ -81,7 +81,7 @@ class Marks:
         """What one mark says; None where it is none."""
         said = _yes_or_no(value)
         if name in _OPINIONS:
-            if name != "label" and _is_number(value):
+            if name != "label" and (_is_number(value) or not isinstance(value, (bool, str))):
                 return None  # a scale that only its author knows
             meaning = "class" if said is None and isinstance(value, str) and not _is_number(value) else "mark"
             if self._meaning.setdefault(name, meaning) != meaning:
