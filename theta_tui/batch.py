@@ -13,6 +13,7 @@ import typer
 
 from theta_tui.console import Invocation
 from theta_tui.errors import UsageError
+from theta_tui.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.foundation.command import Made, Options
@@ -130,10 +131,11 @@ def _report(call: Invocation, made: Made) -> None:
             bits_per_byte=made.bits_per_byte, best_step=made.best_step, finished=made.stopped is None,
         )  # fmt: skip
     elif made.stopped is not None:
-        call.out(f"stopped at step {made.step}; the same command goes on from there")
+        call.out(f"stopped at step {made.step:,}; the same command goes on from there")
     else:
         scored = "" if made.bits_per_byte is None else f", {made.bits_per_byte:.4f} bits per byte"
-        call.out(f"{made.out}: {made.step} steps, {made.tokens:,} tokens{scored}; try: theta --model {made.out}")
+        done = f"{plural(made.step, 'step')}, {plural(made.tokens, 'token')}"
+        call.out(f"{made.out}: {done}{scored}; try: theta --model {made.out}")
 
 
 def _dry_run(call: Invocation, options: Options) -> None:
@@ -149,21 +151,23 @@ def _dry_run(call: Invocation, options: Options) -> None:
             ],
             data=[
                 {"name": item.name, "weight": item.weight, "documents": item.documents, "tokens": item.tokens,
-                 "learned": item.learned, "skipped": item.skipped}
+                 "learned": item.learned, "skipped": item.skipped, "context_only": item.context_only,
+                 "left_out": item.left_out, "unused": item.unused, "notices": item.notices}
                 for item in looked.summaries
             ],
         )  # fmt: skip
         return
     for item in looked.samples:
-        call.out(f"{item.place}: {item.tokens} tokens, {item.learned} learned (between ⟦ and ⟧)")
+        call.out(f"{item.place}: {plural(item.tokens, 'token')}, {item.learned:,} learned (between ⟦ and ⟧)")
         call.out("".join(f"⟦{text}⟧" if learned else text for text, learned in item.pieces))
         call.out("")
     for summary in looked.summaries:
-        skipped = f", {summary.skipped:,} bad lines skipped" if summary.skipped else ""
         call.out(
-            f"{summary.name}: {summary.documents:,} documents, {summary.tokens:,} tokens, "
-            f"{summary.learned:,} learned, weight {summary.weight:g}{skipped}"
+            f"{summary.name}: {plural(summary.documents, 'document')}, {plural(summary.tokens, 'token')}, "
+            f"{summary.learned:,} learned, weight {summary.weight:g}"
         )
+        for notice in summary.notices:
+            call.out(f"{summary.name}: {notice}")
 
 
 def _count(text: str) -> int:

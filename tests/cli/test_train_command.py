@@ -41,6 +41,58 @@ def test_a_dry_run_in_json(theta: Theta, data: Path) -> None:
     assert len(shown["samples"]) == 3
 
 
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Rows with all that is not learned or not used, and one that is."""
+    path = tmp_path / "mixed.jsonl"
+    rows = [
+        {"instruction": "Who wrote it?", "context": "Maria wrote it.", "response": "Maria.", "topic": "x"},
+        {"prompt": "a", "completion": "b", "label": False},
+        {"messages": [
+            {"role": "user", "content": "c"}, {"role": "assistant", "content": "wrong", "weight": 0},
+            {"role": "user", "content": "d"}, {"role": "assistant", "content": "right"},
+        ]},
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return path
+
+
+NOTICES = (
+    "1 row left out: label is false",
+    "1 message shown as context and not learned",
+    "not used: topic (1 row)",
+)
+
+
+@pytest.mark.parametrize("loss", ["all", "reply"])
+def test_a_dry_run_names_what_is_not_learned_and_not_used(theta: Theta, mixed: Path, loss: str) -> None:
+    shown = theta("train", str(mixed), "--dry-run", "--loss", loss, *SMALL)
+    assert shown.lines[-4].startswith("mixed.jsonl: 2 documents, ")
+    assert shown.lines[-3:] == [f"mixed.jsonl: {notice}" for notice in NOTICES]
+    assert "Who wrote it?␊Maria wrote it.<|assistant|>" in shown.lines[1]
+    assert "wrong<|end|>" in shown.lines[4].replace("⟧", "|").split("⟦")[0 if loss == "reply" else 1]
+    [data] = theta("train", str(mixed), "--dry-run", "--json", *SMALL).json["data"]
+    assert data["left_out"] == {"row: label is false": 1}
+    assert (data["context_only"], data["unused"], data["notices"]) == (1, {"topic": 1}, list(NOTICES))
+
+
+def test_it_is_said_before_training_begins_and_when_it_goes_on(theta: Theta, mixed: Path, tmp_path: Path) -> None:
+    command = ("train", str(mixed), "--out", str(tmp_path / "model"), "--validation", "0", *SMALL)
+    for tokens in ("200", "400"):
+        lines = theta(*command, "--tokens", tokens).err.splitlines()
+        places = [lines.index(f"theta: mixed.jsonl: {notice}") for notice in NOTICES]
+        assert places == sorted(places)
+        assert places[-1] < next(number for number, line in enumerate(lines) if "GFLOP/s" in line)
+        assert sum("topic" in line for line in lines) == 1
+
+
+def test_one_of_a_thing_is_not_many(theta: Theta, tmp_path: Path) -> None:
+    path = tmp_path / "one.txt"
+    path.write_text("Only this.\n", "utf-8")
+    shown = theta("train", str(path), "--dry-run", *SMALL)
+    assert shown.lines[-1].startswith("one.txt: 1 document, ")
+
+
 def test_a_model_comes_out_that_theta_talks_with(theta: Theta, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
     made = theta("train", str(data), "--out", str(out), "--tokens", "2k", "--json", *SMALL).json
@@ -87,7 +139,7 @@ def test_a_bad_line_is_named_and_can_be_skipped(theta: Theta, tmp_path: Path) ->
     refused(theta("train", str(path), "--out", out, "--epochs", "1", *SMALL, "-q"), 4, "rows.jsonl:21")
     made = theta("train", str(path), "--out", out, "--tokens", "500", "--skip-bad", "--restart", "--json", *SMALL)
     assert made.json["finished"]
-    assert "1 bad ones skipped" in made.err
+    assert "rows.jsonl: 1 bad line skipped\n" in made.err
 
 
 def test_a_missing_file_and_a_missing_model_are_named(theta: Theta, data: Path, tmp_path: Path) -> None:

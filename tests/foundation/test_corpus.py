@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -172,6 +173,58 @@ def test_sources_are_many(tmp_path: Path) -> None:
     path.write_text("".join(f'{{"text": "x", "source": "{n}"}}\n' for n in range(2**16 + 2)), "utf-8")
     corpus = make(tmp_path / "data", Source(path, 1.0))
     assert corpus.sources[int(corpus.source[-1])] == str(2**16 + 1)
+
+
+def rows(path: Path, *values: dict[str, Any]) -> Source:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), "utf-8")
+    return Source(path, 1.0)
+
+
+def test_a_summary_says_what_was_not_used_and_keeps_it(tmp_path: Path) -> None:
+    pair = {"prompt": "who are you", "completion": "my name is Theta"}
+    source = rows(tmp_path / "kto.jsonl", pair | {"label": False}, pair | {"id": 1}, pair | {"system": "be kind"})
+    [summary] = make(tmp_path / "data", source).summaries
+    assert summary.documents == 2
+    assert summary.left_out == {"row: label is false": 1, "system message: the chat template has no place for it": 1}
+    assert summary.unused == {"id": 1}
+    assert summary.notices == [
+        "1 row left out: label is false",
+        "1 system message left out: the chat template has no place for it",
+        "not used: id (1 row)",
+    ]
+    assert make(tmp_path / "data", source).summaries == [summary]
+
+
+@pytest.mark.parametrize("loss", ["all", "reply"])
+def test_what_is_context_only_has_no_label_and_no_bytes(tmp_path: Path, loss: Loss) -> None:
+    messages = [
+        {"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(("a", "b", "c", "d"))
+    ]
+    messages[1]["weight"] = 0  # type: ignore[assignment]
+    corpus = make(tmp_path / "data", rows(tmp_path / "talk.jsonl", {"messages": messages}), loss=loss)
+    batch = assemble(corpus, corpus.pack(corpus.epoch(1, 0), LENGTH), LENGTH, 1)
+    labels = [index for index in batch.labels[0].tolist() if index != IGNORE]
+    spelled = CHAT.spelled(labels)
+    assert spelled == ("d<|end|>" if loss == "reply" else "a<|assistant|><|user|>c<|assistant|>d<|end|>")
+    assert corpus.summaries[0].context_only == 1
+    assert corpus.sizes.sum() == (1 if loss == "reply" else 3)
+
+
+def test_data_without_a_reply_within_the_length_is_refused(tmp_path: Path) -> None:
+    source = rows(tmp_path / "long.jsonl", {"prompt": "hello " * 200, "completion": "yes"})
+    with pytest.raises(ModelError, match="--length 64"):
+        make(tmp_path / "data", source)
+
+
+def test_a_training_that_read_the_data_otherwise_is_not_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = data_set(tmp_path / "talk.jsonl", exchanges(3))
+    monkeypatch.setattr("theta_tui.foundation.corpus.READING", 1)
+    make(tmp_path / "data", source)
+    monkeypatch.undo()
+    with pytest.raises(ModelError, match=r"of a Theta that read the data otherwise; give another --out, or --restart"):
+        make(tmp_path / "data", source)
 
 
 # --- epochs ---

@@ -121,6 +121,16 @@ def test_the_chat_finds_the_end_of_a_turn(tokenizer: Any) -> None:
     assert not chat.notices
 
 
+def test_a_system_message_stands_before_the_first_user_mark(tokenizer: Any) -> None:
+    chat = Chat(tokenizer, window=128)
+    assert chat.takes_system()
+    assert chat.with_system("be kind").render((), "hi", "yes") == "be kind<|user|>hi<|assistant|>yes<|end|>"
+    assert chat.with_system("be kind").conversation_ids(["hi", "yes"]) == [
+        *ids(tokenizer, "be kind"), *chat.conversation_ids(["hi", "yes"])
+    ]  # fmt: skip
+    assert chat.render((), "hi") == "<|user|>hi<|assistant|>"
+
+
 def test_the_templates_own_mask_is_the_reply_and_its_end(tokenizer: Any) -> None:
     messages = [
         {"role": "user", "content": "hi there"},

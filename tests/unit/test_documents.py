@@ -8,7 +8,6 @@ import os
 import pickle
 import subprocess
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theta_tui.errors import JournalError, ModelError, UsageError
+from theta_tui.foundation.content import Tally
 from theta_tui.foundation.documents import Document, Source, parse_source, read
 from theta_tui.lessons import codec, context
 from theta_tui.lessons.journal import Journal
@@ -207,9 +207,10 @@ def test_a_line_above_16_mb_is_bad_and_the_next_one_reads(tmp_path: Path) -> Non
 
 def test_bad_lines_are_skipped_and_counted_when_asked(tmp_path: Path) -> None:
     path = file(tmp_path, b'nonsense\n{"text":"a"}\n\xff\n{"text":""}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}\n')
-    bad: Counter[str] = Counter()
-    assert [document.text for document in read(path, skip_bad=True, bad=bad)] == ["a", "b", "c", "d"]
-    assert bad == {str(path): 3}
+    tally = Tally()
+    assert [document.text for document in read(path, skip_bad=True, tally=tally)] == ["a", "b", "c", "d"]
+    assert tally.bad == {str(path): 3}
+    assert tally.lines() == ["3 bad lines skipped"]
     assert [document.text for document in read(path, skip_bad=True)] == ["a", "b", "c", "d"]
 
 
@@ -236,6 +237,62 @@ def test_a_file_of_bad_lines_only_is_an_error_even_so(tmp_path: Path) -> None:
 )
 def test_a_bad_array_is_told_with_its_place(tmp_path: Path, data: str | bytes, why: str) -> None:
     assert fault(file(tmp_path, data)).startswith(why)
+
+
+@pytest.mark.parametrize("indent", [0, 1, 4, "\t"])
+@pytest.mark.parametrize("size", [1, 200_000])
+def test_json_may_go_over_many_lines(tmp_path: Path, indent: int | str, size: int) -> None:
+    long = {"messages": [user("x" * size), assistant("y")]}
+    rows = [long, {"prompt": "Hi", "completion": "Hello!"}, {"text": "z"}]
+    pretty = [json.dumps(row, indent=indent) for row in rows]
+    lines = [1, 2 + pretty[0].count("\n"), 3 + sum(text.count("\n") for text in pretty[:2])]
+    for data in ("\n".join(pretty), "\n".join(pretty) + "\n \n", "\ufeff" + "\r\n".join(pretty)):
+        documents = list(read(file(tmp_path, data)))
+        assert [document.line for document in documents] == lines
+        assert documents[1].turns == HI
+        assert (documents[0].turns[0][1], documents[2].text) == ("x" * size, "z")
+    [document] = read(file(tmp_path, pretty[0], "one.json"))
+    assert document.turns[1][1] == "y"
+
+
+def test_lines_and_many_lines_may_be_mixed(tmp_path: Path) -> None:
+    data = '{"text":"a"}\n{\n"text": "b"\n}\n{"messages": [\n{"role":"user","content":"Hi"},\n' + (
+        '{"role":"assistant","content":"Hello!"}]}\n{"text":"c"}'
+    )
+    documents = list(read(file(tmp_path, data)))
+    assert [(document.text or document.turns, document.line) for document in documents] == [
+        ("a", 1), ("b", 2), (HI, 5), ("c", 8),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ('{\n "text": "a"\n}\n{\n "text": \n}\n', "FILE:4: it is not JSON (expecting value, character 13); mend the"),
+        ('{\n "text": "a"\n}\n{\n "text": "b"\n', "FILE:4: it is not JSON (expecting ','"),
+        ('{\n "text": "a"\n}\nmore\n', "FILE:4: it is not JSON"),
+        ('{\n "text": "a"\n}\n{\n "text": ""\n}\n', "FILE:4: text is blank; mend the line"),
+        ('{\n "text": NaN\n}\n', "FILE:1: NaN is not a JSON number"),
+        (b'{\n "text": "a"\n}\n{\n "text": "\xff"\n}\n', "FILE:5: it is not UTF-8"),
+    ],
+)
+def test_bad_json_over_many_lines_is_told_with_its_place(tmp_path: Path, data: str | bytes, why: str) -> None:
+    assert fault(file(tmp_path, data)).startswith(why)
+
+
+def test_json_lines_with_a_bad_line_are_still_lines(tmp_path: Path) -> None:
+    for bad in ('{"text": "a"', '{"text": "a', "{", '{"text": ["a",'):
+        path = file(tmp_path, f'{bad}\n{{"text":"b"}}\n{bad}\n{{"text":"c"}}\n{{"text":"d"}}\n')
+        assert fault(path).startswith("FILE:1: it is not JSON")
+        assert [document.text for document in read(path, skip_bad=True)] == ["b", "c", "d"]
+
+
+def test_an_array_of_any_size_is_read_an_object_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("theta_tui.foundation.formats.MAX_VALUE", 300_000)
+    rows = [{"text": f"{number} " + "x" * 50_000} for number in range(60)]
+    assert [document.text for document in read(file(tmp_path, json.dumps(rows)))] == [row["text"] for row in rows]
+    rows.append({"text": "x" * 3_000_000})
+    assert fault(file(tmp_path, json.dumps(rows))).startswith("FILE:1: one JSON object of it is above 0 MB; ")
 
 
 # --- Theta's own files ---
@@ -352,7 +409,7 @@ def test_a_quote_in_a_tab_separated_file_is_text_where_it_quotes_nothing(tmp_pat
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"q,a\nHi,Hello!\nHi\n", "FILE:3: it has 1 columns, the header has 2"),
+        (b"q,a\nHi,Hello!\nHi\n", "FILE:3: it has 1 column, the header has 2"),
         (b"q,a\nHi,Hello, you\n", "FILE:2: it has 3 columns, the header has 2"),
         (b"q,a\n\nHi,\n", "FILE:3: a is blank"),
         (b"q,a\nHi,\xff\n", "FILE:2: it is not UTF-8"),
@@ -365,10 +422,10 @@ def test_a_quote_in_a_tab_separated_file_is_text_where_it_quotes_nothing(tmp_pat
 def test_a_bad_row_of_a_table_is_told_with_its_line(tmp_path: Path, data: bytes, why: str) -> None:
     path = file(tmp_path, data + b"y,z\n" * ('"a\n' not in data.decode("latin-1")), "t.csv")
     assert fault(path).startswith(why)
-    bad: Counter[str] = Counter()
+    tally = Tally()
     if data.count(b'"') != 1:
-        assert list(read(path, skip_bad=True, bad=bad))[-1].turns == (("user", "y"), ("assistant", "z"))
-        assert bad[str(path)] == 1
+        assert list(read(path, skip_bad=True, tally=tally))[-1].turns == (("user", "y"), ("assistant", "z"))
+        assert tally.lines() == ["1 bad line skipped"]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t"])

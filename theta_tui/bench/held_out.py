@@ -6,13 +6,13 @@ The perplexity is over all tokens of a conversation (template included) after th
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theta_tui.errors import ModelError, TeachError
 from theta_tui.foundation import documents
+from theta_tui.foundation.content import Tally
 from theta_tui.text import plural
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ Conversation = tuple[str, ...]
 
 def read_conversations(path: Path, note: Callable[[str], None] = lambda text: None) -> list[Conversation]:
     """The first MOST conversations of a data set as `theta train` reads it. Raises ModelError naming file and line."""
-    bad: Counter[str] = Counter()
+    tally = Tally()
     found: list[Conversation] = []
-    for document in documents.read(path, skip_bad=True, bad=bad):
+    for document in documents.read(path, skip_bad=True, tally=tally):
         if document.turns:
             found.append(tuple(text for _, text in document.turns))
         if len(found) == MOST:
             break
     if not found:
         raise ModelError(f"there are no conversations in {path}; give --held-out a file that has some", name="data")
-    if bad:
-        note(f"left out {plural(bad.total(), 'bad line')} of {path}")
+    if number := tally.bad.total():
+        note(f"left out {plural(number, 'bad line')} of {path}")
     return found
 
 

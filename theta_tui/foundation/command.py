@@ -13,6 +13,7 @@ from typing import Any, Literal
 from theta_tui.errors import ModelError, UsageError
 from theta_tui.foundation.documents import Source
 from theta_tui.home import make_folder
+from theta_tui.text import plural
 
 STATE = "training"
 """Folder, inside the model's, of what is needed to go on. It may be deleted when training is done."""
@@ -130,16 +131,17 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
     tokens = options.tokens or (max(1, int(corpus.tokens_an_epoch * options.epochs)) if options.epochs else None)
     budget = Budget(tokens=tokens, minutes=options.minutes)
     for summary in corpus.summaries:
-        skipped = f", {summary.skipped:,} bad ones skipped" if summary.skipped else ""
         tell(
-            f"{summary.name}: {summary.documents:,} documents ({summary.held_out:,} held out), "
-            f"{summary.tokens:,} tokens, {summary.learned / max(summary.tokens, 1):.0%} learned, "
-            f"weight {summary.weight:g}{skipped}"
+            f"{summary.name}: {plural(summary.documents, 'document')} ({summary.held_out:,} held out), "
+            f"{plural(summary.tokens, 'token')}, {summary.learned / max(summary.tokens, 1):.0%} learned, "
+            f"weight {summary.weight:g}"
         )
+        for notice in summary.notices:
+            tell(f"{summary.name}: {notice}")
     parameters = sum(parameter.numel() for parameter in subject.model.parameters())
     tell(
-        f"{parameters:,} parameters, {corpus.tokens_an_epoch:,} tokens an epoch, {plan.optimizer}, {plan.arithmetic}; "
-        f"matrix products run at {rate / 1e9:,.0f} GFLOP/s here"
+        f"{plural(parameters, 'parameter')}, {plural(corpus.tokens_an_epoch, 'token')} an epoch, {plan.optimizer}, "
+        f"{plan.arithmetic}; matrix products run at {rate / 1e9:,.0f} GFLOP/s here"
     )
     metrics = folder / "metrics.jsonl"
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,12 @@ from typing import Any
 import numpy as np
 
 from theta_tui.errors import ModelError
+from theta_tui.foundation.content import Tally
 from theta_tui.foundation.documents import Source, data_files, read
 from theta_tui.foundation.encode import Encoded, Encoder
+
+READING = 2
+"""Raised when the same files mean other documents than before: a training that was begun goes on with what it read."""
 
 BATCH = 2000
 """Documents that are encoded together."""
@@ -42,6 +45,11 @@ class Summary:
     size: int
     held_out: int
     skipped: int
+    context_only: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+    unused: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
+    """For people: what was skipped, left out and not used, with the counts."""
 
 
 @dataclass(slots=True)
@@ -61,8 +69,12 @@ class Counts:
         self.size += encoded.size
         self.held_out += held_out
 
-    def summary(self, source: Source, *, skipped: int) -> Summary:
-        return Summary(source.path.name, source.weight, **asdict(self), skipped=skipped)
+    def summary(self, source: Source, tally: Tally) -> Summary:
+        return Summary(
+            source.path.name, source.weight, **asdict(self),
+            skipped=tally.bad.total(), context_only=tally.context_only, left_out=dict(tally.left_out),
+            unused=dict(tally.unused), notices=tally.lines(),
+        )  # fmt: skip
 
 
 class Corpus:
@@ -168,7 +180,8 @@ def prepare(
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ModelError(f"{folder} is damaged ({error}); --restart to begin anew", name="data") from None
         raise ModelError(
-            f"{folder.parent} holds a training on other data or settings; give another --out, or --restart",
+            f"{folder.parent} holds a training on other data or settings, or of a Theta that read the data otherwise; "
+            "give another --out, or --restart",
             name="data",
         )
     partial = folder.with_name(folder.name + ".partial")
@@ -176,16 +189,19 @@ def prepare(
     partial.mkdir(parents=True)
     writer = _Writer(encoder.chat.tokenizer, validation)
     for number, source in enumerate(sources):
-        bad: Counter[str] = Counter()
+        tally = Tally()
         counts = Counts()
-        documents = read(source.path, skip_bad=skip_bad, bad=bad)
+        documents = read(source.path, skip_bad=skip_bad, tally=tally)
         while batch := list(islice(documents, BATCH)):
-            for encoded in encoder.encode(batch):
+            for encoded in encoder.encode(batch, tally):
                 counts.add(encoded, held_out=writer.add(number, encoded))
             on_progress(source.path.name, counts.documents)
-        writer.summaries.append(counts.summary(source, skipped=sum(bad.values())))
+        writer.summaries.append(counts.summary(source, tally))
     if not writer.lengths:
-        raise ModelError("the data sets hold no documents; nothing to train on", name="data")
+        raise ModelError(
+            f"no reply of the data sets begins within --length {encoder.length}; raise it, or bring other data",
+            name="data",
+        )
     if all(writer.held_out) and validation < 1:
         raise ModelError("every document was held out; bring more data or lower --validation", name="data")
     writer.write(partial, key)
@@ -257,5 +273,5 @@ def _key(sources: Sequence[Source], encoder: Encoder, tokenizer_key: str, valida
                 raise
         digest.update(repr(source.weight).encode())
     template = encoder.chat.tokenizer.chat_template
-    digest.update(repr((encoder.length, encoder.loss, validation, tokenizer_key, template)).encode())
+    digest.update(repr((READING, encoder.length, encoder.loss, validation, tokenizer_key, template)).encode())
     return digest.hexdigest()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,16 @@ from typing import BinaryIO, NoReturn
 
 from theta_tui.errors import JournalError, ModelError, UsageError
 from theta_tui.foundation import formats
-from theta_tui.foundation.formats import MAX_ARRAY, MAX_LINE, FormatError, Item, Refuse
+from theta_tui.foundation.content import MAX_LINE, FormatError, Item, Refuse, Tally, explained
 from theta_tui.foundation.packed import DAMAGE, unpacked
+from theta_tui.foundation.rows import PROMPTS, REPLIES, RowReader, find_columns
+from theta_tui.foundation.tables import read_table
 from theta_tui.lessons import codec, context
-from theta_tui.text import visible
+from theta_tui.text import plural, visible
 
 FORMATS = (
-    "JSON Lines or a JSON array of conversations, CSV and TSV with a question and an answer column, a Theta journal "
+    "JSON Lines or other JSON of conversations, exports of ChatGPT and Claude, CSV and TSV with a question and an "
+    "answer column, a Theta journal "
     "or context.md, and plain UTF-8 text, each also as .gz or .zst"
 )
 _HEAD = 64 << 10
@@ -61,12 +64,15 @@ class Document:
     """One conversation, or one piece of plain text. `turns` are (role, text), from user to assistant, alternating.
 
     `source` is the data set's name for reports: the row's own, else the file's. `line` is where it begins, from 1.
+    `system` is the system message, or empty. No loss is ever taken on the turns whose numbers are in `context_only`.
     """
 
     turns: tuple[tuple[str, str], ...]
     text: str
     source: str
     line: int
+    system: str = ""
+    context_only: frozenset[int] = frozenset()
 
     @property
     def key(self) -> str:
@@ -99,33 +105,32 @@ def parse_source(text: str) -> Source:
     return Source(Path(head), weight)
 
 
-def read(source_path: Path, *, skip_bad: bool = False, bad: Counter[str] | None = None) -> Iterator[Document]:
+def read(source_path: Path, *, skip_bad: bool = False, tally: Tally | None = None) -> Iterator[Document]:
     """The documents of a file, or of every data file in a folder, in order.
 
-    A bad line raises ModelError with file and line; under `skip_bad` it is left out and counted in `bad[file]`.
-    A damaged journal raises JournalError. Nothing is opened before the first document is asked for.
+    A bad line raises ModelError with file and line; under `skip_bad` it is left out and counted in `tally`, with all
+    else that is not used. A damaged journal raises JournalError. Nothing is opened before the first document is asked
+    for.
     """
+    tally = Tally() if tally is None else tally
     if os.path.isdir(source_path):
         files = data_files(source_path)
         if not files:
             raise _error(source_path, "there is no data in this folder", f"what is read: {FORMATS}")
         for path in files:
-            yield from _file(path, skip_bad, bad)
+            yield from _file(path, skip_bad, tally)
     else:
-        yield from _file(source_path, skip_bad, bad)
+        yield from _file(source_path, skip_bad, tally)
 
 
-def _file(path: Path, skip_bad: bool, bad: Counter[str] | None) -> Iterator[Document]:
-    skipped = 0
+def _file(path: Path, skip_bad: bool, tally: Tally) -> Iterator[Document]:
+    before = tally.left_out.copy()
     line: int | None
 
     def refuse(number: int, why: str) -> None:
-        nonlocal skipped
         if not skip_bad:
             raise _error(path, why, "mend the line, or leave bad lines out with --skip-bad", number)
-        skipped += 1
-        if bad is not None:
-            bad[str(path)] += 1
+        tally.bad[str(path)] += 1
 
     found = False
     name = _data_name(path)
@@ -135,9 +140,10 @@ def _file(path: Path, skip_bad: bool, bad: Counter[str] | None) -> Iterator[Docu
         raise _unreadable(path, error) from None
     try:
         with file:
-            for line, turns, text, source in _items(path, unpacked(file), refuse):
+            for line, content in _items(path, unpacked(file), refuse, RowReader(tally)):
                 found = True
-                yield Document(turns, text, source or name, line)
+                source = content.source or name
+                yield Document(content.turns, content.text, source, line, content.system, content.context_only)
     except FormatError as error:
         raise _error(path, str(error), error.remedy, error.line) from None
     except ImportError:
@@ -146,12 +152,15 @@ def _file(path: Path, skip_bad: bool, bad: Counter[str] | None) -> Iterator[Docu
         raise _error(path, f"the packed file is damaged or cut short ({error})", "bring it from its source") from None
     except OSError as error:
         raise _unreadable(path, error) from None
+    if not found and (left_out := tally.left_out - before):
+        raise _error(path, f"nothing in it is to be learned ({'; '.join(explained(left_out))})", "leave the file out")
     if not found:
-        why = f"each of its {skipped:,} lines is bad" if skipped else "there is nothing in it to learn from"
+        skipped = tally.bad[str(path)]
+        why = f"{_all_of(skipped)} bad" if skipped else "there is nothing in it to learn from"
         raise _error(path, why, "leave the file out or bring another")
 
 
-def _items(path: Path, stream: BinaryIO, refuse: Refuse) -> Iterator[Item]:
+def _items(path: Path, stream: BinaryIO, refuse: Refuse, reader: RowReader) -> Iterator[Item]:
     """Look at the first bytes, choose the format."""
     head = stream.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
@@ -166,20 +175,45 @@ def _items(path: Path, stream: BinaryIO, refuse: Refuse) -> Iterator[Item]:
     if start.startswith((context.USER.encode(), context.ASSISTANT.encode())):
         return formats.conversation(head + stream.read(context.MAX_BYTES), refuse)
     text = start.decode("utf-8", "replace")
-    if _JSON_ARRAY.match(text):
-        data = head + stream.read(MAX_ARRAY)
-        if len(data) > MAX_ARRAY:
-            raise FormatError(
-                f"a JSON array above {MAX_ARRAY >> 20} MB is not read", remedy="make lines of it: jq -c '.[]'"
-            )
-        return formats.json_array(data, refuse)
+    whole = len(head) < _HEAD - 3
+    if _JSON_ARRAY.match(text) or (_JSON_ROW.match(text) and _spans_lines(text, whole)):
+        return formats.json_rows(formats.json_values(_pieces(head, stream)), refuse, reader)
     lines = _lines(head, stream)
     sample = [line for line in text.split("\n")[:50] if line.strip()][:20]
     if _JSON_ROW.match(text) or 2 * sum(bool(_JSON_ROW.match(line)) for line in sample) > len(sample):
-        return formats.json_lines(lines, refuse)
-    if (found := _table(path, text, sample, whole=len(head) < _HEAD - 3)) is not None:
-        return formats.table(lines, refuse, *found)
+        return formats.json_rows(formats.json_lines(lines), refuse, reader)
+    if (found := _table(path, text, sample, whole=whole)) is not None:
+        return read_table(lines, refuse, reader, *found)
     return formats.plain_text(lines, refuse)
+
+
+def _spans_lines(text: str, whole: bool) -> bool:
+    """Whether a JSON object at the beginning of a file goes over more than one line; `text` is the file unless it is
+    not `whole`. Of JSON Lines with a bad line the next line is an object again."""
+    while (begin := text.find("{")) >= 0:
+        text = text[begin:]
+        line, _, rest = text.partition("\n")
+        try:
+            _, end = json.JSONDecoder().raw_decode(text)
+        except json.JSONDecodeError as error:
+            if rest.strip() and ((not whole and formats.is_cut_short(error, len(text))) or _goes_on(line, rest)):
+                return True
+        except (ValueError, RecursionError):
+            return False
+        else:
+            if end > len(line):
+                return True
+        text = rest
+    return False
+
+
+def _goes_on(line: str, rest: str) -> bool:
+    """Whether what a line of JSON begins is not ended there, and the next line does not begin anew."""
+    try:
+        json.JSONDecoder().raw_decode(line)
+    except json.JSONDecodeError as error:
+        return formats.is_cut_short(error, len(line)) and not rest.lstrip().startswith("{")
+    return False
 
 
 def _table(path: Path, text: str, sample: list[str], *, whole: bool) -> tuple[str, list[str] | None, bool] | None:
@@ -193,7 +227,7 @@ def _table(path: Path, text: str, sample: list[str], *, whole: bool) -> tuple[st
     for delimiter in (",", ";", "\t"):
         names = _cells(sample[0], delimiter)
         quoted = delimiter != "\t" or _quotes_fit(text, whole)
-        if formats.columns([name.lower() for name in names]) is not None:
+        if find_columns([name.lower() for name in names]) is not None:
             return delimiter, [name.lower() for name in names], quoted
         if delimiter == "\t" and all(line.count("\t") == 1 for line in sample):
             return delimiter, None, quoted
@@ -202,7 +236,7 @@ def _table(path: Path, text: str, sample: list[str], *, whole: bool) -> tuple[st
             wrong = wrong or names
     if wrong or _suffixes(path)[:1] in ([".csv"], [".tsv"]):
         found = _shown(", ".join(wrong) or sample[0].strip())
-        asked, said = " or ".join(formats.PROMPTS), " or ".join(formats.REPLIES)
+        asked, said = " or ".join(PROMPTS), " or ".join(REPLIES)
         why = f"its columns are {found}; wanted are a question ({asked}) and an answer ({said})"
         raise FormatError(why, 1, remedy="rename the columns in the first line")
     return None
@@ -318,6 +352,10 @@ def _data_name(path: Path) -> str:
     while path.suffix.lower() in _PACKED and path.stem:
         path = path.with_suffix("")
     return (path.stem if path.suffix.lower() in _DATA | {".md"} else path.name) or "data"
+
+
+def _all_of(lines: int) -> str:
+    return "its only line is" if lines == 1 else f"each of its {plural(lines, 'line')} is"
 
 
 def _shown(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
@@ -10,10 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from theta_tui.foundation.command import Options, model_for
+from theta_tui.foundation.content import Tally
 from theta_tui.foundation.corpus import BATCH, Counts, Summary
 from theta_tui.foundation.documents import Document, read
 from theta_tui.foundation.encode import Encoded, Encoder
 from theta_tui.mind.chat import Chat
+from theta_tui.text import plural
 
 SAMPLES = 3
 SHOWN = 400
@@ -46,26 +47,26 @@ def look(options: Options, stage: Callable[[str], None]) -> Preview:
         for number, source in enumerate(options.sources):
             left = SAMPLES - len(samples)
             wanted = -(-left // (len(options.sources) - number))
-            bad: Counter[str] = Counter()
+            tally = Tally()
             counts = Counts()
-            documents = read(source.path, skip_bad=options.skip_bad, bad=bad)
+            documents = read(source.path, skip_bad=options.skip_bad, tally=tally)
             while batch := list(islice(documents, BATCH)):
-                for document, encoded in zip(batch, _firsts(encoder, batch, counts), strict=True):
-                    if wanted:
+                for document, encoded in zip(batch, _firsts(encoder, batch, counts, tally), strict=True):
+                    if wanted and encoded is not None:
                         samples.append(_sample(chat, f"{source.path.name}:{document.line}", encoded))
                         wanted -= 1
-                stage(f"reading {source.path.name}: {counts.documents:,} documents")
-            summaries.append(counts.summary(source, skipped=sum(bad.values())))
+                stage(f"reading {source.path.name}: {plural(counts.documents, 'document')}")
+            summaries.append(counts.summary(source, tally))
     return Preview(samples, summaries)
 
 
-def _firsts(encoder: Encoder, batch: list[Document], counts: Counts) -> Iterator[Encoded]:
-    """The first piece of each document; all pieces are counted."""
+def _firsts(encoder: Encoder, batch: list[Document], counts: Counts, tally: Tally) -> Iterator[Encoded | None]:
+    """The first piece of each document, None where there is nothing to learn in it; all pieces are counted."""
     for document in batch:
-        pieces = list(encoder.encode([document]))
+        pieces = list(encoder.encode([document], tally))
         for piece in pieces:
             counts.add(piece)
-        yield pieces[0]
+        yield pieces[0] if pieces else None
 
 
 def _sample(chat: Chat, place: str, encoded: Encoded) -> Sample:

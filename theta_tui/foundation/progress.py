@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theta_tui.text import visible
+from theta_tui.text import plural, visible
 
 if TYPE_CHECKING:
     from theta_tui.foundation.trainer import StepDone, Validated
@@ -30,7 +30,7 @@ class Watch:
     def reading(self, name: str, documents: int) -> None:
         """A data set is being read, `documents` of it so far."""
         if self.on_terminal and not self.quiet:
-            sys.stderr.write(f"\r\x1b[2K{visible(name, one_line=True)}: {documents:,} documents…")
+            sys.stderr.write(f"\r\x1b[2K{visible(name, one_line=True)}: {plural(documents, 'document')}…")
             sys.stderr.flush()
 
     def begin(self, flops_a_token: float, matrix_rate: float) -> None:

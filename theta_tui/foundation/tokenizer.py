@@ -8,6 +8,7 @@ from typing import Any
 
 from theta_tui.errors import UsageError
 from theta_tui.foundation.documents import Document, Source, read
+from theta_tui.text import plural
 
 SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
@@ -18,10 +19,11 @@ SPLIT = (
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 
 TEMPLATE = (
-    "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"
-    "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% for m in messages %}{% if m['role']=='system' %}{{ m['content'] }}{% elif m['role']=='user' %}<|user|>"
+    "{{ m['content'] }}{% elif m['role']=='assistant' %}<|assistant|>{% generation %}{{ m['content'] }}<|end|>"
+    "{% endgeneration %}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+"""A system message stands before the first `<|user|>` and needs no token of its own."""
 
 READ = 200_000
 """Documents a data set that the merges are counted on; more change few of them."""
@@ -45,7 +47,8 @@ def train_tokenizer(sources: Sequence[Source], *, vocabulary: int, length: int, 
     special = [PAD, USER, ASSISTANT, END]
     if vocabulary < len(alphabet) + len(special):
         raise UsageError(
-            f"a vocabulary of {vocabulary} is too small: {len(alphabet)} bytes and {len(special)} control tokens need "
+            f"a vocabulary of {vocabulary} is too small: {plural(len(alphabet), 'byte')} and "
+            f"{plural(len(special), 'control token')} need "
             f"{len(alphabet) + len(special)}"
         )
     trainer = trainers.BpeTrainer(
@@ -69,6 +72,8 @@ def train_tokenizer(sources: Sequence[Source], *, vocabulary: int, length: int, 
 
 def _texts(sources: Sequence[Source], skip_bad: bool) -> Iterator[str]:
     def said(document: Document) -> Iterator[str]:
+        if document.system:
+            yield document.system
         yield from (text for _, text in document.turns) if document.turns else (document.text,)
 
     for source in sources:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, cycle
 from typing import Any, Literal
 
 from theta_tui.errors import ModelError, TeachError
@@ -66,6 +68,7 @@ class Chat:
         self.window = window
         self.notices: list[str] = []
         self._plain: Any = None
+        self._system: str | None = None
         self._escaped: re.Pattern[str] | None = None
         added: dict[int, Any] = dict(tokenizer.added_tokens_decoder)
         special = set(tokenizer.all_special_ids)
@@ -133,15 +136,40 @@ class Chat:
         labels = prompt_ids + answer if loss == "all" else [IGNORE] * len(prompt_ids) + answer
         return Example(prompt_ids + answer, labels)
 
+    def with_system(self, text: str) -> Chat:
+        """The same chat where every conversation begins with this system message."""
+        other = copy(self)
+        other._system = text
+        other._template_controls = lru_cache(maxsize=256)(other._count_template_controls)
+        return other
+
+    def takes_system(self) -> bool:
+        """Whether the template has a place for a system message. Some leave it out, some refuse it, and some write it
+        as if another role had said it."""
+        messages = self.with_system("x")._marked(3)
+        try:
+            rendered = self._render(messages, False)
+        except ModelError:
+            return False
+        for role in ("user", "assistant"):
+            try:
+                if self._render([messages[0] | {"role": role}, *messages[1:]], False) == rendered:
+                    return False
+            except ModelError:
+                continue
+        return rendered.count(_mark(0)) == 1
+
     def decode(self, ids: Sequence[int]) -> str:
         """The text of reply tokens; control tokens say nothing."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def skeleton(self, messages: int, generate: bool = False) -> tuple[list[int], ...]:
         """What the template writes around `messages` messages, as ids: before the first, between, behind the last.
-        `generate`: and what it asks for a reply with."""
-        rendered = self._render(self._marked(messages), generate)
-        return tuple(self._encode(piece) if piece else [] for piece in _SENTINEL.split(rendered)[::2])
+        `generate`: and what it asks for a reply with. A system message counts; nothing where the order is another."""
+        pieces = _SENTINEL.split(self._render(self._marked(messages), generate))
+        if pieces[1::2] != [str(number) for number in range(messages)]:
+            return ()
+        return tuple(self._encode(piece) if piece else [] for piece in pieces[::2])
 
     def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text by itself as ordinary tokens, in one batch."""
@@ -202,9 +230,14 @@ class Chat:
 
     def _messages(self, turns: Turns, prompt: str, reply: str | None) -> list[dict[str, str]]:
         said = [text for turn in turns for text in turn] + [prompt] + ([] if reply is None else [reply])
+        return self._in_turn(said if self._system is None else [self._system, *said])
+
+    def _in_turn(self, texts: Sequence[str]) -> list[dict[str, str]]:
+        """The texts as messages: of user and assistant in turn, behind the system message where there is one."""
+        roles = cycle(("user", "assistant"))
+        first = () if self._system is None else ("system",)
         return [
-            {"role": "assistant" if number % 2 else "user", "content": self._clean(text)}
-            for number, text in enumerate(said)
+            {"role": role, "content": self._clean(text)} for role, text in zip(chain(first, roles), texts, strict=False)
         ]
 
     def _clean(self, text: str) -> str:
@@ -212,9 +245,8 @@ class Chat:
         text = text.encode("utf-8", "replace").decode("utf-8")
         return self._escaped.sub(lambda match: match.group().replace("<|", "< |"), text) if self._escaped else text
 
-    @staticmethod
-    def _marked(messages: int) -> list[dict[str, str]]:
-        return [{"role": "assistant" if n % 2 else "user", "content": _mark(n)} for n in range(messages)]
+    def _marked(self, messages: int) -> list[dict[str, str]]:
+        return self._in_turn([_mark(number) for number in range(messages)])
 
     def _render(self, messages: list[dict[str, str]], generate: bool) -> str:
         try:
