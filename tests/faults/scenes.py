@@ -6,6 +6,8 @@ instead of `theta`.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib
 import os
 import signal
@@ -87,6 +89,38 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
     replace(target, stop)
     replace("theta_tui.worker:Worker.request_stop", ask)
     replace("theta_tui.worker:Worker.send", send)
+
+
+def stuck(control: int, target: str, how: str, seconds: float | None = None) -> None:
+    """The first call of `target` tells the test and never comes back, `how`: in Python, in a library, in Python that
+    swallows whatever is raised, or (a method of a screen) by giving the event loop more and more to do. `seconds`:
+    how long an end in order may take."""
+    if seconds is not None:
+        importlib.import_module("theta_tui.signals").SECONDS = seconds  # type: ignore[attr-defined]
+
+    def stick(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            socket.socket(fileno=os.dup(control)).send(b"stuck")
+            if how == "a busy loop":
+                keep_busy(arguments[0])
+                return real(*arguments, **more)
+            while how == "python":
+                pass
+            while how == "a library":
+                ctypes.CDLL(None).sleep(1000)
+            while True:
+                with contextlib.suppress(BaseException):
+                    while True:
+                        pass
+
+        return call
+
+    replace(target, stick)
+
+
+def keep_busy(screen: Any) -> None:
+    screen.refresh(layout=True)
+    screen.call_next(keep_busy, screen)
 
 
 def compute_for_ever() -> None:
