@@ -103,11 +103,11 @@ def log_to(path: Path) -> None:
     warnings.simplefilter("default")
 
 
-def put_back(screen: int, attributes: list[Any]) -> None:
+def put_back(screen: int, attributes: list[Any] | None) -> None:
     """Give the terminal back as it was, whatever the threads that draw on `screen` are doing; for the very end."""
     terminal = os.dup(screen)
     os.dup2(os.open(os.devnull, os.O_WRONLY), screen)  # nothing more is drawn
-    if os.tcgetpgrp(terminal) == os.getpgrp():  # else it is another's now
+    if attributes is not None and os.tcgetpgrp(terminal) == os.getpgrp():  # else it is another's now
         termios.tcsetattr(terminal, termios.TCSANOW, attributes)
         termios.tcflush(terminal, termios.TCOFLUSH)  # what is still to be drawn would make room for nothing
         os.write(terminal, AS_FOUND)
@@ -132,8 +132,7 @@ def own_terminal(log: Path) -> Iterator[None]:
     os.dup2(target, 2)
     os.close(target)
     sys.__stdout__ = sys.__stderr__ = stream  # type: ignore[misc]
-    with suppress(termios.error):
-        attributes = termios.tcgetattr(screen)
+    attributes = termios.tcgetattr(screen) if os.isatty(screen) else None
     try:
         with restored_by(partial(put_back, screen, attributes)):
             yield

@@ -69,6 +69,12 @@ class _Descriptor(io.FileIO):
                 left = left[written:]
         return size
 
+    def readall(self) -> bytes:
+        data, piece = bytearray(), bytearray(1 << 16)
+        while read := self.readinto(piece):
+            data += piece[:read]
+        return bytes(data)
+
     def readinto(self, buffer: WriteableBuffer) -> int:
         try:
             while (read := super().readinto(buffer)) is None:

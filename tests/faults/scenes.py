@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import importlib
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -130,6 +132,34 @@ def compute_for_ever() -> None:
     matrix = torch.full((500, 500), 1 / 500)
     while True:
         matrix @= matrix
+
+
+def closed(_control: int, numbers: Sequence[int], target: str = STEP) -> None:
+    """Started with these standard streams closed; what calls `target` prints as a native library does."""
+    for number in numbers:
+        os.close(number)
+        name = ("stdin", "stdout", "stderr")[number]
+        setattr(sys, name, None)
+        setattr(sys, f"__{name}__", None)
+
+    def noisy(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            for number in (1, 2):
+                os.write(number, b"a warning of C++\n")
+            return real(*arguments, **more)
+
+        return call
+
+    replace(target, noisy)
+
+
+def no_flock(_control: int, number: int) -> None:
+    """A file system that knows no flock, and says so by this error."""
+
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    fcntl.flock = flock
 
 
 def failing(_control: int, target: str, message: str) -> None:
