@@ -118,6 +118,7 @@ def train(
 
     watch = Watch(quiet=call.settings.quiet, tensorboard=options.out / command.STATE if tensorboard else None)
     made = command.train(options, call.note, watch)
+    call.done = f"{made.out} was written"
     if made.main:
         _report(call, made)
     if made.stopped is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from theta_tui.console import Invocation, with_options
 from theta_tui.errors import UsageError
 from theta_tui.leaving import run
 from theta_tui.opening import loaded_teacher, read_record, writable_record
+from theta_tui.streams import draws, on_terminal
 from theta_tui.text import is_blank, plural
 from theta_tui.usage import Command, Group, missing
 
@@ -77,8 +79,8 @@ def root(
         prompt(call, prompt_text)
     elif teach_text is not None:
         teach(call, teach_text, show_learning_info=show_learning_info)
-    elif _on_terminal():
-        _full_screen(call)
+    elif on_terminal():
+        _full_screen(call, show_learning_info)
     elif train:
         _plain(call, show_learning_info)
     else:
@@ -100,10 +102,10 @@ def chat(
     show_learning_info: LearningInfo = False,
 ) -> None:
     """The same loop as the app; with --plain line by line."""
-    if plain or not _on_terminal():
+    if plain or not on_terminal():
         _plain(call, show_learning_info)
     else:
-        _full_screen(call)
+        _full_screen(call, show_learning_info)
 
 
 @command("prompt", sampling=True)
@@ -114,6 +116,7 @@ def prompt(call: Invocation, text: Text = None) -> None:
         waiting = teacher.propose(said)
         assert waiting is not None
         stated = waiting.statement
+        call.done = "the replies are kept for teach"
         if call.json:
             call.emit(
                 prompt_id=waiting.prompt_id,
@@ -244,6 +247,7 @@ def rebuild(call: Invocation) -> None:
 
         done = rebuilding.rebuild(record, call.stage)
         call.stage("")
+        call.done = "everything was learned again"
         rebuilding.report(call, done)
 
 
@@ -253,6 +257,7 @@ def new(call: Invocation) -> None:
     with writable_record(call) as record:
         turns = len(record.story.turns)
         record.begin_conversation()
+        call.done = "a fresh conversation was begun"
         if call.json:
             call.emit(turns_before=turns)
         else:
@@ -283,6 +288,7 @@ def quiz(call: Invocation) -> None:
     with loaded_teacher(call) as teacher:
         rows = teacher.quiz(lambda left: call.stage(f"asking again, {left} left"))
         call.stage("")
+        call.done = "the lessons were asked"
         reports.quiz(call, teacher.record, rows)
 
 
@@ -309,6 +315,7 @@ def export(
     else:
         with loaded_teacher(call, write=False) as teacher:
             done = takeaway.export_hf(teacher, path, force=force)
+    call.done = f"{done.path} was written"
     if call.json:
         call.emit(exported=done.kind, path=str(done.path), **done.numbers)
     else:
@@ -335,6 +342,7 @@ def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) ->
     """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
     exchange = lesson.exchange
     later = sum(1 for other in record.story.live if other.seq > lesson.seq)
+    call.done = f"lesson {lesson.number} was {what}"
     if call.json:
         values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
         call.emit(**values, learned_again=later)
@@ -385,17 +393,18 @@ def _given(call: Invocation, text: str | None, what: str) -> str:
     return _said(lines.whole(call) if text is None or text == "-" else text, what)
 
 
-def _on_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stdout.isatty()
-
-
 def _plain(call: Invocation, info: bool = False) -> None:
     from theta_tui.plain import converse
 
     converse(call, info=info)
 
 
-def _full_screen(call: Invocation) -> None:
+def _full_screen(call: Invocation, info: bool = False) -> None:
+    if not draws():
+        kind = os.environ.get("TERM", "")
+        call.note(f"TERM={kind} names no terminal that can show the full-screen app; this is the loop line by line")
+        _plain(call, info)
+        return
     from theta_tui.screen import run_full_screen
 
     raise typer.Exit(run_full_screen(call.settings))

@@ -74,6 +74,9 @@ class Settings:
     """How many checkpoints stay."""
     threads: int = 0
     """CPU threads for the model; 0 lets PyTorch choose."""
+    lock: str = "flock"
+    """flock, or pid: how one process keeps the home. pid is for file systems that know no flock: a file names the
+    process."""
     lock_wait: float = 2.0
     """Seconds to wait for another process to let go of the home."""
     statements: bool = True
@@ -100,6 +103,7 @@ _CHOICES = {
     "dtype": ("auto", "float32", "bfloat16"),
     "lora": ("auto", "on", "off"),
     "recipe": ("default", "adamw", "classic"),
+    "lock": ("flock", "pid"),
 }
 _BOUNDS: dict[str, tuple[float, float]] = {
     "lora_rank": (1, 1024),

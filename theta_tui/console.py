@@ -15,7 +15,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from theta_tui.config import Settings, load_settings
+from theta_tui.errors import StreamError
 from theta_tui.leaving import SCHEMA
+from theta_tui.streams import watched
 from theta_tui.text import visible
 from theta_tui.usage import EVERY, SAMPLING
 
@@ -35,6 +37,9 @@ _COMMON: dict[str, Any] = {
         typer.Option(
             "--context", metavar="FILE", help="The conversation file; context.md in the home. [THETA_CONTEXT]"
         ),
+    ],
+    "lock": Annotated[
+        str | None, typer.Option("--lock", help="flock, or pid where the file system knows no flock. [THETA_LOCK]")
     ],
     "offline": Annotated[bool | None, typer.Option("--offline", help="Never ask the Hugging Face hub.")],
     "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="No notices on stderr.")],
@@ -66,6 +71,8 @@ class Invocation:
         own = {name: value for name, value in flags.items() if value not in (None, False)}
         self.flags: dict[str, Any] = outer_flags | own
         self.json = bool(self.flags.get("json"))
+        self.done = ""
+        """What was changed for good, in words: said on stderr where the result cannot be printed."""
 
     @cached_property
     def settings(self) -> Settings:
@@ -73,13 +80,22 @@ class Invocation:
 
     def out(self, text: str, *, one_line: bool = True) -> None:
         """A line of result for a person."""
-        print(visible(text, one_line=one_line), flush=True)
+        self._print(visible(text, one_line=one_line))
 
     def emit(self, **values: Any) -> None:
         """A JSON object on a line of its own."""
         from theta_tui.lessons.codec import dumps
 
-        print(dumps({"schema": SCHEMA} | values), flush=True)
+        self._print(dumps({"schema": SCHEMA} | values))
+
+    def _print(self, line: str) -> None:
+        try:
+            print(line, flush=True)
+        except BrokenPipeError:
+            raise  # the reader has what it wanted
+        except OSError as error:
+            done = f"; {self.done} all the same" if self.done else ""
+            raise StreamError(f"standard output cannot be written ({error.strerror}){done}") from None
 
     def note(self, text: str) -> None:
         """Something that the person should know, on stderr."""
@@ -88,7 +104,7 @@ class Invocation:
 
     def stage(self, text: str) -> None:
         """What is being waited for; only where a person is watching."""
-        if not self.settings.quiet and not self.json and sys.stderr.isatty():
+        if not self.settings.quiet and not self.json and watched():
             sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
 

@@ -63,7 +63,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
     except ThetaError as error:
         problems.append(str(error))
     if home.lock.exists():
-        lock = WriterLock(home, wait=0)
+        lock = WriterLock(home, wait=0, kind=call.settings.lock)
         try:
             with lock:
                 values["writer"] = "none"

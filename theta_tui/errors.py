@@ -56,6 +56,13 @@ class TeachError(ThetaError):
     name = "teach"
 
 
+class StreamError(ThetaError):
+    """Standard output cannot be written: what was done is done, and nobody has read so."""
+
+    code = 1
+    name = "stream"
+
+
 class HomeError(ThetaError):
     """The home cannot be read or written."""
 

@@ -49,6 +49,11 @@ class Home:
         return self.path / "lock"
 
     @property
+    def pid_lock(self) -> Path:
+        """There while a process holds the home with `--lock=pid`, or died with it."""
+        return self.path / "lock.pid"
+
+    @property
     def log(self) -> Path:
         return self.path / "theta.log"
 
@@ -139,52 +144,92 @@ class WriterLock:
     A dead holder's lock is free at once, because the kernel drops it. The file is never deleted: unlinking a held
     lock file would let two holders in. Whoever lets go takes the name out first, so that a name is the present
     holder's, or that of a process which died.
+
+    Some file systems know no flock. There a home is refused, unless `kind` is "pid": then `lock.pid` is made, and
+    names the process, when it started, and its host. One that finds it takes it over where that process is dead.
+    Where there is flock it is taken too, and who asks for flock alone heeds a `lock.pid` that is there: the two kinds
+    keep each other out.
     """
 
-    def __init__(self, home: Home, wait: float) -> None:
+    def __init__(self, home: Home, wait: float, kind: str = "flock") -> None:
         self.home = home
         self.wait = wait
-        from filelock import UnixFileLock
+        self.kind = kind
+        from filelock import SoftFileLock, UnixFileLock
 
-        self._lock = UnixFileLock(str(home.lock), mode=0o600)
+        # Of itself it would fall back to a file like `lock.pid`, but only where flock says ENOSYS, and in silence.
+        self._lock = UnixFileLock(str(home.lock), mode=0o600, fallback_to_soft=False)
+        self._pid_lock = SoftFileLock(str(home.pid_lock), mode=0o600)
 
     def acquire(self) -> None:
         """Take the lock within `wait` seconds or raise HomeBusyError (exit 75) that names the holder."""
         from filelock import Timeout
 
+        path = self.home.lock
+        try:
+            self._acquire_flock()
+            path = self.home.pid_lock
+            if self.kind == "pid" or os.path.lexists(path):
+                self._pid_lock.acquire(timeout=self.wait, poll_interval=0.05)
+            path = self.home.lock
+            if self._lock.is_locked:
+                name = f"{os.getpid()} {socket.gethostname()} {int(time.time())}\n"
+                path.write_text(name, "utf-8")
+        except BaseException as error:
+            self.release()
+            if isinstance(error, Timeout):
+                raise HomeBusyError(self._busy(path)) from None
+            if not isinstance(error, OSError):
+                raise
+            raise HomeError(f"the lock {path} cannot be taken ({error.strerror})") from None
+
+    def _acquire_flock(self) -> None:
+        from filelock import Timeout
+
         try:
             self._lock.acquire(timeout=self.wait, poll_interval=0.05)
         except Timeout:
-            raise HomeBusyError(
-                f"the home {self.home.path} is in use by {self.holder()}; quit it first, or use another --home"
-            ) from None
+            raise
         except OSError as error:
-            raise HomeError(f"the lock {self.home.lock} cannot be taken ({error.strerror})") from None
-        name = f"{os.getpid()} {socket.gethostname()} {int(time.time())}\n"
-        try:
-            self.home.lock.write_text(name, "utf-8")
-        except BaseException as error:
-            self.release()
-            if not isinstance(error, OSError):
+            if error.filename is not None:  # the file cannot be opened
                 raise
-            raise HomeError(f"the lock {self.home.lock} cannot be written ({error.strerror})") from None
+            if self.kind != "pid":
+                raise HomeError(
+                    f"the home {self.home.path} cannot be locked: its file system has no flock ({error.strerror}); "
+                    f"use another --home, or --lock=pid"
+                ) from None
+
+    def _busy(self, path: Path) -> str:
+        holder, known = self._named_in(path)
+        words = f"the home {self.home.path} is in use by {holder}; quit it first, or use another --home"
+        if path == self.home.pid_lock and not known:
+            words += f"; whether it lives cannot be seen from here: if it is gone, remove {path}"
+        return words
 
     def holder(self) -> str:
-        """The holder in words, as far as the lock file tells: one that has just come is given a moment to say it."""
+        """The holder in words, as far as the lock file tells."""
+        return self._named_in(self.home.pid_lock if self.home.pid_lock.is_file() else self.home.lock)[0]
+
+    def _named_in(self, path: Path) -> tuple[str, bool]:
+        """Who is named in a lock file, and whether that is a live process of this machine. One that has just come is
+        given a moment to say its name."""
         for _ in range(20):
             try:
-                words = self.home.lock.read_text("utf-8", errors="replace").split()
+                words = path.read_text("utf-8", errors="replace").split()
             except OSError:
                 break
             if len(words) > 1 and words[0].isascii() and words[0].isdigit():
-                here = words[1] == socket.gethostname()
-                if not here or _lives(int(words[0])):
-                    return f"process {words[0]}{'' if here else f' on {words[1]}'}"
+                host = words[1].partition("?pidns-")[0]  # what follows tells containers of one host apart
+                here = host == socket.gethostname()
+                lives = here and _lives(int(words[0]))
+                if lives or not here:
+                    return f"process {words[0]}{'' if here else f' on {host}'}", lives
             time.sleep(0.05)
-        return "another process"
+        return "another process", False
 
     def release(self) -> None:
         try:
+            self._pid_lock.release()
             if self._lock.is_locked:
                 with suppress(OSError):
                     self.home.lock.write_bytes(b"")

@@ -1,16 +1,16 @@
-"""How a command ends: its exit code, the line on stderr, and signals. Imports next to nothing, and not the commands."""
+"""How a command ends: its exit code, and the line on stderr. Imports next to nothing, and not the commands."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
-from theta_tui.errors import ThetaError
+from theta_tui.errors import StreamError, ThetaError
+from theta_tui.signals import ending_in_time
+from theta_tui.streams import stream_error
 from theta_tui.text import visible
 
 SCHEMA = 1
@@ -30,11 +30,15 @@ def run(command: Callable[[], object]) -> NoReturn:
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
-    with _signals():
+    with ending_in_time(_leave):
         try:
             code = command()
+            if sys.stdout is not None:
+                sys.stdout.flush()
             sys.exit(code if isinstance(code, int) else 0)
         except ThetaError as error:
+            if isinstance(error, StreamError):
+                sys.stdout = None  # or the interpreter, which tries once more, complains too
             _complain(str(error), error.code, error.name, as_json)
         except KeyboardInterrupt:
             sys.exit(130)
@@ -45,6 +49,9 @@ def run(command: Callable[[], object]) -> NoReturn:
             sys.stdout = None
             sys.exit(1)
         except Exception as error:
+            if isinstance(error, OSError) and (words := stream_error(error)):
+                sys.stdout = None
+                _complain(words, StreamError.code, StreamError.name, as_json)
             from typer.exceptions import Abort, TyperException
 
             if isinstance(error, Abort):
@@ -57,6 +64,10 @@ def run(command: Callable[[], object]) -> NoReturn:
             _complain(words, 1, "unexpected", as_json)
 
 
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Leave(number)
+
+
 def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
     if as_json:
         from theta_tui.lessons.codec import dumps
@@ -65,19 +76,3 @@ def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
     else:
         print(f"theta: {visible(message, one_line=True)}", file=sys.stderr)
     sys.exit(code)
-
-
-@contextmanager
-def _signals() -> Iterator[None]:
-    """SIGTERM and SIGHUP end a command in order: what is open is closed, and the exit code tells the signal."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        raise Leave(number)
-
-    numbers = [signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-    before = {number: signal.signal(number, leave) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

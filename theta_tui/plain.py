@@ -197,11 +197,14 @@ class Conversation:
 
     def _changed(self, what: str, lesson: Lesson | None) -> None:
         assert lesson is not None  # nothing cancels it here
+        self.call.done = f"lesson {lesson.number} was {what}"
         self.call.stage("")
         self.call.out(f"{what}: {lesson.exchange.prompt} → {lesson.exchange.reply}")
 
     def _trained(self, outcome: Outcome) -> None:
         skipped = outcome.skipped
+        if skipped is None:
+            self.call.done = f"lesson {outcome.lesson} was taught"
         self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
         if self.info and skipped is None:
             reports.learning_info(self.call, self.teacher, outcome)

@@ -56,7 +56,7 @@ class HomeRecord:
         """For writing. Raises HomeBusyError (exit 75) where another process holds the home."""
         home = Home(settings.home)
         home.ensure()
-        lock = WriterLock(home, settings.lock_wait)
+        lock = WriterLock(home, settings.lock_wait, settings.lock)
         lock.acquire()
         try:
             past = index.load(home.index, home.journal)

@@ -185,6 +185,7 @@ def trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool, *,
     learned."""
     if outcome.skipped is not None:
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
+    call.done = f"lesson {outcome.lesson} was taught"
     if call.json:
         call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome))
     else:

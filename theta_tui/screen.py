@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import logging.handlers
 import os
@@ -12,13 +13,15 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.home import Home
+from theta_tui.signals import restored_by
 from theta_tui.worker import Worker
 
 if TYPE_CHECKING:
@@ -26,6 +29,11 @@ if TYPE_CHECKING:
 
 LEAVE_SECONDS = 3.5
 """How long the worker may take to end once the terminal has gone, which takes up to a second to be seen."""
+AS_FOUND = (
+    b"\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""What takes back all that Textual asks of a terminal, after the end of a sequence that was cut."""
 
 
 def open_teacher(settings: Settings) -> Teacher:
@@ -95,6 +103,17 @@ def log_to(path: Path) -> None:
     warnings.simplefilter("default")
 
 
+def put_back(screen: int, attributes: list[Any] | None) -> None:
+    """Give the terminal back as it was, whatever the threads that draw on `screen` are doing; for the very end."""
+    terminal = os.dup(screen)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), screen)  # nothing more is drawn
+    if attributes is not None and os.tcgetpgrp(terminal) == os.getpgrp():  # else it is another's now
+        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        termios.tcflush(terminal, termios.TCOFLUSH)  # what is still to be drawn would make room for nothing
+        os.write(terminal, AS_FOUND)
+    faulthandler.dump_traceback(2)  # in the log: what it was doing
+
+
 @contextmanager
 def own_terminal(log: Path) -> Iterator[None]:
     """Keep the terminal for the screen alone.
@@ -113,8 +132,10 @@ def own_terminal(log: Path) -> Iterator[None]:
     os.dup2(target, 2)
     os.close(target)
     sys.__stdout__ = sys.__stderr__ = stream  # type: ignore[misc]
+    attributes = termios.tcgetattr(screen) if os.isatty(screen) else None
     try:
-        yield
+        with restored_by(partial(put_back, screen, attributes)):
+            yield
     finally:
         with suppress(OSError):  # what is left to be drawn on a terminal that has gone
             stream.flush()

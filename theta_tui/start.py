@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from theta_tui.streams import draws, on_terminal, open_standard_streams
+
 
 def main() -> None:
     """The console script."""
-    if len(sys.argv) == 1 and sys.stdin.isatty() and sys.stdout.isatty():
+    open_standard_streams()
+    if len(sys.argv) == 1 and on_terminal() and draws():
         from theta_tui.collecting import put_off
 
         put_off()

@@ -6,8 +6,11 @@ Functions whose first argument is a `line` run in a process of their own (see `f
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import io
 import json
+import os
 import random
 import sys
 import time
@@ -84,6 +87,35 @@ def hold(line: Connection, place: Path) -> None:
     record.close()
     line.send("let go")
     line.recv()
+
+
+def without_flock() -> None:
+    """This process is on a file system that knows no flock."""
+
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    fcntl.flock = flock
+
+
+def hold_by_file(line: Connection, place: Path) -> None:
+    """Hold the home with --lock=pid, for ever."""
+    without_flock()
+    WriterLock(Home(place), 0, "pid").acquire()
+    line.send("held")
+    line.recv()
+
+
+def count_up(line: Connection, place: Path, times: int) -> None:
+    """Add one to the number in a file, so often, each time with the home held with --lock=pid."""
+    without_flock()
+    number = place / "number"
+    for _ in range(times):
+        with WriterLock(Home(place), 300, "pid"):
+            counted = int(number.read_text())
+            time.sleep(0.001)  # where two were in they would read the same
+            number.write_text(str(counted + 1))
+    line.send("done")
 
 
 def hold_without_a_name(line: Connection, place: Path, name: str) -> None:

@@ -6,12 +6,16 @@ instead of `theta`.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import fcntl
 import importlib
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -89,6 +93,40 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
     replace("theta_tui.worker:Worker.send", send)
 
 
+def stuck(control: int, target: str, how: str, seconds: float | None = None) -> None:
+    """The first call of `target` tells the test and never comes back, `how`: in Python, in a library, in Python that
+    swallows whatever is raised, or (a method of a screen) by giving the event loop more and more to do. `seconds`:
+    how long an end in order may take."""
+    if seconds is not None:
+        importlib.import_module("theta_tui.signals").SECONDS = seconds  # type: ignore[attr-defined]
+
+    def stick(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            socket.socket(fileno=os.dup(control)).send(b"stuck")
+            if how == "a busy loop":
+                keep_busy(arguments[0])
+                return real(*arguments, **more)
+            while how == "python":
+                pass
+            if how == "a library":
+                lock = ctypes.create_string_buffer(256)
+                while True:  # the second time it waits for itself; no signal ends that
+                    ctypes.CDLL(None).pthread_mutex_lock(lock)
+            while True:
+                with contextlib.suppress(BaseException):
+                    while True:
+                        pass
+
+        return call
+
+    replace(target, stick)
+
+
+def keep_busy(screen: Any) -> None:
+    screen.refresh(layout=True)
+    screen.call_next(keep_busy, screen)
+
+
 def compute_for_ever() -> None:
     """Inside PyTorch, most of the time: where the interpreter ends around that, the process aborts."""
     import torch
@@ -96,6 +134,34 @@ def compute_for_ever() -> None:
     matrix = torch.full((500, 500), 1 / 500)
     while True:
         matrix @= matrix
+
+
+def closed(_control: int, numbers: Sequence[int], target: str = STEP) -> None:
+    """Started with these standard streams closed; what calls `target` prints as a native library does."""
+    for number in numbers:
+        os.close(number)
+        name = ("stdin", "stdout", "stderr")[number]
+        setattr(sys, name, None)
+        setattr(sys, f"__{name}__", None)
+
+    def noisy(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **more: Any) -> Any:
+            for number in (1, 2):
+                os.write(number, b"a warning of C++\n")
+            return real(*arguments, **more)
+
+        return call
+
+    replace(target, noisy)
+
+
+def no_flock(_control: int, number: int) -> None:
+    """A file system that knows no flock, and says so by this error."""
+
+    def flock(_descriptor: int, _operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    fcntl.flock = flock
 
 
 def failing(_control: int, target: str, message: str) -> None:

@@ -257,6 +257,38 @@ def test_a_second_signal_waits_for_nothing(start: Start, home: Path) -> None:
     assert taught(home) == ["Begin", "Exchange"]
 
 
+@pytest.mark.parametrize(
+    ("how", "number", "seconds"),
+    [
+        ("python", signal.SIGTERM, 0.3),
+        ("a library", signal.SIGHUP, 0.3),
+        ("a busy loop", signal.SIGTERM, 0.3),
+        pytest.param("swallowing", signal.SIGTERM, 0.3, marks=pytest.mark.slow),
+        pytest.param("a busy loop", signal.SIGTERM, None, marks=pytest.mark.slow),
+    ],
+)
+def test_a_screen_that_never_comes_back_is_left_all_the_same(
+    start: Start, how: str, number: signal.Signals, seconds: float | None
+) -> None:
+    """Whatever the event loop does: it is not what ends the process in time, nor what puts the terminal back."""
+    target = "theta_tui.ui.screens.teach:TeachScreen.apply"
+    app = start(scene="tests.faults.scenes:stuck", scene_with=[target, how, seconds])
+    app.at("stuck")
+    began = time.monotonic()
+    app.signal(number)
+    assert_left(app, Way(kill(number), 128 + number), began)
+
+
+def test_a_command_that_never_comes_back_is_left_all_the_same(start: Start) -> None:
+    app = start("ask", "hello", scene="tests.faults.scenes:stuck", scene_with=[scenes.LOAD, "a library", 0.3])
+    app.at("stuck")
+    began = time.monotonic()
+    app.signal(signal.SIGTERM)
+    code, ended = app.leave()
+    assert code == 143
+    assert ended - began < BUSY * SECONDS
+
+
 def test_one_ctrl_c_stops_the_writing_and_leaves_nothing(start: Start) -> None:
     app = start(scene="tests.faults.scenes:gate", scene_with=[scenes.WRITE, "cancelled"])
     app.see("idle")

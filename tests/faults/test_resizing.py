@@ -68,3 +68,27 @@ def test_the_real_thing_bears_it_while_it_writes_and_learns(start: Start) -> Non
     app.see("1 lesson")
     app.press("\x11")
     assert app.leave()[0] == 0
+
+
+def test_the_picture_is_as_wide_as_the_terminal_whatever_the_environment_says(start: Start) -> None:
+    """A shell may have exported the size of another moment."""
+    app = start(columns=100, rows=30, environment_more={"COLUMNS": "60", "LINES": "20"})
+    for columns in (100, 120, 72):
+        app.resize(columns, 30)
+        app.wait(lambda text, width=columns: "─" * (width - 20) in text, f"a line across {columns} columns")
+    app.press("\x11")
+    assert app.leave()[0] == 0
+
+
+@pytest.mark.parametrize("told", [(0, 0), pytest.param((65535, 65535), marks=pytest.mark.slow)])
+def test_a_size_that_cannot_be_is_taken_for_one_that_can(start: Start, told: tuple[int, int]) -> None:
+    """By the system, or in the terminal's own stream."""
+    app = start(columns=80, rows=24, modern=True)
+    app.see("idle")
+    for columns, rows in (told, (80, 24)):
+        app._size(columns, rows)
+        app.press(f"\x1b[48;{rows};{columns};0;0t")
+    app.press("/help\r")
+    app.see("esc close")
+    app.press("\x1b\x11")
+    assert app.leave()[0] == 0

@@ -183,3 +183,22 @@ def test_the_dead_are_not_named_and_who_says_its_name_late_is(forks: Forks, fold
     assert f"process {os.getpid()};" in complaint
     for each in (life, waiting):
         each.close()
+
+
+# --- file systems without flock ---
+
+
+def test_who_was_killed_with_a_file_for_a_lock_is_followed_by_one_at_a_time(forks: Forks, folder: Path) -> None:
+    """Several find the file of the dead one at once, and each other's ever after."""
+    (folder / "number").write_text("0")
+    dead = forks.fork("tests.faults.callers:hold_by_file", folder)
+    assert dead.hear() == "held"
+    lives = [forks.fork("tests.faults.callers:count_up", folder, 5) for _ in range(4)]
+    with pytest.raises(TimeoutError):
+        lives[0].hear(0.2)
+    dead.close()
+    for life in lives:
+        assert life.hear() == "done"
+        life.close()
+    assert (folder / "number").read_text() == "20"
+    assert not (folder / "lock.pid").exists()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import Screen
 
 from tests.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
@@ -163,3 +165,25 @@ async def test_what_changed_while_it_was_hidden_has_its_room_when_it_is_shown() 
         d.worker.changed(alarm="#2, #3, #5 and eleven others fade since the last lesson, which is the longest of all")
         await d.settle()
         assert "of all" in d.screen_text()
+
+
+async def test_two_sizes_at_once_do_not_bring_each_other_back_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Laying out tells the screen its size again, behind the other one, which tells it that one again, …"""
+    laid_out = 0
+    real = Screen._refresh_layout
+
+    def counted(self: Screen[Any], *arguments: Any, **more: Any) -> None:
+        nonlocal laid_out
+        laid_out += 1
+        assert laid_out < 30, "it never comes to an end"
+        real(self, *arguments, **more)
+
+    async with drive((81, 25)) as d:
+        await d.settle()
+        monkeypatch.setattr(Screen, "_refresh_layout", counted)
+        for columns in (80, 81):
+            d.teach.post_message(Resize(Size(columns, 25), Size(columns, 25)))
+            d.teach.call_later(d.teach.draw)
+        for _ in range(10):
+            await d.settle()
+        assert d.teach.size == (81, 25)

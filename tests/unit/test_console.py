@@ -21,5 +21,6 @@ def test_results_notices_and_stages_hold_no_control(
     called.note(HOSTILE)
     assert capsys.readouterr() == (f"{SHOWN}\n", f"theta: {SHOWN}\n")
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
     called.stage(HOSTILE)
     assert capsys.readouterr().err == f"\r\x1b[2K{SHOWN}…"

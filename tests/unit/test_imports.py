@@ -20,7 +20,7 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "module",
     [
-        "theta_tui.start", "theta_tui.leaving",
+        "theta_tui.start", "theta_tui.leaving", "theta_tui.signals", "theta_tui.streams",
         "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
         "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
         "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",

@@ -100,10 +100,11 @@ def bench(
     for name in dict.fromkeys(model or [call.settings.model or DEFAULT_MODEL]):
         for row in _rows(call, options, name, recipes):
             rows.append(row)
-            if call.json:
-                call.emit(**row.as_dict())
             if out is not None:
                 _write(out, rows)
+                call.done = f"{out} was written"
+            if call.json:
+                call.emit(**row.as_dict())
     if not call.json:
         call.out(_table(rows, idle=bool(idle)), one_line=False)
         asked = f"{plural(rows[0].lessons, 'lesson')}, {plural(len(options.suite.unrelated), 'unrelated prompt')}"

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theta_tui.streams import watched
 from theta_tui.text import plural, visible
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Watch:
         self.writer = _writer(tensorboard)
         self.last_line = 0.0
         self.flops = self.rate = 0.0
-        self.on_terminal = sys.stderr.isatty()
+        self.on_terminal = watched()
 
     def reading(self, name: str, documents: int) -> None:
         """A data set is being read, `documents` of it so far."""

@@ -28,6 +28,7 @@ from theta_tui.foundation.corpus import Corpus
 from theta_tui.foundation.muon import Muon
 from theta_tui.foundation.objective import Objective
 from theta_tui.foundation.state import Counters, load_state, newest, read_counters, save_state
+from theta_tui.signals import finishing_first
 
 HOPELESS = 20
 """Steps in a row without a finite gradient after which training gives up."""
@@ -321,7 +322,8 @@ class Trainer:
         for one in (signal.SIGINT, signal.SIGTERM):
             before[one] = signal.signal(one, stop)
         try:
-            yield
+            with finishing_first():
+                yield
         finally:
             for one, handler in before.items():
                 signal.signal(one, handler)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,7 @@ from textual.widgets import Input
 from theta_tui import collecting
 from theta_tui.config import Settings
 from theta_tui.protocol import Cancel, Command, Event, Failed
+from theta_tui.signals import ENDING, heard_by
 from theta_tui.text import visible
 from theta_tui.ui.bindings import APP, IDS
 from theta_tui.ui.clock import Clock
@@ -27,13 +28,12 @@ from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, quiet
 
-LEAVE_SECONDS = 4.5
+LEAVE_SECONDS = 4.2
 """How long the worker may take to end once leaving was asked for: with the rest, Theta is gone within five."""
 LOADING_SECONDS = 0.5
 JOIN_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
 BUSY = 75
-SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129, "SIGQUIT": 131}
 
 
 class WorkerLike(Protocol):
@@ -82,6 +82,8 @@ class ThetaApp(App[int]):
         self._leaving = False
         self._waited = False
         self._asked_to_leave = float("-inf")
+        self._running_loop: asyncio.AbstractEventLoop | None = None
+        self._heard = 0
         for theme in OWN:
             self.register_theme(theme)
         # Before the stylesheet is read: a theme that comes later has it read, and all drawn, a second time.
@@ -118,7 +120,9 @@ class ThetaApp(App[int]):
         self.set_keymap({name: key for name, key in self.settings.keymap.items() if name in IDS})
         self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
         self.app_resume_signal.subscribe(self, lambda _: self._repaint())
-        self._watch_signals()
+        self._running_loop = asyncio.get_running_loop()
+        if self._heard:
+            self._signalled(128 + self._heard)  # before there was a loop
         self.call_after_refresh(self._start_worker)
 
     def _repaint(self) -> None:
@@ -217,15 +221,12 @@ class ThetaApp(App[int]):
             await asyncio.sleep(JOIN_SECONDS)
         return self.worker.join(0)
 
-    def _watch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for name, code in SIGNALS.items():
-            number = getattr(signal, name, None)
-            if number is not None:
-                try:
-                    loop.add_signal_handler(number, self._signalled, code)
-                except (NotImplementedError, RuntimeError, ValueError):
-                    return  # not the main thread, or no POSIX signals: nothing to do
+    def heard(self, number: int) -> None:
+        """A signal asks for the end. Called from any thread."""
+        self._heard = number
+        if self._running_loop is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._running_loop.call_soon_threadsafe(self._signalled, 128 + number)
 
     def _signalled(self, code: int) -> None:
         if self._leaving:
@@ -240,9 +241,10 @@ def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, obje
     """Run the app to its end and return the exit code. The worker is told to stop whatever happens."""
     app = ThetaApp(settings, worker, persist)
     try:
-        app.run()
+        with heard_by(app.heard):
+            app.run()
     except Exception:
-        if app.code not in SIGNALS.values():
+        if app.code - 128 not in ENDING:
             raise  # a terminal that is gone cannot be restored; the exit code still says why we left
     finally:
         worker.request_stop()

@@ -1,4 +1,5 @@
-"""The terminal as Textual drives it, with what it gets wrong put right: pastes, bytes that are no text, mouse pixels.
+"""The terminal as Textual drives it, with what it gets wrong put right: pastes, bytes that are no text, mouse pixels,
+and its size.
 
 Textual looks for escape sequences inside a paste too. What it does not understand there it takes for key presses, so a
 text copied from somewhere could pick a reply or leave; the rest of the text is lost, and it reads a letter at a time:
@@ -9,8 +10,11 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual._time import get_time
@@ -19,9 +23,16 @@ from textual._xterm_parser import BRACKETED_PASTE_START as START
 from textual._xterm_parser import XTermParser
 from textual.constants import ESCAPE_DELAY
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.message import Message
 
+if TYPE_CHECKING:
+    from textual.app import App
+
 READ = 1 << 16
+FALLBACK = (80, 24)
+MOST = (2000, 1000)
+"""Columns and lines: what is drawn is in memory, cell by cell."""
 
 
 class Input(XTermParser):
@@ -72,8 +83,35 @@ def _beginning(text: str, mark: str) -> int:
     return next((size for size in range(len(mark) - 1, 0, -1) if text.endswith(mark[:size])), 0)
 
 
+def _possible(columns: int, lines: int) -> tuple[int, int]:
+    """A size that can be drawn, however wrong the one is that was told."""
+    if columns < 1 or lines < 1:
+        columns, lines = FALLBACK
+    return min(columns, MOST[0]), min(lines, MOST[1])
+
+
 class Terminal(LinuxDriver):
     """Textual's driver of a terminal, with this input."""
+
+    def __init__(self, app: App[Any], *, size: tuple[int, int] | None = None, **how: Any) -> None:
+        super().__init__(app, size=size, **how)
+        self._size = size or self._get_terminal_size()  # else Textual asks Rich, which may be of another opinion
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """What the terminal says: COLUMNS and LINES, which shells export, are those of a moment that is past. They
+        count where it says nothing, as on a serial line."""
+        columns = lines = 0
+        with suppress(OSError):
+            columns, lines = os.get_terminal_size(self.fileno)
+        if not (columns and lines):
+            columns, lines = shutil.get_terminal_size(FALLBACK)
+        return _possible(columns, lines)
+
+    def process_message(self, message: Message) -> None:
+        if isinstance(message, events.Resize):  # told by the terminal itself, in what it sends
+            size = Size(*_possible(*message.size))
+            message = events.Resize(size, size, size, message.pixel_size)
+        super().process_message(message)
 
     def run_input_thread(self) -> None:
         parser = Input(self._debug)

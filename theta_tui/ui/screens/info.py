@@ -17,6 +17,7 @@ from theta_tui.text import drift_words, percent
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, join, plain
+from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.slash import VERBS
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.header import count, saved
@@ -24,7 +25,7 @@ from theta_tui.ui.widgets.header import count, saved
 Rows = Iterable[tuple[str, str]]
 
 
-class InfoScreen(ModalScreen[None]):
+class InfoScreen(Sized, ModalScreen[None]):
     """A titled table to scroll; Esc closes it."""
 
     BINDINGS = [

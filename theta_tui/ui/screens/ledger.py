@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -16,6 +15,7 @@ from theta_tui.text import percent
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join, wrap
+from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.widgets.keybar import KeyBar
 
 SIGNS = {
@@ -41,7 +41,7 @@ class LessonList(OptionList):
     BINDINGS = [*LEDGER]
 
 
-class LedgerScreen(Screen[None]):
+class LedgerScreen(Sized):
     """`send` hands a command to the worker. `withdraw`, where it is given, takes a lesson out by its number."""
 
     AUTO_FOCUS = "LessonList"

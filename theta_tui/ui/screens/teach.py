@@ -13,7 +13,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Paste
-from textual.screen import Screen
 
 from theta_tui import protocol as p
 from theta_tui.config import Settings
@@ -24,6 +23,7 @@ from theta_tui.ui.clock import Clock
 from theta_tui.ui.fixing import Fixing
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.ledger import LedgerScreen
+from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.verbs import Verbs
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from theta_tui.lessons.records import Candidate
 
 
-class TeachScreen(Screen[None]):
+class TeachScreen(Sized):
     """`send` hands a command to the worker; `tell` shows the person a toast."""
 
     BINDINGS = [*SCREEN]
