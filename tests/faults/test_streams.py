@@ -87,7 +87,7 @@ def test_closed_streams_change_nothing_and_what_a_library_prints_is_not_in_the_j
     [
         pytest.param(("ask", "hello"), 0, "", marks=pytest.mark.slow),
         pytest.param(("ask", "-"), 0, "", marks=pytest.mark.slow),
-        (("teach", "-"), 2, "standard input was empty"),
+        (("teach", "-"), 2, "standard input is empty"),
         pytest.param(("chat", "--plain"), 0, "", marks=pytest.mark.slow),
         ((), 2, "needs a terminal"),
         pytest.param(("nonsense",), 2, "nonsense", marks=pytest.mark.slow),
