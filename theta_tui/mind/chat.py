@@ -143,6 +143,12 @@ class Chat:
         rendered = self._render(self._marked(messages), generate)
         return tuple(self._encode(piece) if piece else [] for piece in _SENTINEL.split(rendered)[::2])
 
+    def met_ids(self) -> set[int]:
+        """Every token of a conversation: what text can become, what the template writes, what ends a reply."""
+        text = set(self.tokenizer.backend_tokenizer.get_vocab(with_added_tokens=True).values()) - self.control_ids
+        written = (self.skeleton(messages, messages % 2 == 1) for messages in (1, 2, 3, 4))
+        return text.union({self.turn_end}, *(piece for pieces in written for piece in pieces))
+
     def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text by itself as ordinary tokens, in one batch."""
         cleaned = [self._clean(text) for text in texts]

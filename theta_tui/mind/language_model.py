@@ -11,6 +11,7 @@ import inspect
 import os
 import platform
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.collecting import collecting_later
 from theta_tui.errors import ModelError
-from theta_tui.mind import lora, model_files
+from theta_tui.mind import lora, model_files, token_rows
 from theta_tui.mind.chat import Chat, Encoded, Example, Turns
 from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
 
@@ -55,6 +56,7 @@ class LanguageModel:
         """Of the foundation; those of an adapter come on top."""
         self.window = _window(model, tokenizer)
         self.chat = Chat(tokenizer, window=self.window, end_ids=_generation_ends(model))
+        token_rows.require(model, self.chat)
         self.end_ids = self.chat.end_ids
         self.notices = list(self.chat.notices)
         self.last_logits = {"logits_to_keep": 1} if _can_keep_last(model) else {}
@@ -112,7 +114,17 @@ class LanguageModel:
             if weights is not None:
                 lora.load(adapter, weights)
         stage("reading the tokenizer")
-        return cls(name, folder, model.to(place), _tokenizer(folder, transformers), place, adapter)
+        lm = cls(name, folder, model.to(place), _tokenizer(folder, transformers), place, adapter)
+        from theta_tui.mind.decoding.llama import recognised
+
+        if not recognised(model):
+            stage("trying the model on a few tokens")
+            if lm.decoder.rereads:
+                lm.notices.append(
+                    "this model is read anew for every token of a reply, because it keeps no cache or its cached steps "
+                    "differ from its own: replies are right, and slow"
+                )
+        return lm
 
     @property
     def lora_rank(self) -> int | None:
@@ -414,19 +426,24 @@ def _tensors(model: Any) -> list[torch.Tensor]:
 
 
 def _window(model: Any, tokenizer: Any) -> int:
-    """The most tokens that the model takes, as far as its files tell."""
+    """The most tokens that the model takes, as far as its files and its tables tell."""
+    learned = token_rows.positions(model)
     for source in (model.config, model.config.get_text_config()):
-        size = getattr(source, "max_position_embeddings", None)
-        if isinstance(size, int) and size > 0:
-            return size
-    return int(tokenizer.model_max_length) if tokenizer.model_max_length < 10**6 else 1024
+        for name in ("max_position_embeddings", "max_seq_len", "max_target_positions"):
+            size = getattr(source, name, None)
+            if isinstance(size, int) and size > 0:
+                return size if learned is None else min(size, learned)
+    return learned or (int(tokenizer.model_max_length) if tokenizer.model_max_length < 10**6 else 1024)
 
 
 def _generation_ends(model: Any) -> list[int]:
+    """The tokens that end a reply by the model's files; not those that it has no row for and could never say."""
     found = getattr(model.generation_config, "eos_token_id", None)
     if found is None:
         found = model.config.get_text_config().eos_token_id
-    return [] if found is None else [found] if isinstance(found, int) else list(found)
+    rows = min(token_rows.tables(model).values(), default=sys.maxsize)
+    ends = [] if found is None else [found] if isinstance(found, int) else list(found)
+    return [index for index in ends if 0 <= index < rows]
 
 
 def _first_line(error: BaseException) -> str:
