@@ -7,6 +7,7 @@ the same answers with the model at hand, and where it does not one at a time it 
 from __future__ import annotations
 
 import string
+import time
 from collections.abc import Sequence
 
 import torch
@@ -36,7 +37,8 @@ def pads(lm: LanguageModel) -> bool:
 
 def ask(lm: LanguageModel, prompts: Sequence[str], max_tokens: int, *, batched: bool = True) -> list[Answer]:
     """The answers to bare prompts, no conversation in front."""
-    encoded = [lm.encode_prompt((), prompt, room=max_tokens).ids for prompt in prompts]
+    now = time.time()
+    encoded = [lm.encode_prompt((), prompt, room=max_tokens, at=now).ids for prompt in prompts]
     if not batched:
         return [_alone(lm, ids, max_tokens) for ids in encoded]
     answers: list[Answer] = [Answer("")] * len(encoded)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from theta_tui.foundation.documents import Document
 from theta_tui.mind.chat import Chat
+from theta_tui.mind.instant import UNDATED
 
 Loss = Literal["all", "reply"]
 
@@ -40,14 +41,16 @@ class Encoder:
     """Encodes for one tokenizer, template and length. `loss` is over everything or over the replies alone (plain
     text counts whole either way)."""
 
-    def __init__(self, chat: Chat, *, length: int, loss: Loss) -> None:
+    def __init__(self, chat: Chat, *, length: int, loss: Loss, at: float = UNDATED) -> None:
+        """`at`: the one instant that all documents are rendered at, for a template that writes the date."""
         self.chat = chat
+        self.at = at
         self.length = length
         self.loss = loss
         self._exact = False
         """Some template does not come apart between messages: every conversation is rendered whole."""
         self._to_check = CHECKED
-        self._skeleton = lru_cache(maxsize=1024)(chat.skeleton)
+        self._skeleton = lru_cache(maxsize=1024)(partial(chat.skeleton, at=at))
 
     def encode(self, documents: Sequence[Document]) -> Iterator[Encoded]:
         """The documents, in order, in pieces of at most `length` tokens. A longer conversation is cut between
@@ -116,7 +119,7 @@ class Encoder:
                 learn[-lead:] = b"\1" * lead
             learn += b"\1" * taught + bytes(len(content) + len(piece) - taught)
         if self._to_check or self._exact:
-            whole = self.chat.conversation_ids([text for _, text in document.turns[start:stop]])
+            whole = self.chat.conversation_ids([text for _, text in document.turns[start:stop]], at=self.at)
             self._to_check = max(0, self._to_check - 1)
             if whole != ids:
                 self._exact = True
@@ -131,7 +134,7 @@ class Encoder:
         texts = [text for _, text in document.turns[start:stop]]
         for number in range(1, len(texts), 2):
             said = list(zip(texts[: number - 1 : 2], texts[1:number:2], strict=True))
-            example = self.chat.encode_lesson(said, texts[number - 1], texts[number], limit=10**9)
+            example = self.chat.encode_lesson(said, texts[number - 1], texts[number], limit=10**9, at=self.at)
             answer = [label for label in example.labels if label >= 0]
             # Asked for a reply, some templates write what they do not write before one that is there: from where
             # the two part, the reply is looked for.

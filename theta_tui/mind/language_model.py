@@ -21,7 +21,9 @@ from theta_tui.collecting import collecting_later
 from theta_tui.errors import ModelError
 from theta_tui.mind import lora, model_files, token_rows
 from theta_tui.mind.chat import Chat, Encoded, Example, Turns
+from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
+from theta_tui.text import reason
 
 if TYPE_CHECKING:
     import torch
@@ -145,17 +147,19 @@ class LanguageModel:
 
         return decoder_for(self)
 
-    def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
+    def encode_prompt(
+        self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
+    ) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
-        return self.chat.encode_prompt(turns, prompt, room=room, limit=limit)
+        return self.chat.encode_prompt(turns, prompt, room=room, limit=limit, at=at)
 
-    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None) -> Iterator[None]:
+    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None, at: float = UNDATED) -> Iterator[None]:
         """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
         to it begin at once. Nothing where it is read already, or where no turn would be kept."""
         from theta_tui.mind.decoding.decoder import common
 
         if turns:
-            one, other = (self.encode_prompt(turns, text, room=room, limit=limit).ids for text in ("a", "b"))
+            one, other = (self.encode_prompt(turns, text, room=room, limit=limit, at=at).ids for text in ("a", "b"))
             yield from self.decoder.warm(one[: common(one, other)])
 
     def encode_lesson(
@@ -166,9 +170,10 @@ class LanguageModel:
         *,
         limit: int | None = None,
         loss: Literal["reply", "all"] = "reply",
+        at: float = UNDATED,
     ) -> Example:
         """The conversation with its reply, ready to learn: see `Chat.encode_lesson`."""
-        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss)
+        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss, at=at)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of reply tokens; control tokens say nothing."""
@@ -303,7 +308,7 @@ def _download(name: str, offline: bool, stage: Callable[[str], None]) -> Path:
             )
         )
     except Exception as error:  # the hub client's errors, its network library's, the operating system's
-        why = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        why = reason(error)
         if offline:
             message = f"{name} is neither a local folder nor in the Hugging Face cache; drop --offline to fetch it"
         else:
@@ -344,7 +349,7 @@ def _config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise ModelError(f"{folder} is no model that Transformers knows ({_first_line(error)}); use another") from None
+        raise ModelError(f"{folder} is no model that Transformers knows ({reason(error)}); use another") from None
 
 
 def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
@@ -370,7 +375,7 @@ def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
     except MemoryError:
         raise ModelError(f"there is not enough memory to load {folder}; use a smaller model") from None
     except Exception as error:  # safetensors', transformers' and torch's ways of saying that the files do not fit
-        raise ModelError(f"{folder} cannot be loaded as a causal language model ({_first_line(error)})") from None
+        raise ModelError(f"{folder} cannot be loaded as a causal language model ({reason(error)})") from None
     wrong = sorted(map(str, [*info.get("missing_keys", ()), *info.get("mismatched_keys", ())]))
     if wrong:
         # Transformers would fill them with random numbers and go on.
@@ -411,7 +416,7 @@ def _tokenizer(folder: Path, transformers: bool) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise ModelError(f"the tokenizer of {folder} cannot be loaded ({_first_line(error)})") from None
+        raise ModelError(f"the tokenizer of {folder} cannot be loaded ({reason(error)})") from None
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(f"{folder} has no tokenizer.json; use a model with a fast tokenizer")
     return tokenizer
@@ -444,11 +449,6 @@ def _generation_ends(model: Any) -> list[int]:
     rows = min(token_rows.tables(model).values(), default=sys.maxsize)
     ends = [] if found is None else [found] if isinstance(found, int) else list(found)
     return [index for index in ends if 0 <= index < rows]
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

@@ -17,6 +17,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from theta_tui.errors import ModelError
 from theta_tui.mind.decoding.decoder import SLICE, Reading, Rows, Start, marks
+from theta_tui.text import reason
 
 NAMES = ("cache", "past_key_values", "cache_params", "state")
 """What forward passes call their cache, the newest name first."""
@@ -159,9 +160,8 @@ def _proven(model: Any, last_logits: dict[str, Any], ids: Sequence[int]) -> Gene
     try:
         own = _forward_and_back(model, torch.tensor([one, other], device=model.device))
     except Exception as error:  # whatever a model of another kind asks for beside a text
-        lines = str(error).strip().splitlines() or [type(error).__name__]
         raise ModelError(
-            f"{type(model).__name__} cannot be taught by text alone ({lines[0][:200]}); use another model"
+            f"{type(model).__name__} cannot be taught by text alone ({reason(error)}); use another model"
         ) from None
     near = TOLERANCE.get(model.dtype, TOLERANCE_OF_16_BITS)
     if _apart(own[0, :shared], own[1, :shared]) <= near:
