@@ -48,11 +48,13 @@ def calendar(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calendar]:
     time.tzset()
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wide enough for natural steps, so that idle time consolidates."""
+@pytest.fixture(scope="module", params=["narrow", pytest.param("wide", marks=pytest.mark.slow)])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wide one learns by natural steps, so that idle time consolidates."""
     marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     tokenizer = make_tokenizer(marks, eos="<|endoftext|>", template=OUTSIDE + CHATML)
+    if request.param == "narrow":
+        return make_llama(tmp_path_factory.mktemp("dated"), tokenizer)
     folder = make_llama(tmp_path_factory.mktemp("dated"), tokenizer, hidden=64, inner=512, layers=3)
     lm = LanguageModel.load(str(folder), device="cpu")
     found = curvature.measure(lm, curvature.own_exchanges(lm, 16), told=lambda _: None)
@@ -62,12 +64,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = replace(RECIPES["default"], margin=0.5, max_steps=4, max_seconds=1000.0, rehearse=2)
-    monkeypatch.setitem(RECIPES, "default", recipe)
+    for name in ("default", "adamw"):
+        recipe = replace(RECIPES[name], margin=0.5, max_steps=4, max_seconds=1000.0, rehearse=2)
+        monkeypatch.setitem(RECIPES, name, recipe)
 
 
-def idle(teacher: Teacher) -> None:
-    with contextlib.closing(teacher.idle()) as slices:
+def consolidate(teacher: Teacher) -> None:
+    with contextlib.closing(teacher.consolidator.steps(teacher.recipe, 2)) as slices:
         for _ in slices:
             pass
 
@@ -81,7 +84,7 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
     teacher.propose(PAIRS[1][0])
     calendar.day(1)  # the replies were offered yesterday, and are picked today
     teacher.pick(2)
-    idle(teacher)
+    consolidate(teacher)
     two = state(teacher)
     teacher.close()
 
@@ -89,7 +92,7 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
     again = start()
     assert same(two, again)
     answer(again, *PAIRS[2])
-    idle(again)
+    consolidate(again)
     three = state(again)
     again.close()
 

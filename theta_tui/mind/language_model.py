@@ -371,12 +371,14 @@ def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # else the error only says that a report stands above it
         )  # type: ignore[misc]
     except MemoryError:
         raise ModelError(f"there is not enough memory to load {folder}; use a smaller model") from None
     except Exception as error:  # safetensors', transformers' and torch's ways of saying that the files do not fit
         raise ModelError(f"{folder} cannot be loaded as a causal language model ({reason(error)})") from None
-    wrong = sorted(map(str, [*info.get("missing_keys", ()), *info.get("mismatched_keys", ())]))
+    misfits = (key if isinstance(key, str) else key[0] for key in info.get("mismatched_keys", ()))
+    wrong = sorted([*info.get("missing_keys", ()), *misfits])
     if wrong:
         # Transformers would fill them with random numbers and go on.
         raise ModelError(
