@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import sys
+import time
 from typing import Any
 
 from theta_tui import __version__, config
@@ -92,8 +93,9 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     import torch
 
     turn, prompt, reply = SAMPLE
-    encoded = model.encode_prompt([turn], prompt, room=settings.max_tokens, limit=settings.window)
-    example = model.encode_lesson([turn], prompt, reply)
+    now = time.time()
+    encoded = model.encode_prompt([turn], prompt, room=settings.max_tokens, limit=settings.window, at=now)
+    example = model.encode_lesson([turn], prompt, reply, at=now)
     tokens = model.tokenizer.convert_ids_to_tokens(example.input_ids)
     learned = [token for token, label in zip(tokens, example.labels, strict=True) if label != -100]
     return {

@@ -10,7 +10,7 @@ from theta_tui.errors import HomeError, TeachError, UsageError
 from theta_tui.lessons import export as data_sets
 from theta_tui.publish import MARK, fresh_folder
 from theta_tui.record import HomeRecord
-from theta_tui.text import plural
+from theta_tui.text import plural, reason
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -64,7 +64,7 @@ def export_hf(teacher: Teacher, path: Path, *, force: bool = False) -> Exported:
         try:
             model_folder.write(model, folder, lessons=lessons, mark=MARK)
         except SafetensorError as error:
-            raise HomeError(f"{path} cannot be written ({str(error).splitlines()[0][:200]}); make room") from error
+            raise HomeError(f"{path} cannot be written ({reason(error)}); make room") from error
     numbers = {"lessons": lessons, "parameters": model.parameters, "lora_rank": model.lora_rank}
     what = f"the model with {plural(lessons, 'lesson')}"
     return Exported("hf", path.expanduser().absolute(), what, numbers)

@@ -93,7 +93,7 @@ class Fold:
         self._learn = learn
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
-        self._taught: dict[tuple[str, tuple[str, ...], str], Taught] = {}
+        self._taught: dict[tuple[str, tuple[str, ...], str, float], Taught] = {}
 
     @property
     def settings(self) -> Settings:
@@ -290,24 +290,24 @@ class Fold:
         """What the model was to know when record `seq` was written, as far as it can take it in. Not the picks: they
         tell a taste, and are not learned by heart."""
         newest = ledger.newest(lesson for lesson in story.live if lesson.seq < seq)
-        said = (lesson.exchange for lesson in newest.values() if ledger.by_heart(lesson.exchange.kind))
-        return [taught for exchange in said if (taught := self._as_taught(exchange)).prompts]
+        known = (lesson for lesson in newest.values() if ledger.by_heart(lesson.exchange.kind))
+        return [taught for lesson in known if (taught := self._as_taught(lesson.exchange, lesson.at)).prompts]
 
-    def _as_taught(self, said: Exchange) -> Taught:
+    def _as_taught(self, said: Exchange, at: float) -> Taught:
         """An exchange with those wordings that the model can take in. Looked at once: it takes the tokenizer."""
         from theta_tui.mind.consolidating import Taught
 
-        key = said.prompt, said.variants, said.reply
+        key = said.prompt, said.variants, said.reply, at
         if key not in self._taught:
             prompts = (said.prompt, *said.variants)
-            fitting = tuple(prompt for prompt in prompts if self.unfit(prompt, said.reply) is None)
-            self._taught[key] = Taught(fitting, said.reply)
+            fitting = tuple(prompt for prompt in prompts if self.unfit(prompt, said.reply, at) is None)
+            self._taught[key] = Taught(fitting, said.reply, at)
         return self._taught[key]
 
-    def unfit(self, prompt: str, reply: str) -> str | None:
-        """Why the model cannot take this pair in; None where it can."""
+    def unfit(self, prompt: str, reply: str, at: float) -> str | None:
+        """Why the model cannot take in this pair, taught at that time; None where it can."""
         try:
-            self.model.encode_lesson((), prompt, reply)
+            self.model.encode_lesson((), prompt, reply, at=at)
         except TeachError as error:
             return str(error)
         return None

@@ -27,6 +27,7 @@ class Leave(BaseException):
 def run(command: Callable[[], object]) -> NoReturn:
     """Run `command` and leave with the exit code that CONTRACT gives; what it returns is the code, if a number."""
     as_json = "--json" in sys.argv[1:]
+    _silence_libraries()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
@@ -66,6 +67,17 @@ def run(command: Callable[[], object]) -> NoReturn:
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise Leave(number)
+
+
+def _silence_libraries() -> None:
+    """What libraries warn of is for those who work on Theta, who ask for it (`python -W default`, PYTHONWARNINGS): in
+    the app it goes to the log, and here nowhere. What they log is left to a handler, and never printed for want of one.
+    """
+    if not sys.warnoptions:
+        import logging
+
+        logging.captureWarnings(True)
+        logging.lastResort = logging.NullHandler()
 
 
 def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:

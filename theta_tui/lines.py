@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, TypeVar
@@ -68,7 +69,7 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
         raise _empty(f"a line of {PAIR} a lesson")
     with loaded_teacher(call) as teacher:
         for number, pair in pairs:
-            if (why := teacher.fold.unfit(*pair)) is not None:
+            if (why := teacher.fold.unfit(*pair, time.time())) is not None:
                 raise _refused(number, ModelError(why, name="teach"), 0)
         for count, (number, pair) in enumerate(pairs):
             try:

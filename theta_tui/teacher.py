@@ -185,17 +185,18 @@ class Teacher:
             variants=exchange.variants,
             others=[item.text for item in exchange.candidates if item.text != exchange.reply] if picked else (),
             past=self._past(lesson, recipe.rehearse),
+            at=lesson.at,
             **hooks,
         )
 
-    def _past(self, lesson: Lesson, count: int) -> list[tuple[str, str]]:
+    def _past(self, lesson: Lesson, count: int) -> list[tuple[str, str, float]]:
         """Some of the answers that held when `lesson` was taught, the same ones each time it is learned."""
         if not count:
             return []
         held = ledger.newest(earlier for earlier in self.record.story.live if earlier.seq < lesson.seq)
         for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
             held.pop(ledger.question(wording), None)
-        pairs = [(earlier.exchange.prompt, earlier.exchange.reply) for earlier in held.values()]
+        pairs = [(earlier.exchange.prompt, earlier.exchange.reply, earlier.at) for earlier in held.values()]
         return random.Random(len(pairs)).sample(pairs, min(count, len(pairs)))
 
     def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
@@ -205,7 +206,7 @@ class Teacher:
 
         started = time.perf_counter()
         said = lesson.exchange
-        if (why := self.fold.unfit(said.prompt, said.reply)) is not None:
+        if (why := self.fold.unfit(said.prompt, said.reply, lesson.at)) is not None:
             nan = float("nan")
             return self._outcome(lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
         return self._outcome(lesson, self._learn(lesson, recipe), time.perf_counter() - started)
@@ -294,7 +295,9 @@ class Teacher:
     def _encoded(self, turns: Dialogue, prompt: str, what: str) -> list[int]:
         """The conversation as the model is shown it, with room for a reply; a cut is told."""
         settings = self.settings
-        encoded = self.model.encode_prompt(turns, prompt, room=settings.max_tokens, limit=settings.window)
+        encoded = self.model.encode_prompt(
+            turns, prompt, room=settings.max_tokens, limit=settings.window, at=time.time()
+        )
         if encoded.cut_prompt:
             self.record.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
         return encoded.ids
@@ -403,7 +406,7 @@ class Teacher:
     ) -> Outcome:
         """Journal, learn, journal the outcome. What goes wrong leaves the model as it was and is journalled."""
         # Refuses what does not fit the window before anything is written.
-        self.model.encode_lesson((), exchange.prompt, exchange.reply)
+        self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
         self.asker.settle()
         before = self.learner.snapshot()
         entry = self.record.append(exchange)
@@ -503,7 +506,9 @@ class Teacher:
     def _read_ahead(self) -> Iterator[None]:
         """Read the conversation before the next prompt comes: it begins with it."""
         settings = self.settings
-        yield from self.model.read_ahead(self.record.story.dialogue, room=settings.max_tokens, limit=settings.window)
+        yield from self.model.read_ahead(
+            self.record.story.dialogue, room=settings.max_tokens, limit=settings.window, at=time.time()
+        )
 
     def consolidate(self, seconds: float) -> int:
         """Consolidate for so long, whether it is due or not. Returns the steps taken; none where the model cannot."""
@@ -548,7 +553,7 @@ class Teacher:
         from theta_tui.mind import recall
 
         try:
-            found = recall.score(self.model, (), lesson.exchange.prompt, lesson.exchange.reply)
+            found = recall.score(self.model, (), lesson.exchange.prompt, lesson.exchange.reply, at=lesson.at)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
         return Finding(lesson.seq, found.p, found.says)

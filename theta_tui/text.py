@@ -130,6 +130,22 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def reason(error: BaseException, most: int = 200) -> str:
+    """The first line of what an exception says, or its name; what is longer is cut behind a sentence or a word, and
+    never inside of a quote."""
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    if len(line) <= most:
+        return line
+    cut = line[:most].rpartition(" ")[0] or line[:most]
+    sentence = max(cut.rfind(". "), cut.rfind("; "))
+    cut = cut[:sentence] if sentence >= most // 4 else cut
+    for mark in "'\"`":
+        # An apostrophe within a word opens nothing.
+        opened = re.search(rf"(?:^|(?<=[\s(=:\[])){mark}[^{mark}]*$", cut)
+        cut = cut[: opened.start()] if opened else cut
+    return (cut.rstrip(" ,;:.([=") or type(error).__name__) + "…"
+
+
 def drift_words(drift: float) -> str:
     """A drift (KL, nats a token) for people: by what share the perplexity of the foundation's own text has risen."""
     return percent(math.expm1(min(drift, 50.0)))

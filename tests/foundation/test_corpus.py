@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.foundation.tiny import data_set, exchanges, make_chat
+from tests.mind.tiny_models import THETA
 from theta_tui.errors import ModelError
 from theta_tui.foundation.batches import Batch, Place, assemble, stream
 from theta_tui.foundation.corpus import Corpus, prepare
@@ -86,6 +87,20 @@ def test_what_is_there_is_found_again_and_not_encoded_again(tmp_path: Path) -> N
     encoder = NoEncoder(CHAT, length=LENGTH, loss="reply")
     found = prepare([source], encoder, tmp_path / "data", tokenizer_key="tiny", validation=0.0)
     assert arrays(found) == arrays(made)
+
+
+def test_documents_are_rendered_at_one_instant_and_going_on_another_day_finds_them_so(tmp_path: Path) -> None:
+    source = data_set(tmp_path / "talk.jsonl", exchanges(30))
+    chat = make_chat("theta", template="{{ strftime_now('%d %b %Y') }}" + THETA)
+
+    def at(when: float, folder: str) -> Corpus:
+        encoder = Encoder(chat, length=LENGTH, loss="reply", at=when)
+        return prepare([source], encoder, tmp_path / folder, tokenizer_key="tiny", validation=0.0)
+
+    begun, again, other = at(0.0, "data"), at(9e8, "data"), at(9e8, "other")
+    assert arrays(begun) == arrays(again) != arrays(other)
+    assert json.loads((tmp_path / "data" / "corpus.json").read_text())["rendered_at"] == 0.0
+    assert {tuple(ids(other, number)[:4]) for number in range(30)} == {tuple(ids(other, 0)[:4])}
 
 
 @pytest.mark.parametrize("change", ["data", "weight", "length", "loss", "validation", "tokenizer"])

@@ -39,6 +39,7 @@ PAIRS = [
     ("hello", "hello my friend"),
     ("how are you", "maybe"),
 ]
+EARLIER = [(*pair, 0.0) for pair in PAIRS]
 
 
 def teach(learner: Learner, pair: tuple[str, str], recipe: Recipe = ADAMW, **options: Any) -> Result:
@@ -82,7 +83,7 @@ def test_classic_takes_no_notice_of_the_conversation_and_picks_count_alike(load:
 
 def test_classic_takes_no_notice_of_wordings_of_what_was_offered_and_of_the_past(load: Load) -> None:
     one, other = Learner(load("theta")), Learner(load("theta"))
-    teach(one, PAIRS[0], CLASSIC, variants=["who made you"], others=["yes"], past=PAIRS[1:3], kind="pick")
+    teach(one, PAIRS[0], CLASSIC, variants=["who made you"], others=["yes"], past=EARLIER[1:3], kind="pick")
     teach(other, PAIRS[0], CLASSIC)
     assert same(everything(one), everything(other))
 
@@ -211,7 +212,7 @@ def test_other_wordings_are_learned_in_the_same_steps(load: Load) -> None:
 
 def test_what_was_learned_before_is_rehearsed_in_the_same_steps(load: Load) -> None:
     kept, other = Learner(load("theta")), Learner(load("theta"))
-    for learner, past in ((kept, PAIRS[1:2]), (other, [])):
+    for learner, past in ((kept, EARLIER[1:2]), (other, [])):
         teach(learner, PAIRS[1])
         teach(learner, PAIRS[0], past=past, steps=4)
     assert recall.score(kept.lm, (), *PAIRS[1]).logprob > recall.score(other.lm, (), *PAIRS[1]).logprob
@@ -221,9 +222,9 @@ def test_no_more_is_learned_beside_it_than_the_recipe_wants_and_nothing_that_doe
     one, other = Learner(load("theta")), Learner(load("theta"))
     endless = "word " * 5000
     few = replace(ADAMW, variants=2, rehearse=2)
-    teach(one, PAIRS[0], few, variants=["creator", endless, "whose"], past=[("a", endless), PAIRS[1], PAIRS[2]])
+    teach(one, PAIRS[0], few, variants=["creator", endless, "whose"], past=[("a", endless, 0.0), *EARLIER[1:3]])
     only = replace(ADAMW, variants=9, rehearse=9)
-    teach(other, PAIRS[0], only, variants=["creator", endless], past=[PAIRS[1]])
+    teach(other, PAIRS[0], only, variants=["creator", endless], past=EARLIER[1:2])
     assert same(everything(one), everything(other))
 
 
@@ -234,7 +235,7 @@ def test_a_lesson_ends_when_it_is_said_whether_its_other_wordings_are_or_not(lm:
     def look(_: Progress) -> None:
         margins.append(recall.score(lm, (), *PAIRS[0]).margin)
 
-    teach(Learner(lm), PAIRS[0], variants=[wording], past=PAIRS[1:], progress=look)
+    teach(Learner(lm), PAIRS[0], variants=[wording], past=EARLIER[1:], progress=look)
     assert max(margins[:-1]) < ADAMW.margin <= margins[-1]
     assert recall.score(lm, (), *PAIRS[3]).margin < ADAMW.margin
 

@@ -288,7 +288,7 @@ def test_a_lesson_protects_itself_and_not_what_was_only_offered_beside_it(fresh:
     recipe = replace(RECIPE, listwise=0.0, rehearse=1)
     # Without a step the inputs are the same in both.
     teach(alone, PAIRS[0], recipe, steps=0)
-    teach(beside, PAIRS[0], recipe, steps=0, past=[PAIRS[1]])
+    teach(beside, PAIRS[0], recipe, steps=0, past=[(*PAIRS[1], 0.0)])
     for name, matrix in alone.natural.precision.items():
         assert torch.allclose(matrix, beside.natural.precision[name], rtol=1e-3, atol=1e-4)
     worded = fresh()

@@ -97,7 +97,9 @@ def test_what_the_model_can_take_in_is_looked_at_once(start: Open, monkeypatch: 
     looked: list[str] = []
     real = teacher.model.encode_lesson
     monkeypatch.setattr(
-        teacher.model, "encode_lesson", lambda turns, prompt, reply: looked.append(prompt) or real(turns, prompt, reply)
+        teacher.model,
+        "encode_lesson",
+        lambda turns, prompt, reply, at: looked.append(prompt) or real(turns, prompt, reply, at=at),
     )
     first = teacher.fold.taught(teacher.record.story, 1000)
     assert len(looked) == sum(len(one.prompts) for one in first)

@@ -81,7 +81,7 @@ def test_a_model_that_draws_numbers_draws_the_same_ones_when_it_learns_a_lesson_
     monkeypatch.setattr(LanguageModel, "load", classmethod(noisy))
     teacher = start()
     for prompt, reply in PAIRS[:3]:
-        answer(teacher, prompt, reply)
+        teacher.teach(prompt, reply)
     before = state(teacher)
     teacher.close()
     again = start()

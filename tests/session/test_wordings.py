@@ -32,11 +32,12 @@ def exchanges(teacher: Teacher) -> list[Exchange]:
 
 
 def past(teacher: Teacher) -> set[tuple[str, str]]:
-    """All that may be rehearsed with the newest lesson."""
-    lesson = teacher.record.story.lessons[-1]
-    found = teacher._past(lesson, 99)
+    """All that may be rehearsed with the newest lesson, each as of when it was taught."""
+    lessons = teacher.record.story.lessons
+    found = teacher._past(lessons[-1], 99)
     assert len(set(found)) == len(found)
-    return set(found)
+    assert {at for _, _, at in found} <= {lesson.at for lesson in lessons}
+    return {(prompt, reply) for prompt, reply, _ in found}
 
 
 def test_the_exchange_holds_the_wordings_that_were_learned_beside_it(start: Open, settings: Settings) -> None:
@@ -114,7 +115,7 @@ def test_what_is_rehearsed_holds_neither_the_question_nor_an_answer_that_was_rep
     teacher.teach("and you", "I am fine")
     assert past(teacher) == {("My  dog", "Bello"), (QUESTION, REPLY), ("hello", "hello you")}
     # What came later is no past of an earlier lesson, however often that is learned again.
-    assert teacher._past(teacher.record.story.lessons[2], 99) == [("My  dog", "Bello")]
+    assert [pair[:2] for pair in teacher._past(teacher.record.story.lessons[2], 99)] == [("My  dog", "Bello")]
     teacher.close()
 
 

@@ -19,6 +19,27 @@ PAYLOADS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("\n  it is full\nand more", "it is full"),
+        ("", "ValueError"),
+        ("One sentence that says what is wrong. " * 9, "One sentence that says what is wrong"),
+        ("word " * 80, "word word"),
+        ("the host 'https://somewhere/" + "x" * 300 + "' is not there", "the host…"),
+        ("it can't be read, and " * 3 + "the repository `someone/" + "y" * 200 + "` is gone", "the repository…"),
+        ("'" + "z" * 300 + "'", "ValueError…"),
+    ],
+)
+def test_the_reason_of_an_error_is_a_line_and_never_ends_within_a_quote(said: str, reason: str) -> None:
+    found = text.reason(ValueError(said))
+    assert found.startswith(reason) or found.endswith(reason)
+    assert len(found) <= 201
+    assert found.endswith("…") is (len(said.strip()) > 200)
+    assert all(found.count(mark) % 2 == 0 for mark in '"`')
+    assert not found.endswith(("'…", "xx…", "yy…", "zz…"))
+
+
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_no_control_is_left(payload: str) -> None:
     shown = text.visible(payload)

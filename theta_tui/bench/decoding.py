@@ -7,12 +7,14 @@ the same answers with the model at hand, and where it does not one at a time it 
 from __future__ import annotations
 
 import string
+import time
 from collections.abc import Sequence
 
 import torch
 
 from theta_tui.bench.metrics import Answer
 from theta_tui.mind import candidates
+from theta_tui.mind.decoding.general import GeneralDecoder, cache_name
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.text import REPLACEMENT
 
@@ -21,13 +23,22 @@ BATCH = 32
 
 
 def agrees(lm: LanguageModel, prompts: Sequence[str], max_tokens: int) -> bool:
-    """Whether a padded batch answers as one prompt at a time does."""
+    """Whether a padded batch answers as one prompt at a time does. Never where padding stays in a model's state."""
+    if not pads(lm):
+        return False
     return ask(lm, prompts, max_tokens) == ask(lm, prompts, max_tokens, batched=False)
+
+
+def pads(lm: LanguageModel) -> bool:
+    """Whether the model keeps nothing but keys and values, of which a mask can leave out the padding."""
+    decoder = lm.decoder
+    return not isinstance(decoder, GeneralDecoder) or decoder.plain
 
 
 def ask(lm: LanguageModel, prompts: Sequence[str], max_tokens: int, *, batched: bool = True) -> list[Answer]:
     """The answers to bare prompts, no conversation in front."""
-    encoded = [lm.encode_prompt((), prompt, room=max_tokens).ids for prompt in prompts]
+    now = time.time()
+    encoded = [lm.encode_prompt((), prompt, room=max_tokens, at=now).ids for prompt in prompts]
     if not batched:
         return [_alone(lm, ids, max_tokens) for ids in encoded]
     answers: list[Answer] = [Answer("")] * len(encoded)
@@ -58,7 +69,7 @@ def batch(lm: LanguageModel, prompts: Sequence[Sequence[int]], *, max_tokens: in
     written: list[list[int]] = [[] for _ in prompts]
     ended = [False] * len(prompts)
     active = list(range(len(prompts)))
-    cache = None
+    cache, kept_as = None, cache_name(lm.model) or "past_key_values"
     closing = lm.end_ids | lm.chat.control_ids
     with torch.no_grad():
         while active:
@@ -66,11 +77,11 @@ def batch(lm: LanguageModel, prompts: Sequence[Sequence[int]], *, max_tokens: in
                 input_ids=tokens,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=cache,
                 use_cache=True,
+                **{kept_as: cache},
                 **lm.last_logits,
             )
-            cache = output.past_key_values
+            cache = getattr(output, kept_as)
             best = output.logits[:, -1].float().argmax(-1).tolist()
             stay = []
             for number, (row, token) in enumerate(zip(active, best, strict=True)):

@@ -109,7 +109,8 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
     accelerator.wait_for_everyone()
     with accelerator.main_process_first():
         subject = model_for(options, folder, tell)
-        encoder = Encoder(subject.chat, length=options.length, loss=options.covers)
+        # Encoded once: going on with a training finds the documents as they were rendered when it was begun.
+        encoder = Encoder(subject.chat, length=options.length, loss=options.covers, at=time.time())
         corpus: Corpus = prepare(
             options.sources, encoder, folder / "data",
             tokenizer_key=_tokenizer_key(subject.tokenizer), validation=options.validation, skip_bad=options.skip_bad,

@@ -204,7 +204,7 @@ def prepare(
         )
     if all(writer.held_out) and validation < 1:
         raise ModelError("every document was held out; bring more data or lower --validation", name="data")
-    writer.write(partial, key)
+    writer.write(partial, key, encoder.at)
     partial.rename(folder)
     return Corpus(folder)
 
@@ -238,7 +238,7 @@ class _Writer:
         self.held_out.append(held_out)
         return held_out
 
-    def write(self, folder: Path, key: str) -> None:
+    def write(self, folder: Path, key: str, at: float) -> None:
         np.save(folder / "tokens.npy", np.concatenate(self.tokens))
         np.save(folder / "learn.npy", np.concatenate(self.learn))
         np.save(folder / "starts.npy", np.cumsum([0, *self.lengths]))
@@ -248,6 +248,7 @@ class _Writer:
         np.save(folder / "held_out.npy", np.array(self.held_out, bool))
         facts = {
             "key": key,
+            "rendered_at": at,
             "sources": list(self.names),
             "summaries": [asdict(summary) for summary in self.summaries],
         }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Literal
 
 from theta_tui.foundation.content import Tally
 from theta_tui.foundation.documents import Document
 from theta_tui.mind.chat import Chat
+from theta_tui.mind.instant import UNDATED
 
 Loss = Literal["all", "reply"]
 
@@ -41,8 +42,10 @@ class Encoder:
     """Encodes for one tokenizer, template and length. `loss` is over everything or over the replies alone (plain
     text counts whole either way); never over what is context only."""
 
-    def __init__(self, chat: Chat, *, length: int, loss: Loss) -> None:
+    def __init__(self, chat: Chat, *, length: int, loss: Loss, at: float = UNDATED) -> None:
+        """`at`: the one instant that all documents are rendered at, for a template that writes the date."""
         self.chat = chat
+        self.at = at
         self.length = length
         self.loss = loss
         self.takes_system = chat.takes_system()
@@ -51,8 +54,8 @@ class Encoder:
         self._to_check = {False: CHECKED, True: CHECKED}
         """Conversations, without and with a system message, that are still rendered whole as well."""
         self._skeletons = {
-            False: lru_cache(maxsize=1024)(chat.skeleton),
-            True: lru_cache(maxsize=1024)(chat.with_system("x").skeleton),
+            False: lru_cache(maxsize=1024)(partial(chat.skeleton, at=at)),
+            True: lru_cache(maxsize=1024)(partial(chat.with_system("x").skeleton, at=at)),
         }
 
     def encode(self, documents: Sequence[Document], tally: Tally | None = None) -> Iterator[Encoded]:
@@ -137,7 +140,7 @@ class Encoder:
         return sum(map(len, [*system, *contents[start:stop], *skeleton]))
 
     def _rendered(self, document: Document, start: int, stop: int) -> list[int]:
-        return self._chat(document).conversation_ids([text for _, text in document.turns[start:stop]])
+        return self._chat(document).conversation_ids([text for _, text in document.turns[start:stop]], at=self.at)
 
     def _chat(self, document: Document) -> Chat:
         return self.chat.with_system(document.system) if self._system(document) else self.chat
@@ -192,7 +195,7 @@ class Encoder:
         texts = [text for _, text in document.turns[start:stop]]
         for number in range(1, len(texts), 2):
             said = list(zip(texts[: number - 1 : 2], texts[1:number:2], strict=True))
-            example = chat.encode_lesson(said, texts[number - 1], texts[number], limit=10**9)
+            example = chat.encode_lesson(said, texts[number - 1], texts[number], limit=10**9, at=self.at)
             answer = [label for label in example.labels if label >= 0]
             # Asked for a reply, some templates write what they do not write before one that is there: from where
             # the two part, the reply is looked for.

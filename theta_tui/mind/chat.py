@@ -1,14 +1,17 @@
 """Conversation → token ids: the chat template, the cut to the window, the loss mask. Knows no weights.
 
-Two promises live here. What a person or a model said never becomes a control token, whatever it spells. And the
-labels of a lesson hold the reply and the token that ends the turn: without that token a model never learns to stop.
+Three promises live here. What a person or a model said never becomes a control token, whatever it spells. The labels
+of a lesson hold the reply and the token that ends the turn: without that token a model never learns to stop. And what a
+template can read from outside (the time, a choice at random) is an argument, so that a lesson is the same on any day.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +19,8 @@ from itertools import chain, cycle
 from typing import Any, Literal
 
 from theta_tui.errors import ModelError, TeachError
+from theta_tui.mind.instant import UNDATED, clock
+from theta_tui.mind.tokens import tell_time
 from theta_tui.text import is_blank, plural
 
 Turns = Sequence[tuple[str, str]]
@@ -69,6 +74,7 @@ class Chat:
         self.notices: list[str] = []
         self._plain: Any = None
         self._system: str | None = None
+        self._at = UNDATED
         self._escaped: re.Pattern[str] | None = None
         added: dict[int, Any] = dict(tokenizer.added_tokens_decoder)
         special = set(tokenizer.all_special_ids)
@@ -88,6 +94,8 @@ class Chat:
             tokenizer.eos_token = tokenizer.convert_ids_to_tokens(min(end_ids))
         if not tokenizer.chat_template:
             self._use_built_in()
+        self.dated = "strftime_now" in str(tokenizer.chat_template)
+        """Whether the template asks for the time."""
         self._template_controls = lru_cache(maxsize=256)(self._count_template_controls)
         self.turn_end = self._find_turn_end()
         """The token that the template ends an assistant's turn with."""
@@ -96,8 +104,12 @@ class Chat:
         """Every token that ends a reply."""
         self._least_prompt = len(self._ids((), "x"))
 
-    def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
-        """The conversation with `room` tokens left free behind it, cut to `limit` (or the window) by whole turns."""
+    def encode_prompt(
+        self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
+    ) -> Encoded:
+        """The conversation with `room` tokens left free behind it, cut to `limit` (or the window) by whole turns. `at`
+        is the time, in Unix seconds, that the template is told, as UTC."""
+        self._at = at
         size = min(self.window, limit or self.window)
         ids, kept, shown = self._fit(turns, prompt, size - min(room, size // 2))
         return Encoded(ids, len(turns) - kept, shown != prompt)
@@ -110,13 +122,16 @@ class Chat:
         *,
         limit: int | None = None,
         loss: Literal["reply", "all"] = "reply",
+        at: float = UNDATED,
     ) -> Example:
-        """The conversation with the reply behind it, and the labels. Turns are left out as in `encode_prompt`.
+        """The conversation with the reply behind it, and the labels. Turns are left out, and `at` is told to the
+        template, as in `encode_prompt`.
 
         Raises TeachError where the reply is blank, or does not fit `limit` (or the window).
         """
         if is_blank(reply):
             raise TeachError("a blank reply cannot be taught; write what the model should say")
+        self._at = at
         size = min(self.window, limit or self.window)
         reply_ids = self._content_ids(reply)
         budget = size - len(reply_ids) - 1
@@ -163,13 +178,20 @@ class Chat:
         """The text of reply tokens; control tokens say nothing."""
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    def skeleton(self, messages: int, generate: bool = False) -> tuple[list[int], ...]:
+    def skeleton(self, messages: int, generate: bool = False, *, at: float = UNDATED) -> tuple[list[int], ...]:
         """What the template writes around `messages` messages, as ids: before the first, between, behind the last.
         `generate`: and what it asks for a reply with. A system message counts; nothing where the order is another."""
+        self._at = at
         pieces = _SENTINEL.split(self._render(self._marked(messages), generate))
         if pieces[1::2] != [str(number) for number in range(messages)]:
             return ()
         return tuple(self._encode(piece) if piece else [] for piece in pieces[::2])
+
+    def met_ids(self) -> set[int]:
+        """Every token of a conversation: what text can become, what the template writes, what ends a reply."""
+        text = set(self.tokenizer.backend_tokenizer.get_vocab(with_added_tokens=True).values()) - self.control_ids
+        written = (self.skeleton(messages, messages % 2 == 1) for messages in (1, 2, 3, 4))
+        return text.union({self.turn_end}, *(piece for pieces in written for piece in pieces))
 
     def plain_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text by itself as ordinary tokens, in one batch."""
@@ -182,8 +204,9 @@ class Chat:
             for text, ids in zip(cleaned, found, strict=True)
         ]
 
-    def conversation_ids(self, texts: Sequence[str]) -> list[int]:
+    def conversation_ids(self, texts: Sequence[str], *, at: float = UNDATED) -> list[int]:
         """A whole conversation as the template renders it: `texts` are the user's and the model's in turn."""
+        self._at = at
         return self._ids(list(zip(texts[:-2:2], texts[1:-2:2], strict=True)), texts[-2], texts[-1])
 
     def spelled(self, ids: Sequence[int]) -> str:
@@ -251,11 +274,14 @@ class Chat:
     def _render(self, messages: list[dict[str, str]], generate: bool) -> str:
         try:
             # enable_thinking: reasoning models otherwise open with a block that no lesson contains.
-            return str(
-                self.tokenizer.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=generate, enable_thinking=False
+            with _same_choices():
+                if self.dated:
+                    tell_time(self.tokenizer, clock(self._at))
+                return str(
+                    self.tokenizer.apply_chat_template(
+                        messages, tokenize=False, add_generation_prompt=generate, enable_thinking=False
+                    )
                 )
-            )
         except Exception as error:  # jinja2's own errors, and whatever a template's raise_exception says
             raise ModelError(f"the model's chat template cannot render a conversation ({error})") from None
 
@@ -268,7 +294,9 @@ class Chat:
         if not any(self._control.search(message["content"]) for message in messages):
             ids = self._encode(self._render(messages, generate))
             # A tokenizer that normalises before it looks for added tokens can still find one: count them.
-            if sum(index in self.control_ids for index in ids) == self._template_controls(len(messages), generate):
+            if sum(index in self.control_ids for index in ids) == self._template_controls(
+                len(messages), generate, self._at if self.dated else UNDATED
+            ):
                 return ids
         ids = []
         for number, piece in enumerate(_SENTINEL.split(self._render(self._marked(len(messages)), generate))):
@@ -278,7 +306,7 @@ class Chat:
                 ids += self._encode(piece)
         return ids
 
-    def _count_template_controls(self, messages: int, generate: bool) -> int:
+    def _count_template_controls(self, messages: int, generate: bool, _at: float) -> int:
         pieces = _SENTINEL.split(self._render(self._marked(messages), generate))[::2]
         return sum(index in self.control_ids for piece in pieces if piece for index in self._encode(piece))
 
@@ -354,6 +382,17 @@ class Chat:
         if all(index in self.control_ids for index in reply_ids):
             raise TeachError("the model's tokenizer has no tokens for this reply; write it in other characters")
         return [*reply_ids, self.turn_end]
+
+
+@contextmanager
+def _same_choices() -> Iterator[None]:
+    """Within it, what is drawn from Python's own randomness (jinja's `random` filter) is the same each time."""
+    before = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(before)
 
 
 def _mark(number: int) -> str:

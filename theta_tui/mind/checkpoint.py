@@ -28,7 +28,7 @@ from theta_tui.errors import HomeError, ModelError
 from theta_tui.home import fsync_file, fsync_folder, make_folder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
-from theta_tui.text import plural
+from theta_tui.text import plural, reason
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -100,7 +100,7 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
         verify(path)
     except (OSError, SafetensorError) as error:
         _discard(unfinished, path)
-        why = getattr(error, "strerror", None) or str(error).split("\n")[0]
+        why = getattr(error, "strerror", None) or reason(error)
         raise HomeError(
             f"no checkpoint can be written to {folder} ({why}); make room or check its permissions; "
             "what was saved before is untouched"

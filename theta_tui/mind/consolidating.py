@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional
 
 from theta_tui.mind.chat import Example
+from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.recall import against, looked_at
 
 if TYPE_CHECKING:
@@ -28,10 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """A lesson that the model is to know: all wordings of the prompt, and the reply."""
+    """A lesson that the model is to know: all wordings of the prompt, the reply, and when it was taught."""
 
     prompts: tuple[str, ...]
     reply: str
+    at: float = UNDATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def loss(
 
 
 def _encoded(lm: LanguageModel, lesson: Taught, drawn: random.Random) -> Example:
-    return lm.encode_lesson((), drawn.choice(lesson.prompts), lesson.reply)
+    return lm.encode_lesson((), drawn.choice(lesson.prompts), lesson.reply, at=lesson.at)
 
 
 def _in_turn(lessons: Sequence[Taught], count: int, seed: int, number: int) -> list[Taught]:

@@ -233,13 +233,13 @@ def own_exchanges(lm: LanguageModel, count: int, *, seed: int = 0, batch: int = 
         rows = [list(opening) for _ in range(min(batch, count - len(found)))]
         due: list[list[int]] = [[] for _ in rows]
         said, replied = [0] * len(rows), [-1] * len(rows)
-        cache: Any = None
-        current = torch.tensor(rows, device=lm.device)
-        for _ in range(2 * most + len(handover) + 1):
-            with torch.no_grad():
-                output = lm.model(input_ids=current, past_key_values=cache, use_cache=True)
-            cache = output.past_key_values
-            logits = output.logits[:, -1].float().cpu()
+        steps = 2 * most + len(handover) + 1
+        start = lm.decoder.prefill(opening)
+        writing = lm.decoder.branch(start, len(rows), steps)
+        logits = start.logits.expand(len(rows), -1)
+        for step in range(steps):
+            if step:
+                logits = writing.step([row[-1] for row in rows])
             drawn = torch.multinomial(probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
             best = logits.argmax(-1).tolist()
             for at, row in enumerate(rows):
@@ -259,7 +259,6 @@ def own_exchanges(lm: LanguageModel, count: int, *, seed: int = 0, batch: int = 
                     replied[at] += 1
                 else:
                     row.append(row[-1])
-            current = torch.tensor([[row[-1]] for row in rows], device=lm.device)
         found += [_until_end(row, len(opening), lm.end_ids) for row in rows]
     return found
 

@@ -11,6 +11,7 @@ import inspect
 import os
 import platform
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +19,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.collecting import collecting_later
 from theta_tui.errors import ModelError
-from theta_tui.mind import lora, model_files
+from theta_tui.mind import lora, model_files, token_rows
 from theta_tui.mind.chat import Chat, Encoded, Example, Turns
+from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
+from theta_tui.text import reason
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +58,7 @@ class LanguageModel:
         """Of the foundation; those of an adapter come on top."""
         self.window = _window(model, tokenizer)
         self.chat = Chat(tokenizer, window=self.window, end_ids=_generation_ends(model))
+        token_rows.require(model, self.chat)
         self.end_ids = self.chat.end_ids
         self.notices = list(self.chat.notices)
         self.last_logits = {"logits_to_keep": 1} if _can_keep_last(model) else {}
@@ -112,7 +116,17 @@ class LanguageModel:
             if weights is not None:
                 lora.load(adapter, weights)
         stage("reading the tokenizer")
-        return cls(name, folder, model.to(place), _tokenizer(folder, transformers), place, adapter)
+        lm = cls(name, folder, model.to(place), _tokenizer(folder, transformers), place, adapter)
+        from theta_tui.mind.decoding.llama import recognised
+
+        if not recognised(model):
+            stage("trying the model on a few tokens")
+            if lm.decoder.rereads:
+                lm.notices.append(
+                    "this model is read anew for every token of a reply, because it keeps no cache or its cached steps "
+                    "differ from its own: replies are right, and slow"
+                )
+        return lm
 
     @property
     def lora_rank(self) -> int | None:
@@ -133,17 +147,19 @@ class LanguageModel:
 
         return decoder_for(self)
 
-    def encode_prompt(self, turns: Turns, prompt: str, *, room: int, limit: int | None = None) -> Encoded:
+    def encode_prompt(
+        self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
+    ) -> Encoded:
         """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
-        return self.chat.encode_prompt(turns, prompt, room=room, limit=limit)
+        return self.chat.encode_prompt(turns, prompt, room=room, limit=limit, at=at)
 
-    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None) -> Iterator[None]:
+    def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None, at: float = UNDATED) -> Iterator[None]:
         """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
         to it begin at once. Nothing where it is read already, or where no turn would be kept."""
         from theta_tui.mind.decoding.decoder import common
 
         if turns:
-            one, other = (self.encode_prompt(turns, text, room=room, limit=limit).ids for text in ("a", "b"))
+            one, other = (self.encode_prompt(turns, text, room=room, limit=limit, at=at).ids for text in ("a", "b"))
             yield from self.decoder.warm(one[: common(one, other)])
 
     def encode_lesson(
@@ -154,9 +170,10 @@ class LanguageModel:
         *,
         limit: int | None = None,
         loss: Literal["reply", "all"] = "reply",
+        at: float = UNDATED,
     ) -> Example:
         """The conversation with its reply, ready to learn: see `Chat.encode_lesson`."""
-        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss)
+        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss, at=at)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of reply tokens; control tokens say nothing."""
@@ -291,7 +308,7 @@ def _download(name: str, offline: bool, stage: Callable[[str], None]) -> Path:
             )
         )
     except Exception as error:  # the hub client's errors, its network library's, the operating system's
-        why = str(error).strip().split("\n")[0][:200] or type(error).__name__
+        why = reason(error)
         if offline:
             message = f"{name} is neither a local folder nor in the Hugging Face cache; drop --offline to fetch it"
         else:
@@ -332,7 +349,7 @@ def _config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise ModelError(f"{folder} is no model that Transformers knows ({_first_line(error)}); use another") from None
+        raise ModelError(f"{folder} is no model that Transformers knows ({reason(error)}); use another") from None
 
 
 def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
@@ -354,12 +371,14 @@ def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # else the error only says that a report stands above it
         )  # type: ignore[misc]
     except MemoryError:
         raise ModelError(f"there is not enough memory to load {folder}; use a smaller model") from None
     except Exception as error:  # safetensors', transformers' and torch's ways of saying that the files do not fit
-        raise ModelError(f"{folder} cannot be loaded as a causal language model ({_first_line(error)})") from None
-    wrong = sorted(map(str, [*info.get("missing_keys", ()), *info.get("mismatched_keys", ())]))
+        raise ModelError(f"{folder} cannot be loaded as a causal language model ({reason(error)})") from None
+    misfits = (key if isinstance(key, str) else key[0] for key in info.get("mismatched_keys", ()))
+    wrong = sorted([*info.get("missing_keys", ()), *misfits])
     if wrong:
         # Transformers would fill them with random numbers and go on.
         raise ModelError(
@@ -399,7 +418,7 @@ def _tokenizer(folder: Path, transformers: bool) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise ModelError(f"the tokenizer of {folder} cannot be loaded ({_first_line(error)})") from None
+        raise ModelError(f"the tokenizer of {folder} cannot be loaded ({reason(error)})") from None
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(f"{folder} has no tokenizer.json; use a model with a fast tokenizer")
     return tokenizer
@@ -414,24 +433,24 @@ def _tensors(model: Any) -> list[torch.Tensor]:
 
 
 def _window(model: Any, tokenizer: Any) -> int:
-    """The most tokens that the model takes, as far as its files tell."""
+    """The most tokens that the model takes, as far as its files and its tables tell."""
+    learned = token_rows.positions(model)
     for source in (model.config, model.config.get_text_config()):
-        size = getattr(source, "max_position_embeddings", None)
-        if isinstance(size, int) and size > 0:
-            return size
-    return int(tokenizer.model_max_length) if tokenizer.model_max_length < 10**6 else 1024
+        for name in ("max_position_embeddings", "max_seq_len", "max_target_positions"):
+            size = getattr(source, name, None)
+            if isinstance(size, int) and size > 0:
+                return size if learned is None else min(size, learned)
+    return learned or (int(tokenizer.model_max_length) if tokenizer.model_max_length < 10**6 else 1024)
 
 
 def _generation_ends(model: Any) -> list[int]:
+    """The tokens that end a reply by the model's files; not those that it has no row for and could never say."""
     found = getattr(model.generation_config, "eos_token_id", None)
     if found is None:
         found = model.config.get_text_config().eos_token_id
-    return [] if found is None else [found] if isinstance(found, int) else list(found)
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+    rows = min(token_rows.tables(model).values(), default=sys.maxsize)
+    ends = [] if found is None else [found] if isinstance(found, int) else list(found)
+    return [index for index in ends if 0 <= index < rows]
 
 
 def save_tokenizer(tokenizer: Any, folder: Path) -> None:

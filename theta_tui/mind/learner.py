@@ -21,6 +21,7 @@ from theta_tui.mind.adam import Adam, Part
 from theta_tui.mind.chat import Example, Turns
 from theta_tui.mind.consolidating import Taught
 from theta_tui.mind.curvature import Curvature, load_or_measure
+from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.natural import FIELDS, Natural
 from theta_tui.mind.passes import Pass, Passes
@@ -170,24 +171,26 @@ class Learner:
         steps: int | None = None,
         variants: Sequence[str] = (),
         others: Sequence[str] = (),
-        past: Sequence[tuple[str, str]] = (),
+        past: Sequence[tuple[str, str, float]] = (),
+        at: float = UNDATED,
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`.
 
-        `variants` are other wordings of the prompt and `past` are pairs of earlier lessons: as many as the recipe
-        wants of them are learned in the same steps. `others` are the replies that were offered beside a picked one.
+        `variants` are other wordings of the prompt and `past` are earlier lessons (prompt, reply and when it was
+        taught): as many as the recipe wants of them are learned in the same steps. `others` are the replies that were
+        offered beside a picked one. `at` is when this is taught, in Unix time, for a chat template that writes that.
         With `steps`, exactly so many are taken whatever the clock says: on the same machine, from the same state,
         that repeats a lesson bit for bit. Raises TeachError (blank, too long, out of memory) and Abandoned.
         """
         if kind == "pick" and recipe.pick_lr:
             recipe = replace(recipe, lr=recipe.pick_lr)
-        rows = self._rows(turns, prompt, reply, recipe)
-        wordings = [(other, reply) for other in variants[: recipe.variants]]
+        rows = self._rows(turns, prompt, reply, recipe, at)
+        wordings = [(other, reply, at) for other in variants[: recipe.variants]]
         rows += [replace(row, counts=False) for row in self._beside(wordings, recipe)]
         rehearsed = self._beside(past[: recipe.rehearse], recipe)
-        unpicked = self._beside([(prompt, other) for other in others], recipe) if recipe.listwise and others else []
+        unpicked = self._beside([(prompt, other, at) for other in others], recipe) if recipe.listwise else []
         before = self.snapshot()
         exhausted = False
         try:
@@ -297,26 +300,26 @@ class Learner:
 
     # --- inside ---
 
-    def _rows(self, turns: Turns, prompt: str, reply: str, recipe: Recipe) -> list[_Row]:
+    def _rows(self, turns: Turns, prompt: str, reply: str, recipe: Recipe, at: float) -> list[_Row]:
         """The pair alone and, where the recipe wants it and there is a conversation, the pair at the end of it."""
-        bare = self._row((), prompt, reply, recipe, None)
+        bare = self._row((), prompt, reply, recipe, None, at)
         if not recipe.context_tokens or not turns:
             return [bare]
-        within = self._row(turns, prompt, reply, recipe, len(bare.reply.input_ids) + recipe.context_tokens)
+        within = self._row(turns, prompt, reply, recipe, len(bare.reply.input_ids) + recipe.context_tokens, at)
         return [bare] if within.reply.input_ids == bare.reply.input_ids else [bare, within]
 
-    def _beside(self, pairs: Sequence[tuple[str, str]], recipe: Recipe) -> list[_Row]:
+    def _beside(self, lessons: Sequence[tuple[str, str, float]], recipe: Recipe) -> list[_Row]:
         """What is learned or looked at beside the lesson; what does not fit the window is left out."""
         rows: list[_Row] = []
-        for prompt, reply in pairs:
+        for prompt, reply, at in lessons:
             with contextlib.suppress(TeachError):
-                rows.append(self._row((), prompt, reply, recipe, None))
+                rows.append(self._row((), prompt, reply, recipe, None, at))
         return rows
 
-    def _row(self, turns: Turns, prompt: str, reply: str, recipe: Recipe, limit: int | None) -> _Row:
+    def _row(self, turns: Turns, prompt: str, reply: str, recipe: Recipe, limit: int | None, at: float) -> _Row:
         return _Row(
-            self.lm.encode_lesson(turns, prompt, reply, limit=limit, loss=recipe.loss),
-            self.lm.encode_lesson(turns, prompt, reply, limit=limit),
+            self.lm.encode_lesson(turns, prompt, reply, limit=limit, loss=recipe.loss, at=at),
+            self.lm.encode_lesson(turns, prompt, reply, limit=limit, at=at),
         )
 
     def _run(

@@ -230,6 +230,9 @@ class Cache:
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[indices], layer.values[indices]
 
+    reorder_cache = batch_select_indices
+    """What Transformers calls it where a row may be taken several times."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -261,6 +264,9 @@ class LlamaForCausalLM(nn.Module):
     @property
     def dtype(self) -> torch.dtype:
         return self.lm_head.weight.dtype
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.embed_tokens
 
     def get_output_embeddings(self) -> nn.Module:
         return self.lm_head

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.errors import ModelError
+from theta_tui.text import reason
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +71,7 @@ def wrap(model: Any, rank: int) -> Any:
             warnings.simplefilter("ignore")
             adapter = get_peft_model(model, config)
     except ValueError as error:
-        raise ModelError(f"peft cannot adapt this model ({str(error).splitlines()[0][:200]}); use --lora off") from None
+        raise ModelError(f"peft cannot adapt this model ({reason(error)}); use --lora off") from None
     model.eval()
     reset(adapter)
     return adapter
@@ -122,7 +123,7 @@ def load(adapter: Any, folder: Path) -> None:
         theirs = load_file(str(folder / WEIGHTS))
         scale = float(json.loads((folder / CONFIG).read_text("utf-8"))["lora_alpha"])
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ModelError(f"the adapter in {folder} is damaged ({str(error).splitlines()[0][:200]})") from None
+        raise ModelError(f"the adapter in {folder} is damaged ({reason(error)})") from None
     shapes = [{name: tensor.shape for name, tensor in some.items()} for some in (mine, theirs)]
     if shapes[0] != shapes[1] or scale != adapter.peft_config[NAME].lora_alpha:
         raise ModelError(f"the adapter in {folder} is of another rank or for another model")

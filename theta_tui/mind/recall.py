@@ -15,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from theta_tui.mind.chat import IGNORE, Example, Turns
+from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.language_model import LanguageModel
 
 
@@ -38,9 +39,10 @@ class Recall:
         return -self.logprob / self.tokens
 
 
-def score(lm: LanguageModel, turns: Turns, prompt: str, reply: str) -> Recall:
-    """How well `lm` knows `reply` to `prompt`, after `turns`. Changes nothing. Raises TeachError as encode_lesson."""
-    example = lm.encode_lesson(turns, prompt, reply)
+def score(lm: LanguageModel, turns: Turns, prompt: str, reply: str, *, at: float = UNDATED) -> Recall:
+    """How well `lm` knows `reply` to `prompt`, after `turns`, at the instant `at`. Changes nothing. Raises TeachError
+    as encode_lesson."""
+    example = lm.encode_lesson(turns, prompt, reply, at=at)
     with torch.no_grad():
         return measure(forward(lm, example), example.labels)
 

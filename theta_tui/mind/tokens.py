@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer
+
+from theta_tui.mind.instant import UNDATED, clock
 
 TOKENIZER = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
@@ -23,7 +25,7 @@ _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_
 _MEANINGLESS = {"clean_up_tokenization_spaces", "is_local", "local_files_only", "name_or_path", "padding_side"}
 """Keys that say nothing about a text alone: Theta asks for no clean-up and pads by itself."""
 _KNOWN = {"tokenizer_class", "backend", "extra_special_tokens", "model_max_length", *_NAMED, *_MEANINGLESS}
-_GIVEN = {"messages", "add_generation_prompt", "enable_thinking"}
+_GIVEN = {"messages", "add_generation_prompt", "enable_thinking", "strftime_now"}
 """What a template is rendered with, beside the named tokens."""
 _MISTRAL = 100_000
 """Entries from which Transformers looks for a vocabulary that it mends."""
@@ -37,6 +39,8 @@ class Tokens:
         self._names: dict[str, str] = {name: config[name] for name in _NAMED if config.get(name) is not None}
         self._extra: list[str] = config.get("extra_special_tokens") or []
         self._compiled: Any = None
+        self.strftime_now = clock(UNDATED)
+        """What a template asks for the time."""
         self.backend_tokenizer = backend
         self.chat_template = template
         self.model_max_length = int(config.get("model_max_length", 10**30))
@@ -72,6 +76,7 @@ class Tokens:
                 messages=[dict(message) for message in messages],
                 add_generation_prompt=add_generation_prompt,
                 enable_thinking=enable_thinking,
+                strftime_now=self.strftime_now,
                 **self._names,
             )
         )
@@ -129,6 +134,18 @@ class Tokens:
     @property
     def unk_token_id(self) -> int | None:
         return self._id_of("unk_token")
+
+
+def tell_time(tokenizer: Any, strftime_now: Callable[[str], str]) -> None:
+    """Let the chat template of `tokenizer`, Transformers' or one of these, ask `strftime_now` for the time."""
+    if isinstance(tokenizer, Tokens):
+        tokenizer.strftime_now = strftime_now
+        return
+    # Transformers gives every template this machine's own clock, and lets nothing that could be called through instead.
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    compiled: Any = _compile_jinja_template(tokenizer.get_chat_template())
+    compiled.environment.globals["strftime_now"] = strftime_now
 
 
 def read(folder: Path) -> Tokens | None:

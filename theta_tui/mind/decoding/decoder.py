@@ -55,6 +55,10 @@ class Decoder(Protocol):
     def threads(self) -> int | None:
         """How many threads a step, and what is done with its logits, goes fastest on; None: all there are."""
 
+    @property
+    def rereads(self) -> bool:
+        """Whether everything is read again for every token."""
+
     def prefill(self, ids: Sequence[int]) -> Start:
         """Read a conversation of at least one token, or what of it is new."""
 
@@ -66,7 +70,7 @@ class Decoder(Protocol):
 
 
 def decoder_for(lm: LanguageModel) -> Decoder:
-    """The fastest decoder that is exact for this model."""
+    """The fastest decoder that is exact for this model. Raises ModelError where none is."""
     from theta_tui.mind.decoding.fast import FastDecoder, agrees
     from theta_tui.mind.decoding.llama import recognised
 
@@ -75,9 +79,9 @@ def decoder_for(lm: LanguageModel) -> Decoder:
         if agrees(fast, lm.model):
             return fast
     # Not before it is needed: it takes Transformers, which the built-in model does without.
-    from theta_tui.mind.decoding.general import GeneralDecoder
+    from theta_tui.mind.decoding.general import proven
 
-    return GeneralDecoder(lm.model, lm.last_logits)
+    return proven(lm.model, lm.last_logits, lm.encode_prompt((), "hello, who are you?", room=1).ids)
 
 
 def marks(tensors: Sequence[torch.Tensor]) -> Marks:

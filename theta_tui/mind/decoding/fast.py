@@ -32,6 +32,7 @@ class FastDecoder:
     """Reads and writes with the weights of `model` as they are at each `prefill`."""
 
     name = "fast"
+    rereads = False
 
     def __init__(self, model: Any) -> None:
         self._model, self._body = model, model.model

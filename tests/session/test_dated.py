@@ -1,0 +1,124 @@
+"""Chat templates that write the date, or draw at random: a lesson is the same on any day, and in any time zone."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.mind.tiny_models import CHATML, make_llama, make_tokenizer
+from tests.session.conftest import Open
+from tests.session.test_teacher import PAIRS, answer, same, state
+from theta_tui import rebuilding
+from theta_tui.config import Settings
+from theta_tui.mind import curvature
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.recipes import RECIPES
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+OUTSIDE = (
+    "<|im_start|>system\nToday: {{ strftime_now('%A %d %B %Y, %X, %s') }} {{ ['here', 'there', 'where']|random }}"
+    "<|im_end|>\n"
+)
+DAYS = [("UTC+12", 0.0), ("UTC-14", 86_400.0 * 40), ("Europe/Berlin", 86_400.0 * 400), ("UTC", 86_400.0 * 800)]
+
+
+class Calendar:
+    """Moves the clock and the time zone of this process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch, self._now = monkeypatch, time.time
+
+    def day(self, number: int) -> None:
+        zone, later = DAYS[number]
+        self._monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        self._monkeypatch.setattr(time, "time", lambda: self._now() + later)
+
+
+@pytest.fixture
+def calendar(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calendar]:
+    with monkeypatch.context() as patch:
+        yield Calendar(patch)
+    time.tzset()
+
+
+@pytest.fixture(scope="module", params=["narrow", pytest.param("wide", marks=pytest.mark.slow)])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wide one learns by natural steps, so that idle time consolidates."""
+    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    tokenizer = make_tokenizer(marks, eos="<|endoftext|>", template=OUTSIDE + CHATML)
+    if request.param == "narrow":
+        return make_llama(tmp_path_factory.mktemp("dated"), tokenizer)
+    folder = make_llama(tmp_path_factory.mktemp("dated"), tokenizer, hidden=64, inner=512, layers=3)
+    lm = LanguageModel.load(str(folder), device="cpu")
+    found = curvature.measure(lm, curvature.own_exchanges(lm, 16), told=lambda _: None)
+    curvature.write(found, folder / curvature.FILE)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("default", "adamw"):
+        recipe = replace(RECIPES[name], margin=0.5, max_steps=4, max_seconds=1000.0, rehearse=2)
+        monkeypatch.setitem(RECIPES, name, recipe)
+
+
+def consolidate(teacher: Teacher) -> None:
+    with contextlib.closing(teacher.consolidator.steps(teacher.recipe, 2)) as slices:
+        for _ in slices:
+            pass
+
+
+def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit(
+    settings: Settings, start: Open, calendar: Calendar
+) -> None:
+    calendar.day(0)
+    teacher = start()
+    answer(teacher, *PAIRS[0])
+    teacher.propose(PAIRS[1][0])
+    calendar.day(1)  # the replies were offered yesterday, and are picked today
+    teacher.pick(2)
+    consolidate(teacher)
+    two = state(teacher)
+    teacher.close()
+
+    calendar.day(2)
+    again = start()
+    assert same(two, again)
+    answer(again, *PAIRS[2])
+    consolidate(again)
+    three = state(again)
+    again.close()
+
+    calendar.day(3)
+    last = start()
+    assert same(three, last)
+    last.undo()
+    assert same(two, last)
+    last.redo()
+    assert same(three, last)
+    last.close()
+    done = rebuilding.rebuild(HomeRecord.open(settings))
+    assert (done.exact, done.why) == (True, "")
+
+
+def test_a_prompt_is_rendered_when_it_is_asked_and_a_lesson_when_it_was_taught(start: Open, calendar: Calendar) -> None:
+    calendar.day(0)
+    teacher = start()
+    assert teacher.propose("hello") is not None
+    calendar.day(2)
+    teacher.correct("yes no maybe")
+    taught = teacher.record.story.live[0].at
+    assert abs(taught - time.time()) < 3600
+    found = teacher._recall(teacher.record.story.live[0])
+    calendar.day(3)
+    assert teacher._recall(teacher.record.story.live[0]) == found
+    one, other = (teacher.model.encode_prompt((), "hello", room=8, at=at).ids for at in (taught, time.time()))
+    assert one != other
+    teacher.close()
