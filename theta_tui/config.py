@@ -150,7 +150,7 @@ def parse_value(name: str, value: Any, source: str) -> Any:
             return _bounded(name, float(value), problem)
         if not isinstance(value, (str, os.PathLike)):
             raise problem
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise problem from None
     if kind is Path or kind == (Path | None):
         if not str(value).strip():

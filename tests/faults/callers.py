@@ -101,9 +101,11 @@ def without_flock() -> None:
 def hold_by_file(line: Connection, place: Path) -> None:
     """Hold the home with --lock=pid, for ever."""
     without_flock()
-    WriterLock(Home(place), 0, "pid").acquire()
+    lock = WriterLock(Home(place), 0, "pid")
+    lock.acquire()
     line.send("held")
     line.recv()
+    lock.release()
 
 
 def count_up(line: Connection, place: Path, times: int) -> None:
