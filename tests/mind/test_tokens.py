@@ -121,7 +121,7 @@ def test_a_config_with_anything_else_in_it_is_not_read_here(copy: Path, other: d
 @pytest.mark.parametrize(
     "template",
     [
-        "", "{{ messages | tojson }}", "{{ strftime_now('%Y') }}", "{{ raise_exception('no') }}", "{% if x %}",
+        "", "{{ messages | tojson }}", "{{ now() }}", "{{ raise_exception('no') }}", "{% if x %}",
         "{% set ns = namespace(a=1) %}{{ ns.a }}", "{% for i in range(3) %}{{ i }}{% endfor %}", "{{ tools }}",
         "{{ dict(a=1) }}", "{{ cycler('a', 'b') }}", "{{ self }}", "{% include 'secret' %}", "{{ lipsum }}",
     ],

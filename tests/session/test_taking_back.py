@@ -236,7 +236,7 @@ def test_what_cannot_be_withdrawn_is_said(start: Open) -> None:
         teacher.withdraw(1)
     answer(teacher, *PAIRS[0])
     for number in (0, -1, 2):
-        with pytest.raises(PromptError, match=f"no lesson {number}: there are 1 to 1"):
+        with pytest.raises(PromptError, match=f"no lesson {number}: there is only lesson 1"):
             teacher.withdraw(number)
     teacher.withdraw(1)
     with pytest.raises(PromptError, match="withdrawn already"):

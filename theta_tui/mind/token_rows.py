@@ -11,6 +11,7 @@ from typing import Any
 
 from theta_tui.errors import ModelError
 from theta_tui.mind.chat import Chat
+from theta_tui.text import plural
 
 _POSITIONS = re.compile(r"(^|\.)(wpe|\w*pos(ition)?s?_?emb\w*|embed_positions)$")
 """What tables of learned positions are called."""
@@ -45,13 +46,13 @@ def require(model: Any, chat: Chat) -> None:
             token = chat.tokenizer.convert_ids_to_tokens(lacking[0])
             more = f" ({len(lacking) - 1:,} more lack one too)" if len(lacking) > 1 else ""
             raise ModelError(
-                f"the model has no row for the token '{token}': its id is {lacking[0]} and the {table} have {count:,} "
-                f"rows{more}; resize the model to its tokenizer (resize_token_embeddings) or use another"
+                f"the model has no row for the token '{token}': its id is {lacking[0]} and the {table} have "
+                f"{plural(count, 'row')}{more}; resize the model to its tokenizer (resize_token_embeddings) or use another"
             )
     said, read = rows.get("output head", 0), rows.get("input embeddings", 0)
     if said > read > 0:
         raise ModelError(
-            f"the model can say {said:,} tokens and its input embeddings have {read:,} rows, so it could not read what "
+            f"the model can say {plural(said, 'token')} and its input embeddings have {plural(read, 'row')}, so it could not read what "
             "it says; resize the model (resize_token_embeddings) or use another"
         )
 
