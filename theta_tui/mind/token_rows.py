@@ -47,12 +47,14 @@ def require(model: Any, chat: Chat) -> None:
             more = f" ({len(lacking) - 1:,} more lack one too)" if len(lacking) > 1 else ""
             raise ModelError(
                 f"the model has no row for the token '{token}': its id is {lacking[0]} and the {table} have "
-                f"{plural(count, 'row')}{more}; resize the model to its tokenizer (resize_token_embeddings) or use another"
+                f"{plural(count, 'row')}{more}; resize the model to its tokenizer (resize_token_embeddings) or "
+                "use another"
             )
     said, read = rows.get("output head", 0), rows.get("input embeddings", 0)
     if said > read > 0:
         raise ModelError(
-            f"the model can say {plural(said, 'token')} and its input embeddings have {plural(read, 'row')}, so it could not read what "
+            f"the model can say {plural(said, 'token')} and its input embeddings have {plural(read, 'row')}, so it could "
+            "not read what "
             "it says; resize the model (resize_token_embeddings) or use another"
         )
 
