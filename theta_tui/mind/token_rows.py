@@ -53,9 +53,8 @@ def require(model: Any, chat: Chat) -> None:
     said, read = rows.get("output head", 0), rows.get("input embeddings", 0)
     if said > read > 0:
         raise ModelError(
-            f"the model can say {plural(said, 'token')} and its input embeddings have {plural(read, 'row')}, so it could "
-            "not read what "
-            "it says; resize the model (resize_token_embeddings) or use another"
+            f"the model can say {plural(said, 'token')} and its input embeddings have {plural(read, 'row')}, so it "
+            "could not read what it says; resize the model (resize_token_embeddings) or use another"
         )
 
 
