@@ -1,6 +1,7 @@
 """What holds for all tests, before any of them imports PyTorch."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -9,6 +10,9 @@ import pytest
 # As many processes as there are cores run tests at once. Were each of them to use all cores, their threads would wait
 # for one another: two took three times as long as with a thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell that runs the tests in the background has them ignore it, and what they start would do so too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

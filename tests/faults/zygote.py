@@ -94,8 +94,6 @@ def _shell(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
             if request["terminal"]:
                 os.tcsetpgrp(0, os.getpid())
             signal.signal(signal.SIGTTOU, signal.SIG_DFL)
-            # What runs the tests in the background has it ignored, and theta would go on ignoring it.
-            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.close(report)
             _theta(request, control)
         os.set_inheritable(report, False)
