@@ -11,8 +11,12 @@ import pytest
 # for one another: two took three times as long as with a thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell that runs the tests in the background has them ignore it, and what they start would do so too.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# What runs the tests in the background has them ignore these, and what they start would do so too.
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL), (signal.SIGHUP, signal.SIG_DFL),
+):  # fmt: skip
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, handler)
 
 
 @pytest.fixture(autouse=True)
