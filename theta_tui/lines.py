@@ -42,7 +42,7 @@ def ask(call: Invocation, *, with_context: bool) -> None:
         said = teacher.ask(text, with_context=with_context)
         call.emit(line=number, prompt=said.prompt, reply=said.reply, logprob=said.logprob, seconds=said.seconds)
 
-    _answer_each(call, question, answer, write=False, as_json=True, wanted="a question a line")
+    _answer_each(call, question, answer, write=False, as_json=True)
 
 
 def teach(call: Invocation, *, info: bool) -> None:
@@ -103,10 +103,11 @@ def _answer_each(
     *,
     write: bool,
     as_json: bool,
-    wanted: str,
+    wanted: str = "",
 ) -> None:
     """Answer each line as it comes. The model is loaded for the first good one; what is wrong with the home or the
-    model ends it all. Raises ThetaError (exit 1) at the end where a line failed."""
+    model ends it all. Raises ThetaError (exit 1) at the end where a line failed, and UsageError where there was none at
+    all and something is `wanted`."""
 
     def failed(number: int, error: ThetaError) -> None:
         if as_json:
@@ -134,7 +135,7 @@ def _answer_each(
                 failed(number, error)
             for text in teacher.record.take_notices():
                 call.note(f"line {number}: {text}")
-    if not count:
+    if not count and wanted:
         raise _empty(wanted)
     if failures:
         raise ThetaError(f"{failures:,} of {plural(count, 'line')} failed; each has its error on stdout", name="lines")

@@ -172,7 +172,7 @@ def test_all_or_nothing_learns_all_where_every_line_is_good(theta: Theta) -> Non
     assert theta("teach", "--statement", "--all-or-nothing").code == 2
 
 
-@pytest.mark.parametrize("arguments", [["teach", "-"], ["teach", "-", "--all-or-nothing"], ["ask", "-"]])
+@pytest.mark.parametrize("arguments", [["teach", "-"], ["teach", "-", "--all-or-nothing"]])
 @pytest.mark.parametrize("nothing", ["", "\n \r\n"])
 def test_no_lines_at_all_are_a_mistake_and_begin_no_home(
     theta: Theta, home: Path, arguments: list[str], nothing: str
