@@ -1,0 +1,104 @@
+"""Two messages as the matcher reads them: the words of both, and for each word how the other message has it.
+
+What a name is does not matter, but whether the other message has it does. So a word that the matcher does not know is
+told by its marks alone, and a matcher that was trained with some names works with all others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from theta_tui.scope.words import Word, alike, stem, words
+
+PAD, OPENING, DIVIDER, UNKNOWN, NUMBER = range(5)
+SPECIAL = 5
+"""Ids that are no word's."""
+
+MARKS = 16
+"""How many different marks there are: how the other message has the word (not, the same, its stem, nearly), whether it
+is written as a name, whether the matcher knows it."""
+
+
+RARE, COMMON = 9.0, 2.5
+"""The rarity of a word that is not known, and the one up to which a word tells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message, taken apart once. `ids` are those of the matcher's vocabulary."""
+
+    words: tuple[Word, ...]
+    stems: tuple[str, ...]
+    ids: tuple[int, ...]
+    known: frozenset[str]
+    roots: frozenset[str]
+    weights: Mapping[str, float]
+    """How much each root tells; those of the commonest words tell nothing."""
+
+
+class Reader:
+    """Takes messages apart. `rarity` has −log of how often each word of `vocabulary` is said."""
+
+    def __init__(self, vocabulary: Sequence[str], rarity: Sequence[float]) -> None:
+        self._rarity = list(rarity)
+        self._ids: Mapping[str, int] = {word: SPECIAL + at for at, word in enumerate(vocabulary)}
+        by_stem: dict[str, int] = {}
+        for word, index in self._ids.items():
+            by_stem.setdefault(stem(word), index)
+        self._by_stem = by_stem
+        self.read = lru_cache(maxsize=65536)(self._read)
+
+    def _read(self, text: str) -> Message:
+        found = tuple(words(text))
+        roots = tuple(stem(word.text) for word in found)
+        ids = tuple(self._id(word.text, root) for word, root in zip(found, roots, strict=True))
+        weights = {
+            root: max(0.0, (RARE if index < SPECIAL else self._rarity[index - SPECIAL]) - COMMON)
+            for word, root, index in zip(found, roots, ids, strict=True)
+            if word.text not in "?!"
+        }
+        return Message(found, roots, ids, frozenset(word.text for word in found), frozenset(roots), weights)
+
+    def _id(self, word: str, root: str) -> int:
+        if any(map(str.isdigit, word)):
+            return NUMBER
+        return self._ids.get(word) or self._by_stem.get(root) or UNKNOWN
+
+
+def marks(one: Message, other: Message) -> list[int]:
+    """The mark of each word of `one`, seen from `other`."""
+    found = []
+    for word, root, index in zip(one.words, one.stems, one.ids, strict=True):
+        if word.text in other.known:
+            same = 1
+        elif root in other.roots:
+            same = 2
+        elif len(word.text) > 4 and any(alike(word.text, there) for there in other.known):
+            same = 3
+        else:
+            same = 0
+        found.append(same * 4 + word.named * 2 + (index in (UNKNOWN, NUMBER)))
+    return found
+
+
+def pair(key: Message, query: Message) -> tuple[list[int], list[int], int]:
+    """Ids and marks of both messages in a row, and where the second begins."""
+    ids = [OPENING, *key.ids, DIVIDER, *query.ids]
+    shown = [0, *marks(key, query), 0, *marks(query, key)]
+    return ids, shown, len(key.ids) + 1
+
+
+def overlap(key: Message, query: Message) -> list[float]:
+    """What two messages share, by weight: the cosine, the share of the key, the share of the query, and the weightiest
+    word that only one of them has."""
+    one, other = key.weights, query.weights
+    shared = sum(weight**2 for root, weight in one.items() if root in other)
+    sizes = [sum(weight**2 for weight in weights.values()) + 1e-3 for weights in (one, other)]
+    missing = [weight for root, weight in one.items() if root not in other]
+    missing += [weight for root, weight in other.items() if root not in one]
+    return [
+        shared / math.sqrt(sizes[0] * sizes[1]), shared / sizes[0], shared / sizes[1], max(missing, default=0.0) / 7
+    ]  # fmt: skip

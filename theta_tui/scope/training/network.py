@@ -1,0 +1,107 @@
+"""The matcher as it is trained: the same network as scope/matcher.py, in torch, with a gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+from torch import nn
+from torch.nn import functional
+
+from theta_tui.scope.features import MARKS, PAD, SPECIAL, UNKNOWN, Message, overlap, pair
+from theta_tui.scope.matcher import SECOND
+from theta_tui.scope.words import MOST
+
+SIZE, INNER, LAYERS, HEADS = 64, 160, 2, 4
+DROPPED, FORGOTTEN = 0.1, 0.06
+"""Shares of numbers that are dropped, and of words that are read as unknown, while it learns."""
+
+
+class Network(nn.Module):
+    """`vectors` [words, n] are what a sentence encoder makes of each word alone: they stay as they are, and what they
+    are projected to learns. So words that no wording has still mean something. Two outputs: log-odds that both messages
+    ask the same, and the encoder's own similarity of the two."""
+
+    def __init__(self, vectors: torch.Tensor, rarity: torch.Tensor) -> None:
+        super().__init__()
+        self.rarity = rarity
+        self._vectors = vectors * (rarity.clamp(1, 9) / 6)[:, None]
+        *_, axes = torch.linalg.svd(vectors, full_matrices=False)
+        self.special = nn.Parameter(torch.randn(SPECIAL, SIZE) * 0.2)
+        self.project = nn.Parameter(axes[:SIZE] * (0.3 / (vectors @ axes[:SIZE].T).std()))
+        self.delta = nn.Parameter(torch.zeros(len(vectors), SIZE))
+        self.mark = nn.Embedding(2 * MARKS, SIZE)
+        self.pos = nn.Embedding(SECOND + MOST + 2, SIZE)
+        nn.init.normal_(self.mark.weight, std=0.1)
+        nn.init.normal_(self.pos.weight, std=0.05)
+        self.qkv, self.o = _linears(SIZE, 3 * SIZE), _linears(SIZE, SIZE)
+        self.up, self.down = _linears(SIZE, INNER), _linears(INNER, SIZE)
+        self.n1, self.n2 = (nn.ModuleList(nn.LayerNorm(SIZE) for _ in range(LAYERS)) for _ in range(2))
+        self.nf = nn.LayerNorm(SIZE)
+        self.h, self.out = nn.Linear(2 * SIZE + 4, SIZE), nn.Linear(SIZE, 2)
+
+    def table(self) -> torch.Tensor:
+        """[words and special ids, SIZE]"""
+        return torch.cat([self.special, self._vectors @ self.project.T + self.delta])
+
+    def forward(self, pairs: Sequence[tuple[Message, Message]]) -> torch.Tensor:
+        """[pairs, 2]"""
+        ids, marks, places, shared = _batch(pairs)
+        if self.training:
+            ids = ids.masked_fill((torch.rand(ids.shape) < FORGOTTEN) & (ids >= SPECIAL), UNKNOWN)
+        hidden = ids == PAD
+        x = functional.embedding(ids, self.table()) + self.mark(marks) + self.pos(places)
+        x = functional.dropout(x, DROPPED, self.training)
+        rows, longest, _ = x.shape
+        bias = torch.zeros(rows, 1, 1, longest).masked_fill(hidden[:, None, None], -1e9)
+        for layer in range(LAYERS):
+            parts = self.qkv[layer](self.n1[layer](x)).chunk(3, -1)
+            queries, keys, values = (part.view(rows, longest, HEADS, -1).transpose(1, 2) for part in parts)
+            seen = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+            found = self.o[layer](seen.transpose(1, 2).reshape(rows, longest, SIZE))
+            x = x + functional.dropout(found, DROPPED, self.training)
+            found = self.down[layer](functional.gelu(self.up[layer](self.n2[layer](x)), approximate="tanh"))
+            x = x + functional.dropout(found, DROPPED, self.training)
+        x = self.nf(x)
+        most = x.masked_fill(hidden[..., None], -1e9).amax(1)
+        found = self.out(functional.gelu(self.h(torch.cat([x[:, 0], most, shared], -1)), approximate="tanh"))
+        assert isinstance(found, torch.Tensor)
+        return found
+
+    def save(self, path: Path, vocabulary: Sequence[str]) -> None:
+        """As the matcher reads it: in 16 bits, with the words' vectors as they were learned."""
+        left_out = {"special", "project", "delta"}
+        parts = {name: part for name, part in self.state_dict().items() if name not in left_out}
+        parts |= {"word.weight": self.table().detach(), "rarity": self.rarity}
+        about = {"vocabulary": "\n".join(vocabulary), "layers": str(LAYERS), "heads": str(HEADS)}
+        save_file({name: part.numpy().astype(np.float16) for name, part in parts.items()}, str(path), metadata=about)
+
+
+def _linears(inside: int, outside: int) -> nn.ModuleList:
+    return nn.ModuleList(nn.Linear(inside, outside) for _ in range(LAYERS))
+
+
+def _batch(
+    pairs: Sequence[tuple[Message, Message]],
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Ids, marks and places [pairs, longest], and what each pair shares [pairs, 4]."""
+    read = [pair(*both) for both in pairs]
+    longest = max(len(ids) for ids, _, _ in read)
+    ids, marks, places = (np.zeros((len(pairs), longest), np.int64) for _ in range(3))
+    for row, (some, shown, divider) in enumerate(read):
+        size = len(some)
+        ids[row, :size], marks[row, :size] = some, shown
+        marks[row, divider:size] += MARKS
+        places[row, :divider] = np.arange(divider)
+        places[row, divider:size] = SECOND + np.arange(size - divider)
+    shared = torch.tensor([overlap(*both) for both in pairs])
+    return torch.from_numpy(ids), torch.from_numpy(marks), torch.from_numpy(places), shared
+
+
+def rate(step: int, steps: int) -> float:
+    """The share of the full rate at a step: up in 200 steps, down by a cosine."""
+    return min(1.0, (step + 1) / 200) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))
