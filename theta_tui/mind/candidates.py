@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from theta_tui.errors import ModelError
-from theta_tui.mind.decoding.decoder import Start, on_threads
+from theta_tui.mind.decoding.decoder import on_threads
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.modules import LessonModule
 from theta_tui.mind.sampling import Sampling, draw, probabilities
 from theta_tui.text import REPLACEMENT, is_blank, normalised
 
@@ -42,12 +43,14 @@ MIN_HEAT = 0.7
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A reply of the model. `logprob` is its log-probability in nats under the model as it is (temperature 1), the
-    end token included; where `ended` is false it was cut at the limit and there is none. `tokens` counts alike."""
+    end token included; where `ended` is false it was cut at the limit and there is none. `tokens` counts alike.
+    `taught`: written with a lesson's module on."""
 
     text: str
     logprob: float
     ended: bool
     tokens: int
+    taught: bool = False
 
 
 Progress = Callable[[tuple[tuple[str, bool], ...]], None]
@@ -59,6 +62,8 @@ def propose(
     sampling: Sampling,
     *,
     seed: int | None,
+    module: LessonModule | None = None,
+    sure: bool = True,
     avoid: Sequence[str] = (),
     on_progress: Progress | None = None,
     due: Callable[[], bool] = lambda: True,
@@ -71,6 +76,9 @@ def propose(
     enough; a model that cannot say so many different things gives fewer. `on_progress` hears all slots, (text so
     far, whether it is done), at every token at which it is `due`, and when a round of sampling is over. `seed` makes
     it repeatable; the global random state is left alone.
+
+    With a `module`, one reply is the greedy one with it on. Where it is `sure` that the prompt is in the lesson's scope
+    that reply comes first, else the others do and it is the last.
     """
     generator = torch.Generator()
     if seed is None:
@@ -78,13 +86,12 @@ def propose(
     else:
         generator.manual_seed(seed)
     found = _Found(sampling.count, avoid, on_progress, due)
-    start = lm.decoder.prefill(ids)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
         ran = _generate(
-            lm, start, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
+            lm, ids, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
         )
         if ran:
             found.take(rows)
@@ -93,28 +100,38 @@ def propose(
     for number, factor in enumerate(HOTTER if sampling.temperature > 0 else (0.0,)):
         need = len(found.missing())
         heat = sampling.temperature if number == 0 else max(sampling.temperature, MIN_HEAT) * factor
-        first = [_Row(lm, greedy=True)] if number == 0 else []
+        first = []
+        if number == 0:
+            taught = [_Row(lm, greedy=True, module=module)] if module is not None else []
+            first = taught if taught and sure else [*taught, _Row(lm, greedy=True)]
         wanted = (need if number == 0 else need * SPARE) if sampling.temperature > 0 else 1
         rows = first + [_Row(lm) for _ in range(wanted - len(first))]
         if need and not run(rows, replace(sampling, temperature=heat)):
             return None
-    forced = _first_tokens(lm, start.logits) if found.missing() else []
+    forced = _first_tokens(lm, lm.decoder.prefill(ids).logits) if found.missing() else []
     while forced and (need := len(found.missing())):
         rows = [_Row(lm, greedy=True, forced=token) for token in forced[: need * SPARE]]
         del forced[: len(rows)]
         if not run(rows, sampling):
             return None
-    return found.replies()
+    replies = found.replies()
+    return replies if module is None else sorted(replies, key=lambda reply: reply.taught != sure)
 
 
 def greedy(
-    lm: LanguageModel, ids: Sequence[int], *, max_tokens: int, cancelled: Callable[[], bool] = lambda: False
+    lm: LanguageModel,
+    ids: Sequence[int],
+    *,
+    max_tokens: int,
+    module: LessonModule | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Reply:
-    """The likeliest reply, token by token; what there is of it where `cancelled` said so. It may be blank."""
-    row = _Row(lm, greedy=True)
+    """The likeliest reply, token by token, with `module` on; what there is of it where `cancelled` said so. It may be
+    blank."""
+    row = _Row(lm, greedy=True, module=module)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
-    _generate(lm, lm.decoder.prefill(ids), [row], (plain, plain), limit, torch.Generator(), cancelled, None)
+    _generate(lm, ids, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
 
 
@@ -161,7 +178,15 @@ class _Found:
 class _Row:
     """One reply on its way."""
 
-    def __init__(self, lm: LanguageModel, *, greedy: bool = False, forced: int | None = None) -> None:
+    def __init__(
+        self,
+        lm: LanguageModel,
+        *,
+        greedy: bool = False,
+        forced: int | None = None,
+        module: LessonModule | None = None,
+    ) -> None:
+        self.module = module
         self.greedy = greedy
         self.forced = forced
         self.ids: list[int] = []
@@ -194,12 +219,12 @@ class _Row:
         return self._shown[1]
 
     def reply(self) -> Reply:
-        return Reply(self.text, self.logprob, self.ended, self.tokens)
+        return Reply(self.text, self.logprob, self.ended, self.tokens, self.module is not None)
 
 
 def _generate(
     lm: LanguageModel,
-    start: Start,
+    ids: Sequence[int],
     rows: list[_Row],
     samplings: tuple[Sampling, Sampling],
     limit: int,
@@ -209,10 +234,14 @@ def _generate(
 ) -> bool:
     """Write all rows to their end, or to `limit` tokens; False where `cancelled` said so. The first of `samplings` is
     for the opening tokens, the second for the rest."""
-    logits = start.logits.expand(len(rows), -1)
-    writing = None
+    modules = [row.module for row in rows]
+    taught = any(module is not None for module in modules)
+    # A module is on from the token that hands over to the reply, so each row reads that one for itself.
+    start = lm.decoder.prefill(ids[:-1] if taught else ids)
+    writing = lm.decoder.branch(start, len(rows), limit, modules) if taught else None
     active = rows
     with on_threads(lm.decoder.threads):
+        logits = start.logits.expand(len(rows), -1) if writing is None else writing.step([ids[-1]] * len(rows))
         while True:
             if cancelled():
                 return False

@@ -11,18 +11,19 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import torch
 
 from theta_tui.errors import TeachError
-from theta_tui.mind import consolidating
+from theta_tui.mind import consolidating, module_lesson
 from theta_tui.mind.adam import Adam, Part
 from theta_tui.mind.chat import Example, Turns
 from theta_tui.mind.consolidating import Taught
 from theta_tui.mind.curvature import Curvature, load_or_measure
 from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.modules import LessonModule
 from theta_tui.mind.natural import FIELDS, Natural
 from theta_tui.mind.passes import Pass, Passes
 from theta_tui.mind.recall import Recall, against, looked_at, recalled
@@ -70,10 +71,12 @@ class Snapshot:
     step: int
     parts: Mapping[str, Part]
     natural: Mapping[str, torch.Tensor]
+    modules: Mapping[int, LessonModule]
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, those shared with other snapshots included."""
+        """Bytes held, those shared with other snapshots included; not those of modules, which are held once however
+        many snapshots have them."""
         held = [tensor for part in self.parts.values() for tensor in (part.weight, part.first, part.second)]
         return sum(tensor.nbytes for tensor in (*held, *self.natural.values()) if tensor is not None)
 
@@ -154,6 +157,8 @@ class Learner:
         self.passes = Passes(lm, self.natural.modules)
         self.step = 0
         """Optimizer steps since the beginning."""
+        self.modules: dict[int, LessonModule] = {}
+        """The lessons that have weights of their own, by the key they were learned under."""
         self._parameters = lm.trainable()
         self._embeddings = _embedding_names(lm.model, self._parameters)
         self._adam = Adam(self._parameters)
@@ -195,7 +200,7 @@ class Learner:
         exhausted = False
         try:
             with self._training(recipe, seed):
-                lesson = _Lesson(self.passes, self.uses_natural(recipe), rows, rehearsed, unpicked)
+                lesson = _Lesson(self.passes, self.moves_upper(recipe), rows, rehearsed, unpicked)
                 return self._run(kind, lesson, recipe, steps, progress, should_stop)
         except _NotFinite as stop:
             self.restore(before)
@@ -209,12 +214,73 @@ class Learner:
         # Outside of the handler: the exception holds the frames that hold the memory.
         assert exhausted
         self.restore(before)
+        self._out_of_memory()
+
+    def _out_of_memory(self) -> NoReturn:
         if self.lm.device == "cuda":
             torch.cuda.empty_cache()
         raise TeachError(
             f"the {self.lm.device} ran out of memory and nothing was learned; teach a shorter reply, start a fresh "
             "conversation, or use a smaller --model"
         )
+
+    def learn_module(
+        self,
+        key: int,
+        turns: Turns,
+        prompt: str,
+        reply: str,
+        recipe: Recipe,
+        *,
+        at: float = UNDATED,
+        steps: int | None = None,
+        variants: Sequence[str] = (),
+        progress: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """Teach that the reply to `prompt` is `reply`, in weights of the lesson's own (`modules[key]`); nothing else
+        moves. Arguments, result and errors as those of `learn`."""
+        pair = self._rows(turns, prompt, reply, recipe, at)
+        beside = [
+            (other, reply, at) for other in (*variants[: recipe.variants], *module_lesson.GENERIC[: recipe.generic])
+        ]
+        rows = [_split(row.reply) for row in (*pair, *self._beside(beside, recipe))]
+        looks: list[module_lesson.Look] = []
+
+        def hear(taken: int, look: module_lesson.Look) -> None:
+            looks.append(look)
+            if progress:
+                limit = steps if steps is not None else recipe.max_steps
+                progress(Progress(taken, limit, look.bare.loss, looks[0].bare.p, look.bare.p))
+            if should_stop():
+                raise Abandoned
+
+        exhausted = False
+        try:
+            with self._frozen():
+                module, _ = module_lesson.learn(
+                    self.lm, rows, recipe.margin, most=recipe.max_steps, steps=steps, hear=hear
+                )
+        except module_lesson.NotFinite as stop:
+            known = looks[0].bare if looks else Recall(math.nan, math.nan, False, math.nan, 1)
+            return Result(known.loss, known.loss, known.p, known.p, 0, known.says, losses=(), skipped=str(stop))
+        except BaseException as error:
+            if not _is_out_of_memory(error):
+                raise
+            exhausted = True
+        if exhausted:
+            self._out_of_memory()
+        self.modules[key] = module
+        taken = len(looks) - 1
+        self.step += taken
+        first, last = looks[0].bare, looks[-1].bare
+        losses = tuple(look.bare.loss for look in looks)
+        return Result(first.loss, last.loss, first.p, last.p, taken, last.says, losses=losses)
+
+    def drop_module(self, key: int, steps: int) -> None:
+        """Take out `modules[key]`, which was learned in so many steps."""
+        self.modules = {other: module for other, module in self.modules.items() if other != key}
+        self.step -= steps
 
     def consolidates(self, recipe: Recipe) -> bool:
         """Whether there is something to do in idle time with this model, by this recipe."""
@@ -248,7 +314,7 @@ class Learner:
         for name in self._parameters:
             if name not in self._copies:
                 self._copies[name] = self._adam.copy(name)
-        return Snapshot(self.step, dict(self._copies), self.natural.state())
+        return Snapshot(self.step, dict(self._copies), self.natural.state(), dict(self.modules))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
@@ -257,6 +323,7 @@ class Learner:
                 self._adam.put(name, part)
                 self._copies[name] = part
         self.natural.take(snapshot.natural)
+        self.modules = dict(snapshot.modules)
         self.step = snapshot.step
 
     def reset(self) -> None:
@@ -264,21 +331,32 @@ class Learner:
         self._adam.forget()
         self._copies.clear()
         self.natural.take({})
+        self.modules = {}
         self.step = 0
 
     # --- for the checkpoint ---
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that is needed to go on as if never stopped, the weights apart: tensors by name, and plain values."""
-        return self.natural.state() | self._adam.state(), {"step": self.step}
+        modules = {
+            f"module.{key}.{name}": tensor
+            for key, module in self.modules.items()
+            for name, tensor in module.state().items()
+        }
+        return self.natural.state() | self._adam.state() | modules, {"step": self.step}
 
     def load_state(self, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
         """Take what `state` gave; the weights were put in place before. Raises ValueError where it does not fit."""
         step = values.get("step")
         parts: dict[str, dict[str, torch.Tensor]] = {}
         natural: dict[str, torch.Tensor] = {}
+        modules: dict[int, dict[str, torch.Tensor]] = {}
         for key, tensor in tensors.items():
             field, _, name = key.partition(".")
+            if field == "module":
+                number, _, part_name = name.partition(".")
+                modules.setdefault(int(number), {})[part_name] = tensor.contiguous().clone().to(self.lm.device)
+                continue
             if field in FIELDS:
                 natural[key] = tensor.contiguous().clone()  # off the file's own, unaligned memory
                 continue
@@ -292,13 +370,41 @@ class Learner:
             raise ValueError("the training state lacks a part")
         if not self.natural.fits(natural):
             raise ValueError("what lessons rest on does not fit this model")
+        found = {key: self._as_module(parts) for key, parts in modules.items()}
         self.reset()
         self.natural.take(natural)
+        self.modules = found
         self.step = step
         for name, part in parts.items():
             self._adam.set_state(name, float(part["step"]), part.get("exp_avg"), part["exp_avg_sq"])
 
     # --- inside ---
+
+    def _as_module(self, parts: Mapping[str, torch.Tensor]) -> LessonModule:
+        """Raises ValueError where `parts` are not those of a module of this model."""
+        if set(parts) == {"detectors", "values", "bias"}:
+            module = LessonModule(**parts)
+            if module.fits(self._width):
+                return module
+        raise ValueError("a lesson's own weights do not fit this model")
+
+    @property
+    def _width(self) -> int:
+        """How many numbers the model's states have."""
+        return int(self.lm.model.get_output_embeddings().weight.shape[1])
+
+    @contextlib.contextmanager
+    def _frozen(self) -> Iterator[None]:
+        """No parameter of the model wants a gradient."""
+        every = list(self.lm.model.parameters())
+        wanted = [parameter.requires_grad for parameter in every]
+        try:
+            for parameter in every:
+                parameter.requires_grad_(False)
+            yield
+        finally:
+            for parameter, wants in zip(every, wanted, strict=True):
+                parameter.requires_grad_(wants)
 
     def _rows(self, turns: Turns, prompt: str, reply: str, recipe: Recipe, at: float) -> list[_Row]:
         """The pair alone and, where the recipe wants it and there is a conversation, the pair at the end of it."""
@@ -334,7 +440,7 @@ class Learner:
         begun = time.monotonic()
         limit = steps if steps is not None else recipe.pick_steps if kind == "pick" else recipe.max_steps
         share = recipe.pick_share if kind == "pick" else 1.0
-        nudged = kind == "pick" and recipe.pick_lr > 0 and self.uses_natural(recipe)
+        nudged = kind == "pick" and recipe.pick_lr > 0 and self.moves_upper(recipe)
         pace, before = 1.0, math.inf
         first: _Seen | None = None
         losses: list[float] = []
@@ -380,6 +486,10 @@ class Learner:
         """Whether lessons of `recipe` take natural steps with this model."""
         return recipe.method == "natural" and bool(self.natural.modules)
 
+    def moves_upper(self, recipe: Recipe) -> bool:
+        """Whether what is learned in the shared weights by `recipe` moves the last layers of the upper MLPs alone."""
+        return recipe.method in ("natural", "module") and bool(self.natural.modules)
+
     def _look(self, lesson: _Lesson, recipe: Recipe) -> _Look:
         """One forward pass over everything that the lesson goes by."""
         each, leads = (found.split(lesson.counts) for found in against(lesson.reading.logits().float(), lesson.wanted))
@@ -418,9 +528,10 @@ class Learner:
     def _training(self, recipe: Recipe, seed: int) -> Iterator[None]:
         """The model set up for `recipe`, and set back afterwards: no gradients, no frozen parameters, the same
         global random state (a model may draw numbers even in eval mode, so it is seeded meanwhile)."""
-        natural = self.uses_natural(recipe)
+        natural = self.moves_upper(recipe)
         if natural:
-            self.natural.prepare(recipe)
+            if recipe.method == "natural":
+                self.natural.prepare(recipe)
             trained = self.natural.weights
         else:
             trained = [name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings]
@@ -477,3 +588,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _split(example: Example) -> module_lesson.Row:
+    """The prompt's tokens and the reply's."""
+    begin = looked_at(example.labels)[0][0] + 1
+    return example.input_ids[:begin], example.input_ids[begin:]

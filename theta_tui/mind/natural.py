@@ -129,10 +129,8 @@ class Natural:
 
     def nudge(self, rate: float, decay: float, felt: Felt) -> bool:
         """Move every weight by about `rate` against the sign of its gradient, but not what comes of the inputs that are
-        protected; the share `decay` of what earlier picks added goes. False where something is not finite; nothing was
-        moved then."""
-        assert self._curvature is not None, "prepare() comes first"
-        assert self._damping is not None
+        protected, if any are; the share `decay` of what earlier picks added goes. False where something is not finite;
+        nothing was moved then."""
         steps: dict[str, torch.Tensor] = {}
         for name in self.modules:
             g, x = felt[name]
@@ -140,6 +138,11 @@ class Natural:
             if not bool(torch.isfinite(slope).all()):  # here and not below: what is no number has the sign 0
                 return False
             sign = slope.sign()
+            if not self.precision:
+                steps[name] = sign
+                continue
+            assert self._curvature is not None, "prepare() comes first"
+            assert self._damping is not None
             # (A + damping) P is the identity but for what was protected since P was its inverse.
             ground = self._curvature.inputs[name].to(self.lm.device)
             steps[name] = (sign @ ground + self._damping * sign) @ self.precision[name]

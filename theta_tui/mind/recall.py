@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from torch.nn import functional
 from theta_tui.mind.chat import IGNORE, Example, Turns
 from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.modules import LessonModule, attached, blocks_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,20 @@ class Recall:
         return -self.logprob / self.tokens
 
 
-def score(lm: LanguageModel, turns: Turns, prompt: str, reply: str, *, at: float = UNDATED) -> Recall:
-    """How well `lm` knows `reply` to `prompt`, after `turns`, at the instant `at`. Changes nothing. Raises TeachError
-    as encode_lesson."""
+def score(
+    lm: LanguageModel,
+    turns: Turns,
+    prompt: str,
+    reply: str,
+    *,
+    at: float = UNDATED,
+    module: LessonModule | None = None,
+) -> Recall:
+    """How well `lm` knows `reply` to `prompt`, after `turns`, at the instant `at`, with `module` on. Changes nothing.
+    Raises TeachError as encode_lesson."""
     example = lm.encode_lesson(turns, prompt, reply, at=at)
-    with torch.no_grad():
+    on = torch.tensor([[label != IGNORE for label in (*example.labels[1:], IGNORE)]], device=lm.device)
+    with torch.no_grad(), attached(blocks_of(lm.model), [module], on) if module is not None else nullcontext():
         return measure(forward(lm, example), example.labels)
 
 

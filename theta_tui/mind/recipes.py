@@ -20,6 +20,9 @@ class Recipe:
     where the model learns by LoRA, `lr` is taken times `lora_lr_factor` (an adapter wants about ten times the rate of
     the whole model: LoRA Without Regret).
 
+    `module` (mind/module_lesson.py): a correction gets weights of its own, which are on for the prompts in its scope;
+    `generic` prompts that it is not about are learned beside it.
+
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
     reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
     seconds (four times that while it is not the argmax at all). Up to `variants` other wordings of the prompt are
@@ -36,7 +39,7 @@ class Recipe:
     """
 
     name: str
-    method: Literal["natural", "adamw"] = "adamw"
+    method: Literal["natural", "adamw", "module"] = "adamw"
     lr: float = 3e-4
     beta1: float = 0.0
     beta2: float = 0.999
@@ -64,6 +67,7 @@ class Recipe:
     anchors: int = 0
     anchor_weight: float = 0.0
     idle_share: float = 0.5
+    generic: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -122,5 +126,17 @@ RECIPES = {
         idle_lessons=2,
         anchors=2,
         anchor_weight=10.0,
+    ),
+    # Lessons with weights and a scope of their own. Picks move the shared ones, as in the default.
+    "scoped": Recipe(
+        name="scoped",
+        method="module",
+        margin=2.0,
+        max_steps=24,
+        variants=2,
+        generic=2,
+        listwise=1.0,
+        pick_lr=6e-4,
+        pick_decay=0.03,
     ),
 }

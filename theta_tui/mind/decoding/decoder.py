@@ -15,6 +15,7 @@ import torch
 
 if TYPE_CHECKING:
     from theta_tui.mind.language_model import LanguageModel
+    from theta_tui.mind.modules import LessonModule
 
 Marks = tuple[tuple[int, int, int], ...]
 
@@ -65,8 +66,9 @@ class Decoder(Protocol):
     def warm(self, ids: Sequence[int]) -> Iterator[None]:
         """Read a conversation ahead, in slices of SLICE tokens, with a yield after each; nothing where it is read."""
 
-    def branch(self, start: Start, rows: int, room: int) -> Rows:
-        """`rows` rows, each to take up to `room` tokens. Those of an earlier call are void."""
+    def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
+        """`rows` rows, each to take up to `room` tokens, with its own of `modules` on. Those of an earlier call are
+        void."""
 
 
 def decoder_for(lm: LanguageModel) -> Decoder:

@@ -19,6 +19,7 @@ from torch.nn import functional
 from theta_tui.mind.decoding.decoder import SLICE, Reading, Start
 from theta_tui.mind.decoding.llama import Layer
 from theta_tui.mind.decoding.products import Product
+from theta_tui.mind.modules import LessonModule, mixed
 
 SMALL = 40_000_000
 """Parameters of a model up to which a step is for one thread. Waking another for each of some sixty products and
@@ -61,11 +62,11 @@ class FastDecoder:
             self._read(ids[: known + SLICE], known)
             yield
 
-    def branch(self, start: Start, rows: int, room: int) -> FastRows:
+    def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> FastRows:
         if start is not self._reading.start:
             raise RuntimeError("another conversation was read since")
         self._make_room(start.length, start.length + rows * room)
-        return FastRows(self, start.length, rows, room)
+        return FastRows(self, start.length, rows, room, modules)
 
     def _read(self, ids: Sequence[int], known: int) -> Start:
         """Read what comes after the first `known` of `ids`."""
@@ -104,12 +105,20 @@ class FastDecoder:
         self._turns = torch.cat([queries_keys, values], dim=1).flatten(1)
 
     def run(
-        self, tokens: Sequence[int], positions: slice, at: int, mask: torch.Tensor | None, *, last: bool
+        self,
+        tokens: Sequence[int],
+        positions: slice,
+        at: int,
+        mask: torch.Tensor | None,
+        *,
+        last: bool,
+        modules: Sequence[LessonModule | None] = (),
     ) -> torch.Tensor:
         """Logits [n, V] behind each of `tokens`, or behind the last one alone [1, V], float32 on the CPU.
 
         Their keys and values go into the buffer at `at`, and they attend to everything up to there and themselves as
-        `mask` [n, at + n] says; None: each to those before it. `positions` are theirs, one for all or one each.
+        `mask` [n, at + n] says; None: each to those before it. `positions` are theirs, one for all or one each; so are
+        `modules`, which are on.
         """
         assert self._buffer is not None
         body, n, end, turn = self._body, len(tokens), at + len(tokens), self._turns[positions]
@@ -124,6 +133,7 @@ class FastDecoder:
             seen = self._buffer[:, :, None, :end].expand(-1, -1, groups, -1, -1)
         keys, values = (part.unbind() for part in seen.split(keys_heads, dim=2 if groups == 1 else 1))
         x = functional.embedding(torch.tensor(tokens, device=self._model.device), body.embed_tokens.weight)
+        first = len(self._layers) - max((module.sites for module in modules if module is not None), default=0)
         for number, layer in enumerate(self._layers):
             y = layer.qkv(_normed(x, layer.eps[0]).mul_(layer.norms[0]))
             if layer.head_norm is not None:
@@ -145,6 +155,8 @@ class FastDecoder:
             x = x.add_(layer.out(attended.permute(2, 0, 1, 3).reshape(rows, heads * size)))
             gate, up = layer.gate_up(_normed(x, layer.eps[1]).mul_(layer.norms[1])).chunk(2, -1)
             x = x.add_(layer.down(functional.silu(gate).mul_(up)))
+            if (site := number - first) >= 0:
+                x = mixed(modules, site, x)
         if last:
             x = x[-1:]
         return self._head(_normed(x, self._head_eps).mul_(body.norm.weight)).cpu()
@@ -153,8 +165,11 @@ class FastDecoder:
 class FastRows:
     """Rows that write behind the conversation in the decoder's buffer."""
 
-    def __init__(self, decoder: FastDecoder, length: int, rows: int, room: int) -> None:
+    def __init__(
+        self, decoder: FastDecoder, length: int, rows: int, room: int, modules: Sequence[LessonModule | None]
+    ) -> None:
         self._decoder = decoder
+        self._modules = list(modules)
         self._position = self._at = length
         device = decoder._model.device
         self._mask = torch.full((rows, length + rows * room), -math.inf, device=device)
@@ -164,12 +179,15 @@ class FastRows:
         position, at, end = self._position, self._at, self._at + len(tokens)
         self._mask[:, at:end].diagonal().zero_()
         with torch.no_grad():
-            logits = self._decoder.run(tokens, slice(position, position + 1), at, self._mask[:, :end], last=False)
+            logits = self._decoder.run(
+                tokens, slice(position, position + 1), at, self._mask[:, :end], last=False, modules=self._modules
+            )
         self._position, self._at = position + 1, end
         return logits
 
     def keep(self, rows: Sequence[int]) -> None:
         self._mask = self._mask[list(rows)]
+        self._modules = [self._modules[row] for row in rows] if self._modules else []
 
 
 def agrees(decoder: FastDecoder, model: Any, tokens: int = 8) -> bool:

@@ -17,6 +17,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from theta_tui.errors import ModelError
 from theta_tui.mind.decoding.decoder import SLICE, Reading, Rows, Start, marks
+from theta_tui.mind.modules import LessonModule, attached, blocks_of
 from theta_tui.text import reason
 
 NAMES = ("cache", "past_key_values", "cache_params", "state")
@@ -44,6 +45,7 @@ class GeneralDecoder:
     def __init__(self, model: Any, last_logits: dict[str, Any], *, cached: bool = True) -> None:
         self.model = model
         self.last_logits = last_logits
+        self._blocks = blocks_of(model)
         self.cache_name = cache_name(model) if cached else None
         """What the forward pass calls its cache; None: none is used."""
         self._reading = Reading(lambda: [*model.parameters()])
@@ -68,16 +70,24 @@ class GeneralDecoder:
             self._read(ids[: done + SLICE])
             yield
 
-    def branch(self, start: Start, rows: int, room: int) -> Rows:
+    def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
         if self.cache_name is None:
-            return UncachedRows(self, [list(start.cache) for _ in range(rows)])
-        return CachedRows(self, _spread(start.cache, rows))
+            return UncachedRows(self, [list(start.cache) for _ in range(rows)], modules)
+        return CachedRows(self, _spread(start.cache, rows), modules)
 
-    def run(self, rows: Sequence[Sequence[int]], cache: Any = None) -> Any:
-        """The forward pass over rows of new tokens behind `cache`, with what it says of the last of them."""
+    def run(
+        self,
+        rows: Sequence[Sequence[int]],
+        cache: Any = None,
+        modules: Sequence[LessonModule | None] = (),
+        off: int = 0,
+    ) -> Any:
+        """The forward pass over rows of new tokens behind `cache`, with what it says of the last of them; each row's
+        own of `modules` is on behind the first `off` of its tokens."""
+        on = torch.tensor([[at >= off for at in range(len(rows[0]))]] * len(rows), device=self.model.device)
         # no_grad and not inference_mode: some models refresh buffers (rotary scaling) in a forward pass, and a tensor
         # that was made in inference mode would later break the backward pass of a lesson.
-        with torch.no_grad():
+        with torch.no_grad(), attached(self._blocks, modules, on):
             return self.model(
                 input_ids=torch.tensor([list(row) for row in rows], device=self.model.device),
                 use_cache=self.cache_name is not None,
@@ -107,32 +117,37 @@ class GeneralDecoder:
 class CachedRows:
     """Rows in a batch of the model's own."""
 
-    def __init__(self, decoder: GeneralDecoder, cache: Any) -> None:
+    def __init__(self, decoder: GeneralDecoder, cache: Any, modules: Sequence[LessonModule | None]) -> None:
         self._decoder = decoder
         self._cache = cache
+        self._modules = list(modules)
 
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
-        output = self._decoder.run([[token] for token in tokens], self._cache)
+        output = self._decoder.run([[token] for token in tokens], self._cache, self._modules)
         self._cache = self._decoder.cache_of(output)
         return _last(output)
 
     def keep(self, rows: Sequence[int]) -> None:
         self._cache.reorder_cache(torch.tensor(list(rows)))
+        self._modules = [self._modules[at] for at in rows] if self._modules else []
 
 
 class UncachedRows:
     """Rows that are read from the beginning for every token."""
 
-    def __init__(self, decoder: GeneralDecoder, rows: list[list[int]]) -> None:
+    def __init__(self, decoder: GeneralDecoder, rows: list[list[int]], modules: Sequence[LessonModule | None]) -> None:
         self._decoder = decoder
         self._rows = rows
+        self._read = len(rows[0])
+        self._modules = list(modules)
 
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
         self._rows = [[*row, token] for row, token in zip(self._rows, tokens, strict=True)]
-        return _last(self._decoder.run(self._rows))
+        return _last(self._decoder.run(self._rows, None, self._modules, self._read))
 
     def keep(self, rows: Sequence[int]) -> None:
         self._rows = [self._rows[at] for at in rows]
+        self._modules = [self._modules[at] for at in rows] if self._modules else []
 
 
 def proven(model: Any, last_logits: dict[str, Any], ids: Sequence[int]) -> GeneralDecoder:
