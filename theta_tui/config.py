@@ -102,7 +102,7 @@ _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "dtype": ("auto", "float32", "bfloat16"),
     "lora": ("auto", "on", "off"),
-    "recipe": ("default", "adamw", "classic"),
+    "recipe": ("default", "scoped", "adamw", "classic"),
     "lock": ("flock", "pid"),
 }
 _BOUNDS: dict[str, tuple[float, float]] = {

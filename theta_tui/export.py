@@ -60,6 +60,12 @@ def export_hf(teacher: Teacher, path: Path, *, force: bool = False) -> Exported:
     from theta_tui.mind import export as model_folder
 
     model, lessons = teacher.model, len(teacher.record.story.live)
+    if own := len(teacher.learner.modules):
+        teacher.record.notices.append(
+            f"{plural(own, 'lesson')} with weights and a scope of their own cannot be part of a plain model, and will "
+            "not be in it; `theta export trl` takes them along"
+        )
+        lessons -= own
     with fresh_folder(path.expanduser(), force=force, spare=model.folder) as folder:
         try:
             model_folder.write(model, folder, lessons=lessons, mark=MARK)

@@ -208,7 +208,9 @@ class Fold:
         before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
         try:
             redone = self.memory.taken_back(change.of) if isinstance(change, Restore) else None
-            if redone is not None:
+            if isinstance(change, Withdraw) and change.of in self.learner.modules:
+                self._drop(change.of)
+            elif redone is not None:
                 self.learner.restore(redone)
                 self.memory.forget_after(change.of)
             else:
@@ -224,6 +226,13 @@ class Fold:
             self.memory.took_back(change.of, before)
         elif redone is not None and story.live and story.live[-1].seq == change.of:
             self.memory.remember(change.of, before)
+
+    def _drop(self, seq: int) -> None:
+        """Take out a lesson that has weights of its own. No later lesson was learned on them, so what is left is what
+        it would be without it, to the bit."""
+        outcome = self.record.story.lesson(seq).outcome
+        self.learner.drop_module(seq, outcome.steps if outcome else 0)
+        self.memory.forget_after(seq - 1)
 
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is

@@ -47,6 +47,7 @@ from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
+from theta_tui.scope.decision import NOWHERE, Decision
 from theta_tui.text import is_blank, repair
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
     from theta_tui.export import Exported
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Progress, Result, Snapshot
+    from theta_tui.mind.modules import LessonModule
+    from theta_tui.scope.index import Scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Teacher:
         self.asker = Asker(record, self._recall)
         self.consolidator = Consolidator(self.fold, self.asker.consolidated)
         self._dictionary: Dictionary | None = None
+        self._scopes: Scopes | None = None
 
     @property
     def settings(self) -> Settings:
@@ -174,6 +178,20 @@ class Teacher:
         assert exchange.kind != "none"
         steps = lesson.outcome.steps if lesson.outcome else None
         picked = exchange.kind == "pick"
+        if recipe.method == "module" and not picked:
+            return self.learner.learn_module(
+                lesson.seq,
+                lesson.context,
+                exchange.prompt,
+                exchange.reply,
+                recipe,
+                at=lesson.at,
+                steps=steps,
+                variants=exchange.variants,
+                **hooks,
+            )
+        if recipe.method == "module" and not self.learner.moves_upper(recipe):
+            recipe = RECIPES["adamw"]
         return self.learner.learn(
             "pick" if picked else "correction",
             lesson.context,
@@ -223,6 +241,31 @@ class Teacher:
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
             self.record.follow(replace(waiting, statement=None))
 
+    # --- scope ---
+
+    def decide(self, prompt: str) -> Decision:
+        """Which lesson with weights of its own answers `prompt`, if one does."""
+        modules = self.learner.modules
+        if not modules:
+            return NOWHERE
+        if self._scopes is None:
+            from theta_tui.scope.index import Scopes
+            from theta_tui.scope.matcher import shipped
+
+            self._scopes = Scopes(shipped())
+        known = self._scopes.lessons
+        for seq in known - modules.keys():
+            self._scopes.drop(seq)
+        for seq in modules.keys() - known:
+            said = self.record.story.lesson(seq).exchange
+            self._scopes.put(seq, (said.prompt, *said.variants))
+        return self._scopes.decide(prompt)
+
+    def module_for(self, prompt: str) -> LessonModule | None:
+        """The weights that the reply to `prompt` is written with beside the model's; None: with the model's alone."""
+        decision = self.decide(prompt)
+        return self.learner.modules[decision.lesson] if decision.sure and decision.lesson is not None else None
+
     # --- proposing ---
 
     def propose(
@@ -252,9 +295,11 @@ class Teacher:
         seed = (
             None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
         )
+        decision = self.decide(prompt)
         replies = propose(
-            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled
-        )
+            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
+            module=None if decision.lesson is None else self.learner.modules[decision.lesson], sure=decision.sure,
+        )  # fmt: skip
         if replies is None:
             return None
         candidates = tuple(
@@ -289,7 +334,8 @@ class Teacher:
         prompt = self._clean(prompt, "question")
         turns: Dialogue = self.record.story.dialogue if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
-        reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, cancelled=cancelled)
+        module = self.module_for(prompt)
+        reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
         return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
 
     def _encoded(self, turns: Dialogue, prompt: str, what: str) -> list[int]:
@@ -553,7 +599,9 @@ class Teacher:
         from theta_tui.mind import recall
 
         try:
-            found = recall.score(self.model, (), lesson.exchange.prompt, lesson.exchange.reply, at=lesson.at)
+            said = lesson.exchange
+            module = self.module_for(said.prompt)
+            found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
         return Finding(lesson.seq, found.p, found.says)

@@ -16,6 +16,7 @@ from theta_tui.bench.metrics import Answer
 from theta_tui.mind import candidates
 from theta_tui.mind.decoding.general import GeneralDecoder, cache_name
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.modules import LessonModule, attached, blocks_of
 from theta_tui.text import REPLACEMENT
 
 BATCH = 32
@@ -35,29 +36,45 @@ def pads(lm: LanguageModel) -> bool:
     return not isinstance(decoder, GeneralDecoder) or decoder.plain
 
 
-def ask(lm: LanguageModel, prompts: Sequence[str], max_tokens: int, *, batched: bool = True) -> list[Answer]:
-    """The answers to bare prompts, no conversation in front."""
+def ask(
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    max_tokens: int,
+    *,
+    batched: bool = True,
+    modules: Sequence[LessonModule | None] = (),
+) -> list[Answer]:
+    """The answers to bare prompts, no conversation in front, with each prompt's own of `modules` on."""
     now = time.time()
+    own = modules or [None] * len(prompts)
     encoded = [lm.encode_prompt((), prompt, room=max_tokens, at=now).ids for prompt in prompts]
     if not batched:
-        return [_alone(lm, ids, max_tokens) for ids in encoded]
+        return [_alone(lm, ids, max_tokens, module) for ids, module in zip(encoded, own, strict=True)]
     answers: list[Answer] = [Answer("")] * len(encoded)
     by_length = sorted(range(len(encoded)), key=lambda at: len(encoded[at]))
     for start in range(0, len(by_length), BATCH):
         places = by_length[start : start + BATCH]
-        replies = batch(lm, [encoded[at] for at in places], max_tokens=max_tokens)
+        replies = batch(lm, [encoded[at] for at in places], max_tokens=max_tokens, modules=[own[at] for at in places])
         for place, answer in zip(places, replies, strict=True):
             answers[place] = answer
     return answers
 
 
-def _alone(lm: LanguageModel, ids: Sequence[int], max_tokens: int) -> Answer:
-    reply = candidates.greedy(lm, ids, max_tokens=max_tokens)
+def _alone(lm: LanguageModel, ids: Sequence[int], max_tokens: int, module: LessonModule | None) -> Answer:
+    reply = candidates.greedy(lm, ids, max_tokens=max_tokens, module=module)
     return Answer(reply.text, reply.ended)
 
 
-def batch(lm: LanguageModel, prompts: Sequence[Sequence[int]], *, max_tokens: int) -> list[Answer]:
-    """The greedy reply to each of `prompts` (token ids). Rows that have ended leave the batch."""
+def batch(
+    lm: LanguageModel,
+    prompts: Sequence[Sequence[int]],
+    *,
+    max_tokens: int,
+    modules: Sequence[LessonModule | None] = (),
+) -> list[Answer]:
+    """The greedy reply to each of `prompts` (token ids), with each prompt's own of `modules` on. Rows that have ended
+    leave the batch."""
+    blocks, own = blocks_of(lm.model), list(modules or [None] * len(prompts))
     longest = max(map(len, prompts))
     limits = [max(1, min(max_tokens, lm.window - len(ids))) for ids in prompts]
     # What stands in the padding is masked; any token will do.
@@ -71,16 +88,20 @@ def batch(lm: LanguageModel, prompts: Sequence[Sequence[int]], *, max_tokens: in
     active = list(range(len(prompts)))
     cache, kept_as = None, cache_name(lm.model) or "past_key_values"
     closing = lm.end_ids | lm.chat.control_ids
+    # A module is on from the last token of the prompt, which hands over to the reply.
+    on = torch.zeros_like(tokens)
+    on[:, -1] = 1
     with torch.no_grad():
         while active:
-            output = lm.model(
-                input_ids=tokens,
-                attention_mask=mask,
-                position_ids=positions,
-                use_cache=True,
-                **{kept_as: cache},
-                **lm.last_logits,
-            )
+            with attached(blocks, own, on):
+                output = lm.model(
+                    input_ids=tokens,
+                    attention_mask=mask,
+                    position_ids=positions,
+                    use_cache=True,
+                    **{kept_as: cache},
+                    **lm.last_logits,
+                )
             cache = getattr(output, kept_as)
             best = output.logits[:, -1].float().argmax(-1).tolist()
             stay = []
@@ -97,9 +118,11 @@ def batch(lm: LanguageModel, prompts: Sequence[Sequence[int]], *, max_tokens: in
                     cache.batch_select_indices(kept)
                 mask, positions = mask[kept], positions[kept]
                 active = [active[number] for number in stay]
+                own = [own[number] for number in stay]
             tokens = torch.tensor([[written[row][-1]] for row in active], device=lm.device)
             mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
             positions = positions[:, -1:] + 1
+            on = torch.ones_like(tokens)
     return [
         Answer(lm.decode(ids).rstrip(REPLACEMENT + string.whitespace).strip(), end)
         for ids, end in zip(written, ended, strict=True)

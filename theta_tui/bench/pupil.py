@@ -57,7 +57,8 @@ class TeacherPupil:
         """The greedy answers, with nothing but the prompt in front."""
         from theta_tui.bench.decoding import ask
 
-        return ask(self.teacher.model, prompts, self.max_tokens, batched=self.batched)
+        modules = [self.teacher.module_for(prompt) for prompt in prompts]
+        return ask(self.teacher.model, prompts, self.max_tokens, batched=self.batched, modules=modules)
 
     def perplexity(self) -> float | None:
         return perplexity(self.teacher.model, self._conversations) if self._conversations else None
@@ -72,6 +73,9 @@ class TeacherPupil:
             found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             found.update(memoryview(flat.view(torch.uint8).numpy()))
+        for key, module in sorted(self.teacher.learner.modules.items()):
+            for name, tensor in module.state().items():
+                found.update(f"{key} {name} {tuple(tensor.shape)}\n".encode() + tensor.cpu().numpy().tobytes())
         return found.hexdigest()
 
     def room_for(self, lessons: Sequence[Lesson]) -> None:
