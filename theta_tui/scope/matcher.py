@@ -48,17 +48,7 @@ class Matcher:
 
     def scores(self, keys: Sequence[Message], query: Message) -> list[float]:
         """For each of `keys`, how surely it asks what `query` asks: about log-odds."""
-        pairs = [pair(key, query) for key in keys]
-        longest = max(len(ids) for ids, _, _ in pairs)
-        ids = np.full((len(pairs), longest), PAD)
-        marks, places = np.zeros_like(ids), np.zeros_like(ids)
-        for row, (some, shown, divider) in enumerate(pairs):
-            size = len(some)
-            ids[row, :size], marks[row, :size] = some, shown
-            marks[row, divider:size] += MARKS
-            places[row, :divider] = np.arange(divider)
-            places[row, divider:size] = SECOND + np.arange(size - divider)
-        shared = np.array([overlap(key, query) for key in keys], np.float32)
+        ids, marks, places, shared = batch([(key, query) for key in keys])
         scores = self._forward(ids, marks, places, shared) + CLOSE * (shared[:, 0] - HALF)
         return [float(score) for score in scores]
 
@@ -92,6 +82,20 @@ class Matcher:
     def _linear(self, name: str, x: Array) -> Array:
         found: Array = x @ self._parts[f"{name}.weight"].T + self._parts[f"{name}.bias"]
         return found
+
+
+def batch(pairs: Sequence[tuple[Message, Message]]) -> tuple[Array, Array, Array, Array]:
+    """Ids, marks and places [pairs, longest], and what each pair shares [pairs, 4]."""
+    read = [pair(*both) for both in pairs]
+    longest = max(len(ids) for ids, _, _ in read)
+    ids, marks, places = (np.full((len(pairs), longest), PAD) for _ in range(3))
+    for row, (some, shown, divider) in enumerate(read):
+        size = len(some)
+        ids[row, :size], marks[row, :size] = some, shown
+        marks[row, divider:size] += MARKS
+        places[row, :divider] = np.arange(divider)
+        places[row, divider:size] = SECOND + np.arange(size - divider)
+    return ids, marks, places, np.array([overlap(*both) for both in pairs], np.float32)
 
 
 @cache

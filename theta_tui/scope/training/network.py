@@ -12,8 +12,8 @@ from safetensors.numpy import save_file
 from torch import nn
 from torch.nn import functional
 
-from theta_tui.scope.features import MARKS, PAD, SPECIAL, UNKNOWN, Message, overlap, pair
-from theta_tui.scope.matcher import SECOND
+from theta_tui.scope.features import MARKS, PAD, SPECIAL, UNKNOWN, Message
+from theta_tui.scope.matcher import SECOND, batch
 from theta_tui.scope.words import MOST
 
 SIZE, INNER, LAYERS, HEADS = 64, 160, 2, 4
@@ -50,7 +50,7 @@ class Network(nn.Module):
 
     def forward(self, pairs: Sequence[tuple[Message, Message]]) -> torch.Tensor:
         """[pairs, 2]"""
-        ids, marks, places, shared = _batch(pairs)
+        ids, marks, places, shared = map(torch.from_numpy, batch(pairs))
         if self.training:
             ids = ids.masked_fill((torch.rand(ids.shape) < FORGOTTEN) & (ids >= SPECIAL), UNKNOWN)
         hidden = ids == PAD
@@ -83,23 +83,6 @@ class Network(nn.Module):
 
 def _linears(inside: int, outside: int) -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(inside, outside) for _ in range(LAYERS))
-
-
-def _batch(
-    pairs: Sequence[tuple[Message, Message]],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Ids, marks and places [pairs, longest], and what each pair shares [pairs, 4]."""
-    read = [pair(*both) for both in pairs]
-    longest = max(len(ids) for ids, _, _ in read)
-    ids, marks, places = (np.zeros((len(pairs), longest), np.int64) for _ in range(3))
-    for row, (some, shown, divider) in enumerate(read):
-        size = len(some)
-        ids[row, :size], marks[row, :size] = some, shown
-        marks[row, divider:size] += MARKS
-        places[row, :divider] = np.arange(divider)
-        places[row, divider:size] = SECOND + np.arange(size - divider)
-    shared = torch.tensor([overlap(*both) for both in pairs])
-    return torch.from_numpy(ids), torch.from_numpy(marks), torch.from_numpy(places), shared
 
 
 def rate(step: int, steps: int) -> float:
