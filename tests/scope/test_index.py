@@ -49,6 +49,7 @@ def test_other_words_for_the_same_question_find_it_too(scopes: Scopes, prompt: s
     "prompt",
     [
         "What is your name?",
+        "What is your dog's name?",
         "What is my cat's name?",
         "Where is the town of Wexmoor?",
         "Who is your best friend?",

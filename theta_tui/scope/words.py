@@ -88,3 +88,31 @@ def alike(one: str, other: str) -> bool:
         return one[at:] == other[at + 1 :]
     swapped = one[at + 1 : at + 2] == other[at : at + 1] and one[at : at + 1] == other[at + 1 : at + 2]
     return one[at + 1 :] == other[at + 1 :] or (swapped and one[at + 2 :] == other[at + 2 :])
+
+
+_PERSONS = {
+    1: ("i", "me", "my", "mine", "myself", "we", "us", "our", "ours"),
+    2: ("you", "your", "yours", "yourself"),
+    3: ("he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs"),
+}
+_OWNERS = {"my": 1, "mine": 1, "our": 1, "ours": 1, "your": 2, "yours": 2, "his": 3, "her": 3, "hers": 3, "their": 3,
+           "theirs": 3}  # fmt: skip
+_ASKED_WITH = ("where", "when", "who", "whose", "why", "which", "what", "how")
+
+
+def same_persons(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two messages may be about the same persons, from their words: mine is not yours."""
+    return _owned_alike(one, other) and _owned_alike(other, one)
+
+
+def _owned_alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    owners = {_OWNERS[word] for word in one & _OWNERS.keys()}
+    theirs = {_OWNERS[word] for word in other & _OWNERS.keys()}
+    meant = theirs or {person for person, words in _PERSONS.items() if not other.isdisjoint(words)}
+    return not owners or not meant or not owners.isdisjoint(meant)
+
+
+def asked_alike(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two messages ask with the same question word, or one of them with none."""
+    first, second = ({word for word in words if word in _ASKED_WITH} for words in (one, other))
+    return not first or not second or not first.isdisjoint(second)
