@@ -75,6 +75,8 @@ def test_a_slip_of_one_letter_in_a_long_word_is_forgiven(one: str, other: str, e
         ("What is your dog's name?", "the dog's name?", True),
         ("Where is the town of Orlebar?", "Do you know where Orlebar is?", True),
         ("What is his job?", "What is my job?", False),
+        ("Who am I?", "Who are you?", False),
+        ("Who are you?", "Can you tell me who you are?", True),
     ],
 )
 def test_what_is_mine_is_not_yours(one: str, other: str, expected: bool) -> None:

@@ -102,14 +102,14 @@ _ASKED_WITH = ("where", "when", "who", "whose", "why", "which", "what", "how")
 
 def same_persons(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two messages may be about the same persons, from their words: mine is not yours."""
-    return _owned_alike(one, other) and _owned_alike(other, one)
+    mine, theirs = ({_OWNERS[word] for word in words & _OWNERS.keys()} for words in (one, other))
+    # Who owns what is asked for says most. Where only one of them says it, the other may have it as "I" or "you".
+    first, second = mine or _persons(one), theirs or _persons(other)
+    return not first or not second or not first.isdisjoint(second)
 
 
-def _owned_alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    owners = {_OWNERS[word] for word in one & _OWNERS.keys()}
-    theirs = {_OWNERS[word] for word in other & _OWNERS.keys()}
-    meant = theirs or {person for person, words in _PERSONS.items() if not other.isdisjoint(words)}
-    return not owners or not meant or not owners.isdisjoint(meant)
+def _persons(words: frozenset[str]) -> set[int]:
+    return {person for person, names in _PERSONS.items() if not words.isdisjoint(names)}
 
 
 def asked_alike(one: frozenset[str], other: frozenset[str]) -> bool:
