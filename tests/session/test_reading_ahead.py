@@ -26,10 +26,10 @@ def read_by(teacher: Teacher, monkeypatch: pytest.MonkeyPatch, prompt: str) -> t
     decoder: Any = teacher.model.decoder
     run = decoder.run
 
-    def counted(tokens: list[int], *others: Any, last: bool) -> Any:
+    def counted(tokens: list[int], *others: Any, last: bool, **more: Any) -> Any:
         if last:
             read.append(len(tokens))
-        return run(tokens, *others, last=last)
+        return run(tokens, *others, last=last, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(decoder, "run", counted)

@@ -83,7 +83,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         if (step + 1) % 500 == 0 or step + 1 == given.steps:
-            print(f"{step + 1:,} steps, {time.monotonic() - begun:.0f} s, loss {float(loss.detach()):.3f}", flush=True)
+            print(f"step {step + 1:,}, {time.monotonic() - begun:.0f} s, loss {float(loss.detach()):.3f}", flush=True)
             network.eval()
             if asked is not None:
                 print(_report(network, reader, asked), flush=True)
