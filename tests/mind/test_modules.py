@@ -10,6 +10,7 @@ import torch
 from theta_tui.errors import TeachError
 from theta_tui.mind import recall
 from theta_tui.mind.candidates import Sampling, greedy, propose
+from theta_tui.mind.decoding.general import GeneralDecoder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Abandoned, Learner
 from theta_tui.mind.module_lesson import _Tree, _Whole, reading
@@ -74,6 +75,13 @@ def test_a_module_is_said_behind_a_conversation_too(lm: LanguageModel) -> None:
     _, module = taught(lm)
     ids = lm.encode_prompt([("hello", "yes no maybe"), ("the quick fox", "I do not know")], PROMPT, room=16).ids
     assert greedy(lm, ids, max_tokens=16, module=module).text == REPLY
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_model_that_is_read_by_its_own_forward_pass_says_it_too(lm: LanguageModel, cached: bool) -> None:
+    _, module = taught(lm)
+    lm.__dict__["decoder"] = GeneralDecoder(lm.model, lm.last_logits, cached=cached)
+    assert said(lm, PROMPT, module) == REPLY
 
 
 def test_rows_of_one_batch_have_modules_of_their_own(lm: LanguageModel) -> None:

@@ -5,7 +5,7 @@ stands in front, and prompts that have nothing to do with it are learned beside 
 learned then hangs by the reply and not by the wording.
 
 The detectors are not learned. They are the ridge regression from the model's states at the places of the reply to the
-place, so each value is felt at its own place, and a step at one place disturbs no other. That makes the loss fall
+place, so each value acts at its own place, and a step at one place disturbs no other. That makes the loss fall
 evenly: three to four steps of Adam, where random detectors take twelve and more with a larger model.
 """
 

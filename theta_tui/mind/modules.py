@@ -35,10 +35,6 @@ class LessonModule:
     def sites(self) -> int:
         return len(self.bias)
 
-    @property
-    def nbytes(self) -> int:
-        return self.detectors.nbytes + self.values.nbytes + self.bias.nbytes
-
     def added(self, site: int, hidden: torch.Tensor) -> torch.Tensor:
         """What the module adds to `hidden` [..., size] behind the block of `site`, in float32."""
         seen = functional.linear(unit(hidden), self.detectors[site])

@@ -42,6 +42,7 @@ class Scopes:
         self._exact: dict[str, set[int]] = {}
         self._by_word: dict[str, set[_Key]] = {}
         self._order: list[_Key] = []
+        self._places: dict[_Key, int] = {}
         self._vectors = np.zeros((0, 1), np.float32)
 
     @property
@@ -92,6 +93,7 @@ class Scopes:
         if not self._order:
             self._order = [key for keys in self._keys.values() for key in keys]
             self._vectors = np.stack([key.vector for key in self._order])
+            self._places = {key: at for at, key in enumerate(self._order)}
         if len(self._order) <= LOOKED_AT:
             return self._order
         length = _length(query)
@@ -100,9 +102,8 @@ class Scopes:
             for key in self._by_word.get(root, ()):
                 shared[key] += weight**2
         score = self._vectors @ self._matcher.vector(query)
-        place = {id(key): at for at, key in enumerate(self._order)}
         for key, weight in shared.items():
-            score[place[id(key)]] += weight / (length * key.length)
+            score[self._places[key]] += weight / (length * key.length)
         return [self._order[at] for at in np.argpartition(-score, LOOKED_AT)[:LOOKED_AT]]
 
 

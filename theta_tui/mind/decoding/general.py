@@ -84,7 +84,9 @@ class GeneralDecoder:
     ) -> Any:
         """The forward pass over rows of new tokens behind `cache`, with what it says of the last of them; each row's
         own of `modules` is on behind the first `off` of its tokens."""
-        on = torch.tensor([[at >= off for at in range(len(rows[0]))]] * len(rows), device=self.model.device)
+        on = None
+        if modules and off:
+            on = (torch.arange(len(rows[0]), device=self.model.device) >= off).expand(len(rows), -1)
         # no_grad and not inference_mode: some models refresh buffers (rotary scaling) in a forward pass, and a tensor
         # that was made in inference mode would later break the backward pass of a lesson.
         with torch.no_grad(), attached(self._blocks, modules, on):
