@@ -53,11 +53,6 @@ class Asker:
         """How many lessons hold, with what was found and is not journalled yet."""
         return self._book.tally(self.record.story)
 
-    @property
-    def weak(self) -> int:
-        """How many answers that are to be known by heart do not hold."""
-        return self._book.weak(self.record.story)
-
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
 
@@ -99,12 +94,6 @@ class Asker:
         self._told = ()
         self.alarm = None
         self.left = 0
-
-    def consolidated(self) -> None:
-        """The weights moved, but nothing was taught: what the newest lesson cost is still open."""
-        alarm, told = self.alarm, self._told
-        self.moved()
-        self.alarm, self._told = alarm, told
 
     def warn(self, text: str) -> None:
         """Raise the alarm: it stands until the weights move again."""

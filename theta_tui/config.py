@@ -43,7 +43,8 @@ class Settings:
     seed: int | None = None
     """Makes the five replies repeatable."""
     recipe: str = "default"
-    """How a lesson is learned: `default` (natural steps), `adamw`, or `classic` (one AdamW step at 1e-5)."""
+    """How a lesson is learned: `default` (in weights and a scope of its own), or always on: `adamw`, or `classic` (one
+    AdamW step at 1e-5)."""
     context: Path | None = None
     """The conversation file; default `context.md` in the home."""
     offline: bool = False
@@ -85,8 +86,6 @@ class Settings:
     """Seconds in which fresh replies ignore digits, so that nothing is taught by accident."""
     idle: bool = True
     """Ask again what was taught while nothing else is to do; never on battery."""
-    drift_budget: float = 0.05
-    """How far from its foundation (KL, nats a token) teaching may take the model before it is told; 0 is off."""
     theme: str = ""
     """Colour theme of the app; empty is Theta's own."""
     keymap: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +101,7 @@ _CHOICES = {
     "device": ("auto", "cpu", "cuda", "mps"),
     "dtype": ("auto", "float32", "bfloat16"),
     "lora": ("auto", "on", "off"),
-    "recipe": ("default", "scoped", "adamw", "classic"),
+    "recipe": ("default", "adamw", "classic"),
     "lock": ("flock", "pid"),
 }
 _BOUNDS: dict[str, tuple[float, float]] = {
@@ -119,13 +118,16 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "threads": (0, 1024),
     "lock_wait": (0.0, 3600.0),
     "grace": (0.0, 5.0),
-    "drift_budget": (0.0, 100.0),
 }
 CHANGEABLE = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "recipe", "grace", "checkpoint_lessons",
-    "checkpoint_minutes", "statements", "idle", "drift_budget", "theme",
+    "checkpoint_minutes", "statements", "idle", "theme",
 )  # fmt: skip
 """What `/set` may change while Theta runs."""
+
+
+RETIRED = frozenset({"drift_budget"})
+"""Settings of versions before, which may stand in a file still. They say nothing any more."""
 
 
 def parse_value(name: str, value: Any, source: str) -> Any:
@@ -197,7 +199,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
         (person, str(user_config_path("theta", appauthor=False) / CONFIG_NAME)),
         (_read_toml(home / CONFIG_NAME), str(home / CONFIG_NAME)),
     ):
-        values |= {name: parse_value(name, value, source) for name, value in table.items()}
+        values |= {name: parse_value(name, value, source) for name, value in table.items() if name not in RETIRED}
     values |= {name: parse_value(name, value, f"THETA_{name.upper()}") for name, value in from_env.items()}
     values |= {name: parse_value(name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
     return Settings(**(values | {"home": home}))

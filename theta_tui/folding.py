@@ -1,10 +1,12 @@
 """Coming back: the weights that the journal stands for, and how they move when its past changes.
 
-    weights = fold(learn, foundation, lessons)
+    shared weights = fold(learn, foundation, picks and lessons that are always on)
+    modules        = one for each lesson with weights of its own
 
 A fold begins at the newest state that holds the lessons that count and no other (a snapshot in memory, a checkpoint,
-the foundation) and learns the rest again, each with the steps that it took the first time. A change of the past is
-tried on the model first and journalled when it has succeeded: until then everything is as it was.
+the foundation) and learns the rest again, each with the steps that it took the first time. The modules are a set: a
+lesson is taken out or put back alone, unless lessons that are always on changed what it was learned on. A change of the
+past is tried on the model first and journalled when it has succeeded: until then everything is as it was.
 """
 
 from __future__ import annotations
@@ -17,9 +19,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from theta_tui import __version__
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ModelError, TeachError, ThetaError
-from theta_tui.lessons import ledger
-from theta_tui.lessons.records import Consolidated, Exchange, Restore, Withdraw
-from theta_tui.lessons.story import Consolidation, Lesson, Story, withdrawn
+from theta_tui.lessons.records import Restore, Withdraw
+from theta_tui.lessons.story import Lesson, Story
 from theta_tui.memory import Memory
 from theta_tui.mind.recipes import Recipe
 from theta_tui.record import HomeRecord
@@ -28,14 +29,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from theta_tui.mind.checkpoint import Manifest
-    from theta_tui.mind.consolidating import Taught
-    from theta_tui.mind.curvature import Curvature
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Result
     from theta_tui.mind.lora import Choice
+    from theta_tui.mind.modules import LessonModule
 
 Stage = Callable[[str], None]
 """Hears in a few words what is being done."""
+
+
+LESSONS = "modules"
+"""How lessons are held in a checkpoint. One of a version before has them in the shared weights."""
 
 
 class Learn(Protocol):
@@ -48,14 +52,25 @@ def never() -> bool:
     return False
 
 
-def _done(move: Lesson | Consolidation) -> bool:
+def _done(lesson: Lesson) -> bool:
     """Whether it has moved the weights already: a lesson may have been begun only."""
-    return isinstance(move, Consolidation) or move.outcome is not None
+    return lesson.outcome is not None
 
 
-def machine_of(move: Lesson | Consolidation) -> str | None:
-    """What did the arithmetic of it, where that was recorded."""
-    return move.done.machine if isinstance(move, Consolidation) else move.machine
+def has_own_weights(lesson: Lesson) -> bool:
+    """Whether it is learned in a module, and not in the weights that all replies share."""
+    return lesson.recipe.get("method") == "module" and lesson.exchange.kind != "pick"
+
+
+def is_always_on(lesson: Lesson, signs: bool) -> bool:
+    """Whether it moves the weights that the modules of later lessons are learned on. `signs`: the model is one whose
+    picks are kept apart from those (mind/sign_steps.py)."""
+    return not (lesson.recipe.get("method") == "module" and (signs or lesson.exchange.kind != "pick"))
+
+
+def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, LessonModule]:
+    """Those of `modules` whose lessons count in `story`."""
+    return {seq: module for seq, module in modules.items() if not story.lesson(seq).withdrawn}
 
 
 def belongs(record: HomeRecord, found: str) -> None:
@@ -93,7 +108,6 @@ class Fold:
         self._learn = learn
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
-        self._taught: dict[tuple[str, tuple[str, ...], str, float], Taught] = {}
 
     @property
     def settings(self) -> Settings:
@@ -121,6 +135,7 @@ class Fold:
         from theta_tui.mind import checkpoint
 
         path: Path | None
+        manifest: Manifest | None = None
         for path in chain(self._valid_checkpoints(on_stage), [None]):
             try:
                 self.open(path, on_stage)
@@ -132,14 +147,11 @@ class Fold:
                 if path is None:
                     raise
                 self._pass_over(error)
-        moves = self.record.story.moves_after(self.saved_position)
-        foreign = any(machine_of(move) not in (None, self.model.machine()) for move in moves)
-        for at, move in enumerate(moves, 1):
+        moves = self._not_learned(manifest)
+        foreign = any(lesson.machine not in (None, self.model.machine()) for lesson in moves)
+        for at, lesson in enumerate(moves, 1):
             on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
-            if isinstance(move, Consolidation):
-                self.consolidate(self.record.story, move.seq, move.done)
-            else:
-                learned(move, self._learn(move, Recipe.from_dict(move.recipe), should_stop=never))
+            learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
         if foreign:
             self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
         return path
@@ -154,25 +166,13 @@ class Fold:
 
         adapt, rank = adaptation or self.record.adaptation()
         self.memory.clear()
-        self._taught.clear()
         self._model = None
         self._learner = None
         self.saved_at, self.saved_position = None, 0
         on_stage("loading the model")
         self._model = self._read(weights=weights, adapt=adapt, rank=rank)
         self.record.notices.extend(self._model.notices)
-        self._learner = Learner(self._model, lambda: self._curvature(on_stage))
-
-    def _curvature(self, on_stage: Stage) -> Curvature:
-        """Of the foundation, which the model is no more: kept in the person's cache, for all homes of this model."""
-        from platformdirs import user_cache_path
-
-        from theta_tui.mind.curvature import load_or_measure
-        from theta_tui.mind.model_files import fingerprint
-
-        name = f"{fingerprint(self.model.name)}.safetensors"
-        cache = user_cache_path("theta", appauthor=False) / "curvature" / name
-        return load_or_measure(self.model, cache, self._read, on_stage)
+        self._learner = Learner(self._model)
 
     def _read(self, **how: Any) -> LanguageModel:
         """The model that the settings name, with what they say of it; `how` are more arguments of its `load`."""
@@ -192,7 +192,7 @@ class Fold:
         """Fold all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
         self.memory.clear()
         self._put(None)
-        self._relearn(self.record.story, 0, tell, never)
+        self._relearn(self.record.story, list(filter(_done, self.record.story.live)), tell, never)
 
     # --- another past ---
 
@@ -208,13 +208,11 @@ class Fold:
         before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
         try:
             redone = self.memory.taken_back(change.of) if isinstance(change, Restore) else None
-            if isinstance(change, Withdraw) and change.of in self.learner.modules:
-                self._drop(change.of)
-            elif redone is not None:
+            if redone is not None:
                 self.learner.restore(redone)
                 self.memory.forget_after(change.of)
             else:
-                self._relearn(story, self._go_back(story, change.of), tell, cancelled)
+                self._refold(story, story.lesson(change.of), tell, cancelled)
             newest = next(self.usable_checkpoints(story), None)
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.record.append(change)
@@ -227,17 +225,43 @@ class Fold:
         elif redone is not None and story.live and story.live[-1].seq == change.of:
             self.memory.remember(change.of, before)
 
-    def _drop(self, seq: int) -> None:
-        """Take out a lesson that has weights of its own. No later lesson was learned on them, so what is left is what
-        it would be without it, to the bit."""
-        outcome = self.record.story.lesson(seq).outcome
-        self.learner.drop_module(seq, outcome.steps if outcome else 0)
-        self.memory.forget_after(seq - 1)
+    def _refold(
+        self, story: Story, changed: Lesson, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
+    ) -> None:
+        """Put the learner where `story` has it; `changed` is the lesson in which that differs from what is learned."""
+        held = _counting(self.learner.modules, story)
+        signs = bool(self.learner.signs.modules)
+        since = list(filter(_done, story.live_after(changed.seq - 1)))
+        if has_own_weights(changed) and not any(is_always_on(lesson, signs) for lesson in since):
+            self.learner.modules = held
+            moves = [] if changed.withdrawn else [changed]
+        else:
+            position = self._go_back(story, changed.seq)
+            since = list(filter(_done, story.live_after(position)))
+            if any(is_always_on(lesson, signs) for lesson in [changed, *since]):
+                held = {seq: module for seq, module in held.items() if seq <= position}
+            self.learner.modules = held
+            moves = [lesson for lesson in since if lesson.seq not in held]
+            self.memory.forget_after(position)
+        self._relearn(story, moves, tell, cancelled)
+        self.learner.step = story.step
+
+    def _not_learned(self, manifest: Manifest | None) -> list[Lesson]:
+        """The lessons that the state which was just loaded lacks, in order. Modules of lessons that do not count are
+        taken out of it."""
+        story, learner = self.record.story, self.learner
+        learner.modules = _counting(learner.modules, story)
+        found = story.live_after(manifest.position if manifest else 0)
+        if manifest is not None:
+            returned = set(manifest.extra["withdrawn"]) - set(story.withdrawn)
+            found = [*map(story.lesson, sorted(returned)), *found]
+        learner.step = story.step - sum(lesson.outcome.steps for lesson in found if lesson.outcome)
+        return found
 
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
         returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(map(_done, self.record.story.moves_after(seq - 1))):
+        if not any(map(_done, self.record.story.live_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
@@ -266,52 +290,23 @@ class Fold:
         return True
 
     def _relearn(
-        self, story: Story, position: int, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
+        self,
+        story: Story,
+        lessons: list[Lesson],
+        tell: Callable[[int, int], None],
+        cancelled: Callable[[], bool],
     ) -> None:
-        """Learn what `story` holds after `position`; what was begun and never learned is left to the next start."""
+        """Learn `lessons` of `story`; what was begun and never learned is left to the next start."""
         from theta_tui.mind.learner import Abandoned
 
-        self.memory.forget_after(position)
-        moves = [move for move in story.moves_after(position) if _done(move)]
         with self.record.telling(story):
-            for at, move in enumerate(moves, 1):
-                tell(at, len(moves))
+            for at, lesson in enumerate(lessons, 1):
+                tell(at, len(lessons))
                 if cancelled():
                     raise Abandoned
-                if isinstance(move, Consolidation):
-                    self.consolidate(story, move.seq, move.done, cancelled)
-                    continue
                 before = self.learner.snapshot()
-                self._learn(move, Recipe.from_dict(move.recipe), should_stop=cancelled)
-                self.memory.remember(move.seq, before)
-
-    def consolidate(self, story: Story, seq: int, done: Consolidated, cancelled: Callable[[], bool] = never) -> None:
-        """The steps of record `seq`, over what `story` holds up to there. Raises Abandoned where `cancelled` says."""
-        from theta_tui.mind.learner import Abandoned
-
-        taught, recipe = self.taught(story, seq), Recipe.from_dict(done.recipe)
-        for number in range(done.first, done.first + done.steps):
-            if cancelled():
-                raise Abandoned
-            self.learner.consolidate(taught, recipe, seed=done.after, number=number)
-
-    def taught(self, story: Story, seq: int) -> list[Taught]:
-        """What the model was to know when record `seq` was written, as far as it can take it in. Not the picks: they
-        tell a taste, and are not learned by heart."""
-        newest = ledger.newest(lesson for lesson in story.live if lesson.seq < seq)
-        known = (lesson for lesson in newest.values() if ledger.by_heart(lesson.exchange.kind))
-        return [taught for lesson in known if (taught := self._as_taught(lesson.exchange, lesson.at)).prompts]
-
-    def _as_taught(self, said: Exchange, at: float) -> Taught:
-        """An exchange with those wordings that the model can take in. Looked at once: it takes the tokenizer."""
-        from theta_tui.mind.consolidating import Taught
-
-        key = said.prompt, said.variants, said.reply, at
-        if key not in self._taught:
-            prompts = (said.prompt, *said.variants)
-            fitting = tuple(prompt for prompt in prompts if self.unfit(prompt, said.reply, at) is None)
-            self._taught[key] = Taught(fitting, said.reply, at)
-        return self._taught[key]
+                self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=cancelled)
+                self.memory.remember(lesson.seq, before)
 
     def unfit(self, prompt: str, reply: str, at: float) -> str | None:
         """Why the model cannot take in this pair, taught at that time; None where it can."""
@@ -328,24 +323,30 @@ class Fold:
         those that the journal does not know.
 
         A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
-        lessons come to stand under the same numbers. What was withdrawn up to there, and the last rebuild, must be the
-        same as when it was written.
+        lessons come to stand under the same numbers. The last rebuild must be the same as when it was written, and so
+        must what was withdrawn up to there, but for lessons that have weights of their own: those are taken out of it,
+        or learned on it.
         """
         from theta_tui.mind import checkpoint
 
         journal = self.record.journal
-        gone = story.withdrawn
         for manifest in checkpoint.list_checkpoints(self.record.home.checkpoints):
             position, extra = manifest.position, manifest.extra
             if position > journal.last_seq or extra.get("record") != journal.checksum(position):
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
                 tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
-            held = extra.get("withdrawn")
-            if held is None:
-                held = sorted(withdrawn(journal.entries[:position]))
-            if extra.get("rebuilt", 0) == story.rebuilt and held == [seq for seq in gone if seq <= position]:
+            if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt:
+                continue
+            differing = set(extra["withdrawn"]) ^ {seq for seq in story.withdrawn if seq <= position}
+            if not differing or self._apart(story, differing, position, bool(extra["signs"])):
                 yield manifest
+
+    def _apart(self, story: Story, seqs: set[int], position: int, signs: bool) -> bool:
+        """Whether these lessons of `story` have weights of their own, and nothing up to `position` is always on."""
+        if not all(has_own_weights(story.lesson(seq)) for seq in seqs):
+            return False
+        return not any(is_always_on(lesson, signs) for lesson in story.live if lesson.seq <= position)
 
     def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Path]:
         """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
@@ -378,6 +379,8 @@ class Fold:
             "record": record.journal.checksum(position),
             "withdrawn": [seq for seq in record.story.withdrawn if seq <= position],
             "rebuilt": record.story.rebuilt,
+            "lessons": LESSONS,
+            "signs": bool(self.learner.signs.modules),
         }
         path = checkpoint.save(
             record.home.checkpoints, self.model, self.learner,

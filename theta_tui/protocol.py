@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
-DRIFTS_SHOWN = 120
 LESSONS_SHOWN = 1000
 LESSON_TEXT = 400
 """Characters of a lesson's prompt and of its replies that a `Ledger` carries."""
@@ -181,8 +180,7 @@ class Snapshot:
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
     the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `redo` says
     that a lesson was taken back and can be brought back. `offered` is the first reply that was offered for the last
-    lesson's prompt. `tally` says how many lessons hold, `drifts` are the last DRIFTS_SHOWN distances from the
-    foundation in nats a token, `alarm` says what the last lesson cost, if it did.
+    lesson's prompt. `tally` says how many lessons hold, `alarm` says what the last lesson cost, if it did.
     """
 
     phase: Phase = "loading"
@@ -204,8 +202,6 @@ class Snapshot:
     redo: bool = False
     offered: str | None = None
     tally: Tally = field(default_factory=Tally)
-    drifts: tuple[float, ...] = ()
-    drift_budget: float = 0.0
     alarm: str | None = None
 
 

@@ -13,19 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theta_tui import __version__, config
+from theta_tui import config
 from theta_tui.console import Invocation
 from theta_tui.errors import PromptError
-from theta_tui.folding import Stage, machine_of
-from theta_tui.lessons.records import Outcome, Rebuilt
-from theta_tui.lessons.story import Story
+from theta_tui.folding import Stage
+from theta_tui.lessons.records import Outcome
 from theta_tui.record import HomeRecord
+from theta_tui.relearning import rebuilt, relearn
 from theta_tui.teacher import Teacher
 from theta_tui.text import percent, plural
 
 if TYPE_CHECKING:
     from theta_tui.mind.lora import Choice
-    from theta_tui.mind.recipes import Recipe
 
 
 PATIENCE = 10
@@ -89,14 +88,14 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
     before = fold.learner.snapshot()
     fold.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
     differences = differing(before, fold.learner.snapshot())
-    moves = story.moves
-    elsewhere = sum(1 for move in moves if machine_of(move) not in (None, machine))
+    lessons = story.live
+    elsewhere = sum(1 for lesson in lessons if lesson.machine not in (None, machine))
     if not differences:
         why = ""
     elif elsewhere or (path is not None and read_manifest(path).machine != machine):
         why = (
-            f"lessons or consolidations ({elsewhere:,} of {len(moves):,}) were first learned on another machine, which "
-            "rounds differently"
+            f"lessons ({elsewhere:,} of {len(lessons):,}) were first learned on another machine, which rounds "
+            "differently"
             if elsewhere
             else "the checkpoint was written on another machine, which rounds differently"
         )
@@ -127,27 +126,15 @@ def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_sta
     recipe = replace(teacher.recipe, max_seconds=PATIENCE * teacher.recipe.max_seconds)
     name = full_name(record.settings.model)
     fold.open(None, on_stage, adaptation)
-    machine = fold.model.machine()
-    story = _blank(record, recipe)
-    lessons = [lesson for lesson in story.lessons if not lesson.withdrawn and lesson.failed is None]
-    with record.telling(story):
-        for at, lesson in enumerate(lessons, 1):
-            on_stage(f"learning on {record.settings.model}, {at} of {len(lessons)}")
-            story.learned(lesson.seq, teacher.learn_afresh(lesson, recipe), machine)
-    outcomes = [(lesson.seq, lesson.outcome) for lesson in lessons if lesson.outcome]
+    outcomes = relearn(
+        record,
+        teacher.learn_afresh,
+        recipe,
+        lambda at, of: on_stage(f"learning on {record.settings.model}, {at} of {of}"),
+    )
     assert own.begin is not None
     came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.live if lesson.outcome is None]
-    record.append(
-        Rebuilt(
-            name,
-            found,
-            __version__,
-            machine,
-            recipe.as_dict(),
-            tuple((seq, replace(outcome, prompt="", reply="", losses=())) for seq, outcome in outcomes),
-            fold.model.lora_rank,
-        )
-    )
+    record.append(rebuilt(fold.model, name, found, recipe, outcomes))
     for exchange in cut_short:
         teacher.consumed(exchange)
     record.write_context()
@@ -155,16 +142,6 @@ def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_sta
     skipped = tuple((outcome.lesson, outcome.skipped) for _, outcome in outcomes if outcome.skipped is not None)
     learned = [outcome for _, outcome in outcomes if outcome.skipped is None]
     return _done(teacher, came_from, learned, skipped, started)
-
-
-def _blank(record: HomeRecord, recipe: Recipe) -> Story:
-    """The story with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are on
-    the new model, which is what it will see when it is learned again."""
-    story = Story.of(record.journal.entries)
-    for lesson in story.lessons:
-        story.learned(lesson.seq, None, None)
-        lesson.recipe = recipe.as_dict()
-    return story
 
 
 def _keep_settings(record: HomeRecord, name: str, lora: int | None) -> None:

@@ -19,7 +19,7 @@ from theta_tui.lessons.standing import Standing, Tally
 from theta_tui.lessons.story import Lesson
 from theta_tui.lessons.totals import totals
 from theta_tui.record import HomeRecord
-from theta_tui.text import drift_words, percent
+from theta_tui.text import percent
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -109,7 +109,6 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         name: _median([value for value in values if value > 0 or name != "seconds"])
         for name, values in sums.figures.items()
     }
-    drifts = ledger.drifts(story, 1)
     home = record.home
     checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
     return {
@@ -126,11 +125,8 @@ def figures(record: HomeRecord) -> dict[str, Any]:
         "fading": total.fading,
         "lost": total.lost,
         "not_asked_since": total.stale,
-        "drift": drifts[-1] if drifts else None,
-        "drift_budget": record.settings.drift_budget,
         "turns": len(story.turns),
         "step": story.step,
-        "steps_in_idle_time": story.idle_steps,
         "said_afterwards": sums.learned,
         "loss_before": medians["loss_before"],
         "loss_after": medians["loss_after"],
@@ -167,8 +163,6 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
     if outcome.learned:
         lines.append(f"  says now {outcome.reply}")
     lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not asked since)" if total.stale else ""))
-    if outcome.drift is not None:
-        lines.append(f"  drift    {drift_words(outcome.drift)} ({outcome.drift:.3g} nats a token)")
     return lines
 
 
@@ -200,15 +194,12 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
         "learned", "seconds",
     )  # fmt: skip
-    drift = {} if outcome.drift is None else {"drift": outcome.drift}
-    return {name: getattr(outcome, name) for name in names} | drift
+    return {name: getattr(outcome, name) for name in names}
 
 
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "-"
-    if name.startswith("drift"):
-        return f"{value:.3g} nats a token"
     if name.startswith("p_"):
         return percent(value)
     if name.endswith("_bytes"):

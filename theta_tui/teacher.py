@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
@@ -18,7 +17,6 @@ from theta_tui import __version__
 from theta_tui.asking import Asker
 from theta_tui.collecting import collecting_later
 from theta_tui.config import CANDIDATES, Settings, statement_files
-from theta_tui.consolidating import STEPS, Consolidator
 from theta_tui.errors import PromptError, TeachError, ThetaError
 from theta_tui.folding import Fold, Stage, belongs
 from theta_tui.folding import never as _never
@@ -47,8 +45,9 @@ from theta_tui.lessons.variants import variants
 from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
+from theta_tui.relearning import must_relearn, rebuilt, relearn
 from theta_tui.scope.decision import NOWHERE, Decision
-from theta_tui.text import is_blank, repair
+from theta_tui.text import is_blank, plural, repair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +78,6 @@ class Teacher:
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
         self.asker = Asker(record, self._recall)
-        self.consolidator = Consolidator(self.fold, self.asker.consolidated)
         self._dictionary: Dictionary | None = None
         self._scopes: Scopes | None = None
 
@@ -105,11 +103,8 @@ class Teacher:
 
     @property
     def recipe(self) -> Recipe:
-        """What lessons are learned by from here on. Where natural steps do not fit the model, AdamW has to do."""
-        recipe = self.own_recipe or RECIPES[self.settings.recipe]
-        if recipe.method == "natural" and self.loaded and not self.learner.uses_natural(recipe):
-            return replace(RECIPES["adamw"], max_seconds=recipe.max_seconds)
-        return recipe
+        """What lessons are learned by from here on."""
+        return self.own_recipe or RECIPES[self.settings.recipe]
 
     @property
     def pending(self) -> Pending | None:
@@ -125,13 +120,6 @@ class Teacher:
         """Lessons since the newest checkpoint."""
         return self.record.story.unsaved(self.fold.saved_position)
 
-    @property
-    def behind(self) -> float:
-        """What the next start would have to learn again, in lessons: those since the newest checkpoint, and the steps
-        of idle time, which take about as long as one by the STEPS. 0 where the checkpoint has it all."""
-        idle = sum(move.done.steps for move in self.record.story.consolidations.after(self.fold.saved_position))
-        return self.unsaved + idle / STEPS
-
     # --- coming back ---
 
     def load(self, on_stage: Stage = lambda _: None) -> Path | None:
@@ -145,24 +133,42 @@ class Teacher:
 
         found = fingerprint(self.settings.model)
         belongs(self.record, found)
+        # A checkpoint of this version is of a home whose lessons it can repeat.
+        if next(self.fold.usable_checkpoints(self.record.story), None) is None and must_relearn(self.record):
+            self._relearn(found, on_stage)
+            return None
         path = self.fold.load(on_stage, self._learned_again)
         if self.record.story.begin is None and self.record.read_only is None:
             self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
+    def _relearn(self, found: str, on_stage: Stage) -> None:
+        """A version before learned lessons in a way that is no more: learn them all in today's. Of a home that cannot
+        be written to that is known until it is closed."""
+        record = self.record
+        self.fold.open(None, on_stage)
+        cut_short = [lesson.exchange for lesson in record.story.live if lesson.outcome is None]
+        outcomes = relearn(
+            record,
+            self.learn_afresh,
+            self.recipe,
+            lambda at, of: on_stage(f"learning the lessons of an earlier version, {at} of {of}"),
+        )
+        record.notices.append(
+            f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again: a lesson has "
+            "weights and a scope of its own now"
+        )
+        if record.read_only is not None:
+            return
+        assert record.story.begin is not None
+        record.append(rebuilt(self.model, record.story.begin.model, found, self.recipe, outcomes))
+        for exchange in cut_short:
+            self.consumed(exchange)
+        record.write_context()
+
     def get_ready(self) -> None:
-        """What the first replies and the first lesson would otherwise wait for: half a second, or a minute with a model
-        that is new here."""
+        """What the first replies would otherwise wait for: some hundredths of a second."""
         self.model.decoder  # noqa: B018  # is made, and proves itself, when it is first asked for
-        if self.record.read_only is None and self.learner.uses_natural(self.recipe):
-            self.learner.natural.prepare(self.recipe)
-
-    @property
-    def soon_ready(self) -> bool:
-        """Whether `get_ready` takes less than a second for certain: the model's folder brings what it needs."""
-        from theta_tui.mind.curvature import FILE
-
-        return (self.model.folder / FILE).is_file()
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
@@ -190,7 +196,7 @@ class Teacher:
                 variants=exchange.variants,
                 **hooks,
             )
-        if recipe.method == "module" and not self.learner.moves_upper(recipe):
+        if recipe.method == "module" and not self.learner.takes_signs("pick", recipe):
             recipe = RECIPES["adamw"]
         return self.learner.learn(
             "pick" if picked else "correction",
@@ -480,7 +486,7 @@ class Teacher:
         return outcome
 
     def _tell_what_it_changed(self, lesson: Lesson, outcome: Outcome) -> None:
-        """An answer that another one replaces is named, unless the person just corrected it; so is too much drift."""
+        """An answer that another one replaces is named, unless the person just corrected it."""
         story = self.record.story
         if not lesson.moves:
             return
@@ -492,10 +498,6 @@ class Teacher:
                 f"#{lesson.number} replaces the earlier answer to '{_short(lesson.exchange.prompt)}' "
                 f"({ledger.named(replaced)})"
             )
-        budget, drift = self.settings.drift_budget, outcome.drift
-        earlier = ledger.drifts(story, 2)[:-1]
-        if drift is not None and budget and drift > budget and not (earlier and earlier[-1] > budget):
-            self.asker.warn(f"#{lesson.number} took the drift to {drift:.3g} nats a token, over {budget:g}")
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """A lesson that could not be learned counts as never begun; one that was abandoned on leaving is learned at
@@ -526,7 +528,6 @@ class Teacher:
             seconds=seconds,
             losses=tuple(round(loss, 4) for loss in result.losses),
             skipped=result.skipped,
-            drift=self.learner.drift() if result.skipped is None else None,
         )
 
     def _remember(self, seq: int, before: Snapshot) -> None:
@@ -543,11 +544,6 @@ class Teacher:
         """
         yield from self._read_ahead()
         yield from self.asker.slices()
-        moved = self.learner.step
-        yield from self.consolidator.slices(self.recipe, self.asker.weak)
-        if self.learner.step != moved:
-            yield from self._read_ahead()
-            yield from self.asker.slices()
 
     def _read_ahead(self) -> Iterator[None]:
         """Read the conversation before the next prompt comes: it begins with it."""
@@ -555,16 +551,6 @@ class Teacher:
         yield from self.model.read_ahead(
             self.record.story.dialogue, room=settings.max_tokens, limit=settings.window, at=time.time()
         )
-
-    def consolidate(self, seconds: float) -> int:
-        """Consolidate for so long, whether it is due or not. Returns the steps taken; none where the model cannot."""
-        begun, taken = time.monotonic(), 0
-        with contextlib.closing(self.consolidator.steps(self.recipe, sys.maxsize)) as steps:
-            for _ in steps:
-                taken += 1
-                if time.monotonic() - begun >= seconds:
-                    break
-        return taken
 
     def quiz(
         self, progress: Callable[[int], None] | None = None, should_stop: Callable[[], bool] = _never

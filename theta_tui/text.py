@@ -10,7 +10,6 @@ Whatever comes from a model, a person, a file or an exception goes through here 
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 
@@ -144,8 +143,3 @@ def reason(error: BaseException, most: int = 200) -> str:
         opened = re.search(rf"(?:^|(?<=[\s(=:\[])){mark}[^{mark}]*$", cut)
         cut = cut[: opened.start()] if opened else cut
     return (cut.rstrip(" ,;:.([=") or type(error).__name__) + "…"
-
-
-def drift_words(drift: float) -> str:
-    """A drift (KL, nats a token) for people: by what share the perplexity of the foundation's own text has risen."""
-    return percent(math.expm1(min(drift, 50.0)))

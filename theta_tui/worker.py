@@ -23,7 +23,6 @@ from theta_tui.errors import ThetaError
 from theta_tui.idle import IdleRunner
 from theta_tui.lessons.standing import Standing, Tally
 from theta_tui.protocol import (
-    DRIFTS_SHOWN,
     LESSON_TEXT,
     LESSONS_SHOWN,
     LOSSES_SHOWN,
@@ -167,8 +166,6 @@ class Worker:
             self._teacher = self._open_teacher(self._settings)
             self._report(Loading(self._snapshot()))
             self._teacher.load(self._stage)
-            if not self._teacher.soon_ready:
-                self._get_ready()
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -203,7 +200,7 @@ class Worker:
             self._idle.busy()
 
     def _get_ready(self) -> None:
-        """What the first lesson would otherwise wait for: once, when nobody waits for anything."""
+        """What the first replies would otherwise wait for: once, when nobody waits for anything."""
         teacher, first = self._teacher, not self._got_ready
         assert teacher is not None
         self._got_ready = True
@@ -238,11 +235,9 @@ class Worker:
         assert teacher is not None
         self._pass_notices_on()
         if self._due():
-            asking, steps = teacher.asker.left, teacher.consolidator.left
+            asking = teacher.asker.left
             if asking:
                 self._activity = f"asking again, {asking} left"
-            elif steps:
-                self._activity = f"consolidating, {steps} left"
             self._report(Reviewed(self._snapshot(), asking))
 
     def _has_something_to_do(self) -> bool:
@@ -253,7 +248,7 @@ class Worker:
         if teacher is None:
             return
         try:
-            if self._phase != "loading" and teacher.behind and teacher.record.read_only is None:
+            if self._phase != "loading" and teacher.unsaved and teacher.record.read_only is None:
                 self._state("saving", "saving")
                 teacher.save()
         except Exception:
@@ -421,10 +416,10 @@ class Worker:
         teacher = self._teacher
         if teacher is None or self._stopping_since is not None or teacher.record.read_only is not None:
             return
-        behind = teacher.behind
+        unsaved = teacher.unsaved
         lessons, minutes = teacher.settings.checkpoint_lessons, teacher.settings.checkpoint_minutes
         waited = time.time() - (teacher.saved_at or self._ready_at)
-        if not behind or not ((lessons and behind >= lessons) or (minutes and waited >= 60 * minutes)):
+        if not unsaved or not ((lessons and unsaved >= lessons) or (minutes and waited >= 60 * minutes)):
             return
         if self._save_failed_at == teacher.record.journal.last_seq:
             return
@@ -516,8 +511,6 @@ class Worker:
             redo=story.undone is not None,
             offered=ledger.offered(last) if last else None,
             tally=self._tally(teacher),
-            drifts=ledger.drifts(story, DRIFTS_SHOWN),
-            drift_budget=teacher.settings.drift_budget,
             alarm=teacher.asker.alarm,
         )
         if not teacher.loaded:

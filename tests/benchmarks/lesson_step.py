@@ -28,13 +28,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from theta_tui.mind.curvature import padded
+
 import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
 from theta_tui.bench.tables import table
 from theta_tui.config import Settings
 from theta_tui.lessons.statements import load_dictionary
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.chat import IGNORE
-from theta_tui.mind.curvature import padded
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.recipes import RECIPES
 

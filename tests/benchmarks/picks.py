@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
+from theta_tui.mind.curvature import own_exchanges
 
 from theta_tui.bench.tables import number, table
 from theta_tui.mind.candidates import Sampling, propose
-from theta_tui.mind.curvature import own_exchanges
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
 from theta_tui.mind.recall import score

@@ -102,12 +102,12 @@ def forks() -> Iterator[Forks]:
 
 
 def _serve(listener: socket.socket) -> None:
+    import theta_tui.mind.curvature
     import torch
 
     import theta_tui.cli
     import theta_tui.mind.candidates
     import theta_tui.mind.checkpoint
-    import theta_tui.mind.curvature
     import theta_tui.mind.language_model
     import theta_tui.rebuilding
     import theta_tui.teacher  # noqa: F401

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from theta_tui.mind.curvature import Curvature, measure, own_exchanges
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.mind.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
-from theta_tui.mind.curvature import Curvature, measure, own_exchanges
 from theta_tui.mind.language_model import LanguageModel
 
 torch.set_num_threads(1)  # These models are too small to share, and the machine may be busy.

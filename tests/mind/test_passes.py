@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from theta_tui.mind.consolidating import Taught
+from theta_tui.mind.curvature import Curvature, targets
 from torch.nn import functional
 
 from tests.mind.lessons import everything, same, teach
 from tests.mind.test_decoding import FAST, made
 from theta_tui.mind import passes
-from theta_tui.mind.consolidating import Taught
-from theta_tui.mind.curvature import Curvature, targets
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
 from theta_tui.mind.passes import Pass, Passes, _Packed, _Whole

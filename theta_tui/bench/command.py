@@ -41,7 +41,6 @@ class Options:
     orders: int
     max_tokens: int
     max_seconds: float | None
-    idle: float
 
 
 def bench(
@@ -68,17 +67,12 @@ def bench(
         float | None,
         typer.Option("--max-seconds", help="Most seconds a lesson, instead of the recipe's: for a busy machine."),
     ] = None,
-    idle: Annotated[
-        float, typer.Option("--idle", help="Seconds of learning in idle time, before the final questions.")
-    ] = 0.0,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = THREADS,
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The rows with every answer.")] = None,
 ) -> None:
     """teach-bench: does one lesson stick, and at what price? In a home that is thrown away."""
     if max_seconds is not None and not 0 < max_seconds < math.inf:
         raise UsageError(f"--max-seconds {max_seconds:g} must be more than 0")
-    if not 0 <= idle < math.inf:
-        raise UsageError(f"--idle {idle:g} must be a number of seconds, 0 or more")
     recipes = list(dict.fromkeys(recipe or [call.settings.recipe]))
     for name in recipes:
         if name not in RECIPES:
@@ -94,7 +88,6 @@ def bench(
         orders=orders,
         max_tokens=max_tokens,
         max_seconds=max_seconds,
-        idle=idle,
     )
     rows: list[Row] = []
     for name in dict.fromkeys(model or [call.settings.model or DEFAULT_MODEL]):
@@ -106,7 +99,7 @@ def bench(
             if call.json:
                 call.emit(**row.as_dict())
     if not call.json:
-        call.out(_table(rows, idle=bool(idle)), one_line=False)
+        call.out(_table(rows), one_line=False)
         asked = f"{plural(rows[0].lessons, 'lesson')}, {plural(len(options.suite.unrelated), 'unrelated prompt')}"
         if options.conversations:
             asked += f", ΔPPL on {plural(len(options.conversations), 'conversation')}"
@@ -130,8 +123,6 @@ def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]
                 settings, recipe, max_tokens=options.max_tokens, max_seconds=options.max_seconds,
                 conversations=options.conversations, on_stage=call.stage,
             ) as pupil:  # fmt: skip
-                if options.idle:
-                    pupil.check_idle()
                 pupil.room_for(suite.lessons)
                 if foundation is None:
                     batched = _checked(call, pupil, suite)
@@ -140,7 +131,7 @@ def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]
                 ordered = replace(suite, lessons=tuple(in_order(suite.lessons, order)))
                 label = Label(model, recipe, order, seconds)
                 telling = partial(_tell, call, label, len(suite.lessons))
-                made.append(measure(pupil, ordered, foundation, label, idle=options.idle, on_lesson=telling))
+                made.append(measure(pupil, ordered, foundation, label, on_lesson=telling))
             call.stage("")
             yield made[-1]
         if len(made) > 1:
@@ -179,16 +170,15 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
     write_atomically(path, "".join(lines).encode())
 
 
-def _table(rows: Sequence[Row], *, idle: bool) -> str:
-    columns = (*COLUMNS, "Idle") if idle else COLUMNS
-    return table(("model", "recipe", "order", *columns), [_cells(row, columns) for row in rows])
+def _table(rows: Sequence[Row]) -> str:
+    return table(("model", "recipe", "order", *COLUMNS), [_cells(row) for row in rows])
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+def _cells(row: Row) -> list[str]:
     figures = row.figures
     change, steps, most = figures["dPPL"], figures["Steps"], figures["Steps max"]
     shown = {name: number(value) for name, value in figures.items()}
     shown["ΔPPL"] = "–" if change is None else f"{100 * change:+.2f} %"
     shown["Steps"] = f"{number(steps, 1)} (max {number(most, 0)})"
     shown["Undo"] = "exact" if row.undo else "NOT EXACT"
-    return [row.label.model, row.label.recipe, str(row.label.order), *(shown[name] for name in columns)]
+    return [row.label.model, row.label.recipe, str(row.label.order), *(shown[name] for name in COLUMNS)]

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from theta_tui.bench.held_out import Conversation, perplexity
 from theta_tui.bench.metrics import Answer, Lesson
 from theta_tui.config import Settings
-from theta_tui.errors import TeachError, UsageError
+from theta_tui.errors import TeachError
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -44,14 +44,6 @@ class TeacherPupil:
     def keep(self) -> None:
         """A checkpoint, as a home gets one every few lessons: what is undone beyond it is not learned again."""
         self.teacher.save()
-
-    def check_idle(self) -> None:
-        """Raises UsageError where idle time would pass in vain; before the lessons, which may take an hour."""
-        if not self.teacher.learner.consolidates(self.teacher.recipe):
-            raise UsageError("--idle: this model learns nothing in idle time by this recipe; leave --idle out")
-
-    def consolidate(self, seconds: float) -> None:
-        self.teacher.consolidate(seconds)
 
     def ask(self, prompts: Sequence[str]) -> list[Answer]:
         """The greedy answers, with nothing but the prompt in front."""

@@ -38,9 +38,6 @@ class Pupil(Protocol):
     def perplexity(self) -> float | None:
         """On held-out conversations; None where there are none."""
 
-    def consolidate(self, seconds: float) -> None:
-        """Learn what idle time allows."""
-
     def keep(self) -> None:
         """Make the lessons so far quick to come back to."""
 
@@ -123,14 +120,10 @@ def measure(
     foundation: Foundation,
     label: Label,
     *,
-    idle: float = 0.0,
     clock: Callable[[], float] = time.perf_counter,
     on_lesson: Callable[[int], None] = lambda count: None,
 ) -> Row:
-    """Teach the lessons of `suite` in their order, and measure. Leaves the pupil as the undone lessons leave it.
-
-    `idle`: seconds to consolidate for between the last lesson and the final questions.
-    """
+    """Teach the lessons of `suite` in their order, and measure. Leaves the pupil as the undone lessons leave it."""
     prompts = {lesson.id: lesson.prompt for lesson in suite.lessons}
     undo: deque[str] = deque(maxlen=UNDONE)
     turns: list[Turn] = []
@@ -142,10 +135,6 @@ def measure(
         if count >= last:
             undo.append(pupil.digest())
         turns.append(_teach(pupil, lesson, prompts.get(lesson.supersedes or ""), clock))
-    begun = clock()
-    if idle:
-        pupil.consolidate(idle)
-    spent = clock() - begun if idle else 0.0
     asked = [prompt for lesson in suite.lessons for prompt in (lesson.prompt, *lesson.paraphrases)]
     answers = iter(pupil.ask(asked))
     final = {lesson.id: tuple(next(answers) for _ in (lesson.prompt, *lesson.paraphrases)) for lesson in suite.lessons}
@@ -153,7 +142,6 @@ def measure(
     figures = suite_row(turns, final, list(zip(foundation.unrelated, after, strict=True)))
     before, now = foundation.perplexity, pupil.perplexity()
     figures["dPPL"] = None if before is None or now is None else now / before - 1
-    figures["Idle"] = spent
     return Row(
         label=label,
         lessons=len(turns),

@@ -10,23 +10,20 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theta_tui.errors import TeachError
 from theta_tui.foundation import small_talk, teachable
 from theta_tui.foundation.documents import Source
 from theta_tui.foundation.exclusion import Excluder
 
 if TYPE_CHECKING:
-    from theta_tui.mind.language_model import LanguageModel
+    pass
 
 MIX = {
     # people talking
@@ -129,34 +126,6 @@ def mix(folder: Path, weights: dict[str, float]) -> tuple[Source, ...]:
     return tuple(Source(folder / f"{name}.jsonl.gz", weight) for name, weight in weights.items())
 
 
-def bring_curvature(folder: Path, shards: Path, say: Callable[[str], None]) -> None:
-    """Measure what the weights of the model in `folder` are used for, so that no one has to wait for it at a start:
-    half on what the model writes itself, half on conversations, as many of each shard as the mix has."""
-    from theta_tui.mind import curvature
-    from theta_tui.mind.language_model import LanguageModel
-
-    lm = LanguageModel.load(str(folder), device="cpu")
-    rows = [*curvature.own_exchanges(lm, EXCHANGES), *_conversations(lm, shards)]
-    measured = curvature.measure(lm, rows, own=EXCHANGES, told=lambda done: say(f"curvature: {done} of {len(rows)}"))
-    curvature.write(measured, folder / curvature.FILE)
-
-
-def _conversations(lm: LanguageModel, shards: Path) -> Iterator[list[int]]:
-    """Token ids of about EXCHANGES conversations, the beginnings of long ones."""
-    sizes = {name: MIX[name] * sum(1 for _ in lines(shards / f"{name}.jsonl.gz")) for name in MIX}
-    for name in sizes:
-        chosen = random.Random(name)
-        share = min(1.0, MIX[name] * EXCHANGES / sum(sizes.values()))
-        for row in lines(shards / f"{name}.jsonl.gz"):
-            messages = [message for message in row.get("messages", ()) if message["role"] in ("user", "assistant")]
-            said = [message["content"] for message in messages]
-            said = said[bool(messages) and messages[0]["role"] == "assistant" :][:8]
-            turns = list(zip(said[0::2], said[1::2], strict=False))
-            if turns and chosen.random() < share:
-                with suppress(TeachError):
-                    yield lm.encode_lesson(turns[:-1], *turns[-1], limit=160, loss="all").input_ids
-
-
 def main() -> None:
     from theta_tui.foundation.command import Options, train
     from theta_tui.foundation.progress import Watch
@@ -187,7 +156,6 @@ def main() -> None:
         window=512, muon_lr=0.012, lr=1.5e-3, decay=0.8, warmup=0.03,
     )  # fmt: skip
     say(str(train(second, say, watch)))
-    bring_curvature(given.out / "model", shards, say)
 
 
 if __name__ == "__main__":

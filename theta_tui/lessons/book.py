@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from theta_tui.lessons import ledger
 from theta_tui.lessons.live import question
-from theta_tui.lessons.past import KINDS, Past
+from theta_tui.lessons.past import Past
 from theta_tui.lessons.records import Finding
 from theta_tui.lessons.standing import NAMED, State, Tally
 from theta_tui.lessons.story import Lesson, Story
@@ -57,11 +57,6 @@ class Book:
             lost_first=tuple(self._numbers.get("lost", ())[:NAMED]),
         )
 
-    def weak(self, story: Story) -> int:
-        """How many of what is to be known by heart are fading or lost."""
-        self._catch_up(story)
-        return len(self._weak)
-
     def state(self, story: Story, seq: int) -> State:
         """How lesson `seq` stands."""
         self._catch_up(story)
@@ -86,15 +81,11 @@ class Book:
         self._states: dict[int, State] = {}  # but for those that are as the past has them
         self._numbers: dict[State, list[int]] = {}
         self._fresh: set[int] = set()
-        self._weak: set[int] = set()
         self._holding: dict[str, Lesson] = {}
         if past is not None:
             self._fresh.update(past.columns["fresh"])
-            columns = past.columns["state"], past.columns["seq"], past.columns["kind"]
-            for number, (state, seq, kind) in enumerate(zip(*columns, strict=True), 1):
+            for number, state in enumerate(past.columns["state"], 1):
                 self._numbers.setdefault(STATES[state], []).append(number)
-                if STATES[state] in WEAK and ledger.by_heart(KINDS[kind]):
-                    self._weak.add(seq)
 
     def _state(self, seq: int) -> State | None:
         found = self._states.get(seq)
@@ -148,10 +139,6 @@ class Book:
             self._fresh.add(seq)
         else:
             self._fresh.discard(seq)
-        if state in WEAK and ledger.by_heart(lesson.exchange.kind):
-            self._weak.add(seq)
-        else:
-            self._weak.discard(seq)
         was = self._state(seq)
         if was == state:
             return

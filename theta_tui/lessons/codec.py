@@ -238,6 +238,7 @@ def _check(values: dict[str, Any]) -> None:
 
 def outcome_from(values: dict[str, Any]) -> Outcome:
     _check(values)
+    values.pop("drift", None)  # of a version before
     for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds"):
         values[name] = _number(values[name])
     values["losses"] = tuple(map(_number, values.get("losses", ())))

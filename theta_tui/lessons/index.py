@@ -30,7 +30,7 @@ from theta_tui.lessons.prefix import Prefix
 from theta_tui.lessons.records import Asked, Begin, Brought, Exchange, Rebuilt, Restore, Withdraw
 from theta_tui.lessons.story import Story, changes
 
-FORMAT = 1
+FORMAT = 2
 MADE_BY = f"{FORMAT} {__version__} {unidata_version}"
 """What wrote it: another version may judge lessons, or tell questions apart, by other rules."""
 MAGIC = b"theta-index\n"
@@ -118,7 +118,6 @@ def capture(entries: Sequence[Entry], size: int, past: Past | None, journal: Pat
     columns |= {
         "questions": array("Q", sorted([*columns["questions"], *marks])),
         "fresh": array("I", sorted(book.fresh)),
-        "consolidations": array("I", story.consolidations.seqs),
         "said": array("I", map(conversations.number, story.conversation)),
         "replacing": array("I", story.replaced),
         "replaced": array("I", map(conversations.number, story.replaced.values())),
@@ -129,7 +128,7 @@ def capture(entries: Sequence[Entry], size: int, past: Past | None, journal: Pat
             columns["changed"].append(of)
     offsets = array("Q", past.prefix.offsets if past is not None else ())
     offsets.extend(entry.offset for entry in entries)
-    figures = Figures(story.begin, story.rebuilt, story.refolded, story.idle_steps, story.lesson_steps, story.moved)
+    figures = Figures(story.begin, story.rebuilt, story.refolded, story.step, story.moved)
     return Past(Prefix(journal, offsets, size, entries[-1].total), figures, columns)
 
 

@@ -97,11 +97,6 @@ def tally(rows: Iterable[Standing]) -> Tally:
     )
 
 
-def drifts(story: Story, most: int) -> tuple[float, ...]:
-    """The last `most` drifts from the foundation that lessons which count reported, in nats a token, oldest first."""
-    return story.drifts(most)
-
-
 def measured(lesson: Lesson) -> Measured | None:
     """What the journal last knew of a lesson: asked again, or when it was taught."""
     if lesson.asked:

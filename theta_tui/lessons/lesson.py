@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from theta_tui.lessons.dialogue import Dialogue
-from theta_tui.lessons.records import Consolidated, Exchange, Outcome
+from theta_tui.lessons.records import Exchange, Outcome
 
 if TYPE_CHECKING:
     from theta_tui.lessons.past import Past
@@ -30,14 +30,6 @@ class Measured:
     at: float
     p: float
     says: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Consolidation:
-    """Steps that were taken in idle time, by record `seq`."""
-
-    seq: int
-    done: Consolidated
 
 
 class _Later:
@@ -190,48 +182,3 @@ class Lessons(View[Lesson]):
     def made(self) -> Iterable[Lesson]:
         """Those of the past that were asked for, which may have changed since."""
         return self._made.values()
-
-
-class Consolidations(View[Consolidation]):
-    """The consolidations that count, in order; those of the past are read once asked for."""
-
-    def __init__(self, past: Past | None = None) -> None:
-        self._past = past
-        self._items: list[int | Consolidation] = list(past.consolidations) if past is not None else []
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def _at(self, index: int) -> Consolidation:
-        found = self._items[index]
-        if isinstance(found, int):
-            assert self._past is not None
-            found = self._items[index] = self._past.consolidation(found)
-        return found
-
-    def append(self, done: Consolidation) -> None:
-        self._items.append(done)
-
-    def clear(self) -> None:
-        self._items.clear()
-
-    def _seq(self, index: int) -> int:
-        item = self._items[index]
-        return item if isinstance(item, int) else item.seq
-
-    @property
-    def seqs(self) -> list[int]:
-        """Their records."""
-        return [self._seq(index) for index in range(len(self))]
-
-    @property
-    def newest(self) -> int:
-        """The last one's record; 0 where there is none."""
-        return self._seq(-1) if self._items else 0
-
-    def after(self, position: int) -> list[Consolidation]:
-        """Those of records after `position`."""
-        at = len(self._items)
-        while at and self._seq(at - 1) > position:
-            at -= 1
-        return self[at:]

@@ -6,7 +6,6 @@ Whoever changes a lesson takes it out before and puts it in again afterwards.
 
 from __future__ import annotations
 
-import math
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
@@ -34,8 +33,8 @@ class Live:
         self._all = lessons
         self._past = past
         self.steps = past.figures.steps if past is not None else 0
-        self._live, self._drifting, self._begun = (
-            array("I", past.columns[name] if past is not None else ()) for name in ("live", "drifting", "begun")
+        self._live, self._begun = (
+            array("I", past.columns[name] if past is not None else ()) for name in ("live", "begun")
         )
         self.lessons: View[Lesson] = _Counting(lessons, self._live)
         self._about: dict[str, list[Lesson]] | None = None
@@ -53,12 +52,8 @@ class Live:
 
     @property
     def numbers(self) -> dict[str, array[int]]:
-        """The columns of a past: those that count, that reported a drift, that have no outcome yet."""
-        return {"live": self._live, "drifting": self._drifting, "begun": self._begun}
-
-    def drifting(self, most: int) -> list[Lesson]:
-        """The last `most` of them that reported how far the model was from its foundation."""
-        return [self._all.numbered(number) for number in self._drifting[-most:]]
+        """The columns of a past: those that count, and those of them that have no outcome yet."""
+        return {"live": self._live, "begun": self._begun}
 
     def after(self, position: int) -> list[Lesson]:
         """Those of records after `position`."""
@@ -80,8 +75,6 @@ class Live:
             _insert(self._begun, lesson.number)
             return
         self.steps += lesson.outcome.steps
-        if _drift(lesson) is not None:
-            _insert(self._drifting, lesson.number)
 
     def take(self, lesson: Lesson) -> None:
         """`lesson` is about to change."""
@@ -96,7 +89,6 @@ class Live:
             _remove(self._begun, lesson.number)
             return
         self.steps -= lesson.outcome.steps
-        _remove(self._drifting, lesson.number)
 
     def about(self, prompt: str) -> list[Lesson]:
         """The lessons on the question that `prompt` asks, in order. Those since the past are sorted by it when this is
@@ -127,11 +119,6 @@ class _Counting(View[Lesson]):
 
     def _at(self, index: int) -> Lesson:
         return self._all.numbered(self._numbers[index])
-
-
-def _drift(lesson: Lesson) -> float | None:
-    drift = lesson.outcome.drift if lesson.outcome is not None else None
-    return drift if drift is not None and math.isfinite(drift) else None
 
 
 def _insert(numbers: array[int], number: int) -> None:

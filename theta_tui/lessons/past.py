@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, TypeVar
@@ -17,9 +16,9 @@ from typing import Any, TypeVar
 from theta_tui.errors import JournalError
 from theta_tui.lessons.dialogue import NOTHING, Dialogue, Said
 from theta_tui.lessons.entry import Entry
-from theta_tui.lessons.lesson import Consolidation, Lesson, Measured
+from theta_tui.lessons.lesson import Lesson, Measured
 from theta_tui.lessons.prefix import Prefix
-from theta_tui.lessons.records import Begin, Brought, Consolidated, Exchange, Failure, Kind, Learned, Outcome, Rebuilt
+from theta_tui.lessons.records import Begin, Brought, Exchange, Failure, Kind, Learned, Outcome, Rebuilt
 
 R = TypeVar("R")
 
@@ -38,9 +37,9 @@ COLUMNS = {
     # the conversation; what took the place of what
     "said": "I", "replacing": "I", "replaced": "I",
     # numbers of lessons, in order; of those on a question: its checksum, then the number
-    "live": "I", "drifting": "I", "begun": "I", "questions": "Q",
+    "live": "I", "begun": "I", "questions": "Q",
     # records
-    "fresh": "I", "consolidations": "I", "change": "B", "changed": "I",
+    "fresh": "I", "change": "B", "changed": "I",
 }  # fmt: skip
 """The type code of each column (module array)."""
 
@@ -56,7 +55,6 @@ class Figures:
     begin: Begin | None = None
     rebuilt: int = 0
     refolded: int = 0
-    idle_steps: int = 0
     steps: int = 0
     moved: int = 0
 
@@ -103,10 +101,6 @@ class Past:
     def taught(self) -> int:
         """The number of lessons."""
         return len(self.columns["seq"])
-
-    @property
-    def consolidations(self) -> Sequence[int]:
-        return self.columns["consolidations"]
 
     def number_of(self, seq: int) -> int:
         """The number of the lesson of record `seq`; 0 where that is none."""
@@ -179,9 +173,6 @@ class Past:
             return record.turns[self.columns["place"][number - 1]]
         assert isinstance(record, Exchange)
         return record.prompt, record.reply
-
-    def consolidation(self, seq: int) -> Consolidation:
-        return Consolidation(seq, self._record(seq, Consolidated))
 
     def about(self, mark: int) -> list[int]:
         """The numbers of the lessons on the question with this checksum, in order; some may be on another."""

@@ -54,7 +54,6 @@ class Outcome:
 
     `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
     count since the home began. `learned` says that the model now says the reply; `skipped` says why nothing moved.
-    `drift` is how far the model then was from its foundation, in nats a token, where that was measured.
     """
 
     lesson: int
@@ -71,7 +70,6 @@ class Outcome:
     seconds: float
     losses: tuple[float, ...] = ()
     skipped: str | None = None
-    drift: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +208,7 @@ class Rebuilt:
 
 @dataclass(frozen=True, slots=True)
 class Consolidated:
-    """In idle time the model took steps `first` to `first + steps - 1`, of those seeded by `after`, the newest lesson,
-    over all that it was to know then.
-
-    It stands for what lessons had made of the model: where one of those before it is taken back later, or brought back,
-    this counts no more.
-    """
+    """Of a version before: steps that the model took in idle time. They are read and passed over."""
 
     after: int
     first: int

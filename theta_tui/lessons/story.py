@@ -14,9 +14,8 @@ from dataclasses import replace
 
 from theta_tui.lessons.dialogue import NOTHING, Dialogue
 from theta_tui.lessons.entry import Entry
-from theta_tui.lessons.lesson import Consolidation as Consolidation
-from theta_tui.lessons.lesson import Consolidations, Lessons, View
 from theta_tui.lessons.lesson import Lesson as Lesson
+from theta_tui.lessons.lesson import Lessons, View
 from theta_tui.lessons.lesson import Measured as Measured
 from theta_tui.lessons.live import Live
 from theta_tui.lessons.past import CHANGES, Figures, Past
@@ -24,7 +23,6 @@ from theta_tui.lessons.records import (
     Asked,
     Begin,
     Brought,
-    Consolidated,
     Exchange,
     Failure,
     Fresh,
@@ -61,8 +59,6 @@ class Story:
         self.rebuilt = figures.rebuilt
         """The seq of the last rebuild; 0 where there was none."""
         self.lessons = Lessons(past)
-        self.consolidations = Consolidations(past)
-        """Those that count: no lesson before them was taken back, or brought back, since."""
         self.refolded = figures.refolded
         """The newest withdrawal, or return, of a lesson before the last one: the lessons since are learned again, and
         what they left then is not what they leave now."""
@@ -70,8 +66,6 @@ class Story:
         """The seqs of the lessons that changed since this list began; another list where everything may have."""
         self.withdrawn: list[int] = []
         """The seqs of the lessons that are taken back, in order."""
-        self.idle_steps = figures.idle_steps
-        """Optimizer steps of the consolidations."""
         self._live = Live(self.lessons, past)
         self._said: list[int | Dialogue] = []  # up to each of the turns, with it; or its number in the past
         self._where: dict[int, int] = {}  # record → the place of its (last) turn
@@ -102,7 +96,7 @@ class Story:
             if isinstance(entry.record, (Withdraw, Restore)):
                 _take_back(entry, then)
                 differs = _first_lesson(entries, then ^ gone, past)
-            elif isinstance(entry.record, (Asked, Consolidated)) and differs < entry.seq:
+            elif isinstance(entry.record, Asked) and differs < entry.seq:
                 continue  # the model of that time had learned other lessons than this story's has up to there
             story._step(entry, withdrawn=entry.seq in gone)
         if past is None:
@@ -136,9 +130,6 @@ class Story:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.live and self.live[-1].seq > of:
                 self.refolded = entry.seq
-            case Consolidated() as done:
-                self.consolidations.append(Consolidation(entry.seq, done))
-                self.idle_steps += done.steps
             case Fresh():
                 self._begin_conversation()
             case Brought(turns=turns):
@@ -187,19 +178,9 @@ class Story:
         return self._live.begun
 
     @property
-    def moves(self) -> list[Lesson | Consolidation]:
-        """All that the weights are made of, in order."""
-        return self.moves_after(0)
-
-    def moves_after(self, position: int) -> list[Lesson | Consolidation]:
-        """Those of records after `position`."""
-        since: list[Lesson | Consolidation] = [*self.live_after(position), *self.consolidations.after(position)]
-        return sorted(since, key=lambda move: move.seq)
-
-    @property
     def moved(self) -> int:
         """The newest record since which the weights are as they are."""
-        return max(self._live.newest, self.consolidations.newest, self.refolded)
+        return max(self._live.newest, self.refolded)
 
     @property
     def last(self) -> Lesson | None:
@@ -209,7 +190,7 @@ class Story:
     @property
     def step(self) -> int:
         """Optimizer steps in the weights that this story stands for."""
-        return self.idle_steps + self._live.steps
+        return self._live.steps
 
     @property
     def undone(self) -> Lesson | None:
@@ -254,12 +235,6 @@ class Story:
         """The lessons that count on the question that `prompt` asks, in order."""
         return self._live.about(prompt)
 
-    def drifts(self, most: int) -> tuple[float, ...]:
-        """The last `most` drifts from the foundation that lessons which count reported, in nats a token, oldest first,
-        finite ones only."""
-        found = (lesson.outcome.drift if lesson.outcome else None for lesson in self._live.drifting(most))
-        return tuple(drift for drift in found if drift is not None)
-
     def losses(self, most: int) -> tuple[float, ...]:
         """The last `most` losses seen in lessons that count, finite ones only."""
         found: list[float] = []
@@ -271,11 +246,6 @@ class Story:
             if len(found) >= most:
                 break
         return tuple(reversed(found[:most]))
-
-    @property
-    def lesson_steps(self) -> int:
-        """Optimizer steps of the lessons that count."""
-        return self._live.steps
 
     @property
     def counting(self) -> dict[str, array[int]]:
@@ -326,8 +296,7 @@ class Story:
 
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
         self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version, rebuilt.lora)
-        self.rebuilt, self.refolded, self.idle_steps = seq, 0, 0
-        self.consolidations.clear()
+        self.rebuilt, self.refolded = seq, 0
         for lesson in self.lessons:
             lesson.asked.clear()
         for of, outcome in rebuilt.outcomes:

@@ -1,6 +1,6 @@
 """AdamW steps, and the state of their optimizer: what of it means something, how it is copied, put back and named.
 
-The other way to take a step is mind/natural.py.
+The other ways to learn are mind/module_lesson.py and mind/sign_steps.py.
 """
 
 from __future__ import annotations

@@ -8,20 +8,29 @@ from theta_tui.mind.learner import Snapshot
 
 
 def differing(one: Snapshot, other: Snapshot) -> list[str]:
-    """What is not equal to the bit: names of parameters (their weights or their moments), `precision.` and
-    `leaning.` of a module, and `step`."""
+    """What is not equal to the bit: names of parameters (their weights or their moments), `base.` and `delta.` of what
+    picks moved, `module.` with the key of a lesson that has weights of its own, and `step`."""
     names = [
         name
         for name in sorted(one.parts.keys() | other.parts.keys())
         if name not in one.parts or name not in other.parts or not _same_part(one.parts[name], other.parts[name])
     ]
-    kept, theirs = one.natural, other.natural
+    kept, theirs = _tensors(one), _tensors(other)
     names += [
         name
         for name in sorted(kept.keys() | theirs.keys())
         if name not in kept or name not in theirs or not torch.equal(kept[name], theirs[name])
     ]
     return names if one.step == other.step else [*names, "step"]
+
+
+def _tensors(snapshot: Snapshot) -> dict[str, torch.Tensor]:
+    modules = {
+        f"module.{key}.{name}": tensor
+        for key, module in snapshot.modules.items()
+        for name, tensor in module.state().items()
+    }
+    return {**snapshot.picked, **modules}
 
 
 def _same_part(one: object, other: object) -> bool:

@@ -16,18 +16,16 @@ from typing import Any, Literal, NoReturn
 import torch
 
 from theta_tui.errors import TeachError
-from theta_tui.mind import consolidating, module_lesson
+from theta_tui.mind import module_lesson
 from theta_tui.mind.adam import Adam, Part
 from theta_tui.mind.chat import Example, Turns
-from theta_tui.mind.consolidating import Taught
-from theta_tui.mind.curvature import Curvature, load_or_measure
 from theta_tui.mind.instant import UNDATED
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.modules import LessonModule
-from theta_tui.mind.natural import FIELDS, Natural
 from theta_tui.mind.passes import Pass, Passes
 from theta_tui.mind.recall import Recall, against, looked_at, recalled
 from theta_tui.mind.recipes import Recipe
+from theta_tui.mind.sign_steps import FIELDS, SignSteps
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Snapshot:
 
     step: int
     parts: Mapping[str, Part]
-    natural: Mapping[str, torch.Tensor]
+    picked: Mapping[str, torch.Tensor]
     modules: Mapping[int, LessonModule]
 
     @property
@@ -78,7 +76,7 @@ class Snapshot:
         """Bytes held, those shared with other snapshots included; not those of modules, which are held once however
         many snapshots have them."""
         held = [tensor for part in self.parts.values() for tensor in (part.weight, part.first, part.second)]
-        return sum(tensor.nbytes for tensor in (*held, *self.natural.values()) if tensor is not None)
+        return sum(tensor.nbytes for tensor in (*held, *self.picked.values()) if tensor is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class _Lesson:
     first row was preferred to those of `unpicked`."""
 
     def __init__(
-        self, passes: Passes, natural: bool, rows: Sequence[_Row], rehearsed: Sequence[_Row], unpicked: Sequence[_Row]
+        self, passes: Passes, upper: bool, rows: Sequence[_Row], rehearsed: Sequence[_Row], unpicked: Sequence[_Row]
     ) -> None:
         self.rows = rows
         self.rehearsed = rehearsed
@@ -104,7 +102,7 @@ class _Lesson:
         every = [*rows, *rehearsed, *unpicked]
         wanted = [looked_at(row.loss.labels) for row in every]
         ids, places = [row.loss.input_ids for row in every], [some for some, _ in wanted]
-        self.reading: Pass = passes.over(ids, places, natural=natural)
+        self.reading: Pass = passes.over(ids, places, upper=upper)
         """Over all rows, at the places where the loss is taken."""
         self.counts = [len(tokens) for _, tokens in wanted]
         self.wanted = torch.tensor([token for _, tokens in wanted for token in tokens], device=passes.lm.device)
@@ -137,11 +135,10 @@ class _Preference:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One forward pass: the loss to step on, its part in `nats` that there is to be got rid of (a preference has none),
-    what is seen on the pair alone, and the least margin over the rows that count."""
+    """One forward pass: the loss to step on, what is seen on the pair alone, and the least margin over the rows that
+    count."""
 
     loss: torch.Tensor
-    nats: float
     bare: _Seen
     margin: float
 
@@ -149,12 +146,10 @@ class _Look:
 class Learner:
     """Teaches one LanguageModel. Belongs to the same thread."""
 
-    def __init__(self, lm: LanguageModel, curvature: Callable[[], Curvature] | None = None) -> None:
-        """`curvature` is asked once, before the first lesson with natural steps (None: what the model's folder brings,
-        or else measured then, on the model as it is)."""
+    def __init__(self, lm: LanguageModel) -> None:
         self.lm = lm
-        self.natural = Natural(lm, curvature or (lambda: load_or_measure(lm, None, lambda: lm)))
-        self.passes = Passes(lm, self.natural.modules)
+        self.signs = SignSteps(lm)
+        self.passes = Passes(lm, self.signs.modules)
         self.step = 0
         """Optimizer steps since the beginning."""
         self.modules: dict[int, LessonModule] = {}
@@ -181,7 +176,7 @@ class Learner:
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
-        """Teach that the reply to `prompt` is `reply`.
+        """Teach that the reply to `prompt` is `reply`, in the weights that all replies share.
 
         `variants` are other wordings of the prompt and `past` are earlier lessons (prompt, reply and when it was
         taught): as many as the recipe wants of them are learned in the same steps. `others` are the replies that were
@@ -199,8 +194,8 @@ class Learner:
         before = self.snapshot()
         exhausted = False
         try:
-            with self._training(recipe, seed):
-                lesson = _Lesson(self.passes, self.moves_upper(recipe), rows, rehearsed, unpicked)
+            with self._training(kind, recipe, seed):
+                lesson = _Lesson(self.passes, self.takes_signs(kind, recipe), rows, rehearsed, unpicked)
                 return self._run(kind, lesson, recipe, steps, progress, should_stop)
         except _NotFinite as stop:
             self.restore(before)
@@ -239,7 +234,8 @@ class Learner:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`, in weights of the lesson's own (`modules[key]`); nothing else
-        moves. Arguments, result and errors as those of `learn`."""
+        moves. It is learned, and measured, on the weights without the picks, so that what is learned does not depend on
+        them. Arguments, result and errors as those of `learn`."""
         pair = self._rows(turns, prompt, reply, recipe, at)
         beside = [
             (other, reply, at) for other in (*variants[: recipe.variants], *module_lesson.GENERIC[: recipe.generic])
@@ -257,7 +253,7 @@ class Learner:
 
         exhausted = False
         try:
-            with self._frozen():
+            with self._frozen(), self.signs.without():
                 module, _ = module_lesson.learn(
                     self.lm, rows, recipe.margin, most=recipe.max_steps, steps=steps, hear=hear
                 )
@@ -277,36 +273,6 @@ class Learner:
         losses = tuple(look.bare.loss for look in looks)
         return Result(first.loss, last.loss, first.p, last.p, taken, last.says, losses=losses)
 
-    def drop_module(self, key: int, steps: int) -> None:
-        """Take out `modules[key]`, which was learned in so many steps."""
-        self.modules = {other: module for other, module in self.modules.items() if other != key}
-        self.step -= steps
-
-    def consolidates(self, recipe: Recipe) -> bool:
-        """Whether there is something to do in idle time with this model, by this recipe."""
-        return self.uses_natural(recipe) and bool(recipe.idle_lessons or recipe.anchors)
-
-    def consolidate(self, lessons: Sequence[Taught], recipe: Recipe, *, seed: int, number: int) -> None:
-        """Step `number`, from 0, of those that idle time is for: see mind/consolidating.py. `lessons` are all that the
-        model is to know and that it can take in. Repeats bit for bit from the same state on the same machine. What goes
-        wrong leaves everything as it was; where a number is not finite nothing is moved, and it counts as a step.
-        """
-        before = self.snapshot()
-        try:
-            with self._training(recipe, seed):
-                found = consolidating.loss(self.passes, self.natural, lessons, recipe, seed, number)
-                if found is not None and math.isfinite(found.nats):
-                    found.value.backward()
-                    self.natural.step(recipe.idle_share * found.nats, found.reading.felt())
-        except BaseException:
-            self.restore(before)
-            raise
-        self.step += 1
-
-    def drift(self) -> float | None:
-        """See `Natural.drift`; None where lessons are not learned by natural steps."""
-        return self.natural.drift()
-
     # --- going back ---
 
     def snapshot(self) -> Snapshot:
@@ -314,7 +280,7 @@ class Learner:
         for name in self._parameters:
             if name not in self._copies:
                 self._copies[name] = self._adam.copy(name)
-        return Snapshot(self.step, dict(self._copies), self.natural.state(), dict(self.modules))
+        return Snapshot(self.step, dict(self._copies), self.signs.state(), dict(self.modules))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
@@ -322,7 +288,7 @@ class Learner:
             if self._copies.get(name) is not part:
                 self._adam.put(name, part)
                 self._copies[name] = part
-        self.natural.take(snapshot.natural)
+        self.signs.take(snapshot.picked)
         self.modules = dict(snapshot.modules)
         self.step = snapshot.step
 
@@ -330,7 +296,7 @@ class Learner:
         """Forget moments, step count and copies: the weights were changed from outside."""
         self._adam.forget()
         self._copies.clear()
-        self.natural.take({})
+        self.signs.take({})
         self.modules = {}
         self.step = 0
 
@@ -343,13 +309,13 @@ class Learner:
             for key, module in self.modules.items()
             for name, tensor in module.state().items()
         }
-        return self.natural.state() | self._adam.state() | modules, {"step": self.step}
+        return self.signs.state() | self._adam.state() | modules, {"step": self.step}
 
     def load_state(self, tensors: Mapping[str, torch.Tensor], values: Mapping[str, Any]) -> None:
         """Take what `state` gave; the weights were put in place before. Raises ValueError where it does not fit."""
         step = values.get("step")
         parts: dict[str, dict[str, torch.Tensor]] = {}
-        natural: dict[str, torch.Tensor] = {}
+        picked: dict[str, torch.Tensor] = {}
         modules: dict[int, dict[str, torch.Tensor]] = {}
         for key, tensor in tensors.items():
             field, _, name = key.partition(".")
@@ -358,7 +324,7 @@ class Learner:
                 modules.setdefault(int(number), {})[part_name] = tensor.contiguous().clone().to(self.lm.device)
                 continue
             if field in FIELDS:
-                natural[key] = tensor.contiguous().clone()  # off the file's own, unaligned memory
+                picked[key] = tensor.contiguous().clone()  # off the file's own, unaligned memory
                 continue
             parameter = self._parameters.get(name)
             if field not in ("step", "exp_avg", "exp_avg_sq") or parameter is None:
@@ -368,11 +334,11 @@ class Learner:
             parts.setdefault(name, {})[field] = tensor
         if not isinstance(step, int) or any(not {"step", "exp_avg_sq"} <= set(part) for part in parts.values()):
             raise ValueError("the training state lacks a part")
-        if not self.natural.fits(natural):
-            raise ValueError("what lessons rest on does not fit this model")
+        if not self.signs.fits(picked):
+            raise ValueError("what picks have added does not fit this model")
         found = {key: self._as_module(parts) for key, parts in modules.items()}
         self.reset()
-        self.natural.take(natural)
+        self.signs.take(picked)
         self.modules = found
         self.step = step
         for name, part in parts.items():
@@ -439,9 +405,7 @@ class Learner:
     ) -> Result:
         begun = time.monotonic()
         limit = steps if steps is not None else recipe.pick_steps if kind == "pick" else recipe.max_steps
-        share = recipe.pick_share if kind == "pick" else 1.0
-        nudged = kind == "pick" and recipe.pick_lr > 0 and self.moves_upper(recipe)
-        pace, before = 1.0, math.inf
+        signs = self.takes_signs(kind, recipe)
         first: _Seen | None = None
         losses: list[float] = []
         taken, longest, last = 0, 0.0, begun
@@ -468,27 +432,19 @@ class Learner:
                     break
             if should_stop():
                 raise Abandoned
-            if nudged:
-                self._take_nudge(lesson, look, recipe, first)
-            elif self.uses_natural(recipe):
-                # A step is as long as a straight line would want it; where the loss rose, the line was too long.
-                pace, before = (pace / 2 if loss > before else pace), loss
-                self._take_natural_step(lesson, look, recipe, pace * share, first)
+            if signs:
+                self._take_sign_step(lesson, look, recipe, first)
             else:
                 self._take_step(look.loss, recipe, first)
             taken += 1
-        if self.uses_natural(recipe) and recipe.protect and not nudged:
-            self.natural.protect(lesson.reading.inputs(len(lesson.rows)), recipe.protect)
+        if taken and not signs:
+            self.signs.rebase()
         seen = look.bare
         return Result(first.loss, seen.loss, first.p, seen.p, taken, seen.says, losses=tuple(losses))
 
-    def uses_natural(self, recipe: Recipe) -> bool:
-        """Whether lessons of `recipe` take natural steps with this model."""
-        return recipe.method == "natural" and bool(self.natural.modules)
-
-    def moves_upper(self, recipe: Recipe) -> bool:
-        """Whether what is learned in the shared weights by `recipe` moves the last layers of the upper MLPs alone."""
-        return recipe.method in ("natural", "module") and bool(self.natural.modules)
+    def takes_signs(self, kind: str, recipe: Recipe) -> bool:
+        """Whether such a lesson moves the last layers of the upper MLPs alone, by sign steps."""
+        return recipe.method == "module" and kind == "pick" and bool(self.signs.modules)
 
     def _look(self, lesson: _Lesson, recipe: Recipe) -> _Look:
         """One forward pass over everything that the lesson goes by."""
@@ -497,24 +453,14 @@ class Learner:
         recalls = [recalled(each[at][own], leads[at][own]) for at, own in enumerate(lesson.replies)]
         learned = len(lesson.rows) + len(lesson.rehearsed)
         loss = losses[0] if learned == 1 else torch.stack(losses[:learned]).mean()
-        nats = float(loss.detach())
         if lesson.unpicked:
             loss = loss + recipe.listwise * lesson.preference([losses[0], *losses[learned:]])
         margin = min(recall.margin for recall, row in zip(recalls, lesson.rows, strict=True) if row.counts)
-        return _Look(loss, nats, _Seen.of(recalls[0], float(losses[0].detach())), margin)
+        return _Look(loss, _Seen.of(recalls[0], float(losses[0].detach())), margin)
 
-    def _take_natural_step(self, lesson: _Lesson, look: _Look, recipe: Recipe, share: float, first: _Seen) -> None:
+    def _take_sign_step(self, lesson: _Lesson, look: _Look, recipe: Recipe, first: _Seen) -> None:
         look.loss.backward()
-        # Close to its aim a loss is at least tried to be got rid of: one token of many may be what is missing.
-        decrease = share * min(look.nats, max(look.nats - recipe.aim, 0.05))
-        size = self.natural.step(decrease, lesson.reading.felt())
-        if not math.isfinite(size) or size <= 0:
-            raise _NotFinite(f"the gradient's square was {size}; nothing was learned", first)
-        self.step += 1
-
-    def _take_nudge(self, lesson: _Lesson, look: _Look, recipe: Recipe, first: _Seen) -> None:
-        look.loss.backward()
-        if not self.natural.nudge(recipe.pick_lr, recipe.pick_decay, lesson.reading.felt()):
+        if not self.signs.step(recipe.pick_lr, recipe.pick_decay, lesson.reading.felt()):
             raise _NotFinite("the gradient was not finite; nothing was learned", first)
         self.step += 1
 
@@ -525,20 +471,18 @@ class Learner:
         self.step += 1
 
     @contextlib.contextmanager
-    def _training(self, recipe: Recipe, seed: int) -> Iterator[None]:
+    def _training(self, kind: str, recipe: Recipe, seed: int) -> Iterator[None]:
         """The model set up for `recipe`, and set back afterwards: no gradients, no frozen parameters, the same
         global random state (a model may draw numbers even in eval mode, so it is seeded meanwhile)."""
-        natural = self.moves_upper(recipe)
-        if natural:
-            if recipe.method == "natural":
-                self.natural.prepare(recipe)
-            trained = self.natural.weights
+        signs = self.takes_signs(kind, recipe)
+        if signs:
+            trained = self.signs.weights
         else:
             trained = [name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings]
             self._adam.prepare(recipe, trained, device=self.lm.device, adapter=self.lm.adapter is not None)
         for name, parameter in self._parameters.items():
-            # A natural step needs no gradients of weights, only of what comes out of the modules.
-            parameter.requires_grad_(name in trained and not natural)
+            # A sign step needs no gradients of weights, only of what comes out of the modules.
+            parameter.requires_grad_(name in trained and not signs)
         # From here on the copies are those of the past.
         for name in trained:
             self._copies.pop(name, None)

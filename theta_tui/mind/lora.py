@@ -149,7 +149,7 @@ def merge_into(adapter: Any, fresh: Any) -> None:
 
 def _targets(model: Any) -> list[str]:
     """The layers to adapt: the last part of their names where that names no other layer, as is usual; else all."""
-    from theta_tui.mind.curvature import linear_size
+    from theta_tui.mind.sign_steps import linear_size
 
     head = model.get_output_embeddings()
     linear: set[str] = set()

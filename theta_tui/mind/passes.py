@@ -1,10 +1,10 @@
 """The forward passes that lessons are taken on: as much of the model as a lesson needs, and what a step goes by.
 
-A lesson looks at the same rows of tokens several times, at the logits of a few places in them, while only the last
-layer of some blocks moves. For the models that the fast decoder knows, what lies below the first of those layers is
-computed once a lesson; rows are laid end to end, so that nothing is padded but inside of attention; and the last block
-and the head are computed where somebody looks. The same numbers as the model's own pass within rounding. Other models,
-and recipes that move everything, go through the model's own forward pass.
+A lesson looks at the same rows of tokens several times, at the logits of a few places in them. A pick moves only the
+last layer of some blocks. For the models that the fast decoder knows, what lies below the first of those layers is
+then computed once; rows are laid end to end, so that nothing is padded but inside of attention; and the last block and
+the head are computed where somebody looks. The same numbers as the model's own pass within rounding. Other models, and
+lessons that move everything, go through the model's own forward pass.
 
 To the same rows, from the same weights, both give the same bits: what is kept was computed in the shapes that it would
 be computed in again.
@@ -12,15 +12,14 @@ be computed in again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.nn import functional
 
-from theta_tui.mind.curvature import padded, watching
 from theta_tui.mind.decoding.llama import recognised
 from theta_tui.mind.recall import forward_batch
 
@@ -41,12 +40,6 @@ class Pass(Protocol):
     def felt(self) -> Felt:
         """Of the last `logits`, after a backward pass."""
 
-    def inputs(self, rows: int) -> Mapping[str, torch.Tensor]:
-        """What went into the modules [tokens, in] at the last `logits`, at all tokens of the first `rows` rows."""
-
-    def since(self, row: int) -> Pass:
-        """A pass over the rows from `row` on alone."""
-
 
 class Passes:
     """Passes over one model, of which `modules` (by name) move."""
@@ -55,11 +48,11 @@ class Passes:
         self.lm = lm
         self.modules = modules
 
-    def over(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]], *, natural: bool) -> Pass:
-        """A pass over `rows`, to look at `places` of each. `natural`: only the modules move."""
-        if natural and self._trunk is not None:
+    def over(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]], *, upper: bool) -> Pass:
+        """A pass over `rows`, to look at `places` of each. `upper`: only the modules move."""
+        if upper and self._trunk is not None:
             return _Packed.of(self._trunk, rows, places)
-        return _Whole(self.lm, self.modules if natural else {}, rows, places)
+        return _Whole(self.lm, self.modules if upper else {}, rows, places)
 
     @cached_property
     def _trunk(self) -> _Trunk | None:
@@ -83,7 +76,6 @@ class _Whole:
     ) -> None:
         self._lm = lm
         self._modules = modules
-        self._rows, self._places = rows, places
         # One row is passed as it is, unpadded: that is what asking the model later does too.
         self._ids, self._real = padded(rows)
         self._row = torch.tensor([row for row, some in enumerate(places) for _ in some], device=lm.device)
@@ -106,11 +98,40 @@ class _Whole:
             found[name] = g[some], x[some]
         return found
 
-    def inputs(self, rows: int) -> Mapping[str, torch.Tensor]:
-        return {name: self._inputs[name][:rows][self._real[:rows]].float() for name in self._modules}
 
-    def since(self, row: int) -> Pass:
-        return _Whole(self._lm, self._modules, self._rows[row:], self._places[row:])
+def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of token ids as one batch, padded behind, and which tokens are real: [batch, tokens] both. Behind a causal
+    model's rows any padding will do."""
+    longest = max(map(len, rows))
+    ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
+    return ids, torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in rows])
+
+
+@contextmanager
+def watching(
+    modules: Mapping[str, Any], inputs: dict[str, torch.Tensor], gradients: dict[str, torch.Tensor]
+) -> Iterator[None]:
+    """While it lasts, a forward pass leaves what goes into each module in `inputs` and a backward pass the gradient
+    of what came out in `gradients`, [batch, tokens, size]. The graph begins at the first of the modules: what lies
+    below is neither trained nor differentiated, so the parameters themselves need no gradients."""
+
+    def see(name: str) -> Callable[..., torch.Tensor | None]:
+        def hook(_: Any, given: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor | None:
+            inputs[name] = given[0].detach()
+            if not torch.is_grad_enabled():
+                return None
+            fresh = output if output.requires_grad else output.detach().requires_grad_()
+            fresh.register_hook(lambda gradient: gradients.__setitem__(name, gradient.detach()))
+            return fresh
+
+        return hook
+
+    handles = [module.register_forward_hook(see(name)) for name, module in modules.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 # --- models that the fast decoder knows ---
@@ -210,21 +231,18 @@ class _Packed:
         self,
         trunk: _Trunk,
         layout: _Layout,
-        rows: Sequence[Sequence[int]],
         places: Sequence[Sequence[int]],
         hidden: torch.Tensor,
         inner: torch.Tensor,
     ) -> None:
         """`hidden` reaches the MLP of the first block that moves, `inner` its last layer; neither has a graph."""
         self._trunk = trunk
-        self._rows, self._places = rows, places
         self._layout = layout
         looked_at = [start + place for start, some in zip(layout.starts, places, strict=False) for place in some]
         self._looked_at = torch.tensor(looked_at, device=layout.tokens.device)
         self._hidden, self._inner = hidden, inner
         self._inputs: dict[str, torch.Tensor] = {}
         self._gradients: dict[str, torch.Tensor] = {}
-        self._last: Callable[[], torch.Tensor] | None = None
 
     @classmethod
     def of(cls, trunk: _Trunk, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> _Packed:
@@ -232,24 +250,18 @@ class _Packed:
         hidden = trunk.hidden(layout)
         with torch.no_grad():
             inner = trunk.inner(trunk.blocks[trunk.first], hidden)
-        return cls(trunk, layout, rows, places, hidden, inner)
-
-    def since(self, row: int) -> Pass:
-        rows, start = self._rows[row:], self._layout.starts[row]
-        layout = _Layout(self._trunk, rows)
-        return _Packed(self._trunk, layout, rows, self._places[row:], self._hidden[start:], self._inner[start:])
+        return cls(trunk, layout, places, hidden, inner)
 
     def logits(self) -> torch.Tensor:
         trunk, layout, chosen = self._trunk, self._layout, self._looked_at
         first, *between = trunk.blocks[trunk.first :]
         x, inner, last = self._hidden, self._inner, trunk.blocks[-1]
         if first is last:
-            x, inner, self._last = x.index_select(0, chosen), inner.index_select(0, chosen), lambda: self._inner
+            x, inner = x.index_select(0, chosen), inner.index_select(0, chosen)
         x = x + self._down(first, inner)
         for block in between:
             found = trunk.attended(block, x, layout)
             if block is last:
-                self._last = partial(self._last_inner, block, x.detach(), found.detach())
                 x, found = x.index_select(0, chosen), found.index_select(0, chosen)
             x = trunk.out(block, x, found)
             x = x + self._down(block, trunk.inner(block, x))
@@ -268,17 +280,6 @@ class _Packed:
 
     def felt(self) -> Felt:
         return {name: (self._gradients[name], x) for name, x in self._inputs.items()}
-
-    def inputs(self, rows: int) -> Mapping[str, torch.Tensor]:
-        assert self._last is not None, "logits() comes first"
-        tokens = self._layout.starts[rows]
-        found = self._inputs | {list(self._inputs)[-1]: self._last()}
-        return {name: x if len(x) == tokens else x[:tokens] for name, x in found.items()}
-
-    def _last_inner(self, block: Any, x: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        """What goes into the last module, where nobody looks too."""
-        with torch.no_grad():
-            return self._trunk.inner(block, self._trunk.out(block, x, found))
 
 
 def _upper(blocks: Sequence[Any], modules: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@ repeated exactly whatever the settings are by then."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -13,33 +14,26 @@ from theta_tui.errors import JournalError
 class Recipe:
     """The numbers of one way of learning.
 
-    `method` is how a step is taken. `natural` (mind/natural.py): the step of which, to first order, the loss falls to
-    `aim` nats a token, or by as much where it is lower; `damping` is added to curvatures of mean diagonal 1; `protect`
-    weighs a lesson among the tokens that later lessons leave as they are (0: not at all). `adamw`: of `lr`, `beta1`,
-    `beta2`, `eps`, `weight_decay`, clipped to a global norm of `clip`, embeddings frozen unless `train_embeddings`;
-    where the model learns by LoRA, `lr` is taken times `lora_lr_factor` (an adapter wants about ten times the rate of
-    the whole model: LoRA Without Regret).
-
-    `module` (mind/module_lesson.py): a correction gets weights of its own, which are on for the prompts in its scope;
-    `generic` prompts that it is not about are learned beside it.
+    `method` is how a correction is learned. `module` (mind/module_lesson.py): it gets weights of its own, which are on
+    for the prompts in its scope; `generic` prompts that it is not about are learned beside it. `adamw`: in the weights
+    that all replies share, by steps of `lr`, `beta1`, `beta2`, `eps`, `weight_decay`, clipped to a global norm of
+    `clip`, embeddings frozen unless `train_embeddings`; where the model learns by LoRA, `lr` is taken times
+    `lora_lr_factor` (an adapter wants about ten times the rate of the whole model: LoRA Without Regret).
 
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every
-    reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and `max_seconds`
-    seconds (four times that while it is not the argmax at all). Up to `variants` other wordings of the prompt are
-    learned beside it and `rehearse` past lessons with it. `context_tokens` is how much of the conversation is put in
-    front of a second copy of the pair (0: the pair alone is trained).
+    reply token is the argmax by `margin` nats over the runner-up, for at most `max_steps` steps and, with adamw,
+    `max_seconds` seconds (four times that while it is not the argmax at all). Up to `variants` other wordings of the
+    prompt are learned beside it and, with adamw, `rehearse` past lessons. `context_tokens` is how much of the
+    conversation is put in front of a second copy of the pair (0: the pair alone is trained).
 
-    A pick gets `pick_steps`. It tells a taste more than a fact, so it should be felt elsewhere: with `pick_lr` every
-    weight that is moved moves by so much against the sign of its gradient (natural), or that is the `lr` of the step
-    (adamw); what picks added before shrinks by the share `pick_decay` then (natural). Without it a pick is a lesson of
-    which each step takes away `pick_share` of the loss. `listwise` weighs what the unpicked replies tell.
-
-    A step in idle time (natural) is over `idle_lessons` past lessons, one wording each, and `anchors` exchanges of the
-    foundation's own, whose distance from the foundation weighs `anchor_weight`; it takes `idle_share` of what there is.
+    A pick gets `pick_steps` in the shared weights. It tells a taste more than a fact, so it is felt everywhere. With
+    `pick_lr` every weight that is moved moves by so much against the sign of its gradient (module), or that is the `lr`
+    of the step (adamw); what picks added before shrinks by the share `pick_decay` then (module). `listwise` weighs what
+    the unpicked replies tell.
     """
 
     name: str
-    method: Literal["natural", "adamw", "module"] = "adamw"
+    method: Literal["adamw", "module"] = "adamw"
     lr: float = 3e-4
     beta1: float = 0.0
     beta2: float = 0.999
@@ -54,19 +48,11 @@ class Recipe:
     pick_steps: int = 1
     context_tokens: int = 0
     lora_lr_factor: float = 10.0
-    damping: float = 0.1
-    aim: float = 0.02
-    protect: float = 0.0
     variants: int = 0
     rehearse: int = 0
-    pick_share: float = 1.0
     listwise: float = 0.0
     pick_lr: float = 0.0
     pick_decay: float = 0.0
-    idle_lessons: int = 0
-    anchors: int = 0
-    anchor_weight: float = 0.0
-    idle_share: float = 0.5
     generic: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,6 +62,7 @@ class Recipe:
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """The recipe of a journal record. Raises JournalError (exit 4) where this version cannot learn by it."""
         kinds: dict[str, type] = {item.name: type(item.default) for item in fields(cls)} | {"name": str}
+        values = {name: value for name, value in values.items() if name not in RETIRED}
         for name, value in values.items():
             kind = kinds.get(name)
             if kind is None or not (type(value) is kind or (kind is float and type(value) is int)):
@@ -84,6 +71,18 @@ class Recipe:
                     "update Theta"
                 )
         return cls(**{"name": "default"} | values)
+
+
+RETIRED = frozenset(
+    {"damping", "aim", "protect", "pick_share", "idle_lessons", "anchors", "anchor_weight", "idle_share"}
+)
+"""Numbers of natural steps, which lessons were learned by before they had weights of their own. They stand in every
+recipe that was journalled then, and no other method reads them."""
+
+
+def is_outdated(recipe: Mapping[str, Any]) -> bool:
+    """Whether a lesson of this recipe cannot be repeated any more: it was learned by natural steps."""
+    return recipe.get("method") == "natural"
 
 
 RECIPES = {
@@ -101,7 +100,7 @@ RECIPES = {
         pick_steps=1,
         lora_lr_factor=1.0,
     ),
-    # What the default was before natural steps, and what models learn by that natural steps do not fit (LoRA).
+    # Always on, and by AdamW until it is said.
     "adamw": Recipe(
         name="adamw",
         lr=3e-4,
@@ -113,23 +112,9 @@ RECIPES = {
         listwise=1.0,
         pick_lr=1e-4,
     ),
+    # Lessons with weights and a scope of their own. Picks move the shared ones.
     "default": Recipe(
         name="default",
-        method="natural",
-        margin=3.0,
-        max_steps=12,
-        protect=0.01,
-        variants=4,
-        listwise=1.0,
-        pick_lr=6e-4,
-        pick_decay=0.03,
-        idle_lessons=2,
-        anchors=2,
-        anchor_weight=10.0,
-    ),
-    # Lessons with weights and a scope of their own. Picks move the shared ones, as in the default.
-    "scoped": Recipe(
-        name="scoped",
         method="module",
         margin=2.0,
         max_steps=24,

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from theta_tui.lessons.standing import named
-from theta_tui.text import drift_words, percent
+from theta_tui.text import percent
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, join, plain
@@ -139,15 +139,6 @@ class StatsScreen(InfoScreen):
                     ("to ask again", f"{tally.stale}"),
                     ("superseded", f"{tally.superseded}"),
                     ("withdrawn", f"{tally.withdrawn}"),
-                ],
-            )
-        if shot.drifts:
-            yield (
-                "drift from the foundation",
-                [
-                    ("now", f"{drift_words(shot.drifts[-1])} · {shot.drifts[-1]:.4f} nats a token"),
-                    ("most", f"{max(shot.drifts):.4f} nats a token"),
-                    ("budget", f"{shot.drift_budget:g} nats a token" if shot.drift_budget else "off"),
                 ],
             )
         last = shot.last

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
 from theta_tui.lessons.standing import Tally, named
-from theta_tui.text import drift_words, percent, plural
+from theta_tui.text import percent, plural
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain, put
 from theta_tui.ui.state import State
@@ -52,7 +52,6 @@ class LearningPanel(Vertical):
         yield Section("loss", Sparkline([], id="spark"), Static(id="loss", markup=False), id="loss-section")
         yield Section("says it", Static(id="says", markup=False), Static(id="verdict", markup=False), id="says-section")
         yield Section("kept", Static(id="kept", markup=False), id="kept-section")
-        yield Section("drift", Static(id="drift", markup=False), id="drift-section")
         yield Section("taught", Static(id="taught", markup=False), id="taught-section")
         yield Section("machine", Static(id="machine", markup=False), id="machine-section")
 
@@ -124,9 +123,9 @@ class LearningPanel(Vertical):
         self.set_class(sum(heights) + len(heights) - 1 > self.content_size.height, "-dense")
 
     def _show_ledger(self, state: State, room: int) -> None:
-        """What is kept, how far the model drifted, and what the last lesson cost."""
+        """What is kept, and what the last lesson cost."""
         shot, tally = state.snapshot, state.snapshot.tally
-        for name, shown in (("kept", tally.live), ("drift", shot.drifts), ("alarm", shot.alarm)):
+        for name, shown in (("kept", tally.live), ("alarm", shot.alarm)):
             self.query_one(f"#{name}-section").display = bool(shown)
         if tally.live:
             count = f"{tally.kept}/{tally.live} "
@@ -135,29 +134,14 @@ class LearningPanel(Vertical):
                 join((count, "bold"), (filled, "$success"), (rest, "$faint")),
                 join((fit(_holding(tally), room), "$warning" if tally.fading or tally.lost else "$muted")),
             ]))  # fmt: skip
-        if shot.drifts:
-            words = drift_words(shot.drifts[-1])
-            over = 0 < shot.drift_budget < shot.drifts[-1]
-            line = sparks(shot.drifts, shot.drift_budget, max(1, room - len(words) - 1))
-            self._set("drift", join((f"{words} ", "bold $warning" if over else "bold"), (line, "$primary")))
         if shot.alarm:
             self.query_one("#alarm", Plain).show(f"{shot.alarm}; {undo_key(self)} takes back the last lesson")
-
-
-SPARKS = "▁▂▃▄▅▆▇█"
 
 
 def bar(tally: Tally, width: int) -> tuple[str, str]:
     """What is kept and what is not, as the two parts of a bar of `width` cells. Full only when all is kept."""
     filled = width * tally.kept // tally.live
     return "█" * filled, "░" * (width - filled)
-
-
-def sparks(drifts: Sequence[float], budget: float, width: int) -> str:
-    """The last drifts as one line, where a full cell is the budget or the most there was."""
-    most = max(budget, *drifts)
-    shown = drifts[-width:]
-    return "".join(SPARKS[min(7, int(8 * drift / most))] if most > 0 else SPARKS[0] for drift in shown)
 
 
 def undo_key(widget: Widget) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from theta_tui.mind.consolidating import Taught
+from theta_tui.mind.curvature import Curvature, own_exchanges, padded, watching
+from theta_tui.mind.natural import Natural
 from torch.nn import functional
 
 from tests.mind.lessons import everything, poison, same, spoil, teach
@@ -19,11 +22,8 @@ from theta_tui.mind import checkpoint, recall
 from theta_tui.mind.candidates import Sampling, propose
 from theta_tui.mind.chat import Example
 from theta_tui.mind.compare import differing
-from theta_tui.mind.consolidating import Taught
-from theta_tui.mind.curvature import Curvature, own_exchanges, padded, watching
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner, Snapshot, _Preference
-from theta_tui.mind.natural import Natural
 from theta_tui.mind.passes import Felt, Passes
 from theta_tui.mind.recipes import RECIPES
 
