@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -70,6 +71,30 @@ class Turn:
     old: Answer | None
     steps: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a gate decided of a prompt, in so many seconds. `lesson`: whose weights the reply is written with, by its
+    place in the order of teaching, from 0; None: the model's alone."""
+
+    lesson: int | None
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A prompt that the gate was asked about after all lessons. `wanted`: the lesson that it belongs to, if to one."""
+
+    of: Literal["paraphrase", "near", "unrelated", "own", "talk"]
+    prompt: str
+    wanted: int | None
+    decided: Decided
+
+    @property
+    def right(self) -> bool:
+        return self.decided.lesson == self.wanted
 
 
 def collapse(text: str) -> str:
@@ -171,6 +196,21 @@ def suite_row(
         "p50": quantile(seconds, 0.5),
         "p95": quantile(seconds, 0.95),
     }
+
+
+def gate_row(asked: Sequence[Gated]) -> dict[str, float | None]:
+    """The gate's columns: the shares of paraphrases that get their own lesson or another one, the shares of other
+    prompts that get any, and milliseconds a decision."""
+    found: dict[str, float | None] = {
+        "Recall": mean(gated.right for gated in asked if gated.of == "paraphrase"),
+        "Wrong lesson": mean(
+            not gated.right and gated.decided.lesson is not None for gated in asked if gated.of == "paraphrase"
+        ),
+    }
+    for of in ("near", "unrelated", "own", "talk"):
+        found[f"{of.capitalize()} fired"] = mean(gated.decided.lesson is not None for gated in asked if gated.of == of)
+    milliseconds = [1000 * gated.decided.seconds for gated in asked]
+    return found | {"ms p50": quantile(milliseconds, 0.5), "ms p95": quantile(milliseconds, 0.95)}
 
 
 def mean(values: Iterable[float]) -> float | None:
