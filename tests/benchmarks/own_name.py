@@ -1,6 +1,6 @@
 """Does the model still know who it is? Thirty facts about a person, then fifty questions about itself and about others.
 
-    python -m tests.benchmarks.own_name [--model default] [--recipe scoped …] [--threads 2] [--json]
+    python -m tests.benchmarks.own_name [--model default] [--recipe default …] [--threads 2] [--json]
 
 Each fact is said as a sentence and taught as the pair that is read in it. Each question is asked alone, before the
 first fact and after the last; a reply counts as unchanged where it is the same word for word. None of the questions

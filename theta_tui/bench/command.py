@@ -35,6 +35,8 @@ GATE = {
 }  # fmt: skip
 FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
 """Columns, and the figures that they show: each table fits into 80 columns."""
+DIGITS = {"Talk fired": 3, "Idle": 0, "Seconds": 0}
+"""Behind the point, where not two."""
 THREADS = 2
 """What the suite's definition has for p50 and p95."""
 
@@ -230,7 +232,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | Mapping[str, str]) -> s
 def _cells(row: Row, columns: Sequence[str]) -> list[str]:
     figures = row.figures
     change, steps, most = figures["dPPL"], figures["Steps"], figures["Steps max"]
-    shown = {name: number(value, 3 if name == "Talk fired" else 2) for name, value in figures.items()}
+    shown = {name: number(value, DIGITS.get(name, 2)) for name, value in figures.items()}
     shown["ΔPPL"] = "–" if change is None else f"{100 * change:+.2f} %"
     shown["Steps"] = f"{number(steps, 1)} (max {number(most, 0)})"
     shown["Undo"] = "exact" if row.undo else "NOT EXACT"
