@@ -36,6 +36,11 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 """English function words and the commonest verbs: said anywhere, they tell of no lesson."""
 
 
+Of = Literal["paraphrase", "near", "unrelated", "own", "talk"]
+"""What a prompt is that a gate is asked about: another wording of a lesson, a near miss, something unrelated, a
+question about the model itself, a message of a conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A greedy answer. Where `ended` is false it was cut at the limit."""
@@ -87,7 +92,7 @@ class Decided:
 class Gated:
     """A prompt that the gate was asked about after all lessons. `wanted`: the lesson that it belongs to, if to one."""
 
-    of: Literal["paraphrase", "near", "unrelated", "own", "talk"]
+    of: Of
     prompt: str
     wanted: int | None
     decided: Decided

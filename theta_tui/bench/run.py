@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from theta_tui.bench.metrics import Answer, Decided, Gated, Lesson, Turn, gate_row, live, mean, suite_row
+from theta_tui.bench.metrics import Answer, Decided, Gated, Lesson, Of, Turn, gate_row, live, mean, suite_row
 from theta_tui.bench.suite import Suite
 from theta_tui.scope.words import normal_form
 
@@ -260,7 +260,7 @@ def _gated(pupil: Pupil, suite: Suite, around: Around) -> list[Gated]:
     places = {lesson.id: place for place, lesson in enumerate(suite.lessons, len(around.front))}
     held = live(suite.lessons)
     taught = {normal_form(prompt) for lesson in held for prompt in (lesson.prompt, *lesson.paraphrases)}
-    asked: Iterable[tuple[Any, str, int | None]] = [
+    asked: list[tuple[Of, str, int | None]] = [
         *(("paraphrase", prompt, places[lesson.id]) for lesson in held for prompt in lesson.paraphrases),
         *(("near", prompt, None) for lesson in held for prompt in lesson.near),
         *(("unrelated", prompt, None) for prompt in suite.unrelated),
