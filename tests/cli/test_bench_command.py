@@ -15,7 +15,7 @@ import torch
 from tests.cli.running import Ran, Theta, files
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.bench import decoding
-from theta_tui.bench.command import FRONT, GATE, SAID, _tables
+from theta_tui.bench.command import FRONT, FRONT_GATE, GATE, SAID, _tables
 from theta_tui.bench.held_out import MOST, perplexity, read_conversations
 from theta_tui.bench.pupil import TeacherPupil, fresh
 from theta_tui.bench.run import Label, Row
@@ -130,7 +130,7 @@ def test_where_lessons_have_scopes_the_gate_has_columns(theta: Theta, suite: Pat
     assert ran.code == 0, ran.err
     _, _, (gate, cells), (front, sample) = tables(ran.lines)
     assert gate == ["recipe", "order", "Recall", "Wrong", "Near", "Unrel", "Own", "Talk", "ms", "p95"]
-    assert front == ["recipe", "order", "R1", "P1", "Final", "PFinal", "Seconds"]
+    assert front == ["recipe", "order", "R1", "P1", "Final", "PFinal", "Seconds", "Recall", "Wrong"]
     assert cells[7] == "0.500"
     assert sample[2] == sample[4] != "0.00"
     assert "5 generated lessons in front" in ran.lines[-1]
@@ -147,7 +147,7 @@ def test_where_lessons_have_scopes_the_gate_has_columns(theta: Theta, suite: Pat
 
 
 def test_every_column_fits_a_terminal_of_80_columns() -> None:
-    named = (*SAID, "p50", "p95", "Idle", "dPPL", "Steps", *GATE.values(), *FRONT.values())
+    named = (*SAID, "p50", "p95", "dPPL", *GATE.values(), *FRONT.values(), *FRONT_GATE.values())
     figures = dict.fromkeys(named, 1.0) | {"Steps": 10.0, "Steps max": 24, "Idle": 1200.0, "Seconds": 12000.0}
     row = Row(Label("default", "default", "mean", 1.0), 1000, 2, "here", figures, False)
     assert len(tables(_tables([row], idle=True).splitlines())) == 4

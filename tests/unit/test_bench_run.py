@@ -251,7 +251,11 @@ def test_lessons_in_front_come_first_and_a_sample_of_them_is_asked() -> None:
         everything(answers, lesson)
         answers.pop("0, where?", None)
 
-    pupil = Script(all_but_the_first_wording, (*front, *SUITE.lessons), gate={"Whose gate?": len(front) + 2}.get)
+    pupil = Script(
+        all_but_the_first_wording,
+        (*front, *SUITE.lessons),
+        gate={"Whose gate?": len(front) + 2, "2, where?": 2, "4, where?": 2}.get,
+    )
     row = row_of(pupil, around=Around(front))
     assert (row.lessons, len(row.turns)) == (len(front) + 3, 3)
     assert [turn.steps for turn in row.turns] == [len(front) + 1, len(front) + 2, len(front) + 3]
@@ -259,6 +263,7 @@ def test_lessons_in_front_come_first_and_a_sample_of_them_is_asked() -> None:
     assert [row.figures[f"Front {name}"] for name in ("P1", "PFinal")] == [pytest.approx(1 - 1 / SAMPLED)] * 2
     assert row.figures["Seconds"] == sum(range(1, len(front) + 4))
     assert row.figures["Recall"] == 0.5
+    assert row.figures["Front Recall"] == row.figures["Front Wrong lesson"] == pytest.approx(1 / SAMPLED)
     assert row.undo
     assert {"Where is 0?", "Where is 98?"} <= set(pupil.asked)
     assert "Where is 1?" not in pupil.asked

@@ -34,6 +34,7 @@ GATE = {
     "Talk": "Talk fired", "ms": "ms p50", "p95": "ms p95",
 }  # fmt: skip
 FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
+FRONT_GATE = {"Recall": "Front Recall", "Wrong": "Front Wrong lesson"}
 """Columns, and the figures that they show: each table fits into 80 columns."""
 DIGITS = {"Talk fired": 3, "Idle": 0, "Seconds": 0}
 """Behind the point, where not two."""
@@ -218,9 +219,9 @@ def _tables(rows: Sequence[Row], *, idle: bool) -> str:
         fronted = [row for row in own if "Seconds" in row.figures]
         found += [model, _table(own, SAID), _table(own, (*COST, "Idle") if idle else COST)]
         found += ["What the gate decides:", _table(gated, GATE)] if gated else []
-        found += (
-            ["A sample of the generated lessons, and seconds of teaching:", _table(fronted, FRONT)] if fronted else []
-        )
+        if fronted:
+            columns = FRONT | FRONT_GATE if gated else FRONT
+            found += ["A sample of the generated lessons, and seconds of teaching:", _table(fronted, columns)]
     return "\n\n".join(found) + "\n"
 
 
@@ -232,7 +233,7 @@ def _table(rows: Sequence[Row], columns: Sequence[str] | Mapping[str, str]) -> s
 def _cells(row: Row, columns: Sequence[str]) -> list[str]:
     figures = row.figures
     change, steps, most = figures["dPPL"], figures["Steps"], figures["Steps max"]
-    shown = {name: number(value, DIGITS.get(name, 2)) for name, value in figures.items()}
+    shown = {name: number(figures.get(name), DIGITS.get(name, 2)) for name in columns}
     shown["ΔPPL"] = "–" if change is None else f"{100 * change:+.2f} %"
     shown["Steps"] = f"{number(steps, 1)} (max {number(most, 0)})"
     shown["Undo"] = "exact" if row.undo else "NOT EXACT"

@@ -36,9 +36,9 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 """English function words and the commonest verbs: said anywhere, they tell of no lesson."""
 
 
-Of = Literal["paraphrase", "near", "unrelated", "own", "talk"]
-"""What a prompt is that a gate is asked about: another wording of a lesson, a near miss, something unrelated, a
-question about the model itself, a message of a conversation."""
+Of = Literal["paraphrase", "front", "near", "unrelated", "own", "talk"]
+"""What a prompt is that a gate is asked about: another wording of a lesson, one of a lesson in front of the suite's, a
+near miss, something unrelated, a question about the model itself, a message of a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,12 +206,12 @@ def suite_row(
 def gate_row(asked: Sequence[Gated]) -> dict[str, float | None]:
     """The gate's columns: the shares of paraphrases that get their own lesson or another one, the shares of other
     prompts that get any, and milliseconds a decision."""
-    found: dict[str, float | None] = {
-        "Recall": mean(gated.right for gated in asked if gated.of == "paraphrase"),
-        "Wrong lesson": mean(
-            not gated.right and gated.decided.lesson is not None for gated in asked if gated.of == "paraphrase"
-        ),
-    }
+    found: dict[str, float | None] = {}
+    for of, name in (("paraphrase", ""), ("front", "Front ")):
+        some = [gated for gated in asked if gated.of == of]
+        if some or not name:
+            found[f"{name}Recall"] = mean(gated.right for gated in some)
+            found[f"{name}Wrong lesson"] = mean(not gated.right and gated.decided.lesson is not None for gated in some)
     for of in ("near", "unrelated", "own", "talk"):
         found[f"{of.capitalize()} fired"] = mean(gated.decided.lesson is not None for gated in asked if gated.of == of)
     milliseconds = [1000 * gated.decided.seconds for gated in asked]

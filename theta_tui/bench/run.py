@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -188,7 +188,7 @@ def measure(
     before, now = foundation.perplexity, pupil.perplexity()
     figures["dPPL"] = None if before is None or now is None else now.met / before.met - 1
     figures["Idle"] = spent
-    asked = _gated(pupil, suite, around)
+    asked = _gated(pupil, suite, around, {turn.lesson.id for turn in front})
     if asked:
         figures |= gate_row(asked)
         figures["dPPL weights"] = None if before is None or now is None else now.weights / before.weights - 1
@@ -254,14 +254,20 @@ def _final(pupil: Pupil, lessons: Sequence[Lesson]) -> Final:
     return {lesson.id: tuple(next(answers) for _ in (lesson.prompt, *lesson.paraphrases)) for lesson in lessons}
 
 
-def _gated(pupil: Pupil, suite: Suite, around: Around) -> list[Gated]:
-    """What the gate says of everything that can be asked around the suite; nothing where there is no gate. An own
-    question that the suite teaches an answer to is left out."""
+def _gated(pupil: Pupil, suite: Suite, around: Around, sampled: Collection[str]) -> list[Gated]:
+    """What the gate says of everything that can be asked around the suite, and of the wordings of the lessons `sampled`
+    in front of it; nothing where there is no gate. An own question that the suite teaches an answer to is left out."""
     places = {lesson.id: place for place, lesson in enumerate(suite.lessons, len(around.front))}
     held = live(suite.lessons)
     taught = {normal_form(prompt) for lesson in held for prompt in (lesson.prompt, *lesson.paraphrases)}
     asked: list[tuple[Of, str, int | None]] = [
         *(("paraphrase", prompt, places[lesson.id]) for lesson in held for prompt in lesson.paraphrases),
+        *(
+            ("front", prompt, place)
+            for place, lesson in enumerate(around.front)
+            if lesson.id in sampled
+            for prompt in lesson.paraphrases
+        ),
         *(("near", prompt, None) for lesson in held for prompt in lesson.near),
         *(("unrelated", prompt, None) for prompt in suite.unrelated),
         *(("own", prompt, None) for prompt in around.own if normal_form(prompt) not in taught),
