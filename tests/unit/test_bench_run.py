@@ -71,11 +71,6 @@ class Script:
     def perplexity(self) -> float | None:
         return self.ppl
 
-    def consolidate(self, seconds: float) -> None:
-        self.now += seconds
-        for lesson in self.lessons:
-            self.answers[lesson.prompt] = lesson.target
-
     def keep(self) -> None:
         self.kept.append(len(self.taught))
 
@@ -88,15 +83,15 @@ class Script:
         return json.dumps(self.answers, sort_keys=True)
 
 
-def row_of(pupil: Script, suite: Suite = SUITE, *, idle: float = 0.0) -> Row:
-    return measure(pupil, suite, look(pupil, suite.unrelated), LABEL, idle=idle, clock=lambda: pupil.now)
+def row_of(pupil: Script, suite: Suite = SUITE) -> Row:
+    return measure(pupil, suite, look(pupil, suite.unrelated), LABEL, clock=lambda: pupil.now)
 
 
 def test_one_who_never_learns_keeps_all_and_knows_nothing() -> None:
     row = row_of(Script(nothing, SUITE.lessons, ppl=None))
     assert row.figures == {
         "R1": 0.0, "P1": 0.0, "Final": 0.0, "PFinal": 0.0, "Near": 1.0, "Leak": 0.0, "Leak before": 0.0, "LocT": 1.0,
-        "Update": 0.0, "Steps": 2.0, "Steps max": 3, "p50": 2.0, "p95": pytest.approx(2.9), "dPPL": None, "Idle": 0.0,
+        "Update": 0.0, "Steps": 2.0, "Steps max": 3, "p50": 2.0, "p95": pytest.approx(2.9), "dPPL": None,
     }  # fmt: skip
     assert row.undo
 
@@ -156,12 +151,6 @@ def test_an_undo_that_leaves_something_behind_is_told_even_if_the_next_one_mends
     assert not row_of(Script(everything, SUITE.lessons, undo_leaves="hello")).undo
 
 
-def test_idle_time_comes_before_the_final_questions_and_is_told() -> None:
-    suite = Suite((GATE, WELL), SUITE.unrelated)
-    idle = row_of(Script(nothing, suite.lessons), suite, idle=30.0)
-    assert (idle.figures["R1"], idle.figures["Final"], idle.figures["Idle"]) == (0.0, 1.0, 30.0)
-
-
 def test_a_suite_with_nothing_unrelated_has_no_locality() -> None:
     row = row_of(Script(everything, MANY.lessons), MANY)
     assert (row.figures["LocT"], row.figures["Near"], row.figures["Leak"], row.figures["P1"]) == (None,) * 4
@@ -185,7 +174,7 @@ def test_a_row_as_plain_values_has_every_column_and_what_was_said() -> None:
     plain = json.loads(json.dumps(row.as_dict()))
     assert set(plain) == {
         "model", "recipe", "order", "lessons", "threads", "machine", "max_seconds", "R1", "P1", "Final", "PFinal",
-        "Near", "Leak", "Leak before", "LocT", "dPPL", "Update", "Steps", "Steps max", "p50", "p95", "Undo", "Idle",
+        "Near", "Leak", "Leak before", "LocT", "dPPL", "Update", "Steps", "Steps max", "p50", "p95", "Undo",
     }  # fmt: skip
     said = json.loads(json.dumps(row.said()))
     assert [turn["id"] for turn in said["turns"]] == ["gate", "well", "gate#2"]
