@@ -22,9 +22,8 @@ from theta_tui import rebuilding
 from theta_tui.config import Settings
 from theta_tui.errors import PromptError
 from theta_tui.lessons import context
-from theta_tui.mind import curvature
-from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
+from theta_tui.mind.module_lesson import Trainer
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -94,12 +93,6 @@ class Session:
             record.close()
         self.teacher = self._opened()
 
-    def idle(self, steps: int) -> None:
-        teacher = self.teacher
-        with contextlib.closing(teacher.consolidator.steps(teacher.recipe, steps)) as slices:
-            for _ in slices:
-                pass
-
     def state(self) -> State:
         record, learner = self.teacher.record, self.teacher.learner
         story, digest = record.story, hashlib.sha256()
@@ -142,13 +135,12 @@ SCRIPT: dict[str, Deed] = {
     "undo again": lambda now: now.teacher.undo(),
     "ask 5": lambda now: now.propose("yes"),
     "correct 5": lambda now: now.teacher.correct("no maybe", prompt_id=now.prompt_id),
-    "consolidate": lambda now: now.idle(2),
     "withdraw": lambda now: now.teacher.withdraw(1),
     "restore": lambda now: now.teacher.redo(),
     "correct last": lambda now: now.teacher.correct_last("the quick fox"),
     "state 7": lambda now: now.teacher.state("who is quick?", "the fox", said="the fox is quick"),
     "checkpoint again": lambda now: now.teacher.save(),
-    "withdraw another": lambda now: now.teacher.withdraw(3),
+    "withdraw another": lambda now: now.teacher.withdraw(2),
     "rebuild": lambda now: now.rebuild(),
     "new conversation": lambda now: now.teacher.record.begin_conversation(),
     "ask 8": lambda now: now.propose("tell me more"),
@@ -169,7 +161,7 @@ class Doom:
     those of that name. `nth` 0: none, but they are noted in `moments`.
     """
 
-    STEPS = ("_take_step", "_take_natural_step", "_take_nudge", "consolidate", "restore")
+    STEPS = ((Learner, "learn_module"), (Trainer, "step"), (Learner, "_take_sign_step"), (Learner, "restore"))
 
     def __init__(self, line: Connection, nth: int, when: str, only: str = "") -> None:
         self.line = line
@@ -200,15 +192,15 @@ class Doom:
 
     @contextlib.contextmanager
     def near(self, root: Path) -> Iterator[None]:
-        real = {name: getattr(Learner, name) for name in self.STEPS}
-        for name, function in real.items():
-            setattr(Learner, name, self._deadly(name, function))
+        real = [(owner, name, getattr(owner, name)) for owner, name in self.STEPS]
+        for owner, name, function in real:
+            setattr(owner, name, self._deadly(name, function))
         try:
             with watching(root, self):
                 yield
         finally:
-            for name, function in real.items():
-                setattr(Learner, name, function)
+            for owner, name, function in real:
+                setattr(owner, name, function)
 
     def _deadly(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:
@@ -273,22 +265,15 @@ def copied(source: str, target: str) -> None:
     (os.link if source.endswith(".safetensors") else shutil.copy2)(source, target)
 
 
-def make_models(line: Connection, folder: Path, wide: bool) -> None:
+def make_models(line: Connection, folder: Path) -> None:
     """Two models."""
     for seed, name in enumerate(("model", "other")):
-        make_model(folder / name, wide=wide, seed=seed)
+        make_model(folder / name, seed=seed)
 
 
-def make_model(folder: Path, *, wide: bool, seed: int = 0) -> Path:
-    """A tiny model; a `wide` one learns by natural steps, and brings what was measured of it for them."""
+def make_model(folder: Path, *, seed: int = 0) -> Path:
+    """A tiny model."""
     from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    shape = {"inner": curvature.LEAST_INPUTS} if wide else {}
-    made = make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA), seed=seed, **shape)
-    lm = LanguageModel.load(str(made), device="cpu")
-    if wide:
-        rows = curvature.own_exchanges(lm, 16)
-        curvature.write(curvature.measure(lm, rows, told=lambda _: None), made / curvature.FILE)
-    assert Learner(lm).uses_natural(RECIPES["default"]) == wide
-    return made
+    return make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA), seed=seed)

@@ -34,7 +34,6 @@ from tests.faults.lives import make_model
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, PromptError
 from theta_tui.lessons import context
-from theta_tui.lessons.story import Lesson
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -249,7 +248,7 @@ class Home(RuleBasedStateMachine):
         self.plain = Plain()
         self.full = False
         self.seen: dict[Any, str] = {}
-        """What the weights were, by the lessons and idle steps that they are made of."""
+        """What the weights were, by the lessons that they are made of."""
         self.teacher = self.opened()
         self.counts["examples"] += 1
 
@@ -463,10 +462,7 @@ class Home(RuleBasedStateMachine):
         story, learner = self.teacher.record.story, self.teacher.learner
         assert learner.step == story.step
         made_of = tuple(
-            (move.seq, move.exchange.prompt, move.exchange.reply, move.context)
-            if isinstance(move, Lesson)
-            else (move.seq, move.done.after, move.done.first, move.done.steps)
-            for move in story.moves
+            (lesson.seq, lesson.exchange.prompt, lesson.exchange.reply, lesson.context) for lesson in story.live
         )
         digest = hashlib.sha256()
         for name, tensor in sorted([*self.teacher.model.trainable().items(), *learner.state()[0].items()]):
@@ -487,7 +483,7 @@ def counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     monkeypatch.setitem(RECIPES, "default", patient)
     found: Counter[str] = Counter()
     monkeypatch.setattr(Home, "root", folder / "home", raising=False)
-    monkeypatch.setattr(Home, "model", make_model(folder / "model", wide=True), raising=False)
+    monkeypatch.setattr(Home, "model", make_model(folder / "model"), raising=False)
     monkeypatch.setattr(Home, "counts", found, raising=False)
     return found
 
