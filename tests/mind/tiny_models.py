@@ -84,7 +84,7 @@ def make_llama(
 
 
 def make_wide(folder: Path) -> Path:
-    """A model with wide MLPs."""
+    """A model whose MLPs are wider than its states by more than the others'."""
     tokenizer = make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA)
     return make_llama(folder, tokenizer, hidden=64, inner=512, layers=4)
 
