@@ -163,9 +163,13 @@ def _correct_last(reply: str) -> Deed:
     return deed
 
 
-def _teach(prompt: str, reply: str) -> Deed:
+def _teach(prompt: str, reply: str, always_on: bool = False) -> Deed:
     def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.teach(prompt, reply)
+        teacher.own_recipe = RECIPES["adamw"] if always_on else None
+        try:
+            teacher.teach(prompt, reply)
+        finally:
+            teacher.own_recipe = None
         plain.teach(Taught(prompt, reply))
 
     return deed
@@ -304,9 +308,9 @@ class Home(RuleBasedStateMachine):
     def correct_last(self, reply: str) -> None:
         self.do("correct last", _correct_last(reply))
 
-    @rule(prompt=PROMPTS, reply=REPLIES)
-    def teach(self, prompt: str, reply: str) -> None:
-        self.do("teach", _teach(prompt, reply))
+    @rule(prompt=PROMPTS, reply=REPLIES, always_on=st.booleans())
+    def teach(self, prompt: str, reply: str, always_on: bool) -> None:
+        self.do("teach", _teach(prompt, reply, always_on))
 
     @rule()
     def undo(self) -> None:
@@ -479,8 +483,8 @@ def counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """The machine, made ready: what it did is counted here."""
     torch.set_num_threads(1)
     # As many steps on a busy machine as on another.
-    patient = replace(RECIPES["default"], max_seconds=1e6, max_steps=3)
-    monkeypatch.setitem(RECIPES, "default", patient)
+    for name in ("default", "adamw"):
+        monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], max_seconds=1e6, max_steps=3))
     found: Counter[str] = Counter()
     monkeypatch.setattr(Home, "root", folder / "home", raising=False)
     monkeypatch.setattr(Home, "model", make_model(folder / "model"), raising=False)
