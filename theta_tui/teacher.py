@@ -156,7 +156,9 @@ class Teacher:
         )
         if outcomes:
             why = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
-            record.notices.append(f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}")
+            record.notices.append(
+                f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}"
+            )
         if record.read_only is not None:
             return
         assert record.story.begin is not None

@@ -15,7 +15,7 @@ from tests.cli.running import Ran, Theta, files
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.bench import decoding
 from theta_tui.bench.held_out import MOST, perplexity, read_conversations
-from theta_tui.bench.pupil import TeacherPupil, fresh
+from theta_tui.bench.pupil import fresh
 from theta_tui.config import Settings
 from theta_tui.errors import ModelError, TeachError
 from theta_tui.mind.language_model import LanguageModel
@@ -73,11 +73,11 @@ def test_a_row_for_each_order_and_their_mean_for_each_recipe(theta: Theta, suite
     for row in found:
         assert set(row) == {
             "schema", "model", "recipe", "order", "lessons", "R1", "P1", "Final", "PFinal", "Near", "Leak",
-            "Leak before", "LocT", "dPPL", "Update", "Steps", "Steps max", "p50", "p95", "Undo", "Idle", "max_seconds",
+            "Leak before", "LocT", "dPPL", "Update", "Steps", "Steps max", "p50", "p95", "Undo", "max_seconds",
             "threads", "machine",
         }  # fmt: skip
         assert (row["model"], row["lessons"], row["threads"], row["max_seconds"]) == (str(model), 3, 1, 900.0)
-        assert (row["Undo"], row["dPPL"], row["Idle"]) == (True, None, 0.0)
+        assert (row["Undo"], row["dPPL"]) == (True, None)
         assert 0 < row["p50"] <= row["p95"]
     quick, classic = found[2], found[5]
     assert quick["R1"] == quick["Update"] == 1.0
@@ -142,7 +142,6 @@ def refused(ran: Ran, code: int, *words: str) -> None:
         (("--limit", "0"), ("--limit",)),
         (("--max-seconds", "nan"), ("--max-seconds",)),
         (("--max-seconds", "0"), ("--max-seconds",)),
-        (("--idle", "-1"), ("--idle",)),
         (("--out", "/nonexistent/rows.jsonl"), ("--out", "folder")),
     ],
 )
@@ -150,21 +149,6 @@ def test_what_is_asked_for_wrongly_is_said_in_one_line(
     theta: Theta, suite: Path, more: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
     refused(theta("bench", str(suite), *more), 2, *words)
-
-
-def test_idle_time_is_refused_before_anything_is_taught_where_nothing_is_learned_in_it(
-    theta: Theta, suite: Path, model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(TeacherPupil, "teach", lambda *_: pytest.fail("a lesson was taught"))
-    refused(theta("bench", str(suite), "--model", str(model), "--idle", "0.1"), 2, "--idle", "idle time")
-
-
-def test_idle_time_is_taken_before_the_final_questions(theta: Theta, suite: Path) -> None:
-    options = ("--orders", "1", "--threads", "1", "--max-seconds", "900", "--json")
-    [row] = rows(theta("bench", str(suite), "--idle", "0.2", *options))
-    assert row["Idle"] >= 0.2
-    assert row["Final"] == 1.0
-    assert row["Undo"]
 
 
 def test_what_cannot_be_read_is_named(theta: Theta, suite: Path, model: Path, tmp_path: Path) -> None:

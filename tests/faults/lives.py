@@ -117,7 +117,9 @@ def _plain(values: Any) -> Any:
     """`values` without what chance and the clock put in. How likely a reply is hangs, in its last digits, by how much of
     the conversation had been read before."""
     if isinstance(values, dict):
-        return {name: _plain(value) for name, value in values.items() if name not in {"prompt_id", "seconds", "logprob"}}
+        return {
+            name: _plain(value) for name, value in values.items() if name not in {"prompt_id", "seconds", "logprob"}
+        }
     return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
