@@ -81,7 +81,6 @@ TURNS = (
 LOSSES = tuple(
     round(3.4 * math.exp(-at / 9) + 0.08 + 0.5 * abs(math.sin(at * 2.1)) * math.exp(-at / 20), 3) for at in range(48)
 )
-DRIFTS = (0.001, 0.001, 0.002, 0.003)
 
 
 def snapshot(**changes: Any) -> p.Snapshot:
@@ -89,8 +88,7 @@ def snapshot(**changes: Any) -> p.Snapshot:
     base = p.Snapshot(
         phase="idle", activity="idle", model="default", parameters=10_859_200, device="cpu", recipe="default",
         turns=TURNS, turns_total=len(TURNS), lessons=12, step=37, losses=LOSSES, last=outcome(12),
-        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)), drifts=DRIFTS,
-        drift_budget=0.05,
+        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)),
     )  # fmt: skip
     return replace(base, **changes)
 

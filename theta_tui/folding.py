@@ -239,7 +239,8 @@ class Fold:
             since = list(filter(_done, story.live_after(position)))
             if any(is_always_on(lesson, signs) for lesson in [changed, *since]):
                 held = {seq: module for seq, module in held.items() if seq <= position}
-            self.learner.modules = held
+            # What was gone back to may have the lesson that came back.
+            self.learner.modules = held = _counting(self.learner.modules, story) | held
             moves = [lesson for lesson in since if lesson.seq not in held]
             self.memory.forget_after(position)
         self._relearn(story, moves, tell, cancelled)

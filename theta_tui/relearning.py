@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from theta_tui.mind.recipes import Recipe
 
 
-def must_relearn(record: HomeRecord) -> bool:
-    """Whether lessons of the home were learned in a way that is no more. All recipes are looked at."""
-    return any(is_outdated(lesson.recipe) for lesson in record.story.live)
+def must_relearn(record: HomeRecord, position: int) -> bool:
+    """Whether lessons of records after `position`, or the one that redo brings back, were learned in a way that is no
+    more."""
+    story = record.story
+    back = [story.undone] if story.undone else []
+    return any(is_outdated(lesson.recipe) for lesson in [*story.live_after(position), *back])
 
 
 def relearn(

@@ -133,8 +133,8 @@ class Teacher:
 
         found = fingerprint(self.settings.model)
         belongs(self.record, found)
-        # A checkpoint of this version is of a home whose lessons it can repeat.
-        if next(self.fold.usable_checkpoints(self.record.story), None) is None and must_relearn(self.record):
+        newest = next(self.fold.usable_checkpoints(self.record.story), None)
+        if must_relearn(self.record, newest.position if newest else 0):
             self._relearn(found, on_stage)
             return None
         path = self.fold.load(on_stage, self._learned_again)
@@ -154,10 +154,11 @@ class Teacher:
             self.recipe,
             lambda at, of: on_stage(f"learning the lessons of an earlier version, {at} of {of}"),
         )
-        record.notices.append(
-            f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again: a lesson has "
-            "weights and a scope of its own now"
-        )
+        if outcomes:
+            why = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
+            record.notices.append(
+                f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}"
+            )
         if record.read_only is not None:
             return
         assert record.story.begin is not None

@@ -1,6 +1,6 @@
 """Fixtures of the command tests: `theta` as typed, on a tiny model unless the test asks for the built-in one.
 
-The tiny one learns by natural steps, as the built-in one does, and a command on it takes a seventh of the time.
+The tiny one learns in the same way as the built-in one, and a command on it takes a seventh of the time.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Ran, Theta
-from tests.mind.tiny_models import make_natural
+from tests.mind.tiny_models import make_wide
 from theta_tui import cli
 
 
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the tiny model. Tests do not write to it."""
-    return make_natural(tmp_path_factory.mktemp("small"))
+    return make_wide(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture

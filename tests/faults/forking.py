@@ -102,7 +102,6 @@ def forks() -> Iterator[Forks]:
 
 
 def _serve(listener: socket.socket) -> None:
-    import theta_tui.mind.curvature
     import torch
 
     import theta_tui.cli

@@ -22,9 +22,8 @@ from theta_tui import rebuilding
 from theta_tui.config import Settings
 from theta_tui.errors import PromptError
 from theta_tui.lessons import context
-from theta_tui.mind import curvature
-from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
+from theta_tui.mind.module_lesson import Trainer
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -94,12 +93,6 @@ class Session:
             record.close()
         self.teacher = self._opened()
 
-    def idle(self, steps: int) -> None:
-        teacher = self.teacher
-        with contextlib.closing(teacher.consolidator.steps(teacher.recipe, steps)) as slices:
-            for _ in slices:
-                pass
-
     def state(self) -> State:
         record, learner = self.teacher.record, self.teacher.learner
         story, digest = record.story, hashlib.sha256()
@@ -121,9 +114,12 @@ class Session:
 
 
 def _plain(values: Any) -> Any:
-    """`values` without what chance and the clock put in."""
+    """`values` without what chance and the clock put in. How likely a reply is hangs, in its last digits, by how much of
+    the conversation had been read before."""
     if isinstance(values, dict):
-        return {name: _plain(value) for name, value in values.items() if name not in {"prompt_id", "seconds"}}
+        return {
+            name: _plain(value) for name, value in values.items() if name not in {"prompt_id", "seconds", "logprob"}
+        }
     return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
@@ -142,21 +138,22 @@ SCRIPT: dict[str, Deed] = {
     "undo again": lambda now: now.teacher.undo(),
     "ask 5": lambda now: now.propose("yes"),
     "correct 5": lambda now: now.teacher.correct("no maybe", prompt_id=now.prompt_id),
-    "consolidate": lambda now: now.idle(2),
+    "ask 6": lambda now: now.propose("tell me more"),
+    "pick 6": lambda now: now.teacher.pick(1, prompt_id=now.prompt_id),
     "withdraw": lambda now: now.teacher.withdraw(1),
     "restore": lambda now: now.teacher.redo(),
     "correct last": lambda now: now.teacher.correct_last("the quick fox"),
-    "state 7": lambda now: now.teacher.state("who is quick?", "the fox", said="the fox is quick"),
+    "state 8": lambda now: now.teacher.state("who is quick?", "the fox", said="the fox is quick"),
     "checkpoint again": lambda now: now.teacher.save(),
-    "withdraw another": lambda now: now.teacher.withdraw(3),
+    "withdraw another": lambda now: now.teacher.withdraw(2),
     "rebuild": lambda now: now.rebuild(),
     "new conversation": lambda now: now.teacher.record.begin_conversation(),
-    "ask 8": lambda now: now.propose("tell me more"),
+    "ask 9": lambda now: now.propose("and then?"),
     "pass over": lambda now: now.teacher.pass_over(now.prompt_id),
-    "teach 8": lambda now: now.teacher.teach("what now?", "the river bank"),
-    "undo 8": lambda now: now.teacher.undo(),
+    "teach 9": lambda now: now.teacher.teach("what now?", "the river bank"),
+    "undo 9": lambda now: now.teacher.undo(),
     "move": lambda now: now.rebuild(str(now.place.other)),
-    "teach 9": lambda now: now.teacher.teach("what next?", "jumps over"),
+    "teach 10": lambda now: now.teacher.teach("what next?", "jumps over"),
     "last checkpoint": lambda now: now.teacher.save(),
 }
 DEEDS = tuple(SCRIPT)
@@ -169,7 +166,7 @@ class Doom:
     those of that name. `nth` 0: none, but they are noted in `moments`.
     """
 
-    STEPS = ("_take_step", "_take_natural_step", "_take_nudge", "consolidate", "restore")
+    STEPS = ((Learner, "learn_module"), (Trainer, "step"), (Learner, "_take_sign_step"), (Learner, "restore"))
 
     def __init__(self, line: Connection, nth: int, when: str, only: str = "") -> None:
         self.line = line
@@ -200,15 +197,15 @@ class Doom:
 
     @contextlib.contextmanager
     def near(self, root: Path) -> Iterator[None]:
-        real = {name: getattr(Learner, name) for name in self.STEPS}
-        for name, function in real.items():
-            setattr(Learner, name, self._deadly(name, function))
+        real = [(owner, name, getattr(owner, name)) for owner, name in self.STEPS]
+        for owner, name, function in real:
+            setattr(owner, name, self._deadly(name, function))
         try:
             with watching(root, self):
                 yield
         finally:
-            for name, function in real.items():
-                setattr(Learner, name, function)
+            for owner, name, function in real:
+                setattr(owner, name, function)
 
     def _deadly(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:
@@ -273,22 +270,15 @@ def copied(source: str, target: str) -> None:
     (os.link if source.endswith(".safetensors") else shutil.copy2)(source, target)
 
 
-def make_models(line: Connection, folder: Path, wide: bool) -> None:
+def make_models(line: Connection, folder: Path) -> None:
     """Two models."""
     for seed, name in enumerate(("model", "other")):
-        make_model(folder / name, wide=wide, seed=seed)
+        make_model(folder / name, seed=seed)
 
 
-def make_model(folder: Path, *, wide: bool, seed: int = 0) -> Path:
-    """A tiny model; a `wide` one learns by natural steps, and brings what was measured of it for them."""
+def make_model(folder: Path, *, seed: int = 0) -> Path:
+    """A tiny model."""
     from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    shape = {"inner": curvature.LEAST_INPUTS} if wide else {}
-    made = make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA), seed=seed, **shape)
-    lm = LanguageModel.load(str(made), device="cpu")
-    if wide:
-        rows = curvature.own_exchanges(lm, 16)
-        curvature.write(curvature.measure(lm, rows, told=lambda _: None), made / curvature.FILE)
-    assert Learner(lm).uses_natural(RECIPES["default"]) == wide
-    return made
+    return make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA), seed=seed)

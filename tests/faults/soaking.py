@@ -46,7 +46,7 @@ def _settings(home: Path, model: Path) -> Settings:
     memory.UNDO_BYTES = 4 << 20
     return Settings(
         home=home, model=str(model), device="cpu", max_tokens=2, lock_wait=0, seed=1, threads=1, recipe="classic",
-        checkpoint_lessons=50, grace=0.0, drift_budget=0.0,
+        checkpoint_lessons=50, grace=0.0,
     )  # fmt: skip
 
 

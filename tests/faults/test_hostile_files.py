@@ -69,7 +69,7 @@ def use(home: Path) -> None:
     story = record.story
     ledger.standings(story, {}, 0.0)
     context.render(story.dialogue)
-    for thing in (story.live, story.last, story.undone, story.step, story.losses(9), story.drifts(9), story.moves):
+    for thing in (story.live, story.last, story.undone, story.step, story.losses(9)):
         repr(thing)
     for lesson in story.lessons:
         repr((lesson.exchange.candidates, lesson.exchange.first_offered))

@@ -34,7 +34,6 @@ from tests.faults.lives import make_model
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, PromptError
 from theta_tui.lessons import context
-from theta_tui.lessons.story import Lesson
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -164,9 +163,13 @@ def _correct_last(reply: str) -> Deed:
     return deed
 
 
-def _teach(prompt: str, reply: str) -> Deed:
+def _teach(prompt: str, reply: str, always_on: bool = False) -> Deed:
     def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.teach(prompt, reply)
+        teacher.own_recipe = RECIPES["adamw"] if always_on else None
+        try:
+            teacher.teach(prompt, reply)
+        finally:
+            teacher.own_recipe = None
         plain.teach(Taught(prompt, reply))
 
     return deed
@@ -249,7 +252,7 @@ class Home(RuleBasedStateMachine):
         self.plain = Plain()
         self.full = False
         self.seen: dict[Any, str] = {}
-        """What the weights were, by the lessons and idle steps that they are made of."""
+        """What the weights were, by the lessons that they are made of."""
         self.teacher = self.opened()
         self.counts["examples"] += 1
 
@@ -305,9 +308,9 @@ class Home(RuleBasedStateMachine):
     def correct_last(self, reply: str) -> None:
         self.do("correct last", _correct_last(reply))
 
-    @rule(prompt=PROMPTS, reply=REPLIES)
-    def teach(self, prompt: str, reply: str) -> None:
-        self.do("teach", _teach(prompt, reply))
+    @rule(prompt=PROMPTS, reply=REPLIES, always_on=st.booleans())
+    def teach(self, prompt: str, reply: str, always_on: bool) -> None:
+        self.do("teach", _teach(prompt, reply, always_on))
 
     @rule()
     def undo(self) -> None:
@@ -463,10 +466,7 @@ class Home(RuleBasedStateMachine):
         story, learner = self.teacher.record.story, self.teacher.learner
         assert learner.step == story.step
         made_of = tuple(
-            (move.seq, move.exchange.prompt, move.exchange.reply, move.context)
-            if isinstance(move, Lesson)
-            else (move.seq, move.done.after, move.done.first, move.done.steps)
-            for move in story.moves
+            (lesson.seq, lesson.exchange.prompt, lesson.exchange.reply, lesson.context) for lesson in story.live
         )
         digest = hashlib.sha256()
         for name, tensor in sorted([*self.teacher.model.trainable().items(), *learner.state()[0].items()]):
@@ -483,11 +483,11 @@ def counts(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """The machine, made ready: what it did is counted here."""
     torch.set_num_threads(1)
     # As many steps on a busy machine as on another.
-    patient = replace(RECIPES["default"], max_seconds=1e6, max_steps=3)
-    monkeypatch.setitem(RECIPES, "default", patient)
+    for name in ("default", "adamw"):
+        monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], max_seconds=1e6, max_steps=3))
     found: Counter[str] = Counter()
     monkeypatch.setattr(Home, "root", folder / "home", raising=False)
-    monkeypatch.setattr(Home, "model", make_model(folder / "model", wide=True), raising=False)
+    monkeypatch.setattr(Home, "model", make_model(folder / "model"), raising=False)
     monkeypatch.setattr(Home, "counts", found, raising=False)
     return found
 

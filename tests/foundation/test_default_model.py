@@ -11,7 +11,6 @@ import pytest
 
 from theta_tui.foundation import default_model, small_talk
 from theta_tui.foundation.default_model import FIRST_STAGE, MIX, OPENINGS, named, thinned
-from theta_tui.mind import curvature
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.model_files import assets_dir
 
@@ -78,4 +77,3 @@ def test_the_one_command_runs_through_both_stages(tmp_path: Path, monkeypatch: p
     default_model.main()
     lm = LanguageModel.load(str(out / "model"), device="cpu")
     assert lm.window == 512
-    assert set(curvature.read(out / "model" / curvature.FILE).inputs) == set(curvature.targets(lm))

@@ -8,7 +8,7 @@ from tests.fakes import STANDINGS, Driven, drive, outcome, standing
 from theta_tui import protocol as p
 from theta_tui.lessons.ledger import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line
-from theta_tui.ui.widgets.learning import bar, sparks
+from theta_tui.ui.widgets.learning import bar
 
 
 async def open_ledger(d: Driven) -> LedgerScreen:
@@ -21,23 +21,21 @@ async def open_ledger(d: Driven) -> LedgerScreen:
     return screen
 
 
-async def test_the_panel_and_the_header_say_what_is_kept_and_how_far_it_drifted() -> None:
+async def test_the_panel_and_the_header_say_what_is_kept() -> None:
     async with drive((120, 40)) as d:
         text = d.screen_text()
         assert "kept 11/12" in d.lines()[0]
         assert "11/12 █" in text
         assert "fading #3" in text
-        assert "0.30 % ▁" in text
-        d.worker.reviewed(tally=Tally(16, 14, 1, 1, fading_first=(3,), lost_first=(5,)), drifts=())
+        d.worker.reviewed(tally=Tally(16, 14, 1, 1, fading_first=(3,), lost_first=(5,)))
         await d.settle()
         assert "14/16" in d.screen_text()
         assert "fading #3 · lost #5" in d.screen_text()
-        assert "drift" not in d.screen_text()
 
 
 async def test_nothing_is_claimed_before_anything_was_taught() -> None:
     async with drive((120, 40)) as d:
-        d.worker.changed(tally=Tally(), drifts=())
+        d.worker.changed(tally=Tally())
         await d.settle()
         assert "kept" not in d.screen_text()
 
@@ -162,7 +160,7 @@ async def test_the_figures_tell_it_all_in_numbers() -> None:
         d.worker.changed(offered="What?", last=outcome(12))
         await d.type("/stats\n")
         text = d.screen_text()
-        for words in ("11 of 12", "#3", "0.0030 nats a token", "0.05 nats a token", "What?"):
+        for words in ("11 of 12", "#3", "What?"):
             assert words in text
 
 
@@ -179,9 +177,3 @@ def test_the_bar_is_full_only_when_all_is_kept() -> None:
     assert bar(Tally(3, 3), 10) == ("█" * 10, "")
     assert bar(Tally(1000, 999), 10) == ("█" * 9, "░")
     assert bar(Tally(3, 0), 4) == ("", "░" * 4)
-
-
-def test_a_full_spark_is_the_budget_or_the_most_there_was() -> None:
-    assert sparks((0.0, 0.025, 0.05), 0.05, 10) == "▁▅█"
-    assert sparks((0.05, 0.1), 0.05, 1) == "█"
-    assert sparks((0.0,), 0.0, 5) == "▁"

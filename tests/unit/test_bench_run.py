@@ -78,11 +78,6 @@ class Script:
         """With a gate the weights that are always on stay as they were."""
         return None if self.ppl is None else Perplexity(self.ppl, 10.0 if self.gate else self.ppl)
 
-    def consolidate(self, seconds: float) -> None:
-        self.now += seconds
-        for lesson in self.lessons:
-            self.answers[lesson.prompt] = lesson.target
-
     def keep(self) -> None:
         self.kept.append(len(self.taught))
 

@@ -31,7 +31,6 @@ def test_it_says_what_counting_anew_says_whenever_it_is_asked(records: list[Reco
         if chance.random() < 0.7:
             rows = ledger.standings(story, found)
             assert book.tally(story) == ledger.tally(rows)
-            assert book.weak(story) == sum(row.state in {"fading", "lost"} and row.kind != "pick" for row in rows)
             assert [book.state(story, row.seq) for row in rows] == [row.state for row in rows]
             answers = [lesson.seq for lesson in ledger.live_answers(story)]
             assert [row.seq for row in rows if row.state in ANSWERS] == answers

@@ -68,6 +68,13 @@ def test_an_unknown_key_or_a_broken_file_is_named(person: Path) -> None:
         load_settings({}, {})
 
 
+def test_a_setting_of_a_version_before_is_passed_over_in_a_file_and_cannot_be_changed(person: Path) -> None:
+    person.write_text("drift_budget = 0.1\ntop_k = 5")
+    assert load_settings({}, {}).top_k == 5
+    with pytest.raises(UsageError, match="drift_budget"):
+        config.change(Settings(), "drift_budget", "0.1")
+
+
 def test_keys_can_be_remapped_in_the_file(person: Path) -> None:
     person.write_text("[keymap]\n'candidates.edit' = 'f2'\n[keymap.app]\nsave = 'f5'")
     assert load_settings({}, {}).keymap == {"candidates.edit": "f2", "app.save": "f5"}

@@ -39,9 +39,9 @@ def write(path: Path, records: list[Record]) -> list[int]:
 def everything(story: Story) -> dict[str, Any]:
     """All that a story says, and a book of it."""
     book = Book({})
-    names = ("refolded", "moved", "moves", "idle_steps", "lesson_steps", "begun", "conversation")
+    names = ("refolded", "moved", "begun", "conversation")
     more = {name: getattr(story, name) for name in names}
-    more |= {"drifts": story.drifts(9), "losses": story.losses(9), "tally": book.tally(story), "weak": book.weak(story)}
+    more |= {"losses": story.losses(9), "tally": book.tally(story)}
     more["states"] = [book.state(story, lesson.seq) for lesson in story.lessons]
     more["fresh"] = book.fresh
     more["about"] = {lesson.exchange.prompt: story.about(lesson.exchange.prompt) for lesson in story.lessons}
@@ -134,7 +134,7 @@ TAUGHT: list[Record] = [
     *(
         record
         for number in range(2, 24, 2)
-        for record in (said(f"p{number}"), Learned(number, outcome(steps=number, drift=0.1), "m"))
+        for record in (said(f"p{number}"), Learned(number, outcome(steps=number), "m"))
     ),
 ]
 

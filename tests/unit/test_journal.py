@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -76,17 +76,21 @@ def test_how_a_home_learns_comes_back_and_an_older_record_says_whole(tmp_path: P
     assert [entry.record for entry in Journal.read(tmp_path / "j").entries] == records
 
 
-def test_what_asking_again_found_comes_back_as_it_was_and_an_outcome_with_its_drift(tmp_path: Path) -> None:
-    records = [
-        Learned(1, replace(outcome(), drift=0.003), "torch 2"),
-        Asked((Finding(2, 0.97, True), Finding(5, 0.001, False))),
-    ]
+def test_what_asking_again_found_comes_back_as_it_was(tmp_path: Path) -> None:
+    records: list[object] = [Asked((Finding(2, 0.97, True), Finding(5, 0.001, False)))]
     written(tmp_path / "j", records)
     assert [entry.record for entry in Journal.open(tmp_path / "j").entries] == records
-    assert b'"drift"' not in codec.encode(1, 0.0, Learned(1, outcome(), "torch 2"))
     line = codec.encode(1, 0.0, Asked((Finding(2, float("nan"), False),)))
     (found,) = codec.decode(line)[2].results  # type: ignore[union-attr]
     assert found.p != found.p
+
+
+def test_the_drift_that_versions_before_measured_is_passed_over(tmp_path: Path) -> None:
+    drifted: Any = codec.plain_fields(outcome()) | {"drift": 0.003}
+    before = [Learned(1, drifted, "torch 2"), Rebuilt("default", "f" * 16, "0.1.0", "torch 2", RECIPE, ((1, drifted),))]
+    assert written(tmp_path / "j", before).count(b'"drift":0.003') == 2
+    learned, rebuilt = (entry.record for entry in Journal.open(tmp_path / "j").entries)
+    assert (learned, rebuilt.outcomes) == (Learned(1, outcome(), "torch 2"), ((1, outcome()),))  # type: ignore[union-attr]
 
 
 def test_appending_goes_on_where_it_left_off(tmp_path: Path) -> None:

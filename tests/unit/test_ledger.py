@@ -28,7 +28,7 @@ def teach(record: HomeRecord, prompt: str, reply: str, kind: Kind = "correction"
     candidates = (Candidate(1, "Hm.", -1.0),) if kind == "pick" else ()
     seq = record.append(Exchange(kind, prompt, reply, candidates, {}, conversation=False)).seq
     number = record.story.lesson(seq).number
-    values = {"p_before": 0.01, "p_after": 0.8, "learned": True, "drift": None} | outcome
+    values = {"p_before": 0.01, "p_after": 0.8, "learned": True} | outcome
     done = Outcome(number, kind, prompt, reply, 2.0, 0.1, steps=1, step=number, seconds=0.1, **values)  # type: ignore[arg-type]
     record.append(Learned(seq, done, "machine"))
     return seq
@@ -185,12 +185,3 @@ def test_a_summary_says_what_is_kept_fading_and_lost() -> None:
     assert ledger.Tally(2, 2).words == "kept 2/2"
     many = ledger.Tally(20, 0, 0, 20, lost_first=tuple(range(1, 9)))
     assert many.words.endswith("lost #1, #2, #3, #4, #5, #6, #7, #8 and 12 more")
-
-
-def test_drifts_are_those_of_lessons_that_count(record: HomeRecord) -> None:
-    for number, drift in enumerate([0.01, None, float("nan"), 0.02, 0.03]):
-        last = teach(record, str(number), "x", drift=drift)
-    assert ledger.drifts(record.story, 10) == (0.01, 0.02, 0.03)
-    assert ledger.drifts(record.story, 2) == (0.02, 0.03)
-    record.append(Withdraw(last))
-    assert ledger.drifts(record.story, 2) == (0.01, 0.02)

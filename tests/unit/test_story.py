@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -96,9 +95,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 records.append(said(f"p{at}", kind="none"))
             case "l":
                 skipped = draw(st.sampled_from([None, None, "not finite"]))
-                drift = draw(st.sampled_from([None, at / MOST, float("inf")]))
-                done = outcome(steps=at, losses=(float(at),), skipped=skipped, drift=drift)
-                records.append(Learned(any_seq, done, "m"))
+                records.append(Learned(any_seq, outcome(steps=at, losses=(float(at),), skipped=skipped), "m"))
             case "w":
                 records.append(Withdraw(any_seq))
             case "r":
@@ -135,20 +132,16 @@ def counted_anew(story: Story) -> dict[str, Any]:
     """What a story says of its lessons, from all of them."""
     live = [lesson for lesson in story.lessons if lesson.moves]
     done = [lesson.outcome for lesson in live if lesson.outcome]
-    moves = sorted([*live, *story.consolidations], key=lambda move: move.seq)
-    drifts = [each.drift for each in done if each.drift is not None and math.isfinite(each.drift)]
     about: dict[str, list[Lesson]] = {}
     for lesson in live:
         about.setdefault(question(lesson.exchange.prompt), []).append(lesson)
     return {
         "live": live,
-        "moves": moves,
-        "moved": max(moves[-1].seq if moves else 0, story.refolded),
+        "moved": max(live[-1].seq if live else 0, story.refolded),
         "last": next((lesson for lesson in reversed(live) if lesson.outcome), None),
-        "step": sum(each.steps for each in done) + sum(move.done.steps for move in story.consolidations),
+        "step": sum(each.steps for each in done),
         "withdrawn": [lesson.seq for lesson in story.lessons if lesson.withdrawn],
         "dialogue": tuple((turn.prompt, turn.reply) for turn in story.turns),
-        "drifts": tuple(drifts[-5:]),
         "losses": tuple(loss for each in done for loss in each.losses or (2.0, 0.5))[-5:],
         "about": {prompt: about.get(question(prompt), []) for prompt in {one.exchange.prompt for one in story.lessons}},
     }
@@ -161,9 +154,8 @@ def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records
     for entry in entries(records):
         story.add(entry)
         expected = counted_anew(story)
-        names = ("live", "moves", "moved", "last", "step", "withdrawn", "dialogue")
-        kept = {name: getattr(story, name) for name in names}
-        kept |= {"drifts": story.drifts(5), "losses": story.losses(5)}
+        names = ("live", "moved", "last", "step", "withdrawn", "dialogue")
+        kept = {name: getattr(story, name) for name in names} | {"losses": story.losses(5)}
         kept["about"] = {lesson.exchange.prompt: story.about(lesson.exchange.prompt) for lesson in story.lessons}
         assert kept == expected
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, TypeVar
 
 import pytest
@@ -60,13 +59,11 @@ class FakeTeacher:
         self.hold = threading.Event()
         self.hold.set()
         self.broken: Exception | None = None
-        self.quick = True
         self.told_ready: Callable[[], bool] = lambda: False
         self.told_ready_before: bool | None = None
-        """Whether the screen knew that all is ready when what lessons need was got ready."""
+        """Whether the screen knew that all is ready when what the first replies need was got ready."""
         self.got_ready = threading.Event()
         self.asker = Asker(record, self.score)
-        self.consolidator = SimpleNamespace(left=0)
         self.p = 0.9
         self.asking = threading.Event()
         """Set once a lesson is being asked."""
@@ -94,14 +91,6 @@ class FakeTeacher:
     @property
     def unsaved(self) -> int:
         return len(self.record.story.live) - self.saved
-
-    @property
-    def behind(self) -> float:
-        return self.unsaved
-
-    @property
-    def soon_ready(self) -> bool:
-        return self.quick
 
     def get_ready(self) -> None:
         self.told_ready_before = self.told_ready()
@@ -238,16 +227,14 @@ def test_what_is_known_is_shown_before_the_model_is_loaded(desk: Desk) -> None:
     assert (ready.phase, ready.parameters, ready.device) == ("idle", 42, "cpu")
 
 
-@pytest.mark.parametrize("quick", [True, False])
-def test_what_lessons_need_is_got_ready_when_nobody_waits_unless_it_takes_long(desk: Desk, quick: bool) -> None:
+def test_what_the_first_replies_need_is_got_ready_when_nobody_waits(desk: Desk) -> None:
     def prepare(teacher: FakeTeacher) -> None:
-        teacher.quick = quick
         teacher.told_ready = lambda: any(isinstance(event, protocol.Ready) for event in desk.events)
 
     desk.prepare = prepare
     desk.start()
     assert desk.teacher.got_ready.wait(PATIENCE)
-    assert desk.teacher.told_ready_before is quick
+    assert desk.teacher.told_ready_before
 
 
 def test_a_prompt_a_pick_and_what_the_screen_is_told(desk: Desk) -> None:

@@ -1,0 +1,240 @@
+"""A home that the version before wrote, which learned by natural steps: its lessons are learned again, once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.mind.tiny_models import weights
+from tests.session.conftest import Open, opened
+from tests.session.test_teacher import same, state
+from theta_tui import rebuilding
+from theta_tui.config import Settings
+from theta_tui.home import Home
+from theta_tui.lessons.codec import encode, plain_fields
+from theta_tui.lessons.journal import Journal
+from theta_tui.lessons.records import (
+    Asked,
+    Begin,
+    Candidate,
+    Consolidated,
+    Exchange,
+    Finding,
+    Fresh,
+    Kind,
+    Learned,
+    Outcome,
+    Pending,
+    Rebuilt,
+    Record,
+    Withdraw,
+)
+from theta_tui.mind import checkpoint
+from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.learner import Learner
+from theta_tui.mind.model_files import fingerprint, full_name
+from theta_tui.mind.recipes import RECIPES
+from theta_tui.record import HomeRecord
+from theta_tui.teacher import Teacher
+
+NATURAL: dict[str, Any] = {
+    "name": "default", "method": "natural", "lr": 3e-4, "beta1": 0.0, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0,
+    "clip": 1.0, "loss": "reply", "train_embeddings": False, "max_steps": 12, "max_seconds": 1.0, "margin": 3.0,
+    "pick_steps": 1, "context_tokens": 0, "lora_lr_factor": 10.0, "damping": 0.1, "aim": 0.02, "protect": 0.01,
+    "variants": 4, "rehearse": 0, "pick_share": 1.0, "listwise": 1.0, "pick_lr": 6e-4, "pick_decay": 0.03,
+    "idle_lessons": 2, "anchors": 2, "anchor_weight": 10.0, "idle_share": 0.5,
+}  # fmt: skip
+"""The recipe that was the default, as it stands in a journal."""
+ADAMW = NATURAL | {"name": "adamw", "method": "adamw", "margin": 4.0, "variants": 2, "rehearse": 2, "pick_lr": 1e-4}
+DOG, TOWN, PICK = ("What is my dog's name?", "Pixel"), ("Where is Orlebar?", "by the river"), ("hello", "my friend")
+NOTICE = "this version learned {} of an earlier one again: a lesson has weights and a scope of its own now"
+
+
+def lesson(
+    seq: int, number: int, pair: tuple[str, str], kind: Kind = "correction", recipe: dict[str, Any] = NATURAL
+) -> list[Record]:
+    """Two records, the first with `seq`: what was taught, and what came of it."""
+    offered = (Candidate(1, pair[1], -2.0), Candidate(2, "no maybe", -3.0)) if kind == "pick" else ()
+    said = Exchange(kind, *pair, offered, recipe, pick=1 if kind == "pick" else None, prompt_id=f"id{seq}")
+    outcome = Outcome(number, kind, *pair, 4.0, 0.1, 0.01, 0.9, 2, 2 * number, True, 0.5, (4.0, 1.0, 0.1))
+    drifted: Any = plain_fields(outcome) | {"drift": 0.003}
+    return [said, Learned(seq, drifted, "torch 2.13.0 on this machine")]
+
+
+def write(settings: Settings, *records: Record) -> Home:
+    """A home with these records after its beginning."""
+    settings.home.mkdir(mode=0o700)
+    home = Home(settings.home)
+    begin = Begin(full_name(settings.model), fingerprint(settings.model), "0.1.0")
+    home.journal.write_bytes(b"".join(encode(seq, 1.8e9 + seq, one) for seq, one in enumerate((begin, *records), 1)))
+    return home
+
+
+@pytest.fixture
+def home(settings: Settings) -> Home:
+    """Three lessons that count (a pick is one of them), and one that was withdrawn; they were asked and consolidated,
+    and saved."""
+    home = write(
+        settings,
+        *lesson(2, 1, DOG),
+        *lesson(4, 2, PICK, "pick"),
+        Asked((Finding(2, 0.3, False),)),
+        Consolidated(4, 0, 16, NATURAL, "torch 2.13.0 on this machine"),
+        *lesson(8, 3, ("yes", "no")),
+        *lesson(10, 4, TOWN),
+        Withdraw(8),
+    )
+    model = LanguageModel.load(settings.model, device="cpu")
+    with torch.no_grad():
+        next(model.model.parameters()).mul_(0.9)
+    journal = Journal.read(home.journal)
+    held = {"theta": "0.1.0", "model": settings.model, "record": journal.checksum(12), "withdrawn": [8], "rebuilt": 0}
+    checkpoint.save(home.checkpoints, model, Learner(model), position=12, extra=held, keep=2)
+    return home
+
+
+def rebuilds(home: Home) -> list[Rebuilt]:
+    return [entry.record for entry in Journal.read(home.journal).entries if isinstance(entry.record, Rebuilt)]
+
+
+def said(teacher: Teacher, prompt: str) -> str:
+    return teacher.ask(prompt, with_context=False).reply
+
+
+def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Settings, home: Home) -> None:
+    stages: list[str] = []
+    teacher = Teacher(HomeRecord.open(settings))
+    assert teacher.load(stages.append) is None
+    assert [stage for stage in stages if "earlier" in stage] == [
+        f"learning the lessons of an earlier version, {at} of 3" for at in (1, 2, 3)
+    ]
+    assert teacher.record.notices == [NOTICE.format("3 lessons")]
+    assert (said(teacher, DOG[0]), said(teacher, TOWN[0])) == (DOG[1], TOWN[1])
+    assert set(teacher.learner.modules) == {2, 10}
+    story = teacher.record.story
+    assert [one.recipe for one in story.live] == [RECIPES["default"].as_dict()] * 3
+    assert [(one.number, one.asked) for one in story.live] == [(1, []), (2, []), (4, [])]
+    assert [turn.reply for turn in story.turns] == [DOG[1], PICK[1], TOWN[1]]
+    assert teacher.learner.step == story.step
+    before = state(teacher)
+    teacher.close()
+    (record,) = rebuilds(home)
+    assert [seq for seq, _ in record.outcomes] == [2, 4, 10]
+    for save in (False, True, False):
+        again = opened(settings)
+        assert same(before, again)
+        assert not any("earlier" in notice for notice in again.record.notices)
+        if save:
+            again.save()
+        again.close()
+    assert rebuilds(home) == [record]
+
+
+def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) -> None:
+    teacher = start()
+    foundation = LanguageModel.load(teacher.settings.model, device="cpu")
+    assert (teacher.saved_at, teacher.unsaved) == (None, 3)
+    teacher.save()
+    before = state(teacher)
+    teacher.withdraw(1)
+    assert said(teacher, DOG[0]) != DOG[1]
+    teacher.redo()
+    assert same(before, teacher)
+    while teacher.record.story.live:
+        teacher.undo()
+    assert teacher.learner.modules == {}
+    assert all(torch.equal(*pair) for pair in zip(weights(teacher.model), weights(foundation), strict=True))
+    teacher.close()
+
+
+def test_a_home_that_can_only_be_read_opens_and_stays_as_it_is(settings: Settings, home: Home) -> None:
+    with home.journal.open("ab") as file:
+        file.write(b"a line that is damaged\n" + encode(14, 1.8e9, Fresh()))
+    before = home.journal.read_bytes()
+    for _ in range(2):
+        teacher = opened(settings)
+        assert teacher.record.read_only is not None
+        assert NOTICE.format("3 lessons") in teacher.record.notices
+        assert said(teacher, DOG[0]) == DOG[1]
+        teacher.close()
+        assert home.journal.read_bytes() == before
+
+
+def test_what_stops_it_leaves_the_home_as_it_was(
+    settings: Settings, home: Home, start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, learn = home.journal.read_bytes(), Teacher.learn_afresh
+
+    def stopped(self: Teacher, *given: Any) -> Outcome:
+        if self.learner.modules:
+            raise KeyboardInterrupt
+        return learn(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Teacher, "learn_afresh", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    assert home.journal.read_bytes() == before
+    teacher = start()
+    assert said(teacher, DOG[0]) == DOG[1]
+    teacher.close()
+    assert len(rebuilds(home)) == 1
+
+
+def test_a_lesson_that_it_had_only_begun_is_learned_with_the_others_and_its_prompt_waits_no_more(
+    settings: Settings, start: Open
+) -> None:
+    first, second = lesson(2, 1, DOG), lesson(4, 2, TOWN)
+    home = write(settings, *first, second[0])
+    record = HomeRecord.open(settings)
+    record.keep(Pending("id4", TOWN[0], (Candidate(1, "no", -1.0),)))
+    record.close()
+    teacher = start()
+    assert teacher.pending is None
+    assert said(teacher, TOWN[0]) == TOWN[1]
+    assert all(one.outcome for one in teacher.record.story.live)
+    teacher.close()
+    assert [seq for seq, _ in rebuilds(home)[0].outcomes] == [2, 4]
+
+
+def test_a_lesson_that_was_undone_in_it_is_not_brought_back(settings: Settings, start: Open) -> None:
+    home = write(settings, *lesson(2, 1, DOG), Withdraw(2))
+    teacher = start()
+    assert teacher.record.notices == []
+    assert teacher.record.story.undone is None
+    teacher.close()
+    start().close()
+    assert len(rebuilds(home)) == 1
+
+
+def test_a_home_that_it_taught_by_adamw_alone_is_learned_again_as_it_was(settings: Settings, start: Open) -> None:
+    home = write(settings, *lesson(2, 1, DOG, recipe=ADAMW), *lesson(4, 2, TOWN, recipe=ADAMW))
+    teacher = start()
+    assert teacher.learner.modules == {}
+    assert (teacher.learner.step, teacher.record.story.step) == (4, 4)
+    other = Learner(LanguageModel.load(settings.model, device="cpu"))
+    recipe, at = RECIPES["adamw"], [one.at for one in teacher.record.story.live]
+    other.learn("correction", (), *DOG, recipe, seed=2, steps=2, at=at[0])
+    other.learn("correction", (), *TOWN, recipe, seed=4, steps=2, at=at[1], past=[(*DOG, at[0])])
+    assert all(torch.equal(*pair) for pair in zip(weights(teacher.model), weights(other.lm), strict=True))
+    teacher.close()
+    assert rebuilds(home) == []
+
+
+def test_they_are_learned_by_the_recipe_in_force(settings: Settings, home: Home) -> None:
+    teacher = opened(replace(settings, recipe="adamw"))
+    assert teacher.record.notices == ["this version learned 3 lessons of an earlier one again"]
+    assert teacher.learner.modules == {}
+    teacher.close()
+    assert rebuilds(home)[0].recipe == RECIPES["adamw"].as_dict()
+
+
+def test_a_rebuild_of_it_is_exact(settings: Settings, home: Home) -> None:
+    record = HomeRecord.open(settings)
+    done = rebuilding.rebuild(record)
+    record.close()
+    assert (done.lessons, done.exact, done.why) == (3, True, "")
+    assert len(rebuilds(home)) == 1
