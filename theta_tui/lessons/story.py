@@ -66,6 +66,10 @@ class Story:
         """The seqs of the lessons that changed since this list began; another list where everything may have."""
         self.withdrawn: list[int] = []
         """The seqs of the lessons that are taken back, in order."""
+        self.marked: list[int] = []
+        """The picks from replies of which one was marked, in order; those that count no more as well."""
+        self.last_said: dict[int, float] = {}
+        """Record of a lesson → when it was last offered as the reply, for sure, to a prompt that was then answered."""
         self._live = Live(self.lessons, past)
         self._said: list[int | Dialogue] = []  # up to each of the turns, with it; or its number in the past
         self._where: dict[int, int] = {}  # record → the place of its (last) turn
@@ -76,6 +80,8 @@ class Story:
         if past is not None:
             columns = past.columns
             self.withdrawn.extend(past.seq_of(at) for at, gone in enumerate(columns["withdrawn"], 1) if gone)
+            self.marked.extend(columns["marked"])
+            self.last_said.update(zip(columns["saying"], columns["said_at"], strict=True))
             self._said.extend(columns["said"])
             self._shown.extend([None] * len(self._said))
             source = columns["source"]
@@ -119,6 +125,12 @@ class Story:
 
     def _step(self, entry: Entry, *, withdrawn: bool) -> None:
         """Fold one record. `withdrawn` says of an exchange that later records take it back for good."""
+        if isinstance(entry.record, Exchange) and (mark := entry.record.mark) is not None:
+            assert mark.lesson is not None
+            if mark.sure and self.lessons.find(mark.lesson) is not None:
+                self.last_said[mark.lesson] = entry.at
+            if entry.record.kind == "pick":
+                self.marked.append(entry.seq)
         match entry.record:
             case Begin() as begin:
                 self.begin = begin
