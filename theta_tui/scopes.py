@@ -67,10 +67,13 @@ class LessonScopes:
             if (found := meant.said_by(story.lesson(seq))) is None:
                 continue
             lesson, said = found
-            changed.add(lesson)
             about = self._picks.setdefault(lesson, {})
-            about.pop(seq, None)
-            if said is not None:
+            if about.get(seq) == said:
+                continue
+            changed.add(lesson)
+            if said is None:
+                del about[seq]
+            else:
                 about[seq] = said
         self._read = len(log)
         return changed

@@ -549,7 +549,7 @@ class Teacher:
                 self.record.roll_back(entry)
 
     def _outcome(self, lesson: Lesson, result: Result, seconds: float) -> Outcome:
-        meant = lesson.exchange.meant
+        meant = self.record.story.lessons.find(lesson.exchange.meant or 0)
         return Outcome(
             lesson=lesson.number,
             kind=lesson.exchange.kind,
@@ -565,7 +565,7 @@ class Teacher:
             seconds=seconds,
             losses=tuple(round(loss, 4) for loss in result.losses),
             skipped=result.skipped,
-            meant=None if meant is None else self.record.story.lesson(meant).number,
+            meant=meant.number if meant is not None else None,
         )
 
     def _remember(self, seq: int, before: Snapshot) -> None:
