@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from theta_tui.lessons.lesson import Lesson
 from theta_tui.lessons.live import question
-from theta_tui.lessons.records import Exchange
+from theta_tui.lessons.records import Exchange, Pending
 from theta_tui.lessons.story import Story
 
 
@@ -41,6 +41,13 @@ def said_by(pick: Lesson) -> tuple[int, Said | None] | None:
     if mark is None or mark.lesson is None:
         return None
     return mark.lesson, Said(exchange.prompt, exchange.meant is not None) if pick.moves else None
+
+
+def number(waiting: Pending | None, story: Story) -> int | None:
+    """The number of the lesson that one of the replies was written with, while that lesson counts."""
+    mark = waiting.mark if waiting is not None else None
+    lesson = story.lessons.find(mark.lesson) if mark is not None and mark.lesson is not None else None
+    return lesson.number if lesson is not None and lesson.moves else None
 
 
 def picks(story: Story) -> dict[int, dict[int, Said]]:

@@ -32,6 +32,10 @@ class Candidate:
     lesson: int | None = None
     sure: bool | None = None
 
+    def tag(self, number: int | None) -> str:
+        """`#3` where it was written with lesson `number` 3, `#3?` where that was not sure to be meant."""
+        return "" if number is None or self.lesson is None else f"#{number}" if self.sure else f"#{number}?"
+
 
 @dataclass(frozen=True, slots=True)
 class Stated:
