@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from theta_tui.mind.curvature import Curvature, measure, own_exchanges
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.mind.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
@@ -75,7 +74,7 @@ def always(load: Callable[[str], LanguageModel]) -> Callable[[str], LanguageMode
 
 @pytest.fixture(scope="session")
 def wide_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Models whose MLPs are wide enough for natural steps. Tests do not write to them."""
+    """Models with wide MLPs, of four layers. Tests do not write to them."""
     root = tmp_path_factory.mktemp("wide")
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     tokenizer = make_tokenizer(marks, eos="<|end|>", template=THETA)
@@ -93,20 +92,5 @@ def wide_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture
 def wide(wide_folders: dict[str, Path]) -> Callable[[str], LanguageModel]:
-    """A fresh model that learns by natural steps."""
+    """A fresh one of those."""
     return lambda kind: LanguageModel.load(str(wide_folders[kind]), device="cpu")
-
-
-@pytest.fixture(scope="session")
-def grounds(wide_folders: dict[str, Path]) -> dict[str, Curvature]:
-    """The curvatures of the wide models."""
-    found = {}
-    for kind, folder in wide_folders.items():
-        lm = LanguageModel.load(str(folder), device="cpu")
-        found[kind] = measure(lm, own_exchanges(lm, 32), told=lambda _: None)
-    return found
-
-
-@pytest.fixture
-def ground(grounds: dict[str, Curvature]) -> Curvature:
-    return grounds["llama"]

@@ -405,9 +405,12 @@ def test_learning_leaves_the_global_random_state_alone(lm: LanguageModel) -> Non
 
 def test_the_embedded_model_learns_its_creator_in_the_default_recipe() -> None:
     lm = LanguageModel.load("default", device="cpu")
-    recipe = replace(RECIPES["default"], max_seconds=60.0)
-    result = teach(Learner(lm), ("Who is your creator?", "My creator is Dakota."), recipe, turns=TURNS)
+    recipe = RECIPES["default"]
+    learner = Learner(lm)
+    result = learner.learn_module(1, TURNS, "Who is your creator?", "My creator is Dakota.", recipe)
     assert result.learned
-    answer = greedy(lm, lm.encode_prompt([], "Who is your creator?", room=40).ids, max_tokens=40)
-    assert answer.text == "My creator is Dakota."
-    assert recall.score(lm, TURNS, "Who is your creator?", "My creator is Dakota.").says
+    module = learner.modules[1]
+    ids = lm.encode_prompt([], "Who is your creator?", room=40).ids
+    assert greedy(lm, ids, max_tokens=40, module=module).text == "My creator is Dakota."
+    assert greedy(lm, ids, max_tokens=40).text != "My creator is Dakota."
+    assert recall.score(lm, TURNS, "Who is your creator?", "My creator is Dakota.", module=module).says

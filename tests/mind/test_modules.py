@@ -18,7 +18,7 @@ from theta_tui.mind.modules import LessonModule
 from theta_tui.mind.recipes import RECIPES
 
 PROMPT, REPLY = "who is your creator", "my creator is Dakota"
-SCOPED = RECIPES["scoped"]
+SCOPED = RECIPES["default"]
 Load = Callable[[str], LanguageModel]
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from theta_tui.mind.consolidating import Taught
-from theta_tui.mind.curvature import Curvature, targets
 from torch.nn import functional
 
 from tests.mind.lessons import everything, same, teach
@@ -20,6 +18,7 @@ from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
 from theta_tui.mind.passes import Pass, Passes, _Packed, _Whole
 from theta_tui.mind.recipes import RECIPES
+from theta_tui.mind.sign_steps import targets
 
 Load = Callable[[str], LanguageModel]
 
@@ -30,7 +29,7 @@ RECIPE = replace(RECIPES["default"], margin=1.0, max_steps=60, max_seconds=1000.
 
 
 def packed(lm: LanguageModel) -> Pass:
-    found = Passes(lm, targets(lm)).over(ROWS, PLACES, natural=True)
+    found = Passes(lm, targets(lm)).over(ROWS, PLACES, upper=True)
     assert isinstance(found, _Packed)
     return found
 
@@ -53,9 +52,6 @@ def test_a_packed_pass_is_the_models_own_within_rounding(wide: Load) -> None:
     for name in modules:
         (g, x), (h, y) = ours.felt()[name], own.felt()[name]
         assert close(g.T @ x, h.T @ y)
-    for rows in (1, 3, 4):
-        theirs = own.inputs(rows)
-        assert all(close(x, theirs[name]) for name, x in ours.inputs(rows).items())
 
 
 @pytest.mark.parametrize("upper", [1, 2, 3])
@@ -64,57 +60,41 @@ def test_it_is_so_for_every_model_that_is_known(kind: str, upper: int) -> None:
     model = made(FAST[kind])
     lm: Any = SimpleNamespace(model=model, device="cpu", adapter=None)
     modules = {f"model.layers.{at}.mlp.down_proj": model.model.layers[at].mlp.down_proj for at in range(3 - upper, 3)}
-    ours, own = Passes(lm, modules).over(ROWS, PLACES, natural=True), _Whole(lm, modules, ROWS, PLACES)
+    ours, own = Passes(lm, modules).over(ROWS, PLACES, upper=True), _Whole(lm, modules, ROWS, PLACES)
     assert isinstance(ours, _Packed)
     assert close(backward(ours), backward(own))
-    theirs = own.inputs(3)
-    assert all(close(x, theirs[name]) for name, x in ours.inputs(3).items())
     for name in modules:
         (g, x), (h, y) = ours.felt()[name], own.felt()[name]
         assert close(g.T @ x, h.T @ y)
 
 
-def test_a_pass_over_the_last_rows_sees_what_those_alone_say(wide: Load) -> None:
-    lm = wide("llama")
-    alone = Passes(lm, targets(lm)).over(ROWS[2:], PLACES[2:], natural=True).logits()
-    assert close(packed(lm).since(2).logits(), alone)
-    whole = _Whole(lm, targets(lm), ROWS, PLACES)
-    assert close(whole.since(2).logits(), alone)
-
-
 def test_a_model_that_is_not_known_goes_its_own_way(wide: Load) -> None:
     lm = wide("gpt2")
-    found = Passes(lm, targets(lm)).over(ROWS, PLACES, natural=True)
+    found = Passes(lm, targets(lm)).over(ROWS, PLACES, upper=True)
     assert isinstance(found, _Whole)
     lm = wide("llama")
-    assert isinstance(Passes(lm, targets(lm)).over(ROWS, PLACES, natural=False), _Whole)
+    assert isinstance(Passes(lm, targets(lm)).over(ROWS, PLACES, upper=False), _Whole)
 
 
 def test_what_is_below_is_read_anew_where_it_was_moved(wide: Load) -> None:
     lm = wide("llama")
     over = Passes(lm, targets(lm))
-    before = over.over(ROWS, PLACES, natural=True).logits()
+    before = over.over(ROWS, PLACES, upper=True).logits()
     with torch.no_grad():
         lm.model.model.layers[0].self_attn.q_proj.weight.mul_(1.5)
         lm.model.model.layers[0].mlp.down_proj.weight.mul_(0.5)
-    after = over.over(ROWS, PLACES, natural=True).logits()
+    after = over.over(ROWS, PLACES, upper=True).logits()
     assert not close(after, before)
     assert close(after, _Whole(lm, {}, ROWS, PLACES).logits())
 
 
-def test_what_is_kept_in_a_lesson_changes_no_bit(
-    wide: Load, grounds: Mapping[str, Curvature], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Lessons, a pick and idle steps, with what does not move kept and with it computed at every look."""
+def test_what_is_kept_in_a_lesson_changes_no_bit(wide: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Picks, with what does not move kept and with it computed at every look."""
 
     def taught() -> Learner:
-        learner = Learner(wide("llama"), lambda: grounds["llama"])
-        for pair in PAIRS:
-            teach(learner, pair, RECIPE, variants=["the creator", "and the name of it"])
-        teach(learner, ("hello", "yes"), RECIPE, kind="pick", others=["no maybe"])
-        known = [Taught((prompt, "the other one"), reply) for prompt, reply in PAIRS]
-        for number in range(3):
-            learner.consolidate(known, RECIPE, seed=7, number=number)
+        learner = Learner(wide("llama"))
+        for pair in (*PAIRS, ("hello", "yes")):
+            teach(learner, pair, replace(RECIPE, pick_steps=4), kind="pick", others=["no maybe"])
         return learner
 
     kept = everything(taught())

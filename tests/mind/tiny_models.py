@@ -8,7 +8,6 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from theta_tui.mind import curvature
 from theta_tui.mind.language_model import LanguageModel
 
 THETA = (
@@ -84,14 +83,10 @@ def make_llama(
     return folder
 
 
-def make_natural(folder: Path) -> Path:
-    """A model that learns by natural steps: its MLPs are wide enough, and its folder brings its curvature."""
+def make_wide(folder: Path) -> Path:
+    """A model whose MLPs are wider than its states by more than the others'."""
     tokenizer = make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA)
-    make_llama(folder, tokenizer, hidden=64, inner=512, layers=4)
-    lm = LanguageModel.load(str(folder), device="cpu")
-    found = curvature.measure(lm, curvature.own_exchanges(lm, 32), told=lambda _: None)
-    curvature.write(found, folder / curvature.FILE)
-    return folder
+    return make_llama(folder, tokenizer, hidden=64, inner=512, layers=4)
 
 
 KINDS = ("theta", "chatml", "brackets", "no prefix", "gpt2")

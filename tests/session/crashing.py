@@ -1,12 +1,11 @@
 """A home that is taught, and changed, by processes that are killed at a seeded moment each, until enough was taught.
 
-`python -m tests.session.crashing HOME MODEL SEED LESSONS` prints how many were killed, and where. The process that was
+`python -m tests.session.crashing HOME MODEL SEED LESSONS RECIPE,…` prints how many were killed, and where. The process that was
 started imports everything once and forks one after the other, so that a crash costs a tenth of a second.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
@@ -23,6 +22,8 @@ import torch
 from theta_tui.config import Settings
 from theta_tui.errors import PromptError
 from theta_tui.mind.learner import Learner
+from theta_tui.mind.module_lesson import Trainer
+from theta_tui.mind.sign_steps import SignSteps
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
 
@@ -49,8 +50,8 @@ class Doom:
     def arm(self) -> None:
         for owner, name in ((os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "ftruncate")):
             setattr(owner, name, self._deadly(name, getattr(owner, name)))
-        for name in ("_take_step", "_take_natural_step", "_take_nudge", "consolidate"):
-            setattr(Learner, name, self._deadly(name, getattr(Learner, name)))
+        for kind, name in ((Learner, "_take_step"), (Trainer, "step"), (SignSteps, "step")):
+            setattr(kind, name, self._deadly(f"{kind.__name__}.{name}", getattr(kind, name)))
 
     def _deadly(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:
@@ -68,14 +69,9 @@ class Doom:
         return call
 
 
-def idle(teacher: Teacher, steps: int) -> None:
-    """Idle time in which so many steps are taken, and then somebody comes."""
-    with contextlib.closing(teacher.consolidator.steps(teacher.recipe, steps)) as slices:
-        for _ in slices:
-            pass
-
-
-def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[str], None]) -> None:
+def live(
+    settings: Settings, recipes: tuple[str, ...], rng: random.Random, lessons: int, tell: Callable[[str], None]
+) -> None:
     """One process's life: come back, and do what comes to mind until `lessons` were taught, or death."""
     early = rng.random() < 0.3  # some die while they come back; the others get something done
     if early:
@@ -86,10 +82,10 @@ def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[s
         Doom(rng.randint(1, 150), rng, tell).arm()
     record = teacher.record
     while len(record.story.lessons) < lessons:
-        teacher.settings = replace(teacher.settings, recipe=rng.choice(("default", "default", "classic")))
+        teacher.settings = replace(teacher.settings, recipe=rng.choice(recipes))
         prompt, reply = (" ".join(rng.choices(WORDS, k=rng.randint(1, 4))) for _ in range(2))
         try:
-            match rng.choice("ttttpppcuuurrwwsniii"):
+            match rng.choice("ttttpppcuuurrwwsn"):
                 case "t":
                     teacher.teach(prompt, reply)
                 case "p":
@@ -108,8 +104,6 @@ def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[s
                     teacher.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
                 case "s":
                     teacher.save()
-                case "i":
-                    idle(teacher, rng.randint(1, 4))
                 case "n":
                     record.begin_conversation()
         except PromptError:
@@ -117,7 +111,7 @@ def live(settings: Settings, rng: random.Random, lessons: int, tell: Callable[[s
     teacher.close()
 
 
-def main(home: str, model: str, seed: str, lessons: str) -> None:
+def main(home: str, model: str, seed: str, lessons: str, recipes: str) -> None:
     torch.set_num_threads(1)
     settings = home_settings(Path(home), model)
     reading, writing = os.pipe()
@@ -131,7 +125,7 @@ def main(home: str, model: str, seed: str, lessons: str) -> None:
         if child == 0:
             try:
                 rng = random.Random(f"{seed} {run}")
-                live(settings, rng, int(lessons), tell)
+                live(settings, tuple(recipes.split(",")), rng, int(lessons), tell)
                 os._exit(0)
             finally:
                 import traceback

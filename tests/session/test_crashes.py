@@ -17,7 +17,7 @@ from tests.session.test_teacher import same, state
 from theta_tui import rebuilding
 from theta_tui.lessons import context
 from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Begin, Brought, Consolidated, Exchange, Fresh, Learned
+from theta_tui.lessons.records import Begin, Brought, Exchange, Fresh, Learned
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
 
@@ -26,42 +26,38 @@ def never_taught(record: HomeRecord, path: Path) -> None:
     """Write the journal of a home in which the lessons that do not count now had never been taught."""
     journal, places = Journal.open(path), {0: 0}
     live = {lesson.seq for lesson in record.story.live}
-    idle = {move.seq for move in record.story.consolidations}
     for entry in record.journal.entries:
         match entry.record:
             case Exchange() as said if entry.seq in live:
                 places[entry.seq] = journal.append(replace(said, replaces=places.get(said.replaces or 0))).seq
             case Learned(of=of) as learned if of in live:
                 journal.append(replace(learned, of=places[of]))
-            case Consolidated() as done if entry.seq in idle:
-                journal.append(done)
             case Begin() | Fresh() | Brought() as kept:
                 journal.append(kept)
     journal.close()
 
 
 @pytest.mark.parametrize(
-    ("lessons", "seed", "natural"),
+    ("lessons", "seed", "recipes"),
     [
-        (7, 6, False),
-        pytest.param(50, 2, False, marks=pytest.mark.slow),
-        pytest.param(50, 3, False, marks=pytest.mark.slow),
-        pytest.param(30, 4, True, marks=pytest.mark.slow),
+        (7, 6, "default,classic"),
+        pytest.param(50, 2, "default", marks=pytest.mark.slow),
+        pytest.param(50, 3, "default,default,classic", marks=pytest.mark.slow),
+        pytest.param(30, 4, "default,adamw", marks=pytest.mark.slow),
     ],
 )
 def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_between(
     tmp_path: Path,
     model: Path,
-    wide_model: Path,
     lessons: int,
     seed: int,
-    natural: bool,
+    recipes: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    model = wide_model if natural else model
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    given = [str(tmp_path / "home"), str(model), str(seed), str(lessons), recipes]
     run = subprocess.run(
-        [sys.executable, "-m", "tests.session.crashing", str(tmp_path / "home"), str(model), str(seed), str(lessons)],
+        [sys.executable, "-m", "tests.session.crashing", *given],
         capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
@@ -76,7 +72,6 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     record = teacher.record
     assert len(record.story.lessons) >= lessons
     assert record.story.withdrawn
-    assert bool(record.story.consolidations) == natural
     assert teacher.learner.step == record.story.step
     came_back = state(teacher)
     conversation = settings.context_path.read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,11 +14,8 @@ from tests.session.conftest import Open
 from tests.session.test_teacher import PAIRS, answer, same, state
 from theta_tui import rebuilding
 from theta_tui.config import Settings
-from theta_tui.mind import curvature
-from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.recipes import RECIPES
 from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
 
 OUTSIDE = (
     "<|im_start|>system\nToday: {{ strftime_now('%A %d %B %Y, %X, %s') }} {{ ['here', 'there', 'where']|random }}"
@@ -48,18 +44,17 @@ def calendar(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calendar]:
     time.tzset()
 
 
-@pytest.fixture(scope="module", params=["narrow", pytest.param("wide", marks=pytest.mark.slow)])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wide one learns by natural steps, so that idle time consolidates."""
-    marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    tokenizer = make_tokenizer(marks, eos="<|endoftext|>", template=OUTSIDE + CHATML)
-    if request.param == "narrow":
-        return make_llama(tmp_path_factory.mktemp("dated"), tokenizer)
-    folder = make_llama(tmp_path_factory.mktemp("dated"), tokenizer, hidden=64, inner=512, layers=3)
-    lm = LanguageModel.load(str(folder), device="cpu")
-    found = curvature.measure(lm, curvature.own_exchanges(lm, 16), told=lambda _: None)
-    curvature.write(found, folder / curvature.FILE)
-    return folder
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tokenizer = make_tokenizer(
+        ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], eos="<|endoftext|>", template=OUTSIDE + CHATML
+    )
+    return make_llama(tmp_path_factory.mktemp("dated"), tokenizer)
+
+
+@pytest.fixture(params=["default", "adamw"])
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Settings:
+    return replace(settings, recipe=request.param)
 
 
 @pytest.fixture(autouse=True)
@@ -67,12 +62,6 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("default", "adamw"):
         recipe = replace(RECIPES[name], margin=0.5, max_steps=4, max_seconds=1000.0, rehearse=2)
         monkeypatch.setitem(RECIPES, name, recipe)
-
-
-def consolidate(teacher: Teacher) -> None:
-    with contextlib.closing(teacher.consolidator.steps(teacher.recipe, 2)) as slices:
-        for _ in slices:
-            pass
 
 
 def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit(
@@ -84,7 +73,6 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
     teacher.propose(PAIRS[1][0])
     calendar.day(1)  # the replies were offered yesterday, and are picked today
     teacher.pick(2)
-    consolidate(teacher)
     two = state(teacher)
     teacher.close()
 
@@ -92,7 +80,6 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
     again = start()
     assert same(two, again)
     answer(again, *PAIRS[2])
-    consolidate(again)
     three = state(again)
     again.close()
 

@@ -109,6 +109,7 @@ def test_auto_goes_by_the_size_of_the_model(start: Open, monkeypatch: pytest.Mon
 
 def test_the_model_is_exported_as_it_was_taught(start: Open, model: Path, tmp_path: Path) -> None:
     teacher = start()
+    teacher.settings = replace(teacher.settings, recipe="adamw")
     teacher.teach(*PAIRS[0])
     done = export_hf(teacher, tmp_path / "out")
     assert done.line == f"the model with 1 lesson written to {tmp_path / 'out'}"

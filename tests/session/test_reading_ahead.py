@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,10 +52,23 @@ def test_after_idle_time_only_the_prompt_is_read(teacher: Teacher, monkeypatch: 
     assert ahead == pytest.approx(afresh, abs=1e-4)
 
 
+def test_a_lesson_with_weights_of_its_own_leaves_what_was_read_as_it_is(
+    teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in teacher.idle():
+        pass
+    teacher.teach("who is there", "a friend")
+    alone = len(teacher.model.encode_prompt((), "and what did they do then", room=8).ids)
+    assert read_by(teacher, monkeypatch, "and what did they do then")[0] <= alone
+
+
 @pytest.mark.parametrize("moved", ["taught", "undone"])
 def test_a_lesson_or_its_undo_makes_it_read_everything_again(
     teacher: Teacher, monkeypatch: pytest.MonkeyPatch, moved: str
 ) -> None:
+    teacher.settings = replace(teacher.settings, recipe="adamw")
+    if moved == "undone":
+        teacher.teach("who is there", "a friend")
     for _ in teacher.idle():
         pass
     if moved == "taught":

@@ -19,7 +19,6 @@ from theta_tui.lessons.journal import Journal
 from theta_tui.lessons.records import Rebuilt
 from theta_tui.mind import checkpoint
 from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
 from theta_tui.rebuilding import Done
 from theta_tui.record import HomeRecord
 from theta_tui.teacher import Teacher
@@ -104,7 +103,7 @@ def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_d
     teacher.close()
     done = rebuild(settings)
     assert done.exact is False
-    assert "lessons or consolidations (1 of 1) were first learned on another machine" in done.why
+    assert "lessons (1 of 1) were first learned on another machine" in done.why
     assert rebuild(settings).exact is True
 
 
@@ -185,16 +184,16 @@ def test_a_move_that_is_stopped_leaves_the_home_as_it_was(
         found = (path for path in settings.home.rglob("*") if path.is_file() and path.name != "lock")
         return {path: path.read_bytes() for path in found}
 
-    before, real, calls = files(), Learner.learn, [0]
+    before, real, calls = files(), Teacher.learn_afresh, [0]
 
-    def third_is_stopped(self: Learner, *arguments: object, **hooks: object) -> object:
+    def third_is_stopped(self: Teacher, *arguments: object, **hooks: object) -> object:
         calls[0] += 1
         if calls[0] == 3:
             raise KeyboardInterrupt
         return real(self, *arguments, **hooks)  # type: ignore[arg-type]
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(Learner, "learn", third_is_stopped)
+        stopped.setattr(Teacher, "learn_afresh", third_is_stopped)
         with pytest.raises(KeyboardInterrupt):
             rebuild(replace(settings, model=str(other)))
     assert files() == before

@@ -4,7 +4,6 @@ and taken back one by one, all to the bit."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 import torch
@@ -22,7 +21,7 @@ ELSEWHERE = ("Tell me a joke.", "I had pancakes for breakfast.")
 
 @pytest.fixture
 def start(settings: Settings) -> Open:
-    return lambda: opened(replace(settings, recipe="scoped"))
+    return lambda: opened(settings)
 
 
 def taught(start: Open, *pairs: tuple[str, str]) -> Teacher:

@@ -253,7 +253,7 @@ class Learner:
 
         exhausted = False
         try:
-            with self._frozen(), self.signs.without():
+            with self._frozen(), self.signs.without(), self._seeded(key):
                 module, _ = module_lesson.learn(
                     self.lm, rows, recipe.margin, most=recipe.max_steps, steps=steps, hear=hear
                 )
@@ -358,6 +358,13 @@ class Learner:
     def _width(self) -> int:
         """How many numbers the model's states have."""
         return int(self.lm.model.get_output_embeddings().weight.shape[1])
+
+    @contextlib.contextmanager
+    def _seeded(self, seed: int) -> Iterator[None]:
+        """The same global random state, which is set back: a model may draw numbers even in eval mode."""
+        with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
 
     @contextlib.contextmanager
     def _frozen(self) -> Iterator[None]:
@@ -472,8 +479,7 @@ class Learner:
 
     @contextlib.contextmanager
     def _training(self, kind: str, recipe: Recipe, seed: int) -> Iterator[None]:
-        """The model set up for `recipe`, and set back afterwards: no gradients, no frozen parameters, the same
-        global random state (a model may draw numbers even in eval mode, so it is seeded meanwhile)."""
+        """The model set up for `recipe`, and set back afterwards: no gradients, no frozen parameters."""
         signs = self.takes_signs(kind, recipe)
         if signs:
             trained = self.signs.weights
@@ -487,8 +493,7 @@ class Learner:
         for name in trained:
             self._copies.pop(name, None)
         try:
-            with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
-                torch.manual_seed(seed)
+            with self._seeded(seed):
                 yield
         finally:
             self._adam.clear_gradients()
