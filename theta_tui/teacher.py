@@ -522,7 +522,8 @@ class Teacher:
                     f"#{story.lesson(mark.lesson).number} is not meant by '{_short(said.prompt)}'"
                 )
             return
-        replaced = {other.number for other in ledger.superseded_by(story, lesson) if other.seq != said.replaces}
+        earlier = (other for other in ledger.superseded_by(story, lesson) if other.exchange.meant is None)
+        replaced = {other.number for other in earlier if other.seq != said.replaces}
         other = story.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None
         differs = other is not None and other.seq != said.replaces and other.exchange.reply != said.reply
         if other is not None and differs and said.kind != "pick" and answered.score == float("inf"):
