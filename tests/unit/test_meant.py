@@ -205,3 +205,14 @@ def test_a_record_that_was_rolled_back_says_nothing_any_more(tmp_path: Path) -> 
 def test_what_is_said_of_one_lesson_is_no_other_ones() -> None:
     told = story(taught(DOG), taught(TOWN), picked(CALLED, 1, marked=True), picked(CALLED, 2, marked=False))
     assert meant.picks(told) == {1: {3: Said(CALLED, True)}, 2: {4: Said(CALLED, False)}}
+
+
+def test_a_pick_that_failed_says_nothing_any_more() -> None:
+    home = Home()
+    scopes = LessonScopes(home)  # type: ignore[arg-type]
+    *begun, failed = entries([taught(DOG), picked(JOKE, 1, marked=True), Failure("the disk", 2)])
+    for entry in begun:
+        home.story.add(entry)
+    assert scopes.decide(JOKE, {1}).lesson == 1
+    home.story.add(failed)
+    assert scopes.decide(JOKE, {1}).lesson is None

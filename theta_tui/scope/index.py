@@ -139,7 +139,8 @@ class Scopes:
     def _likeliest(self, query: Message) -> list[_Key]:
         """The keys that have most in common with `query`, by their words and by what those mean."""
         if not self._order:
-            self._order = [key for lesson in self._lessons.values() for key in lesson.keys]
+            # In the order of the lessons, so that the same scopes score the same however they came about.
+            self._order = [key for number in sorted(self._lessons) for key in self._lessons[number].keys]
             self._vectors = np.stack([key.vector for key in self._order])
             self._places = {key: at for at, key in enumerate(self._order)}
         if len(self._order) <= LOOKED_AT:
