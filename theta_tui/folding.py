@@ -141,17 +141,16 @@ class Fold:
         path is returned. `learned` hears each lesson that was learned again."""
         from theta_tui.mind import checkpoint
 
-        path: Path | None
-        manifest: Manifest | None = None
-        for path in chain(self._valid_checkpoints(on_stage), [None]):
+        manifest: Manifest | None
+        for manifest in chain(self._valid_checkpoints(on_stage), [None]):
             try:
-                self.open(path, on_stage)
-                if path is not None:
-                    manifest = checkpoint.restore(path, self.learner)
+                self.open(manifest.weights if manifest else None, on_stage)
+                if manifest is not None:
+                    checkpoint.restore(manifest.path, self.learner)
                     self.saved_at, self.saved_position = manifest.saved_at, manifest.position
                 break
             except ModelError as error:
-                if path is None:
+                if manifest is None:
                     raise
                 self._pass_over(error)
         moves = self._not_learned(manifest)
@@ -161,7 +160,7 @@ class Fold:
             learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
         if foreign:
             self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
-        return path
+        return manifest.path if manifest else None
 
     def open(self, weights: Path | None, on_stage: Stage, adaptation: tuple[Choice, int] | None = None) -> None:
         """Load the model, with the weights of checkpoint `weights` or else of the foundation; no moments, no steps.
@@ -358,7 +357,7 @@ class Fold:
             return False
         return not any(is_always_on(lesson, signs) for lesson in story.live if lesson.seq <= position)
 
-    def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Path]:
+    def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Manifest]:
         """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
         from theta_tui.mind import checkpoint
 
@@ -370,7 +369,7 @@ class Fold:
             except ModelError as error:
                 self._pass_over(error)
                 continue
-            yield manifest.path
+            yield manifest
 
     def _pass_over(self, error: ThetaError) -> None:
         self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")

@@ -23,11 +23,11 @@ from theta_tui.mind.recipes import RECIPES
 
 Load = Callable[[str], LanguageModel]
 
-DEFAULT = replace(RECIPES["default"], lr=1e-2, max_steps=3, max_seconds=1000.0)
+QUICK = replace(RECIPES["adamw"], lr=1e-2, max_steps=3, max_seconds=1000.0)
 
 
-def teach(learner: Learner, number: int, recipe: str = "default") -> None:
-    chosen = DEFAULT if recipe == "default" else RECIPES[recipe]
+def teach(learner: Learner, number: int, recipe: str = "adamw") -> None:
+    chosen = QUICK if recipe == "adamw" else RECIPES[recipe]
     learner.learn("correction", (), f"question {number}", f"answer {number}", chosen, seed=number)
 
 
@@ -57,7 +57,7 @@ def saved(pristine: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["theta", "chatml", "gpt2"])
-@pytest.mark.parametrize("recipe", ["default", "classic"])
+@pytest.mark.parametrize("recipe", ["adamw", "classic"])
 def test_a_checkpoint_goes_on_bit_for_bit(
     load: Load, folders: dict[str, Path], tmp_path: Path, kind: str, recipe: str
 ) -> None:
@@ -100,6 +100,7 @@ def test_a_damaged_one_is_not_loaded_into_a_model_in_use(learner: Learner, tmp_p
 @pytest.mark.parametrize("kind", ["theta", "chatml", "gpt2"])
 def test_from_pretrained_reads_a_checkpoint_with_its_chat_template(load: Load, tmp_path: Path, kind: str) -> None:
     learner = Learner(load(kind))
+    teach(learner, 0)
     path = save(tmp_path, learner)
     model = AutoModelForCausalLM.from_pretrained(path)
     tokenizer = AutoTokenizer.from_pretrained(path)
@@ -107,6 +108,17 @@ def test_from_pretrained_reads_a_checkpoint_with_its_chat_template(load: Load, t
     messages = [{"role": "user", "content": "hello"}]
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert rendered == learner.lm.chat.render([], "hello")
+
+
+def test_shared_weights_that_nothing_moved_are_not_copied(load: Load, tmp_path: Path) -> None:
+    learner = Learner(load("theta"))
+    learner.learn_module(1, (), "hello", "yes", RECIPES["default"], steps=2)
+    manifest = checkpoint.read_manifest(save(tmp_path, learner))
+    assert (set(manifest.files), manifest.weights) == ({checkpoint.TRAINING_STATE}, None)
+    learner.learn("pick", (), "hello", "yes", RECIPES["default"], seed=2, others=["no"])
+    manifest = checkpoint.read_manifest(path := save(tmp_path, learner))
+    assert manifest.weights == path
+    assert "model.safetensors" in manifest.files
 
 
 def test_the_manifest_says_what_it_stands_for(learner: Learner, tmp_path: Path) -> None:

@@ -79,8 +79,7 @@ def test_a_checkpoint_that_lies_is_found_out_and_the_journal_wins(settings: Sett
     teacher = start()
     answer(teacher, *PAIRS[0])
     truth = state(teacher)
-    with_a_lie = teacher.model.model.model.norm.weight.data
-    with_a_lie.add_(0.25)
+    teacher.learner.modules[teacher.record.story.lessons[0].seq].bias.add_(0.25)
     teacher.save()
     teacher.close()
     done = rebuild(settings)
@@ -98,7 +97,8 @@ def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_d
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
         answer(teacher, *PAIRS[0])
-        teacher.model.model.model.norm.weight.data.add_(1e-3)  # as another machine might have rounded it
+        # As another machine might have rounded it.
+        teacher.learner.modules[teacher.record.story.lessons[0].seq].bias.add_(1e-3)
         teacher.save()
     teacher.close()
     done = rebuild(settings)

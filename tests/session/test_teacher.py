@@ -48,9 +48,13 @@ def answer(teacher: Teacher, prompt: str, reply: str) -> Outcome:
 
 
 def state(teacher: Teacher) -> tuple[list[torch.Tensor], list[torch.Tensor], int]:
-    """Weights, moments and step count."""
+    """Weights, moments, the lessons' own weights in their order, and step count."""
     tensors, _ = teacher.learner.state()
-    return weights(teacher.model), [tensors[name].clone() for name in sorted(tensors)], teacher.learner.step
+    shared = [tensors[name].clone() for name in sorted(tensors) if not name.startswith("module.")]
+    own = [
+        tensor.clone() for _, module in sorted(teacher.learner.modules.items()) for tensor in module.state().values()
+    ]
+    return weights(teacher.model), [*shared, *own], teacher.learner.step
 
 
 def same(one: tuple[list[torch.Tensor], list[torch.Tensor], int], other: Teacher) -> bool:
@@ -224,16 +228,20 @@ def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(s
     again.close()
 
 
+@pytest.mark.parametrize(("recipe", "holds"), [("default", "training_state"), ("adamw", "model")])
 @pytest.mark.parametrize("damage", ["cut", "flipped", "zeroed", "linked", "no manifest"])
-def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(start: Open, tmp_path: Path, damage: str) -> None:
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
+    start: Open, tmp_path: Path, damage: str, recipe: str, holds: str
+) -> None:
     teacher = start()
+    teacher.settings = replace(teacher.settings, recipe=recipe)
     answer(teacher, *PAIRS[0])
     teacher.save()
     answer(teacher, *PAIRS[1])
     newest = teacher.save()
     before = state(teacher)
     teacher.close()
-    file = newest / ("manifest.json" if damage == "no manifest" else "model.safetensors")
+    file = newest / ("manifest.json" if damage == "no manifest" else f"{holds}.safetensors")
     data = file.read_bytes()
     file.unlink()
     if damage == "linked":

@@ -1,6 +1,7 @@
-"""Checkpoints: a model folder that anyone can load, what the optimizer needs to go on, and a manifest that proves both.
+"""Checkpoints: the lessons' own weights, what the optimizer needs to go on, and a manifest that proves both.
 
-Where the model learns by LoRA the folder is a peft adapter: the foundation is not copied.
+Where the shared weights moved they are there too, as a model folder that anyone can load; where the model learns by
+LoRA, as a peft adapter. Else they are the foundation's, which is not copied.
 
 safetensors has no checksum of its own (of 2,000 flipped bits 1,986 loaded silently), so the manifest holds the sha256
 of every file. A checkpoint appears under its name only when all of it is on disk and was read back.
@@ -51,6 +52,11 @@ class Manifest:
     learner: Mapping[str, Any]
     extra: Mapping[str, Any]
 
+    @property
+    def weights(self) -> Path | None:
+        """The folder to load the shared weights from; None: they are the foundation's."""
+        return self.path if set(self.files) != {TRAINING_STATE} else None
+
 
 def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, extra: dict[str, Any], keep: int) -> Path:
     """Write the model and the learner as they are into a new checkpoint in `folder`, and return its path.
@@ -74,7 +80,8 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
         for leftover in folder.glob(f"{_UNFINISHED}*"):
             _remove(leftover)
         unfinished.mkdir(mode=0o700)
-        lm.save(unfinished)
+        if learner.moved_shared:
+            lm.save(unfinished)
         held = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
         save_file(held, str(unfinished / TRAINING_STATE))
         _write_manifest(
@@ -199,7 +206,7 @@ def verify(path: Path) -> Manifest:
 
 def restore(path: Path, learner: Learner) -> Manifest:
     """Give `learner` the optimizer state and step count of checkpoint `path`, whose weights its model already has
-    (`LanguageModel.load(…, weights=path)`). Raises ModelError where they do not fit; the learner is then as it was."""
+    (`LanguageModel.load(…, weights=manifest.weights)`). Raises ModelError where they do not fit; the learner is then as it was."""
     manifest = read_manifest(path)
     try:
         with safe_open(str(path / TRAINING_STATE), framework="pt") as stored:
@@ -215,8 +222,7 @@ def restore(path: Path, learner: Learner) -> Manifest:
 def load_into(path: Path, lm: LanguageModel, learner: Learner) -> Manifest:
     """Put a model and its learner where checkpoint `path` was, in place, bit for bit. Verified first: on an error
     neither has changed, unless the training state alone does not fit."""
-    verify(path)
-    lm.load_weights(path)
+    lm.load_weights(verify(path).weights)
     learner.reset()
     return restore(path, learner)
 

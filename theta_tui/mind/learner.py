@@ -302,6 +302,11 @@ class Learner:
 
     # --- for the checkpoint ---
 
+    @property
+    def moved_shared(self) -> bool:
+        """Whether anything has moved the weights that all replies share, or may have."""
+        return self.lm.adapter is not None or bool(self.signs.base) or bool(self._adam.state())
+
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that is needed to go on as if never stopped, the weights apart: tensors by name, and plain values."""
         modules = {
