@@ -31,6 +31,7 @@ def test_wordings_that_differ_in_case_punctuation_or_politeness_alone_have_one_n
 def test_a_message_of_nothing_but_punctuation_has_no_words() -> None:
     assert texts("… --- ,,") == []
     assert normal_form("") == ""
+    assert normal_form("?!") != normal_form("…")
 
 
 def test_of_a_long_message_the_beginning_and_the_end_are_looked_at() -> None:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 MOST = 40
 """Words of a message that are looked at; of a longer one the first and the last half."""
+
+LONG = 4
+"""Letters beyond which a slip of one is forgiven."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[?!]")
 _SHORT = {
@@ -31,7 +35,8 @@ class Word:
     named: bool
 
 
-def words(text: str) -> list[Word]:
+@lru_cache(maxsize=4096)
+def words(text: str) -> tuple[Word, ...]:
     """The words of a message, contractions taken apart. A possessive is a word of its own (`'s`)."""
     text = unicodedata.normalize("NFKC", text).replace("’", "'")
     found: list[Word] = []
@@ -44,13 +49,14 @@ def words(text: str) -> list[Word]:
         named = any(char.isdigit() for char in shown) or (shown[0].isupper() and not begins and shown != "I")
         parts = _parts(shown.lower())
         found += [Word(part, named and number == 0) for number, part in enumerate(parts)]
-    return found if len(found) <= MOST else [*found[: MOST // 2], *found[-(MOST - MOST // 2) :]]
+    return tuple(found if len(found) <= MOST else [*found[: MOST // 2], *found[-(MOST - MOST // 2) :]])
 
 
 def normal_form(text: str) -> str:
-    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone."""
+    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone. One that has
+    no words is its own."""
     said = [word.text for word in words(text) if word.text not in "?!"]
-    return " ".join(word for word in said if word != "please")
+    return " ".join(word for word in said if word != "please") or text.strip()
 
 
 def _parts(word: str) -> tuple[str, ...]:
@@ -62,6 +68,7 @@ def _parts(word: str) -> tuple[str, ...]:
     return (word,)
 
 
+@lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """The word without its commonest endings: `teaches`, `teaching` and `teach` are alike."""
     for ending in ("ingly", "ing", "edly", "ied", "ies", "ed", "es", "er", "ly", "s"):
@@ -75,11 +82,12 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
+@lru_cache(maxsize=65536)
 def alike(one: str, other: str) -> bool:
     """Whether two words differ by a slip of one letter at most. Short words and numbers have to be the same."""
     if one == other:
         return True
-    if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1 or any(map(str.isdigit, one + other)):
+    if min(len(one), len(other)) <= LONG or abs(len(one) - len(other)) > 1 or any(map(str.isdigit, one + other)):
         return False
     if len(one) > len(other):
         one, other = other, one
@@ -97,7 +105,7 @@ _PERSONS = {
 }
 _OWNERS = {"my": 1, "mine": 1, "our": 1, "ours": 1, "your": 2, "yours": 2, "his": 3, "her": 3, "hers": 3, "their": 3,
            "theirs": 3}  # fmt: skip
-_ASKED_WITH = ("where", "when", "who", "whose", "why", "which", "what", "how")
+_ASKED_WITH = frozenset({"where", "when", "who", "whose", "why", "which", "what", "how"})
 
 
 def same_persons(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -114,5 +122,5 @@ def _persons(words: frozenset[str]) -> set[int]:
 
 def asked_alike(one: frozenset[str], other: frozenset[str]) -> bool:
     """Whether two messages ask with the same question word, or one of them with none."""
-    first, second = ({word for word in words if word in _ASKED_WITH} for words in (one, other))
+    first, second = one & _ASKED_WITH, other & _ASKED_WITH
     return not first or not second or not first.isdisjoint(second)
