@@ -153,14 +153,15 @@ class Scopes:
             self._vectors, self._lengths = self._vectors[kept], self._lengths[kept]
             self._placed = [key for key in self._placed if key is not None]
             self._by_root, known = {}, 0
-        for at, key in enumerate(self._placed[known:], known):
-            for root, weight in key.message.weights.items():
+        new = [key.message for key in self._placed[known:] if key is not None]
+        for at, message in enumerate(new, known):
+            for root, weight in message.weights.items():
                 if weight:
                     self._by_root.setdefault(root, array("i")).append(at)
-        new = [key.message for key in self._placed[len(self._vectors) :] if key is not None]
-        if new:
-            self._vectors = np.concatenate([self._vectors, self._matcher.vectors(new)])
-            self._lengths = np.append(self._lengths, np.array([_length(message) for message in new], np.float32))
+        unread = new[len(self._vectors) - known :]
+        if unread:
+            self._vectors = np.concatenate([self._vectors, self._matcher.vectors(unread)])
+            self._lengths = np.append(self._lengths, np.array([_length(message) for message in unread], np.float32))
 
 
 def _length(message: Message) -> float:

@@ -85,10 +85,11 @@ class Matcher:
         """[messages, size], each of length 1: the sum of its known words' vectors, rare ones weighing more; for finding
         alone."""
         table = self._parts["word.weight"]
-        found = np.empty((len(messages), table.shape[1]), np.float32)
+        found: Array = np.empty((len(messages), self.size), np.float32)
         for row, message in zip(found, messages, strict=True):
             table[[index for index in set(message.ids) if index >= SPECIAL]].sum(0, out=row)
-        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        return found
 
     def _forward(self, ids: Array, marks: Array, places: Array, shared: Array) -> Array:
         part = self._parts
