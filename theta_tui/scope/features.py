@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from theta_tui.scope.asking import asked_with, persons, told
+from theta_tui.scope.telling import numbers, opposed, sides, slip
 from theta_tui.scope.words import LONG, Word, alike, normal_form, stem, words
 
 PAD, OPENING, DIVIDER, UNKNOWN, NUMBER = range(5)
@@ -43,6 +45,15 @@ class Message:
     """How much each root tells; those of the commonest words tell nothing."""
     size: float
     """The sum of the squares of its weights."""
+    names: frozenset[str]
+    """Words that are written as names, or that the matcher does not know."""
+    numbers: frozenset[str]
+    sides: Mapping[int, frozenset[int]]
+    """See scope/telling.py."""
+    persons: frozenset[int]
+    asked_with: frozenset[str]
+    told: bool
+    """Whether it is surely no question."""
 
 
 class Reader:
@@ -66,10 +77,15 @@ class Reader:
             for word, root, index in zip(found, roots, ids, strict=True)
             if word.text not in "?!"
         }
-        known = frozenset(word.text for word in found)
+        said = tuple(word.text for word in found)
+        known = frozenset(said)
+        names = (word.text for word, index in zip(found, ids, strict=True) if word.named or index == UNKNOWN)
         return Message(
-            normal_form(text), found, roots, ids, known, frozenset(roots),
-            tuple(word for word in known if len(word) > LONG), weights, sum(weight**2 for weight in weights.values()),
+            form=normal_form(text), words=found, stems=roots, ids=ids, known=known, roots=frozenset(roots),
+            long=tuple(word for word in known if len(word) > LONG), weights=weights,
+            size=sum(weight**2 for weight in weights.values()),
+            names=frozenset(names), numbers=numbers(known), sides=sides(said),
+            persons=persons(said), asked_with=asked_with(said), told=told(said),
         )  # fmt: skip
 
     def _id(self, word: str, root: str) -> int:
@@ -86,7 +102,7 @@ def marks(one: Message, other: Message) -> list[int]:
             same = 1
         elif root in other.roots:
             same = 2
-        elif len(word.text) > LONG and any(alike(word.text, there) for there in other.long):
+        elif len(word.text) > LONG and any(alike(word.text, there) for there in other.long if there not in one.known):
             same = 3
         else:
             same = 0
@@ -110,3 +126,17 @@ def overlap(key: Message, query: Message) -> list[float]:
     missing = [weight for root, weight in one.items() if root not in other]
     missing += [weight for root, weight in other.items() if root not in one]
     return [shared / math.sqrt(first * second), shared / first, shared / second, max(missing, default=0.0) / 7]
+
+
+def apart(key: Message, query: Message) -> bool:
+    """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
+    or one tells what the other asks."""
+    if (key.told and "?" in query.known) or (query.told and not key.told):
+        return True
+    if key.numbers and query.numbers and key.numbers != query.numbers:
+        return True
+    mine, theirs = key.names - query.known - key.numbers, query.names - key.known - query.numbers
+    mistyped = [(one, other) for one in mine for other in theirs if slip(one, other)]
+    if mine.difference(one for one, _ in mistyped) and theirs.difference(other for _, other in mistyped):
+        return True
+    return opposed(key.sides, query.sides)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from theta_tui.lessons.grammar import listed
 from theta_tui.scope.decision import NOWHERE, Decision
-from theta_tui.scope.features import Message
+from theta_tui.scope.features import Message, apart
 from theta_tui.scope.leaning import leans
 from theta_tui.scope.matcher import Matcher
 from theta_tui.scope.words import normal_form
@@ -21,6 +22,12 @@ SURE = 1.0
 UNSURE = -0.5
 """The score from which one of the five replies is the lesson's."""
 
+LIKELY = 0.9
+"""The most that a key scores which names something else than the prompt."""
+
+FRAME = listed("tell me do doe did you know can could would i lik to please ?")
+"""Stems of the words that a question is wrapped in."""
+
 LOOKED_AT = 8
 """Keys, the likeliest by their words, that the matcher judges."""
 
@@ -30,6 +37,18 @@ class _Key:
     lesson: int
     text: str
     message: Message
+    first: Message
+    """The lesson's prompt."""
+
+    def repeats(self) -> bool:
+        """Whether it has no words but the prompt's and those of a frame. It only counts word for word then: what it
+        leaves out of the prompt it would let pass."""
+        return self.message.roots - FRAME <= self.first.roots
+
+    def apart(self, query: Message) -> bool:
+        # A wording may leave out what tells the prompt from others. One with names of its own is judged by itself.
+        shorter = self.message.names <= self.first.names
+        return apart(self.message, query) or (shorter and apart(self.first, query))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +87,11 @@ class Scopes:
         `not_these`: wordings that it is not meant for. `before`: the user's message of the turn before it.
         """
         self.drop(lesson)
-        keys = tuple(_Key(lesson, text, self._matcher.reader.read(text)) for text in wordings)
+        read = self._matcher.reader.read
+        keys = tuple(_Key(lesson, text, read(text), read(wordings[0])) for text in wordings)
         for key in keys:
             self._exact.setdefault(key.message.form, set()).add(lesson)
-        self._placed += keys
+        self._placed += [key for key in keys if key.message is key.first or not key.repeats()]
         hangs = bool(wordings) and leans(wordings[0])
         self._lessons[lesson] = _Lesson(keys, tuple(not_these), hangs, before)
 
@@ -91,7 +111,7 @@ class Scopes:
         """
         if not self._lessons:
             return NOWHERE
-        exact = float("inf")
+        exact = math.inf
         for lesson in self._newest_first(normal_form(prompt)):
             if self._allowed(lesson, prompt, exact, before):
                 return Decision(lesson, True, exact, prompt)
@@ -99,7 +119,10 @@ class Scopes:
         keys = self._likeliest(query) if query.words else []
         if not keys:
             return NOWHERE
-        scores = self._matcher.scores([key.message for key in keys], query)
+        scores = [
+            min(score, LIKELY) if key.apart(query) else score
+            for key, score in zip(keys, self._matcher.scores([key.message for key in keys], query), strict=True)
+        ]
         hangs = leans(prompt)
         for score, key in sorted(zip(scores, keys, strict=True), key=lambda pair: -pair[0]):
             if score < UNSURE:
@@ -126,10 +149,12 @@ class Scopes:
     def _alike(self, prompt: str, wordings: Sequence[str]) -> float:
         """How surely one of some wordings asks what `prompt` asks; infinite where it is the same."""
         if normal_form(prompt) in map(normal_form, wordings):
-            return float("inf")
+            return math.inf
         read = self._matcher.reader.read
         query = read(prompt)
-        return max(self._matcher.scores([read(text) for text in wordings], query)) if query.words else -float("inf")
+        if not query.words:
+            return -math.inf
+        return max(self._matcher.scores([read(text) for text in wordings], query))
 
     def _likeliest(self, query: Message) -> list[_Key]:
         """The keys that have most in common with `query`, by their words and by what those mean."""

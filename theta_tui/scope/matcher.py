@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 
 from theta_tui.errors import ModelError
 from theta_tui.scope.features import MARKS, PAD, SPECIAL, Message, Reader, overlap, pair
-from theta_tui.scope.words import asked_alike, same_persons
 
 FILE = "matcher.safetensors"
 SECOND = 42
@@ -124,9 +123,10 @@ class Matcher:
 def _raised(key: Message, query: Message, cosine: float) -> float:
     """What is added to the network's score, see CLOSE and ANOTHER."""
     raised = CLOSE * (cosine - HALF)
-    if not asked_alike(key.known, query.known):
+    if key.asked_with and query.asked_with and key.asked_with.isdisjoint(query.asked_with):
         raised = min(raised, 0.0)
-    return raised if same_persons(key.known, query.known) else raised - ANOTHER
+    another = key.persons and query.persons and key.persons != query.persons
+    return raised - ANOTHER if another else raised
 
 
 def batch(pairs: Sequence[tuple[Message, Message]]) -> tuple[Array, Array, Array, Array]:

@@ -96,31 +96,3 @@ def alike(one: str, other: str) -> bool:
         return one[at:] == other[at + 1 :]
     swapped = one[at + 1 : at + 2] == other[at : at + 1] and one[at : at + 1] == other[at + 1 : at + 2]
     return one[at + 1 :] == other[at + 1 :] or (swapped and one[at + 2 :] == other[at + 2 :])
-
-
-_PERSONS = {
-    1: ("i", "me", "my", "mine", "myself", "we", "us", "our", "ours"),
-    2: ("you", "your", "yours", "yourself"),
-    3: ("he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs"),
-}
-_OWNERS = {"my": 1, "mine": 1, "our": 1, "ours": 1, "your": 2, "yours": 2, "his": 3, "her": 3, "hers": 3, "their": 3,
-           "theirs": 3}  # fmt: skip
-_ASKED_WITH = frozenset({"where", "when", "who", "whose", "why", "which", "what", "how"})
-
-
-def same_persons(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two messages may be about the same persons, from their words: mine is not yours."""
-    mine, theirs = ({_OWNERS[word] for word in words & _OWNERS.keys()} for words in (one, other))
-    # Who owns what is asked for says most. Where only one of them says it, the other may have it as "I" or "you".
-    first, second = mine or _persons(one), theirs or _persons(other)
-    return not first or not second or not first.isdisjoint(second)
-
-
-def _persons(words: frozenset[str]) -> set[int]:
-    return {person for person, names in _PERSONS.items() if not words.isdisjoint(names)}
-
-
-def asked_alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two messages ask with the same question word, or one of them with none."""
-    first, second = one & _ASKED_WITH, other & _ASKED_WITH
-    return not first or not second or not first.isdisjoint(second)
