@@ -15,6 +15,7 @@ from theta_tui.lessons.records import (
     Asked,
     Begin,
     Brought,
+    Candidate,
     Consolidated,
     Exchange,
     Failure,
@@ -35,6 +36,12 @@ MOST = 24
 def outcome(**changes: Any) -> Outcome:
     base = Outcome(1, "correction", "", "", 2.0, 0.5, 0.1, 0.9, 3, 3, True, 0.1)
     return replace(base, **changes)
+
+
+def marked(exchange: Exchange, lesson: int, *, sure: bool, meant: bool) -> Exchange:
+    """A pick instead, where one of two replies was written with a lesson."""
+    offered = Candidate(1, "Hm.", -1.0), Candidate(2, "Oh.", -1.0, True, lesson, sure)
+    return replace(exchange, kind="pick", candidates=offered, pick=2 if meant else 1)
 
 
 def said(prompt: str, *, conversation: bool = True, replaces: int | None = None, kind: str = "correction") -> Exchange:
@@ -73,6 +80,8 @@ def told(story: Story) -> dict[str, Any]:
         "step",
         "withdrawn",
         "undone",
+        "marked",
+        "last_said",
     )
     return {name: getattr(story, name) for name in names} | {"losses": story.losses(50)}
 
@@ -90,7 +99,10 @@ def journals(draw: st.DrawFn) -> list[Record]:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
                 prompt = draw(st.sampled_from([f"p{at}", "q", "Q", "Q?"]))  # one question, and several answers to it
-                records.append(said(prompt, conversation=draw(st.booleans()) or at % 3 > 0, replaces=replaces))
+                exchange = said(prompt, conversation=draw(st.booleans()) or at % 3 > 0, replaces=replaces)
+                if draw(st.integers(0, 2)) == 0:
+                    exchange = marked(exchange, any_seq, sure=draw(st.booleans()), meant=draw(st.booleans()))
+                records.append(exchange)
             case "n":
                 records.append(said(f"p{at}", kind="none"))
             case "l":

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from theta_tui.scope.words import Word, alike, stem, words
+from theta_tui.scope.asking import asked_with, persons, told
+from theta_tui.scope.telling import numbers, opposed, sides, slip
+from theta_tui.scope.words import LONG, Word, alike, normal_form, stem, words
 
 PAD, OPENING, DIVIDER, UNKNOWN, NUMBER = range(5)
 SPECIAL = 5
@@ -30,13 +32,28 @@ RARE, COMMON = 9.0, 2.5
 class Message:
     """A message, taken apart once. `ids` are those of the matcher's vocabulary."""
 
+    form: str
+    """Its normal form."""
     words: tuple[Word, ...]
     stems: tuple[str, ...]
     ids: tuple[int, ...]
     known: frozenset[str]
     roots: frozenset[str]
+    long: tuple[str, ...]
+    """Words in which a slip is forgiven."""
     weights: Mapping[str, float]
     """How much each root tells; those of the commonest words tell nothing."""
+    size: float
+    """The sum of the squares of its weights."""
+    names: frozenset[str]
+    """Words that are written as names, or that the matcher does not know."""
+    numbers: frozenset[str]
+    sides: Mapping[int, frozenset[int]]
+    """See scope/telling.py."""
+    persons: frozenset[int]
+    asked_with: frozenset[str]
+    told: bool
+    """Whether it is surely no question."""
 
 
 class Reader:
@@ -52,7 +69,7 @@ class Reader:
         self.read = lru_cache(maxsize=65536)(self._read)
 
     def _read(self, text: str) -> Message:
-        found = tuple(words(text))
+        found = words(text)
         roots = tuple(stem(word.text) for word in found)
         ids = tuple(self._id(word.text, root) for word, root in zip(found, roots, strict=True))
         weights = {
@@ -60,7 +77,16 @@ class Reader:
             for word, root, index in zip(found, roots, ids, strict=True)
             if word.text not in "?!"
         }
-        return Message(found, roots, ids, frozenset(word.text for word in found), frozenset(roots), weights)
+        said = tuple(word.text for word in found)
+        known = frozenset(said)
+        names = (word.text for word, index in zip(found, ids, strict=True) if word.named or index == UNKNOWN)
+        return Message(
+            form=normal_form(text), words=found, stems=roots, ids=ids, known=known, roots=frozenset(roots),
+            long=tuple(word for word in known if len(word) > LONG), weights=weights,
+            size=sum(weight**2 for weight in weights.values()),
+            names=frozenset(names), numbers=numbers(known), sides=sides(said),
+            persons=persons(said), asked_with=asked_with(said), told=told(said),
+        )  # fmt: skip
 
     def _id(self, word: str, root: str) -> int:
         if any(map(str.isdigit, word)):
@@ -76,7 +102,7 @@ def marks(one: Message, other: Message) -> list[int]:
             same = 1
         elif root in other.roots:
             same = 2
-        elif len(word.text) > 4 and any(alike(word.text, there) for there in other.known):
+        elif len(word.text) > LONG and any(alike(word.text, there) for there in other.long if there not in one.known):
             same = 3
         else:
             same = 0
@@ -96,9 +122,21 @@ def overlap(key: Message, query: Message) -> list[float]:
     word that only one of them has."""
     one, other = key.weights, query.weights
     shared = sum(weight**2 for root, weight in one.items() if root in other)
-    sizes = [sum(weight**2 for weight in weights.values()) + 1e-3 for weights in (one, other)]
+    first, second = key.size + 1e-3, query.size + 1e-3
     missing = [weight for root, weight in one.items() if root not in other]
     missing += [weight for root, weight in other.items() if root not in one]
-    return [
-        shared / math.sqrt(sizes[0] * sizes[1]), shared / sizes[0], shared / sizes[1], max(missing, default=0.0) / 7
-    ]  # fmt: skip
+    return [shared / math.sqrt(first * second), shared / first, shared / second, max(missing, default=0.0) / 7]
+
+
+def apart(key: Message, query: Message) -> bool:
+    """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
+    or one tells what the other asks."""
+    if (key.told and "?" in query.known) or (query.told and not key.told):
+        return True
+    if key.numbers and query.numbers and key.numbers != query.numbers:
+        return True
+    mine, theirs = key.names - query.known - key.numbers, query.names - key.known - query.numbers
+    mistyped = [(one, other) for one in mine for other in theirs if slip(one, other)]
+    if mine.difference(one for one, _ in mistyped) and theirs.difference(other for _, other in mistyped):
+        return True
+    return opposed(key.sides, query.sides)

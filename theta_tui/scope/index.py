@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from theta_tui.lessons.grammar import listed
 from theta_tui.scope.decision import NOWHERE, Decision
-from theta_tui.scope.features import Message
+from theta_tui.scope.features import Message, apart
 from theta_tui.scope.leaning import leans
 from theta_tui.scope.matcher import Matcher
 from theta_tui.scope.words import normal_form
@@ -21,6 +22,12 @@ SURE = 1.0
 UNSURE = -0.5
 """The score from which one of the five replies is the lesson's."""
 
+LIKELY = 0.9
+"""The most that a key scores which names something else than the prompt."""
+
+FRAME = listed("tell me do doe did you know can could would i lik to please ?")
+"""Stems of the words that a question is wrapped in."""
+
 LOOKED_AT = 8
 """Keys, the likeliest by their words, that the matcher judges."""
 
@@ -30,8 +37,18 @@ class _Key:
     lesson: int
     text: str
     message: Message
-    vector: np.ndarray
-    length: float
+    first: Message
+    """The lesson's prompt."""
+
+    def repeats(self) -> bool:
+        """Whether it has no words but the prompt's and those of a frame. It only counts word for word then: what it
+        leaves out of the prompt it would let pass."""
+        return self.message.roots - FRAME <= self.first.roots
+
+    def apart(self, query: Message) -> bool:
+        # A wording may leave out what tells the prompt from others. One with names of its own is judged by itself.
+        shorter = self.message.names <= self.first.names
+        return apart(self.message, query) or (shorter and apart(self.first, query))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +68,12 @@ class Scopes:
         self._matcher = matcher
         self._lessons: dict[int, _Lesson] = {}
         self._exact: dict[str, set[int]] = {}
-        self._by_word: dict[str, set[_Key]] = {}
-        self._order: list[_Key] = []
-        self._places: dict[_Key, int] = {}
-        self._vectors = np.zeros((0, 1), np.float32)
+        # Each key has a place. What is dropped is taken out of its place at the next decision.
+        self._placed: list[_Key | None] = []
+        self._dropped = False
+        self._by_root: dict[str, array[int]] = {}
+        self._vectors = np.zeros((0, matcher.size), np.float32)
+        self._lengths = np.zeros(0, np.float32)
 
     @property
     def lessons(self) -> set[int]:
@@ -68,25 +87,21 @@ class Scopes:
         `not_these`: wordings that it is not meant for. `before`: the user's message of the turn before it.
         """
         self.drop(lesson)
-        found = []
-        for text in wordings:
-            message = self._matcher.reader.read(text)
-            found.append(_Key(lesson, text, message, self._matcher.vector(message), _length(message)))
-            self._exact.setdefault(normal_form(text), set()).add(lesson)
-            for root in message.weights:
-                self._by_word.setdefault(root, set()).add(found[-1])
+        read = self._matcher.reader.read
+        keys = tuple(_Key(lesson, text, read(text), read(wordings[0])) for text in wordings)
+        for key in keys:
+            self._exact.setdefault(key.message.form, set()).add(lesson)
+        self._placed += [key for key in keys if key.message is key.first or not key.repeats()]
         hangs = bool(wordings) and leans(wordings[0])
-        self._lessons[lesson] = _Lesson(tuple(found), tuple(not_these), hangs, before)
-        self._order = []
+        self._lessons[lesson] = _Lesson(keys, tuple(not_these), hangs, before)
 
     def drop(self, lesson: int) -> None:
         if lesson not in self._lessons:
             return
         for key in self._lessons.pop(lesson).keys:
-            self._exact.get(normal_form(key.text), set()).discard(lesson)
-            for root in key.message.weights:
-                self._by_word.get(root, set()).discard(key)
-        self._order = []
+            self._exact[key.message.form].discard(lesson)
+        self._placed = [None if key is None or key.lesson == lesson else key for key in self._placed]
+        self._dropped = True
 
     def decide(self, prompt: str, before: str | None = None) -> Decision:
         """Which lesson answers `prompt`, if one does. `before`: the user's message of the turn before.
@@ -96,28 +111,31 @@ class Scopes:
         """
         if not self._lessons:
             return NOWHERE
-        exact = float("inf")
-        for lesson in self._newest_first(prompt):
+        exact = math.inf
+        for lesson in self._newest_first(normal_form(prompt)):
             if self._allowed(lesson, prompt, exact, before):
                 return Decision(lesson, True, exact, prompt)
         query = self._matcher.reader.read(prompt)
-        if not query.words:
+        keys = self._likeliest(query) if query.words else []
+        if not keys:
             return NOWHERE
-        keys = self._likeliest(query)
-        scores = self._matcher.scores([key.message for key in keys], query)
+        scores = [
+            min(score, LIKELY) if key.apart(query) else score
+            for key, score in zip(keys, self._matcher.scores([key.message for key in keys], query), strict=True)
+        ]
         hangs = leans(prompt)
         for score, key in sorted(zip(scores, keys, strict=True), key=lambda pair: -pair[0]):
             if score < UNSURE:
                 break
             # Of several lessons on one question the newest counts.
-            for lesson in self._newest_first(key.text):
+            for lesson in self._newest_first(key.message.form):
                 if self._lessons[lesson].leans >= hangs and self._allowed(lesson, prompt, score, before):
                     return Decision(lesson, score >= SURE, score, key.text)
         return NOWHERE
 
-    def _newest_first(self, wording: str) -> list[int]:
-        """The lessons that have `wording`."""
-        return sorted(self._exact.get(normal_form(wording), ()), reverse=True)
+    def _newest_first(self, form: str) -> list[int]:
+        """The lessons that have a wording of this normal form."""
+        return sorted(self._exact.get(form, ()), reverse=True)
 
     def _allowed(self, lesson: int, prompt: str, score: float, before: str | None) -> bool:
         """Whether a lesson that matches `prompt` by `score` is not said not to be meant, and leans on no other turn."""
@@ -131,30 +149,47 @@ class Scopes:
     def _alike(self, prompt: str, wordings: Sequence[str]) -> float:
         """How surely one of some wordings asks what `prompt` asks; infinite where it is the same."""
         if normal_form(prompt) in map(normal_form, wordings):
-            return float("inf")
+            return math.inf
         read = self._matcher.reader.read
         query = read(prompt)
-        return max(self._matcher.scores([read(text) for text in wordings], query)) if query.words else -float("inf")
+        if not query.words:
+            return -math.inf
+        return max(self._matcher.scores([read(text) for text in wordings], query))
 
     def _likeliest(self, query: Message) -> list[_Key]:
         """The keys that have most in common with `query`, by their words and by what those mean."""
-        if not self._order:
-            # In the order of the lessons, so that the same scopes score the same however they came about.
-            self._order = [key for number in sorted(self._lessons) for key in self._lessons[number].keys]
-            self._vectors = np.stack([key.vector for key in self._order])
-            self._places = {key: at for at, key in enumerate(self._order)}
-        if len(self._order) <= LOOKED_AT:
-            return self._order
+        self._take_places()
+        score = self._vectors @ self._matcher.vectors([query])[0]
         length = _length(query)
-        shared: defaultdict[_Key, float] = defaultdict(float)
         for root, weight in query.weights.items():
-            for key in self._by_word.get(root, ()):
-                shared[key] += weight**2
-        score = self._vectors @ self._matcher.vector(query)
-        for key, weight in shared.items():
-            score[self._places[key]] += weight / (length * key.length)
-        return [self._order[at] for at in np.argpartition(-score, LOOKED_AT)[:LOOKED_AT]]
+            places = self._by_root.get(root)
+            if places is not None:
+                at = np.frombuffer(places, np.int32)
+                score[at] += weight**2 / length / self._lengths[at]
+        order = np.argpartition(-score, LOOKED_AT)[:LOOKED_AT] if len(score) > LOOKED_AT else range(len(score))
+        found = [key for at in order if (key := self._placed[at]) is not None]
+        # Not by their places: the same scopes are to score the same to the bit, however they came about.
+        return sorted(found, key=lambda key: (key.lesson, key.text))
+
+    def _take_places(self) -> None:
+        """Takes out what was dropped, and reads what is new."""
+        known = len(self._vectors)
+        if self._dropped:
+            self._dropped = False
+            kept = [at for at, key in enumerate(self._placed[:known]) if key is not None]
+            self._vectors, self._lengths = self._vectors[kept], self._lengths[kept]
+            self._placed = [key for key in self._placed if key is not None]
+            self._by_root, known = {}, 0
+        new = [key.message for key in self._placed[known:] if key is not None]
+        for at, message in enumerate(new, known):
+            for root, weight in message.weights.items():
+                if weight:
+                    self._by_root.setdefault(root, array("i")).append(at)
+        unread = new[len(self._vectors) - known :]
+        if unread:
+            self._vectors = np.concatenate([self._vectors, self._matcher.vectors(unread)])
+            self._lengths = np.append(self._lengths, np.array([_length(message) for message in unread], np.float32))
 
 
 def _length(message: Message) -> float:
-    return math.sqrt(sum(weight**2 for weight in message.weights.values())) or 1.0
+    return math.sqrt(message.size) or 1.0

@@ -15,6 +15,7 @@ _OTHERS = listed("he him his she her hers they them their theirs it its this tha
 """What stands for somebody or something that was named before."""
 _OURS = listed("me my mine you your yours us our ours")
 _BEGINS = listed("in on at for with from by about after before during without since until under")
+_POINTING = _OTHERS | _BEGINS | {"really"}
 _LITTLE = listed("not so else then too also really long much many far often come like ever now")
 _SUGGESTS = frozenset({"a", "an", "another", "some", "we", "i", "us", "if", "the"})
 _POINTS = frozenset({"you", "that", "this", "those", "these", "them"})
@@ -35,7 +36,7 @@ def leans(message: str) -> bool:
         return False
     if said[0] in _JOINS and len(said) > 1:
         rest = said[1:]
-        joins = asked or not {rest[0]}.isdisjoint(_OTHERS | _OURS | _BEGINS | QUESTION_WORDS)
+        joins = asked or rest[0] in _OTHERS | _OURS | _BEGINS | QUESTION_WORDS
         return _hangs(rest, asked) or (joins and len(rest) <= 4 and _VERBS.isdisjoint(rest))
     return _hangs(said, asked)
 

@@ -16,7 +16,6 @@ from safetensors import SafetensorError, safe_open
 
 from theta_tui.errors import ModelError
 from theta_tui.scope.features import MARKS, PAD, SPECIAL, Message, Reader, overlap, pair
-from theta_tui.scope.words import asked_alike, same_persons
 
 FILE = "matcher.safetensors"
 SECOND = 42
@@ -50,6 +49,27 @@ class Matcher:
             raise ModelError(f"{path} cannot be read ({error}); install Theta again") from None
         self.reader = Reader(about["vocabulary"].split("\n"), self._parts["rarity"].tolist())
         self._layers, self._heads = int(about["layers"]), int(about["heads"])
+        self.size: int = self._parts["word.weight"].shape[1]
+        """How many numbers a word has."""
+        self._fold()
+
+    def _fold(self) -> None:
+        """Takes into the weights what the network would compute for each word: the means that its norms subtract,
+        their scales, and that of attention. The results are the same."""
+        part = self._parts
+        for name in ("word.weight", "mark.weight", "pos.weight"):
+            part[f"{name}.centred"] = part[name] - part[name].mean(1, keepdims=True)
+        for layer in range(self._layers):
+            for name in (f"o.{layer}", f"down.{layer}"):
+                for kind in ("weight", "bias"):
+                    part[f"{name}.{kind}"] -= part[f"{name}.{kind}"].mean(0)
+            for norm, name in ((f"n1.{layer}", f"qkv.{layer}"), (f"n2.{layer}", f"up.{layer}")):
+                part[f"{name}.bias"] += part[f"{name}.weight"] @ part[f"{norm}.bias"]
+                part[f"{name}.weight"] *= part[f"{norm}.weight"]
+            for kind in ("weight", "bias"):
+                part[f"qkv.{layer}.{kind}"][: self.size] /= math.sqrt(self.size // self._heads)
+        for name in [name for name in part if name.endswith(".weight") and f"{name[:-6]}bias" in part]:
+            part[name] = np.ascontiguousarray(part[name].T)
 
     def scores(self, keys: Sequence[Message], query: Message) -> list[float]:
         """For each of `keys`, how surely it asks what `query` asks: about log-odds."""
@@ -60,44 +80,53 @@ class Matcher:
             for key, score, cosine in zip(keys, scores, shared[:, 0], strict=True)
         ]
 
-    def vector(self, message: Message) -> Array:
-        """[size] of length 1: the sum of its known words' vectors, rare ones weighing more; for finding alone."""
-        words = self._parts["word.weight"][[index for index in set(message.ids) if index >= SPECIAL]]
-        found: Array = words.sum(0)
-        return found / max(float(np.linalg.norm(found)), 1e-6)
+    def vectors(self, messages: Sequence[Message]) -> Array:
+        """[messages, size], each of length 1: the sum of its known words' vectors, rare ones weighing more; for finding
+        alone."""
+        table = self._parts["word.weight"]
+        found: Array = np.empty((len(messages), self.size), np.float32)
+        for row, message in zip(found, messages, strict=True):
+            table[[index for index in set(message.ids) if index >= SPECIAL]].sum(0, out=row)
+        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+        return found
 
     def _forward(self, ids: Array, marks: Array, places: Array, shared: Array) -> Array:
         part = self._parts
-        x = part["word.weight"][ids] + part["mark.weight"][marks] + part["pos.weight"][places]
+        x = part["word.weight.centred"][ids] + part["mark.weight.centred"][marks] + part["pos.weight.centred"][places]
         rows, longest, size = x.shape
+        heads = (rows, longest, 3, self._heads, size // self._heads)
         hidden = np.where(ids == PAD, np.float32(-1e9), np.float32(0))
         for layer in range(self._layers):
-            y = self._linear(f"qkv.{layer}", _normed(x, part[f"n1.{layer}.weight"], part[f"n1.{layer}.bias"]))
-            queries, keys, values = (
-                some.reshape(rows, longest, self._heads, -1).transpose(0, 2, 1, 3) for some in np.split(y, 3, axis=-1)
-            )
-            weights = queries @ keys.transpose(0, 1, 3, 2) / math.sqrt(size // self._heads) + hidden[:, None, None]
-            weights = np.exp(weights - weights.max(-1, keepdims=True))
-            seen = weights / weights.sum(-1, keepdims=True) @ values
-            x = x + self._linear(f"o.{layer}", seen.transpose(0, 2, 1, 3).reshape(rows, longest, size))
-            y = self._linear(f"up.{layer}", _normed(x, part[f"n2.{layer}.weight"], part[f"n2.{layer}.bias"]))
-            x = x + self._linear(f"down.{layer}", _gelu(y))
-        x = _normed(x, part["nf.weight"], part["nf.bias"])
+            queries, keys, values = self._linear(f"qkv.{layer}", _normed(x)).reshape(heads).transpose(2, 0, 3, 1, 4)
+            weights = queries @ keys.transpose(0, 1, 3, 2)
+            weights += hidden[:, None, None]
+            weights -= weights.max(-1, keepdims=True)
+            np.exp(weights, out=weights)
+            weights /= weights.sum(-1, keepdims=True)
+            seen = (weights @ values).transpose(0, 2, 1, 3).reshape(rows, longest, size)
+            x += self._linear(f"o.{layer}", seen)
+            x += self._linear(f"down.{layer}", _gelu(self._linear(f"up.{layer}", _normed(x))))
+        x = _normed(x)
+        x *= part["nf.weight"]
+        x += part["nf.bias"]
         most = (x + hidden[..., None]).max(1)
         found: Array = self._linear("out", _gelu(self._linear("h", np.concatenate([x[:, 0], most, shared], -1))))
         return found[:, 0]
 
     def _linear(self, name: str, x: Array) -> Array:
-        found: Array = x @ self._parts[f"{name}.weight"].T + self._parts[f"{name}.bias"]
-        return found
+        weight = self._parts[f"{name}.weight"]
+        found: Array = x.reshape(-1, len(weight)) @ weight
+        found += self._parts[f"{name}.bias"]
+        return found.reshape(*x.shape[:-1], -1)
 
 
 def _raised(key: Message, query: Message, cosine: float) -> float:
     """What is added to the network's score, see CLOSE and ANOTHER."""
     raised = CLOSE * (cosine - HALF)
-    if not asked_alike(key.known, query.known):
+    if key.asked_with and query.asked_with and key.asked_with.isdisjoint(query.asked_with):
         raised = min(raised, 0.0)
-    return raised if same_persons(key.known, query.known) else raised - ANOTHER
+    another = key.persons and query.persons and key.persons != query.persons
+    return raised - ANOTHER if another else raised
 
 
 def batch(pairs: Sequence[tuple[Message, Message]]) -> tuple[Array, Array, Array, Array]:
@@ -122,15 +151,20 @@ def shipped() -> Matcher:
     return Matcher(assets_dir() / "scope" / FILE)
 
 
-def _normed(x: Array, weight: Array, bias: Array) -> Array:
-    x = x - x.mean(-1, keepdims=True)
-    found: Array = x / np.sqrt((x * x).mean(-1, keepdims=True) + np.float32(1e-5)) * weight + bias
+def _normed(x: Array) -> Array:
+    """Of rows whose mean is 0."""
+    squares = np.einsum("...i,...i->...", x, x)[..., None]
+    found: Array = x / np.sqrt(squares / np.float32(x.shape[-1]) + np.float32(1e-5))
     return found
 
 
 def _gelu(x: Array) -> Array:
-    """By the tanh formula (Hendrycks & Gimpel 2016)."""
-    found: Array = (
-        np.float32(0.5) * x * (1 + np.tanh(np.float32(0.7978845608) * (x + np.float32(0.044715) * x * x * x)))
-    )
+    """By the tanh formula (Hendrycks & Gimpel 2016), as x times a sigmoid of twice what the tanh is of."""
+    inside = x * x
+    inside *= np.float32(-2 * 0.7978845608 * 0.044715)
+    inside -= np.float32(2 * 0.7978845608)
+    inside *= x
+    np.exp(np.minimum(inside, np.float32(80), out=inside), out=inside)
+    inside += 1
+    found: Array = x / inside
     return found

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 MOST = 40
 """Words of a message that are looked at; of a longer one the first and the last half."""
+
+LONG = 4
+"""Letters beyond which a slip of one is forgiven."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[?!]")
 _SHORT = {
@@ -31,7 +35,8 @@ class Word:
     named: bool
 
 
-def words(text: str) -> list[Word]:
+@lru_cache(maxsize=4096)
+def words(text: str) -> tuple[Word, ...]:
     """The words of a message, contractions taken apart. A possessive is a word of its own (`'s`)."""
     text = unicodedata.normalize("NFKC", text).replace("’", "'")
     found: list[Word] = []
@@ -44,13 +49,14 @@ def words(text: str) -> list[Word]:
         named = any(char.isdigit() for char in shown) or (shown[0].isupper() and not begins and shown != "I")
         parts = _parts(shown.lower())
         found += [Word(part, named and number == 0) for number, part in enumerate(parts)]
-    return found if len(found) <= MOST else [*found[: MOST // 2], *found[-(MOST - MOST // 2) :]]
+    return tuple(found if len(found) <= MOST else [*found[: MOST // 2], *found[-(MOST - MOST // 2) :]])
 
 
 def normal_form(text: str) -> str:
-    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone."""
+    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone. One that has
+    no words is its own."""
     said = [word.text for word in words(text) if word.text not in "?!"]
-    return " ".join(word for word in said if word != "please")
+    return " ".join(word for word in said if word != "please") or text.strip()
 
 
 def _parts(word: str) -> tuple[str, ...]:
@@ -62,6 +68,7 @@ def _parts(word: str) -> tuple[str, ...]:
     return (word,)
 
 
+@lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """The word without its commonest endings: `teaches`, `teaching` and `teach` are alike."""
     for ending in ("ingly", "ing", "edly", "ied", "ies", "ed", "es", "er", "ly", "s"):
@@ -75,11 +82,12 @@ def stem(word: str) -> str:
     return word.removesuffix("e") if len(word) > 3 else word
 
 
+@lru_cache(maxsize=65536)
 def alike(one: str, other: str) -> bool:
     """Whether two words differ by a slip of one letter at most. Short words and numbers have to be the same."""
     if one == other:
         return True
-    if min(len(one), len(other)) < 5 or abs(len(one) - len(other)) > 1 or any(map(str.isdigit, one + other)):
+    if min(len(one), len(other)) <= LONG or abs(len(one) - len(other)) > 1 or any(map(str.isdigit, one + other)):
         return False
     if len(one) > len(other):
         one, other = other, one
@@ -88,31 +96,3 @@ def alike(one: str, other: str) -> bool:
         return one[at:] == other[at + 1 :]
     swapped = one[at + 1 : at + 2] == other[at : at + 1] and one[at : at + 1] == other[at + 1 : at + 2]
     return one[at + 1 :] == other[at + 1 :] or (swapped and one[at + 2 :] == other[at + 2 :])
-
-
-_PERSONS = {
-    1: ("i", "me", "my", "mine", "myself", "we", "us", "our", "ours"),
-    2: ("you", "your", "yours", "yourself"),
-    3: ("he", "him", "his", "she", "her", "hers", "they", "them", "their", "theirs"),
-}
-_OWNERS = {"my": 1, "mine": 1, "our": 1, "ours": 1, "your": 2, "yours": 2, "his": 3, "her": 3, "hers": 3, "their": 3,
-           "theirs": 3}  # fmt: skip
-_ASKED_WITH = ("where", "when", "who", "whose", "why", "which", "what", "how")
-
-
-def same_persons(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two messages may be about the same persons, from their words: mine is not yours."""
-    mine, theirs = ({_OWNERS[word] for word in words & _OWNERS.keys()} for words in (one, other))
-    # Who owns what is asked for says most. Where only one of them says it, the other may have it as "I" or "you".
-    first, second = mine or _persons(one), theirs or _persons(other)
-    return not first or not second or not first.isdisjoint(second)
-
-
-def _persons(words: frozenset[str]) -> set[int]:
-    return {person for person, names in _PERSONS.items() if not words.isdisjoint(names)}
-
-
-def asked_alike(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two messages ask with the same question word, or one of them with none."""
-    first, second = ({word for word in words if word in _ASKED_WITH} for words in (one, other))
-    return not first or not second or not first.isdisjoint(second)

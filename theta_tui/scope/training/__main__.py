@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch.nn import functional
 
 from theta_tui.mind.model_files import assets_dir
@@ -34,8 +35,8 @@ MESSAGES = 30_000
 KNOWN = 12
 """How often a word has to be said in the messages to be known; those of the wordings are known in any case."""
 
-PAIRS_A_STEP, DISTILLED_A_STEP = 160, 96
-RATE, RATE_OF_WORDS = 2e-3, 2e-4
+PAIRS_A_STEP, DISTILLED_A_STEP = 208, 48
+RATE, RATE_OF_WORDS = 2e-3, 1e-3
 DISTILLED = 2.0
 """The weight of the encoder's similarity in the loss."""
 
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=assets_dir() / "scope" / FILE)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--held-out", type=float, default=0.15, help="share of the groups that are only asked")
+    parser.add_argument("--start", type=Path, help="a matcher that was made from the same cache, to go on from")
     given = parser.parse_args()
     torch.manual_seed(0)
     relations = read_relations(sorted((assets_dir() / "scope").glob("*.txt")))
@@ -62,6 +64,9 @@ def main() -> None:
     asked = Pairs([one for one in relations if one.group in held], said, cache["messages"]) if held else None
     pairs = Pairs([one for one in relations if one.group not in held], said, cache["messages"])
     network = Network(cache["vectors"].float(), cache["rarity"])
+    if given.start is not None:
+        stored = {name: part.float() for name, part in load_file(given.start).items()}
+        network.start(stored.pop("word.weight"), stored)
     learned = [{"params": [network.delta], "lr": RATE_OF_WORDS}]
     rest = [part for name, part in network.named_parameters() if name != "delta"]
     optimizer = torch.optim.AdamW([*learned, {"params": rest, "lr": RATE}], betas=(0.9, 0.98), weight_decay=0.01)

@@ -12,7 +12,7 @@ from theta_tui.lessons.statements import load_dictionary
 from theta_tui.lessons.variants import variants
 from theta_tui.scope.training.wordings import Relation, another, disturbed, fill, put
 
-KINDS = {"same": 0.28, "framed": 0.14, "name": 0.14, "group": 0.20, "other": 0.14, "message": 0.10}
+KINDS = {"same": 0.37, "framed": 0.07, "name": 0.10, "group": 0.30, "other": 0.11, "message": 0.05}
 """How often each kind is drawn: two wordings of one relation; one in another frame ("Do you know …"), as Theta itself
 words a lesson otherwise; with another name; of another relation of its group; of a relation elsewhere that sounds like
 it; and a message that no lesson is about."""
