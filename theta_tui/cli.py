@@ -115,23 +115,21 @@ def prompt(call: Invocation, text: Text = None) -> None:
     with loaded_teacher(call) as teacher:
         waiting = teacher.propose(said)
         assert waiting is not None
-        stated = waiting.statement
+        from theta_tui import reports
+
+        stated, story = waiting.statement, teacher.record.story
         call.done = "the replies are kept for teach"
         if call.json:
             call.emit(
                 prompt_id=waiting.prompt_id,
                 prompt=waiting.prompt,
-                candidates=[
-                    {"index": item.index, "text": item.text, "logprob": item.logprob} for item in waiting.candidates
-                ],
+                candidates=reports.reply_fields(waiting, story),
                 statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
             )
         else:
-            for item in waiting.candidates:
-                call.out(f"{item.index}: {item.text}")
+            for line in reports.reply_lines(waiting, story):
+                call.out(line)
             if stated is not None:
-                from theta_tui import reports
-
                 call.out(reports.offer_line(stated))
 
 

@@ -62,10 +62,17 @@ def has_own_weights(lesson: Lesson) -> bool:
     return lesson.recipe.get("method") == "module" and lesson.exchange.kind != "pick"
 
 
+def moves_nothing(lesson: Lesson) -> bool:
+    """Whether it says of another lesson that it is meant, and no more."""
+    return lesson.exchange.meant is not None
+
+
 def is_always_on(lesson: Lesson, signs: bool) -> bool:
     """Whether it moves the weights that the modules of later lessons are learned on. `signs`: the model is one whose
     picks are kept apart from those (mind/sign_steps.py)."""
-    return not (lesson.recipe.get("method") == "module" and (signs or lesson.exchange.kind != "pick"))
+    return not moves_nothing(lesson) and not (
+        lesson.recipe.get("method") == "module" and (signs or lesson.exchange.kind != "pick")
+    )
 
 
 def learned_again(story: Story, changed: Lesson) -> int:
@@ -238,6 +245,8 @@ class Fold:
         self, story: Story, changed: Lesson, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
     ) -> None:
         """Put the learner where `story` has it; `changed` is the lesson in which that differs from what is learned."""
+        if moves_nothing(changed):
+            return
         held = _counting(self.learner.modules, story)
         signs = bool(self.learner.signs.modules)
         since = list(filter(_done, story.live_after(changed.seq - 1)))
@@ -349,6 +358,7 @@ class Fold:
             if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt:
                 continue
             differing = set(extra["withdrawn"]) ^ {seq for seq in story.withdrawn if seq <= position}
+            differing = {seq for seq in differing if not moves_nothing(story.lesson(seq))}
             if not differing or self._apart(story, differing, position, bool(extra["signs"])):
                 yield manifest
 

@@ -117,8 +117,8 @@ class Conversation:
     def _answer(self, waiting: Pending) -> bool:
         """Show the five replies and take a pick or a response; false to leave."""
         while True:
-            for item in waiting.candidates:
-                self.call.out(f"{item.index}: {item.text}")
+            for line in reports.reply_lines(waiting, self.teacher.record.story):
+                self.call.out(line)
             stated = waiting.statement
             if stated is not None:
                 self.call.out(reports.offer_line(stated))

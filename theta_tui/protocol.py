@@ -180,7 +180,8 @@ class Snapshot:
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
     the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `redo` says
     that a lesson was taken back and can be brought back. `offered` is the first reply that was offered for the last
-    lesson's prompt. `tally` says how many lessons hold, `alarm` says what the last lesson cost, if it did.
+    lesson's prompt. `marked` is the number of the lesson that one of the replies of `pending` was written with. `tally`
+    says how many lessons hold, `alarm` says what the last lesson cost, if it did.
     """
 
     phase: Phase = "loading"
@@ -201,6 +202,7 @@ class Snapshot:
     read_only: str | None = None
     redo: bool = False
     offered: str | None = None
+    marked: int | None = None
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
 

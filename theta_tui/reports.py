@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui.console import Invocation
 from theta_tui.errors import TeachError
-from theta_tui.lessons import ledger
+from theta_tui.lessons import ledger, meant
 from theta_tui.lessons.book import Book
-from theta_tui.lessons.records import Outcome, Stated, Turn
+from theta_tui.lessons.records import Outcome, Pending, Stated, Turn
 from theta_tui.lessons.standing import Standing, Tally
-from theta_tui.lessons.story import Lesson
+from theta_tui.lessons.story import Lesson, Story
 from theta_tui.lessons.totals import totals
 from theta_tui.record import HomeRecord
-from theta_tui.text import percent
+from theta_tui.text import percent, plural
 
 if TYPE_CHECKING:
     from theta_tui.teacher import Teacher
@@ -77,7 +77,8 @@ def _row(row: Standing) -> str:
     p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
     effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
     state = f"{row.state} by #{row.by}" if row.by is not None else row.state
-    return f"{state:10} {effect:>24}   {row.prompt} → {row.reply}"
+    more = f"  (+{plural(row.more, 'wording')})" if row.more else ""
+    return f"{state:10} {effect:>24}   {row.prompt} → {row.reply}{more}"
 
 
 def _sum_up(call: Invocation, total: Tally) -> None:
@@ -142,7 +143,31 @@ def figures(record: HomeRecord) -> dict[str, Any]:
 
 
 def trained_line(outcome: Outcome) -> str:
+    if outcome.meant is not None:
+        return f"#{outcome.meant} is meant here too."
     return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
+
+
+def reply_lines(waiting: Pending, story: Story) -> list[str]:
+    """The five replies, with the number of the lesson that one was written with. Where it was not sure that this lesson
+    is meant, how to say that it is."""
+    number, mark = meant.number(waiting, story), waiting.mark
+    tags = [item.tag(number) for item in waiting.candidates]
+    shown = zip(waiting.candidates, tags, strict=True)
+    lines = [f"{item.index}: {item.text}{f'  ({tag})' if tag else ''}" for item, tag in shown]
+    if number is not None and mark is not None and not mark.sure:
+        lines.append(f"{mark.index} is what lesson {number} says: pick it if that is meant")
+    return lines
+
+
+def reply_fields(waiting: Pending, story: Story) -> list[dict[str, Any]]:
+    """The five replies as JSON has them."""
+    number = meant.number(waiting, story)
+    return [
+        {"index": item.index, "text": item.text, "logprob": item.logprob}
+        | ({} if number is None or item.lesson is None else {"lesson": number, "sure": item.sure})
+        for item in waiting.candidates
+    ]
 
 
 def offer_line(stated: Stated) -> str:
@@ -194,7 +219,8 @@ def outcome_fields(outcome: Outcome) -> dict[str, Any]:
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
         "learned", "seconds",
     )  # fmt: skip
-    return {name: getattr(outcome, name) for name in names}
+    meant = {} if outcome.meant is None else {"meant": outcome.meant}
+    return {name: getattr(outcome, name) for name in names} | meant
 
 
 def _shown(name: str, value: Any) -> str:
@@ -262,5 +288,6 @@ def _lesson(row: Standing, lesson: Lesson) -> dict[str, Any]:
         "asked_at": row.asked_at,
         "fresh": row.fresh,
         "superseded_by": row.by,
+        **({} if row.more is None else {"more_wordings": row.more, "said_at": row.said_at}),
         "outcome": _effect(lesson.outcome),
     }

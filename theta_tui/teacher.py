@@ -46,7 +46,8 @@ from theta_tui.mind.recipes import RECIPES, Recipe
 from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
 from theta_tui.relearning import must_relearn, rebuilt, relearn
-from theta_tui.scope.decision import NOWHERE, Decision
+from theta_tui.scope.decision import Decision
+from theta_tui.scopes import LessonScopes
 from theta_tui.text import is_blank, plural, repair
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from theta_tui.mind.language_model import LanguageModel
     from theta_tui.mind.learner import Learner, Progress, Result, Snapshot
     from theta_tui.mind.modules import LessonModule
-    from theta_tui.scope.index import Scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Teacher:
         """Learn by this one instead of the settings': for a recipe that has no name."""
         self.asker = Asker(record, self._recall)
         self._dictionary: Dictionary | None = None
-        self._scopes: Scopes | None = None
+        self.scopes = LessonScopes(record)
 
     @property
     def settings(self) -> Settings:
@@ -170,6 +170,7 @@ class Teacher:
     def get_ready(self) -> None:
         """What the first replies would otherwise wait for: some hundredths of a second."""
         self.model.decoder  # noqa: B018  # is made, and proves itself, when it is first asked for
+        self.decide("")
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
@@ -185,6 +186,8 @@ class Teacher:
         assert exchange.kind != "none"
         steps = lesson.outcome.steps if lesson.outcome else None
         picked = exchange.kind == "pick"
+        if exchange.meant is not None:
+            return self._meant(lesson)
         if recipe.method == "module" and not picked:
             return self.learner.learn_module(
                 lesson.seq,
@@ -208,7 +211,11 @@ class Teacher:
             seed=lesson.seq,
             steps=steps,
             variants=exchange.variants,
-            others=[item.text for item in exchange.candidates if item.text != exchange.reply] if picked else (),
+            others=[
+                item.text
+                for item in exchange.candidates
+                if picked and item.lesson is None and item.text != exchange.reply
+            ],
             past=self._past(lesson, recipe.rehearse),
             at=lesson.at,
             **hooks,
@@ -250,28 +257,33 @@ class Teacher:
 
     # --- scope ---
 
-    def decide(self, prompt: str) -> Decision:
-        """Which lesson with weights of its own answers `prompt`, if one does."""
-        modules = self.learner.modules
-        if not modules:
-            return NOWHERE
-        if self._scopes is None:
-            from theta_tui.scope.index import Scopes
-            from theta_tui.scope.matcher import shipped
+    def decide(self, prompt: str, before: str | None = None) -> Decision:
+        """Which lesson with weights of its own answers `prompt`, if one does, after the prompt `before`."""
+        return self.scopes.decide(prompt, self.learner.modules.keys(), before)
 
-            self._scopes = Scopes(shipped())
-        known = self._scopes.lessons
-        for seq in known - modules.keys():
-            self._scopes.drop(seq)
-        for seq in modules.keys() - known:
-            said = self.record.story.lesson(seq).exchange
-            self._scopes.put(seq, (said.prompt, *said.variants))
-        return self._scopes.decide(prompt)
-
-    def module_for(self, prompt: str) -> LessonModule | None:
+    def module_for(self, prompt: str, before: str | None = None) -> LessonModule | None:
         """The weights that the reply to `prompt` is written with beside the model's; None: with the model's alone."""
-        decision = self.decide(prompt)
+        decision = self.decide(prompt, before)
         return self.learner.modules[decision.lesson] if decision.sure and decision.lesson is not None else None
+
+    def _meant(self, pick: Lesson) -> Result:
+        """The marked reply was picked: the prompt is in the scope of that lesson from now on. No weights move, because
+        what was taught would leak from those that all replies share."""
+        from theta_tui.mind import recall
+        from theta_tui.mind.learner import Result
+
+        said, outcome = pick.exchange, pick.outcome
+        if outcome is not None:
+            return Result(
+                outcome.loss_before, outcome.loss_after, outcome.p_before, outcome.p_after, 0, outcome.learned
+            )
+        mark = said.mark
+        assert mark is not None
+        assert mark.lesson is not None
+        module = self.learner.modules.get(mark.lesson)
+        now = recall.score(self.model, (), said.prompt, said.reply, at=pick.at, module=module)
+        before = now if mark.sure else recall.score(self.model, (), said.prompt, said.reply, at=pick.at)
+        return Result(before.loss, now.loss, before.p, now.p, 0, now.says)
 
     # --- proposing ---
 
@@ -293,7 +305,8 @@ class Teacher:
 
         prompt = self._clean(prompt, "prompt")
         settings = self.settings
-        ids = self._encoded(self.record.story.dialogue, prompt, "prompt")
+        dialogue = self.record.story.dialogue
+        ids = self._encoded(dialogue, prompt, "prompt")
         sampling = Sampling(
             temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
             max_tokens=settings.max_tokens, count=CANDIDATES,
@@ -302,15 +315,17 @@ class Teacher:
         seed = (
             None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
         )
-        decision = self.decide(prompt)
+        decision = self.decide(prompt, dialogue.asked)
         replies = propose(
             self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
             module=None if decision.lesson is None else self.learner.modules[decision.lesson], sure=decision.sure,
         )  # fmt: skip
         if replies is None:
             return None
+        mark = decision.lesson, decision.sure
         candidates = tuple(
-            Candidate(index, reply.text, reply.logprob, reply.ended) for index, reply in enumerate(replies, 1)
+            Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()))
+            for index, reply in enumerate(replies, 1)
         )
         statement = self.pending.statement if again and self.pending else self._stated(prompt)
         waiting = Pending(new_prompt_id(), prompt, candidates, statement)
@@ -333,15 +348,23 @@ class Teacher:
             self.record.notices.extend(self._dictionary.notices)
         return self._dictionary
 
-    def ask(self, prompt: str, *, with_context: bool = True, cancelled: Callable[[], bool] = _never) -> Answer:
-        """The greedy reply; changes nothing."""
+    def ask(
+        self,
+        prompt: str,
+        *,
+        with_context: bool = True,
+        before: str | None = None,
+        cancelled: Callable[[], bool] = _never,
+    ) -> Answer:
+        """The greedy reply; changes nothing. `before`: decide whose lesson it is as if this had been asked before, and
+        not what was."""
         from theta_tui.mind.candidates import greedy
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
         turns: Dialogue = self.record.story.dialogue if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
-        module = self.module_for(prompt)
+        module = self.module_for(prompt, turns.asked if before is None else before)
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
         return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
 
@@ -466,6 +489,7 @@ class Teacher:
         lesson = self.record.story.lesson(entry.seq)
         started = time.perf_counter()
         try:
+            answered = self.decide(exchange.prompt, lesson.context.asked)
             result = self._learn(lesson, self.recipe, progress=progress, should_stop=should_stop)
         except Exception as error:
             self._failed(entry, error)
@@ -483,22 +507,35 @@ class Teacher:
             self.record.follow(None)
         self.record.write_context()
         self.asker.moved()
-        self._tell_what_it_changed(lesson, outcome)
+        self._tell_what_it_changed(lesson, answered)
         return outcome
 
-    def _tell_what_it_changed(self, lesson: Lesson, outcome: Outcome) -> None:
-        """An answer that another one replaces is named, unless the person just corrected it."""
-        story = self.record.story
-        if not lesson.moves:
+    def _tell_what_it_changed(self, lesson: Lesson, answered: Decision) -> None:
+        """An answer that another one replaces is named, unless the person just corrected it. `answered`: the lesson
+        that the prompt was in the scope of before."""
+        story, said = self.record.story, lesson.exchange
+        if not lesson.moves or said.meant is not None:
             return
-        replaced = [
-            other.number for other in ledger.superseded_by(story, lesson) if other.seq != lesson.exchange.replaces
-        ]
+        mark = said.mark if said.kind == "pick" else None
+        if mark is not None and mark.lesson is not None:
+            if mark.sure:
+                self.record.notices.append(
+                    f"#{story.lesson(mark.lesson).number} is not meant by '{_short(said.prompt)}'"
+                )
+            return
+        earlier = (other for other in ledger.superseded_by(story, lesson) if other.exchange.meant is None)
+        replaced = {other.number for other in earlier if other.seq != said.replaces}
+        other = story.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None
+        differs = other is not None and other.seq != said.replaces and other.exchange.reply != said.reply
+        if other is not None and differs and said.kind != "pick" and answered.score == float("inf"):
+            replaced.add(other.number)
         if replaced:
-            self.record.notices.append(
-                f"#{lesson.number} replaces the earlier answer to '{_short(lesson.exchange.prompt)}' "
-                f"({ledger.named(replaced)})"
-            )
+            instead = f" instead of {ledger.named(sorted(replaced))}"
+        elif other is not None and differs and said.kind != "pick":
+            instead = f"; #{other.number} keeps its own wordings"
+        else:
+            return
+        self.record.notices.append(f"#{lesson.number} answers '{_short(said.prompt)}' from now on{instead}")
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """A lesson that could not be learned counts as never begun; one that was abandoned on leaving is learned at
@@ -514,6 +551,7 @@ class Teacher:
                 self.record.roll_back(entry)
 
     def _outcome(self, lesson: Lesson, result: Result, seconds: float) -> Outcome:
+        meant = self.record.story.lessons.find(lesson.exchange.meant or 0)
         return Outcome(
             lesson=lesson.number,
             kind=lesson.exchange.kind,
@@ -529,6 +567,7 @@ class Teacher:
             seconds=seconds,
             losses=tuple(round(loss, 4) for loss in result.losses),
             skipped=result.skipped,
+            meant=meant.number if meant is not None else None,
         )
 
     def _remember(self, seq: int, before: Snapshot) -> None:
@@ -579,7 +618,8 @@ class Teacher:
         lesson = self.record.story.numbered(number)
         if lesson is None:
             raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
-        return self.ask(lesson.exchange.prompt, with_context=False, cancelled=cancelled)
+        before = lesson.context.asked
+        return self.ask(lesson.exchange.prompt, with_context=False, before=before, cancelled=cancelled)
 
     def _recall(self, lesson: Lesson) -> Finding:
         """Ask one lesson, alone; one forward pass. What this model cannot take in it cannot say."""
@@ -587,7 +627,7 @@ class Teacher:
 
         try:
             said = lesson.exchange
-            module = self.module_for(said.prompt)
+            module = self.module_for(said.prompt, lesson.context.asked)
             found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
@@ -627,11 +667,19 @@ class Teacher:
             kind=kind,
             prompt=prompt,
             reply=reply,
-            candidates=waiting.candidates if waiting else (),
+            candidates=self._offered(waiting.candidates) if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
             variants=variants(prompt, self.dictionary)[: self.recipe.variants] if kind != "none" else (),
             **more,
+        )
+
+    def _offered(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+        """Some replies as they stand now: the mark of a lesson that was taken back meanwhile is gone."""
+        modules = self.learner.modules
+        return tuple(
+            item if item.lesson is None or item.lesson in modules else replace(item, lesson=None, sure=None)
+            for item in candidates
         )
 
 

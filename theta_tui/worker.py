@@ -490,7 +490,7 @@ class Worker:
         state = Snapshot(phase=self._phase, activity=self._activity, model=self._settings.model)
         if teacher is None:
             return state
-        from theta_tui.lessons import ledger  # the teacher has loaded it
+        from theta_tui.lessons import ledger, meant  # the teacher has loaded it
 
         story = teacher.record.story
         last = story.last
@@ -510,6 +510,7 @@ class Worker:
             read_only=teacher.record.read_only,
             redo=story.undone is not None,
             offered=ledger.offered(last) if last else None,
+            marked=meant.number(teacher.pending, story),
             tally=self._tally(teacher),
             alarm=teacher.asker.alarm,
         )

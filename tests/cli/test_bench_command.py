@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,23 @@ import torch
 from tests.cli.running import Ran, Theta, files
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.bench import decoding
+from theta_tui.bench.command import FRONT, FRONT_GATE, GATE, SAID, _tables
 from theta_tui.bench.held_out import MOST, perplexity, read_conversations
 from theta_tui.bench.pupil import fresh
+from theta_tui.bench.run import Label, Row
 from theta_tui.config import Settings
 from theta_tui.errors import ModelError, TeachError
+from theta_tui.mind.chat import IGNORE
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.modules import attached, blocks_of
 from theta_tui.mind.recipes import RECIPES, Recipe
 
 PROMPTS = ("what is your name", "who is your creator", "how are you today")
 TARGETS = ("my name is Theta", "my creator is Dakota", "tell me more")
 QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, beta2=0.999, train_embeddings=True, max_steps=60, max_seconds=1000.0)
 """Large steps, for a model that is small and random."""
+SCOPED = next(name for name, recipe in RECIPES.items() if recipe.method == "module")
+"""By which each lesson has weights and a scope of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +109,50 @@ def test_nothing_of_a_persons_is_touched_and_nothing_is_left(
     assert list(temporary.iterdir()) == []
 
 
+def tables(lines: list[str]) -> list[list[list[str]]]:
+    """The cells of each table of a report, its head first; every row fits a terminal of 80 columns."""
+    found: list[list[list[str]]] = []
+    for before, line in pairwise(["", *lines]):
+        if line.startswith("|"):
+            assert len(line) <= 80, line
+            if not before:
+                found.append([])
+            if not line.startswith("| --"):
+                found[-1].append([cell.strip() for cell in line.strip("|").split("|")])
+    return found
+
+
+def test_where_lessons_have_scopes_the_gate_has_columns(theta: Theta, suite: Path, model: Path, tmp_path: Path) -> None:
+    talk, out = tmp_path / "talk.csv", tmp_path / "rows.jsonl"
+    talk.write_text(f"question,answer\nis it far,yes\n{PROMPTS[1].upper()}?,no\n")
+    options = ("--recipe", SCOPED, "--orders", "1", "--threads", "1", "--held-out", str(talk), "--lessons", "8")
+    ran = theta("bench", str(suite), "--model", str(model), *options, "--out", str(out))
+    assert ran.code == 0, ran.err
+    _, _, (gate, cells), (front, sample) = tables(ran.lines)
+    assert gate == ["recipe", "order", "Recall", "Wrong", "Near", "Unrel", "Own", "Talk", "ms", "p95"]
+    assert front == ["recipe", "order", "R1", "P1", "Final", "PFinal", "Seconds", "Recall", "Wrong"]
+    assert cells[7] == "0.500"
+    assert sample[2] == sample[4] != "0.00"
+    assert "5 generated lessons in front" in ran.lines[-1]
+    [row] = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+    assert (row["lessons"], row["R1"], row["Final"], row["Undo"]) == (8, 1.0, 1.0, True)
+    # The weights that are always on have not moved; the one message that a lesson answers is read with it on.
+    assert row["dPPL weights"] == 0
+    assert row["dPPL"] > 0
+    assert [(fired["prompt"], fired["lesson"]) for fired in row["fired"] if fired["of"] == "talk"] == [
+        (f"{PROMPTS[1].upper()}?", "1")
+    ]
+    assert {"Recall", "Wrong lesson", "Near fired", "Unrelated fired", "Own fired", "ms p50", "ms p95"} <= set(row)
+    assert row["Seconds"] > 0
+
+
+def test_every_column_fits_a_terminal_of_80_columns() -> None:
+    named = (*SAID, "p50", "p95", "dPPL", *GATE.values(), *FRONT.values(), *FRONT_GATE.values())
+    figures = dict.fromkeys(named, 1.0) | {"Steps": 10.0, "Steps max": 24, "Seconds": 12000.0}
+    row = Row(Label("default", "default", "mean", 1.0), 1000, 2, "here", figures, False)
+    assert len(tables(_tables([row]).splitlines())) == 4
+
+
 def test_a_table_for_people_and_a_file_with_every_answer(
     theta: Theta, suite: Path, model: Path, tmp_path: Path
 ) -> None:
@@ -110,13 +161,13 @@ def test_a_table_for_people_and_a_file_with_every_answer(
     options = ("--recipe", "quick", "--orders", "2", "--threads", "1", "--held-out", str(talk), "--out", str(out))
     ran = theta("bench", str(suite), "--model", str(model), *options)
     assert ran.code == 0, ran.err
-    head, _, *body, foot = ran.lines
-    assert [cell.strip() for cell in head.strip("|").split("|")] == [
-        "model", "recipe", "order", "R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "ΔPPL", "Update", "Steps",
-        "p50", "p95", "Undo",
-    ]  # fmt: skip
-    assert [line.split("|")[3].strip() for line in body] == ["1", "2", "mean"]
-    assert all("exact" in line and " % " in line for line in body)
+    assert ran.lines[0] == str(model)
+    (said, *lines), (cost, *prices) = tables(ran.lines)
+    assert said == ["recipe", "order", "R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "Update"]
+    assert [cells[1] for cells in lines] == [cells[1] for cells in prices] == ["1", "2", "mean"]
+    assert cost == ["recipe", "order", "ΔPPL", "Steps", "p50", "p95", "Undo"]
+    assert all(" %" in cells[2] and cells[6] == "exact" for cells in prices)
+    foot = ran.lines[-1]
     assert foot.startswith("3 lessons, 1 unrelated prompt, ΔPPL on 2 conversations; p50 and p95 in seconds on torch ")
     written = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert [row["order"] for row in written] == [1, 2, "mean"]
@@ -140,6 +191,7 @@ def refused(ran: Ran, code: int, *words: str) -> None:
         (("--recipe", "magic"), ("--recipe magic", "classic")),
         (("--orders", "0"), ("--orders",)),
         (("--limit", "0"), ("--limit",)),
+        (("--lessons", "2"), ("--lessons 2", "3 of the suite")),
         (("--max-seconds", "nan"), ("--max-seconds",)),
         (("--max-seconds", "0"), ("--max-seconds",)),
         (("--out", "/nonexistent/rows.jsonl"), ("--out", "folder")),
@@ -221,10 +273,30 @@ def test_held_out_conversations_are_read_as_training_data_is(tmp_path: Path, mod
     assert found == [("yes", "no")] * MOST
     assert [note.startswith("left out 1 bad line of ") for note in notes] == [True]
     lm = LanguageModel.load(str(model), device="cpu")
-    assert perplexity(lm, found[:2]) == pytest.approx(perplexity(lm, found[:1]))
+    assert perplexity(lm, found[:2]).met == pytest.approx(perplexity(lm, found[:1]).met)
     with pytest.raises(ModelError, match="fits"):
         perplexity(lm, [("yes", "tell me more about it " * 200)])
     prose = tmp_path / "prose.txt"
     prose.write_text("Just prose.\n")
     with pytest.raises(ModelError, match="no conversations"):
         read_conversations(prose)
+
+
+def test_a_reply_is_read_with_the_lesson_on_that_answers_its_message_and_nothing_else_is(settings: Settings) -> None:
+    said = (("hello", "my friend", "what is it", "the lazy dog"),)
+    with fresh(settings, SCOPED, max_tokens=8) as pupil:
+        pupil.teach("what is it", "tell me more")
+        lm, [module] = pupil.teacher.model, pupil.teacher.learner.modules.values()
+        plain = perplexity(lm, said)
+        last = perplexity(lm, said, {"what is it": module}.get)
+        first = perplexity(lm, said, {"hello": module}.get)
+        assert plain.met == plain.weights == last.weights == first.weights
+        whole = lm.encode_lesson([said[0][:2]], *said[0][2:], loss="all").input_ids
+        labels = lm.encode_lesson([said[0][:2]], *said[0][2:]).labels
+        # Through the whole conversation at once, with the module on from the hand-over of the last reply.
+        on = torch.tensor([[label != IGNORE for label in (*labels[1:], IGNORE)]])
+        with torch.no_grad(), attached(blocks_of(lm.model), [module], on):
+            logits = lm.model(input_ids=torch.tensor([whole]), use_cache=False).logits[0, :-1].float()
+        nats = torch.nn.functional.cross_entropy(logits, torch.tensor(whole[1:]))
+        assert last.met == pytest.approx(float(nats.exp()), rel=1e-5)
+        assert len({plain.met, last.met, first.met}) == 3

@@ -9,7 +9,7 @@ import torch
 
 from theta_tui.errors import TeachError
 from theta_tui.mind import recall
-from theta_tui.mind.candidates import Sampling, greedy, propose
+from theta_tui.mind.candidates import Sampling, _Found, _Row, greedy, propose
 from theta_tui.mind.decoding.general import GeneralDecoder
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Abandoned, Learner
@@ -96,6 +96,16 @@ def test_rows_of_one_batch_have_modules_of_their_own(lm: LanguageModel) -> None:
     assert sure[0].text == REPLY
     assert [reply.taught for reply in unsure] == [False, False, False, False, True]
     assert unsure[-1].text == REPLY
+
+
+def test_what_the_model_says_by_itself_is_nobodys_reply(lm: LanguageModel) -> None:
+    _, module = taught(lm)
+    same = [_Row(lm, greedy=True, module=module), _Row(lm, greedy=True)]
+    for row, logprob in zip(same, (-1.0, -2.0), strict=True):  # with the lesson it is likelier
+        row.ids, row.tokens, row.logprob = lm.encode_lesson((), PROMPT, REPLY).input_ids[-3:-1], 3, logprob
+    found = _Found(5, (), None, lambda: True)
+    found.take(same)
+    assert [(reply.taught, reply.logprob) for reply in found.replies()] == [(False, -2.0)]
 
 
 def test_reading_a_lesson_once_gives_what_the_model_itself_gives(load: Load) -> None:

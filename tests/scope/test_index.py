@@ -94,3 +94,58 @@ def test_a_thousand_lessons_are_told_apart() -> None:
     assert scopes.decide("Where does Feli live").lesson == names.index("feli")
     assert scopes.decide("where is feli living?").lesson in (names.index("feli"), None)
     assert not scopes.decide("Where does Xanthippe live?").sure
+
+
+def test_what_a_lesson_is_said_not_to_be_meant_for_is_not_in_its_scope(scopes: Scopes) -> None:
+    asked = "What is my dog called?"
+    assert scopes.decide(asked).lesson == 1
+    scopes.put(1, [LESSONS[1]], not_these=[asked])
+    assert scopes.decide("what is my dog called") == NOWHERE
+    assert scopes.decide("How is my dog called?").lesson is None
+    assert scopes.decide(LESSONS[1]).lesson == 1
+
+
+def test_where_the_best_lesson_is_not_meant_the_next_best_is_looked_at(scopes: Scopes) -> None:
+    scopes.put(9, [LESSONS[1]], not_these=["What is my dog called?", LESSONS[1]])
+    assert scopes.decide("What is my dog called?").lesson == 1
+    assert scopes.decide(LESSONS[1]).lesson == 1
+
+
+def test_wordings_that_are_not_meant_go_with_the_lesson(scopes: Scopes) -> None:
+    scopes.put(1, [LESSONS[1]], not_these=[LESSONS[1]])
+    assert scopes.decide(LESSONS[1]).lesson is None
+    scopes.put(1, [LESSONS[1]])
+    assert scopes.decide(LESSONS[1]).lesson == 1
+
+
+def test_a_prompt_that_leans_on_the_turn_before_is_known_after_that_turn_alone(scopes: Scopes) -> None:
+    scopes.put(7, ["And his?"], before="What is my sister's job?")
+    assert scopes.decide("and his", "what is my sister's job").lesson == 7
+    assert scopes.decide("And his?", "Do you know what my sister's job is?").lesson == 7
+    assert scopes.decide("And his?", "When does the library open?").lesson is None
+    assert scopes.decide("And his?").lesson is None
+
+
+def test_one_prompt_that_leans_has_a_lesson_for_each_turn_before(scopes: Scopes) -> None:
+    turns = {7: "What is my sister's job?", 8: "When does the library open?"}
+    for number, before in turns.items():
+        scopes.put(number, ["And in winter?"], before=before)
+    for number, before in turns.items():
+        assert scopes.decide("and in winter", before).lesson == number
+
+
+def test_without_a_turn_before_a_prompt_that_leans_is_known_where_there_was_none(scopes: Scopes) -> None:
+    scopes.put(7, ["Why?"])
+    assert scopes.decide("why").lesson == 7
+    assert scopes.decide("why", "What is my sister's job?").lesson is None
+
+
+def test_a_prompt_that_leans_is_no_question_of_a_lesson_that_does_not(scopes: Scopes) -> None:
+    scopes.put(7, ["What colour is hers?", "And hers?"])
+    assert scopes.decide("what about hers?", LESSONS[1]).lesson is None
+    assert scopes.decide("and hers", LESSONS[1]).lesson == 7
+
+
+def test_the_turn_before_does_not_matter_where_nothing_leans_on_it(scopes: Scopes) -> None:
+    for before in (None, "", "?", "Why?", LESSONS[2]):
+        assert scopes.decide("What is my dog called?", before).lesson == 1

@@ -1,7 +1,7 @@
 """A home that is taught, and changed, by processes that are killed at a seeded moment each, until enough was taught.
 
-`python -m tests.session.crashing HOME MODEL SEED LESSONS RECIPE,…` prints how many were killed, and where. The process that was
-started imports everything once and forks one after the other, so that a crash costs a tenth of a second.
+`python -m tests.session.crashing HOME MODEL SEED LESSONS RECIPE,…` prints how many were killed, and where. The process
+that was started imports everything once and forks one after the other, so that a crash costs a tenth of a second.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from theta_tui.bench.metrics import Answer, Lesson
-from theta_tui.bench.run import Foundation, Label, Row, average, look, measure
+from theta_tui.bench.held_out import Perplexity
+from theta_tui.bench.metrics import Answer, Decided, Lesson
+from theta_tui.bench.run import NOTHING, SAMPLED, Around, Foundation, Label, Row, average, look, measure
 from theta_tui.bench.suite import Suite
 
 LABEL = Label("script", "default", 1, 1.0)
@@ -51,6 +52,7 @@ class Script:
     now: float = 0.0
     ppl: float | None = 10.0
     undo_leaves: str | None = None
+    gate: Callable[[str], int | None] | None = None
     machine = "a script"
     threads = 1
 
@@ -68,8 +70,13 @@ class Script:
         self.asked += prompts
         return [Answer(self.answers.get("*", self.answers.get(prompt, "What?"))) for prompt in prompts]
 
-    def perplexity(self) -> float | None:
-        return self.ppl
+    def decide(self, prompts: Sequence[str]) -> list[Decided] | None:
+        """A score of 2, and four milliseconds."""
+        return None if self.gate is None else [Decided(self.gate(prompt), 2.0, 0.004) for prompt in prompts]
+
+    def perplexity(self) -> Perplexity | None:
+        """With a gate the weights that are always on stay as they were."""
+        return None if self.ppl is None else Perplexity(self.ppl, 10.0 if self.gate else self.ppl)
 
     def keep(self) -> None:
         self.kept.append(len(self.taught))
@@ -83,8 +90,8 @@ class Script:
         return json.dumps(self.answers, sort_keys=True)
 
 
-def row_of(pupil: Script, suite: Suite = SUITE) -> Row:
-    return measure(pupil, suite, look(pupil, suite.unrelated), LABEL, clock=lambda: pupil.now)
+def row_of(pupil: Script, suite: Suite = SUITE, *, around: Around = NOTHING) -> Row:
+    return measure(pupil, suite, look(pupil, suite.unrelated), LABEL, around=around, clock=lambda: pupil.now)
 
 
 def test_one_who_never_learns_keeps_all_and_knows_nothing() -> None:
@@ -165,7 +172,7 @@ def test_the_mean_of_orders_leaves_out_what_was_not_measured() -> None:
     assert (mean.figures["R1"], mean.figures["Near"], mean.figures["Steps max"]) == (0.5, 1.0, 3)
     assert mean.figures["dPPL"] == one.figures["dPPL"]
     assert (one.undo, other.undo, mean.undo) == (True, False, False)
-    assert mean.said() == {"turns": [], "unrelated": []}
+    assert mean.said() == {"turns": [], "unrelated": [], "fired": []}
     assert average([other, other]).figures["dPPL"] is None
 
 
@@ -186,4 +193,66 @@ def test_a_row_as_plain_values_has_every_column_and_what_was_said() -> None:
 
 
 def test_the_foundation_is_what_the_untaught_pupil_says() -> None:
-    assert look(Script(nothing, ()), ("hello",)) == Foundation((Answer("What?"),), 10.0)
+    assert look(Script(nothing, ()), ("hello",)) == Foundation((Answer("What?"),), Perplexity(10.0, 10.0))
+
+
+def test_the_gate_is_asked_after_all_lessons_by_what_must_not_fire_as_well() -> None:
+    # "gate" is superseded by lesson 2. Its wording is right there, the well's gets another lesson, and one of two near
+    # misses, of unrelated prompts and of what people say fires.
+    fires = {"Whose gate?": 2, "The well's depth?": 2, "How deep is the pond?": 1, "hello": 0, "good day": 1}
+    around = Around(own=("Who are you?", "the well's depth"), talk=("good day", "bye"))
+    row = row_of(Script(everything, SUITE.lessons, gate=fires.get), around=around)
+    shares = {name: row.figures[name] for name in ("Recall", "Wrong lesson", "Near fired", "Unrelated fired")}
+    assert shares == dict.fromkeys(shares, 0.5)
+    # A question about itself that the suite teaches an answer to is none of those that must not fire.
+    assert (row.figures["Own fired"], row.figures["Talk fired"]) == (0.0, 0.5)
+    assert (row.figures["ms p50"], row.figures["ms p95"]) == (pytest.approx(4), pytest.approx(4))
+    assert row.figures["dPPL"] == pytest.approx(0.03)
+    assert row.figures["dPPL weights"] == 0
+    found = {fired["prompt"]: (fired["of"], fired["lesson"]) for fired in row.said()["fired"]}
+    assert found == {
+        "The well's depth?": ("paraphrase", "gate#2"), "How deep is the pond?": ("near", "well"),
+        "hello": ("unrelated", "gate"), "good day": ("talk", "well"),
+    }  # fmt: skip
+    assert average([row, row]).figures["Recall"] == 0.5
+    assert average([row, row]).said()["fired"] == []
+
+
+def test_a_paraphrase_that_no_lesson_answers_is_listed_without_one() -> None:
+    row = row_of(Script(everything, SUITE.lessons, gate=lambda prompt: None))
+    assert (row.figures["Recall"], row.figures["Wrong lesson"]) == (0.0, 0.0)
+    assert [(fired["prompt"], fired["lesson"]) for fired in row.said()["fired"]] == [
+        ("The well's depth?", None),
+        ("Whose gate?", None),
+    ]
+
+
+def test_one_who_has_no_gate_has_no_columns_of_it() -> None:
+    row = row_of(Script(everything, SUITE.lessons))
+    assert not {"Recall", "Near fired", "ms p50", "dPPL weights", "Front R1", "Seconds"} & set(row.as_dict())
+    assert row.said()["fired"] == []
+
+
+def test_lessons_in_front_come_first_and_a_sample_of_them_is_asked() -> None:
+    front = tuple(Lesson(f"f{n}", f"Where is {n}?", f"At {n}.", (f"{n}, where?",)) for n in range(2 * SAMPLED))
+
+    def all_but_the_first_wording(answers: dict[str, str], lesson: Lesson) -> None:
+        everything(answers, lesson)
+        answers.pop("0, where?", None)
+
+    pupil = Script(
+        all_but_the_first_wording,
+        (*front, *SUITE.lessons),
+        gate={"Whose gate?": len(front) + 2, "2, where?": 2, "4, where?": 2}.get,
+    )
+    row = row_of(pupil, around=Around(front))
+    assert (row.lessons, len(row.turns)) == (len(front) + 3, 3)
+    assert [turn.steps for turn in row.turns] == [len(front) + 1, len(front) + 2, len(front) + 3]
+    assert [row.figures[f"Front {name}"] for name in ("R1", "Final")] == [1.0, 1.0]
+    assert [row.figures[f"Front {name}"] for name in ("P1", "PFinal")] == [pytest.approx(1 - 1 / SAMPLED)] * 2
+    assert row.figures["Seconds"] == sum(range(1, len(front) + 4))
+    assert row.figures["Recall"] == 0.5
+    assert row.figures["Front Recall"] == row.figures["Front Wrong lesson"] == pytest.approx(1 / SAMPLED)
+    assert row.undo
+    assert {"Where is 0?", "Where is 98?"} <= set(pupil.asked)
+    assert "Where is 1?" not in pupil.asked

@@ -17,7 +17,9 @@ from theta_tui.lessons.records import Candidate, Exchange, Failure, Learned, Out
 SNARES = ',"candidates":[{"index":1}],"recipe":{}'
 texts = st.one_of(st.text(max_size=20), st.sampled_from([SNARES, '"', "\\", '\\"', "}", "{", "\x00\x1f\u2028", "ü\\u"]))
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-9, 9).map(float))
-offers = st.lists(st.builds(Candidate, st.integers(1, 5), texts, numbers, st.booleans()), max_size=3).map(tuple)
+plain = st.builds(Candidate, st.integers(1, 5), texts, numbers, st.booleans())
+marked = st.builds(Candidate, st.integers(1, 5), texts, numbers, st.booleans(), st.integers(1, 10**17), st.booleans())
+offers = st.lists(plain | marked, max_size=3).map(tuple)
 recipes = st.dictionaries(texts, st.one_of(st.booleans(), st.integers(0, 3), numbers, texts), max_size=3)
 
 
@@ -53,6 +55,7 @@ ONE = {"index": 1, "text": "b", "logprob": -1.5, "ended": True}
     "candidate",
     [
         {"index": "x"}, {"index": None}, {"text": ...}, {"logprob": "much"}, {"logprob": []}, {"ended": ...},
+        {"lesson": "x", "sure": True}, {"lesson": [3], "sure": True}, {"lesson": 3},
     ],
     ids=str,
 )  # fmt: skip

@@ -7,9 +7,12 @@ import pytest
 from tests.benchmarks.metrics import distinct, generic, repeats, unlike, wilson
 from theta_tui.bench.metrics import (
     Answer,
+    Decided,
+    Gated,
     Lesson,
     Turn,
     exact,
+    gate_row,
     in_order,
     leaks,
     live,
@@ -124,6 +127,23 @@ def test_a_row_counts_what_it_says() -> None:
         "p50": 1.0,
         "p95": pytest.approx(2.8),
     }
+
+
+def test_the_gates_row_counts_what_fires_and_what_should_have() -> None:
+    asked = [
+        Gated("paraphrase", "a", 0, Decided(0, 3.0, 0.001)),
+        Gated("paraphrase", "b", 0, Decided(1, 2.0, 0.002)),
+        Gated("paraphrase", "c", 1, Decided(None, 0.0, 0.003)),
+        Gated("paraphrase", "d", 1, Decided(None, -1.0, 0.003)),
+        Gated("near", "e", None, Decided(1, 2.0, 0.004)),
+        Gated("near", "f", None, Decided(None, 0.0, 0.005)),
+        Gated("unrelated", "g", None, Decided(None, 0.0, 0.006)),
+        Gated("talk", "h", None, Decided(0, 1.5, 0.007)),
+    ]
+    assert gate_row(asked) == {
+        "Recall": 0.25, "Wrong lesson": 0.25, "Near fired": 0.5, "Unrelated fired": 0.0, "Own fired": None,
+        "Talk fired": 1.0, "ms p50": pytest.approx(3.5), "ms p95": pytest.approx(6.65),
+    }  # fmt: skip
 
 
 def test_a_share_of_nothing_is_none() -> None:

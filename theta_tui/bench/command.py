@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +22,22 @@ from theta_tui.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Conversation
+    from theta_tui.bench.metrics import Lesson
     from theta_tui.bench.pupil import TeacherPupil
     from theta_tui.bench.run import Foundation, Label, Row
     from theta_tui.bench.suite import Suite
 
-COLUMNS = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "ΔPPL", "Update", "Steps", "p50", "p95", "Undo")
+SAID = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "Update")
+COST = ("ΔPPL", "Steps", "p50", "p95", "Undo")
+GATE = {
+    "Recall": "Recall", "Wrong": "Wrong lesson", "Near": "Near fired", "Unrel": "Unrelated fired", "Own": "Own fired",
+    "Talk": "Talk fired", "ms": "ms p50", "p95": "ms p95",
+}  # fmt: skip
+FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
+FRONT_GATE = {"Recall": "Front Recall", "Wrong": "Front Wrong lesson"}
+"""Columns, and the figures that they show: each table fits into 80 columns."""
+DIGITS = {"Talk fired": 3, "Seconds": 0}
+"""Behind the point, where not two."""
 THREADS = 2
 """What the suite's definition has for p50 and p95."""
 
@@ -37,6 +48,7 @@ class Options:
 
     settings: Settings
     suite: Suite
+    front: Sequence[Lesson]
     conversations: Sequence[Conversation]
     orders: int
     max_tokens: int
@@ -57,6 +69,10 @@ def bench(
         int, typer.Option("--orders", min=1, help="1: the file's order; k: that one and k − 1 shuffled ones.")
     ] = 3,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first lessons of the suite.")] = None,
+    lessons: Annotated[
+        int | None,
+        typer.Option("--lessons", min=1, help="So many in all: generated ones are taught in front of the suite's."),
+    ] = None,
     held_out: Annotated[
         Path | None, typer.Option("--held-out", metavar="FILE", help="Conversations for ΔPPL, as `theta train` reads.")
     ] = None,
@@ -79,11 +95,16 @@ def bench(
             raise UsageError(f"--recipe {name} is not one of {', '.join(RECIPES)}")
     if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
         raise UsageError(f"--out {out}: the folder is not there or cannot be written to")
+    from theta_tui.bench.generated import generated
     from theta_tui.bench.suite import read_suite
 
+    read = read_suite(suite, limit)
+    if lessons is not None and lessons < len(read.lessons):
+        raise UsageError(f"--lessons {lessons} is less than the {len(read.lessons)} of the suite; --limit takes fewer")
     options = Options(
         settings=replace(call.settings, threads=threads),
-        suite=read_suite(suite, limit),
+        suite=read,
+        front=generated(lessons - len(read.lessons), read) if lessons else (),
         conversations=_conversations(call, held_out),
         orders=orders,
         max_tokens=max_tokens,
@@ -99,8 +120,11 @@ def bench(
             if call.json:
                 call.emit(**row.as_dict())
     if not call.json:
-        call.out(_table(rows), one_line=False)
-        asked = f"{plural(rows[0].lessons, 'lesson')}, {plural(len(options.suite.unrelated), 'unrelated prompt')}"
+        call.out(_tables(rows), one_line=False)
+        asked = f"{plural(len(options.suite.lessons), 'lesson')}, "
+        asked += plural(len(options.suite.unrelated), "unrelated prompt")
+        if options.front:
+            asked += f", {plural(len(options.front), 'generated lesson')} in front"
         if options.conversations:
             asked += f", ΔPPL on {plural(len(options.conversations), 'conversation')}"
         call.out(f"{asked}; p50 and p95 in seconds on {rows[0].machine}")
@@ -108,10 +132,13 @@ def bench(
 
 def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]) -> Iterator[Row]:
     """The rows of one model: each recipe's orders and, of several, their mean."""
+    from theta_tui.bench.held_out import asked
     from theta_tui.bench.metrics import in_order
+    from theta_tui.bench.own import ABOUT_ITSELF
     from theta_tui.bench.pupil import fresh
-    from theta_tui.bench.run import Label, average, look, measure
+    from theta_tui.bench.run import Around, Label, average, look, measure
 
+    around = Around(options.front, ABOUT_ITSELF, asked(options.conversations))
     suite, settings = options.suite, replace(options.settings, model=model)
     foundation: Foundation | None = None
     batched = True
@@ -123,15 +150,19 @@ def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]
                 settings, recipe, max_tokens=options.max_tokens, max_seconds=options.max_seconds,
                 conversations=options.conversations, on_stage=call.stage,
             ) as pupil:  # fmt: skip
-                pupil.room_for(suite.lessons)
+                pupil.room_for([*options.front, *suite.lessons])
                 if foundation is None:
                     batched = _checked(call, pupil, suite)
                     foundation = look(pupil, suite.unrelated)
                 pupil.batched = batched
                 ordered = replace(suite, lessons=tuple(in_order(suite.lessons, order)))
                 label = Label(model, recipe, order, seconds)
-                telling = partial(_tell, call, label, len(suite.lessons))
-                made.append(measure(pupil, ordered, foundation, label, on_lesson=telling))
+                telling = partial(_tell, call, label, len(options.front) + len(suite.lessons))
+                made.append(
+                    measure(
+                        pupil, ordered, foundation, label, around=around, on_lesson=telling,
+                    )
+                )  # fmt: skip
             call.stage("")
             yield made[-1]
         if len(made) > 1:
@@ -170,15 +201,31 @@ def _write(path: Path, rows: Sequence[Row]) -> None:
     write_atomically(path, "".join(lines).encode())
 
 
-def _table(rows: Sequence[Row]) -> str:
-    return table(("model", "recipe", "order", *COLUMNS), [_cells(row) for row in rows])
+def _tables(rows: Sequence[Row]) -> str:
+    """For each model what is said, what it costs, what the gate decides, and how lessons in front of the suite fare."""
+    found: list[str] = []
+    for model in dict.fromkeys(row.label.model for row in rows):
+        own = [row for row in rows if row.label.model == model]
+        gated = [row for row in own if "Recall" in row.figures]
+        fronted = [row for row in own if "Seconds" in row.figures]
+        found += [model, _table(own, SAID), _table(own, COST)]
+        found += ["What the gate decides:", _table(gated, GATE)] if gated else []
+        if fronted:
+            columns = FRONT | FRONT_GATE if gated else FRONT
+            found += ["A sample of the generated lessons, and seconds of teaching:", _table(fronted, columns)]
+    return "\n\n".join(found) + "\n"
 
 
-def _cells(row: Row) -> list[str]:
+def _table(rows: Sequence[Row], columns: Sequence[str] | Mapping[str, str]) -> str:
+    named = columns if isinstance(columns, Mapping) else {name: name for name in columns}
+    return table(("recipe", "order", *named), [_cells(row, list(named.values())) for row in rows])
+
+
+def _cells(row: Row, columns: Sequence[str]) -> list[str]:
     figures = row.figures
     change, steps, most = figures["dPPL"], figures["Steps"], figures["Steps max"]
-    shown = {name: number(value) for name, value in figures.items()}
+    shown = {name: number(figures.get(name), DIGITS.get(name, 2)) for name in columns}
     shown["ΔPPL"] = "–" if change is None else f"{100 * change:+.2f} %"
     shown["Steps"] = f"{number(steps, 1)} (max {number(most, 0)})"
     shown["Undo"] = "exact" if row.undo else "NOT EXACT"
-    return [row.label.model, row.label.recipe, str(row.label.order), *(shown[name] for name in COLUMNS)]
+    return [row.label.recipe, str(row.label.order), *(shown[name] for name in columns)]

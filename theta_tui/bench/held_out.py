@@ -1,12 +1,14 @@
 """Conversations that no lesson and no anchor comes from, and how well a model reads them.
 
-The perplexity is over all tokens of a conversation (template included) after the first one.
+The perplexity is over all tokens of a conversation (template included) after the first one. Where lessons have scopes
+it is decided of each user's message which lesson answers it, and the reply that follows is read with that one on.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from theta_tui.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.mind.language_model import LanguageModel
+    from theta_tui.mind.modules import LessonModule
 
 MOST = 200
 """Conversations that are read: 6 s each time with the default model, if short."""
@@ -41,18 +44,36 @@ def read_conversations(path: Path, note: Callable[[str], None] = lambda text: No
     return found
 
 
-def perplexity(lm: LanguageModel, conversations: Sequence[Conversation]) -> float:
-    """exp of the mean nats a token. Raises ModelError where no conversation fits the model's window."""
+@dataclass(frozen=True, slots=True)
+class Perplexity:
+    """exp of the mean nats a token: as a person meets the model, and by the weights that are always on."""
+
+    met: float
+    weights: float
+
+
+def asked(conversations: Sequence[Conversation]) -> list[str]:
+    """What the users say in them."""
+    return [text for said in conversations for text in said[0::2]]
+
+
+def perplexity(
+    lm: LanguageModel,
+    conversations: Sequence[Conversation],
+    module_for: Callable[[str], LessonModule | None] = lambda prompt: None,
+) -> Perplexity:
+    """How well `lm` reads `conversations`. `module_for` gives what is on while the reply to a message is written; what
+    came before is read without, as in the app. Raises ModelError where no conversation fits the model's window."""
     import torch
     from torch.nn import functional
 
-    from theta_tui.mind.recall import forward
+    from theta_tui.mind.recall import forward, score
 
-    nats, tokens = 0.0, 0
+    nats, more, tokens = 0.0, 0.0, 0
     for said in conversations:
-        turns = list(zip(said[0:-2:2], said[1:-2:2], strict=True))
+        turns = list(zip(said[0::2], said[1::2], strict=True))
         try:
-            example = lm.encode_lesson(turns, said[-2], said[-1], loss="all")
+            example = lm.encode_lesson(turns[:-1], *turns[-1], loss="all")
         except TeachError:  # a last reply that is longer than the window
             continue
         with torch.no_grad():
@@ -60,9 +81,13 @@ def perplexity(lm: LanguageModel, conversations: Sequence[Conversation]) -> floa
         labels = torch.tensor(example.labels[1:], device=logits.device)
         nats += float(functional.cross_entropy(logits, labels, reduction="sum"))
         tokens += len(labels)
+        for at, (prompt, reply) in enumerate(turns):
+            if (module := module_for(prompt)) is not None:
+                bare, moved = (score(lm, turns[:at], prompt, reply, module=some).logprob for some in (None, module))
+                more += bare - moved
     if not tokens:
         raise ModelError(
             f"no held-out conversation fits {lm.name}, which takes {plural(lm.window, 'token')}; give shorter ones",
             name="data",
         )
-    return math.exp(min(nats / tokens, 700.0))
+    return Perplexity(*(math.exp(min(some / tokens, 700.0)) for some in (nats + more, nats)))

@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
@@ -33,6 +34,11 @@ couldn't shouldn't mustn't
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 """English function words and the commonest verbs: said anywhere, they tell of no lesson."""
+
+
+Of = Literal["paraphrase", "front", "near", "unrelated", "own", "talk"]
+"""What a prompt is that a gate is asked about: another wording of a lesson, one of a lesson in front of the suite's, a
+near miss, something unrelated, a question about the model itself, a message of a conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,30 @@ class Turn:
     old: Answer | None
     steps: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a gate decided of a prompt, in so many seconds. `lesson`: whose weights the reply is written with, by its
+    place in the order of teaching, from 0; None: the model's alone."""
+
+    lesson: int | None
+    score: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """A prompt that the gate was asked about after all lessons. `wanted`: the lesson that it belongs to, if to one."""
+
+    of: Of
+    prompt: str
+    wanted: int | None
+    decided: Decided
+
+    @property
+    def right(self) -> bool:
+        return self.decided.lesson == self.wanted
 
 
 def collapse(text: str) -> str:
@@ -171,6 +201,21 @@ def suite_row(
         "p50": quantile(seconds, 0.5),
         "p95": quantile(seconds, 0.95),
     }
+
+
+def gate_row(asked: Sequence[Gated]) -> dict[str, float | None]:
+    """The gate's columns: the shares of paraphrases that get their own lesson or another one, the shares of other
+    prompts that get any, and milliseconds a decision."""
+    found: dict[str, float | None] = {}
+    for of, name in (("paraphrase", ""), ("front", "Front ")):
+        some = [gated for gated in asked if gated.of == of]
+        if some or not name:
+            found[f"{name}Recall"] = mean(gated.right for gated in some)
+            found[f"{name}Wrong lesson"] = mean(not gated.right and gated.decided.lesson is not None for gated in some)
+    for of in ("near", "unrelated", "own", "talk"):
+        found[f"{of.capitalize()} fired"] = mean(gated.decided.lesson is not None for gated in asked if gated.of == of)
+    milliseconds = [1000 * gated.decided.seconds for gated in asked]
+    return found | {"ms p50": quantile(milliseconds, 0.5), "ms p95": quantile(milliseconds, 0.95)}
 
 
 def mean(values: Iterable[float]) -> float | None:

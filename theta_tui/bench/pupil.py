@@ -6,14 +6,15 @@ A lesson takes the same path as a person's, journal and all. Only the asking dif
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from theta_tui.bench.held_out import Conversation, perplexity
-from theta_tui.bench.metrics import Answer, Lesson
+from theta_tui.bench.held_out import Conversation, Perplexity, perplexity
+from theta_tui.bench.metrics import Answer, Decided, Lesson
 from theta_tui.config import Settings
 from theta_tui.errors import TeachError
 from theta_tui.mind.recipes import RECIPES
@@ -33,13 +34,19 @@ class TeacherPupil:
         self.machine = teacher.model.machine()
         self.threads = torch.get_num_threads()
         self._conversations = conversations
+        self._taught: list[int] = []
 
     def teach(self, prompt: str, reply: str) -> int:
         """One lesson, outside of any conversation; the optimizer steps that it took."""
-        return self.teacher.teach(prompt, reply).steps
+        outcome = self.teacher.teach(prompt, reply)
+        lesson = self.teacher.record.story.numbered(outcome.lesson)
+        assert lesson is not None
+        self._taught.append(lesson.seq)
+        return outcome.steps
 
     def undo(self) -> None:
         self.teacher.undo()
+        self._taught.pop()
 
     def keep(self) -> None:
         """A checkpoint, as a home gets one every few lessons: what is undone beyond it is not learned again."""
@@ -52,8 +59,24 @@ class TeacherPupil:
         modules = [self.teacher.module_for(prompt) for prompt in prompts]
         return ask(self.teacher.model, prompts, self.max_tokens, batched=self.batched, modules=modules)
 
-    def perplexity(self) -> float | None:
-        return perplexity(self.teacher.model, self._conversations) if self._conversations else None
+    def decide(self, prompts: Sequence[str]) -> list[Decided] | None:
+        """Which lesson answers each of `prompts`; None where no lesson has a scope."""
+        if not self.teacher.learner.modules:
+            return None
+        places = {seq: place for place, seq in enumerate(self._taught)}
+        found = []
+        for prompt in prompts:
+            begun = time.perf_counter()
+            decision = self.teacher.decide(prompt)
+            seconds = time.perf_counter() - begun
+            place = None if decision.lesson is None or not decision.sure else places[decision.lesson]
+            found.append(Decided(place, decision.score, seconds))
+        return found
+
+    def perplexity(self) -> Perplexity | None:
+        if not self._conversations:
+            return None
+        return perplexity(self.teacher.model, self._conversations, self.teacher.module_for)
 
     def digest(self) -> str:
         """sha256 over every bit of the weights."""

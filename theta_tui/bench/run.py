@@ -6,17 +6,28 @@ conversation, so that it is the weights that know.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from theta_tui.bench.metrics import Answer, Lesson, Turn, mean, suite_row
+from theta_tui.bench.metrics import Answer, Decided, Gated, Lesson, Of, Turn, gate_row, live, mean, suite_row
 from theta_tui.bench.suite import Suite
+from theta_tui.scope.words import normal_form
+
+if TYPE_CHECKING:
+    from theta_tui.bench.held_out import Perplexity
 
 UNDONE = 5
 """Lessons that are undone at the end."""
+
+SAMPLED = 50
+"""Of the lessons in front of the suite's, so many are asked."""
+
+Final = Mapping[str, tuple[Answer, ...]]
+"""The answers to prompt and paraphrases after all lessons, by the lesson's id."""
 
 
 class Pupil(Protocol):
@@ -35,7 +46,10 @@ class Pupil(Protocol):
     def ask(self, prompts: Sequence[str]) -> list[Answer]:
         """The greedy answers; changes nothing."""
 
-    def perplexity(self) -> float | None:
+    def decide(self, prompts: Sequence[str]) -> list[Decided] | None:
+        """Which lesson answers each of `prompts`; None where all that was learned is always on."""
+
+    def perplexity(self) -> Perplexity | None:
         """On held-out conversations; None where there are none."""
 
     def keep(self) -> None:
@@ -53,7 +67,20 @@ class Foundation:
     """What a pupil says and how it reads before the first lesson: the same for each order and recipe of a model."""
 
     unrelated: tuple[Answer, ...]
-    perplexity: float | None
+    perplexity: Perplexity | None
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What there is beside the suite: lessons taught in `front` of it, `own` questions about the model itself, and
+    what people say in `talk`."""
+
+    front: Sequence[Lesson] = ()
+    own: Sequence[str] = ()
+    talk: Sequence[str] = ()
+
+
+NOTHING = Around()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +97,8 @@ class Label:
 class Row:
     """What came out. `figures` by column, with `dPPL` for ΔPPL; `undo` is whether each undo was bit-exact.
 
-    The rest is what was said, empty for a mean: `final` has the answers to prompt and paraphrases after the suite by
-    lesson id, `unrelated` the foundation's answer and the one after the suite.
+    The rest is what was said, empty for a mean: `unrelated` has the foundation's answer and the one after the suite,
+    `fired` where the gate named another lesson than it should, or none, by its id.
     """
 
     label: Label
@@ -81,8 +108,9 @@ class Row:
     figures: Mapping[str, float | None]
     undo: bool
     turns: tuple[Turn, ...] = ()
-    final: Mapping[str, tuple[Answer, ...]] = field(default_factory=dict)
+    final: Final = field(default_factory=dict)
     unrelated: tuple[tuple[str, Answer, Answer], ...] = ()
+    fired: tuple[tuple[Gated, str | None], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The row as plain values, flat, what was said left out."""
@@ -106,6 +134,10 @@ class Row:
                 {"prompt": prompt, "before": _answer(before), "after": _answer(after)}
                 for prompt, before, after in self.unrelated
             ],
+            "fired": [
+                {"of": gated.of, "prompt": gated.prompt, "lesson": lesson, "score": _finite(gated.decided.score)}
+                for gated, lesson in self.fired
+            ],
         }
 
 
@@ -120,31 +152,42 @@ def measure(
     foundation: Foundation,
     label: Label,
     *,
+    around: Around = NOTHING,
     clock: Callable[[], float] = time.perf_counter,
     on_lesson: Callable[[int], None] = lambda count: None,
 ) -> Row:
-    """Teach the lessons of `suite` in their order, and measure. Leaves the pupil as the undone lessons leave it."""
+    """Teach the lessons in front, then those of `suite` in their order, and measure. Leaves the pupil as the undone
+    lessons leave it."""
     prompts = {lesson.id: lesson.prompt for lesson in suite.lessons}
     undo: deque[str] = deque(maxlen=UNDONE)
     turns: list[Turn] = []
+    front, seconds = _in_front(pupil, around.front, clock, on_lesson)
     last = max(0, len(suite.lessons) - UNDONE)
     for count, lesson in enumerate(suite.lessons):
-        on_lesson(count + 1)
-        if count == last and last:
+        on_lesson(len(around.front) + count + 1)
+        if count == last and (last or around.front):
             pupil.keep()
         if count >= last:
             undo.append(pupil.digest())
         turns.append(_teach(pupil, lesson, prompts.get(lesson.supersedes or ""), clock))
-    asked = [prompt for lesson in suite.lessons for prompt in (lesson.prompt, *lesson.paraphrases)]
-    answers = iter(pupil.ask(asked))
-    final = {lesson.id: tuple(next(answers) for _ in (lesson.prompt, *lesson.paraphrases)) for lesson in suite.lessons}
+    final = _final(pupil, suite.lessons)
     after = pupil.ask(suite.unrelated)
-    figures = suite_row(turns, final, list(zip(foundation.unrelated, after, strict=True)))
+    unrelated = list(zip(foundation.unrelated, after, strict=True))
+    figures = suite_row(turns, final, unrelated)
     before, now = foundation.perplexity, pupil.perplexity()
-    figures["dPPL"] = None if before is None or now is None else now / before - 1
+    figures["dPPL"] = None if before is None or now is None else now.met / before.met - 1
+    asked = _gated(pupil, suite, around, {turn.lesson.id for turn in front})
+    if asked:
+        figures |= gate_row(asked)
+        figures["dPPL weights"] = None if before is None or now is None else now.weights / before.weights - 1
+    if around.front:
+        own = suite_row(front, _final(pupil, [turn.lesson for turn in front]), [])
+        figures |= {f"Front {name}": own[name] for name in ("R1", "P1", "Final", "PFinal")}
+        figures["Seconds"] = seconds + sum(turn.seconds for turn in turns)
+    taught = [*around.front, *suite.lessons]
     return Row(
         label=label,
-        lessons=len(turns),
+        lessons=len(taught),
         threads=pupil.threads,
         machine=pupil.machine,
         figures=figures,
@@ -152,6 +195,10 @@ def measure(
         turns=tuple(turns),
         final=final,
         unrelated=tuple(zip(suite.unrelated, foundation.unrelated, after, strict=True)),
+        fired=tuple(
+            (gated, None if gated.decided.lesson is None else taught[gated.decided.lesson].id)
+            for gated in {(gated.of, gated.prompt): gated for gated in asked if not gated.right}.values()
+        ),
     )
 
 
@@ -168,7 +215,54 @@ def average(rows: Sequence[Row]) -> Row:
         turns=(),
         final={},
         unrelated=(),
+        fired=(),
     )
+
+
+def _in_front(
+    pupil: Pupil, lessons: Sequence[Lesson], clock: Callable[[], float], on_lesson: Callable[[int], None]
+) -> tuple[list[Turn], float]:
+    """Teach `lessons`; the turns of SAMPLED of them, evenly from the first to the last, and the seconds of all."""
+    turns, seconds = [], 0.0
+    every = -(-len(lessons) // SAMPLED)
+    for count, lesson in enumerate(lessons):
+        on_lesson(count + 1)
+        if count % every == 0:
+            turns.append(_teach(pupil, lesson, None, clock))
+            seconds += turns[-1].seconds
+            continue
+        begun = clock()
+        pupil.teach(lesson.prompt, lesson.target)
+        seconds += clock() - begun
+    return turns, seconds
+
+
+def _final(pupil: Pupil, lessons: Sequence[Lesson]) -> Final:
+    answers = iter(pupil.ask([prompt for lesson in lessons for prompt in (lesson.prompt, *lesson.paraphrases)]))
+    return {lesson.id: tuple(next(answers) for _ in (lesson.prompt, *lesson.paraphrases)) for lesson in lessons}
+
+
+def _gated(pupil: Pupil, suite: Suite, around: Around, sampled: Collection[str]) -> list[Gated]:
+    """What the gate says of everything that can be asked around the suite, and of the wordings of the lessons `sampled`
+    in front of it; nothing where there is no gate. An own question that the suite teaches an answer to is left out."""
+    places = {lesson.id: place for place, lesson in enumerate(suite.lessons, len(around.front))}
+    held = live(suite.lessons)
+    taught = {normal_form(prompt) for lesson in held for prompt in (lesson.prompt, *lesson.paraphrases)}
+    asked: list[tuple[Of, str, int | None]] = [
+        *(("paraphrase", prompt, places[lesson.id]) for lesson in held for prompt in lesson.paraphrases),
+        *(
+            ("front", prompt, place)
+            for place, lesson in enumerate(around.front)
+            if lesson.id in sampled
+            for prompt in lesson.paraphrases
+        ),
+        *(("near", prompt, None) for lesson in held for prompt in lesson.near),
+        *(("unrelated", prompt, None) for prompt in suite.unrelated),
+        *(("own", prompt, None) for prompt in around.own if normal_form(prompt) not in taught),
+        *(("talk", prompt, None) for prompt in around.talk),
+    ]
+    decided = pupil.decide([prompt for _, prompt, _ in asked])
+    return [] if decided is None else [Gated(*one, found) for one, found in zip(asked, decided, strict=True)]
 
 
 def _teach(pupil: Pupil, lesson: Lesson, old_prompt: str | None, clock: Callable[[], float]) -> Turn:
@@ -216,6 +310,10 @@ def _turn(turn: Turn, final: Sequence[Answer]) -> dict[str, Any]:
         "steps": turn.steps,
         "seconds": round(turn.seconds, 4),
     }
+
+
+def _finite(score: float) -> float | None:
+    return round(score, 3) if math.isfinite(score) else None
 
 
 def _answer(answer: Answer) -> dict[str, Any]:

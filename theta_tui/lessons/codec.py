@@ -59,8 +59,8 @@ _OBJECT: set[type] = {dict}
 _KINDS: dict[str, set[type]] = {
     "kind": _TEXT, "prompt": _TEXT, "reply": _TEXT, "model": _TEXT, "fingerprint": _TEXT, "version": _TEXT,
     "machine": _TEXT, "message": _TEXT, "prompt_id": {str, type(None)}, "said": {str, type(None)},
-    "skipped": {str, type(None)}, "lesson": _INTEGER, "steps": _INTEGER, "step": _INTEGER, "after": _INTEGER,
-    "first": _INTEGER, "of": _INTEGER, "pick": {int, type(None)}, "edited": {int, type(None)},
+    "skipped": {str, type(None)}, "lesson": _INTEGER, "meant": {int, type(None)}, "steps": _INTEGER, "step": _INTEGER,
+    "after": _INTEGER, "first": _INTEGER, "of": _INTEGER, "pick": {int, type(None)}, "edited": {int, type(None)},
     "replaces": {int, type(None)}, "lora": {int, type(None)}, "conversation": {bool}, "learned": {bool},
     "loss_before": _NUMERIC, "loss_after": _NUMERIC, "p_before": _NUMERIC, "p_after": _NUMERIC, "seconds": _NUMERIC,
     "drift": _NUMERIC, "losses": _LIST, "variants": _LIST, "candidates": _LIST, "outcomes": _LIST, "turns": _LIST,
@@ -76,7 +76,8 @@ _UNSAFE = re.compile(
 
 _STRING = r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*"'
 _NUMBER = r"-?(?:0|[1-9][0-9]{0,300})(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
-_ONE = rf'\{{"index":[1-9][0-9]{{0,8}},"text":{_STRING},"logprob":(?:null|{_NUMBER}),"ended":(?:true|false)\}}'
+_MARK = r'(?:,"lesson":[1-9][0-9]{0,17},"sure":(?:true|false))?'
+_ONE = rf'\{{"index":[1-9][0-9]{{0,8}},"text":{_STRING},"logprob":(?:null|{_NUMBER}),"ended":(?:true|false){_MARK}\}}'
 _OFFER = re.compile(rf',"candidates":\[({_ONE}(?:,{_ONE})*)?\],"recipe":(\{{[^{{}}]*\}})(?=[,}}])')
 """Candidates and recipe as `encode` writes them. They are three quarters of a journal: the candidates are checked here
 and read when somebody asks for them, the recipe is mostly the one that was read last. Quotes are escaped inside of a
@@ -214,7 +215,9 @@ def _number(value: Any) -> float:
 
 
 def candidate_from(values: dict[str, Any]) -> Candidate:
-    return Candidate(int(values["index"]), str(values["text"]), _number(values["logprob"]), bool(values["ended"]))
+    plain = int(values["index"]), str(values["text"]), _number(values["logprob"]), bool(values["ended"])
+    lesson = values.get("lesson")
+    return Candidate(*plain) if lesson is None else Candidate(*plain, int(lesson), bool(values["sure"]))
 
 
 def candidates_from(text: str) -> tuple[Candidate, ...]:

@@ -41,6 +41,11 @@ class Dialogue(Sequence[Said]):
         """The newest turn."""
         return self._said
 
+    @property
+    def asked(self) -> str | None:
+        """The prompt of the newest turn; None where nothing was said."""
+        return self.said[0] if len(self) else None
+
     def since(self, earlier: Dialogue) -> tuple[Said, ...] | None:
         """What was said after `earlier`; None where this did not grow from it."""
         here, more = self, len(self) - len(earlier)

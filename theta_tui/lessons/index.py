@@ -118,6 +118,9 @@ def capture(entries: Sequence[Entry], size: int, past: Past | None, journal: Pat
     columns |= {
         "questions": array("Q", sorted([*columns["questions"], *marks])),
         "fresh": array("I", sorted(book.fresh)),
+        "marked": array("I", story.marked),
+        "saying": array("I", story.last_said),
+        "said_at": array("d", story.last_said.values()),
         "said": array("I", map(conversations.number, story.conversation)),
         "replacing": array("I", story.replaced),
         "replaced": array("I", map(conversations.number, story.replaced.values())),

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
+from theta_tui.lessons import meant
 from theta_tui.lessons.live import question as question
 from theta_tui.lessons.records import Finding, Kind
 from theta_tui.lessons.standing import NAMED, Standing, State, Tally
@@ -66,10 +68,16 @@ def standings(
 ) -> list[Standing]:
     """Every lesson that was ever taught, in order, or the last `most`. `found` (by seq) is what asking found at Unix
     time `now` of the model as the story makes it, and is not in the journal yet."""
-    found, moved = found or {}, story.moved
+    found, moved, picks = found or {}, story.moved, meant.picks(story)
     lessons = story.lessons if most is None else story.lessons[-most:]
     return [
-        _standing(lesson, holding(story, lesson) if lesson.moves else lesson, found.get(lesson.seq), now, moved)
+        replace(
+            _standing(lesson, holding(story, lesson) if lesson.moves else lesson, found.get(lesson.seq), now, moved),
+            more=None
+            if not has_scope(lesson)
+            else meant.scope(lesson.exchange, picks.get(lesson.seq, {}).values()).more,
+            said_at=story.last_said.get(lesson.seq),
+        )
         for lesson in lessons
     ]
 
@@ -110,6 +118,11 @@ def measured(lesson: Lesson) -> Measured | None:
 def offered(lesson: Lesson) -> str | None:
     """The first reply that was offered for the prompt of a lesson."""
     return lesson.exchange.first_offered
+
+
+def has_scope(lesson: Lesson) -> bool:
+    """Whether it has weights of its own, which are on for the prompts that it is meant for."""
+    return by_heart(lesson.exchange.kind) and lesson.recipe.get("method") == "module"
 
 
 def by_heart(kind: Kind) -> bool:

@@ -38,6 +38,8 @@ COLUMNS = {
     "said": "I", "replacing": "I", "replaced": "I",
     # numbers of lessons, in order; of those on a question: its checksum, then the number
     "live": "I", "begun": "I", "questions": "Q",
+    # records of picks with a marked reply; records of lessons, and when each was last said for sure
+    "marked": "I", "saying": "I", "said_at": "d",
     # records
     "fresh": "I", "change": "B", "changed": "I",
 }  # fmt: skip

@@ -7,6 +7,7 @@ to repeat the lesson exactly, because the outcome holds how many steps were take
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -19,12 +20,21 @@ class Candidate:
     """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
 
     `ended` is false where the reply was cut at the token limit (its log-probability then lacks the end token).
+
+    A *marked* one was written with the own weights of the lesson of record `lesson`. `sure` says whether the prompt was
+    sure to be in the scope of that lesson, or only likely enough to offer its reply.
     """
 
     index: int
     text: str
     logprob: float
     ended: bool = True
+    lesson: int | None = None
+    sure: bool | None = None
+
+    def tag(self, number: int | None) -> str:
+        """`#3` where it was written with lesson `number` 3, `#3?` where that was not sure to be meant."""
+        return "" if number is None or self.lesson is None else f"#{number}" if self.sure else f"#{number}?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +57,11 @@ class Pending:
     candidates: tuple[Candidate, ...]
     statement: Stated | None = None
 
+    @property
+    def mark(self) -> Candidate | None:
+        """The marked one of the replies; there is one at most."""
+        return marked(self.candidates)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -54,6 +69,7 @@ class Outcome:
 
     `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
     count since the home began. `learned` says that the model now says the reply; `skipped` says why nothing moved.
+    `meant` is the number of the lesson whose scope a pick widened: then nothing moved either, and the reply is said.
     """
 
     lesson: int
@@ -70,6 +86,7 @@ class Outcome:
     seconds: float
     losses: tuple[float, ...] = ()
     skipped: str | None = None
+    meant: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +102,11 @@ class Turn:
     kind: TurnKind
     pick: int | None = None
     outcome: Outcome | None = None
+
+
+def marked(candidates: Iterable[Candidate]) -> Candidate | None:
+    """The marked one of some replies."""
+    return next((candidate for candidate in candidates if candidate.lesson is not None), None)
 
 
 # --- what stands in the journal: `type` names the class, the fields are the record's keys ---
@@ -150,6 +172,19 @@ class Exchange(_Unread):
         object.__delattr__(exchange, "candidates")
         object.__setattr__(exchange, "_unread", candidates)
         return exchange
+
+    @property
+    def mark(self) -> Candidate | None:
+        """The marked one of the replies that were offered; there is one at most."""
+        unread: str | None = getattr(self, "_unread", None)
+        # Quotes are escaped inside of a text.
+        return None if unread is not None and '"lesson":' not in unread else marked(self.candidates)
+
+    @property
+    def meant(self) -> int | None:
+        """The record of the lesson that a pick says is meant by its prompt as well: the marked reply was picked."""
+        mark = self.mark if self.kind == "pick" else None
+        return mark.lesson if mark is not None and mark.index == self.pick else None
 
     @property
     def first_offered(self) -> str | None:

@@ -23,7 +23,8 @@ class Standing:
     """One lesson as it stands. `p_before`, `p_then` and `p_now` are P(reply) before it was taught, right after it and
     when it was last asked, at Unix time `asked_at`. `fresh`: nothing moved since. `by` is the number of the lesson
     that supersedes it, `offered` the first of the replies that were offered when it was taught: what the model said
-    then, unless the person had asked for others."""
+    then, unless the person had asked for others. `more` counts the wordings that picks have added to its scope (None:
+    it has none), and `said_at` is when its reply was last offered as the one that is meant."""
 
     number: int
     seq: int
@@ -40,6 +41,8 @@ class Standing:
     fresh: bool = False
     by: int | None = None
     offered: str | None = None
+    more: int | None = None
+    said_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class Story:
         """The seqs of the lessons that changed since this list began; another list where everything may have."""
         self.withdrawn: list[int] = []
         """The seqs of the lessons that are taken back, in order."""
+        self.marked: list[int] = []
+        """The picks from replies of which one was marked, in order; those that count no more as well."""
+        self.last_said: dict[int, float] = {}
+        """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
         self._live = Live(self.lessons, past)
         self._said: list[int | Dialogue] = []  # up to each of the turns, with it; or its number in the past
         self._where: dict[int, int] = {}  # record → the place of its (last) turn
@@ -76,6 +80,8 @@ class Story:
         if past is not None:
             columns = past.columns
             self.withdrawn.extend(past.seq_of(at) for at, gone in enumerate(columns["withdrawn"], 1) if gone)
+            self.marked.extend(columns["marked"])
+            self.last_said.update(zip(columns["saying"], columns["said_at"], strict=True))
             self._said.extend(columns["said"])
             self._shown.extend([None] * len(self._said))
             source = columns["source"]
@@ -119,6 +125,13 @@ class Story:
 
     def _step(self, entry: Entry, *, withdrawn: bool) -> None:
         """Fold one record. `withdrawn` says of an exchange that later records take it back for good."""
+        if isinstance(entry.record, Exchange) and (mark := entry.record.mark) is not None:
+            assert mark.lesson is not None
+            said = mark.sure or entry.record.meant is not None
+            if said and self.lessons.find(mark.lesson) is not None:
+                self.last_said[mark.lesson] = entry.at
+            if entry.record.kind == "pick":
+                self.marked.append(entry.seq)
         match entry.record:
             case Begin() as begin:
                 self.begin = begin
@@ -239,7 +252,7 @@ class Story:
         """The last `most` losses seen in lessons that count, finite ones only."""
         found: list[float] = []
         for lesson in reversed(self.live):
-            if lesson.outcome:
+            if lesson.outcome and lesson.outcome.meant is None:
                 outcome = lesson.outcome
                 series = outcome.losses or (outcome.loss_before, outcome.loss_after)
                 found.extend(loss for loss in reversed(series) if math.isfinite(loss))

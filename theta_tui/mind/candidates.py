@@ -151,8 +151,11 @@ class _Found:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
 
     def take(self, rows: list[_Row]) -> None:
-        """Keep the distinct ones of finished rows: the greedy one first, and then the likeliest a token."""
-        for row in sorted(rows, key=lambda row: (not row.greedy, -row.logprob / max(row.tokens, 1))):
+        """Keep the distinct ones of finished rows: the greedy one first, and then the likeliest a token. What the model
+        says by itself is not a lesson's."""
+        for row in sorted(
+            rows, key=lambda row: (not row.greedy, row.module is not None, -row.logprob / max(row.tokens, 1))
+        ):
             reply = row.reply()
             key = normalised(reply.text)
             free = self.missing()

@@ -206,7 +206,8 @@ def verify(path: Path) -> Manifest:
 
 def restore(path: Path, learner: Learner) -> Manifest:
     """Give `learner` the optimizer state and step count of checkpoint `path`, whose weights its model already has
-    (`LanguageModel.load(…, weights=manifest.weights)`). Raises ModelError where they do not fit; the learner is then as it was."""
+    (`LanguageModel.load(…, weights=manifest.weights)`). Raises ModelError where they do not fit; the learner is then as
+    it was."""
     manifest = read_manifest(path)
     try:
         with safe_open(str(path / TRAINING_STATE), framework="pt") as stored:

@@ -47,6 +47,8 @@ class State:
     drafts: tuple[p.Draft, ...] = ()
     offered: Pending | None = None
     """The five replies on show; they stay, dimmed, after the lesson."""
+    marked: int | None = None
+    """The number of the lesson that one of them was written with."""
     chosen: Chosen | None = None
     teaching: bool = False
     progress: p.Learning | None = None
@@ -96,6 +98,8 @@ class State:
     def apply(self, event: p.Event) -> None:
         """Fold one event in."""
         self.snapshot = event.snapshot
+        if event.snapshot.pending is not None:
+            self.marked = event.snapshot.marked
         if event.snapshot.pending is not None and event.snapshot.pending != self.offered and not self.teaching:
             self.offered = event.snapshot.pending
         match event:

@@ -74,7 +74,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             if fact is not None and fact.skipped is None:  # learned beside the replies, which still wait
                 word, tone = ("learned", "success") if fact.learned else ("taught", "")
                 return RuleWords(f"{word} · {says(fact.p_before, fact.p_after)} · five replies", tone)
-            return RuleWords("five replies" if in_list else "five replies · tab to pick")
+            return RuleWords(f"{'five replies' if in_list else 'five replies · tab to pick'}{_may_be_meant(state)}")
         case _:
             result = state.result
             if result is None:
@@ -82,7 +82,15 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             if result.skipped is not None:
                 return RuleWords(f"nothing was learned: {result.skipped}", "warning")
             word, tone = ("learned", "success") if result.learned else ("taught", "")
+            if result.meant is not None:
+                word = f"#{result.meant} is meant here too"
             return RuleWords(f"{word} · {says(result.p_before, result.p_after)}", tone, False, result.p_after)
+
+
+def _may_be_meant(state: State) -> str:
+    """How to say that a lesson is meant of which that is not sure."""
+    mark = state.offered.mark if state.offered is not None and state.marked is not None else None
+    return "" if mark is None or mark.sure else f" · {mark.index} if #{state.marked} is meant"
 
 
 def placeholder(state: State) -> str:

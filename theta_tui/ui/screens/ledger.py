@@ -11,7 +11,7 @@ from textual.widgets.option_list import Option
 
 from theta_tui import protocol as p
 from theta_tui.lessons.standing import Standing
-from theta_tui.text import percent
+from theta_tui.text import percent, plural
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join, wrap
@@ -176,6 +176,7 @@ class LedgerScreen(Sized):
             ("you", row.prompt, ""),
             *([("offered", row.offered, "$muted")] if row.offered is not None else []),
             ("taught", row.reply, "bold"),
+            *([("scope", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
             ("now", now, said or "$muted"),
         ]
         width = max(10, detail.content_size.width - 9)
@@ -218,6 +219,12 @@ class LedgerScreen(Sized):
 
     def action_close(self) -> None:
         self.dismiss(None)
+
+
+def scope(row: Standing, now: float) -> str:
+    """The wordings that picks have added to what a lesson is meant for, and when it was last said."""
+    said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "never asked since"
+    return f"+{plural(row.more, 'wording')} · {said}" if row.more else said
 
 
 def line(row: Standing, width: int, now: float) -> Content:

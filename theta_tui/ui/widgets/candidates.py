@@ -33,7 +33,8 @@ NARROW = 34
 
 
 class Row(Widget):
-    """One reply: number, text over as many lines as it may take, and its probability at the right.
+    """One reply: number, text over as many lines as it may take, and its probability at the right. `tag` names the
+    lesson that it was written with, where there is one.
 
     `look`: *empty* before there is any, *writing* while it streams, *waiting* in the grace period, *open* to be
     picked, *dim* when another was chosen, *chosen* when this one was.
@@ -45,6 +46,7 @@ class Row(Widget):
     look: reactive[Look] = reactive("empty")
     marked: reactive[bool] = reactive(False, layout=True)
     chance: reactive[float | None] = reactive(None)
+    tag: reactive[str] = reactive("", layout=True)
     most: reactive[int] = reactive(2, layout=True)
     """Lines shown while the row is not marked."""
     most_marked: reactive[int | None] = reactive(None, layout=True)
@@ -54,11 +56,11 @@ class Row(Widget):
         super().__init__(id=f"reply-{number}")
         self.number = number
 
-    def _percent_width(self, width: int) -> int:
-        return 8 if width >= NARROW else 0
+    def _right_width(self, width: int) -> int:
+        return (8 if width >= NARROW else 0) + (len(self.tag) + 1 if self.tag else 0)
 
     def _lines(self, width: int) -> list[str]:
-        body = max(4, width - GUTTER - self._percent_width(width))
+        body = max(4, width - GUTTER - self._right_width(width))
         text = self.text.rstrip() + ("▍" if self.look == "writing" else "")
         return wrap(text, body, self.most_marked if self.marked else self.most)
 
@@ -84,9 +86,10 @@ class Row(Widget):
     def render(self) -> Content:
         width = self.content_size.width
         lines = self._lines(width)
-        right = self._percent_width(width)
+        right = self._right_width(width)
         body = max(4, width - GUTTER - right)
-        shown = percent(self.chance) if self.chance is not None and self.look not in {"empty", "writing"} else ""
+        known = self.chance is not None and self.look not in {"empty", "writing"} and width >= NARROW
+        shown = f"{self.tag}{percent(self.chance).rjust(8) if known and self.chance is not None else ''}"
         sign, number_style, text_style = " ", "$primary bold", "$foreground"
         if self.look in {"empty", "waiting", "dim", "writing"}:
             number_style = "$faint"
@@ -142,10 +145,10 @@ class CandidateList(VerticalScroll, can_focus=True):
 
     # --- what is shown ---
 
-    def put(self, number: int, text: str, look: Look, logprob: float | None = None) -> None:
+    def put(self, number: int, text: str, look: Look, logprob: float | None = None, tag: str = "") -> None:
         """Show `text` in row `number`."""
         row = self.rows[number - 1]
-        row.text, row.look = text, look
+        row.text, row.look, row.tag = text, look, tag
         row.chance = None if logprob is None else math.exp(min(0.0, logprob))
 
     def show(self, state: State, waiting: bool) -> None:
@@ -166,7 +169,7 @@ class CandidateList(VerticalScroll, can_focus=True):
             look: Look = "dim" if over else "waiting" if waiting else "open"
             if over and state.chosen is not None and state.chosen.index == number:
                 look = "chosen"
-            self.put(number, candidate.text, look, candidate.logprob)
+            self.put(number, candidate.text, look, candidate.logprob, candidate.tag(state.marked))
 
     def set_most(self, lines: int, marked: int | None) -> None:
         """Rows take at most `lines` lines from now on, the marked one `marked` (None: what it needs)."""

@@ -90,6 +90,8 @@ class LearningPanel(Vertical):
             self._set("says", join((f"{percent(says[0])}  →  {percent(says[1])}", "bold")))
             if state.teaching:
                 verdict = plain("learning …", "$muted")
+            elif last is not None and last.learned and last.meant is not None:
+                verdict = join(("✓ ", "$success bold"), (f"#{last.meant} is meant here too", "$muted"))
             elif last is not None and last.learned:
                 verdict = join(("✓ ", "$success bold"), ("says it by itself", "$muted"))
             else:
