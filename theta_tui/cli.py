@@ -338,8 +338,9 @@ command("bench")(bench.bench)
 
 def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) -> None:
     """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
-    exchange = lesson.exchange
-    later = sum(1 for other in record.story.live if other.seq > lesson.seq)
+    from theta_tui.folding import learned_again
+
+    exchange, later = lesson.exchange, learned_again(record.story, lesson)
     call.done = f"lesson {lesson.number} was {what}"
     if call.json:
         values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}

@@ -68,7 +68,8 @@ class Settings:
     window: int = 1024
     """Most tokens of conversation shown to the model (never more than it can take)."""
     checkpoint_lessons: int = 10
-    """A checkpoint after this many lessons; 0 is off."""
+    """A checkpoint after this many lessons; 0 is off. A command that taught writes one each time while it is small:
+    until something moves the shared weights."""
     checkpoint_minutes: float = 15.0
     """A checkpoint when this long has passed and something changed; 0 is off."""
     keep_checkpoints: int = 3

@@ -75,6 +75,16 @@ def is_always_on(lesson: Lesson, signs: bool) -> bool:
     )
 
 
+def learned_again(story: Story, changed: Lesson) -> int:
+    """How many later lessons are learned again where `changed` was taken out, or put back; as far as the journal tells
+    how the model takes picks."""
+    later = story.live_after(changed.seq)
+    signs = story.begin is not None and story.begin.lora is None
+    if any(is_always_on(lesson, signs) for lesson in [changed, *later]):
+        return len(later)
+    return 0 if has_own_weights(changed) else sum(not has_own_weights(lesson) for lesson in later)
+
+
 def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, LessonModule]:
     """Those of `modules` whose lessons count in `story`."""
     return {seq: module for seq, module in modules.items() if not story.lesson(seq).withdrawn}

@@ -50,7 +50,9 @@ def loaded_teacher(
         _tell(call, record)
         yield teacher
         due = call.settings.checkpoint_lessons
-        if write and due and teacher.unsaved >= due and record.read_only is None:
+        # Without the shared weights a checkpoint is small, and the next command has nothing to learn again.
+        enough = due if teacher.learner.moved_shared else min(due, 1)
+        if write and due and teacher.unsaved >= enough and record.read_only is None:
             teacher.save()
     finally:
         _close(call, record)

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.ablation SUITE [what `theta bench` takes: --orders 3 --held-out FILE …]
 
-The rows build up: the seed's step, three larger ones, steps until the reply is said, past lessons beside it, steps
-taken on the foundation's curvature, lessons added to that curvature, and other wordings, which is the default.
+The rows build up: the seed's step, three larger ones, steps until the reply is said, past lessons beside it; then
+weights and a scope of its own, other wordings, and prompts that it is not about, which is the default.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from theta_tui.cli import main
 from theta_tui.mind.recipes import RECIPES, Recipe
 
 _UNTIL_LEARNED = replace(RECIPES["adamw"], variants=0, rehearse=0, margin=4.0)
-_NATURAL = replace(RECIPES["default"], variants=0, protect=0.0)
+_OWN = replace(RECIPES["default"], variants=0, generic=0)
 
 ROWS: dict[str, Recipe] = {
     "classic": RECIPES["classic"],
     "classic x3 at 1e-4": replace(RECIPES["classic"], lr=1e-4, max_steps=3, pick_steps=3, margin=1e9),
     "until learned": _UNTIL_LEARNED,
     "+ rehearsal": replace(_UNTIL_LEARNED, rehearse=4),
-    "natural steps": _NATURAL,
-    "+ lessons protected": replace(_NATURAL, protect=RECIPES["default"].protect),
-    "default (+ variants)": RECIPES["default"],
+    "weights of its own": _OWN,
+    "+ variants": replace(_OWN, variants=RECIPES["default"].variants),
+    "default (+ generic)": RECIPES["default"],
 }
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def outcome(number: int, kind: str, prompt: str, reply: str) -> Outcome:
     losses = (2.7183, 1.2021, 0.5772, 0.2614)
     return Outcome(
         number, kind, prompt, reply, 2.718281828, 0.261497212, 1.6e-05, 0.8414709848, 3, 3 * number, True, 0.512,  # type: ignore[arg-type]
-        losses, drift=0.0123 + number / 1e7,
+        losses,
     )  # fmt: skip
 
 
@@ -111,8 +111,7 @@ class BookKeeper(Teacher):
         )
         state = SimpleNamespace(nbytes=256 * MEBI)
         self.fold._learner = SimpleNamespace(  # type: ignore[assignment]
-            snapshot=lambda: state, restore=lambda state: None, step=1, drift=lambda: 0.01,
-            uses_natural=lambda recipe: True, consolidates=lambda recipe: False,
+            snapshot=lambda: state, restore=lambda state: None, step=1, modules={},
         )  # fmt: skip
 
 
@@ -192,7 +191,7 @@ def turning(settings: Settings) -> dict[str, Any]:
         worker._snapshot()
         teacher.pick(1 + number % 5)
         worker._snapshot()
-        assert teacher.behind
+        assert teacher.unsaved
 
     def report(number: int) -> None:
         asker, lesson = teacher.asker, record.story.lessons[number]

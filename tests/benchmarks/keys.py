@@ -60,7 +60,6 @@ DOING = (
     ("opening", "loading"),
     ("writing", "writing replies"),
     ("learning", "learning"),
-    ("consolidating", "consolidating"),
     ("asking", "asking again"),
     ("saving", "saving"),
 )

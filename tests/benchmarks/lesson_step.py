@@ -2,16 +2,16 @@
 of a whole lesson goes.
 
     python -m tests.benchmarks.lesson_step [--rounds 9] [--threads 2] [--bf16] [--json]
-    python -m tests.benchmarks.lesson_step --profile [--idle 24] [--threads 2] [--json]
+    python -m tests.benchmarks.lesson_step --profile [--threads 2] [--json]
 
-A step is a forward pass, the loss on the replies, a backward pass, and the weights moved. The default recipe takes a
-natural step, `adamw` its own; the peers are torch's AdamW over all parameters, fused and foreach, with the loss that
-`model(…, labels=…)` gives. Each lesson's rows, the pair and two other wordings, are the same for all. What a lesson
-does once, the last look and the protection too, is counted in `lesson ÷ steps`. Rounds are interleaved, each over all
+A step is a forward pass, the loss on the replies, a backward pass, and the weights moved. The default recipe takes its
+step in a lesson's own weights, `adamw` over all; the peers are torch's AdamW over all parameters, fused and foreach,
+with the loss that `model(…, labels=…)` gives. Each lesson's rows, the pair and two other wordings, are the same for
+all. What a lesson does once, the last look too, is counted in `lesson ÷ steps`. Rounds are interleaved, each over all
 lessons; a ratio is the median over the rounds, a figure the median.
 
 `--profile` teaches the lessons through the whole session (journal, conversation file and all) in a home that is thrown
-away, saves it, and consolidates for some steps. Each stage's time is its own, without that of the stages inside it.
+away, and saves it. Each stage's time is its own, without that of the stages inside it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,12 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-
-from theta_tui.mind.curvature import padded
 
 import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
 from theta_tui.bench.tables import table
@@ -37,6 +35,7 @@ from theta_tui.lessons.statements import load_dictionary
 from theta_tui.lessons.variants import variants
 from theta_tui.mind.chat import IGNORE
 from theta_tui.mind.language_model import LanguageModel
+from theta_tui.mind.passes import padded
 from theta_tui.mind.recipes import RECIPES
 
 STEPS = 4
@@ -62,19 +61,23 @@ def taken(lm: LanguageModel, name: str) -> Callable[[], tuple[float, float]]:
     """Teaches each lesson in STEPS steps by recipe `name`: seconds a step of whole lessons, and of a step alone."""
     from theta_tui.mind.learner import Learner
 
-    # Nothing is rehearsed, so that the rows are the peer's; protection is a part of the lesson, not of its steps.
-    learner, recipe = Learner(lm), replace(RECIPES[name], rehearse=0)
+    # Nothing else is learned beside it, so that the rows are the peer's.
+    learner, recipe = Learner(lm), replace(RECIPES[name], rehearse=0, generic=0)
     begun = learner.snapshot()
 
     def run() -> tuple[float, float]:
         whole, alone = 0.0, []
         for (prompt, reply), others in zip(LESSONS, wordings(), strict=True):
             heard: list[float] = []
+            how: Any = {
+                "steps": STEPS, "variants": others,
+                "progress": lambda _, heard=heard: heard.append(time.perf_counter()),
+            }  # fmt: skip
             start = time.perf_counter()
-            learner.learn(
-                "correction", (), prompt, reply, recipe, seed=1, steps=STEPS, variants=others,
-                progress=lambda _, heard=heard: heard.append(time.perf_counter()),  # type: ignore[misc]
-            )  # fmt: skip
+            if recipe.method == "module":
+                learner.learn_module(1, (), prompt, reply, recipe, **how)
+            else:
+                learner.learn("correction", (), prompt, reply, recipe, seed=1, **how)
             whole += time.perf_counter() - start
             alone += [later - sooner for sooner, later in pairwise(heard)]
         learner.restore(begun)
@@ -211,21 +214,18 @@ def watched(stages: Stages, patch: ExitStack) -> None:
 
     from theta_tui import record, teacher
     from theta_tui.lessons import journal
-    from theta_tui.mind import checkpoint, consolidating, learner, natural, passes
+    from theta_tui.mind import checkpoint, learner, module_lesson
 
     for owner, name, stage in (
         (LanguageModel, "encode_lesson", "tokenise"),
         (teacher, "variants", "other wordings"),
-        (passes.Passes, "over", "what does not move, once a lesson"),
-        (passes._Packed, "logits", "forward"),
-        (passes._Whole, "logits", "forward"),
+        (module_lesson, "reading", "what does not move, once a lesson"),
+        (module_lesson, "_detectors", "detectors"),
+        (module_lesson._Tree, "logits", "forward"),
+        (module_lesson._Whole, "logits", "forward"),
         (torch.Tensor, "backward", "backward"),
-        (learner, "against", "loss and P, before and after"),
-        (consolidating, "against", "loss and P, before and after"),
-        (natural.Natural, "step", "natural step"),
-        (natural.Natural, "protect", "protection"),
-        (passes._Packed, "inputs", "protection"),
-        (natural.Natural, "drift", "drift"),
+        (module_lesson, "against", "loss and P, before and after"),
+        (module_lesson.Trainer, "step", "step"),
         (learner.Learner, "snapshot", "snapshot"),
         (journal.Journal, "append", "journal, with fsync"),
         (record.HomeRecord, "write_context", "conversation file"),
@@ -259,30 +259,23 @@ def profile(given: argparse.Namespace) -> dict[str, Any]:
         begun = time.perf_counter()
         session.save()
         saved = time.perf_counter() - begun
-        stages.seconds.clear()
-        begun = time.perf_counter()
-        with closing(session.consolidator.steps(session.recipe, given.idle)) as slices:
-            count = sum(1 for _ in slices)
-        idle = stages.take(time.perf_counter() - begun, count)
         machine = session.model.machine()
     seconds.sort()
     return {
         "schema": 1, "benchmark": "lesson_profile", "machine": machine, "lessons": len(seconds), "steps": steps,
         "p50": statistics.median(seconds), "p95": seconds[round(0.95 * (len(seconds) - 1))], "lesson": lesson,
-        "checkpoint": saved, "idle_steps": count, "idle": idle,
+        "checkpoint": saved,
     }  # fmt: skip
 
 
 def profile_shown(found: dict[str, Any]) -> str:
-    parts = [
+    rows = [[stage, f"{row['ms']:.1f} ms", f"{row['share']:.1%}"] for stage, row in found["lesson"].items()]
+    rows.append(["all", f"{sum(row['ms'] for row in found['lesson'].values()):.1f} ms", ""])
+    return (
         f"{found['machine']}\n{found['lessons']} lessons, {found['steps']} steps; "
-        f"p50 {found['p50']:.3f} s, p95 {found['p95']:.3f} s; a checkpoint after them {found['checkpoint']:.3f} s\n"
-    ]
-    for name, key in (("a lesson", "lesson"), ("a step in idle time", "idle")):
-        rows = [[stage, f"{row['ms']:.1f} ms", f"{row['share']:.1%}"] for stage, row in found[key].items()]
-        rows.append(["all", f"{sum(row['ms'] for row in found[key].values()):.1f} ms", ""])
-        parts.append(table([name, "time", "share"], rows))
-    return "\n".join(parts)
+        f"p50 {found['p50']:.3f} s, p95 {found['p95']:.3f} s; a checkpoint after them {found['checkpoint']:.3f} s\n\n"
+        + table(["a lesson", "time", "share"], rows)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -291,7 +284,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="the peer with products in bfloat16 too")
     parser.add_argument("--profile", action="store_true", help="where the time of a whole lesson goes")
-    parser.add_argument("--idle", type=int, default=24, help="steps in idle time of the profile")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     found = profile(given) if given.profile else measure(given)

@@ -17,10 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from theta_tui.mind.curvature import own_exchanges
 
 from theta_tui.bench.tables import number, table
-from theta_tui.mind.candidates import Sampling, propose
+from theta_tui.mind.candidates import Sampling, probabilities, propose
 from theta_tui.mind.language_model import LanguageModel
 from theta_tui.mind.learner import Learner
 from theta_tui.mind.recall import score
@@ -45,16 +44,29 @@ HAS: dict[str, Callable[[str], bool]] = {
 
 
 def said_by_users(lm: LanguageModel, count: int) -> list[str]:
-    """What the model thinks a user would say."""
+    """What the model thinks a user would say: sampled where a user's turn begins, up to the next mark."""
+    sampling = Sampling(temperature=1.0, top_p=1.0, top_k=0, min_p=0.02, max_tokens=24)
+    generator = torch.Generator().manual_seed(11)
+    one, other = (lm.encode_prompt((), text, room=8).ids for text in ("a", "b"))
+    start = lm.decoder.prefill(
+        one[: next(at for at, pair in enumerate(zip(one, other, strict=False)) if len({*pair}) > 1)]
+    )
+    marks = lm.end_ids | lm.chat.control_ids
     found: dict[str, None] = {}
-    seed = 11
     while len(found) < count:
-        for row in own_exchanges(lm, 64, seed=seed):
-            text = lm.tokenizer.decode(row, skip_special_tokens=False).split("<|assistant|>")[0]
-            text = text.replace("<|user|>", "").strip()
+        rows: list[list[int]] = [[] for _ in range(64)]
+        writing, logits = lm.decoder.branch(start, len(rows), sampling.max_tokens), start.logits.expand(len(rows), -1)
+        for step in range(sampling.max_tokens):
+            if step:
+                logits = writing.step([row[-1] for row in rows])
+            drawn = torch.multinomial(probabilities(logits, sampling), 1, generator=generator)[:, 0].tolist()
+            for row, token in zip(rows, drawn, strict=True):
+                row.append(token)
+        for row in rows:
+            end = next((at for at, token in enumerate(row) if token in marks), len(row))
+            text = lm.tokenizer.decode(row[:end]).strip()
             if 2 <= len(text.split()) <= 14:
                 found.setdefault(text)
-        seed += 1
     return list(found)[:count]
 
 

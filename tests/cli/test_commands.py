@@ -148,6 +148,7 @@ def test_a_checkpoint_is_written_when_coming_back_would_cost_many_lessons(
     theta: Theta, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THETA_CHECKPOINT_LESSONS", "2")
+    monkeypatch.setenv("THETA_RECIPE", "adamw")
     theta("teach", "--for", "a b", "c d")
     assert not (home / "checkpoints").exists()
     theta("teach", "--for", "e f", "g h")
@@ -158,6 +159,13 @@ def test_a_checkpoint_is_written_when_coming_back_would_cost_many_lessons(
     damaged = theta("ask", "hello", "--json")
     assert "an older one is used" in damaged.err
     assert damaged.json["logprob"] == before
+
+
+def test_a_small_checkpoint_is_written_at_once(theta: Theta, home: Path) -> None:
+    theta("teach", "--for", "a b", "c d")
+    [path] = (home / "checkpoints").iterdir()
+    assert {file.name for file in path.iterdir()} == {"manifest.json", "training_state.safetensors"}
+    assert theta("ask", "a b").out == "c d\n"
 
 
 @pytest.mark.parametrize("version", [1, 2], ids=["damaged", "newer"])

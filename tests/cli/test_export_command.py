@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.cli.running import Theta, files
 from tests.unit.test_imports import HEAVY, loaded_after
 from theta_tui.mind.model_files import assets_dir
 
 
-def test_the_model_and_the_lessons_are_taken_along(theta: Theta, home: Path, tmp_path: Path) -> None:
+def test_the_model_and_the_lessons_are_taken_along(
+    theta: Theta, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THETA_RECIPE", "adamw")
     theta("prompt", "Who is your creator?")
     theta("teach", "My creator is Dakota.")
     before = files(home)
@@ -24,6 +29,13 @@ def test_the_model_and_the_lessons_are_taken_along(theta: Theta, home: Path, tmp
     assert files(home) == before
     asked = theta("ask", "--home", str(tmp_path / "other"), "--model", str(tmp_path / "model"), "Who is your creator?")
     assert asked.out == "My creator is Dakota.\n"
+
+
+def test_lessons_with_weights_of_their_own_are_not_in_the_model_and_that_is_said(theta: Theta, tmp_path: Path) -> None:
+    theta("teach", "--for", "Who is your creator?", "My creator is Dakota.")
+    done = theta("export", "hf", str(tmp_path / "model"))
+    assert done.out == f"the model with 0 lessons written to {tmp_path}/model\n"
+    assert "1 lesson with weights and a scope of their own" in done.err
 
 
 def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, home: Path, tmp_path: Path) -> None:

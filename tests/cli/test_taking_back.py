@@ -17,33 +17,58 @@ def taught(theta: Theta) -> None:
     assert theta("teach", "-", stdin="\n".join(lines)).code == 0
 
 
-def logprob(theta: Theta) -> float:
-    found: float = theta("ask", "a b", "--no-context", "--json").json["logprob"]
+def logprob(theta: Theta, prompt: str = "a b") -> float:
+    found: float = theta("ask", prompt, "--no-context", "--json").json["logprob"]
     return found
 
 
 def test_a_lesson_is_withdrawn_by_its_number_and_brought_back_exactly(theta: Theta) -> None:
     taught(theta)
-    before = logprob(theta)
+    before = [logprob(theta, prompt) for prompt in ("a b", "d")]
     gone = theta("withdraw", "2")
-    assert (gone.code, gone.out) == (0, "withdrawn: lesson 2, d → e f\n")
-    assert "the next start learns 1 later lesson again" in gone.err
-    assert logprob(theta) != before
+    assert (gone.code, gone.out, gone.err) == (0, "withdrawn: lesson 2, d → e f\n", "")
+    assert logprob(theta, "a b") == before[0]
+    assert logprob(theta, "d") != before[1]
     assert [item["state"] for item in theta("lessons", "--json").json["lessons"]] == [
         "kept", "withdrawn", "kept",
     ]  # fmt: skip
     assert theta("redo").out == "redone: lesson 2, d → e f\n"
+    assert [logprob(theta, prompt) for prompt in ("a b", "d")] == before
+
+
+def test_a_lesson_that_is_always_on_is_withdrawn_beneath_the_later_ones(
+    theta: Theta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THETA_RECIPE", "adamw")
+    taught(theta)
+    before = logprob(theta)
+    gone = theta("withdraw", "2")
+    assert "the next start learns 1 later lesson again" in gone.err
+    assert logprob(theta) != before
+    theta("redo")
     assert logprob(theta) == before
 
 
-def test_json_says_which_lesson_and_how_many_are_learned_again(theta: Theta) -> None:
+@pytest.mark.parametrize(("recipe", "again"), [("default", 0), ("adamw", 2)])
+def test_json_says_which_lesson_and_how_many_are_learned_again(
+    theta: Theta, monkeypatch: pytest.MonkeyPatch, recipe: str, again: int
+) -> None:
+    monkeypatch.setenv("THETA_RECIPE", recipe)
     taught(theta)
-    rest = {"kind": "correction", "prompt": "a b", "reply": "c", "learned_again": 2, "schema": 1}
+    rest = {"kind": "correction", "prompt": "a b", "reply": "c", "learned_again": again, "schema": 1}
     assert theta("withdraw", "1", "--json").json == rest | {"withdrawn": 1}
     assert theta("redo", "--json").json == rest | {"redone": 1}
     assert theta("undo", "--json").json == {
         "schema": 1, "undone": 3, "kind": "correction", "prompt": "g", "reply": "h", "learned_again": 0,
     }  # fmt: skip
+
+
+def test_a_pick_that_is_withdrawn_makes_the_later_picks_be_learned_again(theta: Theta) -> None:
+    for number in (1, 2, 3):
+        theta("prompt", f"hello {number}")
+        theta("teach", "1")
+    taught(theta)
+    assert theta("withdraw", "2", "--json").json["learned_again"] == 1
 
 
 @pytest.mark.parametrize(

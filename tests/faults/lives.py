@@ -114,8 +114,8 @@ class Session:
 
 
 def _plain(values: Any) -> Any:
-    """`values` without what chance and the clock put in. How likely a reply is hangs, in its last digits, by how much of
-    the conversation had been read before."""
+    """`values` without what chance and the clock put in. The last digits of how likely a reply is depend on how
+    much of the conversation was read before."""
     if isinstance(values, dict):
         return {
             name: _plain(value) for name, value in values.items() if name not in {"prompt_id", "seconds", "logprob"}
