@@ -297,7 +297,7 @@ def test_a_quiz_asks_every_live_lesson_and_lessons_and_stats_know_it_afterwards(
     theta("teach", "--for", "Where is Quill?", "Quill is at home.")
     theta("teach", "--for", "Who made you?", "Nobody did.")
     again = theta("teach", "--for", "who made you", "Dakota made me.", "--show-learning-info")
-    assert "#3 replaces the earlier answer to 'who made you' (#2)" in again.err
+    assert "#3 answers 'who made you' from now on instead of #2" in again.err
     assert "says it  " in again.out
     assert "kept " in again.out
     asked = theta("quiz", "--json").json

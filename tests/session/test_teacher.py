@@ -553,7 +553,7 @@ def test_asking_again_finds_what_was_taught_and_moves_nothing(start: Open) -> No
     assert same(before, teacher)
     for row in rows:
         assert row.fresh
-        assert row.says == (teacher.ask(row.prompt, with_context=False).reply == row.reply)
+        assert row.says == (teacher.ask_lesson(row.number).reply == row.reply)
     asked = [entry for entry in teacher.record.journal.entries if isinstance(entry.record, Asked)]
     assert len(asked) == 1
     teacher.close()
@@ -583,9 +583,9 @@ def test_an_answer_that_is_replaced_is_named_but_not_where_the_person_just_corre
     teacher = start()
     answer(teacher, "and you?", "I am fine")
     teacher.correct_last("so am I")
-    assert not [notice for notice in teacher.record.take_notices() if "replaces" in notice]
+    assert not [notice for notice in teacher.record.take_notices() if "instead of" in notice]
     answer(teacher, "And you", "yes yes")
-    assert teacher.record.take_notices() == ["#3 replaces the earlier answer to 'And you' (#2)"]
+    assert teacher.record.take_notices() == ["#3 answers 'And you' from now on instead of #2"]
     teacher.close()
 
 
