@@ -87,7 +87,8 @@ def learned_again(story: Story, changed: Lesson) -> int:
 
 def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, LessonModule]:
     """Those of `modules` whose lessons count in `story`."""
-    return {seq: module for seq, module in modules.items() if not story.lesson(seq).withdrawn}
+    found = ((seq, module, story.lessons.find(seq)) for seq, module in modules.items())
+    return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
 def belongs(record: HomeRecord, found: str) -> None:
@@ -355,11 +356,14 @@ class Fold:
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
                 tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
-            if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt:
+            held = extra.get("withdrawn")
+            if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt or not isinstance(held, list):
                 continue
-            differing = set(extra["withdrawn"]) ^ {seq for seq in story.withdrawn if seq <= position}
+            if not all(isinstance(seq, int) and story.lessons.find(seq) is not None for seq in held):
+                continue
+            differing = set(held) ^ {seq for seq in story.withdrawn if seq <= position}
             differing = {seq for seq in differing if not moves_nothing(story.lesson(seq))}
-            if not differing or self._apart(story, differing, position, bool(extra["signs"])):
+            if not differing or self._apart(story, differing, position, bool(extra.get("signs"))):
                 yield manifest
 
     def _apart(self, story: Story, seqs: set[int], position: int, signs: bool) -> bool:

@@ -107,7 +107,7 @@ class BookKeeper(Teacher):
 
     def furnish(self) -> None:
         self.fold._model = SimpleNamespace(  # type: ignore[assignment]
-            encode_lesson=lambda *given: None, machine=lambda: "m" * 16, parameters=1, device="cpu"
+            encode_lesson=lambda *given, **more: None, machine=lambda: "m" * 16, parameters=1, device="cpu"
         )
         state = SimpleNamespace(nbytes=256 * MEBI)
         self.fold._learner = SimpleNamespace(  # type: ignore[assignment]

@@ -86,6 +86,20 @@ def test_other_wordings_of_a_lesson_are_keys_as_well(scopes: Scopes) -> None:
     assert scopes.decide("Xylophone marmalade!").lesson == 5
 
 
+def test_a_wording_that_only_leaves_words_out_counts_word_for_word(scopes: Scopes) -> None:
+    scopes.put(5, ["Where is Ulvish spoken?", "Ulvish spoken?", "In which region do they talk Ulvish?"])
+    assert scopes.decide("ulvish spoken").lesson == 5
+    assert scopes.decide("So in which region do they talk Ulvish?").lesson == 5
+    assert not scopes.decide("By how many people is Ulvish spoken?").sure
+
+
+def test_a_lesson_that_is_put_again_and_again_is_there_once(scopes: Scopes) -> None:
+    for _ in range(20):
+        scopes.put(1, [LESSONS[1]])
+        assert scopes.decide("What is my dog called?").lesson == 1
+    assert scopes.decide("What time does the library open?").lesson == 4
+
+
 def test_a_thousand_lessons_are_told_apart() -> None:
     scopes = Scopes(shipped())
     names = [f"{one}{two}{three}" for one in "bdfgklmnrt" for two in ("ar", "el", "on") for three in "abcdefghij"]

@@ -29,7 +29,7 @@ _GREETINGS = listed("hi hello hey oh so well yes yeah no ok okay")
 _VERBS = listed("am is are was were 's have has had can will would do did does not")
 _ASKS = QUESTION_WORDS | listed(
     "? tell remind know wonder wondering forgot forget name say explain show give list guess remember need curious "
-    "idea look find whether if"
+    "hear idea look find whether if"
 )
 
 
@@ -54,9 +54,14 @@ def asked_with(words: Sequence[str]) -> frozenset[str]:
     return frozenset({"whether"}) if whether else found
 
 
+def asks(words: Sequence[str]) -> bool:
+    """Whether a message may well be a question."""
+    return not _ASKS.isdisjoint(words)
+
+
 def told(words: Sequence[str]) -> bool:
     """Whether a message is surely a statement: "My favorite color is blue." asks nothing."""
-    if not _ASKS.isdisjoint(words):
+    if asks(words):
         return False
     begins = next((at for at, word in enumerate(words) if word not in _GREETINGS), 0)
     starts = [begins, *(at + 1 for at, word in enumerate(words) if word == "!")]

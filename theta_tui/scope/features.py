@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from theta_tui.scope.asking import asked_with, persons, told
+from theta_tui.scope.asking import asked_with, asks, persons, told
 from theta_tui.scope.telling import numbers, opposed, sides, slip
 from theta_tui.scope.words import LONG, Word, alike, normal_form, stem, words
 
@@ -52,8 +52,9 @@ class Message:
     """See scope/telling.py."""
     persons: frozenset[int]
     asked_with: frozenset[str]
+    asks: bool
     told: bool
-    """Whether it is surely no question."""
+    """Whether it may well be a question, and whether it surely is none."""
 
 
 class Reader:
@@ -85,7 +86,7 @@ class Reader:
             long=tuple(word for word in known if len(word) > LONG), weights=weights,
             size=sum(weight**2 for weight in weights.values()),
             names=frozenset(names), numbers=numbers(known), sides=sides(said),
-            persons=persons(said), asked_with=asked_with(said), told=told(said),
+            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said),
         )  # fmt: skip
 
     def _id(self, word: str, root: str) -> int:
@@ -131,7 +132,7 @@ def overlap(key: Message, query: Message) -> list[float]:
 def apart(key: Message, query: Message) -> bool:
     """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
     or one tells what the other asks."""
-    if (key.told and "?" in query.known) or (query.told and not key.told):
+    if (key.told and "?" in query.known) or (query.told and key.asks):
         return True
     if key.numbers and query.numbers and key.numbers != query.numbers:
         return True

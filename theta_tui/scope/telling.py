@@ -34,7 +34,7 @@ _CLASSES = (
     "best/worst",
     "biggest largest/smallest",
 )
-_DEGREES = "old/tall high/deep/often/fast/cold/hot/heavy/wide/many/much"
+_DEGREES = "old/tall high/deep/often/fast/cold/hot"
 """Those behind "how"."""
 
 

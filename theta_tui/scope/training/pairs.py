@@ -1,4 +1,4 @@
-"""Pairs of messages to learn from: two that ask the same, and five ways of almost doing so. No Transformers here."""
+"""Pairs of messages to learn from: two that ask the same, and six ways of almost doing so. No Transformers here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,15 @@ from theta_tui.lessons.statements import load_dictionary
 from theta_tui.lessons.variants import variants
 from theta_tui.scope.training.wordings import Relation, another, disturbed, fill, put
 
-KINDS = {"same": 0.37, "framed": 0.07, "name": 0.10, "group": 0.30, "other": 0.11, "message": 0.05}
+KINDS = {"same": 0.37, "framed": 0.07, "name": 0.10, "group": 0.28, "narrowed": 0.04, "other": 0.10, "message": 0.04}
 """How often each kind is drawn: two wordings of one relation; one in another frame ("Do you know …"), as Theta itself
-words a lesson otherwise; with another name; of another relation of its group; of a relation elsewhere that sounds like
-it; and a message that no lesson is about."""
+words a lesson otherwise; with another name; of another relation of its group; one that asks for another time or place
+("… last year?"); of a relation elsewhere that sounds like it; and a message that no lesson is about."""
+
+ELSEWHERE = (
+    "last year", "next year", "yesterday", "in winter", "on Sundays", "at the office", "at school", "abroad",
+    "in the past", "for the first time", "as a child", "at night", "in the other house", "before that",
+)  # fmt: skip
 
 TOO_ALIKE = 0.82
 """The encoder's similarity from which two relations of different groups may well be the same one."""
@@ -60,6 +65,11 @@ class Pairs:
             if not framed:
                 return self.draw(rng, kind)
             return put(taught, names), disturbed(rng.choice(framed), rng), True
+        if chosen == "narrowed":
+            asked = put(taught if rng.random() < 0.6 else rng.choice(relation.wordings), names)
+            if not asked.endswith("?"):
+                return self.draw(rng, kind)
+            return put(taught, names), disturbed(f"{asked[:-1]} {rng.choice(ELSEWHERE)}?", rng), False
         beside = relation
         if chosen == "group":
             beside = rng.choice([one for one in self._groups[relation.group] if one is not relation] or [relation])
