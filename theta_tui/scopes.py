@@ -6,16 +6,18 @@ changed since the last prompt is looked at, and nothing else.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
-from theta_tui.lessons import meant
+from theta_tui.lessons import ledger, meant
 from theta_tui.lessons.meant import Said
 from theta_tui.record import HomeRecord
 from theta_tui.scope.decision import NOWHERE, Decision
+from theta_tui.text import shortened
 
 if TYPE_CHECKING:
-    from theta_tui.lessons.story import Story
+    from theta_tui.lessons.story import Lesson, Story
     from theta_tui.scope.index import Scopes
 
 
@@ -77,3 +79,26 @@ class LessonScopes:
                 about[seq] = said
         self._read = len(log)
         return changed
+
+
+def change(story: Story, lesson: Lesson, answered: Decision) -> str | None:
+    """In one sentence, which earlier answer `lesson` replaces, unless the person just corrected it; or which lesson it
+    is kept from. `answered` was decided of its prompt before."""
+    said, prompt = lesson.exchange, shortened(lesson.exchange.prompt)
+    if not lesson.moves or said.meant is not None:
+        return None
+    mark = said.mark if said.kind == "pick" else None
+    if mark is not None and mark.lesson is not None:
+        return f"#{story.lesson(mark.lesson).number} is not meant by '{prompt}'" if mark.sure else None
+    earlier = (other for other in ledger.superseded_by(story, lesson) if other.exchange.meant is None)
+    replaced = {other.number for other in earlier if other.seq != said.replaces}
+    other = story.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None
+    if other is not None and (said.kind == "pick" or other.seq == said.replaces or other.exchange.reply == said.reply):
+        other = None
+    if other is not None and answered.score == math.inf:  # word for word the newest lesson answers
+        replaced.add(other.number)
+    if not replaced and other is None:
+        return None
+    kept = f"; #{other.number} keeps its own wordings" if other is not None else ""
+    instead = f" instead of {ledger.named(sorted(replaced))}" if replaced else kept
+    return f"#{lesson.number} answers '{prompt}' from now on{instead}"

@@ -47,8 +47,8 @@ from theta_tui.preloading import preload_torch
 from theta_tui.record import HomeRecord
 from theta_tui.relearning import must_relearn, rebuilt, relearn
 from theta_tui.scope.decision import Decision
-from theta_tui.scopes import LessonScopes
-from theta_tui.text import is_blank, plural, repair
+from theta_tui.scopes import LessonScopes, change
+from theta_tui.text import is_blank, plural, repair, shortened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,7 +178,9 @@ class Teacher:
             self.record.append(Learned(lesson.seq, self._outcome(lesson, result, 0.0), self.model.machine()))
             self.consumed(lesson.exchange)
             self.record.write_context()
-            self.record.notices.append(f"a lesson begun before a crash is learned: '{_short(lesson.exchange.prompt)}'")
+            self.record.notices.append(
+                f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
+            )
 
     def _learn(self, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
         """One lesson, seeded by its place in the journal; with an outcome already, in the steps that it took."""
@@ -507,35 +509,10 @@ class Teacher:
             self.record.follow(None)
         self.record.write_context()
         self.asker.moved()
-        self._tell_what_it_changed(lesson, answered)
+        changed = change(self.record.story, lesson, answered)
+        if changed is not None:
+            self.record.notices.append(changed)
         return outcome
-
-    def _tell_what_it_changed(self, lesson: Lesson, answered: Decision) -> None:
-        """An answer that another one replaces is named, unless the person just corrected it. `answered`: the lesson
-        that the prompt was in the scope of before."""
-        story, said = self.record.story, lesson.exchange
-        if not lesson.moves or said.meant is not None:
-            return
-        mark = said.mark if said.kind == "pick" else None
-        if mark is not None and mark.lesson is not None:
-            if mark.sure:
-                self.record.notices.append(
-                    f"#{story.lesson(mark.lesson).number} is not meant by '{_short(said.prompt)}'"
-                )
-            return
-        earlier = (other for other in ledger.superseded_by(story, lesson) if other.exchange.meant is None)
-        replaced = {other.number for other in earlier if other.seq != said.replaces}
-        other = story.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None
-        differs = other is not None and other.seq != said.replaces and other.exchange.reply != said.reply
-        if other is not None and differs and said.kind != "pick" and answered.score == float("inf"):
-            replaced.add(other.number)
-        if replaced:
-            instead = f" instead of {ledger.named(sorted(replaced))}"
-        elif other is not None and differs and said.kind != "pick":
-            instead = f"; #{other.number} keeps its own wordings"
-        else:
-            return
-        self.record.notices.append(f"#{lesson.number} answers '{_short(said.prompt)}' from now on{instead}")
 
     def _failed(self, entry: Entry, error: Exception) -> None:
         """A lesson that could not be learned counts as never begun; one that was abandoned on leaving is learned at
@@ -681,8 +658,3 @@ class Teacher:
             item if item.lesson is None or item.lesson in modules else replace(item, lesson=None, sure=None)
             for item in candidates
         )
-
-
-def _short(text: str, most: int = 40) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= most else line[: most - 1] + "…"

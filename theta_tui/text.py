@@ -129,6 +129,12 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
+def shortened(text: str, most: int = 40) -> str:
+    """A text in one line of at most so many characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
 def reason(error: BaseException, most: int = 200) -> str:
     """The first line of what an exception says, or its name; what is longer is cut behind a sentence or a word, and
     never inside of a quote."""
