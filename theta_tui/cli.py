@@ -305,7 +305,7 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|peft|trl", help="The model, an adapter a lesson, or the lessons as TRL data sets."),
+        typer.Argument(metavar="hf|peft|trl", help="The model, adapters, or the lessons as TRL data sets."),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,

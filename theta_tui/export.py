@@ -77,7 +77,7 @@ def kind_of(word: str) -> Kind:
         if word == kind:
             return kind
     raise UsageError(
-        f"'{word}' cannot be exported; say hf (the model), peft (an adapter a lesson) or trl (the lessons as data sets)"
+        f"'{word}' cannot be exported; say hf (the model), peft (adapters) or trl (the lessons as data sets)"
     )
 
 

@@ -54,6 +54,10 @@ STEPS = 60, 8
 HELD, SETTLED = 3.0, 10.0
 """The weight of the KL while lessons are learned, and when they are said."""
 
+HURRY = 1.05
+"""How much larger the steps become with each time that all lessons are gone through: the right size is another for a
+model of another build."""
+
 SETTLING, LEAST = 4, 0.1
 """How often each batch of unrelated prompts is gone through, at least, when the lessons are said; and the share of the
 rate that is left after that."""
@@ -175,15 +179,17 @@ def bake(
             taken += 1
             hear(taken, most)
 
-        settled = not kept
+        settled, rate = not kept, BAKING.lr
         while taken < most:
             unsaid = 0
             for batch in chance.sample(taught, len(taught)):
                 loss, ahead = batch.look(BAKING.margin)
-                if float(ahead.min()) < BAKING.margin and taken < most:
+                if not float(ahead.min()) >= BAKING.margin and taken < most:
                     step(loss, HELD)
                     unsaid += 1
             if unsaid:
+                rate *= HURRY
+                adam.rate(rate)
                 continue
             if settled:
                 break
@@ -192,8 +198,9 @@ def bake(
             settled = True
             steps = min(max(SETTLING * len(kept), taken), most - taken)
             for at in range(steps):
-                adam.rate(BAKING.lr * max(1 - at / steps, LEAST))
+                adam.rate(rate * max(1 - at / steps, LEAST))
                 step(chance.choice(taught).look(BAKING.margin)[0], SETTLED)
+            rate *= LEAST
         # The less is added, the less changes elsewhere: margins that were needed to learn are not needed to be said.
         for share in SHARES:
             for part in parts.values():

@@ -123,7 +123,8 @@ def save_parts(model: Any, folder: Path, parts: Mapping[str, tuple[torch.Tensor,
     save_file(held, str(folder / WEIGHTS), metadata={"format": "pt"})
     rank = max(len(a) for a, _ in parts.values())
     # GPT-2's layers hold their weight as [in, out].
-    turned = any(type(model.get_submodule(name)).__name__ == "Conv1D" for name in parts)
+    layers = [model.get_submodule(name) for name in parts]
+    turned = any(type(getattr(layer, "base_layer", layer)).__name__ == "Conv1D" for layer in layers)
     config = LoraConfig(
         r=rank, lora_alpha=rank, lora_dropout=0.0, bias="none", target_modules=sorted(parts), task_type="CAUSAL_LM",
         fan_in_fan_out=turned,
