@@ -386,8 +386,7 @@ def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_don
 def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
     desk.start()
     desk.worker.send(protocol.Export("peft", str(tmp_path / "out")))
-    while desk.wait(protocol.Changed).snapshot.activity != "learning an adapter":
-        pass
+    assert desk.wait(protocol.Changed, 2).snapshot.activity == "learning an adapter"
     desk.worker.send(protocol.Cancel())
     assert desk.wait(protocol.Notice).text == "exporting was stopped; nothing was written"
 
