@@ -42,7 +42,7 @@ LORA_BLOCKS = 2
 BAKED_BLOCKS = 3
 """How many of the last blocks all lessons together move."""
 
-BAKING = Recipe(name="baked", lr=0.01, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0)
+BAKING = Recipe(name="baked", lr=0.002, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0)
 """`lr` is a share of the root mean square of the weights that are added to."""
 
 LORA = Recipe(name="lora", lr=0.15, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0, max_steps=48)
@@ -54,7 +54,7 @@ STEPS = 60, 8
 HELD, SETTLED = 3.0, 10.0
 """The weight of the KL while lessons are learned, and when they are said."""
 
-HURRY = 1.05
+HURRY = 1.1
 """How much larger the steps become with each time that all lessons are gone through: the right size is another for a
 model of another build."""
 
