@@ -301,18 +301,33 @@ def stats(call: Invocation) -> None:
 @command("export")
 def export(
     call: Invocation,
-    kind: Annotated[str, typer.Argument(metavar="hf|trl", help="The model, or the lessons as TRL data sets.")],
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="hf|peft|trl", help="The model, adapters, or the lessons as TRL data sets."),
+    ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    without_lessons: Annotated[
+        bool, typer.Option("--without-lessons", help="With hf: leave out the lessons that have a scope.")
+    ] = False,
 ) -> None:
-    """Take it along: a folder for Transformers' from_pretrained, or data sets for TRL."""
+    """Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL."""
     from theta_tui import export as takeaway
 
-    if takeaway.kind_of(kind) == "trl":
+    found = takeaway.kind_of(kind)
+    if without_lessons and found != "hf":
+        raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    if found == "trl":
         done = takeaway.export_trl(read_record(call), path, force=force)
     else:
         with loaded_teacher(call, write=False) as teacher:
-            done = takeaway.export_hf(teacher, path, force=force)
+            if found == "hf":
+                done = takeaway.export_hf(
+                    teacher, path, force=force, with_lessons=not without_lessons, on_stage=call.stage
+                )
+            else:
+                done = takeaway.export_peft(teacher, path, force=force, on_stage=call.stage)
+            call.stage("")
     call.done = f"{done.path} was written"
     if call.json:
         call.emit(exported=done.kind, path=str(done.path), **done.numbers)

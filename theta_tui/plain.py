@@ -25,7 +25,7 @@ HELP = """type a message; pick a reply with 1 to 5, or type a better one
 /regen  five other replies       /none   none of these      /undo  take back the last lesson
 /redo   bring it back            /withdraw N  take lesson N out
 /new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
-/export hf FOLDER, or trl FOLDER: the model, or the lessons as data sets
+/export hf FOLDER, or peft FOLDER, or trl FOLDER: the model, an adapter a lesson, the lessons as data sets
 /quiz   ask what was taught      /lessons  every lesson, and whether it holds
 s       learn the fact that you stated, where one is offered; the five replies still wait
 quit    save and leave           //text  a message that begins with a slash"""
@@ -173,7 +173,10 @@ class Conversation:
                 self._changed("withdrawn", self.teacher.withdraw(int(meant.argument), self.call.stage))
             case "export":
                 kind, path = meant.argument.split(None, 1)
-                self.call.out(self.teacher.export(kind, Path(path)).line)
+                done = self.teacher.export(kind, Path(path), self.call.stage)
+                self.call.stage("")
+                assert done is not None
+                self.call.out(done.line)
             case "new":
                 self.teacher.record.begin_conversation()
                 self.call.out("a fresh conversation.")

@@ -612,12 +612,21 @@ class Teacher:
 
     # --- saving and taking along ---
 
-    def export(self, kind: str, path: Path) -> Exported:
-        """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
+    def export(
+        self, kind: str, path: Path, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
+    ) -> Exported | None:
+        """Write the model (`hf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not there
+        yet. None: cancelled, and nothing was written."""
         from theta_tui import export
 
-        trl = export.kind_of(kind) == "trl"
-        return export.export_trl(self.record, path) if trl else export.export_hf(self, path)
+        found = export.kind_of(kind)
+        if found == "trl":
+            return export.export_trl(self.record, path)
+        write = export.export_hf if found == "hf" else export.export_peft
+        try:
+            return write(self, path, on_stage=on_stage, cancelled=cancelled)
+        except export.Stopped:
+            return None
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""

@@ -310,7 +310,7 @@ class Worker:
                 self._rest()
                 self._report(Answered(self._snapshot(), prompt, answer.reply))
             case Export(kind=kind, path=path):
-                self._export(kind, path)
+                self._export(queued.number, kind, path)
             case ShowLessons():
                 rows = teacher.asker.standings(LESSONS_SHOWN)
                 self._report(Ledger(self._snapshot(), tuple(map(_shortened, rows))))
@@ -390,14 +390,17 @@ class Worker:
         words = ("on" if now else "off") if isinstance(now, bool) else now
         self._report(Notice(self._snapshot(), f"{name} is {words} now"))
 
-    def _export(self, kind: str, path: str) -> None:
+    def _export(self, number: int, kind: str, path: str) -> None:
+        """Lessons with weights of their own take a while to put into plain ones; Cancel stops it."""
         teacher = self._teacher
         assert teacher is not None
         self._state("saving", "exporting")
         self._report(Changed(self._snapshot()))
-        done = teacher.export(kind, Path(path))
+        done = teacher.export(kind, Path(path), self._stage, lambda: self._is_cancelled(number))
         self._rest()
-        self._report(Notice(self._snapshot(), done.line))
+        self._report(
+            Notice(self._snapshot(), "exporting was stopped; nothing was written" if done is None else done.line)
+        )
 
     def _save(self, *, asked: bool) -> None:
         teacher = self._teacher

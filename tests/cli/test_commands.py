@@ -388,7 +388,10 @@ def test_commands_in_the_plain_loop_leave_the_replies_waiting(theta: Theta, tmp_
     assert ran.out.count('s: learn "What is my dog called?"') == 2, "offered again"
     assert [item["kind"] for item in theta("lessons", "--json").json["lessons"]] == ["statement", "pick"]
     ran = theta("chat", "--plain", stdin="\n".join(said[3:5] + said[6:]) + "\n")
-    assert "! /export needs hf (the model) or trl (the lessons) and a folder, as in /export trl" in ran.out
+    assert (
+        "! /export needs hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl"
+        in ran.out
+    )
     assert "written to" in ran.out
     assert (tmp_path / "out" / "completion.jsonl").read_text().count("\n") == 1
 

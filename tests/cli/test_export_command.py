@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.running import Theta, files
 from tests.unit.test_imports import HEAVY, loaded_after
+from theta_tui import syllabus
 from theta_tui.mind.model_files import assets_dir
 
 
@@ -29,13 +30,6 @@ def test_the_model_and_the_lessons_are_taken_along(
     assert files(home) == before
     asked = theta("ask", "--home", str(tmp_path / "other"), "--model", str(tmp_path / "model"), "Who is your creator?")
     assert asked.out == "My creator is Dakota.\n"
-
-
-def test_lessons_with_weights_of_their_own_are_not_in_the_model_and_that_is_said(theta: Theta, tmp_path: Path) -> None:
-    theta("teach", "--for", "Who is your creator?", "My creator is Dakota.")
-    done = theta("export", "hf", str(tmp_path / "model"))
-    assert done.out == f"the model with 0 lessons written to {tmp_path}/model\n"
-    assert "1 lesson with weights and a scope of their own" in done.err
 
 
 def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, home: Path, tmp_path: Path) -> None:
@@ -61,3 +55,32 @@ def test_exporting_lessons_loads_no_model(tmp_path: Path) -> None:
     )
     assert "theta_tui.export" in loaded
     assert not loaded.intersection(HEAVY)
+
+
+def test_lessons_with_a_scope_go_along_in_plain_weights_and_as_adapters(
+    theta: Theta, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syllabus, "EVERYDAY", syllabus.EVERYDAY[:2])
+    monkeypatch.setattr(syllabus, "ASKED", syllabus.ASKED[:2])
+    theta("teach", "--for", "Who is your creator?", "Dakota.")
+    before = files(home)
+    model = theta("export", "hf", str(tmp_path / "model"), "--json").json
+    told = model["distilled"]
+    assert (model["exported"], model["lessons"], told["lessons"], told["said"]) == ("hf", 1, 1, 1)
+    assert set(told) == {"lessons", "said", "in_all_wordings", "asked", "changed", "steps", "seconds"}
+    adapters = theta("export", "peft", str(tmp_path / "adapters"), "--json").json
+    assert (adapters["exported"], adapters["lessons"], adapters["said"]) == ("peft", 1, 1)
+    plain = theta("export", "hf", str(tmp_path / "plain"), "--without-lessons")
+    assert plain.out == f"the model with 0 lessons, and without 1 lesson with a scope, written to {tmp_path}/plain\n"
+    assert files(home) == before
+    asked = theta("ask", "--home", str(tmp_path / "other"), "--model", str(tmp_path / "model"), "Who is your creator?")
+    assert asked.out == "Dakota.\n"
+
+
+def test_adapters_need_lessons_that_they_are_for(theta: Theta, tmp_path: Path) -> None:
+    nothing = theta("export", "peft", str(tmp_path / "out"), "--json")
+    assert nothing.code == 1
+    assert json.loads(nothing.err)["error"]["name"] == "nothing_to_export"
+    refused = theta("export", "peft", str(tmp_path / "out"), "--without-lessons")
+    assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+    assert not (tmp_path / "out").exists()

@@ -23,6 +23,7 @@ from tests.mind.tiny_models import make_tokenizer
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ThetaError
+from theta_tui.export import export_hf
 from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import Pending
 from theta_tui.mind import checkpoint
@@ -110,7 +111,7 @@ def does_all(teacher: Teacher) -> dict[str, ThetaError]:
         "undo": lambda: teacher.undo(),
         "set": lambda: config.persist(home, "temperature", 0.5),
         "trl": lambda: teacher.export("trl", home / f"trl-{next(EXPORTS)}"),
-        "hf": lambda: teacher.export("hf", home / f"hf-{next(EXPORTS)}"),
+        "hf": lambda: export_hf(teacher, home / f"hf-{next(EXPORTS)}", with_lessons=False),
         "save": lambda: teacher.save(),
     }
     for name, deed in deeds.items():

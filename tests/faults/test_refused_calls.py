@@ -21,6 +21,7 @@ from tests.faults.lessons import OFFERED, offer, teach
 from theta_tui import config
 from theta_tui.config import Settings
 from theta_tui.errors import HomeError, ThetaError, UsageError
+from theta_tui.export import export_hf
 from theta_tui.lessons import context
 from theta_tui.lessons.pending import new_prompt_id
 from theta_tui.lessons.records import Pending, Stated
@@ -94,6 +95,11 @@ def _export(kind: str) -> Callable[[Room], object]:
     return lambda room: room.teacher.export(kind, room.root / "out" / str(next(room.exports)))
 
 
+def _export_hf(room: Room) -> object:
+    """Without the lessons: putting them into plain weights takes too long to be done at each call that is refused."""
+    return export_hf(room.teacher, room.root / "out" / str(next(room.exports)), with_lessons=False)
+
+
 def _undone(room: Room) -> None:
     room.teacher.teach("again", "and again")
     room.teacher.undo()
@@ -112,7 +118,7 @@ DEEDS = {
     "save": Deed(lambda room: room.teacher.save(), lambda room: room.teacher.save(), journals=False, stride=3),
     "settings": Deed(_settings, journals=False),
     "export trl": Deed(_export("trl"), journals=False),
-    "export hf": Deed(_export("hf"), journals=False, stride=3),
+    "export hf": Deed(_export_hf, journals=False, stride=3),
 }
 
 

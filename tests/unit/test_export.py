@@ -153,9 +153,9 @@ def test_a_kind_without_rows_has_no_file_and_no_line(record: HomeRecord, tmp_pat
     assert "preference.jsonl" not in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_only_two_kinds_can_be_exported() -> None:
-    assert kind_of("hf") == "hf"
-    with pytest.raises(UsageError, match=r"hf .* or trl"):
+def test_only_three_kinds_can_be_exported() -> None:
+    assert [kind_of(word) for word in ("hf", "peft", "trl")] == ["hf", "peft", "trl"]
+    with pytest.raises(UsageError, match=r"hf .* peft .* or trl"):
         kind_of("gguf")
 
 

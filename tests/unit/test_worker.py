@@ -164,8 +164,15 @@ class FakeTeacher:
         self.saved_at = time.time()
         return self.record.home.checkpoints / "step-1"
 
-    def export(self, kind: str, path: Path) -> Exported:
-        return export_trl(self.record, path)
+    def export(
+        self, kind: str, path: Path, on_stage: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Exported | None:
+        if kind == "trl":
+            return export_trl(self.record, path)
+        while not cancelled():
+            on_stage("learning an adapter")
+            self.hold.wait(0.01)
+        return None
 
     def close(self) -> None:
         self.record.close()
@@ -361,6 +368,14 @@ def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_don
     assert notice.text == f"4 preference pairs and 1 completion written to {tmp_path / 'out'}"
     assert notice.snapshot.phase == "idle"
     assert (tmp_path / "out" / "preference.jsonl").exists()
+
+
+def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
+    desk.start()
+    desk.worker.send(protocol.Export("peft", str(tmp_path / "out")))
+    assert desk.wait(protocol.Changed, 2).snapshot.activity == "learning an adapter"
+    desk.worker.send(protocol.Cancel())
+    assert desk.wait(protocol.Notice).text == "exporting was stopped; nothing was written"
 
 
 def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

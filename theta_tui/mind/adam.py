@@ -68,6 +68,11 @@ class Adam:
         else:
             self._momentum.update(names)
 
+    def rate(self, lr: float) -> None:
+        """Take steps of rate `lr` from here on."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
     def step(self, loss: torch.Tensor, clip: float) -> float:
         """A step down the gradient of `loss`, clipped to the global norm `clip`. Returns its norm before; where that is
         not finite nothing was moved."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -105,7 +106,34 @@ def save(adapter: Any, folder: Path, base: str) -> None:
 
     held = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors(adapter).items()}
     save_file(held, str(folder / WEIGHTS), metadata={"format": "pt"})
-    values = adapter.peft_config[NAME].to_dict() | {"base_model_name_or_path": base, "inference_mode": True}
+    _write_config(folder, adapter.peft_config[NAME], base)
+
+
+def save_parts(model: Any, folder: Path, parts: Mapping[str, tuple[torch.Tensor, torch.Tensor]], base: str) -> None:
+    """Write an adapter that is no part of `model` into `folder` as peft reads it: by the name of a layer, `A` [rank,
+    in] and `B` [out, rank], of which B·A is added to its weight. `base` is what it says that it belongs to."""
+    from peft import LoraConfig
+    from safetensors.torch import save_file
+
+    held = {
+        f"base_model.model.{name}.lora_{part}.weight": tensor.detach().to("cpu").contiguous()
+        for name, (a, b) in parts.items()
+        for part, tensor in (("A", a), ("B", b))
+    }
+    save_file(held, str(folder / WEIGHTS), metadata={"format": "pt"})
+    rank = max(len(a) for a, _ in parts.values())
+    # GPT-2's layers hold their weight as [in, out].
+    layers = [model.get_submodule(name) for name in parts]
+    turned = any(type(getattr(layer, "base_layer", layer)).__name__ == "Conv1D" for layer in layers)
+    config = LoraConfig(
+        r=rank, lora_alpha=rank, lora_dropout=0.0, bias="none", target_modules=sorted(parts), task_type="CAUSAL_LM",
+        fan_in_fan_out=turned,
+    )  # fmt: skip
+    _write_config(folder, config, base)
+
+
+def _write_config(folder: Path, config: Any, base: str) -> None:
+    values = config.to_dict() | {"base_model_name_or_path": base, "inference_mode": True}
     values["target_modules"] = sorted(values["target_modules"])
     (folder / CONFIG).write_text(json.dumps(values, indent=2, sort_keys=True, default=_plain) + "\n", "utf-8")
 

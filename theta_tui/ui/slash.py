@@ -33,9 +33,9 @@ VERBS = (
     Verb("save", "", "write a checkpoint now"),
     Verb(
         "export",
-        "hf|trl PATH",
+        "hf|peft|trl PATH",
         "take the model or the lessons along",
-        "hf (the model) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+        "hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
     ),
     Verb("set", "NAME VALUE", "change a setting", "a name and a value, as in /set temperature 0.7"),
     Verb("theme", "NAME", "change the colours"),
@@ -45,7 +45,7 @@ VERBS = (
     Verb("quit", "", "save and leave"),
 )
 ALIASES = {"exit": "quit", "bye": "quit", "regenerate": "regen", "?": "help", "clear": "new", "ledger": "lessons"}
-EXPORTS = ("hf", "trl")
+EXPORTS = ("hf", "peft", "trl")
 _BY_NAME = {verb.name: verb for verb in VERBS}
 
 
