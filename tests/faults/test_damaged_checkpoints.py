@@ -49,8 +49,8 @@ class Taught:
         """The checkpoint that coming back would begin with, and what it says of others."""
         record = HomeRecord.read(self.settings)
         fold = Fold(record, None)  # type: ignore[arg-type]  # learns nothing
-        path = next(fold._valid_checkpoints(lambda _: None), None)
-        return path, " ".join(record.take_notices())
+        manifest = next(fold._valid_checkpoints(lambda _: None), None)
+        return manifest and manifest.path, " ".join(record.take_notices())
 
     def comes_back(self) -> str:
         """Load it all; the weights must be right. Returns what was told."""

@@ -170,6 +170,7 @@ def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder:
     root.mkdir()
     teacher = Teacher(HomeRecord.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
     teacher.load()
+    teacher.teach("question", "answer")  # always on: the shared weights are in it
     recorder, saved = Recorder(root), [0]
     with watching(root, recorder):
         for position in (1, 2):
