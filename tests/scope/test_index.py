@@ -100,6 +100,13 @@ def test_a_lesson_that_is_put_again_and_again_is_there_once(scopes: Scopes) -> N
     assert scopes.decide("What time does the library open?").lesson == 4
 
 
+def test_a_prompt_that_fits_two_names_alike_is_offered_at_most(scopes: Scopes) -> None:
+    scopes.put(5, ["Where does Lena Smith live?"])
+    scopes.put(6, ["Where does Lena Jones live?"])
+    assert not scopes.decide("Where does Lena live?").sure
+    assert scopes.decide("Do you know where Lena Jones lives?").lesson == 6
+
+
 def test_a_thousand_lessons_are_told_apart() -> None:
     scopes = Scopes(shipped())
     names = [f"{one}{two}{three}" for one in "bdfgklmnrt" for two in ("ar", "el", "on") for three in "abcdefghij"]
@@ -115,7 +122,7 @@ def test_what_a_lesson_is_said_not_to_be_meant_for_is_not_in_its_scope(scopes: S
     assert scopes.decide(asked).lesson == 1
     scopes.put(1, [LESSONS[1]], not_these=[asked])
     assert scopes.decide("what is my dog called") == NOWHERE
-    assert scopes.decide("How is my dog called?").lesson is None
+    assert scopes.decide("Tell me what my dog is called.").lesson is None
     assert scopes.decide(LESSONS[1]).lesson == 1
 
 

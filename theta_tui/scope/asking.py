@@ -20,7 +20,8 @@ _OWNERS = {
     for word in group.split()
 }
 
-_WHETHER = listed("do does did is are was were am has have")
+WHETHER = "whether"
+_YES_OR_NO = listed("do does did is are was were am has have")
 _REQUESTS = listed("know remember have there")
 
 _SUBJECTS = listed("i we he she they you")
@@ -50,8 +51,8 @@ def persons(words: Sequence[str]) -> frozenset[int]:
 def asked_with(words: Sequence[str]) -> frozenset[str]:
     """The question words of a message; `whether` where it begins as a question that is answered by yes or no."""
     found = QUESTION_WORDS.intersection(words)
-    whether = not found and words and words[0] in _WHETHER and _REQUESTS.isdisjoint(words)
-    return frozenset({"whether"}) if whether else found
+    whether = not found and words and words[0] in _YES_OR_NO and _REQUESTS.isdisjoint(words)
+    return frozenset({WHETHER}) if whether else found
 
 
 def asks(words: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from theta_tui.scope.asking import asked_with, asks, persons, told
+from theta_tui.scope.asking import WHETHER, asked_with, asks, persons, told
 from theta_tui.scope.telling import numbers, opposed, sides, slip
 from theta_tui.scope.words import LONG, Word, alike, normal_form, stem, words
 
@@ -131,8 +131,11 @@ def overlap(key: Message, query: Message) -> list[float]:
 
 def apart(key: Message, query: Message) -> bool:
     """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
-    or one tells what the other asks."""
+    or one tells what the other asks, or asks whether where the other asks what."""
     if (key.told and "?" in query.known) or (query.told and key.asks):
+        return True
+    both = key.asked_with, query.asked_with
+    if frozenset({WHETHER}) in both and all(both) and both[0] != both[1]:
         return True
     if key.numbers and query.numbers and key.numbers != query.numbers:
         return True

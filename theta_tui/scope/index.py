@@ -28,7 +28,7 @@ LIKELY = 0.9
 FRAME = listed("tell me do doe did you know can could would i lik to please ?")
 """Stems of the words that a question is wrapped in."""
 
-LOOKED_AT = 8
+LOOKED_AT = 5
 """Keys, the likeliest by their words, that the matcher judges."""
 
 
@@ -49,6 +49,16 @@ class _Key:
         # A wording may leave out what tells the prompt from others. One with names of its own is judged by itself.
         shorter = self.message.names <= self.first.names
         return apart(self.message, query) or (shorter and apart(self.first, query))
+
+    def one_of_several(self, others: Sequence[_Key], query: Message) -> bool:
+        """Whether another key differs from this one in a name alone that the prompt leaves out: "Where does Lena live?"
+        where two of them are known."""
+        left_out = self.message.names - query.known
+        if not left_out:
+            return False
+        rest = self.message.known - left_out
+        beside = [other.message for other in others if other.message.known != self.message.known]
+        return any(other.known - (other.names - query.known) == rest for other in beside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +140,8 @@ class Scopes:
             # Of several lessons on one question the newest counts.
             for lesson in self._newest_first(key.message.form):
                 if self._lessons[lesson].leans >= hangs and self._allowed(lesson, prompt, score, before):
-                    return Decision(lesson, score >= SURE, score, key.text)
+                    sure = score >= SURE and not key.one_of_several(keys, query)
+                    return Decision(lesson, sure, score, key.text)
         return NOWHERE
 
     def _newest_first(self, form: str) -> list[int]:

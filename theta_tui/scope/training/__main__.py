@@ -24,7 +24,7 @@ from torch.nn import functional
 from theta_tui.mind.model_files import assets_dir
 from theta_tui.scope.features import Reader
 from theta_tui.scope.matcher import FILE
-from theta_tui.scope.training.network import Network, rate
+from theta_tui.scope.training.network import Network, rate, save_mean
 from theta_tui.scope.training.pairs import KINDS, Pairs
 from theta_tui.scope.training.wordings import fill, put, read_relations
 from theta_tui.scope.words import words
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=assets_dir() / "scope" / FILE)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--held-out", type=float, default=0.15, help="share of the groups that are only asked")
-    parser.add_argument("--start", type=Path, help="a matcher that was made from the same cache, to go on from")
+    parser.add_argument("--start", type=Path, help="a matcher of the same cache to go on from; the mean is kept")
     given = parser.parse_args()
     torch.manual_seed(0)
     relations = read_relations(sorted((assets_dir() / "scope").glob("*.txt")))
@@ -94,6 +94,8 @@ def main() -> None:
                 print(_report(network, reader, asked), flush=True)
             network.save(given.out, cache["vocabulary"])
             network.train()
+    if given.start is not None:
+        save_mean(given.start, given.out)
 
 
 @torch.no_grad()
