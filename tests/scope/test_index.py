@@ -104,7 +104,9 @@ def test_a_prompt_that_fits_two_names_alike_is_offered_at_most(scopes: Scopes) -
     scopes.put(5, ["Where does Lena Smith live?"])
     scopes.put(6, ["Where does Lena Jones live?"])
     assert not scopes.decide("Where does Lena live?").sure
-    assert scopes.decide("Do you know where Lena Jones lives?").lesson == 6
+    for prompt in ("Do you know where Lena Jones lives?", "Where does Lena Joens live?"):
+        assert scopes.decide(prompt).lesson == 6
+        assert scopes.decide(prompt).sure
 
 
 def test_a_thousand_lessons_are_told_apart() -> None:

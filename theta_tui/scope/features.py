@@ -132,7 +132,8 @@ def overlap(key: Message, query: Message) -> list[float]:
 def apart(key: Message, query: Message) -> bool:
     """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
     or one tells what the other asks, or asks whether where the other asks what."""
-    if (key.told and "?" in query.known) or (query.told and key.asks):
+    tells = query.told or (len(query.words) == 1 and not query.asks)
+    if (key.told and "?" in query.known) or (tells and key.asks):
         return True
     both = key.asked_with, query.asked_with
     if frozenset({WHETHER}) in both and all(both) and both[0] != both[1]:
