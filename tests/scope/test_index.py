@@ -149,6 +149,12 @@ def test_a_prompt_that_leans_on_the_turn_before_is_known_after_that_turn_alone(s
     assert scopes.decide("And his?").lesson is None
 
 
+def test_the_turn_before_has_to_be_about_the_same_person(scopes: Scopes) -> None:
+    scopes.put(7, ["And in winter?"], before="What does Lena Smith do for a living?")
+    assert scopes.decide("And in winter?", "What is Lena Smith's job?").lesson == 7
+    assert scopes.decide("And in winter?", "What does Lena Jones do for a living?").lesson is None
+
+
 def test_one_prompt_that_leans_has_a_lesson_for_each_turn_before(scopes: Scopes) -> None:
     turns = {7: "What is my sister's job?", 8: "When does the library open?"}
     for number, before in turns.items():

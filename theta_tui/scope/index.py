@@ -166,7 +166,8 @@ class Scopes:
         query = read(prompt)
         if not query.words:
             return -math.inf
-        return max(self._matcher.scores([read(text) for text in wordings], query))
+        scores = zip(map(read, wordings), self._matcher.scores([read(text) for text in wordings], query), strict=True)
+        return max(min(score, LIKELY) if apart(message, query) else score for message, score in scores)
 
     def _likeliest(self, query: Message) -> list[_Key]:
         """The keys that have most in common with `query`, by their words and by what those mean."""
