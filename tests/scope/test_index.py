@@ -104,7 +104,9 @@ def test_a_prompt_that_fits_two_names_alike_is_offered_at_most(scopes: Scopes) -
     scopes.put(5, ["Where does Lena Smith live?"])
     scopes.put(6, ["Where does Lena Jones live?"])
     assert not scopes.decide("Where does Lena live?").sure
-    assert scopes.decide("Do you know where Lena Jones lives?").lesson == 6
+    for prompt in ("Do you know where Lena Jones lives?", "Where does Lena Joens live?"):
+        assert scopes.decide(prompt).lesson == 6
+        assert scopes.decide(prompt).sure
 
 
 def test_a_thousand_lessons_are_told_apart() -> None:
@@ -145,6 +147,12 @@ def test_a_prompt_that_leans_on_the_turn_before_is_known_after_that_turn_alone(s
     assert scopes.decide("And his?", "Do you know what my sister's job is?").lesson == 7
     assert scopes.decide("And his?", "When does the library open?").lesson is None
     assert scopes.decide("And his?").lesson is None
+
+
+def test_the_turn_before_has_to_be_about_the_same_person(scopes: Scopes) -> None:
+    scopes.put(7, ["And in winter?"], before="What does Lena Smith do for a living?")
+    assert scopes.decide("And in winter?", "What is Lena Smith's job?").lesson == 7
+    assert scopes.decide("And in winter?", "What does Lena Jones do for a living?").lesson is None
 
 
 def test_one_prompt_that_leans_has_a_lesson_for_each_turn_before(scopes: Scopes) -> None:

@@ -20,6 +20,9 @@ _OWNERS = {
     for word in group.split()
 }
 
+_ADVICE = listed("should shall ought suggest suggestion suggestions recommend recommendation recommendations advice")
+_GOOD = listed("good nice great better cool fun")
+
 WHETHER = "whether"
 _YES_OR_NO = listed("do does did is are was were am has have")
 _REQUESTS = listed("know remember have there")
@@ -58,6 +61,14 @@ def asked_with(words: Sequence[str]) -> frozenset[str]:
 def asks(words: Sequence[str]) -> bool:
     """Whether a message may well be a question."""
     return not _ASKS.isdisjoint(words)
+
+
+def seeks_advice(words: Sequence[str]) -> bool:
+    """Whether a message asks what would be good: "What should I call my dog?" does not ask what it is called."""
+    if not _ADVICE.isdisjoint(words):
+        return True
+    pairs = zip(words, words[1:], strict=False)
+    return any(one in ("a", "some") and other in _GOOD for one, other in pairs)
 
 
 def told(words: Sequence[str]) -> bool:

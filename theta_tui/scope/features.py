@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from theta_tui.scope.asking import WHETHER, asked_with, asks, persons, told
+from theta_tui.scope.asking import WHETHER, asked_with, asks, persons, seeks_advice, told
 from theta_tui.scope.telling import numbers, opposed, sides, slip
 from theta_tui.scope.words import LONG, Word, alike, normal_form, stem, words
 
@@ -55,6 +55,8 @@ class Message:
     asks: bool
     told: bool
     """Whether it may well be a question, and whether it surely is none."""
+    advice: bool
+    """Whether it asks what would be good."""
 
 
 class Reader:
@@ -86,7 +88,7 @@ class Reader:
             long=tuple(word for word in known if len(word) > LONG), weights=weights,
             size=sum(weight**2 for weight in weights.values()),
             names=frozenset(names), numbers=numbers(known), sides=sides(said),
-            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said),
+            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said), advice=seeks_advice(said),
         )  # fmt: skip
 
     def _id(self, word: str, root: str) -> int:
@@ -131,8 +133,11 @@ def overlap(key: Message, query: Message) -> list[float]:
 
 def apart(key: Message, query: Message) -> bool:
     """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
-    or one tells what the other asks, or asks whether where the other asks what."""
-    if (key.told and "?" in query.known) or (query.told and key.asks):
+    or one tells what the other asks, asks whether where the other asks what, or seeks advice."""
+    tells = query.told or (len(query.words) == 1 and not query.asks)
+    if (key.told and "?" in query.known) or (tells and key.asks):
+        return True
+    if key.advice != query.advice:
         return True
     both = key.asked_with, query.asked_with
     if frozenset({WHETHER}) in both and all(both) and both[0] != both[1]:

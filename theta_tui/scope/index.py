@@ -14,7 +14,8 @@ from theta_tui.scope.decision import NOWHERE, Decision
 from theta_tui.scope.features import Message, apart
 from theta_tui.scope.leaning import leans
 from theta_tui.scope.matcher import Matcher
-from theta_tui.scope.words import normal_form
+from theta_tui.scope.telling import slip
+from theta_tui.scope.words import normal_form, stem
 
 SURE = 1.0
 """The score from which a prompt is answered by the lesson."""
@@ -25,10 +26,10 @@ UNSURE = -0.5
 LIKELY = 0.9
 """The most that a key scores which names something else than the prompt."""
 
-FRAME = listed("tell me do doe did you know can could would i lik to please ?")
+FRAME = frozenset(map(stem, listed("tell me do does did you know can could would i like to please whether ?")))
 """Stems of the words that a question is wrapped in."""
 
-LOOKED_AT = 5
+LOOKED_AT = 6
 """Keys, the likeliest by their words, that the matcher judges."""
 
 
@@ -54,7 +55,7 @@ class _Key:
         """Whether another key differs from this one in a name alone that the prompt leaves out: "Where does Lena live?"
         where two of them are known."""
         left_out = self.message.names - query.known
-        if not left_out:
+        if not left_out or any(slip(name, there) for name in left_out for there in query.names):
             return False
         rest = self.message.known - left_out
         beside = [other.message for other in others if other.message.known != self.message.known]
@@ -165,7 +166,8 @@ class Scopes:
         query = read(prompt)
         if not query.words:
             return -math.inf
-        return max(self._matcher.scores([read(text) for text in wordings], query))
+        scores = zip(map(read, wordings), self._matcher.scores([read(text) for text in wordings], query), strict=True)
+        return max(min(score, LIKELY) if apart(message, query) else score for message, score in scores)
 
     def _likeliest(self, query: Message) -> list[_Key]:
         """The keys that have most in common with `query`, by their words and by what those mean."""
