@@ -6,6 +6,7 @@ These words are too common to weigh, and a question with another of them is anot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from theta_tui.lessons.grammar import QUESTION_WORDS, listed
 
@@ -67,8 +68,7 @@ def seeks_advice(words: Sequence[str]) -> bool:
     """Whether a message asks what would be good: "What should I call my dog?" does not ask what it is called."""
     if not _ADVICE.isdisjoint(words):
         return True
-    pairs = zip(words, words[1:], strict=False)
-    return any(one in ("a", "some") and other in _GOOD for one, other in pairs)
+    return any(one in ("a", "some") and other in _GOOD for one, other in pairwise(words))
 
 
 def told(words: Sequence[str]) -> bool:

@@ -88,7 +88,8 @@ class Reader:
             long=tuple(word for word in known if len(word) > LONG), weights=weights,
             size=sum(weight**2 for weight in weights.values()),
             names=frozenset(names), numbers=numbers(known), sides=sides(said),
-            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said), advice=seeks_advice(said),
+            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said),
+            advice=seeks_advice(said),
         )  # fmt: skip
 
     def _id(self, word: str, root: str) -> int:
