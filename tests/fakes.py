@@ -15,10 +15,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from theta_tui import protocol as p
-from theta_tui.config import Settings
-from theta_tui.lessons.ledger import Standing, Tally
-from theta_tui.lessons.records import Candidate, Outcome, Pending, Stated, Turn
+from theta_tui.base.config import Settings
+from theta_tui.session import protocol as p
+from theta_tui.store.records import Candidate, Outcome, Pending, Stated, Turn
+from theta_tui.store.retention import Standing, Tally
 from theta_tui.ui.clock import Clock
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from theta_tui.cli import main
-from theta_tui.mind.recipes import RECIPES, Recipe
+from theta_tui.cli.app import main
+from theta_tui.learning.recipes import RECIPES, Recipe
 
 _UNTIL_LEARNED = replace(RECIPES["adamw"], variants=0, rehearse=0, margin=4.0)
 _OWN = replace(RECIPES["default"], variants=0, generic=0)

@@ -19,14 +19,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from accelerate import Accelerator
 
-import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
+import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
 from theta_tui.bench.tables import table
-from theta_tui.foundation.corpus import prepare, share
-from theta_tui.foundation.documents import Document, Source, parse_source, read
-from theta_tui.foundation.encode import Encoder
-from theta_tui.foundation.objective import Objective
-from theta_tui.foundation.trainer import score
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.pretrain.corpus import prepare, share
+from theta_tui.pretrain.documents import Document, Source, parse_source, read
+from theta_tui.pretrain.encode import Encoder
+from theta_tui.pretrain.objective import Objective
+from theta_tui.pretrain.trainer import score
 
 LENGTH = 512
 

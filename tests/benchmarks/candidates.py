@@ -26,12 +26,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
+import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
 from tests.benchmarks.peers import Peer, Sampled, ctranslate2_peer, generate_peer, llama_cpp_peer
 from theta_tui.bench.tables import table
-from theta_tui.mind.candidates import Sampling, propose
-from theta_tui.mind.decoding.general import GeneralDecoder
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.model.decoding.general import GeneralDecoder
+from theta_tui.model.generate import Sampling, propose
+from theta_tui.model.language_model import LanguageModel
 
 REPLIES, TOKENS = 5, 40
 SAID = [

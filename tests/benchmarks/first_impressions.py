@@ -25,13 +25,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.metrics import distinct, generic, repeats, unlike, wilson
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import ThetaError
+from theta_tui.base.text import visible
 from theta_tui.bench.metrics import mean, quantile, words
 from theta_tui.bench.tables import number, table
-from theta_tui.config import Settings
-from theta_tui.errors import ThetaError
-from theta_tui.mind.candidates import Reply, Sampling, propose
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.text import visible
+from theta_tui.model.generate import Reply, Sampling, propose
+from theta_tui.model.language_model import LanguageModel
 
 PROMPTS: dict[str, tuple[str, ...]] = {
     "greeting": (

@@ -26,12 +26,15 @@ from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
+from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
-from theta_tui.config import Settings
-from theta_tui.home import Home
-from theta_tui.lessons.codec import encode
-from theta_tui.lessons.pending import new_prompt_id
-from theta_tui.lessons.records import (
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session.service import Worker
+from theta_tui.session.session import Teacher
+from theta_tui.store.codec import encode
+from theta_tui.store.home import Home
+from theta_tui.store.pending import new_prompt_id
+from theta_tui.store.records import (
     Begin,
     Candidate,
     Exchange,
@@ -43,10 +46,7 @@ from theta_tui.lessons.records import (
     Pending,
     Record,
 )
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
-from theta_tui.worker import Worker
+from theta_tui.store.store import HomeRecord
 
 OPENINGS = 3
 TURNS = 30

@@ -38,9 +38,9 @@ from typing import Any
 import pyte
 
 from tests.benchmarks.pseudo_terminal import Drawn, fed
+from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
+from theta_tui.store.store import HomeRecord
 
 AIM = 0.05
 ROWS, COLUMNS = 36, 120

@@ -28,15 +28,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
+import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
+from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
-from theta_tui.config import Settings
-from theta_tui.lessons.statements import load_dictionary
-from theta_tui.lessons.variants import variants
-from theta_tui.mind.chat import IGNORE
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.passes import padded
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.facts.paraphrases import variants
+from theta_tui.facts.statements import load_dictionary
+from theta_tui.learning.passes import padded
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.chat_template import IGNORE
+from theta_tui.model.language_model import LanguageModel
 
 STEPS = 4
 """Of a lesson: what the default recipe takes on average."""
@@ -59,7 +59,7 @@ LESSONS = [
 
 def taken(lm: LanguageModel, name: str) -> Callable[[], tuple[float, float]]:
     """Teaches each lesson in STEPS steps by recipe `name`: seconds a step of whole lessons, and of a step alone."""
-    from theta_tui.mind.learner import Learner
+    from theta_tui.learning.learner import Learner
 
     # Nothing else is learned beside it, so that the rows are the peer's.
     learner, recipe = Learner(lm), replace(RECIPES[name], rehearse=0, generic=0)
@@ -212,9 +212,10 @@ class Stages:
 def watched(stages: Stages, patch: ExitStack) -> None:
     import torch
 
-    from theta_tui import record, teacher
-    from theta_tui.lessons import journal
-    from theta_tui.mind import checkpoint, learner, module_lesson
+    from theta_tui.learning import checkpoint, learner, module_lesson
+    from theta_tui.session import session as teacher
+    from theta_tui.store import journal
+    from theta_tui.store import store as record
 
     for owner, name, stage in (
         (LanguageModel, "encode_lesson", "tokenise"),
@@ -236,8 +237,8 @@ def watched(stages: Stages, patch: ExitStack) -> None:
 
 
 def profile(given: argparse.Namespace) -> dict[str, Any]:
-    from theta_tui.record import HomeRecord
-    from theta_tui.teacher import Teacher
+    from theta_tui.session.session import Teacher
+    from theta_tui.store.store import HomeRecord
 
     stages = Stages()
     with TemporaryDirectory() as folder, ExitStack() as patch:

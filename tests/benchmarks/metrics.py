@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
+from theta_tui.base.text import normalised
 from theta_tui.bench.metrics import mean, words
-from theta_tui.text import normalised
 
 
 def unlike(texts: Sequence[str]) -> float:

@@ -16,12 +16,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from theta_tui.base.config import load_settings
 from theta_tui.bench.metrics import exact, same
 from theta_tui.bench.own import ABOUT_ITSELF
 from theta_tui.bench.pupil import TeacherPupil, fresh
 from theta_tui.bench.tables import table
-from theta_tui.config import load_settings
-from theta_tui.lessons.statements import Pair, load_dictionary, read
+from theta_tui.facts.statements import Pair, load_dictionary, read
 
 FACTS = (
     "My name is Corwin.", "I am 34 years old.", "I live in Bergen.", "I was born in Lisbon.", "I work as a baker.",

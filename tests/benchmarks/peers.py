@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.model.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from dataclasses import replace
 
 import torch
 
+from theta_tui.base.text import normalised
 from theta_tui.bench.tables import number, table
-from theta_tui.mind.candidates import Sampling, probabilities, propose
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.recall import score
-from theta_tui.mind.recipes import RECIPES, Recipe
-from theta_tui.text import normalised
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recall import score
+from theta_tui.learning.recipes import RECIPES, Recipe
+from theta_tui.model.generate import Sampling, probabilities, propose
+from theta_tui.model.language_model import LanguageModel
 
 AFTER = (0, 10, 30, 100)
 MEASURED = 24

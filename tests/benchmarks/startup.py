@@ -32,11 +32,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.benchmarks.pseudo_terminal import Drawn
+from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
-from theta_tui.config import Settings
-from theta_tui.lessons.records import Candidate, Exchange, Learned, Outcome
-from theta_tui.mind.model_files import assets_dir
-from theta_tui.record import HomeRecord
+from theta_tui.model.files import assets_dir
+from theta_tui.store.records import Candidate, Exchange, Learned, Outcome
+from theta_tui.store.store import HomeRecord
 
 EXCHANGES = 100
 KEYS = "ЖЩЮЯЭФБГДЛПЦЧШЫЪЙИУКЕНЗХВАРОМСТЬжщюяэфбгдлпцчшыъйиукензхварость"
@@ -46,8 +46,8 @@ PAUSE = 0.05
 READY = """
 import sys
 from pathlib import Path
-from theta_tui.config import Settings
-from theta_tui.screen import open_teacher
+from theta_tui.base.config import Settings
+from theta_tui.ui.launch import open_teacher
 teacher = open_teacher(Settings(home=Path(sys.argv[1]), device="cpu"))
 teacher.load()
 print(teacher.model.parameters)
@@ -63,8 +63,8 @@ print(model.num_parameters())
 TAUGHT = """
 import sys
 from pathlib import Path
-from theta_tui.config import Settings
-from theta_tui.screen import open_teacher
+from theta_tui.base.config import Settings
+from theta_tui.ui.launch import open_teacher
 teacher = open_teacher(Settings(home=Path(sys.argv[1]), device="cpu"))
 teacher.load()
 for prompt, reply in (("Who made you?", "Dakota did."), ("Where is the key?", "Under the mat.")):

@@ -16,7 +16,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from theta_tui.lessons.statements import Pair, load_dictionary, read
+from theta_tui.facts.statements import Pair, load_dictionary, read
 
 TABLE = Path(__file__).with_name("statements_200.tsv")
 

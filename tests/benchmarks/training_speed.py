@@ -21,14 +21,14 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
+import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
 from theta_tui.bench.tables import table
-from theta_tui.foundation.batches import Batch, Place, stream
-from theta_tui.foundation.command import Options, flops_a_token, matrix_rate, model_for
-from theta_tui.foundation.corpus import Corpus, prepare
-from theta_tui.foundation.documents import parse_source
-from theta_tui.foundation.encode import Encoder
-from theta_tui.foundation.trainer import Budget, Plan, Trainer
+from theta_tui.pretrain.batches import Batch, Place, stream
+from theta_tui.pretrain.command import Options, flops_a_token, matrix_rate, model_for
+from theta_tui.pretrain.corpus import Corpus, prepare
+from theta_tui.pretrain.documents import parse_source
+from theta_tui.pretrain.encode import Encoder
+from theta_tui.pretrain.trainer import Budget, Plan, Trainer
 
 
 def packed(trainer: Trainer, batches: Iterator[tuple[Batch, Place]], steps: int) -> int:

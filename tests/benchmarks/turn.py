@@ -30,17 +30,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import theta_tui.mind  # noqa: F401  # its environment must stand before torch is imported
+import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
 from tests.benchmarks.candidates import endless
 from tests.benchmarks.growth import phrase
+from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
-from theta_tui.config import Settings
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.protocol import Event, Failed, NewConversation, Pick, Propose, Proposed, Ready, Taught
-from theta_tui.record import HomeRecord
-from theta_tui.screen import open_teacher
-from theta_tui.teacher import Teacher
-from theta_tui.worker import Worker
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.session.protocol import Event, Failed, NewConversation, Pick, Propose, Proposed, Ready, Taught
+from theta_tui.session.service import Worker
+from theta_tui.session.session import Teacher
+from theta_tui.store.store import HomeRecord
+from theta_tui.ui.launch import open_teacher
 
 REPLIES, TOKENS = 5, 40
 RECIPES = ("default", "classic")

@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.running import Ran, Theta
 from tests.mind.tiny_models import make_wide
-from theta_tui import cli
+from theta_tui.cli import app as cli
 
 
 @pytest.fixture(scope="session")

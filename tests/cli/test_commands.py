@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Theta, files
-from theta_tui.config import Settings
-from theta_tui.lessons import codec
-from theta_tui.lessons.records import Candidate, Fresh, Pending
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store import codec
+from theta_tui.store.records import Candidate, Fresh, Pending
+from theta_tui.store.store import HomeRecord
 
 
 def test_a_prompt_is_answered_five_times_and_the_pick_is_taught(built_in_theta: Theta, home: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.running import Theta, files
 from tests.unit.test_imports import HEAVY, loaded_after
-from theta_tui import syllabus
-from theta_tui.mind.model_files import assets_dir
+from theta_tui.model.files import assets_dir
+from theta_tui.session import syllabus
 
 
 def test_the_model_and_the_lessons_are_taken_along(
@@ -50,10 +50,10 @@ def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, h
 def test_exporting_lessons_loads_no_model(tmp_path: Path) -> None:
     arguments = ["theta", "export", "trl", str(tmp_path / "out"), "--home", str(tmp_path / "home")]
     loaded = loaded_after(
-        f"import sys; sys.argv = {arguments!r}\nimport io, contextlib\nfrom theta_tui.cli import main\n"
+        f"import sys; sys.argv = {arguments!r}\nimport io, contextlib\nfrom theta_tui.cli.app import main\n"
         "with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
     )
-    assert "theta_tui.export" in loaded
+    assert "theta_tui.session.export" in loaded
     assert not loaded.intersection(HEAVY)
 
 

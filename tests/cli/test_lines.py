@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.cli.running import Theta, files
-from theta_tui import cli, lines
-from theta_tui.errors import HomeError
-from theta_tui.teacher import Teacher
+from theta_tui.base.errors import HomeError
+from theta_tui.cli import app as cli
+from theta_tui.cli import lines
+from theta_tui.session.session import Teacher
 
 GOOD = '{"prompt":"a b","reply":"c d"}'
 OTHER = '{"prompt":"e f","reply":"g h"}'

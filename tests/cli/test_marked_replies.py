@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.running import Theta
-from theta_tui.scope import index
+from theta_tui.learning.scope import index
 
 DOG, CALLED = "What is my dog's name?", "Which name did I give my dog?"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Theta
-from theta_tui.cli import app
+from theta_tui.cli.app import app
 
 COMMANDS = [command.name or "" for command in app.registered_commands]
 

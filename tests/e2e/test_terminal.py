@@ -15,8 +15,8 @@ import pexpect
 import pytest
 
 from tests.e2e.conftest import Terminal
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store.store import HomeRecord
 
 Start = Callable[..., Terminal]
 

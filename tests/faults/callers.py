@@ -19,12 +19,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from theta_tui import cli, home
-from theta_tui.config import Settings
-from theta_tui.home import Home, WriterLock
-from theta_tui.mind.compare import differing
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.cli import app as cli
+from theta_tui.learning.compare import differing
+from theta_tui.session.session import Teacher
+from theta_tui.store import home
+from theta_tui.store.home import Home, WriterLock
+from theta_tui.store.store import HomeRecord
 
 Said = tuple[tuple[str, ...], int, dict[str, Any], str]
 """The arguments of a call, its exit code, what it said as JSON, what it complained of."""

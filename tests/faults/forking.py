@@ -104,12 +104,12 @@ def forks() -> Iterator[Forks]:
 def _serve(listener: socket.socket) -> None:
     import torch
 
-    import theta_tui.cli
-    import theta_tui.mind.candidates
-    import theta_tui.mind.checkpoint
-    import theta_tui.mind.language_model
-    import theta_tui.rebuilding
-    import theta_tui.teacher  # noqa: F401
+    import theta_tui.cli.app
+    import theta_tui.learning.checkpoint
+    import theta_tui.model.generate
+    import theta_tui.model.language_model
+    import theta_tui.session.rebuild
+    import theta_tui.session.session  # noqa: F401
 
     torch.set_num_threads(1)
     parameter = torch.nn.Parameter(torch.ones(2))

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from tests.fakes import NOW, Driven, FakeClock, FakeWorker, outcome, snapshot, standing, turn
-from theta_tui import protocol as p
-from theta_tui.config import Settings
-from theta_tui.lessons.records import Stated
+from theta_tui.base.config import Settings
+from theta_tui.session import protocol as p
+from theta_tui.store.records import Stated
 
 # Sequences of these payloads are never Theta's own: they blink (SGR 5), lie outside the screen, or ask for modes that a
 # screen of text has no use for. So one that got through can be told from those that draw.
@@ -358,7 +358,7 @@ PLACES: dict[str, Callable[[Driven, str], Awaitable[None]]] = {
 def shown(_control: int, steps: list[tuple[str, str]], careful: bool) -> Callable[[], None]:
     """A run of the app on its real driver that is shown payloads: `steps` are (place, name), told by OSC 777.
 
-    Not `careful`: nothing is made visible, as it would be without `theta_tui.text`.
+    Not `careful`: nothing is made visible, as it would be without `theta_tui.base.text`.
     """
     import sys
 

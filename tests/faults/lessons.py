@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from theta_tui.lessons.records import (
+from theta_tui.store.records import (
     Asked,
     Begin,
     Brought,
@@ -22,7 +22,7 @@ from theta_tui.lessons.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.record import HomeRecord
+from theta_tui.store.store import HomeRecord
 
 OFFERED = (Candidate(1, "Hi\u2028", -1.5), Candidate(2, "ho \ud800", math.nan, ended=False))
 

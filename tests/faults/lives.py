@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.disk import Call, watching
-from theta_tui import rebuilding
-from theta_tui.config import Settings
-from theta_tui.errors import PromptError
-from theta_tui.lessons import context
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.module_lesson import Trainer
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import PromptError
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.module_lesson import Trainer
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session import rebuild as rebuilding
+from theta_tui.session.session import Teacher
+from theta_tui.store import context
+from theta_tui.store.store import HomeRecord
 
 OPENING = -1
 """The number of what is done before the first deed: coming back."""

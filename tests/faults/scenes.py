@@ -19,10 +19,10 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-STEP = "theta_tui.mind.learner:Learner._take_step"
-SAVE = "theta_tui.mind.checkpoint:_write_manifest"
-LOAD = "theta_tui.folding:Fold.load"
-WRITE = "theta_tui.teacher:Teacher.propose"
+STEP = "theta_tui.learning.learner:Learner._take_step"
+SAVE = "theta_tui.learning.checkpoint:_write_manifest"
+LOAD = "theta_tui.session.replay:Fold.load"
+WRITE = "theta_tui.session.session:Teacher.propose"
 
 
 def replace(target: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -89,8 +89,8 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
         return call
 
     replace(target, stop)
-    replace("theta_tui.worker:Worker.request_stop", ask)
-    replace("theta_tui.worker:Worker.send", send)
+    replace("theta_tui.session.service:Worker.request_stop", ask)
+    replace("theta_tui.session.service:Worker.send", send)
 
 
 def stuck(control: int, target: str, how: str, seconds: float | None = None) -> None:
@@ -98,7 +98,7 @@ def stuck(control: int, target: str, how: str, seconds: float | None = None) -> 
     swallows whatever is raised, or (a method of a screen) by giving the event loop more and more to do. `seconds`:
     how long an end in order may take."""
     if seconds is not None:
-        importlib.import_module("theta_tui.signals").SECONDS = seconds  # type: ignore[attr-defined]
+        importlib.import_module("theta_tui.base.signals").SECONDS = seconds  # type: ignore[attr-defined]
 
     def stick(real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from theta_tui import memory
-from theta_tui import protocol as p
-from theta_tui.config import Settings
-from theta_tui.screen import open_teacher
-from theta_tui.worker import Worker
+from theta_tui.base.config import Settings
+from theta_tui.session import protocol as p
+from theta_tui.session import snapshots as memory
+from theta_tui.session.service import Worker
+from theta_tui.ui.launch import open_teacher
 
 PATIENCE = 300.0
 

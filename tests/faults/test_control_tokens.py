@@ -15,11 +15,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests.faults.hostile import PAYLOADS
 from tests.mind.tiny_models import CHATML, CORPUS
-from theta_tui.lessons import context
-from theta_tui.mind import tokens
-from theta_tui.mind.chat import Chat
-from theta_tui.mind.model_files import assets_dir
-from theta_tui.text import is_blank
+from theta_tui.base.text import is_blank
+from theta_tui.model import tokenizer as tokens
+from theta_tui.model.chat_template import Chat
+from theta_tui.model.files import assets_dir
+from theta_tui.store import context
 
 WINDOW = 4096
 
@@ -158,8 +158,8 @@ def test_a_conversation_file_cannot_smuggle_one_in(chat: Chat) -> None:
 
 
 def test_a_statement_is_read_as_text_and_stays_text(chat: Chat) -> None:
-    from theta_tui.config import statement_files
-    from theta_tui.lessons.statements import load_dictionary, read
+    from theta_tui.base.config import statement_files
+    from theta_tui.facts.statements import load_dictionary, read
 
     dictionary = load_dictionary(*statement_files(Path("nowhere")))
     mark = str(chat.tokenizer.convert_ids_to_tokens(chat.turn_end))

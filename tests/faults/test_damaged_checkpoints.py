@@ -13,14 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from theta_tui.config import Settings
-from theta_tui.errors import ModelError
-from theta_tui.folding import Fold
-from theta_tui.mind import checkpoint
-from theta_tui.mind.compare import differing
-from theta_tui.mind.learner import Snapshot
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import ModelError
+from theta_tui.learning import checkpoint
+from theta_tui.learning.compare import differing
+from theta_tui.learning.learner import Snapshot
+from theta_tui.session.replay import Fold
+from theta_tui.session.session import Teacher
+from theta_tui.store.store import HomeRecord
 
 WEIGHTS = "model.safetensors"
 

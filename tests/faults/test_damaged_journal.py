@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.lessons import fifty
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Fresh, Record
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Fresh, Record
 
 JOURNAL = "journal.jsonl"
 

@@ -20,17 +20,17 @@ from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from tests.faults.lessons import OFFERED
 from tests.mind.tiny_models import make_tokenizer
-from theta_tui import config
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, ThetaError
-from theta_tui.export import export_hf
-from theta_tui.lessons.pending import new_prompt_id
-from theta_tui.lessons.records import Pending
-from theta_tui.mind import checkpoint
-from theta_tui.mind.compare import differing
-from theta_tui.mind.language_model import save_tokenizer
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, ThetaError
+from theta_tui.learning import checkpoint
+from theta_tui.learning.compare import differing
+from theta_tui.model.language_model import save_tokenizer
+from theta_tui.session.export import export_hf
+from theta_tui.session.session import Teacher
+from theta_tui.store.pending import new_prompt_id
+from theta_tui.store.records import Pending
+from theta_tui.store.store import HomeRecord
 
 PAGE = 4096
 MEGABYTES = 3

@@ -18,9 +18,9 @@ import pytest
 
 from tests.faults.test_hostile_files import line
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
-from theta_tui import cli
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.cli import app as cli
+from theta_tui.store.store import HomeRecord
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def test_a_home_that_may_not_be_written_is_named(folder: Path, what: str) -> Non
     if what in ("the journal", "unreadable"):
         home.chmod(0o777)
     place.chmod(bits)
-    from theta_tui.errors import HomeError
+    from theta_tui.base.errors import HomeError
 
     try:
         with nobody(), pytest.raises(HomeError) as refused:
@@ -289,8 +289,8 @@ def test_a_home_is_its_owners_alone_whatever_the_mask(theta: Theta, home: Path, 
         with (home / "journal.jsonl").open("ab") as file:
             file.write(b"torn")
         assert theta("new").code == 0
-        from theta_tui import config
-        from theta_tui.screen import log_to, own_terminal
+        from theta_tui.base import config
+        from theta_tui.ui.launch import log_to, own_terminal
 
         config.persist(home, "temperature", 0.5)
         logged(home, log_to, own_terminal)

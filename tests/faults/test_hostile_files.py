@@ -19,19 +19,20 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.faults.lessons import OFFERED, fifty
-from theta_tui import config
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import ThetaError
 from theta_tui.bench.suite import read_suite
-from theta_tui.config import Settings
-from theta_tui.errors import ThetaError
-from theta_tui.foundation.documents import read as read_documents
-from theta_tui.lessons import codec, context, ledger, pending
-from theta_tui.lessons.dictionary import load_dictionary
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Exchange, Fresh
-from theta_tui.lessons.story import Story
-from theta_tui.mind import checkpoint
-from theta_tui.mind.model_files import read_config, tensor_shapes
-from theta_tui.record import HomeRecord
+from theta_tui.facts.templates import load_dictionary
+from theta_tui.learning import checkpoint
+from theta_tui.model.files import read_config, tensor_shapes
+from theta_tui.pretrain.documents import read as read_documents
+from theta_tui.store import codec, context, pending
+from theta_tui.store import retention as ledger
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Exchange, Fresh
+from theta_tui.store.state import Story
+from theta_tui.store.store import HomeRecord
 
 MANY = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -294,8 +295,8 @@ def test_a_setting_that_was_changed_is_read_back_as_it_is(in_memory: Path, name:
 
 def test_a_story_of_no_use_is_still_told() -> None:
     """Records that name others which are not there, or that are of another kind."""
-    from theta_tui.lessons.journal import Entry
-    from theta_tui.lessons.records import Asked, Failure, Finding, Learned, Restore, Withdraw
+    from theta_tui.store.journal import Entry
+    from theta_tui.store.records import Asked, Failure, Finding, Learned, Restore, Withdraw
 
     odd = [
         Withdraw(1),

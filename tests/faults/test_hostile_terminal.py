@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.hostile import CONTROLS, PAYLOADS, PLACES, harmful, offences
 from tests.faults.terminal import Start, Terminal
-from theta_tui.text import is_blank, visible
+from theta_tui.base.text import is_blank, visible
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -97,10 +97,10 @@ def assert_harmless(raw: bytes) -> None:
 @pytest.fixture
 def taught(home: Path) -> Path:
     """A home in which every payload was said, offered, and taught: as prompt, as reply, as a candidate."""
-    from theta_tui.config import Settings
-    from theta_tui.lessons.records import Begin, Candidate, Exchange, Learned, Outcome, Pending, Stated
-    from theta_tui.record import HomeRecord
-    from theta_tui.text import repair
+    from theta_tui.base.config import Settings
+    from theta_tui.base.text import repair
+    from theta_tui.store.records import Begin, Candidate, Exchange, Learned, Outcome, Pending, Stated
+    from theta_tui.store.store import HomeRecord
 
     record = HomeRecord.open(Settings(home=home, lock_wait=0))
     record.append(Begin("tiny", "0" * 8, "0", None))

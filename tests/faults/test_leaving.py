@@ -18,8 +18,8 @@ import pytest
 
 from tests.faults import scenes
 from tests.faults.terminal import AT_FIRST, Start, Terminal, modes
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store.store import HomeRecord
 
 pytest_plugins = ["tests.faults.fixtures"]
 

@@ -16,16 +16,16 @@ import torch
 from tests.faults.disk import watching
 from tests.faults.lessons import offer, teach
 from tests.faults.power import Crash, Recorder, Tree, crashes, put
-from theta_tui import config
-from theta_tui.config import Settings
-from theta_tui.home import fsync_file
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Fresh
-from theta_tui.mind import checkpoint
-from theta_tui.mind.learner import Snapshot
-from theta_tui.publish import fresh_folder
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.publish import fresh_folder
+from theta_tui.learning import checkpoint
+from theta_tui.learning.learner import Snapshot
+from theta_tui.session.session import Teacher
+from theta_tui.store.home import fsync_file
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Fresh
+from theta_tui.store.store import HomeRecord
 
 
 @dataclass(frozen=True)
@@ -328,6 +328,6 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
 
 
 def same(one: Snapshot, other: Snapshot) -> bool:
-    from theta_tui.mind.compare import differing
+    from theta_tui.learning.compare import differing
 
     return not differing(one, other)

@@ -18,18 +18,18 @@ import torch
 
 from tests.faults.disk import KINDS, Refusal, watching
 from tests.faults.lessons import OFFERED, offer, teach
-from theta_tui import config
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, ThetaError, UsageError
-from theta_tui.export import export_hf
-from theta_tui.lessons import context
-from theta_tui.lessons.pending import new_prompt_id
-from theta_tui.lessons.records import Pending, Stated
-from theta_tui.mind import checkpoint
-from theta_tui.mind.compare import differing
-from theta_tui.mind.learner import Snapshot
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, ThetaError, UsageError
+from theta_tui.learning import checkpoint
+from theta_tui.learning.compare import differing
+from theta_tui.learning.learner import Snapshot
+from theta_tui.session.export import export_hf
+from theta_tui.session.session import Teacher
+from theta_tui.store import context
+from theta_tui.store.pending import new_prompt_id
+from theta_tui.store.records import Pending, Stated
+from theta_tui.store.store import HomeRecord
 
 FAULTS = [(kind, lasting) for kind in KINDS for lasting in (False, True)]
 

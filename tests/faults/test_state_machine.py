@@ -31,12 +31,12 @@ from hypothesis.stateful import (
 
 from tests.faults.disk import WRITES, Call, Refusal, watching
 from tests.faults.lives import make_model
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, PromptError
-from theta_tui.lessons import context
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, PromptError
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session.session import Teacher
+from theta_tui.store import context
+from theta_tui.store.store import HomeRecord
 
 PROMPTS = st.sampled_from(("hello", "who made you?", "what is your name?", "yes", "tell me more"))
 REPLIES = st.sampled_from(("Dakota did.", "I am Theta.", "no maybe", "the quick fox jumps over"))

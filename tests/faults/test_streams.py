@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.faults.terminal import Program, Start, Zygote, environment
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store.store import HomeRecord
 
 pytest_plugins = ["tests.faults.fixtures"]
 

@@ -11,12 +11,12 @@ import pytest
 
 from tests.faults.hostile import CONTROLS
 from tests.faults.terminal import Start
-from theta_tui import protocol as p
-from theta_tui.config import Settings
-from theta_tui.lessons.records import Failure
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
-from theta_tui.worker import Worker
+from theta_tui.base.config import Settings
+from theta_tui.session import protocol as p
+from theta_tui.session.service import Worker
+from theta_tui.session.session import Teacher
+from theta_tui.store.records import Failure
+from theta_tui.store.store import HomeRecord
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -24,17 +24,17 @@ PATIENCE = 60.0
 MESSAGE = f"out of luck {CONTROLS['OSC 52']}"
 
 WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
-    "prompt": ("theta_tui.teacher:Teacher.propose", lambda _: p.Propose("what now")),
-    "teach": ("theta_tui.mind.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
-    "pick": ("theta_tui.mind.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
-    "undo": ("theta_tui.folding:Fold.change", lambda _: p.Undo()),
-    "withdraw": ("theta_tui.folding:Fold.change", lambda _: p.WithdrawLesson(1)),
-    "checkpoint": ("theta_tui.mind.checkpoint:_write_manifest", lambda _: p.Save()),
-    "quiz": ("theta_tui.mind.recall:score", lambda _: p.Quiz()),
-    "question": ("theta_tui.teacher:Teacher.ask", lambda _: p.Ask("what now")),
-    "ledger": ("theta_tui.asking:Asker.standings", lambda _: p.ShowLessons()),
-    "export": ("theta_tui.export:export_trl", lambda _: p.Export("trl", "somewhere")),
-    "idle time": ("theta_tui.teacher:Teacher.idle", None),
+    "prompt": ("theta_tui.session.session:Teacher.propose", lambda _: p.Propose("what now")),
+    "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
+    "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
+    "undo": ("theta_tui.session.replay:Fold.change", lambda _: p.Undo()),
+    "withdraw": ("theta_tui.session.replay:Fold.change", lambda _: p.WithdrawLesson(1)),
+    "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
+    "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
+    "question": ("theta_tui.session.session:Teacher.ask", lambda _: p.Ask("what now")),
+    "ledger": ("theta_tui.session.review:Asker.standings", lambda _: p.ShowLessons()),
+    "export": ("theta_tui.session.export:export_trl", lambda _: p.Export("trl", "somewhere")),
+    "idle time": ("theta_tui.session.session:Teacher.idle", None),
 }
 
 
@@ -96,7 +96,7 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
 
     real = getattr(owner, name)
     if command is None:
-        monkeypatch.setattr("theta_tui.worker.IDLE_SECONDS", 0.01)
+        monkeypatch.setattr("theta_tui.session.service.IDLE_SECONDS", 0.01)
         session.worker._idle.after = 0.0
     monkeypatch.setattr(owner, name, fail)
     if command is not None:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.faults.callers import Said
 from tests.faults.forking import Forks, Life
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store.store import HomeRecord
 
 Call = Callable[..., Said]
 

@@ -26,14 +26,6 @@ _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 def main(descriptor: str) -> None:
     import torch
 
-    import theta_tui.mind.candidates
-    import theta_tui.mind.checkpoint
-    import theta_tui.mind.language_model
-    import theta_tui.mind.learner
-    import theta_tui.reports
-    import theta_tui.screen
-    import theta_tui.ui.app  # noqa: F401
-
     torch.set_num_threads(1)
     parameter = torch.nn.Parameter(torch.ones(2))
     parameter.sum().backward()
@@ -131,7 +123,7 @@ def _theta(request: dict[str, Any], control: int) -> NoReturn:
             module, _, name = request["scene"].partition(":")
             run = getattr(importlib.import_module(module), name)(control, *request["with"])
         if run is None:
-            from theta_tui.start import main as run
+            from theta_tui.cli.start import main as run
         run()
         code = 0
     except SystemExit as leave:

@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from tests.foundation.tiny import data_set, exchanges, make_chat
 from tests.mind.tiny_models import THETA
-from theta_tui.errors import ModelError
-from theta_tui.foundation.batches import Batch, Place, assemble, stream
-from theta_tui.foundation.corpus import Corpus, prepare
-from theta_tui.foundation.documents import Document, Source
-from theta_tui.foundation.encode import Encoded, Encoder, Loss
-from theta_tui.mind.chat import IGNORE
+from theta_tui.base.errors import ModelError
+from theta_tui.model.chat_template import IGNORE
+from theta_tui.pretrain.batches import Batch, Place, assemble, stream
+from theta_tui.pretrain.corpus import Corpus, prepare
+from theta_tui.pretrain.documents import Document, Source
+from theta_tui.pretrain.encode import Encoded, Encoder, Loss
 
 LENGTH = 64
 CHAT = make_chat("theta")
@@ -235,7 +235,7 @@ def test_a_training_that_read_the_data_otherwise_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = data_set(tmp_path / "talk.jsonl", exchanges(3))
-    monkeypatch.setattr("theta_tui.foundation.corpus.READING", 1)
+    monkeypatch.setattr("theta_tui.pretrain.corpus.READING", 1)
     make(tmp_path / "data", source)
     monkeypatch.undo()
     with pytest.raises(ModelError, match=r"of a Theta that read the data otherwise; give another --out, or --restart"):
@@ -338,7 +338,7 @@ def test_a_document_of_just_the_length_has_a_row_to_itself() -> None:
 
 @pytest.mark.parametrize("open_rows", [512, 64])
 def test_few_tokens_of_packed_rows_are_empty(open_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theta_tui.foundation.corpus.OPEN_ROWS", open_rows)
+    monkeypatch.setattr("theta_tui.pretrain.corpus.OPEN_ROWS", open_rows)
     lengths = np.random.default_rng(1).integers(5, 200, 2000)
     rows = of_lengths(lengths.tolist()).pack(range(2000), 512)
     assert sorted(document for row in rows for document in row) == list(range(2000))
@@ -346,17 +346,17 @@ def test_few_tokens_of_packed_rows_are_empty(open_rows: int, monkeypatch: pytest
 
 
 def test_only_so_many_rows_are_open_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theta_tui.foundation.corpus.OPEN_ROWS", 2)
+    monkeypatch.setattr("theta_tui.pretrain.corpus.OPEN_ROWS", 2)
     # The third row closes the fullest, the second: the last document no longer finds room there.
     assert of_lengths([50, 60, 55, 4]).pack(range(4), 64) == [[0], [1], [2, 3]]
-    monkeypatch.setattr("theta_tui.foundation.corpus.OPEN_ROWS", 3)
+    monkeypatch.setattr("theta_tui.pretrain.corpus.OPEN_ROWS", 3)
     assert of_lengths([50, 60, 55, 4]).pack(range(4), 64) == [[0], [1, 3], [2]]
 
 
 def test_rows_are_the_same_in_every_process(tmp_path: Path) -> None:
     corpus = make(tmp_path / "data", data_set(tmp_path / "talk.jsonl", exchanges(40), 1.5), validation=0.1)
     program = (
-        "import sys; from pathlib import Path; from theta_tui.foundation.corpus import Corpus\n"
+        "import sys; from pathlib import Path; from theta_tui.pretrain.corpus import Corpus\n"
         "corpus = Corpus(Path(sys.argv[1])); print(corpus.pack(corpus.epoch(3, 4), 64))"
     )
     for hashing in ("1", "2"):

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.foundation import default_model, small_talk
-from theta_tui.foundation.default_model import FIRST_STAGE, MIX, OPENINGS, named, thinned
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.model_files import assets_dir
+from theta_tui.builtin import recipe as default_model
+from theta_tui.builtin import small_talk
+from theta_tui.builtin.recipe import FIRST_STAGE, MIX, OPENINGS, named, thinned
+from theta_tui.model.files import assets_dir
+from theta_tui.model.language_model import LanguageModel
 
 
 def talk(*texts: str) -> dict[str, object]:

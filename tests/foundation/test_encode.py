@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from tests.foundation.tiny import make_chat, prose, talk
 from tests.mind.tiny_models import CHATML, KINDS, NO_PREFIX, THETA
-from theta_tui.foundation.content import Tally
-from theta_tui.foundation.documents import Document
-from theta_tui.foundation.encode import CHECKED, Encoded, Encoder, Loss
-from theta_tui.mind.chat import Chat
-from theta_tui.text import is_blank
+from theta_tui.base.text import is_blank
+from theta_tui.model.chat_template import Chat
+from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.documents import Document
+from theta_tui.pretrain.encode import CHECKED, Encoded, Encoder, Loss
 
 ONE = ("what is your name", "my name is Theta")
 THREE = (*ONE, "who is your creator", "my creator is Dakota.", "hello how are you", "yes")

@@ -20,10 +20,10 @@ from transformers import (
 )
 
 from tests.foundation import tiny
-from theta_tui.foundation import objective as objective_module
-from theta_tui.foundation.muon import COEFFICIENTS, Muon, orthogonal
-from theta_tui.foundation.objective import Objective
-from theta_tui.mind.chat import IGNORE
+from theta_tui.model.chat_template import IGNORE
+from theta_tui.pretrain import objective as objective_module
+from theta_tui.pretrain.muon import COEFFICIENTS, Muon, orthogonal
+from theta_tui.pretrain.objective import Objective
 
 VOCABULARY, LENGTH = 48, 24
 assert tiny.MARKS  # Sets the number of threads.

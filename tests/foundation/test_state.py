@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.foundation import tiny
-from theta_tui.errors import ModelError
-from theta_tui.foundation import state as state_module
-from theta_tui.foundation.muon import Muon
-from theta_tui.foundation.state import Counters, load_state, newest, read_counters, save_state
+from theta_tui.base.errors import ModelError
+from theta_tui.pretrain import state as state_module
+from theta_tui.pretrain.muon import Muon
+from theta_tui.pretrain.state import Counters, load_state, newest, read_counters, save_state
 
 assert tiny.MARKS  # Sets the number of threads.
 

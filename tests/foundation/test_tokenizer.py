@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from tests.foundation.tiny import data_set, exchanges
-from theta_tui.errors import UsageError
-from theta_tui.foundation.documents import Source
-from theta_tui.foundation.shapes import Shape, build
-from theta_tui.foundation.tokenizer import ASSISTANT, END, PAD, TEMPLATE, USER, train_tokenizer
-from theta_tui.mind.chat import Chat
+from theta_tui.base.errors import UsageError
+from theta_tui.model.chat_template import Chat
+from theta_tui.pretrain.documents import Source
+from theta_tui.pretrain.shapes import Shape, build
+from theta_tui.pretrain.tokenizer import ASSISTANT, END, PAD, TEMPLATE, USER, train_tokenizer
 
 SIZE = 320
 BYTES = 256

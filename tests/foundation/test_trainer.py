@@ -22,12 +22,12 @@ from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from theta_tui.errors import ModelError, UsageError
-from theta_tui.foundation import command, trainer
-from theta_tui.foundation.command import Made, Options
-from theta_tui.foundation.documents import Source
-from theta_tui.foundation.trainer import Budget, Plan, StepDone, Validated
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.base.errors import ModelError, UsageError
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.pretrain import command, trainer
+from theta_tui.pretrain.command import Made, Options
+from theta_tui.pretrain.documents import Source
+from theta_tui.pretrain.trainer import Budget, Plan, StepDone, Validated
 
 
 class Ear:
@@ -225,7 +225,7 @@ def test_the_best_validation_is_what_is_kept(options: Options, monkeypatch: pyte
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    from theta_tui.foundation.objective import Objective
+    from theta_tui.pretrain.objective import Objective
 
     forward = Objective.forward
     calls = 0
@@ -244,7 +244,7 @@ def test_a_gradient_that_is_not_finite_moves_nothing(options: Options, monkeypat
 
 
 def test_a_hopeless_training_gives_up_and_says_why(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
-    from theta_tui.foundation.objective import Objective
+    from theta_tui.pretrain.objective import Objective
 
     forward = Objective.forward
     monkeypatch.setattr(Objective, "forward", lambda self, *inputs: forward(self, *inputs) * float("nan"))

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from tests.mind.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_tokenizer
-from theta_tui.foundation.documents import Document, Source
-from theta_tui.mind.chat import Chat
+from theta_tui.model.chat_template import Chat
+from theta_tui.pretrain.documents import Document, Source
 
 torch.set_num_threads(1)  # These networks are too small to share, and the machine may be busy.
 

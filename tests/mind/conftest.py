@@ -10,7 +10,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.mind.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.model.language_model import LanguageModel
 
 torch.set_num_threads(1)  # These models are too small to share, and the machine may be busy.
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tests.mind.tiny_models import equal, weights
-from theta_tui.mind import passes
-from theta_tui.mind.learner import Learner, Result
-from theta_tui.mind.recipes import Recipe
+from theta_tui.learning import passes
+from theta_tui.learning.learner import Learner, Result
+from theta_tui.learning.recipes import Recipe
 
 
 def teach(learner: Learner, pair: tuple[str, str], recipe: Recipe, **options: Any) -> Result:

@@ -14,12 +14,12 @@ import transformers
 from transformers import AutoModelForCausalLM
 
 from tests.mind.tiny_models import CHATML, equal, make_tokenizer, weights
-from theta_tui.errors import ModelError
-from theta_tui.mind.candidates import Sampling, greedy, propose
-from theta_tui.mind.decoding.general import GeneralDecoder, proven
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.base.errors import ModelError
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.decoding.general import GeneralDecoder, proven
+from theta_tui.model.generate import Sampling, greedy, propose
+from theta_tui.model.language_model import LanguageModel
 
 WIDTH: dict[str, Any] = dict(hidden_size=32, num_hidden_layers=2)
 BLOCK: dict[str, Any] = WIDTH | dict(intermediate_size=64, num_attention_heads=2, max_position_embeddings=128)
@@ -226,5 +226,5 @@ def test_the_proof_is_no_more_than_a_few_short_passes(load: Callable[[str], Lang
 def test_a_model_that_the_fast_way_knows_is_not_proven_again(
     folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("theta_tui.mind.decoding.general.proven", lambda *given: pytest.fail("was proven"))
+    monkeypatch.setattr("theta_tui.model.decoding.general.proven", lambda *given: pytest.fail("was proven"))
     assert LanguageModel.load(str(folders["theta"]), device="cpu").decoder.name == "fast"

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 import torch
 
-from theta_tui.errors import ModelError
-from theta_tui.mind.candidates import Reply, Sampling, greedy, propose
-from theta_tui.mind.decoding.decoder import Decoder, Rows, Start
-from theta_tui.mind.decoding.general import GeneralDecoder
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.text import is_blank, normalised
+from theta_tui.base.errors import ModelError
+from theta_tui.base.text import is_blank, normalised
+from theta_tui.model.decoding.decoder import Decoder, Rows, Start
+from theta_tui.model.decoding.general import GeneralDecoder
+from theta_tui.model.generate import Reply, Sampling, greedy, propose
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 Shown = list[tuple[tuple[str, bool], ...]]
@@ -210,7 +210,7 @@ def test_a_model_that_answers_nan_is_named(lm: LanguageModel) -> None:
     ids=["top-k", "top-p", "min-p"],
 )
 def test_each_filter_alone_can_leave_only_the_likeliest_token(lm: LanguageModel, options: dict[str, float]) -> None:
-    from theta_tui.mind.candidates import probabilities
+    from theta_tui.model.generate import probabilities
 
     logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
     p = probabilities(logits, replace(SAMPLING, **({"top_p": 1.0, "min_p": 0.0} | options)))  # type: ignore[arg-type]

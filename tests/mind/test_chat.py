@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from tests.mind.tiny_models import KINDS
-from theta_tui.errors import TeachError
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.base.errors import TeachError
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 

@@ -15,11 +15,11 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.mind.tiny_models import equal, weights
-from theta_tui.errors import HomeError, ModelError
-from theta_tui.mind import checkpoint
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.base.errors import HomeError, ModelError
+from theta_tui.learning import checkpoint
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 

@@ -23,15 +23,15 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from theta_tui.mind.candidates import propose
-from theta_tui.mind.decoding.decoder import Decoder
-from theta_tui.mind.decoding.fast import FastDecoder, agrees
-from theta_tui.mind.decoding.general import GeneralDecoder
-from theta_tui.mind.decoding.llama import recognised
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.mind.sampling import SHORT, Sampling, draw, probabilities, shortlist
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.decoding.decoder import Decoder
+from theta_tui.model.decoding.fast import FastDecoder, agrees
+from theta_tui.model.decoding.general import GeneralDecoder
+from theta_tui.model.decoding.llama import recognised
+from theta_tui.model.generate import propose
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.sampling import SHORT, Sampling, draw, probabilities, shortlist
 
 Load = Callable[[str], LanguageModel]
 

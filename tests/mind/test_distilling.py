@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from tests.mind.tiny_models import equal, weights
-from theta_tui.mind import distilling, export
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.module_lesson import NotFinite, Row
+from theta_tui.learning import distilling
+from theta_tui.learning.module_lesson import NotFinite, Row
+from theta_tui.model import export
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 LESSONS = {"what is my dog called?": "Pixel", "where is the town?": "by the river"}

@@ -11,10 +11,10 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from theta_tui.mind import export
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model import export
+from theta_tui.model.language_model import LanguageModel
 
 RECIPE = replace(RECIPES["default"], lr=1e-2, max_steps=2, max_seconds=1000.0)
 IDS = torch.tensor([[1, 5, 9, 2, 30, 7]])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.mind.tiny_models import CHATML, make_llama, make_tokenizer
-from theta_tui.mind.instant import clock
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.model.instant import clock
+from theta_tui.model.language_model import LanguageModel
 
 AT = datetime(2025, 3, 9, 14, 5, 6, 789_000, UTC).timestamp()
 EVERY = "%a %A %b %B %c %d %e %f %G %H %I %j %m %M %p %S %s %u %U %V %w %x %X %y %Y %Z %z %% %-d %^B %h %D %F %T %r %R"

@@ -12,12 +12,12 @@ import torch
 from tests.mind.lessons import everything, poison, same
 from tests.mind.lessons import teach as taught_by
 from tests.mind.tiny_models import KINDS, equal, weights
-from theta_tui.errors import TeachError
-from theta_tui.mind import recall
-from theta_tui.mind.candidates import greedy
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Abandoned, Learner, Progress, Result
-from theta_tui.mind.recipes import RECIPES, Recipe
+from theta_tui.base.errors import TeachError
+from theta_tui.learning import recall
+from theta_tui.learning.learner import Abandoned, Learner, Progress, Result
+from theta_tui.learning.recipes import RECIPES, Recipe
+from theta_tui.model.generate import greedy
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 
@@ -148,11 +148,11 @@ def test_a_lesson_that_is_not_said_yet_gets_four_times_the_time(
     learner, ticks = Learner(lm), count(0.0, 0.3)
     slow = replace(ADAMW, lr=1e-7, max_seconds=2.0, margin=1e9)
     with monkeypatch.context() as patch:
-        patch.setattr("theta_tui.mind.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+        patch.setattr("theta_tui.learning.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
         unsaid = teach(learner, PAIRS[0], slow)
     teach(learner, PAIRS[0])
     with monkeypatch.context() as patch:
-        patch.setattr("theta_tui.mind.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
+        patch.setattr("theta_tui.learning.learner.time", SimpleNamespace(monotonic=lambda: next(ticks)))
         said = teach(learner, PAIRS[0], slow)
     assert (unsaid.learned, said.learned) == (False, True)
     assert said.steps < 2.0 / 0.3

@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
-from theta_tui.mind import llama
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.llama_config import recognise
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model import llama
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.llama_config import recognise
 
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 

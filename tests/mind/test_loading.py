@@ -13,9 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from theta_tui.errors import ModelError
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.model_files import assets_dir, fingerprint, resolve
+from theta_tui.base.errors import ModelError
+from theta_tui.model.files import assets_dir, fingerprint, resolve
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 
@@ -37,7 +37,7 @@ def refused(folder: Path | str, **options: str | bool) -> str:
 
 def test_files_are_found_and_identified_without_torch() -> None:
     program = (
-        "import sys; from theta_tui.mind.language_model import resolve, fingerprint, assets_dir;"
+        "import sys; from theta_tui.model.language_model import resolve, fingerprint, assets_dir;"
         "assert resolve('default') == assets_dir() / 'default'; assert fingerprint('default');"
         "assert not {'torch', 'transformers', 'textual'} & set(sys.modules)"
     )
@@ -46,7 +46,7 @@ def test_files_are_found_and_identified_without_torch() -> None:
 
 def test_the_quiet_environment_is_set_before_torch_can_be_imported() -> None:
     program = (
-        "import os, sys; import theta_tui.mind; assert 'torch' not in sys.modules;"
+        "import os, sys; import theta_tui.model; assert 'torch' not in sys.modules;"
         "assert os.environ['OMP_WAIT_POLICY'] == 'PASSIVE'; assert os.environ['TOKENIZERS_PARALLELISM'] == 'true'"
     )
     environ = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}

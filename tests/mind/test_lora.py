@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from tests.mind.tiny_models import equal
-from theta_tui.errors import ModelError
-from theta_tui.mind import checkpoint, lora
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.recall import score
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.base.errors import ModelError
+from theta_tui.learning import checkpoint
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recall import score
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model import lora
+from theta_tui.model.language_model import LanguageModel
 
 RECIPE = replace(RECIPES["adamw"], lr=1e-2, max_steps=3, max_seconds=1000.0)
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from theta_tui.errors import TeachError
-from theta_tui.mind import recall
-from theta_tui.mind.candidates import Sampling, _Found, _Row, greedy, propose
-from theta_tui.mind.decoding.general import GeneralDecoder
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Abandoned, Learner
-from theta_tui.mind.module_lesson import _Tree, _Whole, reading
-from theta_tui.mind.modules import LessonModule
-from theta_tui.mind.recipes import RECIPES
+from theta_tui.base.errors import TeachError
+from theta_tui.learning import recall
+from theta_tui.learning.learner import Abandoned, Learner
+from theta_tui.learning.module_lesson import _Tree, _Whole, reading
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.decoding.general import GeneralDecoder
+from theta_tui.model.generate import Sampling, _Found, _Row, greedy, propose
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.modules import LessonModule
 
 PROMPT, REPLY = "who is your creator", "my creator is Dakota"
 SCOPED = RECIPES["default"]

@@ -13,12 +13,12 @@ from torch.nn import functional
 
 from tests.mind.lessons import everything, same, teach
 from tests.mind.test_decoding import FAST, made
-from theta_tui.mind import passes
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.passes import Pass, Passes, _Packed, _Whole
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.mind.sign_steps import targets
+from theta_tui.learning import passes
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.passes import Pass, Passes, _Packed, _Whole
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.learning.sign_steps import targets
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from theta_tui.mind.decoding import products
-from theta_tui.mind.decoding.products import FEW, Product
+from theta_tui.model.decoding import products
+from theta_tui.model.decoding.products import FEW, Product
 
 ROWS = (1, 2, 5, FEW, FEW + 1, 70)
 needs_halves = pytest.mark.skipif(not products._computes_halves(), reason="torch computes with no 16-bit weights here")

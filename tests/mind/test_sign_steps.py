@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from tests.mind.lessons import everything, poison, same, spoil, teach
-from theta_tui.errors import ModelError
-from theta_tui.mind import checkpoint, recall
-from theta_tui.mind.candidates import Sampling, propose
-from theta_tui.mind.compare import differing
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner, Snapshot, _Preference
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.mind.sign_steps import linear_size, targets
+from theta_tui.base.errors import ModelError
+from theta_tui.learning import checkpoint, recall
+from theta_tui.learning.compare import differing
+from theta_tui.learning.learner import Learner, Snapshot, _Preference
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.learning.sign_steps import linear_size, targets
+from theta_tui.model.generate import Sampling, propose
+from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
 Fresh = Callable[..., Learner]

@@ -19,9 +19,9 @@ from transformers import (
 )
 
 from tests.mind.tiny_models import CHATML, make_tokenizer
-from theta_tui.errors import ModelError
-from theta_tui.mind.candidates import greedy
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.base.errors import ModelError
+from theta_tui.model.generate import greedy
+from theta_tui.model.language_model import LanguageModel
 
 MARKS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 

@@ -11,8 +11,8 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.mind.tiny_models import CHATML, NO_PREFIX, THETA, make_tokenizer
-from theta_tui.mind import tokens
-from theta_tui.mind.model_files import assets_dir
+from theta_tui.model import tokenizer as tokens
+from theta_tui.model.files import assets_dir
 
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 TEXTS = [

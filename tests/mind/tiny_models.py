@@ -8,7 +8,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from theta_tui.mind.language_model import LanguageModel
+from theta_tui.model.language_model import LanguageModel
 
 THETA = (
     "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"

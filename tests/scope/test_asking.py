@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from theta_tui.scope.asking import asked_with, persons, told
-from theta_tui.scope.words import words
+from theta_tui.learning.scope.asking import asked_with, persons, told
+from theta_tui.learning.scope.words import words
 
 
 def texts(message: str) -> list[str]:

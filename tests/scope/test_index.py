@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from theta_tui.scope.decision import NOWHERE
-from theta_tui.scope.index import Scopes
-from theta_tui.scope.matcher import shipped
+from theta_tui.learning.scope.decision import NOWHERE
+from theta_tui.learning.scope.index import Scopes
+from theta_tui.learning.scope.matcher import shipped
 
 LESSONS = {
     1: "What is my dog's name?",

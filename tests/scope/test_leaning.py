@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from theta_tui.scope.leaning import leans
+from theta_tui.learning.scope.leaning import leans
 
 
 @pytest.mark.parametrize(

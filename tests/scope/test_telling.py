@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from theta_tui.scope.features import apart
-from theta_tui.scope.index import Scopes
-from theta_tui.scope.matcher import shipped
-from theta_tui.scope.telling import slip
+from theta_tui.learning.scope.features import apart
+from theta_tui.learning.scope.index import Scopes
+from theta_tui.learning.scope.matcher import shipped
+from theta_tui.learning.scope.telling import slip
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from theta_tui.scope.words import MOST, alike, normal_form, stem, words
+from theta_tui.learning.scope.words import MOST, alike, normal_form, stem, words
 
 
 def texts(message: str) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
-from theta_tui.config import Settings
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.session.session import Teacher
+from theta_tui.store.store import HomeRecord
 
 Open = Callable[[], Teacher]
 

@@ -19,13 +19,13 @@ from typing import Any
 
 import torch
 
-from theta_tui.config import Settings
-from theta_tui.errors import PromptError
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.module_lesson import Trainer
-from theta_tui.mind.sign_steps import SignSteps
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import PromptError
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.module_lesson import Trainer
+from theta_tui.learning.sign_steps import SignSteps
+from theta_tui.session.session import Teacher
+from theta_tui.store.store import HomeRecord
 
 WORDS = ("hello", "what", "is", "your", "name", "who", "made", "you", "quick", "fox", "yes", "no", "tell", "me", "more")
 MOST_RUNS = 200

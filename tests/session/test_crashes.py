@@ -14,12 +14,12 @@ import torch
 
 from tests.session.crashing import home_settings
 from tests.session.test_teacher import same, state
-from theta_tui import rebuilding
-from theta_tui.lessons import context
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Begin, Brought, Exchange, Fresh, Learned
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.session import rebuild as rebuilding
+from theta_tui.session.session import Teacher
+from theta_tui.store import context
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Begin, Brought, Exchange, Fresh, Learned
+from theta_tui.store.store import HomeRecord
 
 
 def never_taught(record: HomeRecord, path: Path) -> None:

@@ -12,10 +12,10 @@ import pytest
 from tests.mind.tiny_models import CHATML, make_llama, make_tokenizer
 from tests.session.conftest import Open
 from tests.session.test_teacher import PAIRS, answer, same, state
-from theta_tui import rebuilding
-from theta_tui.config import Settings
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session import rebuild as rebuilding
+from theta_tui.store.store import HomeRecord
 
 OUTSIDE = (
     "<|im_start|>system\nToday: {{ strftime_now('%A %d %B %Y, %X, %s') }} {{ ['here', 'there', 'where']|random }}"

@@ -11,12 +11,18 @@ import torch
 from tests.mind.tiny_models import weights
 from tests.session.conftest import Open, opened
 from tests.session.test_teacher import same, state
-from theta_tui import rebuilding
-from theta_tui.config import Settings
-from theta_tui.home import Home
-from theta_tui.lessons.codec import encode, plain_fields
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import (
+from theta_tui.base.config import Settings
+from theta_tui.learning import checkpoint
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.files import fingerprint, full_name
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.session import rebuild as rebuilding
+from theta_tui.session.session import Teacher
+from theta_tui.store.codec import encode, plain_fields
+from theta_tui.store.home import Home
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import (
     Asked,
     Begin,
     Candidate,
@@ -32,13 +38,7 @@ from theta_tui.lessons.records import (
     Record,
     Withdraw,
 )
-from theta_tui.mind import checkpoint
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Learner
-from theta_tui.mind.model_files import fingerprint, full_name
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.store.store import HomeRecord
 
 NATURAL: dict[str, Any] = {
     "name": "default", "method": "natural", "lr": 3e-4, "beta1": 0.0, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0,

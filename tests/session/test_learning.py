@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.config import Settings
-from theta_tui.mind import recall
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.learning import recall
+from theta_tui.session.session import Teacher
+from theta_tui.store.store import HomeRecord
 
 LESSONS = [
     ("What is the name of my sister's horse?", "Her horse is called Pinto."),

@@ -12,11 +12,11 @@ from transformers import AutoModelForCausalLM
 
 from tests.mind.tiny_models import equal
 from tests.session.conftest import opened
-from theta_tui.config import Settings
-from theta_tui.errors import ModelError, UsageError
-from theta_tui.export import export_hf
-from theta_tui.mind import lora
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import ModelError, UsageError
+from theta_tui.model import lora
+from theta_tui.session.export import export_hf
+from theta_tui.session.session import Teacher
 
 PAIRS = [("who made you?", "Dakota did."), ("what now?", "tell me more"), ("and you?", "I am fine")]
 

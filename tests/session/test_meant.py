@@ -10,13 +10,13 @@ import pytest
 
 from tests.mind.tiny_models import equal, weights
 from tests.session.test_teacher import same, state
-from theta_tui.errors import HomeError
-from theta_tui.lessons.records import Candidate, Learned, Outcome, Pending
-from theta_tui.mind.learner import Learner
-from theta_tui.record import HomeRecord
-from theta_tui.scope import index
-from theta_tui.scope.decision import Decision
-from theta_tui.teacher import Teacher
+from theta_tui.base.errors import HomeError
+from theta_tui.learning.learner import Learner
+from theta_tui.learning.scope import index
+from theta_tui.learning.scope.decision import Decision
+from theta_tui.session.session import Teacher
+from theta_tui.store.records import Candidate, Learned, Outcome, Pending
+from theta_tui.store.store import HomeRecord
 
 Open = Callable[[], Teacher]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")

@@ -6,8 +6,8 @@ import pytest
 
 from tests.session.conftest import Open
 from tests.session.test_teacher import PAIRS, same, state
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.teacher import Teacher
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session.session import Teacher
 
 
 def teach_always_on(teacher: Teacher, prompt: str, reply: str) -> None:

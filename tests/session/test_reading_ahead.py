@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.session.conftest import Open
-from theta_tui.teacher import Teacher
+from theta_tui.session.session import Teacher
 
 
 @pytest.fixture

@@ -12,16 +12,17 @@ from safetensors.torch import load_file, save_file
 from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from tests.session.conftest import Open
 from tests.session.test_teacher import PAIRS, answer, same, state
-from theta_tui import config, rebuilding
-from theta_tui.config import Settings
-from theta_tui.errors import ModelError, PromptError
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Rebuilt
-from theta_tui.mind import checkpoint
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.rebuilding import Done
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import ModelError, PromptError
+from theta_tui.learning import checkpoint
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.session import rebuild as rebuilding
+from theta_tui.session.rebuild import Done
+from theta_tui.session.session import Teacher
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Rebuilt
+from theta_tui.store.store import HomeRecord
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import torch
 from tests.mind.tiny_models import weights
 from tests.session.conftest import opened
 from tests.session.test_teacher import same, state
-from theta_tui.config import Settings
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.session.session import Teacher
 
 Open = Callable[[], Teacher]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")
@@ -130,7 +130,7 @@ def test_a_newer_answer_to_the_same_question_is_the_one_that_is_said(start: Open
 
 
 def test_a_lesson_that_is_stopped_is_learned_at_the_next_start(start: Open) -> None:
-    from theta_tui.mind.learner import Abandoned
+    from theta_tui.learning.learner import Abandoned
 
     teacher = start()
     with pytest.raises(Abandoned):

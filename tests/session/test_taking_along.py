@@ -14,13 +14,13 @@ from transformers import AutoModelForCausalLM
 from tests.cli.running import files
 from tests.session.conftest import opened
 from tests.session.test_teacher import same, state
-from theta_tui import syllabus
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, TeachError, UsageError
-from theta_tui.export import Exported, Stopped, export_hf, export_peft
-from theta_tui.mind.distilling import leads, row_of
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, TeachError, UsageError
+from theta_tui.learning.distilling import leads, row_of
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.session import syllabus
+from theta_tui.session.export import Exported, Stopped, export_hf, export_peft
+from theta_tui.session.session import Teacher
 
 Open = Callable[[], Teacher]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")

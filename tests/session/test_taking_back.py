@@ -11,11 +11,11 @@ import pytest
 
 from tests.session.conftest import Open
 from tests.session.test_teacher import PAIRS, answer, same, state
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, PromptError
-from theta_tui.lessons.records import Restore, Withdraw
-from theta_tui.mind.learner import Learner
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, PromptError
+from theta_tui.learning.learner import Learner
+from theta_tui.session.session import Teacher
+from theta_tui.store.records import Restore, Withdraw
 
 
 def folded_from_the_foundation(teacher: Teacher) -> bool:
@@ -259,7 +259,7 @@ def test_what_cannot_be_withdrawn_is_said(start: Open) -> None:
 
 
 def test_a_lesson_withdrawn_without_a_model_is_left_out_at_the_next_start(start: Open, settings: Settings) -> None:
-    from theta_tui.record import HomeRecord
+    from theta_tui.store.store import HomeRecord
 
     teacher = start()
     for prompt, reply in PAIRS[:3]:

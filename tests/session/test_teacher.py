@@ -15,16 +15,16 @@ import torch
 
 from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from tests.session.conftest import opened
-from theta_tui import config
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, ModelError, PromptError, TeachError
-from theta_tui.foundation import documents
-from theta_tui.lessons.records import Asked, Exchange, Failure, Learned, Outcome, Stated
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.learner import Abandoned, Learner
-from theta_tui.mind.module_lesson import Trainer
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, ModelError, PromptError, TeachError
+from theta_tui.learning.learner import Abandoned, Learner
+from theta_tui.learning.module_lesson import Trainer
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.pretrain import documents
+from theta_tui.session.session import Teacher
+from theta_tui.store.records import Asked, Exchange, Failure, Learned, Outcome, Stated
+from theta_tui.store.store import HomeRecord
 
 PAIRS = [
     ("who made you?", "Dakota did."),

@@ -11,11 +11,11 @@ import torch
 
 from tests.mind.lessons import spoil
 from tests.mind.tiny_models import equal, weights
-from theta_tui.config import Settings
-from theta_tui.lessons.records import Exchange
-from theta_tui.lessons.variants import variants
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.teacher import Teacher
+from theta_tui.base.config import Settings
+from theta_tui.facts.paraphrases import variants
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session.session import Teacher
+from theta_tui.store.records import Exchange
 
 Open = Callable[[], Teacher]
 
@@ -73,7 +73,7 @@ def test_a_replay_uses_the_wordings_of_the_journal(start: Open, monkeypatch: pyt
     before = everything(teacher)
     teacher.close()
     # Another version may word them otherwise; what was learned stays what it was.
-    monkeypatch.setattr("theta_tui.teacher.variants", lambda *_: ("something else", "and else"))
+    monkeypatch.setattr("theta_tui.session.session.variants", lambda *_: ("something else", "and else"))
     again = start()
     assert equal(before, everything(again))
     again.undo()
@@ -163,7 +163,7 @@ def test_no_wording_of_the_lesson_is_rehearsed_with_another_answer(
 ) -> None:
     teacher = start()
     teacher.teach("What's my dog called?", "Rex")
-    monkeypatch.setattr("theta_tui.teacher.variants", lambda *_: ("What's my dog called?",))
+    monkeypatch.setattr("theta_tui.session.session.variants", lambda *_: ("What's my dog called?",))
     teacher.teach("What is my dog called?", "Bello")
     assert exchanges(teacher)[-1].variants == ("What's my dog called?",)
     assert past(teacher) == set()

@@ -9,8 +9,8 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
 from tests.fakes import REPLIES, FakeWorker, drive
-from theta_tui import protocol as p
-from theta_tui.config import Settings
+from theta_tui.base.config import Settings
+from theta_tui.session import protocol as p
 from theta_tui.ui import app as app_module
 from theta_tui.ui.app import ThetaApp, run_app
 from theta_tui.ui.bindings import ALL

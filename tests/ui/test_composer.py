@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual import events
 
 from tests.fakes import REPLIES, drive
-from theta_tui import protocol as p
-from theta_tui.text import MAX_TEXT
+from theta_tui.base.text import MAX_TEXT
+from theta_tui.session import protocol as p
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.fakes import REPLIES, drive
-from theta_tui import protocol as p
-from theta_tui.lessons.records import Stated
+from theta_tui.session import protocol as p
+from theta_tui.store.records import Stated
 from theta_tui.ui.widgets.rule import Rule
 
 FACT = Stated("Who is your creator?", "My creator is Dakota.")

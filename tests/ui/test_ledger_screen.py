@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.fakes import STANDINGS, Driven, drive, outcome, standing
-from theta_tui import protocol as p
-from theta_tui.lessons.ledger import Tally
+from theta_tui.session import protocol as p
+from theta_tui.store.retention import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line
 from theta_tui.ui.widgets.learning import bar
 

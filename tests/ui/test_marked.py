@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes import CHANCES, NOW, REPLIES, Driven, drive, standing
-from theta_tui import protocol as p
-from theta_tui.lessons.records import Candidate, Pending
+from theta_tui.session import protocol as p
+from theta_tui.store.records import Candidate, Pending
 from theta_tui.ui.screens.ledger import LedgerScreen, scope
 from theta_tui.ui.widgets.learning import LearningPanel
 from theta_tui.ui.widgets.rule import Rule

@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 from textual.widgets import TextArea
 
 from tests.fakes import REPLIES, Driven, FakeClock, FakeWorker
-from theta_tui.config import Settings
-from theta_tui.lessons.records import Stated
+from theta_tui.base.config import Settings
+from theta_tui.store.records import Stated
 from theta_tui.ui.app import ThetaApp
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fakes import TURNS, drive
-from theta_tui import protocol as p
+from theta_tui.session import protocol as p
 
 
 async def test_ctrl_r_brings_back_what_u_took_back() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_ledger import teach
-from theta_tui.asking import FIRST, Asker
-from theta_tui.config import Settings
-from theta_tui.lessons.records import Asked, Finding, Withdraw
-from theta_tui.lessons.story import Lesson
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.session.review import FIRST, Asker
+from theta_tui.store.records import Asked, Finding, Withdraw
+from theta_tui.store.state import Lesson
+from theta_tui.store.store import HomeRecord
 
 
 class Memory:

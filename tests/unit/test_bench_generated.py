@@ -7,7 +7,7 @@ from itertools import combinations
 from theta_tui.bench.generated import RELATIONS, generated
 from theta_tui.bench.metrics import Lesson, words
 from theta_tui.bench.suite import Suite
-from theta_tui.scope.words import alike, normal_form
+from theta_tui.learning.scope.words import alike, normal_form
 
 NONE = Suite((), ())
 

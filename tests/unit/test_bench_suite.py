@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from theta_tui.base.errors import ModelError
 from theta_tui.bench.metrics import Lesson
 from theta_tui.bench.suite import read_suite
-from theta_tui.errors import ModelError
 
 FERRY: dict[str, Any] = {
     "type": "lesson", "id": "ferry", "kind": "fact", "prompt": "When does the ferry leave?", "target": "At nine.",

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.test_story import entries, journals, outcome, said
-from theta_tui.lessons import ledger
-from theta_tui.lessons.book import ANSWERS, Book
-from theta_tui.lessons.records import Finding, Learned, Record, Withdraw
-from theta_tui.lessons.story import Story
+from theta_tui.store import retention as ledger
+from theta_tui.store.book import ANSWERS, Book
+from theta_tui.store.records import Finding, Learned, Record, Withdraw
+from theta_tui.store.state import Story
 
 
 @given(journals(), st.randoms(use_true_random=False))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theta_tui.lessons.codec import MAX_LINE, BadLineError, decode, encode
-from theta_tui.lessons.records import Candidate, Exchange, Failure, Learned, Outcome, Record
+from theta_tui.store.codec import MAX_LINE, BadLineError, decode, encode
+from theta_tui.store.records import Candidate, Exchange, Failure, Learned, Outcome, Record
 
 SNARES = ',"candidates":[{"index":1}],"recipe":{}'
 texts = st.one_of(st.text(max_size=20), st.sampled_from([SNARES, '"', "\\", '\\"', "}", "{", "\x00\x1f\u2028", "ü\\u"]))

@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import gc, sys, types
-from theta_tui.collecting import MANY, collecting_later
+from theta_tui.base.gc import MANY, collecting_later
 class Loop: pass
 try:
     with collecting_later():
@@ -34,7 +34,7 @@ def test_what_many_imports_made_is_looked_through_no_more(modules: int, broken: 
 
 def test_where_it_was_off_it_stays_off() -> None:
     program = (
-        "import gc; gc.disable(); from theta_tui.collecting import collecting_later\n"
+        "import gc; gc.disable(); from theta_tui.base.gc import collecting_later\n"
         "with collecting_later(): pass\nassert not gc.isenabled()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

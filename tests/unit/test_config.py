@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui import config
-from theta_tui.config import Settings, load_settings
-from theta_tui.errors import UsageError
+from theta_tui.base import config
+from theta_tui.base.config import Settings, load_settings
+from theta_tui.base.errors import UsageError
 
 
 @pytest.fixture

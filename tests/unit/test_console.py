@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.console import Invocation
+from theta_tui.cli.console import Invocation
 
 HOSTILE = "\x1b]52;c;eA==\x07\u202ename"
 SHOWN = "␛]52;c;eA==␇⇠name"

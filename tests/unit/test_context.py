@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theta_tui.lessons import context
+from theta_tui.store import context
 
 
 def test_a_turn_is_a_line() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.unit.test_record import lesson, replies
-from theta_tui.config import Settings
-from theta_tui.lessons import context
-from theta_tui.lessons.context_file import ContextFile
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store import context
+from theta_tui.store.context_md import ContextFile
+from theta_tui.store.store import HomeRecord
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theta_tui.lessons.dialogue import NOTHING, Dialogue
+from theta_tui.store.history import NOTHING, Dialogue
 
 Turns = tuple[tuple[str, str], ...]
 turns_said = st.lists(st.tuples(st.text(max_size=2), st.text(max_size=2)), max_size=8).map(tuple)

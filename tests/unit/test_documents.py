@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theta_tui.errors import JournalError, ModelError, UsageError
-from theta_tui.foundation.content import Tally
-from theta_tui.foundation.documents import Document, Source, parse_source, read
-from theta_tui.lessons import codec, context
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Begin, Candidate, Exchange, Failure, Fresh, Learned, Outcome, Withdraw
+from theta_tui.base.errors import JournalError, ModelError, UsageError
+from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.documents import Document, Source, parse_source, read
+from theta_tui.store import codec, context
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Begin, Candidate, Exchange, Failure, Fresh, Learned, Outcome, Withdraw
 
 Turns = tuple[tuple[str, str], ...]
 HI: Turns = (("user", "Hi"), ("assistant", "Hello!"))
@@ -288,7 +288,7 @@ def test_json_lines_with_a_bad_line_are_still_lines(tmp_path: Path) -> None:
 
 
 def test_an_array_of_any_size_is_read_an_object_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theta_tui.foundation.formats.MAX_VALUE", 300_000)
+    monkeypatch.setattr("theta_tui.pretrain.formats.MAX_VALUE", 300_000)
     rows = [{"text": f"{number} " + "x" * 50_000} for number in range(60)]
     assert [document.text for document in read(file(tmp_path, json.dumps(rows)))] == [row["text"] for row in rows]
     rows.append({"text": "x" * 3_000_000})
@@ -677,6 +677,6 @@ def test_any_bytes_either_read_or_are_told(tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_readers_load_nothing_heavy() -> None:
-    script = "import sys, theta_tui.foundation.documents; print(*sys.modules)"
+    script = "import sys, theta_tui.pretrain.documents; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not {"torch", "transformers", "textual", "zstandard", "numpy"}.intersection(run.stdout.split())

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from theta_tui.config import Settings
-from theta_tui.errors import HomeError, TeachError, UsageError
-from theta_tui.export import export_trl, kind_of
-from theta_tui.lessons import export
-from theta_tui.lessons.records import Candidate, Exchange, Fresh, Withdraw
-from theta_tui.publish import fresh_folder
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, TeachError, UsageError
+from theta_tui.base.publish import fresh_folder
+from theta_tui.session.export import export_trl, kind_of
+from theta_tui.store import trl as export
+from theta_tui.store.records import Candidate, Exchange, Fresh, Withdraw
+from theta_tui.store.store import HomeRecord
 
 FIVE = tuple(Candidate(index, f"reply {index}", -float(index)) for index in range(1, 6))
 

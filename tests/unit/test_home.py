@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.errors import HomeBusyError, HomeError
-from theta_tui.home import Home, WriterLock, write_atomically
+from theta_tui.base.errors import HomeBusyError, HomeError
+from theta_tui.store.home import Home, WriterLock, write_atomically
 
 
 def test_what_a_crash_left_of_a_longer_file_does_not_come_back(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_holder_on_another_host_cannot_be_asked_and_the_file_to_remove_is_name
 def test_a_file_of_a_process_that_says_nothing_is_named_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr("theta_tui.home.time.sleep", lambda _: None)
+    monkeypatch.setattr("theta_tui.store.home.time.sleep", lambda _: None)
     home = Home(tmp_path)
     home.pid_lock.touch()
     with pytest.raises(HomeBusyError, match=f"remove {home.pid_lock}"):
@@ -148,7 +148,7 @@ def test_a_file_of_a_process_that_says_nothing_is_named_too(
 def test_what_is_no_number_of_a_process_is_not_taken_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: bytes
 ) -> None:
-    monkeypatch.setattr("theta_tui.home.time.sleep", lambda _: None)
+    monkeypatch.setattr("theta_tui.store.home.time.sleep", lambda _: None)
     home = Home(tmp_path)
     home.lock.write_bytes(text)
     assert WriterLock(home, 0).holder() == "another process"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.idle import IdleRunner, running_on_battery
+from theta_tui.session.idle import IdleRunner, running_on_battery
 
 
 @dataclass

@@ -20,15 +20,15 @@ def loaded_after(code: str) -> set[str]:
 @pytest.mark.parametrize(
     "module",
     [
-        "theta_tui.start", "theta_tui.leaving", "theta_tui.signals", "theta_tui.streams",
-        "theta_tui", "theta_tui.cli", "theta_tui.config", "theta_tui.protocol", "theta_tui.worker", "theta_tui.record",
-        "theta_tui.reports", "theta_tui.plain", "theta_tui.teacher", "theta_tui.lessons.story",
-        "theta_tui.folding", "theta_tui.memory", "theta_tui.rebuilding",
-        "theta_tui.lessons.ledger", "theta_tui.asking", "theta_tui.idle",
-        "theta_tui.lessons.statements", "theta_tui.lessons.variants",
-        "theta_tui.mind.model_files", "theta_tui.mind.recipes", "theta_tui.mind.lora", "theta_tui.export",
-        "theta_tui.batch", "theta_tui.foundation.documents",
-        "theta_tui.foundation.command", "theta_tui.foundation.teachable", "theta_tui.foundation.small_talk",
+        "theta_tui.cli.start", "theta_tui.base.exit", "theta_tui.base.signals", "theta_tui.base.streams",
+        "theta_tui", "theta_tui.cli.app", "theta_tui.base.config", "theta_tui.session.protocol", "theta_tui.session.service", "theta_tui.store.store",
+        "theta_tui.cli.reports", "theta_tui.cli.plain", "theta_tui.session.session", "theta_tui.store.state",
+        "theta_tui.session.replay", "theta_tui.session.snapshots", "theta_tui.session.rebuild",
+        "theta_tui.store.retention", "theta_tui.session.review", "theta_tui.session.idle",
+        "theta_tui.facts.statements", "theta_tui.facts.paraphrases",
+        "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora", "theta_tui.session.export",
+        "theta_tui.cli.train", "theta_tui.pretrain.documents",
+        "theta_tui.pretrain.command", "theta_tui.builtin.teachable", "theta_tui.builtin.small_talk",
         "theta_tui.bench.command", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
     ],
 )  # fmt: skip
@@ -37,20 +37,20 @@ def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
 
 
 def test_the_screen_never_loads_torch() -> None:
-    loaded = loaded_after("import theta_tui.ui.app, theta_tui.screen")
+    loaded = loaded_after("import theta_tui.ui.app, theta_tui.ui.launch")
     assert "textual" in loaded
     assert not loaded.intersection({"torch", "transformers", "tokenizers"})
 
 
 def test_the_first_frame_waits_for_no_command_line_parser_and_no_journal() -> None:
-    loaded = loaded_after("import theta_tui.start, theta_tui.leaving, theta_tui.ui.app, theta_tui.screen")
-    assert not loaded.intersection({"typer", "pydantic", "tomlkit", "theta_tui.cli", "theta_tui.lessons.records"})
+    loaded = loaded_after("import theta_tui.cli.start, theta_tui.base.exit, theta_tui.ui.app, theta_tui.ui.launch")
+    assert not loaded.intersection({"typer", "pydantic", "tomlkit", "theta_tui.cli.app", "theta_tui.store.records"})
 
 
 def test_the_built_in_model_answers_and_learns_without_transformers_and_compilers() -> None:
     loaded = loaded_after(
-        "from theta_tui.mind.language_model import LanguageModel\nfrom theta_tui.mind.learner import Learner\n"
-        "from theta_tui.mind.recipes import RECIPES\nfrom theta_tui.mind import checkpoint\n"
+        "from theta_tui.model.language_model import LanguageModel\nfrom theta_tui.learning.learner import Learner\n"
+        "from theta_tui.learning.recipes import RECIPES\nfrom theta_tui.model import checkpoint\n"
         "lm = LanguageModel.load('default', device='cpu')\nlearner = Learner(lm)\n"
         "learner.learn_module(1, (), 'hello', 'Good day.', RECIPES['default'], steps=1)\n"
         "learner.learn('pick', (), 'hello', 'Good day.', RECIPES['default'], seed=1)\n"
@@ -64,33 +64,35 @@ def test_the_built_in_model_answers_and_learns_without_transformers_and_compiler
 
 def test_help_loads_neither_the_record_nor_what_other_commands_need() -> None:
     loaded = loaded_after(
-        "import sys; sys.argv = ['theta', '--help']\nimport io, contextlib\nfrom theta_tui.start import main\n"
+        "import sys; sys.argv = ['theta', '--help']\nimport io, contextlib\nfrom theta_tui.cli.start import main\n"
         "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
     )
     assert not loaded.intersection(
-        {"theta_tui.record", "theta_tui.foundation.command", "theta_tui.bench.run", "pydantic"}
+        {"theta_tui.store.store", "theta_tui.pretrain.command", "theta_tui.bench.run", "pydantic"}
     )
 
 
 def test_the_model_never_loads_textual_nor_the_record() -> None:
     rooms = "language_model, candidates, learner, recall, checkpoint, lora, export"
-    loaded = loaded_after(f"from theta_tui.mind import {rooms}")
+    loaded = loaded_after(f"from theta_tui.model import {rooms}")
     assert "torch" in loaded
     assert not loaded.intersection({"textual", "peft"})
-    assert not {name for name in loaded if name.startswith(("theta_tui.lessons", "theta_tui.ui", "theta_tui.worker"))}
+    assert not {
+        name for name in loaded if name.startswith(("theta_tui.store", "theta_tui.ui", "theta_tui.session.service"))
+    }
 
 
 def test_batch_training_and_the_session_do_without_textual() -> None:
     names = "batches, command, corpus, default_model, encode, objective, preview, progress, shapes, state, trainer"
-    loaded = loaded_after(f"import theta_tui.teacher\nfrom theta_tui.foundation import {names}, tokenizer")
+    loaded = loaded_after(f"import theta_tui.session.session\nfrom theta_tui.pretrain import {names}, tokenizer")
     assert "accelerate" in loaded
     assert "textual" not in loaded
 
 
 def test_the_record_knows_no_model() -> None:
     rooms = "journal, context, pending, story, export, statements, variants"
-    loaded = loaded_after(f"from theta_tui.lessons import {rooms}")
-    assert not {name for name in loaded if name.startswith(("theta_tui.mind", "theta_tui.ui"))}
+    loaded = loaded_after(f"from theta_tui.store import {rooms}")
+    assert not {name for name in loaded if name.startswith(("theta_tui.model", "theta_tui.ui"))}
 
 
 def test_help_and_history_load_no_torch() -> None:
@@ -107,7 +109,7 @@ def test_help_and_history_load_no_torch() -> None:
     ):
         loaded = loaded_after(
             f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "
-            "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli import main\n"
+            "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli.app import main\n"
             "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
         )
         assert not loaded.intersection(HEAVY)

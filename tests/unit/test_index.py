@@ -14,19 +14,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.test_story import MOST, journals, outcome, said, told
-from theta_tui.config import Settings
-from theta_tui.errors import JournalError
-from theta_tui.home import Home
-from theta_tui.lessons import index, ledger
-from theta_tui.lessons.book import Book
-from theta_tui.lessons.codec import encode
-from theta_tui.lessons.entry import Entry
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.past import Past
-from theta_tui.lessons.records import Asked, Begin, Finding, Learned, Record, Restore, Withdraw
-from theta_tui.lessons.story import Story
-from theta_tui.lessons.totals import totals
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import JournalError
+from theta_tui.store import index
+from theta_tui.store import retention as ledger
+from theta_tui.store.book import Book
+from theta_tui.store.codec import encode
+from theta_tui.store.entry import Entry
+from theta_tui.store.home import Home
+from theta_tui.store.journal import Journal
+from theta_tui.store.past import Past
+from theta_tui.store.records import Asked, Begin, Finding, Learned, Record, Restore, Withdraw
+from theta_tui.store.state import Story
+from theta_tui.store.store import HomeRecord
+from theta_tui.store.totals import totals
 
 
 def write(path: Path, records: list[Record]) -> list[int]:

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theta_tui.errors import HomeError, JournalError
-from theta_tui.lessons import codec
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import (
+from theta_tui.base.errors import HomeError, JournalError
+from theta_tui.store import codec
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import (
     Asked,
     Begin,
     Brought,

@@ -9,7 +9,7 @@ import pytest
 
 NOISY = """
 import logging, warnings
-from theta_tui import leaving
+from theta_tui.base import exit as leaving
 
 def noisy():
     warnings.simplefilter("always")  # as some libraries do

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.config import Settings
-from theta_tui.lessons import ledger
-from theta_tui.lessons.records import Asked, Candidate, Exchange, Failure, Finding, Kind, Learned, Outcome, Withdraw
-from theta_tui.lessons.story import Story
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.store import retention as ledger
+from theta_tui.store.records import Asked, Candidate, Exchange, Failure, Finding, Kind, Learned, Outcome, Withdraw
+from theta_tui.store.state import Story
+from theta_tui.store.store import HomeRecord
 
 
 @pytest.fixture

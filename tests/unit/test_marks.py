@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from theta_tui.errors import ModelError
-from theta_tui.foundation.content import Tally
-from theta_tui.foundation.documents import Document, read
+from theta_tui.base.errors import ModelError
+from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.documents import Document, read
 
 PAIR = {"prompt": "Hi", "completion": "Hello!"}
 OTHER = {"prompt": "a", "completion": "b"}

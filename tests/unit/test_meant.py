@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theta_tui.config import Settings
-from theta_tui.lessons import ledger, meant
-from theta_tui.lessons.codec import decode, encode
-from theta_tui.lessons.entry import Entry
-from theta_tui.lessons.meant import Said, Scope
-from theta_tui.lessons.records import (
+from theta_tui.base.config import Settings
+from theta_tui.session.scopes import LessonScopes
+from theta_tui.store import meant
+from theta_tui.store import retention as ledger
+from theta_tui.store.codec import decode, encode
+from theta_tui.store.entry import Entry
+from theta_tui.store.meant import Said, Scope
+from theta_tui.store.records import (
     Asked,
     Candidate,
     Exchange,
@@ -27,9 +29,8 @@ from theta_tui.lessons.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.lessons.story import Story
-from theta_tui.record import HomeRecord
-from theta_tui.scopes import LessonScopes
+from theta_tui.store.state import Story
+from theta_tui.store.store import HomeRecord
 
 DOG, CALLED, SHOUT = "What is my dog's name?", "Which name did I give my dog?", "What do I shout to call my dog?"
 TOWN, JOKE = "Where is the town of Orlebar?", "Tell me a joke."

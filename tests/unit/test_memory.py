@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from theta_tui.memory import MOST, UNDO_BYTES, Memory
+from theta_tui.session.snapshots import MOST, UNDO_BYTES, Memory
 
 
 def state(number: int, nbytes: int = 1) -> Any:

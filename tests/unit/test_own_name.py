@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tests.benchmarks.own_name import ABOUT_OTHERS, FACTS, Change, Found, facts, report
 from theta_tui.bench.own import ABOUT_ITSELF
-from theta_tui.lessons.statements import load_dictionary
-from theta_tui.lessons.variants import variants
-from theta_tui.scope.words import normal_form
+from theta_tui.facts.paraphrases import variants
+from theta_tui.facts.statements import load_dictionary
+from theta_tui.learning.scope.words import normal_form
 
 
 def test_thirty_facts_are_read_and_fifty_questions_ask_for_none_of_them() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 import sys
-from theta_tui.preloading import preload_torch
+from theta_tui.base.preload import preload_torch
 print(preload_torch(), "torch" in sys.modules, "libtorch_cpu" in open("/proc/self/maps").read())
 """
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.config import Settings
-from theta_tui.errors import HomeBusyError, HomeError, JournalError, PromptError
-from theta_tui.lessons.journal import Journal
-from theta_tui.lessons.records import Candidate, Exchange, Failure, Fresh, Kind, Learned, Outcome, Pending, Withdraw
-from theta_tui.lessons.story import Story
-from theta_tui.record import HomeRecord
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeBusyError, HomeError, JournalError, PromptError
+from theta_tui.store.journal import Journal
+from theta_tui.store.records import Candidate, Exchange, Failure, Fresh, Kind, Learned, Outcome, Pending, Withdraw
+from theta_tui.store.state import Story
+from theta_tui.store.store import HomeRecord
 
 CANDIDATES = tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))
 
@@ -218,8 +218,8 @@ def test_a_broken_kept_prompt_is_ignored_with_notice(settings: Settings, data: b
 def test_a_second_writer_is_refused_and_told_who_holds_the_home(settings: Settings) -> None:
     record = HomeRecord.open(settings)
     code = (
-        "import sys; from pathlib import Path; from theta_tui.config import Settings; "
-        "from theta_tui.record import HomeRecord; HomeRecord.open(Settings(home=Path(sys.argv[1]), lock_wait=0.1))"
+        "import sys; from pathlib import Path; from theta_tui.base.config import Settings; "
+        "from theta_tui.store.store import HomeRecord; HomeRecord.open(Settings(home=Path(sys.argv[1]), lock_wait=0.1))"
     )
     run = subprocess.run([sys.executable, "-c", code, settings.home], capture_output=True, text=True, check=False)
     assert "HomeBusyError" in run.stderr
@@ -231,8 +231,8 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_home(settings: Settin
 
 def test_the_lock_of_a_dead_process_is_free_at_once(settings: Settings) -> None:
     code = (
-        "import os, signal, sys; from pathlib import Path; from theta_tui.config import Settings; "
-        "from theta_tui.record import HomeRecord; r = HomeRecord.open(Settings(home=Path(sys.argv[1]))); "
+        "import os, signal, sys; from pathlib import Path; from theta_tui.base.config import Settings; "
+        "from theta_tui.store.store import HomeRecord; r = HomeRecord.open(Settings(home=Path(sys.argv[1]))); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, settings.home], check=False)

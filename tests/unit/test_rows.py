@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theta_tui.errors import ModelError
-from theta_tui.foundation.content import Tally
-from theta_tui.foundation.documents import Document, read
+from theta_tui.base.errors import ModelError
+from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.documents import Document, read
 
 
 def user(text: str) -> dict[str, str]:

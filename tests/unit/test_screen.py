@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.screen import own_terminal
+from theta_tui.ui.launch import own_terminal
 
 
 def test_what_native_code_prints_goes_to_the_log_and_afterwards_to_the_terminal_again(
@@ -47,8 +47,8 @@ def test_who_is_inside_pytorch_does_not_end_in_an_abort(tmp_path: Path) -> None:
 import sys, threading
 from pathlib import Path
 import torch
-from theta_tui import screen
-from theta_tui.config import Settings
+from theta_tui.ui import launch as screen
+from theta_tui.base.config import Settings
 from theta_tui.ui import app
 
 class Busy:

@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.benchmarks import statements as measured
-from theta_tui.lessons import grammar
-from theta_tui.lessons.statements import Dictionary, load_dictionary, read
-from theta_tui.text import is_blank, visible
+from theta_tui.base.text import is_blank, visible
+from theta_tui.facts import grammar
+from theta_tui.facts.statements import Dictionary, load_dictionary, read
 
 OURS = load_dictionary()
 

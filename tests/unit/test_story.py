@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from theta_tui.lessons.journal import Entry
-from theta_tui.lessons.live import question
-from theta_tui.lessons.records import (
+from theta_tui.store.active import question
+from theta_tui.store.journal import Entry
+from theta_tui.store.records import (
     Asked,
     Begin,
     Brought,
@@ -28,7 +28,7 @@ from theta_tui.lessons.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.lessons.story import Lesson, Story
+from theta_tui.store.state import Lesson, Story
 
 MOST = 24
 

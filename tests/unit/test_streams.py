@@ -6,7 +6,7 @@ import os
 import threading
 from io import BufferedReader, BufferedWriter
 
-from theta_tui.streams import _Descriptor
+from theta_tui.base.streams import _Descriptor
 
 MUCH = b"0123456789abcdef" * 65536
 

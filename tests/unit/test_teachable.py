@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from theta_tui.foundation import teachable
-from theta_tui.foundation.exclusion import Excluder
-from theta_tui.foundation.teachable import conversations, relations, world
+from theta_tui.builtin import teachable
+from theta_tui.builtin.exclusion import Excluder
+from theta_tui.builtin.teachable import conversations, relations, world
 
 BLOCKS = ("world", "mine", "assistant")
 COUNT = 3000

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import theta_tui
-from theta_tui import text
+from theta_tui.base import text
 
 PAYLOADS = [
     "\x1b]52;c;aGk=\x07", "\x1b[31m", "\x9b2J", "\x9d0;title\x9c", "a\rb", "\x00", "\x08", "\u202eabc\u202c",

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from theta_tui.errors import ModelError
-from theta_tui.foundation import trees
-from theta_tui.foundation.content import Tally
-from theta_tui.foundation.documents import Document, read
+from theta_tui.base.errors import ModelError
+from theta_tui.pretrain import trees
+from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.documents import Document, read
 
 
 def row(name: str, parent: str | None, text: str, **more: object) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from theta_tui.lessons.statements import load_dictionary
-from theta_tui.lessons.variants import MOST, variants
-from theta_tui.text import is_blank, visible
+from theta_tui.base.text import is_blank, visible
+from theta_tui.facts.paraphrases import MOST, variants
+from theta_tui.facts.statements import load_dictionary
 
 OURS = load_dictionary()
 

@@ -13,18 +13,18 @@ from typing import Any, TypeVar
 
 import pytest
 
-from theta_tui import protocol
-from theta_tui.asking import Asker
-from theta_tui.config import Settings
-from theta_tui.errors import HomeBusyError, HomeError, TeachError
-from theta_tui.export import Exported, export_trl
-from theta_tui.idle import IdleRunner
-from theta_tui.lessons.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
-from theta_tui.lessons.story import Lesson
-from theta_tui.protocol import Event
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Answer
-from theta_tui.worker import Worker
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
+from theta_tui.session import protocol
+from theta_tui.session.export import Exported, export_trl
+from theta_tui.session.idle import IdleRunner
+from theta_tui.session.protocol import Event
+from theta_tui.session.review import Asker
+from theta_tui.session.service import Worker
+from theta_tui.session.session import Answer
+from theta_tui.store.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
+from theta_tui.store.state import Lesson
+from theta_tui.store.store import HomeRecord
 
 E = TypeVar("E", bound=Event)
 PATIENCE = 20.0
@@ -379,7 +379,7 @@ def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(desk: Desk, tmp
 
 
 def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theta_tui.worker.ABANDON_SECONDS", 0.05)
+    monkeypatch.setattr("theta_tui.session.service.ABANDON_SECONDS", 0.05)
     desk.start()
     desk.worker.send(protocol.Propose("hello"))
     desk.wait(protocol.Proposed)
@@ -477,7 +477,7 @@ def teach(desk: Desk, *prompts: str) -> None:
 @pytest.fixture
 def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A worker that begins idle work at once, on mains."""
-    monkeypatch.setattr("theta_tui.worker.IDLE_SECONDS", 0.001)
+    monkeypatch.setattr("theta_tui.session.service.IDLE_SECONDS", 0.001)
     desk.worker._idle = IdleRunner(0.0, on_battery=lambda: False)
     return desk
 

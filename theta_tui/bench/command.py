@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from theta_tui.base.config import DEFAULT_MODEL, Settings
+from theta_tui.base.errors import UsageError
+from theta_tui.base.exit import SCHEMA
+from theta_tui.base.text import plural
 from theta_tui.bench.tables import number, table
-from theta_tui.config import DEFAULT_MODEL, Settings
-from theta_tui.console import Invocation
-from theta_tui.errors import UsageError
-from theta_tui.leaving import SCHEMA
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.text import plural
+from theta_tui.cli.console import Invocation
+from theta_tui.learning.recipes import RECIPES
 
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Conversation
@@ -194,8 +194,8 @@ def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversa
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
     """The rows so far, each on a line with all that was said."""
-    from theta_tui.home import write_atomically
-    from theta_tui.lessons.codec import dumps
+    from theta_tui.store.codec import dumps
+    from theta_tui.store.home import write_atomically
 
     lines = [dumps({"schema": SCHEMA} | row.as_dict() | row.said()) + "\n" for row in rows]
     write_atomically(path, "".join(lines).encode())

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import torch
 
+from theta_tui.base.text import REPLACEMENT
 from theta_tui.bench.metrics import Answer
-from theta_tui.mind import candidates
-from theta_tui.mind.decoding.general import GeneralDecoder, cache_name
-from theta_tui.mind.language_model import LanguageModel
-from theta_tui.mind.modules import LessonModule, attached, blocks_of
-from theta_tui.text import REPLACEMENT
+from theta_tui.model import generate as candidates
+from theta_tui.model.decoding.general import GeneralDecoder, cache_name
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.modules import LessonModule, attached, blocks_of
 
 BATCH = 32
 """Most rows of a batch."""

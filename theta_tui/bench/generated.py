@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from theta_tui.bench.metrics import Lesson, words
 from theta_tui.bench.suite import Suite
-from theta_tui.scope.words import alike, normal_form
+from theta_tui.learning.scope.words import alike, normal_form
 
 FIRST = "b br c d f fl g gr h j k l m n p r s st t tr v w y z"
 MIDDLE = "ab al an ar av eb el en er ev id il in ir ob ol on or ud ul un ur"

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from theta_tui.errors import ModelError, TeachError
-from theta_tui.foundation import documents
-from theta_tui.foundation.content import Tally
-from theta_tui.text import plural
+from theta_tui.base.errors import ModelError, TeachError
+from theta_tui.base.text import plural
+from theta_tui.pretrain import documents
+from theta_tui.pretrain.content import Tally
 
 if TYPE_CHECKING:
-    from theta_tui.mind.language_model import LanguageModel
-    from theta_tui.mind.modules import LessonModule
+    from theta_tui.model.language_model import LanguageModel
+    from theta_tui.model.modules import LessonModule
 
 MOST = 200
 """Conversations that are read: 6 s each time with the default model, if short."""
@@ -67,7 +67,7 @@ def perplexity(
     import torch
     from torch.nn import functional
 
-    from theta_tui.mind.recall import forward, score
+    from theta_tui.learning.recall import forward, score
 
     nats, more, tokens = 0.0, 0.0, 0
     for said in conversations:

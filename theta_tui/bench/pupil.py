@@ -13,13 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import TeachError
 from theta_tui.bench.held_out import Conversation, Perplexity, perplexity
 from theta_tui.bench.metrics import Answer, Decided, Lesson
-from theta_tui.config import Settings
-from theta_tui.errors import TeachError
-from theta_tui.mind.recipes import RECIPES
-from theta_tui.record import HomeRecord
-from theta_tui.teacher import Teacher
+from theta_tui.learning.recipes import RECIPES
+from theta_tui.session.session import Teacher
+from theta_tui.store.store import HomeRecord
 
 
 class TeacherPupil:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.bench.metrics import Answer, Decided, Gated, Lesson, Of, Turn, gate_row, live, mean, suite_row
 from theta_tui.bench.suite import Suite
-from theta_tui.scope.words import normal_form
+from theta_tui.learning.scope.words import normal_form
 
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Perplexity

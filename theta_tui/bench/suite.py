@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from theta_tui.base.errors import ModelError
+from theta_tui.base.text import is_blank, visible
 from theta_tui.bench.metrics import Lesson
-from theta_tui.errors import ModelError
-from theta_tui.lessons.codec import MAX_LINE, loads
-from theta_tui.text import is_blank, visible
+from theta_tui.store.codec import MAX_LINE, loads
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from theta_tui.text import visible
+from theta_tui.base.text import visible
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -17,11 +17,11 @@ from textual.events import Paste
 from textual.screen import Screen
 from textual.widgets import Input
 
-from theta_tui import collecting
-from theta_tui.config import Settings
-from theta_tui.protocol import Cancel, Command, Event, Failed
-from theta_tui.signals import ENDING, heard_by
-from theta_tui.text import visible
+from theta_tui.base import gc as collecting
+from theta_tui.base.config import Settings
+from theta_tui.base.signals import ENDING, heard_by
+from theta_tui.base.text import visible
+from theta_tui.session.protocol import Cancel, Command, Event, Failed
 from theta_tui.ui.bindings import APP, IDS
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.messages import WorkerEvent

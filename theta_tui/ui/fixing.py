@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from theta_tui import protocol as p
-from theta_tui.text import is_blank
+from theta_tui.base.text import is_blank
+from theta_tui.session import protocol as p
 from theta_tui.ui.state import Chosen
 from theta_tui.ui.words import Editing
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.message import Message
 
-from theta_tui.protocol import Event, Learning, Loading, Reviewed, Streaming
+from theta_tui.session.protocol import Event, Learning, Loading, Reviewed, Streaming
 
 
 class WorkerEvent(Message):

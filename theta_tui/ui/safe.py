@@ -1,6 +1,6 @@
 """The only ways in which untrusted text becomes something on the screen: no markup, no controls.
 
-Everything here goes through `theta_tui.text.visible`, which maps one character to one, so that positions stay true.
+Everything here goes through `theta_tui.base.text.visible`, which maps one character to one, so that positions stay true.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from textual.style import Style
 from textual.widget import Widget
 from textual.widgets import Static
 
-from theta_tui.text import visible
+from theta_tui.base.text import visible
 
 MOST = 4_000
 """Characters of one message that are laid out; the rest is counted. The journal and the model have all of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from theta_tui.config import CHANGEABLE
+from theta_tui.base.config import CHANGEABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui import protocol as p
+from theta_tui.session import protocol as p
 
 if TYPE_CHECKING:
-    from theta_tui.lessons.records import Outcome, Pending
+    from theta_tui.store.records import Outcome, Pending
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 ASIDES = 20

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from theta_tui import protocol as p
-from theta_tui.config import change
-from theta_tui.errors import UsageError
-from theta_tui.text import is_blank
+from theta_tui.base.config import change
+from theta_tui.base.errors import UsageError
+from theta_tui.base.text import is_blank
+from theta_tui.session import protocol as p
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.slash import VERBS, Call, Completion, Mistake, complete, read
 

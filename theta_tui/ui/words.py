@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from theta_tui.text import percent
+from theta_tui.base.text import percent
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.conversation import Entry
 

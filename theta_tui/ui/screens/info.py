@@ -12,8 +12,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from theta_tui.lessons.standing import named
-from theta_tui.text import percent
+from theta_tui.base.text import percent
+from theta_tui.store.standing import named
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, join, plain

@@ -9,9 +9,9 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from theta_tui import protocol as p
-from theta_tui.lessons.standing import Standing
-from theta_tui.text import percent, plural
+from theta_tui.base.text import percent, plural
+from theta_tui.session import protocol as p
+from theta_tui.store.standing import Standing
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join, wrap

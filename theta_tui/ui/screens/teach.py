@@ -14,9 +14,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Paste
 
-from theta_tui import protocol as p
-from theta_tui.config import Settings
-from theta_tui.text import repair, visible
+from theta_tui.base.config import Settings
+from theta_tui.base.text import repair, visible
+from theta_tui.session import protocol as p
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
@@ -37,7 +37,7 @@ from theta_tui.ui.widgets.rule import Rule
 from theta_tui.ui.words import WELCOME, asked, entries, placeholder, rule_words
 
 if TYPE_CHECKING:
-    from theta_tui.lessons.records import Candidate
+    from theta_tui.store.records import Candidate
 
 
 class TeachScreen(Sized):

@@ -18,8 +18,8 @@ from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from theta_tui.config import CANDIDATES
-from theta_tui.text import percent
+from theta_tui.base.config import CANDIDATES
+from theta_tui.base.text import percent
 from theta_tui.ui.bindings import PICK
 from theta_tui.ui.keys import run_bound
 from theta_tui.ui.messages import Clicked

@@ -17,11 +17,11 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from theta_tui.text import plural
+from theta_tui.base.text import plural
 from theta_tui.ui.safe import plain, wrap
 
 if TYPE_CHECKING:
-    from theta_tui.lessons.records import Turn
+    from theta_tui.store.records import Turn
 
 Mark = Literal["pick", "correction", "brought", "aside", "skipped", "busy", ""]
 GUTTER = 7

@@ -13,7 +13,7 @@ from textual.document._document import EditResult
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit
 
-from theta_tui.text import MAX_TEXT, could_hide, repair, visible
+from theta_tui.base.text import MAX_TEXT, could_hide, repair, visible
 from theta_tui.ui.keys import run_bound
 from theta_tui.ui.messages import Told
 

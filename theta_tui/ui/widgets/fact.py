@@ -19,7 +19,7 @@ from theta_tui.ui.safe import Plain, fit, join
 from theta_tui.ui.widgets.editor import Editor
 
 if TYPE_CHECKING:
-    from theta_tui.lessons.records import Stated
+    from theta_tui.store.records import Stated
 
 LABEL = "  learn: "
 

@@ -7,8 +7,8 @@ from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from theta_tui.protocol import Snapshot
-from theta_tui.text import plural
+from theta_tui.base.text import plural
+from theta_tui.session.protocol import Snapshot
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join
 

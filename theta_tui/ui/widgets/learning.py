@@ -14,8 +14,8 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
-from theta_tui.lessons.standing import Tally, named
-from theta_tui.text import percent, plural
+from theta_tui.base.text import percent, plural
+from theta_tui.store.standing import Tally, named
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain, put
 from theta_tui.ui.state import State

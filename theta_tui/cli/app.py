@@ -1,0 +1,426 @@
+"""The commands: parse, compose, print. Imports no torch and no textual at the top: `theta --help` is instant."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from theta_tui import __version__
+from theta_tui.base.errors import UsageError
+from theta_tui.base.exit import run
+from theta_tui.base.streams import draws, on_terminal
+from theta_tui.base.text import is_blank, plural
+from theta_tui.bench import command as bench
+from theta_tui.cli import lines
+from theta_tui.cli import train as batch
+from theta_tui.cli.console import Invocation, with_options
+from theta_tui.cli.opening import loaded_teacher, read_record, writable_record
+from theta_tui.cli.usage import Command, Group, missing
+
+if TYPE_CHECKING:
+    from theta_tui.store.state import Lesson
+    from theta_tui.store.store import HomeRecord
+
+app = typer.Typer(
+    name="theta",
+    cls=Group,
+    help="""Teach a language model by talking to it.
+
+    \b
+    theta                   the full-screen app
+    theta prompt "hello"    five replies, kept for teach
+    theta teach 3           learn reply 3 (or: theta teach "A better reply.")
+    """,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=True,
+)
+
+LearningInfo = Annotated[
+    bool, typer.Option("--show-learning-info", help="After each lesson, what it did and what is kept.")
+]
+Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="The text, or - for standard input.")]
+
+
+def main() -> None:
+    """Read the command line and do what it says."""
+    run(lambda: app(prog_name="theta", standalone_mode=False))
+
+
+def command(name: str, *, sampling: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command that takes an Invocation and its own parameters."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        about = " ".join((function.__doc__ or "").split()).split(". ")[0].rstrip(".") + "."
+        app.command(name, cls=Command, short_help=about)(with_options(function, sampling=sampling))
+        return function
+
+    return register
+
+
+def root(
+    call: Invocation,
+    prompt_text: Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="As `theta prompt`.")] = None,
+    teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
+    load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    show_learning_info: LearningInfo = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        call.out(f"theta {__version__}")
+    elif prompt_text is not None and teach_text is not None:
+        raise UsageError("--prompt and --teach are two steps; give one of them")
+    elif prompt_text is not None:
+        prompt(call, prompt_text)
+    elif teach_text is not None:
+        teach(call, teach_text, show_learning_info=show_learning_info)
+    elif on_terminal():
+        _full_screen(call, show_learning_info)
+    elif train:
+        _plain(call, show_learning_info)
+    else:
+        raise UsageError(
+            "the full-screen app needs a terminal; in a pipe use `theta chat --plain`, or `theta prompt` and "
+            "`theta teach`"
+        )
+
+
+app.callback(invoke_without_command=True)(with_options(root, sampling=True))
+
+
+@command("chat", sampling=True)
+def chat(
+    call: Invocation,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Line by line: screen readers, pipes, dumb terminals.")
+    ] = False,
+    show_learning_info: LearningInfo = False,
+) -> None:
+    """The same loop as the app; with --plain line by line."""
+    if plain or not on_terminal():
+        _plain(call, show_learning_info)
+    else:
+        _full_screen(call, show_learning_info)
+
+
+@command("prompt", sampling=True)
+def prompt(call: Invocation, text: Text = None) -> None:
+    """Offer five replies to TEXT and keep them for `teach`."""
+    said = _no_command(_given(call, text, "prompt"))
+    with loaded_teacher(call) as teacher:
+        waiting = teacher.propose(said)
+        assert waiting is not None
+        from theta_tui.cli import reports
+
+        stated, story = waiting.statement, teacher.record.story
+        call.done = "the replies are kept for teach"
+        if call.json:
+            call.emit(
+                prompt_id=waiting.prompt_id,
+                prompt=waiting.prompt,
+                candidates=reports.reply_fields(waiting, story),
+                statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
+            )
+        else:
+            for line in reports.reply_lines(waiting, story):
+                call.out(line)
+            if stated is not None:
+                call.out(reports.offer_line(stated))
+
+
+@command("teach")
+def teach(
+    call: Invocation,
+    answer: Annotated[
+        str | None, typer.Argument(metavar="N|TEXT", help="1 to 5, a better reply, or - for JSON lines.")
+    ] = None,
+    text: Annotated[str | None, typer.Option("--text", help="A reply that looks like a number or a command.")] = None,
+    for_prompt: Annotated[
+        str | None, typer.Option("--for", metavar="PROMPT", help="Teach a pair; no kept prompt is needed.")
+    ] = None,
+    prompt_id: Annotated[
+        str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
+    ] = None,
+    statement: Annotated[
+        bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
+    ] = False,
+    all_or_nothing: Annotated[
+        bool, typer.Option("--all-or-nothing", help="With -: read and check all lines before the first is learned.")
+    ] = False,
+    show_learning_info: LearningInfo = False,
+) -> None:
+    """Learn reply N or a better reply for the kept prompt. With - a lesson a line, each answered before the next."""
+    if all_or_nothing and answer != "-":
+        raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
+    if statement:
+        if answer is not None or text is not None or for_prompt is not None:
+            raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
+        _teach_statement(call, prompt_id, show_learning_info)
+        return
+    if answer is None and text is None:
+        raise missing("theta teach", "N|TEXT", "1 to 5, a better reply, or - for JSON lines")
+    if answer is not None and text is not None:
+        raise UsageError(f"'{answer}' and --text are two replies; give one of them")
+    if answer == "-":
+        if for_prompt is not None or prompt_id is not None:
+            raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
+        if all_or_nothing:
+            lines.teach_all_or_nothing(call, info=show_learning_info)
+        else:
+            lines.teach(call, info=show_learning_info)
+        return
+    from theta_tui.cli import reports
+
+    index = None if answer is None or for_prompt is not None else _pick(answer)
+    reply = _said(
+        text if text is not None else _no_command(answer or "", "; to teach it as a reply say --text quit"), "reply"
+    )
+    said = None if for_prompt is None else _said(for_prompt, "prompt")
+    with loaded_teacher(call, needs_prompt=said is None, prompt_id=prompt_id) as teacher:
+        if said is not None:
+            outcome = teacher.teach(said, reply)
+        elif index is not None:
+            outcome = teacher.pick(index, prompt_id=prompt_id)
+        else:
+            outcome = teacher.correct(reply, prompt_id=prompt_id)
+        reports.trained(call, teacher, outcome, show_learning_info)
+
+
+@command("ask", sampling=True)
+def ask(
+    call: Invocation,
+    text: Text = None,
+    no_context: Annotated[bool, typer.Option("--no-context", help="Leave the conversation out.")] = False,
+) -> None:
+    """The most likely reply; changes nothing. With - a question a line, a JSON line each."""
+    if text == "-":
+        lines.ask(call, with_context=not no_context)
+        return
+    question = _given(call, text, "question")
+    with loaded_teacher(call, write=False) as teacher:
+        answer = teacher.ask(question, with_context=not no_context)
+        if call.json:
+            call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
+        else:
+            call.out(answer.reply, one_line=False)
+
+
+@command("undo")
+def undo(call: Invocation) -> None:
+    """Take back the last lesson."""
+    with writable_record(call) as record:
+        _changed(call, "undone", record, record.withdraw_last())
+
+
+@command("redo")
+def redo(call: Invocation) -> None:
+    """Bring back the lesson that was taken back last, while no other was taught since."""
+    with writable_record(call) as record:
+        _changed(call, "redone", record, record.restore(record.to_redo()))
+
+
+@command("withdraw")
+def withdraw(
+    call: Invocation,
+    number: Annotated[str, typer.Argument(metavar="N", help="The number of a lesson, as `theta lessons` lists it.")],
+) -> None:
+    """Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again."""
+    from theta_tui.store.store import lesson_number
+
+    lesson = lesson_number(number)
+    with writable_record(call) as record:
+        _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
+
+
+@command("rebuild")
+def rebuild(call: Invocation) -> None:
+    """Learn everything again from the foundation; with --model NEW move it to another model."""
+    with writable_record(call) as record:
+        from theta_tui.session import rebuild as rebuilding
+
+        done = rebuilding.rebuild(record, call.stage)
+        call.stage("")
+        call.done = "everything was learned again"
+        rebuilding.report(call, done)
+
+
+@command("new")
+def new(call: Invocation) -> None:
+    """Begin a fresh conversation; what was taught stays."""
+    with writable_record(call) as record:
+        turns = len(record.story.turns)
+        record.begin_conversation()
+        call.done = "a fresh conversation was begun"
+        if call.json:
+            call.emit(turns_before=turns)
+        else:
+            call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
+
+
+@command("history")
+def history(call: Invocation) -> None:
+    """The conversation, and what was learned from each turn."""
+    from theta_tui.cli import reports
+
+    reports.history(call, read_record(call))
+
+
+@command("lessons")
+def lessons(call: Invocation) -> None:
+    """The ledger: every lesson, when, what it did, and whether it holds."""
+    from theta_tui.cli import reports
+
+    reports.lessons(call, read_record(call))
+
+
+@command("quiz")
+def quiz(call: Invocation) -> None:
+    """Ask every live lesson again: kept, fading or lost."""
+    from theta_tui.cli import reports
+
+    with loaded_teacher(call) as teacher:
+        rows = teacher.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        call.stage("")
+        call.done = "the lessons were asked"
+        reports.quiz(call, teacher.record, rows)
+
+
+@command("stats")
+def stats(call: Invocation) -> None:
+    """Loss, steps, what is kept, drift, sizes, speeds."""
+    from theta_tui.cli import reports
+
+    reports.stats(call, read_record(call))
+
+
+@command("export")
+def export(
+    call: Invocation,
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="hf|peft|trl", help="The model, adapters, or the lessons as TRL data sets."),
+    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+    without_lessons: Annotated[
+        bool, typer.Option("--without-lessons", help="With hf: leave out the lessons that have a scope.")
+    ] = False,
+) -> None:
+    """Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL."""
+    from theta_tui.session import export as takeaway
+
+    found = takeaway.kind_of(kind)
+    if without_lessons and found != "hf":
+        raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    if found == "trl":
+        done = takeaway.export_trl(read_record(call), path, force=force)
+    else:
+        with loaded_teacher(call, write=False) as teacher:
+            if found == "hf":
+                done = takeaway.export_hf(
+                    teacher, path, force=force, with_lessons=not without_lessons, on_stage=call.stage
+                )
+            else:
+                done = takeaway.export_peft(teacher, path, force=force, on_stage=call.stage)
+            call.stage("")
+    call.done = f"{done.path} was written"
+    if call.json:
+        call.emit(exported=done.kind, path=str(done.path), **done.numbers)
+    else:
+        call.out(done.line)
+
+
+@command("doctor")
+def doctor(call: Invocation) -> None:
+    """Versions, device, paths, the rendered prompt and its loss mask; what is wrong and how to mend it."""
+    from theta_tui.cli import doctor as checks
+
+    if not checks.examine(call):
+        raise typer.Exit(1)
+
+
+command("train")(batch.train)
+command("bench")(bench.bench)
+
+
+# --- parts of commands ---
+
+
+def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) -> None:
+    """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
+    from theta_tui.session.replay import learned_again
+
+    exchange, later = lesson.exchange, learned_again(record.story, lesson)
+    call.done = f"lesson {lesson.number} was {what}"
+    if call.json:
+        values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
+        call.emit(**values, learned_again=later)
+        return
+    call.out(f"{what}: lesson {lesson.number}, {exchange.prompt} → {exchange.reply}")
+    if later:
+        call.note(f"the next start learns {plural(later, 'later lesson')} again")
+
+
+def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:
+    from theta_tui.cli import reports
+
+    with loaded_teacher(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as teacher:
+        waiting = teacher.record.waiting(prompt_id)
+        assert waiting.statement is not None
+        stated = waiting.statement
+        reports.trained(call, teacher, teacher.state(stated.prompt, stated.reply, said=waiting.prompt), info)
+
+
+def _pick(answer: str) -> int | None:
+    """1 to 5 for a pick, None for text. Another number is nobody's reply by accident: UsageError."""
+    word = answer.strip()
+    if word in {"1", "2", "3", "4", "5"}:
+        return int(word)
+    if word.lstrip("+-").isnumeric():
+        raise UsageError(f"there is no reply {word}, only 1 to 5; to teach {word} as text say --text {word}")
+    return None
+
+
+def _no_command(text: str, how: str = "") -> str:
+    """Refuses the word that leaves the loop; `how` it can be said nevertheless."""
+    if text.strip().lower() == "quit":
+        raise UsageError(f"'quit' leaves the loop and is never asked or learned{how}")
+    return text
+
+
+def _said(text: str, what: str) -> str:
+    """Refuses a blank before anything is loaded."""
+    if is_blank(text):
+        raise UsageError(f"the {what} is empty; write something that can be seen")
+    return text
+
+
+def _given(call: Invocation, text: str | None, what: str) -> str:
+    """The text of an argument or, for `-` or a pipe, of standard input. Blank text is refused."""
+    if text is None and sys.stdin.isatty():
+        raise missing(f"theta {'ask' if what == 'question' else what}", "TEXT", "or - for standard input")
+    return _said(lines.whole(call) if text is None or text == "-" else text, what)
+
+
+def _plain(call: Invocation, info: bool = False) -> None:
+    from theta_tui.cli.plain import converse
+
+    converse(call, info=info)
+
+
+def _full_screen(call: Invocation, info: bool = False) -> None:
+    if not draws():
+        kind = os.environ.get("TERM", "")
+        call.note(f"TERM={kind} names no terminal that can show the full-screen app; this is the loop line by line")
+        _plain(call, info)
+        return
+    from theta_tui.ui.launch import run_full_screen
+
+    raise typer.Exit(run_full_screen(call.settings))

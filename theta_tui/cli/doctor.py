@@ -1,0 +1,135 @@
+"""`theta doctor`: what is here, what the model is shown and what it is taught, what is wrong and how to mend it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+import time
+from typing import Any
+
+from theta_tui import __version__
+from theta_tui.base import config
+from theta_tui.base.errors import HomeBusyError, ThetaError
+from theta_tui.base.text import plural
+from theta_tui.cli.console import Invocation
+from theta_tui.store.home import Home, WriterLock
+from theta_tui.store.store import HomeRecord
+
+SAMPLE = (("hello", "Hi how are you?"), "what is your name?", "My name is Theta.")
+
+
+def examine(call: Invocation) -> bool:
+    """Print the examination; true when nothing is wrong."""
+    problems: list[str] = []
+    found: dict[str, Any] = {"versions": _versions(), "settings": config.as_dict(call.settings)}
+    found["home"] = _home(call, problems)
+    found["model"] = _model(call, problems)
+    found["problems"] = problems
+    if call.json:
+        call.emit(**found)
+    else:
+        for title, values in found.items():
+            call.out(title)
+            for line in _listed(values):
+                call.out(f"  {line}")
+        if not problems:
+            call.out("  none found")
+    return not problems
+
+
+def _versions() -> dict[str, str]:
+    names = (
+        "torch", "transformers", "tokenizers", "safetensors", "peft", "textual", "typer", "filelock", "platformdirs",
+    )  # fmt: skip
+    versions = {"theta": __version__, "python": sys.version.split()[0], "system": platform.platform()}
+    for name in names:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions
+
+
+def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
+    home = Home(call.settings.home)
+    values: dict[str, Any] = {"path": str(home.path), "context": str(call.settings.context_path)}
+    if not home.path.exists():
+        return values | {"state": "not begun yet"}
+    try:
+        record = HomeRecord.read(call.settings)
+        values |= {"records": record.journal.last_seq, "lessons": len(record.story.live)}
+        if record.journal.damaged:
+            problems.append(f"the journal is read-only because {record.journal.damaged}")
+        problems.extend(record.take_notices())
+    except ThetaError as error:
+        problems.append(str(error))
+    if home.lock.exists():
+        lock = WriterLock(home, wait=0, kind=call.settings.lock)
+        try:
+            with lock:
+                values["writer"] = "none"
+        except HomeBusyError:
+            values["writer"] = lock.holder()
+        except ThetaError as error:
+            problems.append(str(error))
+    return values
+
+
+def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
+    """The model, the rendered prompt, and each of its tokens with whether it is learned."""
+    record = HomeRecord.read(call.settings)
+    settings = record.settings
+    try:
+        from theta_tui.model.language_model import LanguageModel
+
+        adapt, rank = record.adaptation()
+        model = LanguageModel.load(
+            settings.model, device=settings.device, dtype=settings.dtype, offline=settings.offline,
+            threads=settings.threads, adapt=adapt, rank=rank,
+        )  # fmt: skip
+    except ThetaError as error:
+        problems.append(str(error))
+        return {"name": settings.model}
+    import torch
+
+    turn, prompt, reply = SAMPLE
+    now = time.time()
+    encoded = model.encode_prompt([turn], prompt, room=settings.max_tokens, limit=settings.window, at=now)
+    example = model.encode_lesson([turn], prompt, reply, at=now)
+    tokens = model.tokenizer.convert_ids_to_tokens(example.input_ids)
+    learned = [token for token, label in zip(tokens, example.labels, strict=True) if label != -100]
+    return {
+        "name": settings.model,
+        "parameters": model.parameters,
+        "learns": (
+            "whole"
+            if model.lora_rank is None
+            else f"by LoRA, rank {model.lora_rank}: {plural(model.adapter_parameters, 'parameter')}"
+        ),
+        "device": model.device,
+        "cuda": torch.cuda.is_available(),
+        "threads": torch.get_num_threads(),
+        "window": model.window,
+        "machine": model.machine(),
+        "rendered_prompt": model.tokenizer.decode(encoded.ids),
+        "masked": plural(len(tokens) - len(learned), "token"),
+        "learned": " ".join(learned),
+        "notices": model.notices,
+    }
+
+
+def _listed(values: Any) -> list[str]:
+    if isinstance(values, dict):
+        width = max(len(name) for name in values)
+        return [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in values.items()]
+    return [str(value) for value in values]
+
+
+def _shown(value: Any) -> str:
+    """A value for people: yes and no, and a dash where there is none."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(map(str, value)) or "-"
+    return "-" if value is None or value in ("", {}) else str(value)

@@ -1,0 +1,221 @@
+"""Standard input: `theta teach -` and `theta ask -` answer each line before they read the next one.
+
+A line that cannot be used, or whose lesson is refused, gets an error with its number in the place of its answer, and
+the rest goes on. Lines are split on `\\n` only, empty ones are left out but counted, and no more than one is held.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, TypeVar
+
+from theta_tui.base.errors import ModelError, ThetaError, UsageError
+from theta_tui.base.text import MAX_TEXT, is_blank, plural
+from theta_tui.cli.console import Invocation
+from theta_tui.cli.opening import loaded_teacher
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Teacher
+
+MAX_LINE = 4 << 20
+"""Bytes of a line: room for a prompt and a reply of the longest kind with every character escaped."""
+PAIR = '{"prompt": …, "reply": …}'
+
+Pair = tuple[str, str]
+Read = TypeVar("Read")
+
+
+def ask(call: Invocation, *, with_context: bool) -> None:
+    """A question a line; each is answered by a line of JSON."""
+
+    def question(number: int, text: str) -> str:
+        if is_blank(text):
+            raise _bad("the question is empty")
+        return text
+
+    def answer(teacher: Teacher, number: int, text: str) -> None:
+        said = teacher.ask(text, with_context=with_context)
+        call.emit(line=number, prompt=said.prompt, reply=said.reply, logprob=said.logprob, seconds=said.seconds)
+
+    _answer_each(call, question, answer, write=False, as_json=True)
+
+
+def teach(call: Invocation, *, info: bool) -> None:
+    """A pair a line; each is learned, on disk and acknowledged before the next one is read."""
+    from theta_tui.cli import reports
+
+    def answer(teacher: Teacher, number: int, pair: Pair) -> None:
+        reports.trained(call, teacher, teacher.teach(*pair), info, line=number)
+
+    _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a line of {PAIR} a lesson")
+
+
+def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
+    """A pair a line; all are read and checked before the first is learned."""
+    from theta_tui.cli import reports
+
+    read, pairs = _pairs(call), list[tuple[int, Pair]]()
+    for number, data in _lines():
+        try:
+            pairs.append((number, read(number, _decoded(data))))
+        except ThetaError as error:
+            raise _refused(number, error, 0) from None
+    if not pairs:
+        raise _empty(f"a line of {PAIR} a lesson")
+    with loaded_teacher(call) as teacher:
+        for number, pair in pairs:
+            if (why := teacher.fold.unfit(*pair, time.time())) is not None:
+                raise _refused(number, ModelError(why, name="teach"), 0)
+        for count, (number, pair) in enumerate(pairs):
+            try:
+                reports.trained(call, teacher, teacher.teach(*pair), info, line=number)
+            except ThetaError as error:
+                raise _refused(number, error, count) from None
+
+
+def whole(call: Invocation) -> str:
+    """All of standard input, as one text; more than a message may have is left unread, with notice."""
+    text = sys.stdin.read(MAX_TEXT + 1)
+    if len(text) > MAX_TEXT:
+        call.note(f"standard input is longer than {MAX_TEXT:,} characters; the rest is left out")
+    return text[:MAX_TEXT]
+
+
+def next_line(call: Invocation) -> str | None:
+    """The next line of standard input, None at its end; more than a message may have is passed over, with notice."""
+    line = rest = sys.stdin.readline(MAX_TEXT + 1)
+    if len(line) > MAX_TEXT and not line.endswith("\n"):
+        call.note(f"the line is longer than {MAX_TEXT:,} characters; the rest is left out")
+        while rest and not rest.endswith("\n"):
+            rest = sys.stdin.readline(MAX_TEXT)
+    return line[:MAX_TEXT].rstrip("\n") if line else None
+
+
+def _answer_each(
+    call: Invocation,
+    read: Callable[[int, str], Read],
+    answer: Callable[[Teacher, int, Read], None],
+    *,
+    write: bool,
+    as_json: bool,
+    wanted: str = "",
+) -> None:
+    """Answer each line as it comes. The model is loaded for the first good one; what is wrong with the home or the
+    model ends it all. Raises ThetaError (exit 1) at the end where a line failed, and UsageError where there was none at
+    all and something is `wanted`."""
+
+    def failed(number: int, error: ThetaError) -> None:
+        if as_json:
+            call.emit(line=number, error={"code": error.code, "name": error.name, "message": str(error)})
+        else:
+            call.out(f"! line {number}: {error}")
+
+    count = failures = 0
+    with ExitStack() as stack:
+        teacher: Teacher | None = None
+        for number, data in _lines():
+            count += 1
+            try:
+                values = read(number, _decoded(data))
+            except ThetaError as error:
+                failures += 1
+                failed(number, error)
+                continue
+            if teacher is None:
+                teacher = stack.enter_context(loaded_teacher(call, write=write))
+            try:
+                answer(teacher, number, values)
+            except ThetaError as error:
+                failures += 1
+                failed(number, error)
+            for text in teacher.record.take_notices():
+                call.note(f"line {number}: {text}")
+    if not count and wanted:
+        raise _empty(wanted)
+    if failures:
+        raise ThetaError(f"{failures:,} of {plural(count, 'line')} failed; each has its error on stdout", name="lines")
+
+
+def _lines() -> Iterator[tuple[int, bytes | None]]:
+    """Number and bytes of each line of standard input that is not empty; None for one of more than MAX_LINE."""
+    stream, number = sys.stdin.buffer, 0
+    while data := stream.readline(MAX_LINE + 1):
+        number += 1
+        if len(data) > MAX_LINE:
+            rest = data
+            while rest and not rest.endswith(b"\n"):
+                rest = stream.readline(MAX_LINE)
+            yield number, None
+        elif data.strip():
+            yield number, data.rstrip(b"\r\n")
+
+
+def _decoded(data: bytes | None) -> str:
+    if data is None:
+        raise _bad(f"the line is longer than {MAX_LINE:,} bytes; make it shorter")
+    if data.startswith(codecs.BOM_UTF8):
+        raise _bad("the line begins with a byte order mark; write UTF-8 without one")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise _bad(f"byte {error.start + 1} of the line is not UTF-8; write UTF-8") from None
+
+
+def _pairs(call: Invocation) -> Callable[[int, str], Pair]:
+    """Reads a pair from a line; keys that are not used are named the first time that there are any."""
+    named = False
+
+    def read(number: int, text: str) -> Pair:
+        nonlocal named
+        values = _object(text)
+        pair = _text(values, "prompt"), _text(values, "reply")
+        unused = sorted(values.keys() - {"prompt", "reply"})
+        if unused and not named:
+            named = True
+            keys = ", ".join(key[:40] for key in unused[:9])
+            call.note(f"line {number}: not used, here and further on: {keys}; a line is {PAIR}")
+        return pair
+
+    return read
+
+
+def _object(text: str) -> dict[str, object]:
+    from theta_tui.store.codec import loads
+
+    try:
+        values = loads(text)
+    except ValueError as error:
+        why = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+        raise _bad(f"the line is not JSON ({why}); a line is {PAIR}") from None
+    if not isinstance(values, dict):
+        raise _bad(f"the line is not a JSON object; a line is {PAIR}")
+    return values
+
+
+def _text(values: dict[str, object], key: str) -> str:
+    text = values.get(key)
+    if key not in values:
+        raise _bad(f'the line has no "{key}"; a line is {PAIR}')
+    if not isinstance(text, str):
+        raise _bad(f'"{key}" is not text; a line is {PAIR}')
+    if is_blank(text):
+        raise _bad(f'"{key}" is blank; a line is {PAIR}')
+    return text
+
+
+def _bad(message: str) -> ModelError:
+    return ModelError(message, name="data")
+
+
+def _refused(number: int, error: ThetaError, learned: int) -> ThetaError:
+    done = f"the {plural(learned, 'lesson')} before it stayed" if learned else "nothing was learned"
+    return ThetaError(f"line {number} of standard input: {error}; {done}", name=error.name, code=error.code)
+
+
+def _empty(wanted: str) -> UsageError:
+    return UsageError(f"standard input is empty; give {wanted}")

@@ -1,0 +1,91 @@
+"""A home that is opened for one command, and closed after it: its record alone, or a teacher with the model loaded.
+Imports neither torch nor transformers until a model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from theta_tui.base.errors import PromptError
+from theta_tui.cli.console import Invocation
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Teacher
+    from theta_tui.store.store import HomeRecord
+
+
+@contextmanager
+def loaded_teacher(
+    call: Invocation,
+    *,
+    write: bool = True,
+    needs_prompt: bool = False,
+    needs_statement: bool = False,
+    prompt_id: str | None = None,
+) -> Iterator[Teacher]:
+    """A loaded Teacher, closed afterwards. What cannot be answered is refused before the model is loaded.
+
+    A checkpoint is written when coming back would otherwise cost many lessons.
+    """
+    from theta_tui.store.store import HomeRecord
+
+    record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
+    try:
+        if write:
+            record.require_writable()
+        if needs_prompt:
+            waiting = record.waiting(prompt_id)
+            if needs_statement and waiting.statement is None:
+                raise PromptError(
+                    "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
+                    "REPLY",
+                    name="no_statement",
+                )
+        from theta_tui.session.session import Teacher
+
+        teacher = Teacher(record)
+        teacher.load(call.stage)
+        call.stage("")
+        _tell(call, record)
+        yield teacher
+        due = call.settings.checkpoint_lessons
+        # Without the shared weights a checkpoint is small, and the next command has nothing to learn again.
+        enough = due if teacher.learner.moved_shared else min(due, 1)
+        if write and due and teacher.unsaved >= enough and record.read_only is None:
+            teacher.save()
+    finally:
+        _close(call, record)
+
+
+@contextmanager
+def writable_record(call: Invocation) -> Iterator[HomeRecord]:
+    """The record alone, for writing; no model is loaded."""
+    from theta_tui.store.store import HomeRecord
+
+    record = HomeRecord.open(call.settings)
+    try:
+        yield record
+    finally:
+        _close(call, record)
+
+
+def read_record(call: Invocation) -> HomeRecord:
+    """The record for looking only; what there is to say of it is said."""
+    from theta_tui.store.store import HomeRecord
+
+    record = HomeRecord.read(call.settings)
+    _tell(call, record)
+    if record.journal.damaged:
+        call.note(f"the home is read-only because {record.journal.damaged}")
+    return record
+
+
+def _tell(call: Invocation, record: HomeRecord) -> None:
+    for text in record.take_notices():
+        call.note(text)
+
+
+def _close(call: Invocation, record: HomeRecord) -> None:
+    record.close()
+    _tell(call, record)

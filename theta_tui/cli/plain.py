@@ -1,0 +1,238 @@
+"""`theta chat --plain`: the loop line by line, for screen readers, pipes and dumb terminals. No Textual."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from theta_tui.base.errors import ThetaError
+from theta_tui.base.text import plural
+from theta_tui.cli import reports
+from theta_tui.cli.console import Invocation
+from theta_tui.cli.lines import next_line
+from theta_tui.store.store import HomeRecord
+from theta_tui.ui.slash import Call, Mistake, Prompt, read
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Teacher
+    from theta_tui.store.records import Outcome, Pending
+    from theta_tui.store.state import Lesson
+
+HELP = """type a message; pick a reply with 1 to 5, or type a better one
+/regen  five other replies       /none   none of these      /undo  take back the last lesson
+/redo   bring it back            /withdraw N  take lesson N out
+/new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
+/export hf FOLDER, or peft FOLDER, or trl FOLDER: the model, an adapter a lesson, the lessons as data sets
+/quiz   ask what was taught      /lessons  every lesson, and whether it holds
+s       learn the fact that you stated, where one is offered; the five replies still wait
+quit    save and leave           //text  a message that begins with a slash"""
+
+
+def converse(call: Invocation, *, info: bool = False) -> None:
+    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving.
+
+    `info`: after each lesson, say what it did and what is kept.
+    """
+    record = HomeRecord.open(call.settings)
+    try:
+        from theta_tui.session.session import Teacher
+
+        teacher = Teacher(record)
+        teacher.load(call.stage)
+        call.stage("")
+        try:
+            Conversation(call, teacher, info=info).run()
+        finally:
+            teacher.close()
+    finally:
+        record.close()
+
+
+def _leaves(line: str) -> bool:
+    """Whether a line is `quit`, as a word or as a command."""
+    return line.lower() == "quit" or read(line) == Call("quit", "")
+
+
+class Conversation:
+    """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
+
+    def __init__(self, call: Invocation, teacher: Teacher, *, info: bool = False) -> None:
+        self.info = info
+        self.call = call
+        self.teacher = teacher
+
+    def run(self) -> None:
+        call = self.call
+        call.out("--- interactive training mode (type 'quit' to exit) ---")
+        turns = len(self.teacher.record.story.turns)
+        if turns:
+            call.out(f"(loaded context: {plural(turns, 'turn')})")
+        self._tell()
+        try:
+            going = self._safely(self._resume)
+            while going and (line := self._read("> ")) is not None:
+                going = self._safely(partial(self._turn, line))
+        finally:
+            self._leave()
+
+    def _safely(self, step: Callable[[], bool]) -> bool:
+        """Take a step and say what went wrong with it; false to leave."""
+        try:
+            return step()
+        except ThetaError as error:
+            self.call.out(f"! {error}")
+            return True
+        finally:
+            self._tell()
+
+    def _resume(self) -> bool:
+        """A prompt that waited when the loop was last left is answered first; false to leave."""
+        waiting = self.teacher.pending
+        if waiting is None:
+            return True
+        self.call.out(f"> {waiting.prompt}")
+        return self._answer(waiting)
+
+    def _turn(self, line: str) -> bool:
+        """One line at the prompt; false to leave."""
+        line = line.strip()
+        if not line:
+            return True
+        meant = read(line)
+        if _leaves(line):
+            return False
+        if line == "/none":
+            self.call.out("! there are no replies now; say something first")
+            return True
+        if not isinstance(meant, Prompt):
+            self._slash(meant)
+            return True
+        waiting = self.teacher.propose(meant.text)
+        assert waiting is not None
+        return self._answer(waiting)
+
+    def _answer(self, waiting: Pending) -> bool:
+        """Show the five replies and take a pick or a response; false to leave."""
+        while True:
+            for line in reports.reply_lines(waiting, self.teacher.record.story):
+                self.call.out(line)
+            stated = waiting.statement
+            if stated is not None:
+                self.call.out(reports.offer_line(stated))
+            answer = self._read("[1-5 or type response] > ")
+            word = "" if answer is None else answer.strip()
+            if answer is None or _leaves(word):
+                return False
+            meant = read(word)
+            if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
+                self._trained(self.teacher.pick(int(word)))
+            elif (word == "s" or meant == Call("fact", "")) and stated is not None:
+                self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
+                waiting = self.teacher.record.waiting()
+                continue
+            elif not word or word == "/none":
+                self.teacher.pass_over()
+                self.call.out("nothing was learned.")
+            elif meant == Call("regen", ""):
+                again = self.teacher.propose(waiting.prompt, again=True)
+                assert again is not None
+                waiting = again
+                continue
+            elif not isinstance(meant, Prompt):
+                self._slash(meant)
+                if self.teacher.pending is None:
+                    return True
+                waiting = self.teacher.pending
+                continue
+            elif word.lstrip("+-").isnumeric() and not self._sure(word):
+                continue
+            else:
+                self._trained(self.teacher.correct(meant.text))
+            return True
+
+    def _sure(self, word: str) -> bool:
+        answer = self._read(f"there is no reply {word}; teach this text? [y/N] > ")
+        return answer is not None and answer.strip().lower() in {"y", "yes"}
+
+    def _slash(self, meant: Call | Mistake) -> None:
+        if isinstance(meant, Mistake):
+            self.call.out(f"! {meant.text}")
+            return
+        match meant.verb:
+            case "undo":
+                waited = self.teacher.pending is not None
+                self._changed("undone", self.teacher.undo(self.call.stage))
+                if not waited and self.teacher.pending is not None:  # the prompt that it answered is said again here
+                    self.teacher.record.keep(None)
+            case "redo":
+                self._changed("redone", self.teacher.redo(self.call.stage))
+            case "withdraw":
+                self._changed("withdrawn", self.teacher.withdraw(int(meant.argument), self.call.stage))
+            case "export":
+                kind, path = meant.argument.split(None, 1)
+                done = self.teacher.export(kind, Path(path), self.call.stage)
+                self.call.stage("")
+                assert done is not None
+                self.call.out(done.line)
+            case "new":
+                self.teacher.record.begin_conversation()
+                self.call.out("a fresh conversation.")
+            case "save":
+                self._saved()
+            case "stats":
+                reports.stats(self.call, self.teacher.record)
+            case "lessons":
+                reports.lessons(self.call, self.teacher.record)
+            case "quiz":
+                reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
+            case "help":
+                for text in HELP.splitlines():
+                    self.call.out(text)
+            case "fact":
+                self.call.out("! no fact is offered now")
+            case "regen":
+                self.call.out("! there are no replies now; say something first")
+            case verb:
+                self.call.out(f"! /{verb} is for the full-screen app; /help lists what there is here")
+
+    def _changed(self, what: str, lesson: Lesson | None) -> None:
+        assert lesson is not None  # nothing cancels it here
+        self.call.done = f"lesson {lesson.number} was {what}"
+        self.call.stage("")
+        self.call.out(f"{what}: {lesson.exchange.prompt} → {lesson.exchange.reply}")
+
+    def _trained(self, outcome: Outcome) -> None:
+        skipped = outcome.skipped
+        if skipped is None:
+            self.call.done = f"lesson {outcome.lesson} was taught"
+        self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
+        if self.info and skipped is None:
+            reports.learning_info(self.call, self.teacher, outcome)
+
+    def _leave(self) -> None:
+        if self.teacher.unsaved and self.teacher.record.read_only is None:
+            self._saved()
+
+    def _saved(self) -> None:
+        path = self.teacher.save()
+        self.call.out(f"saved checkpoint to {path} ({self.teacher.model.parameters} params)")
+
+    def _tell(self) -> None:
+        for text in self.teacher.record.take_notices():
+            self.call.note(text)
+
+    def _read(self, prompt: str) -> str | None:
+        """A line of input, or None at its end."""
+        try:
+            if sys.stdin.isatty():
+                return input(prompt)
+            print(prompt, end="", flush=True)
+            if (line := next_line(self.call)) is not None:
+                return line
+        except EOFError:
+            pass
+        self.call.out("")
+        return None

@@ -1,0 +1,294 @@
+"""What is said of lessons: by `history`, `lessons`, `quiz`, `stats`, and after each one. Reads the record; needs no
+model: what `quiz` found is handed in."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theta_tui.base.errors import TeachError
+from theta_tui.base.text import percent, plural
+from theta_tui.cli.console import Invocation
+from theta_tui.store import meant
+from theta_tui.store import retention as ledger
+from theta_tui.store.book import Book
+from theta_tui.store.records import Outcome, Pending, Stated, Turn
+from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.state import Lesson, Story
+from theta_tui.store.store import HomeRecord
+from theta_tui.store.totals import totals
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Teacher
+
+REVIEW_SECONDS = 1.0
+"""How long lessons are asked again after one, where `--show-learning-info` is to say what is kept."""
+
+
+def history(call: Invocation, record: HomeRecord) -> None:
+    """The conversation, a turn in two lines."""
+    turns = record.story.turns
+    if call.json:
+        call.emit(turns=[_turn(turn) for turn in turns])
+        return
+    if not turns:
+        call.out("no conversation yet; begin with: theta")
+    for turn in turns:
+        call.out(f"you    {turn.prompt}")
+        call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+
+
+def lessons(call: Invocation, record: HomeRecord) -> None:
+    """Every lesson that was ever taught and how it stands, as far as it was last asked."""
+    rows = ledger.standings(record.story)
+    if call.json:
+        told = [_lesson(row, lesson) for row, lesson in zip(rows, record.story.lessons, strict=True)]
+        call.emit(lessons=told, **_totals(ledger.tally(rows)))
+        return
+    if not rows:
+        call.out("no lessons yet; teach one with: theta")
+        return
+    for row in rows:
+        when = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M")
+        call.out(f"{row.number:4}  {when}  {_row(row)}")
+    _sum_up(call, ledger.tally(rows))
+
+
+def quiz(call: Invocation, record: HomeRecord, rows: Sequence[Standing]) -> None:
+    """What a quiz found: a line a live lesson, and how many hold."""
+    live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
+    total = ledger.tally(rows)
+    if call.json:
+        by_seq = {lesson.seq: lesson for lesson in record.story.lessons}
+        call.emit(lessons=[_lesson(row, by_seq[row.seq]) for row in live], **_totals(total))
+        return
+    if not live:
+        call.out("no lessons yet; teach one with: theta")
+        return
+    for row in live:
+        call.out(f"{row.number:4}  {_row(row)}")
+    _sum_up(call, total)
+
+
+def _row(row: Standing) -> str:
+    p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
+    effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
+    state = f"{row.state} by #{row.by}" if row.by is not None else row.state
+    more = f"  (+{plural(row.more, 'wording')})" if row.more else ""
+    return f"{state:10} {effect:>24}   {row.prompt} → {row.reply}{more}"
+
+
+def _sum_up(call: Invocation, total: Tally) -> None:
+    stale = f" ({total.stale} not asked since the last lesson: theta quiz)" if total.stale else ""
+    call.out(f"{total.words}{stale}")
+
+
+def _totals(total: Tally) -> dict[str, Any]:
+    names = ("live", "kept", "fading", "lost", "unasked", "stale", "superseded", "withdrawn")
+    return {name: getattr(total, name) for name in names}
+
+
+def stats(call: Invocation, record: HomeRecord) -> None:
+    """Counts, losses, sizes and speeds."""
+    values = figures(record)
+    if call.json:
+        call.emit(**values)
+        return
+    width = max(len(name) for name in values)
+    for name, value in values.items():
+        call.out(f"{name.replace('_', ' '):{width}}  {_shown(name, value)}")
+
+
+def figures(record: HomeRecord) -> dict[str, Any]:
+    """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
+    story = record.story
+    total, sums = Book({}).tally(story), totals(story)
+    medians = {
+        name: _median([value for value in values if value > 0 or name != "seconds"])
+        for name, values in sums.figures.items()
+    }
+    home = record.home
+    checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
+    return {
+        "home": str(home.path),
+        "model": story.begin.model if story.begin else record.settings.model,
+        "lessons": len(story.live),
+        "picks": sums.kinds["pick"],
+        "corrections": sums.kinds["correction"],
+        "statements": sums.kinds["statement"],
+        "withdrawn": total.withdrawn,
+        "superseded": total.superseded,
+        "live": total.live,
+        "kept": total.kept,
+        "fading": total.fading,
+        "lost": total.lost,
+        "not_asked_since": total.stale,
+        "turns": len(story.turns),
+        "step": story.step,
+        "said_afterwards": sums.learned,
+        "loss_before": medians["loss_before"],
+        "loss_after": medians["loss_after"],
+        "p_before": medians["p_before"],
+        "p_after": medians["p_after"],
+        "seconds_a_lesson": medians["seconds"],
+        "records": record.journal.last_seq,
+        "journal_bytes": _size(home.journal),
+        "checkpoints": len(checkpoints),
+        "checkpoint_bytes": sum(_size(path) for folder in checkpoints for path in folder.iterdir()),
+        "saved_at": checkpoints[-1].stat().st_mtime if checkpoints else None,
+    }
+
+
+def trained_line(outcome: Outcome) -> str:
+    if outcome.meant is not None:
+        return f"#{outcome.meant} is meant here too."
+    return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
+
+
+def reply_lines(waiting: Pending, story: Story) -> list[str]:
+    """The five replies, with the number of the lesson that one was written with. Where it was not sure that this lesson
+    is meant, how to say that it is."""
+    number, mark = meant.number(waiting, story), waiting.mark
+    tags = [item.tag(number) for item in waiting.candidates]
+    shown = zip(waiting.candidates, tags, strict=True)
+    lines = [f"{item.index}: {item.text}{f'  ({tag})' if tag else ''}" for item, tag in shown]
+    if number is not None and mark is not None and not mark.sure:
+        lines.append(f"{mark.index} is what lesson {number} says: pick it if that is meant")
+    return lines
+
+
+def reply_fields(waiting: Pending, story: Story) -> list[dict[str, Any]]:
+    """The five replies as JSON has them."""
+    number = meant.number(waiting, story)
+    return [
+        {"index": item.index, "text": item.text, "logprob": item.logprob}
+        | ({} if number is None or item.lesson is None else {"lesson": number, "sure": item.sure})
+        for item in waiting.candidates
+    ]
+
+
+def offer_line(stated: Stated) -> str:
+    """The fact that a message states, offered below the five replies."""
+    return f's: learn "{stated.prompt}" → "{stated.reply}"'
+
+
+def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[str]:
+    """What `--show-learning-info` tells after a lesson. `offered`: the first reply that the model had offered."""
+    says = "says it by itself" if outcome.learned else "not by itself yet"
+    lines = [
+        f"  says it  {percent(outcome.p_before)} → {percent(outcome.p_after)}, {says}",
+        f"  steps    {outcome.steps} in {outcome.seconds:.2f} s",
+        f"  losses   {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
+    ]
+    if offered is not None:
+        lines.append(f"  offered  {offered}")
+    if outcome.learned:
+        lines.append(f"  says now {outcome.reply}")
+    lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not asked since)" if total.stale else ""))
+    return lines
+
+
+def learning_info(call: Invocation, teacher: Teacher, outcome: Outcome) -> None:
+    """Print that, after asking again as many lessons as can be asked in a moment."""
+    teacher.review(REVIEW_SECONDS)
+    lesson = teacher.record.story.lessons[outcome.lesson - 1]
+    for line in learning_lines(outcome, ledger.offered(lesson), teacher.asker.tally()):
+        call.out(line)
+
+
+def trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
+    """Acknowledge a lesson; `line`: the line of standard input that it came from. Raises TeachError where nothing was
+    learned."""
+    if outcome.skipped is not None:
+        raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
+    call.done = f"lesson {outcome.lesson} was taught"
+    if call.json:
+        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome))
+    else:
+        call.out(trained_line(outcome))
+        if info:
+            learning_info(call, teacher, outcome)
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as CONTRACT's JSON has it."""
+    names = (
+        "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
+        "learned", "seconds",
+    )  # fmt: skip
+    meant = {} if outcome.meant is None else {"meant": outcome.meant}
+    return {name: getattr(outcome, name) for name in names} | meant
+
+
+def _shown(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if name.startswith("p_"):
+        return percent(value)
+    if name.endswith("_bytes"):
+        return f"{value / 1e6:.1f} MB" if value >= 1e5 else f"{value / 1e3:.1f} kB"
+    if name == "saved_at":
+        return f"{max(0, time.time() - value) / 60:.0f} min ago"
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _median(values: list[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _mark(turn: Turn) -> str:
+    if turn.kind == "brought":
+        return ""
+    mark = f"✓ {turn.pick}" if turn.kind == "pick" else "✎"
+    outcome = turn.outcome
+    if outcome is None:
+        return mark
+    return f"{mark} not learned" if outcome.skipped else f"{mark} {outcome.loss_before:.2f} → {outcome.loss_after:.2f}"
+
+
+def _effect(outcome: Outcome | None) -> dict[str, Any] | None:
+    if outcome is None:
+        return None
+    names = ("loss_before", "loss_after", "p_before", "p_after", "steps", "step", "learned", "seconds", "skipped")
+    return {name: getattr(outcome, name) for name in names}
+
+
+def _turn(turn: Turn) -> dict[str, Any]:
+    return {
+        "prompt": turn.prompt,
+        "reply": turn.reply,
+        "kind": turn.kind,
+        "pick": turn.pick,
+        "outcome": _effect(turn.outcome),
+    }
+
+
+def _lesson(row: Standing, lesson: Lesson) -> dict[str, Any]:
+    return {
+        "lesson": row.number,
+        "at": row.at,
+        "state": row.state,
+        "kind": row.kind,
+        "prompt": row.prompt,
+        "reply": row.reply,
+        "p_before": row.p_before,
+        "p_then": row.p_then,
+        "p_now": row.p_now,
+        "says": row.says,
+        "asked_at": row.asked_at,
+        "fresh": row.fresh,
+        "superseded_by": row.by,
+        **({} if row.more is None else {"more_wordings": row.more, "said_at": row.said_at}),
+        "outcome": _effect(lesson.outcome),
+    }

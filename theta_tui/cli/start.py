@@ -1,0 +1,29 @@
+"""The way in. `theta` alone, on a terminal, has no command line to read: its first frame waits for no parser."""
+
+from __future__ import annotations
+
+import sys
+
+from theta_tui.base.streams import draws, on_terminal, open_standard_streams
+
+
+def main() -> None:
+    """The console script."""
+    open_standard_streams()
+    if len(sys.argv) == 1 and on_terminal() and draws():
+        from theta_tui.base.gc import put_off
+
+        put_off()
+        from theta_tui.base.exit import run
+
+        run(_full_screen)
+    from theta_tui.cli.app import main as commands
+
+    commands()
+
+
+def _full_screen() -> int:
+    from theta_tui.base.config import load_settings
+    from theta_tui.ui.launch import run_full_screen
+
+    return run_full_screen(load_settings({}))

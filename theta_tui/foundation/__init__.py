@@ -1,3 +1,0 @@
-"""Batch training on data sets: `theta train`. Imports no Textual; shares `mind` with the rest for loading and chat."""
-
-import theta_tui.mind  # noqa: F401  # its environment must stand before anything here imports torch

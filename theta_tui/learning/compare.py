@@ -1,0 +1,45 @@
+"""Whether two states of a learner are the same, bit for bit."""
+
+from __future__ import annotations
+
+import torch
+
+from theta_tui.learning.learner import Snapshot
+
+
+def differing(one: Snapshot, other: Snapshot) -> list[str]:
+    """What is not equal to the bit: names of parameters (their weights or their moments), `base.` and `delta.` of what
+    picks moved, `module.` with the key of a lesson that has weights of its own, and `step`."""
+    names = [
+        name
+        for name in sorted(one.parts.keys() | other.parts.keys())
+        if name not in one.parts or name not in other.parts or not _same_part(one.parts[name], other.parts[name])
+    ]
+    kept, theirs = _tensors(one), _tensors(other)
+    names += [
+        name
+        for name in sorted(kept.keys() | theirs.keys())
+        if name not in kept or name not in theirs or not torch.equal(kept[name], theirs[name])
+    ]
+    return names if one.step == other.step else [*names, "step"]
+
+
+def _tensors(snapshot: Snapshot) -> dict[str, torch.Tensor]:
+    modules = {
+        f"module.{key}.{name}": tensor
+        for key, module in snapshot.modules.items()
+        for name, tensor in module.state().items()
+    }
+    return {**snapshot.picked, **modules}
+
+
+def _same_part(one: object, other: object) -> bool:
+    """Parts are dataclasses of tensors, numbers and None."""
+    for field in one.__dataclass_fields__:  # type: ignore[attr-defined]
+        mine, theirs = getattr(one, field), getattr(other, field)
+        if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
+            if mine.dtype != theirs.dtype or not torch.equal(mine, theirs):
+                return False
+        elif mine is not theirs and mine != theirs:
+            return False
+    return True

@@ -1,0 +1,387 @@
+"""Lessons that have weights and a scope of their own, put into weights that need neither: for models that are taken
+along. Nothing of the model in use is moved.
+
+What is learned is added to the last layer of the last blocks' MLPs, which is where any loader of models has a plain
+weight matrix. It is always on there, for the words of the prompt too. `bake` learns one matrix a layer for all lessons
+together, held by KL to what the model says to prompts that no lesson is about (distillation, Hinton et al. 2015).
+`low_rank` learns a LoRA (Hu et al. 2021) for one lesson, which whoever serves it switches on for that lesson's prompts.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn import functional
+
+from theta_tui.learning.adamw import Adam
+from theta_tui.learning.module_lesson import NotFinite, Row
+from theta_tui.learning.passes import Pass, Passes, padded, watching
+from theta_tui.learning.recall import against, forward_batch, looked_at
+from theta_tui.learning.recipes import Recipe
+from theta_tui.learning.sign_steps import linear_size
+from theta_tui.model.generate import greedy
+from theta_tui.model.modules import blocks_of
+
+if TYPE_CHECKING:
+    from theta_tui.model.chat_template import Example
+    from theta_tui.model.language_model import LanguageModel
+
+RANK = 8
+"""Of a lesson's LoRA: the smallest that vLLM makes room for. With 4 lessons take twice as many steps."""
+
+LORA_BLOCKS = 2
+"""How many of the last blocks a LoRA is in. With three, the built-in model takes as many steps, and each is dearer."""
+
+BAKED_BLOCKS = 3
+"""How many of the last blocks all lessons together move."""
+
+BAKING = Recipe(name="baked", lr=0.002, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0)
+"""`lr` is a share of the root mean square of the weights that are added to."""
+
+LORA = Recipe(name="lora", lr=0.15, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0, max_steps=48)
+"""`lr` is a share of the root mean square of what leaves the layers that are added to."""
+
+STEPS = 60, 8
+"""Steps of `bake` at most: so many, and so many more a row."""
+
+HELD, SETTLED = 3.0, 10.0
+"""The weight of the KL while lessons are learned, and when they are said."""
+
+HURRY = 1.1
+"""How much larger the steps become with each time that all lessons are gone through: the right size is another for a
+model of another build."""
+
+SETTLING, LEAST = 4, 0.1
+"""How often each batch of unrelated prompts is gone through, at least, when the lessons are said; and the share of the
+rate that is left after that."""
+
+SHARES, SPARE = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0), 0.2
+"""Of what was learned, the least share is kept with which all is said by so many nats. The built-in model with five
+lessons answers 6 of 20 unrelated prompts otherwise with all of it, and 4 with .6."""
+
+BATCH = 16
+"""Rows that are looked at together."""
+
+SEEN = 64
+"""Of what the model says at a place, its likeliest so many tokens are remembered one by one, the rest as one."""
+
+REMEMBERED = 60_000
+"""Tokens up to which what no lesson moves is computed once for all steps: some 500 MB with a model of 135M."""
+
+_RIDGE = 0.05
+_DOWN = 0.7
+"""How fast the matrix that a LoRA begins with moves, beside the other one's rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """What is added to one layer's output: `up` [out, rank] times `down` [rank, in] times what goes in. Float32."""
+
+    down: torch.Tensor
+    up: torch.Tensor
+
+
+def back_layers(lm: LanguageModel, blocks: int) -> dict[str, Any]:
+    """The last linear layer in each of so many last blocks, by the name that its weight has in the model's files."""
+    names = {id(module): name for name, module in lm.model.named_modules()}
+    found = {}
+    for block in blocks_of(lm.model)[-blocks:]:
+        # An adapter's own layers lie within the one that it is put on.
+        layers = [module for module in block.modules() if linear_size(module) and ".lora_" not in names[id(module)]]
+        if layers:
+            found[names[id(layers[-1])].removesuffix(".base_layer")] = layers[-1]
+    return found
+
+
+def row_of(example: Example) -> Row:
+    """The prompt's tokens, and the reply's with its end."""
+    begin = looked_at(example.labels)[0][0] + 1
+    return example.input_ids[:begin], example.input_ids[begin:]
+
+
+def own_rows(lm: LanguageModel, prompts: Sequence[str], tokens: int) -> Iterator[Row | None]:
+    """What the model as it is says to each of `prompts`, at most so many tokens of it; None where that is nothing."""
+    for prompt in prompts:
+        reply = greedy(lm, lm.encode_prompt((), prompt, room=tokens).ids, max_tokens=tokens)
+        if not reply.text:
+            yield None
+            continue
+        before, said = row_of(lm.encode_lesson((), prompt, reply.text))
+        yield before, said if reply.ended else said[:-1]
+
+
+def leads(model: Any, rows: Sequence[Row]) -> list[float]:
+    """For each row, the least lead of a reply's token over its strongest rival, in nats: above 0 `model` says it."""
+    found: list[float] = []
+    for some in _parts(rows):
+        texts = [[*prompt, *reply[:-1]] for prompt, reply in some]
+        longest = max(map(len, texts))
+        ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts], device=model.device)
+        with torch.no_grad():
+            logits = model(input_ids=ids, use_cache=False).logits
+        for (prompt, reply), own in zip(some, logits, strict=True):
+            places = own[len(prompt) - 1 : len(prompt) - 1 + len(reply)].float()
+            found.append(float(against(places, torch.tensor(reply, device=own.device))[1].min()))
+    return found
+
+
+def with_added(model: Any, added: Mapping[str, torch.Tensor]) -> Any:
+    """A model with `added` ([out, in] by a layer's name) in its weights. What does not change is shared with `model`,
+    which stays as it is."""
+    moved = {f"{name}.weight" for name in added}
+    memo: dict[int, Any] = {
+        id(tensor): tensor for name, tensor in (*model.named_parameters(), *model.named_buffers()) if name not in moved
+    }
+    fresh = copy.deepcopy(model, memo)
+    with torch.no_grad():
+        for name, delta in added.items():
+            weight = fresh.get_submodule(name).weight
+            weight.copy_(weight.float() + (delta if weight.shape == delta.shape else delta.T).to(weight.device))
+    return fresh
+
+
+# --- all lessons in one matrix a layer ---
+
+
+def bake(
+    lm: LanguageModel, rows: Sequence[Row], unrelated: Sequence[Row], hear: Callable[[int, int], None]
+) -> tuple[dict[str, torch.Tensor], int]:
+    """What is to be added to the weights ([out, in], float32, by a layer's name) so that every one of `rows` is said
+    and `unrelated`, the model's own replies, stay likely as they are; and the steps that took.
+
+    `hear` is told the steps taken and the most there may be, and may end it by raising. Same model, same rows: the
+    same bits. Raises NotFinite.
+    """
+    layers = back_layers(lm, BAKED_BLOCKS)
+    parts = {name: _Whole(layer) for name, layer in layers.items()}
+    most, taken = STEPS[0] + STEPS[1] * len(rows), 0
+    chance = random.Random(0)
+    with _learning(lm, layers, parts, BAKING) as adam:
+        passes = Passes(lm, layers)
+        remember = sum(len(prompt) + len(reply) for prompt, reply in (*rows, *unrelated)) <= REMEMBERED
+        taught = [_Batch(passes, some, remember) for some in _parts(rows)]
+        kept = [_Kept(passes, some, remember) for some in _parts(unrelated)]
+        waiting: list[_Kept] = []
+
+        def step(loss: torch.Tensor, weight: float) -> None:
+            nonlocal taken
+            if kept:
+                waiting.extend(chance.sample(kept, len(kept)) if not waiting else ())
+                loss = loss + weight * waiting.pop().distance()
+            _step(adam, loss)
+            taken += 1
+            hear(taken, most)
+
+        settled, rate = not kept, BAKING.lr
+        while taken < most:
+            unsaid = 0
+            for batch in chance.sample(taught, len(taught)):
+                loss, ahead = batch.look(BAKING.margin)
+                if not float(ahead.min()) >= BAKING.margin and taken < most:
+                    step(loss, HELD)
+                    unsaid += 1
+            if unsaid:
+                rate *= HURRY
+                adam.rate(rate)
+                continue
+            if settled:
+                break
+            # Said: now for what that cost elsewhere, in steps that become small. Then what is no longer said comes
+            # back in small steps too.
+            settled = True
+            steps = min(max(SETTLING * len(kept), taken), most - taken)
+            for at in range(steps):
+                adam.rate(rate * max(1 - at / steps, LEAST))
+                step(chance.choice(taught).look(BAKING.margin)[0], SETTLED)
+            rate *= LEAST
+        # The less is added, the less changes elsewhere: margins that were needed to learn are not needed to be said.
+        for share in SHARES:
+            for part in parts.values():
+                part.share = share
+            with torch.no_grad():
+                if all(float(batch.look(0.0)[1].min()) > SPARE for batch in taught):
+                    break
+        return {name: part.finished() for name, part in parts.items()}, taken
+
+
+class _Whole:
+    """A matrix added to one layer, as it is learned."""
+
+    def __init__(self, layer: Any) -> None:
+        size = linear_size(layer)
+        assert size is not None
+        self._unit = layer.weight.detach().float().pow(2).mean().sqrt()
+        self.share = 1.0
+        """How much of it is added."""
+        self.moved = {"delta": torch.nn.Parameter(torch.zeros(size[1], size[0], device=layer.weight.device))}
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self.share * self._unit * self.moved["delta"])
+
+    def finished(self) -> torch.Tensor:
+        return (self.share * self._unit * self.moved["delta"]).detach().contiguous()
+
+
+# --- one lesson in a LoRA ---
+
+
+def low_rank(
+    lm: LanguageModel, rows: Sequence[Row], counts: int, hear: Callable[[int, int], None]
+) -> tuple[dict[str, LowRank], bool]:
+    """A LoRA by a layer's name with which each of `rows`, wordings with one reply, is said; and whether the first
+    `counts` of them are, after `LORA.max_steps` steps at most. `hear` and errors as those of `bake`.
+
+    As with a lesson's module, the matrix that comes first begins as detectors of the reply's places, so that a step at
+    one place hardly disturbs another and the words of the prompt are left alone (mind/module_lesson.py).
+    """
+    layers = back_layers(lm, LORA_BLOCKS)
+    with torch.no_grad(), _frozen(lm.model):
+        batch = _Batch(Passes(lm, layers), rows, True)
+        ids, real = padded([[*prompt, *reply[:-1]] for prompt, reply in rows])
+        inputs: dict[str, torch.Tensor] = {}
+        with watching(layers, inputs, {}):
+            forward_batch(lm, ids)
+        parts = {name: _Detecting(layer, inputs[name][real].float(), rows) for name, layer in layers.items()}
+    taken, tokens = 0, sum(len(reply) for _, reply in rows[:counts])
+    with _learning(lm, layers, parts, LORA) as adam:
+        while True:
+            loss, ahead = batch.look(LORA.margin)
+            hear(taken, LORA.max_steps)
+            if float(ahead.min()) >= LORA.margin or taken >= LORA.max_steps:
+                said = float(ahead[:tokens].min()) > 0
+                return {name: part.finished() for name, part in parts.items()}, said
+            _step(adam, loss)
+            taken += 1
+
+
+class _Detecting:
+    """A LoRA of one layer as it is learned. `inputs` [tokens, in] went into the layer at the tokens of `rows`."""
+
+    def __init__(self, layer: Any, inputs: torch.Tensor, rows: Sequence[Row]) -> None:
+        places = [place for prompt, reply in rows for place in [-1] * (len(prompt) - 1) + list(range(len(reply)))]
+        wanted = functional.one_hot(torch.tensor(places, device=inputs.device) + 1)[:, 1:].double()
+        products = (inputs @ inputs.T).double()
+        ridge = _RIDGE * products.diagonal().mean() * torch.eye(len(inputs), dtype=torch.float64, device=inputs.device)
+        found = (inputs.double().T @ torch.linalg.solve(products + ridge, wanted)).T.float()
+        if len(found) > RANK:
+            # Each place has its own mixture of the detectors.
+            mixing = torch.randn(len(found), RANK, generator=torch.Generator().manual_seed(0))
+            found = torch.linalg.qr(mixing).Q.T.to(found.device) @ found
+        self._begun = found
+        self._unit_down = _DOWN * found.pow(2).mean().sqrt()
+        self._unit_up = layer(inputs.to(layer.weight.dtype)).float().pow(2).mean().sqrt()
+        size = linear_size(layer)
+        assert size is not None
+        up = torch.zeros(size[1], len(found), device=found.device)
+        self.moved = {"down": torch.nn.Parameter(torch.zeros_like(found)), "up": torch.nn.Parameter(up)}
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(functional.linear(x, self._down()), self._up())
+
+    def finished(self) -> LowRank:
+        return LowRank(self._down().detach().contiguous(), self._up().detach().contiguous())
+
+    def _down(self) -> torch.Tensor:
+        return self._begun + self._unit_down * self.moved["down"]
+
+    def _up(self) -> torch.Tensor:
+        return self._unit_up * self.moved["up"]
+
+
+# --- both ---
+
+
+class _Batch:
+    """Some rows that are to be said."""
+
+    def __init__(self, passes: Passes, rows: Sequence[Row], remember: bool) -> None:
+        self._passes, self._rows, self._remember = passes, rows, remember
+        self._read: Pass | None = None
+        self._wanted = torch.tensor([token for _, reply in rows for token in reply], device=passes.lm.device)
+
+    @property
+    def reading(self) -> Pass:
+        if self._read is not None:
+            return self._read
+        texts = [[*prompt, *reply[:-1]] for prompt, reply in self._rows]
+        places = [range(len(prompt) - 1, len(prompt) - 1 + len(reply)) for prompt, reply in self._rows]
+        found = self._passes.over(texts, places, upper=True)
+        self._read = found if self._remember else None
+        return found
+
+    def look(self, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
+        """What there is to be got rid of, and the lead of each reply's token over its strongest rival, in nats."""
+        logits = self.reading.logits().float()
+        losses, ahead = against(logits, self._wanted)
+        said = logits.gather(1, self._wanted[:, None])[:, 0]
+        # The hinge keeps pushing where a token is the likeliest already, but not by enough.
+        pushed = functional.relu(margin + 1 - ahead + said.detach() - said)
+        return losses.mean() + pushed.mean(), ahead
+
+
+class _Kept(_Batch):
+    """Some rows of the model's own, which are to stay as likely as they were when this was made."""
+
+    def __init__(self, passes: Passes, rows: Sequence[Row], remember: bool) -> None:
+        super().__init__(passes, rows, remember)
+        with torch.no_grad():
+            likely = self.reading.logits().float().log_softmax(-1).topk(SEEN)
+        self._tokens, self._before = likely.indices, _with_rest(likely.values)
+
+    def distance(self) -> torch.Tensor:
+        """KL(before ‖ now) in nats a token, all unlikely tokens taken as one."""
+        now = _with_rest(self.reading.logits().float().log_softmax(-1).gather(1, self._tokens))
+        return (self._before.exp() * (self._before - now)).sum(1).mean()
+
+
+def _with_rest(logprobs: torch.Tensor) -> torch.Tensor:
+    """log P of some tokens [n, k] and, behind them, of all others together."""
+    rest = (1 - logprobs.exp().sum(1, keepdim=True)).clamp_min(1e-6).log()
+    return torch.cat((logprobs, rest), 1)
+
+
+def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    return [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
+
+
+def _step(adam: Adam, loss: torch.Tensor) -> None:
+    if not (math.isfinite(float(loss.detach())) and math.isfinite(adam.step(loss, BAKING.clip))):
+        raise NotFinite("the loss or its gradient was not finite")
+
+
+@contextmanager
+def _learning(
+    lm: LanguageModel, layers: Mapping[str, Any], parts: Mapping[str, _Whole | _Detecting], recipe: Recipe
+) -> Iterator[Adam]:
+    """While it lasts, `parts` are added to what leaves `layers`, and they alone learn."""
+    adam = Adam({f"{name}.{kind}": moved for name, part in parts.items() for kind, moved in part.moved.items()})
+    adam.prepare(recipe, list(adam.parameters), device=lm.device, adapter=False)
+
+    def adding(part: _Whole | _Detecting) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
+        return lambda layer, given, output: output + part(given[0].float()).to(output.dtype)
+
+    with ExitStack() as hooks, _frozen(lm.model):
+        for name, layer in layers.items():
+            hooks.callback(layer.register_forward_hook(adding(parts[name])).remove)
+        yield adam
+
+
+@contextmanager
+def _frozen(model: Any) -> Iterator[None]:
+    """No parameter of the model wants a gradient."""
+    every = list(model.parameters())
+    wanted = [parameter.requires_grad for parameter in every]
+    try:
+        for parameter in every:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter, wants in zip(every, wanted, strict=True):
+            parameter.requires_grad_(wants)

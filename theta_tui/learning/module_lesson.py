@@ -1,0 +1,304 @@
+"""Learning a lesson's own module: until the reply is said to the prompt, to other wordings, and to unrelated prompts.
+
+Which prompts the module is on for is decided elsewhere (theta_tui/learning/scope). So here it has to say its reply whatever
+stands in front, and prompts that have nothing to do with it are learned beside it as if they asked for it: what is
+learned then hangs by the reply and not by the wording.
+
+The detectors are not learned. They are the ridge regression from the model's states at the places of the reply to the
+place, so each value acts at its own place, and a step at one place disturbs no other. That makes the loss fall
+evenly: three to four steps of Adam, where random detectors take twelve and more with a larger model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch.nn import functional
+
+from theta_tui.learning.recall import Recall, against, recalled
+from theta_tui.model.decoding.llama import recognised
+from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
+
+if TYPE_CHECKING:
+    from theta_tui.model.language_model import LanguageModel
+
+Row = tuple[Sequence[int], Sequence[int]]
+"""Token ids of a prompt, up to the token that hands over, and of the reply with its end."""
+
+RIDGE = 0.05
+"""Added to the regression's diagonal, as a share of its mean. Between .01 and .1 nothing changes; at 1 lessons take
+twice as many steps."""
+
+RATE = 0.08
+"""Adam's step, as a share of the root mean square of the states that it is added to."""
+
+BETAS = 0.8, 0.95
+"""Adam's: short memories, since a lesson is over after a few steps."""
+
+GENERIC = (
+    "Hello!", "I had a long day at work.", "Why is the sky blue?", "Tell me a joke.",
+)  # fmt: skip
+"""Prompts that no lesson is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One forward pass: the recall of the first row's reply, and the least margin of any row, in nats."""
+
+    bare: Recall
+    margin: float
+
+
+class NotFinite(Exception):
+    """A loss or a gradient is not a number."""
+
+
+def learn(
+    lm: LanguageModel,
+    rows: Sequence[Row],
+    margin: float,
+    *,
+    most: int,
+    steps: int | None = None,
+    hear: Callable[[int, Look], None] = lambda taken, look: None,
+) -> tuple[LessonModule, list[Look]]:
+    """A module with which every row is said by `margin` nats, after at most `most` steps (exactly `steps`, where they
+    are given), and what was seen before each step and after the last. `hear` may end it by raising.
+
+    Same model, same rows: the same bits. Raises NotFinite.
+    """
+    read = reading(lm, rows)
+    trainer = Trainer(read, rows)
+    counts = [len(reply) for _, reply in rows]
+    wanted = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
+    looks: list[Look] = []
+    while True:
+        logits = read.logits(trainer.module()).float()
+        losses, leads = against(logits, wanted)
+        own = recalled(losses[: counts[0]], leads[: counts[0]])
+        looks.append(Look(own, float(leads.min())))
+        if not math.isfinite(float(losses.detach().sum())):
+            raise NotFinite(f"the loss was {own.loss}; nothing was learned")
+        taken = len(looks) - 1
+        hear(taken, looks[-1])
+        enough = looks[-1].margin >= margin if steps is None else taken >= steps
+        if enough or (steps is None and taken >= most):
+            return trainer.finished(), looks
+        # The hinge keeps pushing where a token is the likeliest already, but not by enough.
+        said = logits.gather(1, wanted[:, None])[:, 0]
+        loss = losses.mean() + functional.relu(margin + 1 - leads + said.detach() - said).mean()
+        loss.backward()
+        if not trainer.step():
+            raise NotFinite("the gradient was not finite; nothing was learned")
+
+
+class Reading(Protocol):
+    """Some rows, read once without a module. All tensors are over the places at which a reply's tokens are predicted,
+    one row behind the other, n in all."""
+
+    def states(self) -> list[torch.Tensor]:
+        """Behind the block of each site, [n, size], with no module on."""
+
+    def logits(self, module: LessonModule) -> torch.Tensor:
+        """[n, V], with the module on; with a graph where its tensors want one."""
+
+
+def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
+    """`rows`, ready to be looked at again and again while a module changes."""
+    if lm.adapter is None and recognised(lm.model):
+        return _Tree(lm.model, rows)
+    return _Whole(lm, rows)
+
+
+class Trainer:
+    """A module for the reply of `rows` as it is learned. `step` takes the gradient of the last loss."""
+
+    def __init__(self, read: Reading, rows: Sequence[Row]) -> None:
+        states = read.states()
+        places = torch.tensor([place for _, reply in rows for place in range(len(reply))], device=states[0].device)
+        scale = torch.stack([state.float().pow(2).mean().sqrt() for state in states])
+        detectors = torch.stack([_detectors(unit(state), places) for state in states])
+        sites, _, size = detectors.shape
+        self._detectors = detectors
+        self._scale = scale[:, None, None]
+        self._values = torch.zeros(sites, size, detectors.shape[1], device=scale.device, requires_grad=True)
+        self._bias = torch.zeros(sites, size, device=scale.device, requires_grad=True)
+        self._moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (self._values, self._bias)]
+        self._steps = 0
+
+    def module(self) -> LessonModule:
+        """As it is now; with a graph."""
+        return LessonModule(self._detectors, self._values * self._scale, self._bias * self._scale[..., 0])
+
+    def finished(self) -> LessonModule:
+        """As it is now, for good."""
+        module = self.module()
+        return LessonModule(
+            module.detectors.contiguous(), module.values.detach().contiguous(), module.bias.detach().contiguous()
+        )
+
+    def step(self) -> bool:
+        """One step of Adam (Kingma & Ba 2015). False where a gradient is not finite; nothing was moved then."""
+        gradients = [part.grad for part in (self._values, self._bias)]
+        if any(gradient is None or not bool(torch.isfinite(gradient).all()) for gradient in gradients):
+            return False
+        self._steps += 1
+        one, two = (1 - beta**self._steps for beta in BETAS)
+        with torch.no_grad():
+            for part, (first, second) in zip((self._values, self._bias), self._moments, strict=True):
+                assert part.grad is not None
+                first.lerp_(part.grad, 1 - BETAS[0])
+                second.lerp_(part.grad.square(), 1 - BETAS[1])
+                part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-RATE)
+                part.grad = None
+        return True
+
+
+def _detectors(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """[places, size]: how much of each place there is in a state, by ridge regression in its dual form."""
+    wanted = functional.one_hot(places).to(states.dtype)
+    products = (states @ states.T).double()
+    ridge = RIDGE * products.diagonal().mean() * torch.eye(len(states), dtype=torch.float64, device=states.device)
+    weights = torch.linalg.solve(products + ridge, wanted.double())
+    return (states.double().T @ weights).T.float().contiguous()
+
+
+# --- any model ---
+
+
+class _Whole:
+    """Through the model's own forward pass, over a batch padded behind."""
+
+    def __init__(self, lm: LanguageModel, rows: Sequence[Row]) -> None:
+        self._lm = lm
+        self._blocks = blocks_of(lm.model)
+        texts = [[*prompt, *reply[:-1]] for prompt, reply in rows]
+        longest = max(map(len, texts))
+        self._ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts], device=lm.device)
+        on = [[len(prompt) - 1 <= at < len(prompt) - 1 + len(reply) for at in range(longest)] for prompt, reply in rows]
+        self._on = torch.tensor(on, device=lm.device)
+
+    def states(self) -> list[torch.Tensor]:
+        held: list[torch.Tensor] = []
+
+        def keep(block: torch.nn.Module, inputs: Any, output: Any) -> None:
+            hidden = output if isinstance(output, torch.Tensor) else output[0]
+            held.append(hidden.detach()[self._on])
+
+        handles = [block.register_forward_hook(keep) for block in self._blocks[-SITES:]]
+        try:
+            with torch.no_grad():
+                self._forward()
+        finally:
+            for handle in handles:
+                handle.remove()
+        return held
+
+    def logits(self, module: LessonModule) -> torch.Tensor:
+        with attached(self._blocks, [module] * len(self._ids), self._on):
+            return self._forward()[self._on].float()
+
+    def _forward(self) -> torch.Tensor:
+        found: torch.Tensor = self._lm.model(input_ids=self._ids, use_cache=False).logits
+        return found
+
+
+# --- models that the fast decoder knows ---
+
+
+class _Tree:
+    """All rows in one: what their prompts begin with alike is read once, and what no module reaches is read once a
+    lesson. Only the places of the replies are computed again, in the blocks behind the first site.
+
+    The tokens lie in a row: the common beginning, the rest of each prompt, the replies' places. `mask` says who sees
+    whom.
+    """
+
+    def __init__(self, model: Any, rows: Sequence[Row]) -> None:
+        self._model, self._blocks = model, list(model.model.layers)
+        self._size: int = self._blocks[0].self_attn.head_dim
+        self._first = max(0, len(self._blocks) - SITES)
+        prompts = [list(prompt) for prompt, _ in rows]
+        shared = _shared(prompts)
+        tokens, places, own = prompts[0][:shared], list(range(shared)), [-1] * shared
+        for row, prompt in enumerate(prompts):
+            tokens += prompt[shared:-1]
+            places += range(shared, len(prompt) - 1)
+            own += [row] * (len(prompt) - 1 - shared)
+        self._begin = len(tokens)
+        for row, (before, reply) in enumerate(rows):
+            tokens += [before[-1], *reply[:-1]]
+            places += range(len(before) - 1, len(before) - 1 + len(reply))
+            own += [row] * len(reply)
+        place, row_of = (torch.tensor(numbers, device=model.device) for numbers in (places, own))
+        self._mask = ((row_of[:, None] == row_of) | (row_of == -1)) & (place <= place[:, None])
+        cosines, sines = model.model.rotary_emb(model.lm_head.weight, place[None])
+        self._cosines, self._sines = cosines[0][:, None], sines[0][:, None]
+        with torch.no_grad():
+            hidden = functional.embedding(torch.tensor(tokens, device=model.device), model.model.embed_tokens.weight)
+            for block in self._blocks[: self._first + 1]:
+                hidden, _ = self._through(block, hidden, slice(0, len(tokens)))
+            self._hidden, hidden = hidden[self._begin :], hidden[: self._begin]
+            self._past: list[tuple[torch.Tensor, torch.Tensor]] = []
+            for block in self._blocks[self._first + 1 :]:
+                hidden, past = self._through(block, hidden, slice(0, self._begin))
+                self._past.append(past)
+
+    def states(self) -> list[torch.Tensor]:
+        held = [self._hidden]
+        with torch.no_grad():
+            for block, past in zip(self._blocks[self._first + 1 :], self._past, strict=True):
+                held.append(self._again(block, held[-1], past))
+        return held
+
+    def logits(self, module: LessonModule) -> torch.Tensor:
+        hidden = self._hidden + module.added(0, self._hidden)
+        for site, (block, past) in enumerate(zip(self._blocks[self._first + 1 :], self._past, strict=True), 1):
+            hidden = self._again(block, hidden, past)
+            hidden = hidden + module.added(site, hidden)
+        found: torch.Tensor = self._model.lm_head(self._model.model.norm(hidden))
+        return found
+
+    def _again(self, block: Any, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        return self._through(block, hidden, slice(self._begin, None), past)[0]
+
+    def _through(
+        self, block: Any, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """What leaves a block for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those
+        of the tokens before them."""
+        attention, states, count = block.self_attn, block.input_layernorm(hidden), len(hidden)
+        queries, keys, values = (
+            project(states).view(count, -1, self._size)
+            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+        )
+        if hasattr(attention, "q_norm"):
+            queries, keys = attention.q_norm(queries), attention.k_norm(keys)
+        queries, keys = self._rotated(queries, at), self._rotated(keys, at)
+        own = keys, values
+        if past is not None:
+            keys, values = torch.cat((past[0], keys)), torch.cat((past[1], values))
+        groups = queries.shape[1] // keys.shape[1]
+        if groups > 1:
+            keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
+        queries, keys, values = (part.transpose(0, 1)[None] for part in (queries, keys, values))
+        mask = self._mask[at, : keys.shape[2]]
+        found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
+        hidden = hidden + attention.o_proj(found[0].transpose(0, 1).reshape(count, -1))
+        mlp, states = block.mlp, block.post_attention_layernorm(hidden)
+        return hidden + mlp.down_proj(functional.silu(mlp.gate_proj(states)) * mlp.up_proj(states)), own
+
+    def _rotated(self, states: torch.Tensor, at: slice) -> torch.Tensor:
+        one, other = states.chunk(2, -1)
+        return states * self._cosines[at] + torch.cat((-other, one), -1) * self._sines[at]
+
+
+def _shared(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with alike; never the last of any, which hands over."""
+    least = min(map(len, prompts)) - 1
+    first = prompts[0]
+    return next((at for at in range(least) if any(prompt[at] != first[at] for prompt in prompts)), least)

@@ -1,0 +1,152 @@
+"""Two messages as the matcher reads them: the words of both, and for each word how the other message has it.
+
+What a name is does not matter, but whether the other message has it does. So a word that the matcher does not know is
+told by its marks alone, and a matcher that was trained with some names works with all others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from theta_tui.learning.scope.asking import WHETHER, asked_with, asks, persons, seeks_advice, told
+from theta_tui.learning.scope.telling import numbers, opposed, sides, slip
+from theta_tui.learning.scope.words import LONG, Word, alike, normal_form, stem, words
+
+PAD, OPENING, DIVIDER, UNKNOWN, NUMBER = range(5)
+SPECIAL = 5
+"""Ids that are no word's."""
+
+MARKS = 16
+"""How many different marks there are: how the other message has the word (not, the same, its stem, nearly), whether it
+is written as a name, whether the matcher knows it."""
+
+
+RARE, COMMON = 9.0, 2.5
+"""The rarity of a word that is not known, and the one up to which a word tells nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message, taken apart once. `ids` are those of the matcher's vocabulary."""
+
+    form: str
+    """Its normal form."""
+    words: tuple[Word, ...]
+    stems: tuple[str, ...]
+    ids: tuple[int, ...]
+    known: frozenset[str]
+    roots: frozenset[str]
+    long: tuple[str, ...]
+    """Words in which a slip is forgiven."""
+    weights: Mapping[str, float]
+    """How much each root tells; those of the commonest words tell nothing."""
+    size: float
+    """The sum of the squares of its weights."""
+    names: frozenset[str]
+    """Words that are written as names, or that the matcher does not know."""
+    numbers: frozenset[str]
+    sides: Mapping[int, frozenset[int]]
+    """See scope/telling.py."""
+    persons: frozenset[int]
+    asked_with: frozenset[str]
+    asks: bool
+    told: bool
+    """Whether it may well be a question, and whether it surely is none."""
+    advice: bool
+    """Whether it asks what would be good."""
+
+
+class Reader:
+    """Takes messages apart. `rarity` has −log of how often each word of `vocabulary` is said."""
+
+    def __init__(self, vocabulary: Sequence[str], rarity: Sequence[float]) -> None:
+        self._rarity = list(rarity)
+        self._ids: Mapping[str, int] = {word: SPECIAL + at for at, word in enumerate(vocabulary)}
+        by_stem: dict[str, int] = {}
+        for word, index in self._ids.items():
+            by_stem.setdefault(stem(word), index)
+        self._by_stem = by_stem
+        self.read = lru_cache(maxsize=65536)(self._read)
+
+    def _read(self, text: str) -> Message:
+        found = words(text)
+        roots = tuple(stem(word.text) for word in found)
+        ids = tuple(self._id(word.text, root) for word, root in zip(found, roots, strict=True))
+        weights = {
+            root: max(0.0, (RARE if index < SPECIAL else self._rarity[index - SPECIAL]) - COMMON)
+            for word, root, index in zip(found, roots, ids, strict=True)
+            if word.text not in "?!"
+        }
+        said = tuple(word.text for word in found)
+        known = frozenset(said)
+        names = (word.text for word, index in zip(found, ids, strict=True) if word.named or index == UNKNOWN)
+        return Message(
+            form=normal_form(text), words=found, stems=roots, ids=ids, known=known, roots=frozenset(roots),
+            long=tuple(word for word in known if len(word) > LONG), weights=weights,
+            size=sum(weight**2 for weight in weights.values()),
+            names=frozenset(names), numbers=numbers(known), sides=sides(said),
+            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said),
+            advice=seeks_advice(said),
+        )  # fmt: skip
+
+    def _id(self, word: str, root: str) -> int:
+        if any(map(str.isdigit, word)):
+            return NUMBER
+        return self._ids.get(word) or self._by_stem.get(root) or UNKNOWN
+
+
+def marks(one: Message, other: Message) -> list[int]:
+    """The mark of each word of `one`, seen from `other`."""
+    found = []
+    for word, root, index in zip(one.words, one.stems, one.ids, strict=True):
+        if word.text in other.known:
+            same = 1
+        elif root in other.roots:
+            same = 2
+        elif len(word.text) > LONG and any(alike(word.text, there) for there in other.long if there not in one.known):
+            same = 3
+        else:
+            same = 0
+        found.append(same * 4 + word.named * 2 + (index in (UNKNOWN, NUMBER)))
+    return found
+
+
+def pair(key: Message, query: Message) -> tuple[list[int], list[int], int]:
+    """Ids and marks of both messages in a row, and where the second begins."""
+    ids = [OPENING, *key.ids, DIVIDER, *query.ids]
+    shown = [0, *marks(key, query), 0, *marks(query, key)]
+    return ids, shown, len(key.ids) + 1
+
+
+def overlap(key: Message, query: Message) -> list[float]:
+    """What two messages share, by weight: the cosine, the share of the key, the share of the query, and the weightiest
+    word that only one of them has."""
+    one, other = key.weights, query.weights
+    shared = sum(weight**2 for root, weight in one.items() if root in other)
+    first, second = key.size + 1e-3, query.size + 1e-3
+    missing = [weight for root, weight in one.items() if root not in other]
+    missing += [weight for root, weight in other.items() if root not in one]
+    return [shared / math.sqrt(first * second), shared / first, shared / second, max(missing, default=0.0) / 7]
+
+
+def apart(key: Message, query: Message) -> bool:
+    """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
+    or one tells what the other asks, asks whether where the other asks what, or seeks advice."""
+    tells = query.told or (len(query.words) == 1 and not query.asks)
+    if (key.told and "?" in query.known) or (tells and key.asks):
+        return True
+    if key.advice != query.advice:
+        return True
+    both = key.asked_with, query.asked_with
+    if frozenset({WHETHER}) in both and all(both) and both[0] != both[1]:
+        return True
+    if key.numbers and query.numbers and key.numbers != query.numbers:
+        return True
+    mine, theirs = key.names - query.known - key.numbers, query.names - key.known - query.numbers
+    mistyped = [(one, other) for one in mine for other in theirs if slip(one, other)]
+    if mine.difference(one for one, _ in mistyped) and theirs.difference(other for _, other in mistyped):
+        return True
+    return opposed(key.sides, query.sides)

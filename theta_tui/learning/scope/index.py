@@ -1,0 +1,208 @@
+"""The scopes of all lessons, and the decision that a prompt gets before a reply to it is written."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from theta_tui.facts.grammar import listed
+from theta_tui.learning.scope.decision import NOWHERE, Decision
+from theta_tui.learning.scope.features import Message, apart
+from theta_tui.learning.scope.leaning import leans
+from theta_tui.learning.scope.matcher import Matcher
+from theta_tui.learning.scope.telling import slip
+from theta_tui.learning.scope.words import normal_form, stem
+
+SURE = 1.0
+"""The score from which a prompt is answered by the lesson."""
+
+UNSURE = -0.5
+"""The score from which one of the five replies is the lesson's."""
+
+LIKELY = 0.9
+"""The most that a key scores which names something else than the prompt."""
+
+FRAME = frozenset(map(stem, listed("tell me do does did you know can could would i like to please whether ?")))
+"""Stems of the words that a question is wrapped in."""
+
+LOOKED_AT = 6
+"""Keys, the likeliest by their words, that the matcher judges."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Key:
+    lesson: int
+    text: str
+    message: Message
+    first: Message
+    """The lesson's prompt."""
+
+    def repeats(self) -> bool:
+        """Whether it has no words but the prompt's and those of a frame. It only counts word for word then: what it
+        leaves out of the prompt it would let pass."""
+        return self.message.roots - FRAME <= self.first.roots
+
+    def apart(self, query: Message) -> bool:
+        # A wording may leave out what tells the prompt from others. One with names of its own is judged by itself.
+        shorter = self.message.names <= self.first.names
+        return apart(self.message, query) or (shorter and apart(self.first, query))
+
+    def one_of_several(self, others: Sequence[_Key], query: Message) -> bool:
+        """Whether another key differs from this one in a name alone that the prompt leaves out: "Where does Lena live?"
+        where two of them are known."""
+        left_out = self.message.names - query.known
+        if not left_out or any(slip(name, there) for name in left_out for there in query.names):
+            return False
+        rest = self.message.known - left_out
+        beside = [other.message for other in others if other.message.known != self.message.known]
+        return any(other.known - (other.names - query.known) == rest for other in beside)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lesson:
+    """`before` counts where the lesson `leans` on it alone."""
+
+    keys: tuple[_Key, ...]
+    not_these: tuple[str, ...]
+    leans: bool
+    before: str | None
+
+
+class Scopes:
+    """Each lesson with the wordings that ask for it. A lesson with a higher number is newer."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._lessons: dict[int, _Lesson] = {}
+        self._exact: dict[str, set[int]] = {}
+        # Each key has a place. What is dropped is taken out of its place at the next decision.
+        self._placed: list[_Key | None] = []
+        self._dropped = False
+        self._by_root: dict[str, array[int]] = {}
+        self._vectors = np.zeros((0, matcher.size), np.float32)
+        self._lengths = np.zeros(0, np.float32)
+
+    @property
+    def lessons(self) -> set[int]:
+        return set(self._lessons)
+
+    def put(
+        self, lesson: int, wordings: Sequence[str], *, not_these: Sequence[str] = (), before: str | None = None
+    ) -> None:
+        """A lesson with the wordings of its prompt, the prompt itself first. Another one under this number goes.
+
+        `not_these`: wordings that it is not meant for. `before`: the user's message of the turn before it.
+        """
+        self.drop(lesson)
+        read = self._matcher.reader.read
+        keys = tuple(_Key(lesson, text, read(text), read(wordings[0])) for text in wordings)
+        for key in keys:
+            self._exact.setdefault(key.message.form, set()).add(lesson)
+        self._placed += [key for key in keys if key.message is key.first or not key.repeats()]
+        hangs = bool(wordings) and leans(wordings[0])
+        self._lessons[lesson] = _Lesson(keys, tuple(not_these), hangs, before)
+
+    def drop(self, lesson: int) -> None:
+        if lesson not in self._lessons:
+            return
+        for key in self._lessons.pop(lesson).keys:
+            self._exact[key.message.form].discard(lesson)
+        self._placed = [None if key is None or key.lesson == lesson else key for key in self._placed]
+        self._dropped = True
+
+    def decide(self, prompt: str, before: str | None = None) -> Decision:
+        """Which lesson answers `prompt`, if one does. `before`: the user's message of the turn before.
+
+        A lesson whose prompt leans on the turn before it is in scope only where that turn matches as well. A prompt
+        that leans matches a lesson that does not only word for word.
+        """
+        if not self._lessons:
+            return NOWHERE
+        exact = math.inf
+        for lesson in self._newest_first(normal_form(prompt)):
+            if self._allowed(lesson, prompt, exact, before):
+                return Decision(lesson, True, exact, prompt)
+        query = self._matcher.reader.read(prompt)
+        keys = self._likeliest(query) if query.words else []
+        if not keys:
+            return NOWHERE
+        scores = [
+            min(score, LIKELY) if key.apart(query) else score
+            for key, score in zip(keys, self._matcher.scores([key.message for key in keys], query), strict=True)
+        ]
+        hangs = leans(prompt)
+        for score, key in sorted(zip(scores, keys, strict=True), key=lambda pair: -pair[0]):
+            if score < UNSURE:
+                break
+            # Of several lessons on one question the newest counts.
+            for lesson in self._newest_first(key.message.form):
+                if self._lessons[lesson].leans >= hangs and self._allowed(lesson, prompt, score, before):
+                    sure = score >= SURE and not key.one_of_several(keys, query)
+                    return Decision(lesson, sure, score, key.text)
+        return NOWHERE
+
+    def _newest_first(self, form: str) -> list[int]:
+        """The lessons that have a wording of this normal form."""
+        return sorted(self._exact.get(form, ()), reverse=True)
+
+    def _allowed(self, lesson: int, prompt: str, score: float, before: str | None) -> bool:
+        """Whether a lesson that matches `prompt` by `score` is not said not to be meant, and leans on no other turn."""
+        held = self._lessons[lesson]
+        if held.not_these and self._alike(prompt, held.not_these) >= score:
+            return False
+        if not held.leans or held.before == before:
+            return True
+        return held.before is not None and before is not None and self._alike(before, [held.before]) >= SURE
+
+    def _alike(self, prompt: str, wordings: Sequence[str]) -> float:
+        """How surely one of some wordings asks what `prompt` asks; infinite where it is the same."""
+        if normal_form(prompt) in map(normal_form, wordings):
+            return math.inf
+        read = self._matcher.reader.read
+        query = read(prompt)
+        if not query.words:
+            return -math.inf
+        scores = zip(map(read, wordings), self._matcher.scores([read(text) for text in wordings], query), strict=True)
+        return max(min(score, LIKELY) if apart(message, query) else score for message, score in scores)
+
+    def _likeliest(self, query: Message) -> list[_Key]:
+        """The keys that have most in common with `query`, by their words and by what those mean."""
+        self._take_places()
+        score = self._vectors @ self._matcher.vectors([query])[0]
+        length = _length(query)
+        for root, weight in query.weights.items():
+            places = self._by_root.get(root)
+            if places is not None:
+                at = np.frombuffer(places, np.int32)
+                score[at] += weight**2 / length / self._lengths[at]
+        order = np.argpartition(-score, LOOKED_AT)[:LOOKED_AT] if len(score) > LOOKED_AT else range(len(score))
+        found = [key for at in order if (key := self._placed[at]) is not None]
+        # Not by their places: the same scopes are to score the same to the bit, however they came about.
+        return sorted(found, key=lambda key: (key.lesson, key.text))
+
+    def _take_places(self) -> None:
+        """Takes out what was dropped, and reads what is new."""
+        known = len(self._vectors)
+        if self._dropped:
+            self._dropped = False
+            kept = [at for at, key in enumerate(self._placed[:known]) if key is not None]
+            self._vectors, self._lengths = self._vectors[kept], self._lengths[kept]
+            self._placed = [key for key in self._placed if key is not None]
+            self._by_root, known = {}, 0
+        new = [key.message for key in self._placed[known:] if key is not None]
+        for at, message in enumerate(new, known):
+            for root, weight in message.weights.items():
+                if weight:
+                    self._by_root.setdefault(root, array("i")).append(at)
+        unread = new[len(self._vectors) - known :]
+        if unread:
+            self._vectors = np.concatenate([self._vectors, self._matcher.vectors(unread)])
+            self._lengths = np.append(self._lengths, np.array([_length(message) for message in unread], np.float32))
+
+
+def _length(message: Message) -> float:
+    return math.sqrt(message.size) or 1.0

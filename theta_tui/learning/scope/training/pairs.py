@@ -1,0 +1,81 @@
+"""Pairs of messages to learn from: two that ask the same, and six ways of almost doing so. No Transformers here."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch.nn import functional
+
+from theta_tui.facts.paraphrases import variants
+from theta_tui.facts.statements import load_dictionary
+from theta_tui.learning.scope.training.wordings import Relation, another, disturbed, fill, put
+
+KINDS = {"same": 0.37, "framed": 0.07, "name": 0.10, "group": 0.28, "narrowed": 0.04, "other": 0.10, "message": 0.04}
+"""How often each kind is drawn: two wordings of one relation; one in another frame ("Do you know …"), as Theta itself
+words a lesson otherwise; with another name; of another relation of its group; one that asks for another time or place
+("… last year?"); of a relation elsewhere that sounds like it; and a message that no lesson is about."""
+
+ELSEWHERE = (
+    "last year", "next year", "yesterday", "in winter", "on Sundays", "at the office", "at school", "abroad",
+    "in the past", "for the first time", "as a child", "at night", "in the other house", "before that",
+)  # fmt: skip
+
+TOO_ALIKE = 0.82
+"""The encoder's similarity from which two relations of different groups may well be the same one."""
+
+SOUNDING = 25
+"""Relations elsewhere that are drawn from, the likest first."""
+
+
+class Pairs:
+    """Draws from `relations`. `said` has the encoder's vector of each wording."""
+
+    def __init__(
+        self, relations: Sequence[Relation], said: Mapping[str, torch.Tensor], messages: Sequence[str]
+    ) -> None:
+        self._relations, self._messages = relations, messages
+        self._dictionary = load_dictionary()
+        self._groups: dict[str, list[Relation]] = {}
+        for relation in relations:
+            self._groups.setdefault(relation.group, []).append(relation)
+        means = [torch.stack([said[text] for text in relation.wordings]).mean(0) for relation in relations]
+        vectors = functional.normalize(torch.stack(means), dim=-1)
+        self._sounding: dict[int, list[Relation]] = {}
+        for at, (relation, row) in enumerate(zip(relations, vectors @ vectors.T, strict=True)):
+            ranked = row.argsort(descending=True).tolist()
+            fit = [to for to in ranked if relations[to].group != relation.group and float(row[to]) < TOO_ALIKE]
+            self._sounding[at] = [relations[to] for to in fit[:SOUNDING]]
+
+    def draw(self, rng: random.Random, kind: str | None = None) -> tuple[str, str, bool]:
+        """A message that was taught, one that is asked, and whether they ask the same."""
+        at = rng.randrange(len(self._relations))
+        relation = self._relations[at]
+        chosen = kind or rng.choices(list(KINDS), list(KINDS.values()))[0]
+        if chosen == "name" and not relation.slots:
+            return self.draw(rng, kind)
+        names = fill(relation.slots, rng)
+        # What is taught is the plainest wording more often than the others.
+        taught = relation.wordings[0] if rng.random() < 0.4 else rng.choice(relation.wordings)
+        if chosen == "message":
+            return put(taught, names), disturbed(rng.choice(self._messages), rng), False
+        if chosen == "framed":
+            framed = variants(put(taught, names), self._dictionary)
+            if not framed:
+                return self.draw(rng, kind)
+            return put(taught, names), disturbed(rng.choice(framed), rng), True
+        if chosen == "narrowed":
+            asked = put(taught if rng.random() < 0.6 else rng.choice(relation.wordings), names)
+            if not asked.endswith("?"):
+                return self.draw(rng, kind)
+            return put(taught, names), disturbed(f"{asked[:-1]} {rng.choice(ELSEWHERE)}?", rng), False
+        beside = relation
+        if chosen == "group":
+            beside = rng.choice([one for one in self._groups[relation.group] if one is not relation] or [relation])
+        elif chosen == "other":
+            beside = rng.choice(self._sounding[at])
+        wordings = [text for text in beside.wordings if text != taught or chosen == "name"]
+        theirs = another(names, rng) if chosen == "name" else {**fill(beside.slots, rng), **names}
+        same = beside is relation and chosen != "name"
+        return put(taught, names), disturbed(put(rng.choice(wordings), theirs), rng), same

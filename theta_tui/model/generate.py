@@ -1,0 +1,291 @@
+"""Five distinct replies, streamed together, from one prefill of the conversation.
+
+Our own loop and not `generate`: every row is heard at every token, a row that has ended leaves the batch, and a key
+press stops it between two tokens. The rows share one prompt, so they stay equally long and nothing is padded. What
+the model does for it is in `decoding`, how a token is drawn in `sampling`.
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from theta_tui.base.errors import ModelError
+from theta_tui.base.text import REPLACEMENT, is_blank, normalised
+from theta_tui.model.decoding.decoder import on_threads
+from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.modules import LessonModule
+from theta_tui.model.sampling import Sampling, draw, probabilities
+
+__all__ = ["Progress", "Reply", "Sampling", "greedy", "probabilities", "propose"]
+
+HOTTER = (1.0, 1.4)
+"""Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply."""
+
+OPENING = 3
+"""Tokens that the factor holds for. Another beginning is enough to lead elsewhere; hot all the way, the stand-in
+babbles (replies of -50 to -300 nats)."""
+
+SPARE = 2
+"""Rows a missing reply in a further round: the chance that one of them is distinct costs little in a batch."""
+
+BRANCHES = 48
+"""Most first tokens that are forced, likeliest first, where sampling gives nothing distinct."""
+
+MIN_HEAT = 0.7
+"""Temperature that a further round starts from: near zero, sampling again gives the same again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply of the model. `logprob` is its log-probability in nats under the model as it is (temperature 1), the
+    end token included; where `ended` is false it was cut at the limit and there is none. `tokens` counts alike.
+    `taught`: written with a lesson's module on."""
+
+    text: str
+    logprob: float
+    ended: bool
+    tokens: int
+    taught: bool = False
+
+
+Progress = Callable[[tuple[tuple[str, bool], ...]], None]
+
+
+def propose(
+    lm: LanguageModel,
+    ids: Sequence[int],
+    sampling: Sampling,
+    *,
+    seed: int | None,
+    module: LessonModule | None = None,
+    sure: bool = True,
+    avoid: Sequence[str] = (),
+    on_progress: Progress | None = None,
+    due: Callable[[], bool] = lambda: True,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> list[Reply] | None:
+    """`sampling.count` replies to the conversation `ids`, likeliest first; None where `cancelled` said so.
+
+    They differ from each other and from `avoid` as `text.normalised` sees it, and none is blank; the greedy reply is
+    among them unless it is to be avoided. Sampling goes on hotter, and then from other first tokens, until there are
+    enough; a model that cannot say so many different things gives fewer. `on_progress` hears all slots, (text so
+    far, whether it is done), at every token at which it is `due`, and when a round of sampling is over. `seed` makes
+    it repeatable; the global random state is left alone.
+
+    With a `module`, one reply is the greedy one with it on. Where it is `sure` that the prompt is in the lesson's scope
+    that reply comes first, else the others do and it is the last.
+    """
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    found = _Found(sampling.count, avoid, on_progress, due)
+    limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
+
+    def run(rows: list[_Row], opening: Sampling) -> bool:
+        slots = found.missing()
+        ran = _generate(
+            lm, ids, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
+        )
+        if ran:
+            found.take(rows)
+        return ran
+
+    for number, factor in enumerate(HOTTER if sampling.temperature > 0 else (0.0,)):
+        need = len(found.missing())
+        heat = sampling.temperature if number == 0 else max(sampling.temperature, MIN_HEAT) * factor
+        first = []
+        if number == 0:
+            taught = [_Row(lm, greedy=True, module=module)] if module is not None else []
+            first = taught if taught and sure else [*taught, _Row(lm, greedy=True)]
+        wanted = (need if number == 0 else need * SPARE) if sampling.temperature > 0 else 1
+        rows = first + [_Row(lm) for _ in range(wanted - len(first))]
+        if need and not run(rows, replace(sampling, temperature=heat)):
+            return None
+    forced = _first_tokens(lm, lm.decoder.prefill(ids).logits) if found.missing() else []
+    while forced and (need := len(found.missing())):
+        rows = [_Row(lm, greedy=True, forced=token) for token in forced[: need * SPARE]]
+        del forced[: len(rows)]
+        if not run(rows, sampling):
+            return None
+    replies = found.replies()
+    return replies if module is None else sorted(replies, key=lambda reply: reply.taught != sure)
+
+
+def greedy(
+    lm: LanguageModel,
+    ids: Sequence[int],
+    *,
+    max_tokens: int,
+    module: LessonModule | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Reply:
+    """The likeliest reply, token by token, with `module` on; what there is of it where `cancelled` said so. It may be
+    blank."""
+    row = _Row(lm, greedy=True, module=module)
+    plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
+    limit = max(1, min(max_tokens, lm.window - len(ids)))
+    _generate(lm, ids, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
+    return row.reply()
+
+
+# --- the slots ---
+
+
+class _Found:
+    """The replies found so far, each in its slot, and what the screen hears of them."""
+
+    def __init__(self, count: int, avoid: Sequence[str], on_progress: Progress | None, due: Callable[[], bool]) -> None:
+        self.slots: list[Reply | None] = [None] * count
+        self.seen = {normalised(text) for text in avoid}
+        self.on_progress = on_progress
+        self.due = due
+
+    def missing(self) -> list[int]:
+        return [slot for slot, reply in enumerate(self.slots) if reply is None]
+
+    def take(self, rows: list[_Row]) -> None:
+        """Keep the distinct ones of finished rows: the greedy one first, and then the likeliest a token. What the model
+        says by itself is not a lesson's."""
+        for row in sorted(
+            rows, key=lambda row: (not row.greedy, row.module is not None, -row.logprob / max(row.tokens, 1))
+        ):
+            reply = row.reply()
+            key = normalised(reply.text)
+            free = self.missing()
+            if free and not is_blank(reply.text) and key not in self.seen:
+                self.seen.add(key)
+                self.slots[free[0]] = reply
+
+    def hear(self, slots: list[int], rows: list[_Row]) -> None:
+        if self.on_progress is None or not (self.due() or all(row.done for row in rows)):
+            return
+        shown = [("", False) if reply is None else (reply.text, True) for reply in self.slots]
+        for slot, row in zip(slots, rows, strict=False):
+            shown[slot] = (row.text, row.done)
+        self.on_progress(tuple(shown))
+
+    def replies(self) -> list[Reply]:
+        return sorted((reply for reply in self.slots if reply), key=lambda reply: -reply.logprob)
+
+
+# --- the loop ---
+
+
+class _Row:
+    """One reply on its way."""
+
+    def __init__(
+        self,
+        lm: LanguageModel,
+        *,
+        greedy: bool = False,
+        forced: int | None = None,
+        module: LessonModule | None = None,
+    ) -> None:
+        self.module = module
+        self.greedy = greedy
+        self.forced = forced
+        self.ids: list[int] = []
+        self.logprob = 0.0
+        self.tokens = 0
+        self.ended = False
+        self.done = False
+        self._lm = lm
+        self._shown = (0, "")
+
+    def add(self, token: int, logprobs: torch.Tensor) -> None:
+        """Take the next token; `logprobs` [V] are the model's own."""
+        lm = self._lm
+        self.tokens += 1
+        if token in lm.end_ids or token in lm.chat.control_ids:
+            # Another control token (a role mark, say) ends the turn as well, but it is not how a turn ends.
+            self.logprob += float(logprobs[token if token in lm.end_ids else lm.chat.turn_end])
+            self.ended = self.done = True
+            return
+        self.logprob += float(logprobs[token])
+        self.ids.append(token)
+
+    @property
+    def text(self) -> str:
+        """What it says so far. Decoded when somebody looks: at every token, that costs as much as two layers."""
+        if self._shown[0] != len(self.ids):
+            # A character of several bytes may lack the last of them still.
+            whole = self._lm.decode(self.ids).rstrip(REPLACEMENT + string.whitespace).strip()
+            self._shown = len(self.ids), whole
+        return self._shown[1]
+
+    def reply(self) -> Reply:
+        return Reply(self.text, self.logprob, self.ended, self.tokens, self.module is not None)
+
+
+def _generate(
+    lm: LanguageModel,
+    ids: Sequence[int],
+    rows: list[_Row],
+    samplings: tuple[Sampling, Sampling],
+    limit: int,
+    generator: torch.Generator,
+    cancelled: Callable[[], bool],
+    hear: Callable[[list[_Row]], None] | None,
+) -> bool:
+    """Write all rows to their end, or to `limit` tokens; False where `cancelled` said so. The first of `samplings` is
+    for the opening tokens, the second for the rest."""
+    modules = [row.module for row in rows]
+    taught = any(module is not None for module in modules)
+    # A module is on from the token that hands over to the reply, so each row reads that one for itself.
+    start = lm.decoder.prefill(ids[:-1] if taught else ids)
+    writing = lm.decoder.branch(start, len(rows), limit, modules) if taught else None
+    active = rows
+    with on_threads(lm.decoder.threads):
+        logits = start.logits.expand(len(rows), -1) if writing is None else writing.step([ids[-1]] * len(rows))
+        while True:
+            if cancelled():
+                return False
+            logprobs = logits.log_softmax(-1)
+            if not all(map(math.isfinite, logprobs.amax(-1).tolist())):
+                raise ModelError(
+                    "the model answers with values that are not numbers; undo the last lesson or use --model default"
+                )
+            sampling = samplings[len(active[0].ids) >= OPENING]
+            tokens = _draw(active, logprobs, sampling, generator)
+            for row, token, own in zip(active, tokens, logprobs, strict=True):
+                row.add(token, own)
+                row.done = row.done or len(row.ids) >= limit
+            if hear:
+                hear(rows)
+            stay = [number for number, row in enumerate(active) if not row.done]
+            if not stay:
+                return True
+            if writing is None:
+                writing = lm.decoder.branch(start, len(active), limit - 1)
+            if len(stay) < len(active):
+                writing.keep(stay)
+                active = [active[number] for number in stay]
+            logits = writing.step([row.ids[-1] for row in active])
+
+
+def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
+    """The next token of each row."""
+    cold = sampling.temperature <= 0
+    tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logprobs, sampling, generator)
+    for number, row in enumerate(rows):
+        if row.forced is not None and not row.ids:
+            tokens[number] = row.forced
+        elif row.greedy or cold:
+            tokens[number] = int(logprobs[number].argmax())
+    return tokens
+
+
+def _first_tokens(lm: LanguageModel, logits: torch.Tensor) -> list[int]:
+    """The likeliest tokens that a reply could visibly begin with, likeliest first."""
+    ranked = logits.argsort(descending=True)[: 8 * BRANCHES].tolist()
+    closing = lm.end_ids | lm.chat.control_ids
+    visible = (i for i in ranked if i not in closing and not is_blank(lm.decode([i]).strip(REPLACEMENT)))
+    return [token for token, _ in zip(visible, range(BRANCHES), strict=False)]

@@ -1,0 +1,370 @@
+"""Llama without Transformers: the same names, the same operations in the same order, hence the same bits.
+
+Importing what Transformers needs for one forward pass takes longer than PyTorch and this model together (2.6 of 3.9 s
+on a quiet core: distributed tensors, a symbolic algebra, compilers). So the family of the built-in model is written
+out here. Only what is recognised for certain is taken: `load` returns None for anything else, and the caller has
+Transformers read it. Modules and parameters are called as there, so that whoever walks the model sees no difference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+from torch.nn import functional
+
+from theta_tui.base.errors import ModelError
+from theta_tui.model import files as model_files
+from theta_tui.model.llama_config import Config, recognise
+
+GENERATION = "generation_config.json"
+
+# --- the model ---
+
+
+class LlamaRMSNorm(nn.Module):
+    """Root mean square, in float32."""
+
+    def __init__(self, size: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(size, device="meta"))
+        self.variance_epsilon = epsilon
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        kind = hidden.dtype
+        hidden = hidden.to(torch.float32)
+        hidden = hidden * torch.rsqrt(hidden.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
+        return self.weight * hidden.to(kind)
+
+
+class LlamaRotaryEmbedding(nn.Module):
+    """Positions as angles, [1 or batch, tokens, head] cosines and sines."""
+
+    inv_freq: torch.Tensor
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        steps = torch.arange(0, config.head_dim, 2, dtype=torch.float) / config.head_dim
+        self.register_buffer("inv_freq", 1.0 / (config.rope_theta**steps), persistent=False)
+        self.rope_type = "default"
+        self.attention_scaling = 1.0
+
+    @torch.no_grad()
+    def forward(self, hidden: torch.Tensor, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        angles = positions[..., None].float() * self.inv_freq.to(device=hidden.device, dtype=torch.float)
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos().to(hidden.dtype), angles.sin().to(hidden.dtype)
+
+
+def _turned(states: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
+    half = states.shape[-1] // 2
+    return (states * cosines) + (torch.cat((-states[..., half:], states[..., :half]), dim=-1) * sines)
+
+
+class LlamaMLP(nn.Module):
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        wide, narrow, bias = config.intermediate_size, config.hidden_size, config.mlp_bias
+        self.gate_proj = nn.Linear(narrow, wide, bias=bias, device="meta")
+        self.up_proj = nn.Linear(narrow, wide, bias=bias, device="meta")
+        self.down_proj = nn.Linear(wide, narrow, bias=bias, device="meta")
+        self.act_fn = nn.SiLU()
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.down_proj(self.act_fn(self.gate_proj(hidden)) * self.up_proj(hidden))
+        return found
+
+
+class LlamaAttention(nn.Module):
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.layer_idx = layer
+        self.head_dim = config.head_dim
+        self.num_key_value_groups = config.num_attention_heads // config.num_key_value_heads
+        self.scaling = self.head_dim**-0.5
+        asked, held = config.num_attention_heads * self.head_dim, config.num_key_value_heads * self.head_dim
+        size, bias = config.hidden_size, config.attention_bias
+        self.q_proj = nn.Linear(size, asked, bias=bias, device="meta")
+        self.k_proj = nn.Linear(size, held, bias=bias, device="meta")
+        self.v_proj = nn.Linear(size, held, bias=bias, device="meta")
+        self.o_proj = nn.Linear(asked, size, bias=bias, device="meta")
+
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        turn: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+        cache: Cache | None,
+    ) -> torch.Tensor:
+        shape = (*hidden.shape[:-1], -1, self.head_dim)
+        queries, keys, values = (
+            project(hidden).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj)
+        )
+        queries, keys = _turned(queries, *turn), _turned(keys, *turn)
+        if cache is not None:
+            keys, values = cache.update(keys, values, self.layer_idx)
+        shared = self.num_key_value_groups > 1
+        if shared and (mask is not None or keys.device.type == "mps" or self.head_dim > 256):
+            keys, values = (part.repeat_interleave(self.num_key_value_groups, dim=1) for part in (keys, values))
+            shared = False
+        found = functional.scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            attn_mask=mask,
+            scale=self.scaling,
+            is_causal=mask is None and queries.shape[2] > 1,
+            enable_gqa=shared,
+        )
+        found = found.transpose(1, 2).contiguous().reshape(*hidden.shape[:-1], -1)
+        projected: torch.Tensor = self.o_proj(found)
+        return projected
+
+
+class LlamaDecoderLayer(nn.Module):
+    def __init__(self, config: Config, layer: int) -> None:
+        super().__init__()
+        self.self_attn = LlamaAttention(config, layer)
+        self.mlp = LlamaMLP(config)
+        self.input_layernorm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.post_attention_layernorm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+
+    def forward(
+        self,
+        hidden: torch.Tensor,
+        turn: tuple[torch.Tensor, torch.Tensor],
+        mask: torch.Tensor | None,
+        cache: Cache | None,
+    ) -> torch.Tensor:
+        hidden = hidden + self.self_attn(self.input_layernorm(hidden), turn, mask, cache)
+        found: torch.Tensor = hidden + self.mlp(self.post_attention_layernorm(hidden))
+        return found
+
+
+class LlamaModel(nn.Module):
+    """All but the head."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        # With a weight given it draws none; drawing on the meta device would import torch's compiler.
+        blank = torch.empty(config.vocab_size, config.hidden_size, device="meta")
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, config.pad_token_id, _weight=blank)
+        self.layers = nn.ModuleList([LlamaDecoderLayer(config, layer) for layer in range(config.num_hidden_layers)])
+        self.norm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
+        self.rotary_emb = LlamaRotaryEmbedding(config)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        positions: torch.Tensor | None,
+        cache: Cache | None,
+    ) -> torch.Tensor:
+        hidden = self.embed_tokens(input_ids)
+        count, before = input_ids.shape[1], 0 if cache is None else cache.get_seq_length()
+        if positions is None:
+            positions = (torch.arange(count, device=hidden.device) + before).unsqueeze(0)
+        mask = _mask(count, before, attention_mask, hidden.device)
+        turn = self.rotary_emb(hidden, positions)
+        turn = turn[0].unsqueeze(1), turn[1].unsqueeze(1)
+        for block in self.layers:
+            hidden = block(hidden, turn, mask, cache)
+        found: torch.Tensor = self.norm(hidden)
+        return found
+
+
+def _mask(count: int, before: int, attention_mask: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
+    """What each of `count` new tokens may look at, [1 or batch, 1, count, before + count]; None where the causal rule
+    alone says it, which is the faster way."""
+    if attention_mask is not None and attention_mask.all():
+        attention_mask = None
+    if attention_mask is None and (count == 1 or before == 0):
+        return None
+    places = torch.arange(before + count, device=device)
+    causal = (places[None, :] <= places[before:, None])[None, None]
+    return causal if attention_mask is None else causal & attention_mask.bool()[:, None, None, :]
+
+
+@dataclass(slots=True)
+class CacheLayer:
+    """Keys and values of one block, [batch, heads, tokens, head]."""
+
+    keys: torch.Tensor
+    values: torch.Tensor
+
+
+@dataclass(slots=True)
+class Cache:
+    """Keys and values of what was read so far; it grows with every pass that it is given to."""
+
+    layers: list[CacheLayer] = field(default_factory=list)
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """With new ones behind: all there are now."""
+        if layer == len(self.layers):
+            # Through `cat` the first time too: a product of tensors that lie otherwise in memory may round otherwise.
+            none = keys.new_empty(0)
+            self.layers.append(CacheLayer(none, none))
+        held = self.layers[layer]
+        held.keys = torch.cat([held.keys, keys], dim=-2)
+        held.values = torch.cat([held.values, values], dim=-2)
+        return held.keys, held.values
+
+    def get_seq_length(self) -> int:
+        return int(self.layers[0].keys.shape[-2]) if self.layers else 0
+
+    def batch_repeat_interleave(self, repeats: int) -> None:
+        for layer in self.layers:
+            layer.keys = layer.keys.repeat_interleave(repeats, dim=0)
+            layer.values = layer.values.repeat_interleave(repeats, dim=0)
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        for layer in self.layers:
+            layer.keys, layer.values = layer.keys[indices], layer.values[indices]
+
+    reorder_cache = batch_select_indices
+    """What Transformers calls it where a row may be taken several times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`logits` [batch, tokens, V]; the cache where one was asked for; the mean loss where `labels` were given."""
+
+    logits: torch.Tensor
+    past_key_values: Cache | None
+    loss: torch.Tensor | None
+
+
+class LlamaForCausalLM(nn.Module):
+    """A causal language model. Called as Transformers' are, as far as Theta calls them."""
+
+    def __init__(self, config: Config, generation: Mapping[str, Any] | None) -> None:
+        super().__init__()
+        self.config = config
+        ends = config.eos_token_id if generation is None else generation.get("eos_token_id")
+        self.generation_config = SimpleNamespace(eos_token_id=ends)
+        self._generation = generation
+        self.model = LlamaModel(config)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False, device="meta")
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.model.embed_tokens.weight
+
+    @property
+    def device(self) -> torch.device:
+        return self.lm_head.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.lm_head.weight.dtype
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.embed_tokens
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm_head
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.Tensor | None = None,
+        past_key_values: Cache | None = None,
+        labels: torch.Tensor | None = None,
+        use_cache: bool = True,
+        logits_to_keep: int = 0,
+    ) -> Output:
+        """`input_ids` [batch, tokens]; `attention_mask` [batch, all tokens so far] is 0 where there is padding;
+        logits of the last `logits_to_keep` tokens, of all where 0."""
+        cache = Cache() if use_cache and past_key_values is None else past_key_values
+        hidden = self.model(input_ids, attention_mask, position_ids, cache)
+        logits = self.lm_head(hidden[:, -logits_to_keep:] if logits_to_keep else hidden)
+        loss = None
+        if labels is not None:
+            wanted = functional.pad(labels, (0, 1), value=-100)[..., 1:].reshape(-1)
+            loss = functional.cross_entropy(logits.float().view(-1, logits.shape[-1]), wanted)
+        return Output(logits, cache, loss)
+
+    def save_pretrained(self, folder: Path) -> None:
+        """Write a model folder that Transformers reads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        head = "lm_head.weight" if self.config.tie_word_embeddings else None
+        held = {
+            name: tensor.detach().to("cpu").contiguous() for name, tensor in self.state_dict().items() if name != head
+        }
+        save_file(held, str(folder / model_files.WEIGHTS), metadata={"format": "pt"})
+        kind = str(self.lm_head.weight.dtype).removeprefix("torch.")
+        values = {name: value for name, value in self.config.values.items() if name != "torch_dtype"}
+        _write(folder / "config.json", values | {"architectures": ["LlamaForCausalLM"], "dtype": kind})
+        if self._generation is not None:
+            _write(folder / GENERATION, self._generation)
+
+
+def _write(path: Path, values: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+# --- from files ---
+
+
+def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | None:
+    """The model of `folder` with the tensors of `weights` (a folder too), on the CPU, in eval mode; None where either
+    is not exactly what is known here."""
+    try:
+        config = recognise(model_files.read_config(folder))
+        generation = _generation(folder)
+        files = model_files.weight_files(weights)
+    except ModelError:
+        return None
+    if config is None:
+        return None
+    model = LlamaForCausalLM(config, generation)
+    wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
+    found = _tensors(files, dtype)
+    if found is None or {name: tensor.shape for name, tensor in found.items()} != wanted:
+        return None
+    for name, tensor in found.items():
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, nn.Parameter(tensor))
+    if config.tie_word_embeddings:
+        model.lm_head.weight = model.model.embed_tokens.weight
+    return model.eval()
+
+
+def _tensors(files: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor] | None:
+    """All tensors of some safetensors files, in memory of their own: read through a map of the file and copied once.
+
+    Kept in the map they would follow whatever happens to the file, and end the process where it is cut short.
+    """
+    found: dict[str, torch.Tensor] = {}
+    try:
+        for path in files:
+            with safe_open(str(path), framework="pt") as stored:
+                for name in stored.keys():  # noqa: SIM118 (not a dict)
+                    tensor = stored.get_tensor(name)
+                    if tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
+                        return None
+                    found[name] = torch.empty(tensor.shape, dtype=dtype).copy_(tensor)
+    except (OSError, SafetensorError, ValueError):
+        return None
+    return found
+
+
+def _generation(folder: Path) -> Mapping[str, Any] | None:
+    path = folder / GENERATION
+    if not path.exists():
+        return None
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        values = None
+    if not isinstance(values, dict):
+        raise ModelError(f"{path} is not valid JSON; download the model again")
+    return values

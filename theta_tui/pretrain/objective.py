@@ -1,0 +1,130 @@
+"""The loss of batch training: next-token cross-entropy over packed rows, summed, in slices of the vocabulary's rows.
+
+Documents share a row and do not see each other: their positions restart at 0, from which Transformers makes the
+block-diagonal causal mask for whatever attention the model uses.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from theta_tui.model.chat_template import IGNORE
+
+SLICE = 1024
+"""Tokens whose logits exist at one time: 1024 × 6144 in float32 are 25 MB, which stay in a processor's cache."""
+
+
+class Objective(torch.nn.Module):
+    """A causal language model as a function of a batch to its summed loss; what DistributedDataParallel wraps."""
+
+    def __init__(self, model: Any, *, compiled: bool = False) -> None:
+        super().__init__()
+        self.model = model
+        self.trunk_is_enough = _head_is_plain(model)
+        """The logits are hidden states times the head's weight and nothing else, so they can be made in slices."""
+        self._trunk = torch.compile(model.base_model, dynamic=False) if compiled else model.base_model
+
+    def forward(self, input_ids: torch.Tensor, position_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Sum of nats over the labels that are not -100. All [rows, tokens]; the shift by one happens here."""
+        hidden, wanted = self._labelled(input_ids, position_ids, labels)
+        if self.trunk_is_enough:
+            kind = hidden.device.type
+            if torch.is_autocast_enabled(kind):
+                # The products inside go to given places (`out=`), which autocast leaves as they are.
+                hidden = hidden.to(torch.get_autocast_dtype(kind))
+            with torch.autocast(kind, enabled=False):
+                summed: torch.Tensor = _SlicedCrossEntropy.apply(hidden, self.head, wanted)
+            return summed
+        return functional.cross_entropy(hidden.float(), wanted, reduction="sum")
+
+    @torch.no_grad()
+    def nats(self, input_ids: torch.Tensor, position_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Nats of each token, 0 where there is no label: [rows, tokens], float32."""
+        rows, wanted = self._labelled(input_ids, position_ids, labels)
+        pieces = []
+        for part, target in zip(rows.split(SLICE), wanted.split(SLICE), strict=True):
+            logits = (part @ self.head.to(part.dtype).t() if self.trunk_is_enough else part).float()
+            pieces.append(functional.cross_entropy(logits, target, reduction="none"))
+        out = torch.zeros(labels.shape, dtype=torch.float32, device=labels.device)
+        out[:, 1:][labels[:, 1:] != IGNORE] = torch.cat(pieces) if pieces else out.new_zeros(0)
+        return out
+
+    @property
+    def head(self) -> torch.Tensor:
+        weight: torch.Tensor = self.model.get_output_embeddings().weight
+        return weight
+
+    def _labelled(
+        self, input_ids: torch.Tensor, position_ids: torch.Tensor, labels: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Hidden states (or logits where the trunk is not enough) before each labelled token, and those labels."""
+        inputs = {"input_ids": input_ids, "position_ids": position_ids, "use_cache": False}
+        output = self._trunk(**inputs).last_hidden_state if self.trunk_is_enough else self.model(**inputs).logits
+        wanted = labels[:, 1:]
+        keep = wanted != IGNORE
+        return output[:, :-1][keep], wanted[keep]
+
+
+class _SlicedCrossEntropy(torch.autograd.Function):
+    """Sum of cross-entropies of `hidden` [n, d] times `weight` [V, d] against `wanted` [n].
+
+    The gradient is made beside the loss, a slice at a time: logits are never kept and never made twice. The idea is
+    that of Liger Kernel's and Apple's cut cross-entropy.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        matrix = weight.to(hidden.dtype)
+        grad_hidden = torch.empty_like(hidden)
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32)
+        total = torch.zeros((), dtype=torch.float32, device=hidden.device)
+        for start in range(0, len(hidden), SLICE):
+            part, target = hidden[start : start + SLICE], wanted[start : start + SLICE, None]
+            logits = (part @ matrix.t()).float()
+            # In place: what is left is softmax minus one-hot, the gradient of the summed loss.
+            total += logits.logsumexp(1).sum() - logits.gather(1, target).sum()
+            torch.softmax(logits, 1, out=logits)
+            logits.scatter_add_(1, target, -torch.ones_like(target, dtype=torch.float32))
+            delta = logits.to(hidden.dtype)
+            torch.mm(delta, matrix, out=grad_hidden[start : start + SLICE])
+            grad_weight += delta.t() @ part
+        ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype))
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        return grad_hidden * grads[0].to(grad_hidden.dtype), grad_weight * grads[0].to(grad_weight.dtype), None
+
+
+def _head_is_plain(model: Any) -> bool:
+    """Asks the model: some scale or cap their logits behind the head, and those need their own forward pass.
+
+    What comes out of the head is compared bit by bit: a cap changes the small logits of a young model very little.
+    """
+    head = model.get_output_embeddings()
+    if head is None or getattr(head, "bias", None) is not None or model.base_model is model:
+        return False
+    ids = torch.arange(min(8, head.weight.shape[0]), device=head.weight.device)[None]
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    hook = head.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0], output)))
+    training = model.training
+    model.eval()  # Dropout would make two passes differ.
+    try:
+        with torch.no_grad():
+            hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+            logits = model(input_ids=ids, use_cache=False).logits
+            if len(seen) != 1 or seen[0][0].shape != hidden.shape or hidden.shape[-1] != head.weight.shape[1]:
+                return False
+            [(inside, outside)] = seen
+            return (
+                torch.equal(outside.to(logits.dtype), logits)
+                and torch.allclose(inside, hidden, rtol=1e-3, atol=1e-3)
+                and torch.allclose(inside @ head.weight.t(), outside, rtol=1e-3, atol=1e-3)
+            )
+    finally:
+        hook.remove()
+        model.train(training)

@@ -1,4 +1,0 @@
-"""How the matcher was made: wordings written for it, with names filled in, and a small network trained on their pairs.
-
-`python -m theta_tui.scope.training --help`. Nothing of it is needed at run time.
-"""

@@ -1,0 +1,267 @@
+"""Take it along: the taught model for Transformers, an adapter a lesson for peft, or the lessons for TRL. Needs torch
+for the first two only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from theta_tui.base.errors import HomeError, TeachError, UsageError
+from theta_tui.base.publish import MARK, README, fresh_folder
+from theta_tui.base.text import plural, reason
+from theta_tui.store import trl as data_sets
+from theta_tui.store.store import HomeRecord
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Teacher
+    from theta_tui.session.syllabus import Scoped
+
+Kind = Literal["hf", "peft", "trl"]
+KINDS: tuple[Kind, ...] = ("hf", "peft", "trl")
+
+SCOPES, BASE = "scopes.json", "base"
+
+Stage = Callable[[str], None]
+
+
+class Stopped(Exception):
+    """It was no longer wanted; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written where: `what` in words, `numbers` for programs, `cost` in words where there is something to
+    know."""
+
+    kind: Kind
+    path: Path
+    what: str
+    numbers: dict[str, Any]
+    cost: str = ""
+
+    @property
+    def line(self) -> str:
+        return f"{self.what} written to {self.path}{self.cost}"
+
+
+@dataclass(frozen=True, slots=True)
+class Distilled:
+    """What it came to that lessons with a scope are always on: of `lessons` so many are `said`, and so many
+    `in_all_wordings`; of so many unrelated prompts that were `asked`, so many are answered otherwise than before."""
+
+    lessons: int
+    said: int
+    in_all_wordings: int
+    asked: int
+    changed: int
+    steps: int
+    seconds: float
+
+    @property
+    def line(self) -> str:
+        return (
+            f"; {self.said} of {plural(self.lessons, 'lesson')} with a scope are said without it, always on; "
+            f"{self.changed} of {plural(self.asked, 'unrelated prompt')} are answered otherwise than before "
+            f"({plural(self.steps, 'step')}, {self.seconds:.0f} s)"
+        )
+
+
+def kind_of(word: str) -> Kind:
+    """hf, peft or trl, or UsageError."""
+    for kind in KINDS:
+        if word == kind:
+            return kind
+    raise UsageError(
+        f"'{word}' cannot be exported; say hf (the model), peft (adapters) or trl (the lessons as data sets)"
+    )
+
+
+def export_trl(record: HomeRecord, path: Path, *, force: bool = False) -> Exported:
+    """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
+    story = record.story
+    if not story.live:
+        raise TeachError("nothing was taught yet, so there are no lessons to export", name="nothing_to_export")
+    with fresh_folder(path.expanduser(), force=force) as folder:
+        counts = data_sets.write(story, folder, MARK)
+    what = f"{plural(counts.preference, 'preference pair')} and {plural(counts.completion, 'completion')}"
+    numbers = {"lessons": len(story.live), "preference": counts.preference, "completion": counts.completion}
+    return Exported("trl", path.expanduser().absolute(), what, numbers)
+
+
+def export_hf(
+    teacher: Teacher,
+    path: Path,
+    *,
+    force: bool = False,
+    with_lessons: bool = True,
+    on_stage: Stage = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Exported:
+    """The model of a loaded `teacher` as a folder `path` that `from_pretrained` reads.
+
+    Lessons with weights and a scope of their own are distilled into the weights, and are always on there; without
+    `with_lessons` they are left out. Nothing of the model in use changes. Raises UsageError, HomeError, TeachError
+    and, where it was `cancelled`, Stopped.
+    """
+    from theta_tui.model import export as model_folder
+    from theta_tui.session import syllabus
+
+    model, own = teacher.model, len(teacher.learner.modules)
+    lessons = len(teacher.record.story.live) - own
+    distilled = None
+    with _writing(path, force, model.folder) as folder:
+        plain: Any = None
+        scoped = syllabus.scoped(teacher) if own and with_lessons else []
+        if scoped:
+            plain, distilled = _distilled(teacher, scoped, on_stage, cancelled)
+            lessons += len(scoped)
+        on_stage("writing the model")
+        model_folder.write(model, folder, lessons=lessons, mark=MARK, model=plain, baked=len(scoped))
+    numbers: dict[str, Any] = {
+        "lessons": lessons, "parameters": model.parameters, "lora_rank": model.lora_rank,
+        "distilled": None if distilled is None else asdict(distilled),
+    }  # fmt: skip
+    what = f"the model with {plural(lessons, 'lesson')}"
+    if own and not with_lessons:
+        what += f", and without {plural(own, 'lesson')} with a scope,"
+    return Exported("hf", path.expanduser().absolute(), what, numbers, "" if distilled is None else distilled.line)
+
+
+def export_peft(
+    teacher: Teacher,
+    path: Path,
+    *,
+    force: bool = False,
+    on_stage: Stage = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Exported:
+    """One LoRA a lesson with weights and a scope of its own, as peft reads them, in a folder `path`, and `scopes.json`,
+    which says what prompts each is for. Where other lessons have moved the weights that all prompts share, those are
+    in `base/`. Errors as those of `export_hf`."""
+    from theta_tui.learning import distilling
+    from theta_tui.learning.module_lesson import GENERIC
+    from theta_tui.model import export as model_folder
+    from theta_tui.session import syllabus
+
+    lm, began = teacher.model, time.monotonic()
+    lessons = syllabus.scoped(teacher)
+    if not lessons:
+        raise TeachError(
+            "no lesson has weights and a scope of its own, so there are no adapters to export; "
+            "`theta export hf` takes the model along",
+            name="nothing_to_export",
+        )
+    hear = _hearing(cancelled)
+    moved = any(
+        lesson.seq not in teacher.learner.modules and lesson.outcome is not None and lesson.outcome.steps
+        for lesson in teacher.record.story.live
+    )
+    base = BASE if moved else model_folder.base_name(lm)
+    rows: list[dict[str, Any]] = []
+    with _writing(path, force, lm.folder) as folder:
+        for at, lesson in enumerate(lessons, 1):
+            on_stage(f"learning the adapter of a lesson, {at} of {len(lessons)}")
+            # Prompts that it is not about are learned beside its wordings, as when it was taught: then it is said
+            # whatever stands in front, and which prompts it is on for is decided elsewhere.
+            beside = [
+                distilling.row_of(lm.encode_lesson((), prompt, lesson.reply, at=lesson.at)) for prompt in GENERIC[:2]
+            ]
+            parts, said = distilling.low_rank(lm, [*lesson.rows, *beside], len(lesson.rows), hear)
+            name = f"lesson-{lesson.number:04}"
+            model_folder.write_adapter(lm, folder / name, parts, base)
+            rows.append(
+                {
+                    "lesson": lesson.number, "folder": name, "prompt": lesson.prompt,
+                    "wordings": list(lesson.wordings), "reply": lesson.reply, "said": said,
+                }
+            )  # fmt: skip
+        if moved:
+            (folder / BASE).mkdir()
+            others = len(teacher.record.story.live) - len(teacher.learner.modules)
+            model_folder.write(lm, folder / BASE, lessons=others, mark=MARK)
+        scopes = {"schema": 1, "base_model": base, "adapters": rows}
+        (folder / SCOPES).write_text(json.dumps(scopes, indent=2) + "\n", "utf-8")
+        (folder / README).write_text(model_folder.adapters_card(lm, MARK, len(rows), base), "utf-8")
+    said_now, seconds = sum(row["said"] for row in rows), time.monotonic() - began
+    numbers = {"lessons": len(rows), "said": said_now, "base_model": base, "rank": distilling.RANK, "seconds": seconds}
+    return Exported(
+        "peft", path.expanduser().absolute(), plural(len(rows), "adapter"), numbers,
+        f"; with its own, {said_now} of {plural(len(rows), 'lesson')} are said in all wordings ({seconds:.0f} s)",
+    )  # fmt: skip
+
+
+@contextmanager
+def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
+    """A folder to write tensors into, which appears as `path` when all of them are there."""
+    import torch
+    from safetensors import SafetensorError
+
+    from theta_tui.learning.module_lesson import NotFinite
+
+    with fresh_folder(path.expanduser(), force=force, spare=spare) as folder:
+        try:
+            yield folder
+        except SafetensorError as error:
+            raise HomeError(f"{path} cannot be written ({reason(error)}); make room") from error
+        except NotFinite as error:
+            raise TeachError(f"the lessons cannot be put into plain weights ({error}); nothing was written") from None
+        except (MemoryError, torch.OutOfMemoryError):
+            raise TeachError(
+                "there is not enough memory to put the lessons into plain weights; nothing was written; "
+                "`theta export trl` takes the lessons along"
+            ) from None
+
+
+def _distilled(
+    teacher: Teacher, lessons: Sequence[Scoped], on_stage: Stage, cancelled: Callable[[], bool]
+) -> tuple[Any, Distilled]:
+    """A model that says `lessons` with plain weights alone, and what that came to."""
+    from theta_tui.learning import distilling
+    from theta_tui.session import syllabus
+
+    lm, began = teacher.model, time.monotonic()
+    hear = _hearing(cancelled)
+
+    def asking(what: str) -> Callable[[int, int], None]:
+        def tell(at: int, of: int) -> None:
+            hear(at, of)
+            on_stage(f"asking what {what}, {at + 1} of {of}")
+
+        return tell
+
+    def learning(taken: int, most: int) -> None:
+        hear(taken, most)
+        on_stage(f"putting {plural(len(lessons), 'lesson')} into plain weights, step {taken:,} of at most {most:,}")
+
+    rows = [row for lesson in lessons for row in lesson.rows]
+    held = syllabus.elsewhere(teacher, lessons)
+    kept = list(syllabus.answered(teacher, held, syllabus.HELD_TOKENS, asking("is to stay")))
+    asked = syllabus.nowhere(teacher, syllabus.ASKED)
+    before = list(syllabus.answered(teacher, asked, syllabus.ASKED_TOKENS, asking("must not change")))
+    added, steps = distilling.bake(lm, rows, kept, learning)
+    shared = lm.merged()
+    plain = distilling.with_added(shared, added)
+    margins = iter(distilling.leads(plain, rows))
+    said = [[next(margins) > 0 for _ in lesson.rows] for lesson in lessons]
+    # A reply that was cut, or whose spaces were, may not be the likeliest to the token where nothing has changed.
+    compared = [row for row, lead in zip(before, distilling.leads(shared, before), strict=True) if lead > 0]
+    changed = sum(lead <= 0 for lead in distilling.leads(plain, compared))
+    return plain, Distilled(
+        len(lessons), sum(some[0] for some in said), sum(map(all, said)), len(compared), changed, steps,
+        time.monotonic() - began,
+    )  # fmt: skip
+
+
+def _hearing(cancelled: Callable[[], bool]) -> Callable[[int, int], None]:
+    """Hears how far something is, and ends it where it is no longer wanted."""
+
+    def hear(_at: int, _of: int) -> None:
+        if cancelled():
+            raise Stopped
+
+    return hear

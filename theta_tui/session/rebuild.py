@@ -1,0 +1,236 @@
+"""`theta rebuild`: everything that was taught, learned again from the foundation, the same one or another.
+
+Over the same foundation it is a proof: each lesson takes its recorded steps, and the result is compared with what
+coming back gives, bit for bit. Over another it is a move: each lesson is learned afresh, by the recipe in force, in as
+many steps as it takes there. All of that is in memory; one record, at the end, makes it so. Whatever stops it before
+leaves the home as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theta_tui.base import config
+from theta_tui.base.errors import PromptError
+from theta_tui.base.text import percent, plural
+from theta_tui.cli.console import Invocation
+from theta_tui.session.relearn import rebuilt, relearn
+from theta_tui.session.replay import Stage
+from theta_tui.session.session import Teacher
+from theta_tui.store.records import Outcome
+from theta_tui.store.store import HomeRecord
+
+if TYPE_CHECKING:
+    from theta_tui.model.lora import Choice
+
+
+PATIENCE = 10
+"""How many times as long a lesson may take here as where a person waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a rebuild did.
+
+    `exact`, over the same foundation: whether the weights and moments are bit-equal to `against`; `why` says what
+    stands in the way where they are not. None over another one, or in another way. `lora` is the rank of the adapter
+    that learns now, None where the whole model does. `said` counts the lessons that the model then said
+    when they had just been learned, `p_after` is the median P(reply) there.
+    """
+
+    model: str
+    came_from: str
+    lessons: int
+    steps: int
+    said: int
+    skipped: tuple[tuple[int, str], ...]
+    p_after: float | None
+    exact: bool | None
+    against: str
+    why: str
+    checkpoint: Path
+    seconds: float
+    lora: int | None
+
+
+def rebuild(record: HomeRecord, on_stage: Stage = lambda _: None) -> Done:
+    """Fold the journal of `record` again, over the model that its settings name, and write a checkpoint.
+
+    Raises PromptError (exit 3) where nothing was begun, ModelError (4), HomeError. Until it returns the home is as it
+    was, but for what coming back itself writes.
+    """
+    record.require_writable()
+    begin = record.story.begin
+    if begin is None:
+        raise PromptError("there is nothing to rebuild yet: nothing was taught in this home", name="nothing_to_rebuild")
+    on_stage("loading PyTorch")
+    from theta_tui.model.files import fingerprint
+
+    found = fingerprint(record.settings.model)
+    same = found == begin.fingerprint
+    if same and not record.adapts_anew():
+        return _again(record, on_stage)
+    return _move(record, found, record.adaptation_asked(moving=not same), on_stage)
+
+
+def _again(record: HomeRecord, on_stage: Stage) -> Done:
+    """Over the same foundation, and compared with coming back."""
+    from theta_tui.learning.checkpoint import read_manifest
+    from theta_tui.learning.compare import differing
+
+    started = time.perf_counter()
+    teacher = Teacher(record)
+    path = teacher.load(on_stage)
+    fold, story, machine = teacher.fold, record.story, teacher.model.machine()
+    before = fold.learner.snapshot()
+    fold.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
+    differences = differing(before, fold.learner.snapshot())
+    lessons = story.live
+    elsewhere = sum(1 for lesson in lessons if lesson.machine not in (None, machine))
+    if not differences:
+        why = ""
+    elif elsewhere or (path is not None and read_manifest(path).machine != machine):
+        why = (
+            f"lessons ({elsewhere:,} of {len(lessons):,}) were first learned on another machine, which rounds "
+            "differently"
+            if elsewhere
+            else "the checkpoint was written on another machine, which rounds differently"
+        )
+    else:
+        parts = f"{plural(len(differences), 'part')} ({differences[0]})"
+        why = f"the two differ in {parts}; the checkpoint did not hold what the journal says"
+    outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
+    assert story.begin is not None
+    return _done(
+        teacher,
+        story.begin.model,
+        outcomes,
+        (),
+        started,
+        exact=not differences,
+        against=f"checkpoint {path.name} and the lessons since" if path else "a second replay of the journal",
+        why=why,
+    )
+
+
+def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
+    """Over another foundation, or by LoRA instead of whole: in memory first, and then one record."""
+    from theta_tui.model.files import full_name
+
+    started = time.perf_counter()
+    teacher = Teacher(record)
+    fold, own = teacher.fold, record.story
+    recipe = replace(teacher.recipe, max_seconds=PATIENCE * teacher.recipe.max_seconds)
+    name = full_name(record.settings.model)
+    fold.open(None, on_stage, adaptation)
+    outcomes = relearn(
+        record,
+        teacher.learn_afresh,
+        recipe,
+        lambda at, of: on_stage(f"learning on {record.settings.model}, {at} of {of}"),
+    )
+    assert own.begin is not None
+    came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.live if lesson.outcome is None]
+    record.append(rebuilt(fold.model, name, found, recipe, outcomes))
+    for exchange in cut_short:
+        teacher.consumed(exchange)
+    record.write_context()
+    _keep_settings(record, name, fold.model.lora_rank)
+    skipped = tuple((outcome.lesson, outcome.skipped) for _, outcome in outcomes if outcome.skipped is not None)
+    learned = [outcome for _, outcome in outcomes if outcome.skipped is None]
+    return _done(teacher, came_from, learned, skipped, started)
+
+
+def _keep_settings(record: HomeRecord, name: str, lora: int | None) -> None:
+    """A model, or a way to learn, that is set in the home's own file is the new one from now on; a setting elsewhere
+    is told of."""
+    from theta_tui.model.files import full_name
+
+    home = record.home.path
+    ours: dict[str, Any] = {"model": name, "lora": "off" if lora is None else "on"}
+    if lora is not None:
+        ours["lora_rank"] = lora
+    for key, value in ours.items():
+        if config.own_setting(home, key) is not None:
+            config.persist(home, key, value)
+    settings = config.load_settings({"home": home})
+    set_to = settings.model
+    if settings.lora not in ("auto", ours["lora"]) or (lora is not None and settings.lora_rank not in (None, lora)):
+        record.notices.append(
+            "this home learns in another way now than your settings say: take lora and lora_rank out of them, or give "
+            + ("--lora off" if lora is None else f"--lora on --lora-rank {lora}")
+            + " from now on"
+        )
+    if set_to and full_name(set_to) != name:
+        record.notices.append(
+            f"this home belongs to {name} now, but your settings say model {set_to}: change that, or give "
+            f"--model {name} from now on"
+        )
+
+
+def _done(
+    teacher: Teacher,
+    came_from: str,
+    outcomes: list[Outcome],
+    skipped: tuple[tuple[int, str], ...],
+    started: float,
+    *,
+    exact: bool | None = None,
+    against: str = "",
+    why: str = "",
+) -> Done:
+    chances = sorted(outcome.p_after for outcome in outcomes)
+    return Done(
+        model=teacher.settings.model,
+        came_from=came_from,
+        lessons=len(outcomes),
+        steps=sum(outcome.steps for outcome in outcomes),
+        said=sum(1 for outcome in outcomes if outcome.learned),
+        skipped=skipped,
+        p_after=chances[len(chances) // 2] if chances else None,
+        exact=exact,
+        against=against,
+        why=why,
+        checkpoint=teacher.save(),
+        seconds=time.perf_counter() - started,
+        lora=teacher.model.lora_rank,
+    )
+
+
+def report(call: Invocation, done: Done) -> None:
+    """What `theta rebuild` prints."""
+    if call.json:
+        call.emit(
+            model=done.model,
+            came_from=done.came_from,
+            lora_rank=done.lora,
+            lessons=done.lessons,
+            steps=done.steps,
+            said_afterwards=done.said,
+            p_after=done.p_after,
+            skipped=[{"lesson": number, "why": why} for number, why in done.skipped],
+            bit_equal=done.exact,
+            compared_with=done.against or None,
+            why=done.why or None,
+            checkpoint=str(done.checkpoint),
+            seconds=done.seconds,
+        )
+        return
+    count, steps = plural(done.lessons, "lesson"), plural(done.steps, "step")
+    if done.exact is None:
+        by = "" if done.lora is None else f", by LoRA of rank {done.lora},"
+        call.out(f"moved {count} from {done.came_from} to {done.model}{by} in {steps}, {done.seconds:.1f} s")
+        if done.p_after is not None:
+            call.out(f"said right after its lesson: {done.said} of {done.lessons} (median P {percent(done.p_after)})")
+    else:
+        call.out(f"rebuilt {count} on {done.model} in {steps}, {done.seconds:.1f} s")
+        if done.exact:
+            call.out(f"bit-equal to {done.against}")
+        else:
+            call.out(f"replayed, not bit-exact, against {done.against}: {done.why}")
+    for number, why in done.skipped:
+        call.out(f"lesson {number} was skipped: {why}")
+    call.out(f"saved checkpoint to {done.checkpoint}")

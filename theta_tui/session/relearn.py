@@ -1,0 +1,60 @@
+"""All lessons of a home learned anew: on another model, in another way, or because this version cannot repeat them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from theta_tui import __version__
+from theta_tui.learning.recipes import is_outdated
+from theta_tui.store.records import Outcome, Rebuilt
+from theta_tui.store.state import Lesson, Story
+from theta_tui.store.store import HomeRecord
+
+if TYPE_CHECKING:
+    from theta_tui.learning.recipes import Recipe
+    from theta_tui.model.language_model import LanguageModel
+
+
+def must_relearn(record: HomeRecord, position: int) -> bool:
+    """Whether lessons of records after `position`, or the one that redo brings back, were learned in a way that is no
+    more."""
+    story = record.story
+    back = [story.undone] if story.undone else []
+    return any(is_outdated(lesson.recipe) for lesson in [*story.live_after(position), *back])
+
+
+def relearn(
+    record: HomeRecord,
+    learn: Callable[[Lesson, Recipe], Outcome],
+    recipe: Recipe,
+    on_lesson: Callable[[int, int], None],
+) -> tuple[tuple[int, Outcome], ...]:
+    """Learn every lesson that counts by `recipe`, as if it were taught now, on a model that knows none of them yet.
+    What came of them, by their records. Nothing is journalled."""
+    story = _blank(record, recipe)
+    lessons = [lesson for lesson in story.lessons if not lesson.withdrawn and lesson.failed is None]
+    with record.telling(story):
+        for at, lesson in enumerate(lessons, 1):
+            on_lesson(at, len(lessons))
+            story.learned(lesson.seq, learn(lesson, recipe), None)
+    return tuple((lesson.seq, lesson.outcome) for lesson in lessons if lesson.outcome)
+
+
+def rebuilt(
+    model: LanguageModel, name: str, found: str, recipe: Recipe, outcomes: tuple[tuple[int, Outcome], ...]
+) -> Rebuilt:
+    """The record of that."""
+    short = tuple((seq, replace(outcome, prompt="", reply="", losses=())) for seq, outcome in outcomes)
+    return Rebuilt(name, found, __version__, model.machine(), recipe.as_dict(), short, model.lora_rank)
+
+
+def _blank(record: HomeRecord, recipe: Recipe) -> Story:
+    """The story with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are now,
+    which is what it will see when it is learned again."""
+    story = Story.of(record.journal.entries)
+    for lesson in story.lessons:
+        story.learned(lesson.seq, None, None)
+        lesson.recipe = recipe.as_dict()
+    return story

@@ -1,0 +1,420 @@
+"""Coming back: the weights that the journal stands for, and how they move when its past changes.
+
+    shared weights = fold(learn, foundation, picks and lessons that are always on)
+    modules        = one for each lesson with weights of its own
+
+A fold begins at the newest state that holds the lessons that count and no other (a snapshot in memory, a checkpoint,
+the foundation) and learns the rest again, each with the steps that it took the first time. The modules are a set: a
+lesson is taken out or put back alone, unless lessons that are always on changed what it was learned on. A change of the
+past is tried on the model first and journalled when it has succeeded: until then everything is as it was.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Protocol
+
+from theta_tui import __version__
+from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError, ModelError, TeachError, ThetaError
+from theta_tui.learning.recipes import Recipe
+from theta_tui.session.snapshots import Memory
+from theta_tui.store.records import Restore, Withdraw
+from theta_tui.store.state import Lesson, Story
+from theta_tui.store.store import HomeRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from theta_tui.learning.checkpoint import Manifest
+    from theta_tui.learning.learner import Learner, Result
+    from theta_tui.model.language_model import LanguageModel
+    from theta_tui.model.lora import Choice
+    from theta_tui.model.modules import LessonModule
+
+Stage = Callable[[str], None]
+"""Hears in a few words what is being done."""
+
+
+LESSONS = "modules"
+"""How lessons are held in a checkpoint. One of a version before has them in the shared weights."""
+
+
+class Learn(Protocol):
+    """Teaches one lesson to the model; with an outcome already, in the steps that it took."""
+
+    def __call__(self, lesson: Lesson, recipe: Recipe, *, should_stop: Callable[[], bool]) -> Result: ...
+
+
+def never() -> bool:
+    return False
+
+
+def _done(lesson: Lesson) -> bool:
+    """Whether it has moved the weights already: a lesson may have been begun only."""
+    return lesson.outcome is not None
+
+
+def has_own_weights(lesson: Lesson) -> bool:
+    """Whether it is learned in a module, and not in the weights that all replies share."""
+    return lesson.recipe.get("method") == "module" and lesson.exchange.kind != "pick"
+
+
+def moves_nothing(lesson: Lesson) -> bool:
+    """Whether it says of another lesson that it is meant, and no more."""
+    return lesson.exchange.meant is not None
+
+
+def is_always_on(lesson: Lesson, signs: bool) -> bool:
+    """Whether it moves the weights that the modules of later lessons are learned on. `signs`: the model is one whose
+    picks are kept apart from those (mind/sign_steps.py)."""
+    return not moves_nothing(lesson) and not (
+        lesson.recipe.get("method") == "module" and (signs or lesson.exchange.kind != "pick")
+    )
+
+
+def learned_again(story: Story, changed: Lesson) -> int:
+    """How many later lessons are learned again where `changed` was taken out, or put back; as far as the journal tells
+    how the model takes picks."""
+    later = story.live_after(changed.seq)
+    signs = story.begin is not None and story.begin.lora is None
+    if any(is_always_on(lesson, signs) for lesson in [changed, *later]):
+        return len(later)
+    return 0 if has_own_weights(changed) else sum(not has_own_weights(lesson) for lesson in later)
+
+
+def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, LessonModule]:
+    """Those of `modules` whose lessons count in `story`."""
+    found = ((seq, module, story.lessons.find(seq)) for seq, module in modules.items())
+    return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
+
+
+def belongs(record: HomeRecord, found: str) -> None:
+    """Raises ModelError (exit 4) where the home was begun with another model than the one with fingerprint `found`."""
+    from theta_tui.model.files import full_name
+
+    begin, model = record.story.begin, record.settings.model
+    if begin is None or begin.fingerprint == found:
+        return
+    if full_name(begin.model) == full_name(model):
+        raise ModelError(
+            f"the model {begin.model} has changed since the home {record.home.path} was begun ({begin.fingerprint}, "
+            f"now {found}): `theta rebuild` learns its lessons again on the model as it is now, or give another "
+            f"--home DIR; what was taught stays in {record.home.journal}",
+            name="wrong_model",
+        )
+    raise ModelError(
+        f"the home {record.home.path} was begun with the model {begin.model} ({begin.fingerprint}), and {model} "
+        f"({found}) is another: give --model {begin.model} or another --home DIR, or move what was taught with "
+        f"`theta rebuild --model {model}`",
+        name="wrong_model",
+    )
+
+
+class Fold:
+    """One home's model, where its lessons put it. `learn` teaches it one lesson (the Teacher's way)."""
+
+    def __init__(self, record: HomeRecord, learn: Learn) -> None:
+        self.record = record
+        self.memory = Memory()
+        self.saved_at: float | None = None
+        """Unix time of the newest checkpoint that stands for what is learned."""
+        self.saved_position = 0
+        """The journal seq that it stands for."""
+        self._learn = learn
+        self._model: LanguageModel | None = None
+        self._learner: Learner | None = None
+
+    @property
+    def settings(self) -> Settings:
+        return self.record.settings
+
+    @property
+    def loaded(self) -> bool:
+        return self._learner is not None
+
+    @property
+    def model(self) -> LanguageModel:
+        assert self._model is not None, "load() comes first"
+        return self._model
+
+    @property
+    def learner(self) -> Learner:
+        assert self._learner is not None, "load() comes first"
+        return self._learner
+
+    # --- the whole fold ---
+
+    def load(self, on_stage: Stage, learned: Callable[[Lesson, Result], None]) -> Path | None:
+        """Model, moments and step count as the live lessons make them, from the newest checkpoint that fits, whose
+        path is returned. `learned` hears each lesson that was learned again."""
+        from theta_tui.learning import checkpoint
+
+        manifest: Manifest | None
+        for manifest in chain(self._valid_checkpoints(on_stage), [None]):
+            try:
+                self.open(manifest.weights if manifest else None, on_stage)
+                if manifest is not None:
+                    checkpoint.restore(manifest.path, self.learner)
+                    self.saved_at, self.saved_position = manifest.saved_at, manifest.position
+                break
+            except ModelError as error:
+                if manifest is None:
+                    raise
+                self._pass_over(error)
+        moves = self._not_learned(manifest)
+        foreign = any(lesson.machine not in (None, self.model.machine()) for lesson in moves)
+        for at, lesson in enumerate(moves, 1):
+            on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
+            learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
+        if foreign:
+            self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
+        return manifest.path if manifest else None
+
+    def open(self, weights: Path | None, on_stage: Stage, adaptation: tuple[Choice, int] | None = None) -> None:
+        """Load the model, with the weights of checkpoint `weights` or else of the foundation; no moments, no steps.
+
+        `adaptation`: whether it learns by LoRA, and the rank; as the home was begun, where it is not given. Raises
+        ModelError (exit 4).
+        """
+        from theta_tui.learning.learner import Learner
+
+        adapt, rank = adaptation or self.record.adaptation()
+        self.memory.clear()
+        self._model = None
+        self._learner = None
+        self.saved_at, self.saved_position = None, 0
+        on_stage("loading the model")
+        self._model = self._read(weights=weights, adapt=adapt, rank=rank)
+        self.record.notices.extend(self._model.notices)
+        self._learner = Learner(self._model)
+
+    def _read(self, **how: Any) -> LanguageModel:
+        """The model that the settings name, with what they say of it; `how` are more arguments of its `load`."""
+        from theta_tui.model.language_model import LanguageModel
+
+        settings = self.settings
+        return LanguageModel.load(
+            settings.model,
+            device=settings.device,
+            dtype=settings.dtype,
+            offline=settings.offline,
+            threads=settings.threads,
+            **how,
+        )
+
+    def from_foundation(self, tell: Callable[[int, int], None]) -> None:
+        """Fold all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
+        self.memory.clear()
+        self._put(None)
+        self._relearn(self.record.story, list(filter(_done, self.record.story.live)), tell, never)
+
+    # --- another past ---
+
+    def change(
+        self, change: Withdraw | Restore, tell: Callable[[int, int], None], cancelled: Callable[[], bool] = never
+    ) -> None:
+        """Move the model to where the journal puts it with `change`, and then journal that.
+
+        `tell` hears which lesson of how many is learned again. Raises Abandoned where `cancelled` says so; then, and
+        after any other error, model, memory and journal are as they were.
+        """
+        story = self.record.supposing(change)
+        before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
+        try:
+            redone = self.memory.taken_back(change.of) if isinstance(change, Restore) else None
+            if redone is not None:
+                self.learner.restore(redone)
+                self.memory.forget_after(change.of)
+            else:
+                self._refold(story, story.lesson(change.of), tell, cancelled)
+            newest = next(self.usable_checkpoints(story), None)
+            self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
+            self.record.append(change)
+        except BaseException:
+            self.learner.restore(before)
+            self.memory, (self.saved_at, self.saved_position) = memory, saved
+            raise
+        if isinstance(change, Withdraw):
+            self.memory.took_back(change.of, before)
+        elif redone is not None and story.live and story.live[-1].seq == change.of:
+            self.memory.remember(change.of, before)
+
+    def _refold(
+        self, story: Story, changed: Lesson, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
+    ) -> None:
+        """Put the learner where `story` has it; `changed` is the lesson in which that differs from what is learned."""
+        if moves_nothing(changed):
+            return
+        held = _counting(self.learner.modules, story)
+        signs = bool(self.learner.signs.modules)
+        since = list(filter(_done, story.live_after(changed.seq - 1)))
+        if has_own_weights(changed) and not any(is_always_on(lesson, signs) for lesson in since):
+            self.learner.modules = held
+            moves = [] if changed.withdrawn else [changed]
+        else:
+            position = self._go_back(story, changed.seq)
+            since = list(filter(_done, story.live_after(position)))
+            if any(is_always_on(lesson, signs) for lesson in [changed, *since]):
+                held = {seq: module for seq, module in held.items() if seq <= position}
+            # What was gone back to may have the lesson that came back.
+            self.learner.modules = held = _counting(self.learner.modules, story) | held
+            moves = [lesson for lesson in since if lesson.seq not in held]
+            self.memory.forget_after(position)
+        self._relearn(story, moves, tell, cancelled)
+        self.learner.step = story.step
+
+    def _not_learned(self, manifest: Manifest | None) -> list[Lesson]:
+        """The lessons that the state which was just loaded lacks, in order. Modules of lessons that do not count are
+        taken out of it."""
+        story, learner = self.record.story, self.learner
+        learner.modules = _counting(learner.modules, story)
+        found = story.live_after(manifest.position if manifest else 0)
+        if manifest is not None:
+            returned = set(manifest.extra["withdrawn"]) - set(story.withdrawn)
+            found = [*map(story.lesson, sorted(returned)), *found]
+        learner.step = story.step - sum(lesson.outcome.steps for lesson in found if lesson.outcome)
+        return found
+
+    def _go_back(self, story: Story, seq: int) -> int:
+        """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
+        returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
+        if not any(map(_done, self.record.story.live_after(seq - 1))):
+            return seq - 1
+        remembered = self.memory.before(seq)
+        reached = remembered[0] - 1 if remembered else -1
+        for manifest in self.usable_checkpoints(story):
+            if manifest.position > reached and self._put(manifest):
+                return manifest.position
+        if remembered is not None:
+            self.learner.restore(remembered[1])
+        else:
+            self._put(None)
+        return max(0, reached)
+
+    def _put(self, manifest: Manifest | None) -> bool:
+        """Model and learner where a checkpoint was, or the foundation; false where the checkpoint cannot be used."""
+        from theta_tui.learning import checkpoint
+
+        if manifest is None:
+            self.model.load_weights()
+            self.learner.reset()
+            return True
+        try:
+            checkpoint.load_into(manifest.path, self.model, self.learner)
+        except ThetaError as error:
+            self._pass_over(error)
+            return False
+        return True
+
+    def _relearn(
+        self,
+        story: Story,
+        lessons: list[Lesson],
+        tell: Callable[[int, int], None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """Learn `lessons` of `story`; what was begun and never learned is left to the next start."""
+        from theta_tui.learning.learner import Abandoned
+
+        with self.record.telling(story):
+            for at, lesson in enumerate(lessons, 1):
+                tell(at, len(lessons))
+                if cancelled():
+                    raise Abandoned
+                before = self.learner.snapshot()
+                self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=cancelled)
+                self.memory.remember(lesson.seq, before)
+
+    def unfit(self, prompt: str, reply: str, at: float) -> str | None:
+        """Why the model cannot take in this pair, taught at that time; None where it can."""
+        try:
+            self.model.encode_lesson((), prompt, reply, at=at)
+        except TeachError as error:
+            return str(error)
+        return None
+
+    # --- checkpoints ---
+
+    def usable_checkpoints(self, story: Story, tell: Stage = lambda _: None) -> Iterator[Manifest]:
+        """Those that hold the lessons of `story` up to their position and no other, newest first. `tell` hears of
+        those that the journal does not know.
+
+        A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
+        lessons come to stand under the same numbers. The last rebuild must be the same as when it was written, and so
+        must what was withdrawn up to there, but for lessons that have weights of their own: those are taken out of it,
+        or learned on it.
+        """
+        from theta_tui.learning import checkpoint
+
+        journal = self.record.journal
+        for manifest in checkpoint.list_checkpoints(self.record.home.checkpoints):
+            position, extra = manifest.position, manifest.extra
+            if position > journal.last_seq or extra.get("record") != journal.checksum(position):
+                age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
+                tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
+                continue
+            held = extra.get("withdrawn")
+            if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt or not isinstance(held, list):
+                continue
+            if not all(isinstance(seq, int) and story.lessons.find(seq) is not None for seq in held):
+                continue
+            differing = set(held) ^ {seq for seq in story.withdrawn if seq <= position}
+            differing = {seq for seq in differing if not moves_nothing(story.lesson(seq))}
+            if not differing or self._apart(story, differing, position, bool(extra.get("signs"))):
+                yield manifest
+
+    def _apart(self, story: Story, seqs: set[int], position: int, signs: bool) -> bool:
+        """Whether these lessons of `story` have weights of their own, and nothing up to `position` is always on."""
+        if not all(has_own_weights(story.lesson(seq)) for seq in seqs):
+            return False
+        return not any(is_always_on(lesson, signs) for lesson in story.live if lesson.seq <= position)
+
+    def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Manifest]:
+        """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
+        from theta_tui.learning import checkpoint
+
+        self.record.notices.extend(checkpoint.unreadable(self.record.home.checkpoints))
+        for manifest in self.usable_checkpoints(self.record.story, self.record.notices.append):
+            on_stage(f"checking {manifest.path.name}")
+            try:
+                checkpoint.verify(manifest.path)
+            except ModelError as error:
+                self._pass_over(error)
+                continue
+            yield manifest
+
+    def _pass_over(self, error: ThetaError) -> None:
+        self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
+
+    def save(self) -> Path:
+        """Write a checkpoint of what is learned so far. Raises HomeError and ModelError; nothing changes then."""
+        from theta_tui.learning import checkpoint
+
+        record = self.record
+        if record.read_only is not None:
+            raise HomeError(f"nothing can be saved: the home is read-only because {record.read_only}")
+        position = self._position()
+        extra = {
+            "theta": __version__,
+            "model": self.settings.model,
+            "record": record.journal.checksum(position),
+            "withdrawn": [seq for seq in record.story.withdrawn if seq <= position],
+            "rebuilt": record.story.rebuilt,
+            "lessons": LESSONS,
+            "signs": bool(self.learner.signs.modules),
+        }
+        path = checkpoint.save(
+            record.home.checkpoints, self.model, self.learner,
+            position=position, extra=extra,
+            keep=self.settings.keep_checkpoints,
+        )  # fmt: skip
+        self.saved_at, self.saved_position = time.time(), position
+        return path
+
+    def _position(self) -> int:
+        """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
+        begun = self.record.story.begun
+        return self.record.journal.last_seq if begun is None else begun.seq - 1

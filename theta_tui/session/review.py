@@ -1,0 +1,173 @@
+"""Asking the lessons again: is what was taught still known, and what did the newest lesson cost? No torch here.
+
+It works in slices of one forward pass each, so that whoever drives it can stop between any two. What is found is
+journalled once a pass, and only where it tells something new; until then it is kept here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from theta_tui.base.text import plural
+from theta_tui.store import retention as ledger
+from theta_tui.store.book import ANSWERS, Book
+from theta_tui.store.records import Asked, Finding
+from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.state import Lesson
+from theta_tui.store.store import HomeRecord
+
+FIRST = 8
+"""Lessons asked again after a lesson before it is said what that lesson cost; then again when all were asked."""
+
+Score = Callable[[Lesson], Finding]
+
+
+class Asker:
+    """The askings of one record, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
+
+    `left` counts the lessons that the asking under way has still to do, `changes` how often anything here changed.
+    """
+
+    def __init__(self, record: HomeRecord, score: Score) -> None:
+        self.record = record
+        self.score = score
+        self.alarm: str | None = None
+        self.left = 0
+        self.changes = 0
+        self._moves = 0
+        self._found: dict[int, Finding] = {}
+        self._book = Book(self._found)
+        self._found_at = 0.0
+        self._told: tuple[int, ...] = ()
+        self._verified: dict[int, int] = {}
+        """Lesson → the newest lesson there was when it was last asked of earlier weights, in this session."""
+        self._asked: dict[int, int] = {}
+        """The same of the weights as they are."""
+
+    def standings(self, most: int | None = None) -> list[Standing]:
+        """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
+        return ledger.standings(self.record.story, self._found, self._found_at, most=most)
+
+    def tally(self) -> Tally:
+        """How many lessons hold, with what was found and is not journalled yet."""
+        return self._book.tally(self.record.story)
+
+    def slices(self) -> Iterator[None]:
+        """Ask every lesson that was not asked since the newest one was taught; a yield after each.
+
+        Ends at once where there is none. To know in which order, all that was taught is looked at.
+        """
+        if self.tally().stale:
+            yield from self.record.story.lessons.look()
+            yield from self._ask(ledger.due(self.record.story, self.standings()))
+        self._look_for_recovery()
+        self.settle()
+
+    def quiz(self) -> Iterator[None]:
+        """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
+        ends it."""
+        weights = self._weights()
+        yield from self._ask(ledger.live_answers(self.record.story))
+        if self._weights() == weights:
+            self.settle(always=True)
+
+    def settle(self, *, always: bool = False) -> None:
+        """Journal what was found, if it is worth a record (or `always`). Called before the weights move.
+
+        Raises HomeError where it cannot be written.
+        """
+        results = tuple(self._found.values())
+        story = self.record.story
+        worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
+        if results and worth and self.record.read_only is None:
+            self.record.append(Asked(results))
+            self._forget()
+
+    def moved(self) -> None:
+        """The weights are others now: what was found of the last ones is void, and so is the alarm."""
+        self._verified.update(self._asked)
+        self._asked.clear()
+        self._forget()
+        self.changes += 1
+        self._moves += 1
+        self._told = ()
+        self.alarm = None
+        self.left = 0
+
+    def warn(self, text: str) -> None:
+        """Raise the alarm: it stands until the weights move again."""
+        last = self.record.story.last
+        self.alarm = text
+        self.changes += 1
+        self.record.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
+
+    def _ask(self, lessons: list[Lesson]) -> Iterator[None]:
+        newest, weights = self._newest(), self._weights()
+        try:
+            for at, lesson in enumerate(lessons, 1):
+                self.left = len(lessons) - at
+                self._found[lesson.seq] = self.score(lesson)
+                self._book.touch([lesson.seq])
+                self._found_at = time.time()
+                self.changes += 1
+                self._asked[lesson.seq] = newest
+                if at == FIRST or at == len(lessons):
+                    self._look_for_damage()
+                yield
+                if self._weights() != weights:
+                    return
+        finally:
+            self.left = 0
+
+    def _forget(self) -> None:
+        """What was found is journalled, or void."""
+        self._book.touch(self._found)
+        self._found.clear()
+
+    def _weights(self) -> tuple[int, int]:
+        """Another value where the weights are others."""
+        return self._newest(), self._moves
+
+    def _newest(self) -> int:
+        last = self.record.story.last
+        return last.seq if last is not None else 0
+
+    def _look_for_damage(self) -> None:
+        """Raise the alarm where lessons that held before the newest one are lost now."""
+        story = self.record.story
+        newest = story.last
+        if newest is None or story.refolded > newest.seq:
+            return  # what was taken out since may be what it cost
+        damaged: list[Lesson] = []
+        since = newest.seq
+        for seq in sorted(self._found):
+            lesson, found = story.lesson(seq), self._found[seq]
+            known = ledger.measured(lesson)
+            answers = self._book.state(story, seq) in ANSWERS
+            if not answers or known is None or lesson is newest or known.seq > newest.seq:
+                continue
+            before = ledger.judge(lesson, known.p, known.says)
+            if before in {"kept", "fading"} and ledger.judge(lesson, found.p, found.says) == "lost":
+                damaged.append(lesson)
+                since = min(since, max(known.seq, self._verified.get(lesson.seq, 0)))
+        numbers = tuple(lesson.number for lesson in damaged)
+        if not damaged or numbers == self._told:
+            return
+        self._told = numbers
+        suspects = [lesson for lesson in story.live if since < lesson.seq <= newest.seq]
+        self.warn(cost(numbers, [lesson.number for lesson in suspects] or [newest.number]))
+
+    def _look_for_recovery(self) -> None:
+        """Take the alarm back where what it named holds again."""
+        story = self.record.story
+        if self._told and not any(self._book.state(story, story.lessons[n - 1].seq) == "lost" for n in self._told):
+            self.record.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
+            self.alarm, self._told = None, ()
+            self.changes += 1
+
+
+def cost(lost: tuple[int, ...], suspects: list[int]) -> str:
+    """What teaching cost, in words. With several `suspects` it is not known which of them it was."""
+    taught = f"#{suspects[0]}" if len(suspects) == 1 else f"#{suspects[0]} to #{suspects[-1]}"
+    return f"teaching {taught} cost {plural(len(lost), 'other')} ({ledger.named(lost)})"

@@ -1,0 +1,257 @@
+"""Where each file of a home lives, how a file is written so that a crash cannot tear it, and the one-writer lock.
+
+Folders are made 0700 and files 0600: what a person says to a model is theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from theta_tui.base.errors import HomeBusyError, HomeError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The layout of a home folder. Making one touches nothing; `ensure` makes the folder."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def index(self) -> Path:
+        """Derived from the journal, so that a long one opens at once; it may be deleted at any time."""
+        return self.path / "journal.idx"
+
+    @property
+    def pending(self) -> Path:
+        return self.path / "pending.json"
+
+    @property
+    def context_mark(self) -> Path:
+        """sha256 of the context file as Theta last wrote it, so that an edit by hand is seen."""
+        return self.path / ".context.sha256"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def pid_lock(self) -> Path:
+        """There while a process holds the home with `--lock=pid`, or died with it."""
+        return self.path / "lock.pid"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "theta.log"
+
+    def ensure(self) -> None:
+        """Make the folder, or raise HomeError naming it. A home in which nothing was written yet has its name synced
+        whoever made it."""
+        try:
+            make_folder(self.path)
+            if not self.journal.exists():
+                fsync_folder(self.path.parent)
+        except OSError as error:
+            raise HomeError(
+                f"the home {self.path} cannot be made ({error.strerror}); choose another with --home"
+            ) from None
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+            raise HomeError(f"the home {self.path} cannot be written to; choose another with --home")
+
+
+def make_folder(path: Path, mode: int = 0o700) -> None:
+    """Make `path` and the folders above it that are missing, each with this mode (for its owner only) and with its name
+    on disk before anything is put into it. Without that a power loss could take a folder away with all that was synced
+    inside."""
+    if path.is_dir():
+        return
+    if not path.parent.exists():
+        make_folder(path.parent, mode)
+    path.mkdir(mode=mode, exist_ok=True)
+    fsync_folder(path.parent)
+
+
+def fsync_file(path: Path) -> None:
+    """Make what was written to `path` durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make a rename or a new name in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """`os.write` until all of it is written: on a full disk it returns short before it raises."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Temp file in the same folder, fsync, rename, fsync of the folder. On an error `path` is as it was.
+
+    A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError naming the path.
+    """
+    temporary: Path | None = None
+    try:
+        target = path.resolve()
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            write_all(descriptor, data)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        temporary.replace(target)
+        temporary = None
+        fsync_folder(target.parent)
+    except BaseException as error:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if not isinstance(error, (OSError, RuntimeError)):  # RuntimeError: symbolic links that lead in a circle
+            raise
+        left = "what was there before is untouched" if temporary else "what was there before is replaced"
+        why = getattr(error, "strerror", None) or str(error)
+        raise HomeError(f"{path} cannot be written ({why}); {left}") from error
+
+
+class WriterLock:
+    """Held by the one process that may write to a home: flock on `lock`, with the holder's name in the file.
+
+    A dead holder's lock is free at once, because the kernel drops it. The file is never deleted: unlinking a held
+    lock file would let two holders in. Whoever lets go takes the name out first, so that a name is the present
+    holder's, or that of a process which died.
+
+    Some file systems know no flock. There a home is refused, unless `kind` is "pid": then `lock.pid` is made, and
+    names the process, when it started, and its host. One that finds it takes it over where that process is dead.
+    Where there is flock it is taken too, and who asks for flock alone heeds a `lock.pid` that is there: the two kinds
+    keep each other out.
+    """
+
+    def __init__(self, home: Home, wait: float, kind: str = "flock") -> None:
+        self.home = home
+        self.wait = wait
+        self.kind = kind
+        from filelock import SoftFileLock, UnixFileLock
+
+        # Of itself it would fall back to a file like `lock.pid`, but only where flock says ENOSYS, and in silence.
+        self._lock = UnixFileLock(str(home.lock), mode=0o600, fallback_to_soft=False)
+        self._pid_lock = SoftFileLock(str(home.pid_lock), mode=0o600)
+
+    def acquire(self) -> None:
+        """Take the lock within `wait` seconds or raise HomeBusyError (exit 75) that names the holder."""
+        from filelock import Timeout
+
+        path = self.home.lock
+        try:
+            self._acquire_flock()
+            path = self.home.pid_lock
+            if self.kind == "pid" or os.path.lexists(path):
+                self._pid_lock.acquire(timeout=self.wait, poll_interval=0.05)
+            path = self.home.lock
+            if self._lock.is_locked:
+                name = f"{os.getpid()} {socket.gethostname()} {int(time.time())}\n"
+                path.write_text(name, "utf-8")
+        except BaseException as error:
+            self.release()
+            if isinstance(error, Timeout):
+                raise HomeBusyError(self._busy(path)) from None
+            if not isinstance(error, OSError):
+                raise
+            raise HomeError(f"the lock {path} cannot be taken ({error.strerror})") from None
+
+    def _acquire_flock(self) -> None:
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=self.wait, poll_interval=0.05)
+        except Timeout:
+            raise
+        except OSError as error:
+            if error.filename is not None:  # the file cannot be opened
+                raise
+            if self.kind != "pid":
+                raise HomeError(
+                    f"the home {self.home.path} cannot be locked: its file system has no flock ({error.strerror}); "
+                    f"use another --home, or --lock=pid"
+                ) from None
+
+    def _busy(self, path: Path) -> str:
+        holder, known = self._named_in(path)
+        words = f"the home {self.home.path} is in use by {holder}; quit it first, or use another --home"
+        if path == self.home.pid_lock and not known:
+            words += f"; whether it lives cannot be seen from here: if it is gone, remove {path}"
+        return words
+
+    def holder(self) -> str:
+        """The holder in words, as far as the lock file tells."""
+        return self._named_in(self.home.pid_lock if self.home.pid_lock.is_file() else self.home.lock)[0]
+
+    def _named_in(self, path: Path) -> tuple[str, bool]:
+        """Who is named in a lock file, and whether that is a live process of this machine. One that has just come is
+        given a moment to say its name."""
+        for _ in range(20):
+            try:
+                words = path.read_text("utf-8", errors="replace").split()
+            except OSError:
+                break
+            if len(words) > 1 and words[0].isascii() and words[0].isdigit():
+                host = words[1].partition("?pidns-")[0]  # what follows tells containers of one host apart
+                here = host == socket.gethostname()
+                lives = here and _lives(int(words[0]))
+                if lives or not here:
+                    return f"process {words[0]}{'' if here else f' on {host}'}", lives
+            time.sleep(0.05)
+        return "another process", False
+
+    def release(self) -> None:
+        try:
+            self._pid_lock.release()
+            if self._lock.is_locked:
+                with suppress(OSError):
+                    self.home.lock.write_bytes(b"")
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> WriterLock:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _lives(process: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,283 @@
+"""The journal: append-only, checksummed, fsynced. It is the truth; everything else is derived from it.
+
+A line that was being written when the power went is at the end: it was never acknowledged, so it is set aside in a
+file of its own and the rest is used. A bad line anywhere else is damage: the journal is then read up to it and opened
+read-only, and `read_only` names the byte offset.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from theta_tui.base.errors import HomeError, JournalError
+from theta_tui.base.text import plural
+from theta_tui.store.codec import MAX_LINE, BadLineError, NewerError, checksum, decode, encode, heads
+from theta_tui.store.entry import Entry as Entry
+from theta_tui.store.home import fsync_folder, write_all
+from theta_tui.store.lesson import View
+from theta_tui.store.prefix import Prefix
+from theta_tui.store.records import Record
+
+
+class Entries(View[Entry]):
+    """The records of a prefix, read once asked for, and those after it."""
+
+    def __init__(self, prefix: Prefix | None, more: list[Entry]) -> None:
+        self._prefix = prefix
+        self._earlier = 0 if prefix is None else len(prefix)
+        self._more = more
+
+    def __len__(self) -> int:
+        return self._earlier + len(self._more)
+
+    def _at(self, index: int) -> Entry:
+        if index >= self._earlier:
+            return self._more[index - self._earlier]
+        assert self._prefix is not None
+        return self._prefix.entry(index + 1)
+
+
+class Journal:
+    """An open journal. `entries` are all good records; `notices` say in words what was found and mended.
+
+    A `prefix` is taken as read: only what comes after it is decoded, which is `more`.
+    """
+
+    def __init__(self, path: Path, prefix: Prefix | None = None) -> None:
+        self.path = path
+        self.prefix = prefix
+        self.more: list[Entry] = []
+        self.entries = Entries(prefix, self.more)
+        self.notices: list[str] = []
+        self._read_only: str | None = None
+        self._damaged: str | None = None
+        self._size, self._total = (0, 0) if prefix is None else (prefix.size, prefix.crc)
+        self._descriptor: int | None = None
+
+    @classmethod
+    def read(cls, path: Path, prefix: Prefix | None = None) -> Journal:
+        """Open for reading: needs no lock and changes nothing. A tail that is still being written is left out."""
+        journal = cls(path, prefix)
+        journal._load()
+        journal.read_only = journal.read_only or "it was opened for reading"
+        return journal
+
+    @classmethod
+    def open(cls, path: Path, prefix: Prefix | None = None) -> Journal:
+        """Open for writing; the caller holds the home's lock. Raises HomeError where the file cannot be used."""
+        journal = cls(path, prefix)
+        tail = journal._load()
+        if journal.read_only is None:
+            if tail:
+                journal._set_aside(tail)
+            try:
+                journal._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+                if journal._size == 0:
+                    fsync_folder(path.parent)
+            except OSError as error:
+                raise HomeError(f"the journal {path} cannot be written ({error.strerror})") from None
+        return journal
+
+    @property
+    def read_only(self) -> str | None:
+        """Why nothing can be appended; None where it can."""
+        return self._read_only or (self.prefix.damaged if self.prefix is not None else None)
+
+    @read_only.setter
+    def read_only(self, why: str | None) -> None:
+        self._read_only = why
+
+    @property
+    def damaged(self) -> str | None:
+        """Why not all of the file could be used, apart from having been opened for reading."""
+        return self._damaged
+
+    @property
+    def last_seq(self) -> int:
+        return len(self.entries)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the good records."""
+        return self._size
+
+    def checksum(self, seq: int) -> str | None:
+        """Of record `seq`; None where there is no such record (0: before the first)."""
+        return self.entries[seq - 1].checksum if 0 < seq <= len(self.entries) else None
+
+    def require_writable(self) -> None:
+        """Raises JournalError where nothing can be appended."""
+        if self.read_only is not None or self._descriptor is None:
+            raise JournalError(f"nothing can be taught: the journal is read-only because {self.read_only}")
+
+    def append(self, record: Record) -> Entry:
+        """Write a record and wait until it is on disk. On an error the file is as it was, and HomeError is raised.
+
+        After a failed fsync nobody knows what is on disk, and a second fsync may claim success falsely: the journal
+        then stays read-only until it is opened again.
+        """
+        self.require_writable()
+        seq, at = self.last_seq + 1, time.time()
+        line = encode(seq, at, record)
+        if len(line) > MAX_LINE:  # it could never be read back
+            raise JournalError(
+                f"a record of {plural(len(line), 'byte')} does not fit the journal; at most {MAX_LINE:,} do"
+            )
+        entry = Entry(seq, at, record, self._size, checksum(line), zlib.crc32(line, self._total))
+        assert self._descriptor is not None
+        try:
+            os.lseek(self._descriptor, self._size, os.SEEK_SET)
+            write_all(self._descriptor, line)
+        except BaseException as error:
+            self._truncate(self._size)
+            if not isinstance(error, OSError):
+                raise
+            raise HomeError(
+                f"the journal {self.path} cannot be written ({error.strerror}); nothing was learned. "
+                "Make room and try again"
+            ) from error
+        try:
+            os.fsync(self._descriptor)
+        except BaseException as error:
+            why = getattr(error, "strerror", None) or type(error).__name__
+            self.read_only = f"a write to {self.path} failed ({why}); quit, check the disk, start again"
+            if not isinstance(error, OSError):
+                raise
+            raise HomeError(f"the journal {self.path} may not be on disk ({error.strerror}); quit and check") from error
+        self._size, self._total = self._size + len(line), entry.total
+        self.more.append(entry)
+        return entry
+
+    def roll_back(self, entry: Entry) -> None:
+        """Take the newest record out again, because what it announced was never acknowledged.
+
+        Where even that fails the journal turns read-only, so that what is in memory and on disk cannot part ways.
+        """
+        if not self.more or self.more[-1] is not entry:
+            raise ValueError("only the newest record can be rolled back")
+        if self._truncate(entry.offset):
+            self.more.pop()
+            self._size = entry.offset
+            self._total = self._sum_up()
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+        self.read_only = self.read_only or "it is closed"
+
+    def _sum_up(self) -> int:
+        """The CRC-32 of all records that are here."""
+        if self.more:
+            return self.more[-1].total
+        return self.prefix.crc if self.prefix is not None else 0
+
+    def _truncate(self, size: int) -> bool:
+        assert self._descriptor is not None
+        try:
+            os.ftruncate(self._descriptor, size)
+            os.fsync(self._descriptor)
+        except (OSError, MemoryError) as error:
+            why = getattr(error, "strerror", None) or "no memory"
+            self.read_only = f"{self.path} could not be mended after a failed write ({why}); start again"
+            return False
+        return True
+
+    def _load(self) -> bytes:
+        """Fill `entries`; returns the bytes of a torn tail (empty: none)."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self._size)
+                data = file.read()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise HomeError(f"the journal {self.path} cannot be read ({error.strerror})") from None
+        with collecting_later():
+            return self._decode(data, self._size)
+
+    def _decode(self, data: bytes, begin: int) -> bytes:
+        """Fill `more` from `data`, which stands at `begin`."""
+        for at, line in _lines(data):
+            offset = begin + at
+            try:
+                seq, when, record = decode(line)
+                if seq != self.last_seq + 1:
+                    raise BadLineError(f"its number is {seq} where {self.last_seq + 1} was due")
+            except NewerError as error:
+                self.read_only = self._damaged = (
+                    f"the record at byte {offset} is from a newer Theta ({error}); update Theta"
+                )
+                return b""
+            except BadLineError as error:
+                if at + len(line) == len(data) and heads(line) <= 1:
+                    return line
+                self.read_only = self._damaged = (
+                    f"it is damaged at byte {offset} of {self.path} ({error}); up to there it has "
+                    f"{plural(len(self.entries), 'record')}. Bring the file back from a copy to go on"
+                )
+                return b""
+            self._total = zlib.crc32(line, self._total)
+            self.more.append(Entry(seq, when, record, offset, checksum(line), self._total))
+            self._size = offset + len(line)
+        return b""
+
+    def _set_aside(self, tail: bytes) -> None:
+        try:
+            aside = self._free_name(tail)
+            with open(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(tail)
+                file.flush()
+                os.fsync(file.fileno())
+            fsync_folder(self.path.parent)
+            descriptor = os.open(self.path, os.O_WRONLY)
+            try:
+                os.ftruncate(descriptor, self._size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise HomeError(
+                f"the journal {self.path} has a torn tail that cannot be mended ({error.strerror})"
+            ) from None
+        self.notices.append(
+            f"the last line of the journal was not written to its end; it was never acknowledged and was set aside "
+            f"as {aside.name}"
+        )
+
+    def _free_name(self, tail: bytes) -> Path:
+        """Where to set `tail` aside: an earlier one that was torn off at the same byte stays."""
+        first = aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
+        number = 1
+        while aside.exists() and aside.read_bytes() != tail:
+            number += 1
+            aside = first.with_name(f"{first.name}-{number}")
+        return aside
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """No garbage collection meanwhile: what is read from a journal stays, and looking through it again and again while
+    it grows took 40 % of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """(offset, line with its newline) split on \\n only; the last may lack it."""
+    start = 0
+    while start < len(data):
+        end = data.find(b"\n", start) + 1 or len(data)
+        yield start, data[start:end]
+        start = end

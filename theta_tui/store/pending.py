@@ -1,0 +1,49 @@
+"""pending.json: the prompt that waits for its answer, so that one command can ask and the next one teach."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from theta_tui.base.errors import HomeError
+from theta_tui.store.codec import candidate_from, dumps, loads, plain_fields
+from theta_tui.store.home import fsync_folder, write_atomically
+from theta_tui.store.records import Pending, Stated
+
+SCHEMA = 1
+
+
+def new_prompt_id() -> str:
+    return secrets.token_hex(4)
+
+
+def load(path: Path) -> tuple[Pending | None, str | None]:
+    """The kept prompt, if there is one; and a notice where the file was there but is no use."""
+    try:
+        values = loads(path.read_bytes().decode("utf-8"))
+        candidates = tuple(candidate_from(item) for item in values["candidates"])
+        if values["schema"] != SCHEMA or not candidates:
+            raise ValueError("schema")
+        stated = values.get("statement")
+        statement = None if stated is None else Stated(str(stated["prompt"]), str(stated["reply"]))
+        return Pending(str(values["prompt_id"]), str(values["prompt"]), candidates, statement), None
+    except FileNotFoundError:
+        return None, None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None, f"{path.name} could not be read and is ignored; ask the prompt again"
+
+
+def save(path: Path, pending: Pending) -> None:
+    """Keep `pending`, atomically."""
+    write_atomically(path, (dumps({"schema": SCHEMA} | plain_fields(pending)) + "\n").encode())
+
+
+def clear(path: Path) -> None:
+    """Forget the kept prompt; durable, so that it cannot be answered twice. Raises HomeError naming the path."""
+    try:
+        path.unlink()
+        fsync_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HomeError(f"{path} cannot be removed ({error.strerror})") from error

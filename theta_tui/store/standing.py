@@ -1,0 +1,81 @@
+"""How a lesson stands, and how many stand how: what the ledger finds, in plain values. Standard library only.
+
+Apart from the ledger, because the screen shows them and its first frame waits for nothing that reads a journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from theta_tui.store.records import Kind
+
+State = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
+
+NAMED = 8
+"""Lessons that are named in a summary; more are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One lesson as it stands. `p_before`, `p_then` and `p_now` are P(reply) before it was taught, right after it and
+    when it was last asked, at Unix time `asked_at`. `fresh`: nothing moved since. `by` is the number of the lesson
+    that supersedes it, `offered` the first of the replies that were offered when it was taught: what the model said
+    then, unless the person had asked for others. `more` counts the wordings that picks have added to its scope (None:
+    it has none), and `said_at` is when its reply was last offered as the one that is meant."""
+
+    number: int
+    seq: int
+    kind: Kind
+    prompt: str
+    reply: str
+    at: float
+    state: State
+    p_before: float | None = None
+    p_then: float | None = None
+    p_now: float | None = None
+    says: bool | None = None
+    asked_at: float | None = None
+    fresh: bool = False
+    by: int | None = None
+    offered: str | None = None
+    more: int | None = None
+    said_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A ledger in numbers. `live` lessons are neither withdrawn nor superseded; `stale` of them were not asked since
+    the newest was taught. `fading_first` and `lost_first` are the numbers of at most NAMED of them."""
+
+    live: int = 0
+    kept: int = 0
+    fading: int = 0
+    lost: int = 0
+    unasked: int = 0
+    stale: int = 0
+    superseded: int = 0
+    withdrawn: int = 0
+    fading_first: tuple[int, ...] = ()
+    lost_first: tuple[int, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """`kept 14/16, fading #3, lost #5`."""
+        parts = [f"kept {self.kept}/{self.live}"]
+        for name, count, numbers in (
+            ("fading", self.fading, self.fading_first),
+            ("lost", self.lost, self.lost_first),
+        ):
+            if count:
+                parts.append(f"{name} {named(numbers, count)}")
+        return ", ".join(parts)
+
+
+def named(numbers: Sequence[int], count: int | None = None) -> str:
+    """`#3, #5`, and where `count` is larger `and 7 more`."""
+    shown = [f"#{number}" for number in numbers[:NAMED]]
+    more = (len(numbers) if count is None else count) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,124 @@
+"""What was taught, as TRL's data sets: preference pairs and completions, a JSON object a line. Standard library only.
+
+The formats are TRL's conversational ones (`prompt`, `chosen`, `rejected` and `prompt`, `completion`, each a list of
+messages). No text is altered: what a terminal could trip over stands as a JSON escape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from theta_tui.base.text import is_blank, normalised
+from theta_tui.store.codec import dumps
+from theta_tui.store.retention import live_answers
+from theta_tui.store.state import Lesson, Story
+
+CONTEXT_TURNS = 16
+"""Most turns of the conversation in front of a lesson: with all of them the files would grow with the square of it,
+and the model was shown no more than its window either."""
+
+PREFERENCE, COMPLETION, README = "preference.jsonl", "completion.jsonl", "README.md"
+
+Row = dict[str, list[dict[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Rows of each kind."""
+
+    preference: int
+    completion: int
+
+
+def write(story: Story, folder: Path, mark: str) -> Counts:
+    """Write the data sets of `story` into `folder`, which is there, with a README that carries `mark` as a tag.
+
+    A kind that has no rows gets no file, because `load_dataset` reads no empty one.
+    """
+    counts = Counts(
+        _write(folder / PREFERENCE, preferences(story)),
+        _write(folder / COMPLETION, completions(story)),
+    )
+    (folder / README).write_text(_readme(counts, mark), "utf-8")
+    return counts
+
+
+def completions(story: Story) -> Iterator[Row]:
+    """`prompt`, `completion` of every lesson that counts, without those that a later answer supersedes."""
+    seen: set[str] = set()
+    for lesson in live_answers(story):
+        row = {"prompt": _prompt(lesson), "completion": [_said(lesson.exchange.reply)]}
+        # The same lesson, taught twice in the same place, is one row.
+        if (key := dumps(row)) not in seen:
+            seen.add(key)
+            yield row
+
+
+def preferences(story: Story) -> Iterator[Row]:
+    """`prompt`, `chosen`, `rejected`, a pair a row.
+
+    A pick is preferred to each of the other replies that were offered. A correction is preferred to the reply that it
+    began as, else to the one that it replaced in the conversation, else to the likeliest one offered.
+    """
+    by_seq = {lesson.seq: lesson for lesson in story.live}
+    for lesson in story.live:
+        chosen = lesson.exchange.reply
+        for rejected in _rejected(lesson, by_seq):
+            if normalised(rejected) != normalised(chosen) and not is_blank(rejected):
+                yield {"prompt": _prompt(lesson), "chosen": [_said(chosen)], "rejected": [_said(rejected)]}
+
+
+def _rejected(lesson: Lesson, by_seq: dict[int, Lesson]) -> list[str]:
+    exchange = lesson.exchange
+    offered = {candidate.index: candidate.text for candidate in exchange.candidates}
+    if exchange.kind == "pick":
+        return list(dict.fromkeys(text for index, text in offered.items() if index != exchange.pick))
+    if exchange.edited in offered:
+        return [offered[exchange.edited]]
+    if exchange.replaces is not None and exchange.replaces in by_seq:
+        return [by_seq[exchange.replaces].exchange.reply]
+    return [offered[min(offered)]] if offered else []
+
+
+def _prompt(lesson: Lesson) -> list[dict[str, str]]:
+    before = [
+        message
+        for prompt, reply in lesson.context[-CONTEXT_TURNS:]
+        for message in ({"role": "user", "content": prompt}, _said(reply))
+    ]
+    return [*before, {"role": "user", "content": lesson.exchange.prompt}]
+
+
+def _said(reply: str) -> dict[str, str]:
+    return {"role": "assistant", "content": reply}
+
+
+def _write(path: Path, rows: Iterable[Row]) -> int:
+    count = 0
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            file.write(dumps(row) + "\n")
+            count += 1
+    if not count:
+        path.unlink()
+    return count
+
+
+def _readme(counts: Counts, mark: str) -> str:
+    files: list[tuple[str, int, str]] = [
+        (PREFERENCE, counts.preference, "preference pairs (`prompt`, `chosen`, `rejected`): picks and corrections"),
+        (COMPLETION, counts.completion, "completions (`prompt`, `completion`): every lesson that stands"),
+    ]
+    there = [(name, count, what) for name, count, what in files if count]
+    listed = "\n".join(f"- `{name}`: {count:,} {what}" for name, count, what in there)
+    lines = "\n".join(
+        f'{name.partition(".")[0]} = load_dataset("json", data_files="{name}", split="train")' for name, _, _ in there
+    )
+    return (
+        f"---\ntags:\n- {mark}\n- trl\n---\n\n# What a model was taught by talking to it\n\n{listed}\n\n"
+        "In TRL's conversational formats, a JSON object a line. What was taken back is left out, and answers that "
+        f"a later one superseded are no completions. At most {CONTEXT_TURNS} turns of the conversation stand in front "
+        f"of a lesson.\n\n```python\nfrom datasets import load_dataset\n\n{lines}\n```\n"
+    )

@@ -1,0 +1,148 @@
+"""Composes the full-screen app: settings, a worker, the screen, and a terminal that nothing else may write to."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import logging.handlers
+import os
+import sys
+import termios
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from io import TextIOWrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from theta_tui.base import config
+from theta_tui.base.config import Settings
+from theta_tui.base.signals import restored_by
+from theta_tui.session.service import Worker
+from theta_tui.store.home import Home
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Teacher
+
+LEAVE_SECONDS = 3.5
+"""How long the worker may take to end once the terminal has gone, which takes up to a second to be seen."""
+AS_FOUND = (
+    b"\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
+    b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
+)
+"""What takes back all that Textual asks of a terminal, after the end of a sequence that was cut."""
+
+
+def open_teacher(settings: Settings) -> Teacher:
+    """The worker's way to a home. Raises HomeBusyError where another process holds it."""
+    # Here and not above: the worker's thread imports them, behind the first frame.
+    from theta_tui.session.session import Teacher
+    from theta_tui.store.store import HomeRecord
+
+    return Teacher(HomeRecord.open(settings))
+
+
+def run_full_screen(settings: Settings) -> int:
+    """Run the app until it is left; returns the exit code."""
+    home = Home(settings.home)
+    home.ensure()
+    log_to(home.log)
+    with own_terminal(home.log):
+        from theta_tui.ui.app import run_app
+
+        worker = Worker(settings, open_teacher)
+        watch_terminal(worker)
+        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+    if not worker.join(0):
+        # It was waited for as long as it is worth, and is still inside PyTorch, which aborts where the interpreter ends
+        # around it. Every lesson is in the journal.
+        os._exit(code)
+    return code
+
+
+def watch_terminal(worker: Worker) -> None:
+    """Leave when the terminal has gone, whatever the screen is doing.
+
+    A closed window sends SIGHUP, but not to everybody (nohup, some multiplexers), and a screen that writes to a dead
+    terminal blocks for ever once its output queue is full. So a thread asks the terminal itself, once a second: when
+    it is gone the worker finishes and saves, and the process ends with SIGHUP's code.
+    """
+    descriptor = sys.stdin.fileno()
+
+    def watch() -> None:
+        while True:
+            time.sleep(1)
+            try:
+                termios.tcgetattr(descriptor)
+            except (termios.error, ValueError):
+                break
+        worker.request_stop()
+        worker.join(LEAVE_SECONDS)
+        os._exit(129)
+
+    threading.Thread(target=watch, name="theta-terminal", daemon=True).start()
+
+
+class _OwnersLog(logging.handlers.RotatingFileHandler):
+    """Every file of it is its owner's alone, also those that are begun when the last one is full."""
+
+    def _open(self) -> TextIOWrapper:
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return open(descriptor, "a", encoding=self.encoding)
+
+
+def log_to(path: Path) -> None:
+    """The log of this home: rotating, warnings included, nothing of it on the terminal."""
+    handler = _OwnersLog(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    warnings.simplefilter("default")
+
+
+def put_back(screen: int, attributes: list[Any] | None) -> None:
+    """Give the terminal back as it was, whatever the threads that draw on `screen` are doing; for the very end."""
+    terminal = os.dup(screen)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), screen)  # nothing more is drawn
+    if attributes is not None and os.tcgetpgrp(terminal) == os.getpgrp():  # else it is another's now
+        termios.tcsetattr(terminal, termios.TCSANOW, attributes)
+        termios.tcflush(terminal, termios.TCOFLUSH)  # what is still to be drawn would make room for nothing
+        os.write(terminal, AS_FOUND)
+    faulthandler.dump_traceback(2)  # in the log: what it was doing
+
+
+@contextmanager
+def own_terminal(log: Path) -> Iterator[None]:
+    """Keep the terminal for the screen alone.
+
+    Textual draws on `sys.__stderr__` and asks `sys.__stdout__` for the size. Both get a descriptor of their own, and
+    descriptors 1 and 2 lead to the log, so that a native library that prints (a C++ warning, a progress bar) cannot
+    write across the picture.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved_out, saved_err, screen = os.dup(1), os.dup(2), os.dup(2 if os.isatty(2) else 1)
+    before = sys.__stdout__, sys.__stderr__
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    stream = os.fdopen(screen, "w", encoding="utf-8", errors="replace")
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    sys.__stdout__ = sys.__stderr__ = stream  # type: ignore[misc]
+    attributes = termios.tcgetattr(screen) if os.isatty(screen) else None
+    try:
+        with restored_by(partial(put_back, screen, attributes)):
+            yield
+    finally:
+        with suppress(OSError):  # what is left to be drawn on a terminal that has gone
+            stream.flush()
+        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
+        os.dup2(saved_out, 1)
+        os.dup2(saved_err, 2)
+        for descriptor in (saved_out, saved_err):
+            os.close(descriptor)
+        with suppress(OSError):
+            stream.close()
