@@ -17,10 +17,10 @@ from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.bench import decoding
-from theta_tui.bench.command import FRONT, FRONT_GATE, GATE, SAID, _tables
 from theta_tui.bench.held_out import MOST, perplexity, read_conversations
 from theta_tui.bench.pupil import fresh
 from theta_tui.bench.run import Label, Row
+from theta_tui.cli.bench import FRONT, FRONT_GATE, GATE, SAID, _tables
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model.chat_template import IGNORE
 from theta_tui.model.language_model import LanguageModel

@@ -18,11 +18,11 @@ from tests.faults.lessons import offer, teach
 from tests.faults.power import Crash, Recorder, Tree, crashes, put
 from theta_tui.base import config
 from theta_tui.base.config import Settings
+from theta_tui.base.files import fsync_file
 from theta_tui.base.publish import fresh_folder
 from theta_tui.learning import checkpoint
 from theta_tui.learning.learner import Snapshot
 from theta_tui.session.session import Teacher
-from theta_tui.store.home import fsync_file
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import Fresh
 from theta_tui.store.store import HomeRecord

@@ -16,9 +16,10 @@ from theta_tui.learning import checkpoint, recall
 from theta_tui.learning.compare import differing
 from theta_tui.learning.learner import Learner, Snapshot, _Preference
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.learning.sign_steps import linear_size, targets
+from theta_tui.learning.sign_steps import targets
 from theta_tui.model.generate import Sampling, propose
 from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.modules import linear_size
 
 Load = Callable[[str], LanguageModel]
 Fresh = Callable[..., Learner]

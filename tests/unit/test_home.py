@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from theta_tui.base.errors import HomeBusyError, HomeError
-from theta_tui.store.home import Home, WriterLock, write_atomically
+from theta_tui.base.files import write_atomically
+from theta_tui.store.home import Home, WriterLock
 
 
 def test_what_a_crash_left_of_a_longer_file_does_not_come_back(tmp_path: Path) -> None:

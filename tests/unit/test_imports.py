@@ -21,15 +21,15 @@ def loaded_after(code: str) -> set[str]:
     "module",
     [
         "theta_tui.cli.start", "theta_tui.base.exit", "theta_tui.base.signals", "theta_tui.base.streams",
-        "theta_tui", "theta_tui.cli.app", "theta_tui.base.config", "theta_tui.session.protocol", "theta_tui.session.service", "theta_tui.store.store",
-        "theta_tui.cli.reports", "theta_tui.cli.plain", "theta_tui.session.session", "theta_tui.store.state",
-        "theta_tui.session.replay", "theta_tui.session.snapshots", "theta_tui.session.rebuild",
-        "theta_tui.store.retention", "theta_tui.session.review", "theta_tui.session.idle",
-        "theta_tui.facts.statements", "theta_tui.facts.paraphrases",
-        "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora", "theta_tui.session.export",
-        "theta_tui.cli.train", "theta_tui.pretrain.documents",
+        "theta_tui", "theta_tui.cli.app", "theta_tui.base.config", "theta_tui.session.protocol",
+        "theta_tui.session.service", "theta_tui.store.store", "theta_tui.cli.reports", "theta_tui.cli.plain",
+        "theta_tui.session.session", "theta_tui.store.state", "theta_tui.session.replay",
+        "theta_tui.session.snapshots", "theta_tui.session.rebuild", "theta_tui.store.retention",
+        "theta_tui.session.review", "theta_tui.session.idle", "theta_tui.facts.statements",
+        "theta_tui.facts.paraphrases", "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora",
+        "theta_tui.session.export", "theta_tui.cli.train", "theta_tui.pretrain.documents",
         "theta_tui.pretrain.command", "theta_tui.builtin.teachable", "theta_tui.builtin.small_talk",
-        "theta_tui.bench.command", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
+        "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
     ],
 )  # fmt: skip
 def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
@@ -50,7 +50,7 @@ def test_the_first_frame_waits_for_no_command_line_parser_and_no_journal() -> No
 def test_the_built_in_model_answers_and_learns_without_transformers_and_compilers() -> None:
     loaded = loaded_after(
         "from theta_tui.model.language_model import LanguageModel\nfrom theta_tui.learning.learner import Learner\n"
-        "from theta_tui.learning.recipes import RECIPES\nfrom theta_tui.model import checkpoint\n"
+        "from theta_tui.learning.recipes import RECIPES\nfrom theta_tui.learning import checkpoint\n"
         "lm = LanguageModel.load('default', device='cpu')\nlearner = Learner(lm)\n"
         "learner.learn_module(1, (), 'hello', 'Good day.', RECIPES['default'], steps=1)\n"
         "learner.learn('pick', (), 'hello', 'Good day.', RECIPES['default'], seed=1)\n"
@@ -73,8 +73,10 @@ def test_help_loads_neither_the_record_nor_what_other_commands_need() -> None:
 
 
 def test_the_model_never_loads_textual_nor_the_record() -> None:
-    rooms = "language_model, candidates, learner, recall, checkpoint, lora, export"
-    loaded = loaded_after(f"from theta_tui.model import {rooms}")
+    loaded = loaded_after(
+        "from theta_tui.model import language_model, generate, lora, export\n"
+        "from theta_tui.learning import learner, recall, checkpoint"
+    )
     assert "torch" in loaded
     assert not loaded.intersection({"textual", "peft"})
     assert not {
@@ -83,16 +85,20 @@ def test_the_model_never_loads_textual_nor_the_record() -> None:
 
 
 def test_batch_training_and_the_session_do_without_textual() -> None:
-    names = "batches, command, corpus, default_model, encode, objective, preview, progress, shapes, state, trainer"
-    loaded = loaded_after(f"import theta_tui.session.session\nfrom theta_tui.pretrain import {names}, tokenizer")
+    names = "batches, command, corpus, encode, objective, preview, progress, shapes, state, trainer"
+    loaded = loaded_after(
+        f"import theta_tui.session.session, theta_tui.builtin.recipe\nfrom theta_tui.pretrain import {names}, tokenizer"
+    )
     assert "accelerate" in loaded
     assert "textual" not in loaded
 
 
 def test_the_record_knows_no_model() -> None:
-    rooms = "journal, context, pending, story, export, statements, variants"
-    loaded = loaded_after(f"from theta_tui.store import {rooms}")
-    assert not {name for name in loaded if name.startswith(("theta_tui.model", "theta_tui.ui"))}
+    loaded = loaded_after(
+        "from theta_tui.store import journal, context, pending, state, trl\n"
+        "from theta_tui.facts import statements, paraphrases"
+    )
+    assert not {name for name in loaded if name.startswith(("theta_tui.model", "theta_tui.learning", "theta_tui.ui"))}
 
 
 def test_help_and_history_load_no_torch() -> None:

@@ -227,7 +227,7 @@ def persist(home: Path, name: str, value: Any) -> None:
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
-    from theta_tui.store.home import write_atomically
+    from theta_tui.base.files import write_atomically
 
     path = home / CONFIG_NAME
     text = _read_text(path)

@@ -82,7 +82,7 @@ def _silence_libraries() -> None:
 
 def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
     if as_json:
-        from theta_tui.store.codec import dumps
+        from theta_tui.base.json import dumps
 
         print(dumps({"schema": SCHEMA, "error": {"code": code, "name": name, "message": message}}), file=sys.stderr)
     else:

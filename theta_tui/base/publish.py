@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from theta_tui.base.errors import HomeError, UsageError
-from theta_tui.store.home import fsync_file, fsync_folder, make_folder
+from theta_tui.base.files import fsync_file, fsync_folder, make_folder
 
 README = "README.md"
 MARK = "theta-tui"

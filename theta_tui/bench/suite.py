@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from theta_tui.base.errors import ModelError
+from theta_tui.base.json import loads
 from theta_tui.base.text import is_blank, visible
 from theta_tui.bench.metrics import Lesson
-from theta_tui.store.codec import MAX_LINE, loads
+from theta_tui.store.codec import MAX_LINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from theta_tui.base.errors import UsageError
 from theta_tui.base.exit import run
 from theta_tui.base.streams import draws, on_terminal
 from theta_tui.base.text import is_blank, plural
-from theta_tui.bench import command as bench
+from theta_tui.cli import bench as bench
 from theta_tui.cli import lines
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
@@ -243,12 +243,13 @@ def withdraw(
 def rebuild(call: Invocation) -> None:
     """Learn everything again from the foundation; with --model NEW move it to another model."""
     with writable_record(call) as record:
+        from theta_tui.cli.rebuild import report
         from theta_tui.session import rebuild as rebuilding
 
         done = rebuilding.rebuild(record, call.stage)
         call.stage("")
         call.done = "everything was learned again"
-        rebuilding.report(call, done)
+        report(call, done)
 
 
 @command("new")

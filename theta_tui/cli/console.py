@@ -84,7 +84,7 @@ class Invocation:
 
     def emit(self, **values: Any) -> None:
         """A JSON object on a line of its own."""
-        from theta_tui.store.codec import dumps
+        from theta_tui.base.json import dumps
 
         self._print(dumps({"schema": SCHEMA} | values))
 

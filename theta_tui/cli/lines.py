@@ -185,7 +185,7 @@ def _pairs(call: Invocation) -> Callable[[int, str], Pair]:
 
 
 def _object(text: str) -> dict[str, object]:
-    from theta_tui.store.codec import loads
+    from theta_tui.base.json import loads
 
     try:
         values = loads(text)

@@ -26,10 +26,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from theta_tui.base.errors import HomeError, ModelError
+from theta_tui.base.files import fsync_file, fsync_folder, make_folder
 from theta_tui.base.text import plural, reason
 from theta_tui.learning.learner import Learner
 from theta_tui.model.language_model import LanguageModel
-from theta_tui.store.home import fsync_file, fsync_folder, make_folder
 
 FORMAT = 1
 MANIFEST = "manifest.json"

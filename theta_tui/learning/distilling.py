@@ -14,7 +14,6 @@ import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,9 +24,9 @@ from theta_tui.learning.module_lesson import NotFinite, Row
 from theta_tui.learning.passes import Pass, Passes, padded, watching
 from theta_tui.learning.recall import against, forward_batch, looked_at
 from theta_tui.learning.recipes import Recipe
-from theta_tui.learning.sign_steps import linear_size
 from theta_tui.model.generate import greedy
-from theta_tui.model.modules import blocks_of
+from theta_tui.model.lora import LowRank
+from theta_tui.model.modules import blocks_of, linear_size
 
 if TYPE_CHECKING:
     from theta_tui.model.chat_template import Example
@@ -78,14 +77,6 @@ REMEMBERED = 60_000
 _RIDGE = 0.05
 _DOWN = 0.7
 """How fast the matrix that a LoRA begins with moves, beside the other one's rate."""
-
-
-@dataclass(frozen=True, slots=True)
-class LowRank:
-    """What is added to one layer's output: `up` [out, rank] times `down` [rank, in] times what goes in. Float32."""
-
-    down: torch.Tensor
-    up: torch.Tensor
 
 
 def back_layers(lm: LanguageModel, blocks: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Learning a lesson's own module: until the reply is said to the prompt, to other wordings, and to unrelated prompts.
 
-Which prompts the module is on for is decided elsewhere (theta_tui/learning/scope). So here it has to say its reply whatever
+Which prompts the module is on for is decided elsewhere (learning/scope). So here it has to say its reply whatever
 stands in front, and prompts that have nothing to do with it are learned beside it as if they asked for it: what is
 learned then hangs by the reply and not by the wording.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from theta_tui.model.modules import blocks_of
+from theta_tui.model.modules import blocks_of, linear_size
 
 if TYPE_CHECKING:
     from theta_tui.learning.passes import Felt
@@ -128,12 +128,3 @@ def targets(lm: LanguageModel) -> dict[str, Any]:
         module = next(module for size, module in back if size == widest)
         found[names[id(module)]] = module
     return found
-
-
-def linear_size(module: Any) -> tuple[int, int] | None:
-    """(in, out) of a linear layer; None for anything else."""
-    if isinstance(module, torch.nn.Linear):
-        return module.in_features, module.out_features
-    if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # GPT-2's: the weight is [in, out]
-        return int(module.weight.shape[0]), int(module.nf)
-    return None

@@ -15,7 +15,7 @@ from theta_tui.model.files import DEFAULT
 from theta_tui.model.language_model import LanguageModel, resolve, save_tokenizer
 
 if TYPE_CHECKING:
-    from theta_tui.learning.distilling import LowRank
+    from theta_tui.model.lora import LowRank
 
 ADAPTER = "adapter"
 

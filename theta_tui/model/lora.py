@@ -11,6 +11,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -35,6 +36,14 @@ NAME = "default"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 _SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LowRank:
+    """What is added to one layer's output: `up` [out, rank] times `down` [rank, in] times what goes in. Float32."""
+
+    down: torch.Tensor
+    up: torch.Tensor
 
 
 def rank_for(choice: Choice, rank: int, parameters: int, limit: int = FULL_UP_TO) -> int | None:
@@ -177,7 +186,7 @@ def merge_into(adapter: Any, fresh: Any) -> None:
 
 def _targets(model: Any) -> list[str]:
     """The layers to adapt: the last part of their names where that names no other layer, as is usual; else all."""
-    from theta_tui.learning.sign_steps import linear_size
+    from theta_tui.model.modules import linear_size
 
     head = model.get_output_embeddings()
     linear: set[str] = set()

@@ -64,6 +64,15 @@ def blocks_of(model: Any) -> list[torch.nn.Module]:
     return list(lists[sizes.index(max(sizes))]) if lists else []
 
 
+def linear_size(module: Any) -> tuple[int, int] | None:
+    """(in, out) of a linear layer; None for anything else."""
+    if isinstance(module, torch.nn.Linear):
+        return module.in_features, module.out_features
+    if type(module).__name__ == "Conv1D" and hasattr(module, "nf"):  # GPT-2's: the weight is [in, out]
+        return int(module.weight.shape[0]), int(module.nf)
+    return None
+
+
 def mixed(
     modules: Sequence[LessonModule | None], site: int, hidden: torch.Tensor, where: torch.Tensor | None = None
 ) -> torch.Tensor:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from theta_tui.base.errors import ModelError, UsageError
+from theta_tui.base.files import make_folder
 from theta_tui.base.text import plural
 from theta_tui.pretrain.documents import Source
-from theta_tui.store.home import make_folder
 
 STATE = "training"
 """Folder, inside the model's, of what is needed to go on. It may be deleted when training is done."""

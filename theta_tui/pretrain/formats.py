@@ -15,11 +15,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from theta_tui.base.json import loads
 from theta_tui.pretrain.content import Content, FormatError, Item, Lines, Refuse, decoded, mended, why
 from theta_tui.pretrain.exports import is_export, read_export
 from theta_tui.pretrain.rows import RowReader
 from theta_tui.pretrain.trees import Forest, is_tree, is_tree_row, read_tree
-from theta_tui.store import codec, context
+from theta_tui.store import context
 from theta_tui.store.journal import Journal
 from theta_tui.store.state import Story
 
@@ -38,7 +39,7 @@ def json_rows(rows: Iterable[tuple[int, str | ValueError]], refuse: Refuse, read
         try:
             if isinstance(text, ValueError):
                 raise text
-            row = codec.loads(text)
+            row = loads(text)
             if is_tree_row(row):
                 forest.add(number, row)
                 continue

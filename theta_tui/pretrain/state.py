@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from theta_tui.base.errors import ModelError
-from theta_tui.store.home import fsync_file, fsync_folder, make_folder
+from theta_tui.base.files import fsync_file, fsync_folder, make_folder
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ import os
 from pathlib import Path
 
 from theta_tui.base.errors import HomeError
+from theta_tui.base.files import write_all, write_atomically
 from theta_tui.store import context
 from theta_tui.store.history import Dialogue
-from theta_tui.store.home import write_all, write_atomically
 
 Stamp = tuple[int, int, int, int]
 

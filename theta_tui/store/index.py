@@ -18,12 +18,12 @@ from typing import Any
 from unicodedata import unidata_version
 
 from theta_tui import __version__
+from theta_tui.base.files import write_atomically
+from theta_tui.base.json import dumps, loads
 from theta_tui.store.active import mark, question
 from theta_tui.store.book import STATES, Book
-from theta_tui.store.codec import dumps, loads
 from theta_tui.store.entry import Entry
 from theta_tui.store.history import Dialogue
-from theta_tui.store.home import write_atomically
 from theta_tui.store.lesson import Lesson
 from theta_tui.store.past import CHANGES, COLUMNS, KINDS, Figures, Past
 from theta_tui.store.prefix import Prefix

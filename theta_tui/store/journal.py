@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from theta_tui.base.errors import HomeError, JournalError
+from theta_tui.base.files import fsync_folder, write_all
 from theta_tui.base.text import plural
 from theta_tui.store.codec import MAX_LINE, BadLineError, NewerError, checksum, decode, encode, heads
 from theta_tui.store.entry import Entry as Entry
-from theta_tui.store.home import fsync_folder, write_all
 from theta_tui.store.lesson import View
 from theta_tui.store.prefix import Prefix
 from theta_tui.store.records import Record

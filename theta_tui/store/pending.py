@@ -6,8 +6,9 @@ import secrets
 from pathlib import Path
 
 from theta_tui.base.errors import HomeError
-from theta_tui.store.codec import candidate_from, dumps, loads, plain_fields
-from theta_tui.store.home import fsync_folder, write_atomically
+from theta_tui.base.files import fsync_folder, write_atomically
+from theta_tui.base.json import dumps, loads
+from theta_tui.store.codec import candidate_from, plain_fields
 from theta_tui.store.records import Pending, Stated
 
 SCHEMA = 1

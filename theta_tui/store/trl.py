@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from theta_tui.base.json import dumps
 from theta_tui.base.text import is_blank, normalised
-from theta_tui.store.codec import dumps
 from theta_tui.store.retention import live_answers
 from theta_tui.store.state import Lesson, Story
 

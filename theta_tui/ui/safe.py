@@ -1,6 +1,6 @@
 """The only ways in which untrusted text becomes something on the screen: no markup, no controls.
 
-Everything here goes through `theta_tui.base.text.visible`, which maps one character to one, so that positions stay true.
+Everything here goes through `base.text.visible`, which maps one character to one, so that positions stay true.
 """
 
 from __future__ import annotations

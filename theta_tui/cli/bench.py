@@ -194,8 +194,8 @@ def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversa
 
 def _write(path: Path, rows: Sequence[Row]) -> None:
     """The rows so far, each on a line with all that was said."""
-    from theta_tui.store.codec import dumps
-    from theta_tui.store.home import write_atomically
+    from theta_tui.base.files import write_atomically
+    from theta_tui.base.json import dumps
 
     lines = [dumps({"schema": SCHEMA} | row.as_dict() | row.said()) + "\n" for row in rows]
     write_atomically(path, "".join(lines).encode())
