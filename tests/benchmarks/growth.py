@@ -37,16 +37,16 @@ from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import (
     Begin,
     Candidate,
+    ConversationStarted,
     Exchange,
     Failure,
     Finding,
-    Fresh,
     Learned,
     Outcome,
     Pending,
     Record,
 )
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 OPENINGS = 3
 TURNS = 30
@@ -77,7 +77,7 @@ def history(exchanges: int, conversation: int) -> Iterator[Record]:
     seq = 1
     for number in range(1, exchanges + 1):
         if number % conversation == 0:
-            yield Fresh()
+            yield ConversationStarted()
             seq += 1
         about = number // 2 if number % 50 == 0 else number
         prompt, offered = f"{phrase(about, 8)} {about}?", candidates(number)
@@ -123,7 +123,7 @@ def seconds(work: Callable[[], Any], clock: Callable[[], float] = time.process_t
 
 def told(settings: Settings) -> Worker:
     """The home opened for reading, and the first report made of it."""
-    teacher = BookKeeper(HomeRecord.read(settings))
+    teacher = BookKeeper(Store.read(settings))
     worker = Worker(settings, lambda _: teacher)
     worker._teacher = teacher
     worker._snapshot()
@@ -136,7 +136,7 @@ def opening(settings: Settings) -> dict[str, Any]:
     ours, first, peer = [], [], []
     for _ in range(OPENINGS):
         gc.collect()
-        ours.append(seconds(lambda: HomeRecord.read(settings)))
+        ours.append(seconds(lambda: Store.read(settings)))
         gc.collect()
         first.append(seconds(lambda: told(settings)))
         gc.collect()
@@ -148,7 +148,7 @@ def opening(settings: Settings) -> dict[str, Any]:
 
 def write_index(settings: Settings) -> float:
     """Open the home for writing and leave it; how long leaving took."""
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     return seconds(record.close)
 
 
@@ -170,7 +170,7 @@ def held(settings: Settings, exchanges: int) -> float:
 
 def turning(settings: Settings) -> dict[str, Any]:
     """Appends, turns and reports in an open home."""
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     teacher = BookKeeper(record)
     teacher.furnish()
     record.write_context()

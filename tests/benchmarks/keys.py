@@ -40,7 +40,7 @@ import pyte
 from tests.benchmarks.pseudo_terminal import Drawn, fed
 from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 AIM = 0.05
 ROWS, COLUMNS = 36, 120
@@ -221,7 +221,7 @@ class Bench:
             typist.app.end()
         typist.judge()
         typed = [text.removeprefix("/correct ") for text in typist.sent]
-        known = HomeRecord.read(Settings(home=home))
+        known = Store.read(Settings(home=home))
         said = [turn for exchange in known.story.turns for turn in (exchange.prompt, exchange.reply)]
         if known.pending is not None:
             said.append(known.pending.prompt)

@@ -229,7 +229,7 @@ def watched(stages: Stages, patch: ExitStack) -> None:
         (module_lesson.Trainer, "step", "step"),
         (learner.Learner, "snapshot", "snapshot"),
         (journal.Journal, "append", "journal, with fsync"),
-        (record.HomeRecord, "write_context", "conversation file"),
+        (record.Store, "write_context", "conversation file"),
         (LanguageModel, "machine", "fingerprint of the machine"),
         (checkpoint, "save", "checkpoint"),
     ):
@@ -238,11 +238,11 @@ def watched(stages: Stages, patch: ExitStack) -> None:
 
 def profile(given: argparse.Namespace) -> dict[str, Any]:
     from theta_tui.session.session import Teacher
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
     stages = Stages()
     with TemporaryDirectory() as folder, ExitStack() as patch:
-        record = HomeRecord.open(Settings(home=Path(folder), threads=given.threads))
+        record = Store.open(Settings(home=Path(folder), threads=given.threads))
         patch.callback(record.close)
         session = Teacher(record)
         session.own_recipe = replace(RECIPES["default"], max_seconds=1000.0)  # the clock decides nothing

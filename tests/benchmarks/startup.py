@@ -36,7 +36,7 @@ from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.model.files import assets_dir
 from theta_tui.store.records import Candidate, Exchange, Learned, Outcome
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 EXCHANGES = 100
 KEYS = "ЖЩЮЯЭФБГДЛПЦЧШЫЪЙИУКЕНЗХВАРОМСТЬжщюяэфбгдлпцчшыъйиукензхварость"
@@ -233,7 +233,7 @@ class Bench:
 
 def _write_journal(home: Path) -> None:
     """A home with a conversation in it, and nothing else."""
-    record = HomeRecord.open(Settings(home=home))
+    record = Store.open(Settings(home=home))
     for number in range(1, EXCHANGES + 1):
         prompt, reply = f"What is number {number}?", f"It is the number {number}."
         offered = tuple(Candidate(at, f"{reply} ({at})", -float(at)) for at in range(1, 6))

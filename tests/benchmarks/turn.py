@@ -39,7 +39,7 @@ from theta_tui.model.language_model import LanguageModel
 from theta_tui.session.protocol import Event, Failed, NewConversation, Pick, Propose, Proposed, Ready, Taught
 from theta_tui.session.service import Worker
 from theta_tui.session.session import Teacher
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 from theta_tui.ui.launch import open_teacher
 
 REPLIES, TOKENS = 5, 40
@@ -109,7 +109,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                 home=Path(folder) / recipe, model=options.model, device="cpu", threads=options.threads,
                 recipe=recipe, max_tokens=TOKENS, statements=False,
             )  # fmt: skip
-            teachers[recipe] = Teacher(HomeRecord.open(settings))
+            teachers[recipe] = Teacher(Store.open(settings))
             teachers[recipe].load()
             teachers[recipe].get_ready()
             taken[f"theta, {recipe}"], learned[f"theta, {recipe}"] = [], 0

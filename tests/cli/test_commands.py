@@ -12,8 +12,8 @@ import pytest
 from tests.cli.running import Theta, files
 from theta_tui.base.config import Settings
 from theta_tui.store import codec
-from theta_tui.store.records import Candidate, Fresh, Pending
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.records import Candidate, ConversationStarted, Pending
+from theta_tui.store.store import Store
 
 
 def test_a_prompt_is_answered_five_times_and_the_pick_is_taught(built_in_theta: Theta, home: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_stale_or_missing_prompt_is_refused(theta: Theta, home: Path) -> None:
 
 @pytest.mark.parametrize("answer", ["0", "6", "-1", "+2", "٣", "１", "", "  ", "quit", "\u200b"])
 def test_what_is_no_answer_is_refused_and_changes_nothing(theta: Theta, home: Path, answer: str) -> None:
-    record = HomeRecord.open(Settings(home=home))
+    record = Store.open(Settings(home=home))
     record.keep(Pending("abcd", "hello", tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))))
     record.close()
     before = files(home)
@@ -177,7 +177,7 @@ def test_a_journal_that_cannot_be_added_to_is_read_but_not_written(theta: Theta,
     else:
         with path.open("ab") as file:
             last = codec.decode(path.read_bytes().splitlines(keepends=True)[-1])[0]
-            file.write(codec.encode(last + 1, 0.0, Fresh()).replace(b"fresh", b"fresher"))
+            file.write(codec.encode(last + 1, 0.0, ConversationStarted()).replace(b"fresh", b"fresher"))
             file.flush()
         lines = path.read_bytes().splitlines(keepends=True)
         rest = lines[-1][lines[-1].index(b'"v"') :]

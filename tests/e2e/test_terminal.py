@@ -16,7 +16,7 @@ import pytest
 
 from tests.e2e.conftest import Terminal
 from theta_tui.base.config import Settings
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 Start = Callable[..., Terminal]
 
@@ -91,7 +91,7 @@ def test_a_closed_window_ends_it(terminal: Start, tmp_path: Path, shell: str) ->
     while app.child.isalive():
         assert time.monotonic() < deadline, "theta goes on without a terminal"
         time.sleep(0.05)
-    assert HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).journal.last_seq == 1
+    assert Store.open(Settings(home=tmp_path / "home", lock_wait=0)).journal.last_seq == 1
 
 
 def test_a_second_app_is_told_who_holds_the_home(terminal: Start) -> None:

@@ -25,7 +25,7 @@ from theta_tui.learning.compare import differing
 from theta_tui.session.session import Teacher
 from theta_tui.store import home
 from theta_tui.store.home import Home, WriterLock
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 Said = tuple[tuple[str, ...], int, dict[str, Any], str]
 """The arguments of a call, its exit code, what it said as JSON, what it complained of."""
@@ -82,7 +82,7 @@ def write(line: Connection, me: int, calls: int) -> None:
 
 def hold(line: Connection, place: Path) -> None:
     """Hold the home until something is heard, and then let go."""
-    record = HomeRecord.open(Settings(home=place))
+    record = Store.open(Settings(home=place))
     line.send("held")
     line.recv()
     record.close()
@@ -132,7 +132,7 @@ def hold_without_a_name(line: Connection, place: Path, name: str) -> None:
 
 def replays(line: Connection, place: Path) -> None:
     """Whether coming back gives what a fold of the whole journal gives, to the bit, and how many steps."""
-    teacher = Teacher(HomeRecord.open(Settings(home=place, device="cpu", threads=1)))
+    teacher = Teacher(Store.open(Settings(home=place, device="cpu", threads=1)))
     teacher.load()
     came_back = teacher.learner.snapshot()
     teacher.fold.from_foundation(lambda at, of: None)

@@ -7,13 +7,13 @@ import math
 from theta_tui.store.records import (
     Asked,
     Begin,
-    Brought,
     Candidate,
     Consolidated,
+    ContextImported,
+    ConversationStarted,
     Exchange,
     Failure,
     Finding,
-    Fresh,
     Kind,
     Learned,
     Outcome,
@@ -22,7 +22,7 @@ from theta_tui.store.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 OFFERED = (Candidate(1, "Hi\u2028", -1.5), Candidate(2, "ho \ud800", math.nan, ended=False))
 
@@ -45,8 +45,8 @@ def fifty() -> list[Record]:
             (
                 Withdraw(seq),
                 Asked((Finding(2, 0.5, True),)),
-                Fresh(),
-                Brought((("a", 'b"\\'),)),
+                ConversationStarted(),
+                ContextImported((("a", 'b"\\'),)),
                 Failure("it broke"),
                 Consolidated(seq, 1, 2, {"lr": 1e-4}, "torch"),
             )[number % 6]
@@ -58,7 +58,7 @@ def fifty() -> list[Record]:
     return records
 
 
-def teach(record: HomeRecord, prompt: str, reply: str) -> int:
+def teach(record: Store, prompt: str, reply: str) -> int:
     """What a Teacher journals of a lesson and does beside it, without a model. Returns the exchange's seq."""
     waiting = record.pending
     answers = waiting is not None and waiting.prompt == prompt
@@ -74,7 +74,7 @@ def teach(record: HomeRecord, prompt: str, reply: str) -> int:
     return seq
 
 
-def offer(record: HomeRecord, prompt: str) -> Pending:
+def offer(record: Store, prompt: str) -> Pending:
     waiting = Pending(f"{record.journal.last_seq:08x}", prompt, OFFERED)
     record.keep(waiting)
     return waiting

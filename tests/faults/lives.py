@@ -26,7 +26,7 @@ from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Teacher
 from theta_tui.store import context
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 OPENING = -1
 """The number of what is done before the first deed: coming back."""
@@ -69,14 +69,14 @@ class Session:
         teacher.load()
         return teacher
 
-    def _record(self, model: str = "") -> HomeRecord:
-        if not model and HomeRecord.read(Settings(home=self.place.home)).story.begin is None:
+    def _record(self, model: str = "") -> Store:
+        if not model and Store.read(Settings(home=self.place.home)).story.begin is None:
             model = str(self.place.model)
         settings = Settings(
             home=self.place.home, model=model, device="cpu", max_tokens=3, lock_wait=5, seed=1, threads=1,
             checkpoint_lessons=0, keep_checkpoints=2, recipe=self.place.recipe,
         )  # fmt: skip
-        return HomeRecord.open(settings)
+        return Store.open(settings)
 
     def propose(self, prompt: str) -> None:
         waiting = self.teacher.propose(prompt)

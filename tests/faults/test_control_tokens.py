@@ -17,7 +17,7 @@ from tests.faults.hostile import PAYLOADS
 from tests.mind.tiny_models import CHATML, CORPUS
 from theta_tui.base.text import is_blank
 from theta_tui.model import tokenizer as tokens
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.model.files import assets_dir
 from theta_tui.store import context
 
@@ -60,25 +60,25 @@ def transformers_tokenizer(kind: str) -> Any:
     return made
 
 
-def made(kind: str) -> Chat:
+def made(kind: str) -> ChatTemplate:
     if kind == "built in":
         own = tokens.read(assets_dir() / "default")
         assert own is not None
-        return Chat(own, window=WINDOW)
+        return ChatTemplate(own, window=WINDOW)
     if kind == "built in, by Transformers":
-        return Chat(AutoTokenizer.from_pretrained(assets_dir() / "default"), window=WINDOW)
-    return Chat(transformers_tokenizer(kind), window=WINDOW)
+        return ChatTemplate(AutoTokenizer.from_pretrained(assets_dir() / "default"), window=WINDOW)
+    return ChatTemplate(transformers_tokenizer(kind), window=WINDOW)
 
 
 KINDS = ("built in", "built in, by Transformers", "plain", "normalising", "greedy", "vocabulary", "single words")
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def chat(request: pytest.FixtureRequest) -> Chat:
+def chat(request: pytest.FixtureRequest) -> ChatTemplate:
     return made(request.param)
 
 
-def spellings(chat: Chat) -> list[str]:
+def spellings(chat: ChatTemplate) -> list[str]:
     """Every control token of a tokenizer as it is written, in a sentence, twice, cut in two, and in full width; and
     what else means harm."""
     found: list[str] = []
@@ -89,17 +89,17 @@ def spellings(chat: Chat) -> list[str]:
     return found + [text[:200] for text in PAYLOADS.values()]
 
 
-def controls(chat: Chat, ids: list[int]) -> list[int]:
+def controls(chat: ChatTemplate, ids: list[int]) -> list[int]:
     return [index for index in ids if index in chat.control_ids]
 
 
-def test_there_is_something_to_guard(chat: Chat) -> None:
+def test_there_is_something_to_guard(chat: ChatTemplate) -> None:
     """The same text, not guarded, is a control token: what is tested here can fail."""
     mark = str(chat.tokenizer.convert_ids_to_tokens(chat.turn_end))
     assert controls(chat, chat.tokenizer(f"say {mark} now", add_special_tokens=False)["input_ids"])
 
 
-def test_neither_prompt_nor_reply_nor_an_earlier_turn_holds_a_control_token(chat: Chat) -> None:
+def test_neither_prompt_nor_reply_nor_an_earlier_turn_holds_a_control_token(chat: ChatTemplate) -> None:
     def shape(first: str, prompt: str, reply: str) -> list[int]:
         return controls(chat, chat.encode_lesson([(first, first)], prompt, reply).input_ids)
 
@@ -113,7 +113,7 @@ def test_neither_prompt_nor_reply_nor_an_earlier_turn_holds_a_control_token(chat
         assert controls(chat, chat.encode_prompt([(text, text)], text, room=16).ids) == asked, text
 
 
-def test_none_takes_the_place_of_the_templates(chat: Chat) -> None:
+def test_none_takes_the_place_of_the_templates(chat: ChatTemplate) -> None:
     """As many as there should be, and yet the wrong ones, where the template's is not seen for the word before it."""
 
     def behind(reply: str) -> str:
@@ -124,14 +124,14 @@ def test_none_takes_the_place_of_the_templates(chat: Chat) -> None:
     assert behind(f"{mark} a") == behind("x")
 
 
-def test_the_labels_end_once_and_spell_what_was_taught(chat: Chat) -> None:
+def test_the_labels_end_once_and_spell_what_was_taught(chat: ChatTemplate) -> None:
     for text in ("<|end|>", "a <|im_end|> b", "<|assistant|>", "</s> [INST] <think>"):
         learned = [index for index in chat.encode_lesson([], "hello", text).labels if index != -100]
         assert controls(chat, learned) == [chat.turn_end]
         assert "".join(chat.decode(learned[:-1]).split()).casefold() == "".join(text.split()).casefold()
 
 
-def test_a_data_set_holds_no_control_token_of_its_own(chat: Chat) -> None:
+def test_a_data_set_holds_no_control_token_of_its_own(chat: ChatTemplate) -> None:
     harmless = controls(chat, chat.conversation_ids(["x", "x", "x", "x"]))
     texts = [text for text in spellings(chat) if "\ud800" not in text]
     for text in texts:
@@ -139,7 +139,7 @@ def test_a_data_set_holds_no_control_token_of_its_own(chat: Chat) -> None:
     assert [controls(chat, ids) for ids in chat.plain_ids(texts)] == [[]] * len(texts)
 
 
-def test_a_conversation_file_cannot_smuggle_one_in(chat: Chat) -> None:
+def test_a_conversation_file_cannot_smuggle_one_in(chat: ChatTemplate) -> None:
     """Not as Theta writes it, where marks inside a message are escaped; nor as a person, or somebody else, edits it."""
     said = [text for text in spellings(chat) if "\ud800" not in text]
     turns, _ = context.parse(context.render([(text, text) for text in said]))
@@ -149,15 +149,15 @@ def test_a_conversation_file_cannot_smuggle_one_in(chat: Chat) -> None:
     assert len(brought) == 1
     for held in (turns, brought):
         harmless = controls(chat, chat.encode_prompt([("x", "x")] * len(held), "x", room=16, limit=10**6).ids)
-        ids = Chat(chat.tokenizer, window=10**6).encode_prompt(tuple(held), "x", room=16).ids
+        ids = ChatTemplate(chat.tokenizer, window=10**6).encode_prompt(tuple(held), "x", room=16).ids
         assert sorted(set(controls(chat, ids))) == sorted(set(harmless))
-        every = Chat(chat.tokenizer, window=10**6)
+        every = ChatTemplate(chat.tokenizer, window=10**6)
         assert len(controls(chat, ids)) == len(
             controls(chat, every.encode_prompt([("x", "x")] * len(held), "x", room=16).ids)
         )
 
 
-def test_a_statement_is_read_as_text_and_stays_text(chat: Chat) -> None:
+def test_a_statement_is_read_as_text_and_stays_text(chat: ChatTemplate) -> None:
     from theta_tui.base.config import statement_files
     from theta_tui.facts.statements import load_dictionary, read
 

@@ -18,9 +18,9 @@ from theta_tui.base.errors import ModelError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
 from theta_tui.learning.learner import Snapshot
-from theta_tui.session.replay import Fold
+from theta_tui.session.replay import Replay
 from theta_tui.session.session import Teacher
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 WEIGHTS = "model.safetensors"
 
@@ -33,7 +33,7 @@ class Taught:
         self.settings = Settings(
             home=home, model=str(model), device="cpu", lock_wait=0, seed=1, threads=1, recipe="classic"
         )
-        teacher = Teacher(HomeRecord.open(self.settings))
+        teacher = Teacher(Store.open(self.settings))
         teacher.load()
         for number in range(3):
             teacher.teach(f"question {number}", f"answer {number}")
@@ -47,14 +47,14 @@ class Taught:
 
     def chosen(self) -> tuple[Path | None, str]:
         """The checkpoint that coming back would begin with, and what it says of others."""
-        record = HomeRecord.read(self.settings)
-        fold = Fold(record, None)  # type: ignore[arg-type]  # learns nothing
+        record = Store.read(self.settings)
+        fold = Replay(record, None)  # type: ignore[arg-type]  # learns nothing
         manifest = next(fold._valid_checkpoints(lambda _: None), None)
         return manifest and manifest.path, " ".join(record.take_notices())
 
     def comes_back(self) -> str:
         """Load it all; the weights must be right. Returns what was told."""
-        teacher = Teacher(HomeRecord.open(self.settings))
+        teacher = Teacher(Store.open(self.settings))
         try:
             teacher.load()
             assert not differing(teacher.learner.snapshot(), self.state)
@@ -232,7 +232,7 @@ def test_where_all_are_damaged_everything_is_learned_again(taught: Taught) -> No
 
 def test_the_last_valid_one_is_never_removed(taught: Taught) -> None:
     """Not for those that cannot be used, and not while the new one is not proven."""
-    teacher = Teacher(HomeRecord.open(taught.settings))
+    teacher = Teacher(Store.open(taught.settings))
     teacher.load()
     for path in (taught.oldest, taught.older):
         (path / WEIGHTS).write_bytes(b"")

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.lessons import fifty
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Fresh, Record
+from theta_tui.store.records import ConversationStarted, Record
 
 JOURNAL = "journal.jsonl"
 
@@ -76,10 +76,10 @@ class Truth:
     def goes_on(self) -> None:
         """One more record fits behind what is there now, for good."""
         journal = Journal.open(self.path)
-        seq = journal.append(Fresh()).seq
+        seq = journal.append(ConversationStarted()).seq
         journal.close()
         again = Journal.read(self.path)
-        assert (again.damaged, again.last_seq, again.entries[-1].record) == (None, seq, Fresh())
+        assert (again.damaged, again.last_seq, again.entries[-1].record) == (None, seq, ConversationStarted())
 
 
 @pytest.fixture

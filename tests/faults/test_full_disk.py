@@ -30,7 +30,7 @@ from theta_tui.session.export import export_hf
 from theta_tui.session.session import Teacher
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import Pending
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 PAGE = 4096
 MEGABYTES = 3
@@ -69,7 +69,7 @@ def opened(home: Path, model: Path) -> Teacher:
         home=home, model=str(model), device="cpu", max_tokens=2, lock_wait=0, seed=1, threads=1, recipe="classic",
         keep_checkpoints=2,
     )  # fmt: skip
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     teacher.load()
     return teacher
 
@@ -191,7 +191,7 @@ def test_a_limit_on_the_size_of_files_does_all_or_nothing(folder: Path, model: P
 
 def test_a_file_that_may_not_grow_leaves_the_journal_whole(folder: Path) -> None:
     """The same for the journal alone; a write is cut short in the middle of a record."""
-    record = HomeRecord.open(Settings(home=folder / "home", lock_wait=0))
+    record = Store.open(Settings(home=folder / "home", lock_wait=0))
     record.begin_conversation()
     path = folder / "home" / "journal.jsonl"
     sound = path.read_bytes()
@@ -201,7 +201,7 @@ def test_a_file_that_may_not_grow_leaves_the_journal_whole(folder: Path) -> None
         assert path.read_bytes() == sound
     record.begin_conversation()
     record.close()
-    assert HomeRecord.read(Settings(home=folder / "home")).journal.last_seq == 2
+    assert Store.read(Settings(home=folder / "home")).journal.last_seq == 2
 
 
 def test_a_tokenizer_that_does_not_fit_is_refused_as_any_file_is(foreign: Path, folder: Path) -> None:

@@ -20,7 +20,7 @@ from tests.faults.test_hostile_files import line
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.cli import app as cli
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def test_a_conversation_file_that_links_in_a_circle_is_told_and_the_lesson_count
 def test_a_home_that_may_not_be_written_is_named(folder: Path, what: str) -> None:
     home = folder / "home"
     if what != "above it":
-        HomeRecord.open(Settings(home=home)).close()
+        Store.open(Settings(home=home)).close()
     for path in (folder.parent, folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o666)
     mode = {"the folder": (home, 0o555), "above it": (folder, 0o555), "the journal": (home / "journal.jsonl", 0o444)}
@@ -146,7 +146,7 @@ def test_a_home_that_may_not_be_written_is_named(folder: Path, what: str) -> Non
 
     try:
         with nobody(), pytest.raises(HomeError) as refused:
-            HomeRecord.open(Settings(home=home, lock_wait=0))
+            Store.open(Settings(home=home, lock_wait=0))
         assert refused.value.code == 1
         assert str(home) in str(refused.value)
     finally:

@@ -30,9 +30,9 @@ from theta_tui.pretrain.documents import read as read_documents
 from theta_tui.store import codec, context, pending
 from theta_tui.store import retention as ledger
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Exchange, Fresh
+from theta_tui.store.records import ConversationStarted, Exchange
 from theta_tui.store.state import Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 MANY = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -66,7 +66,7 @@ def line(seq: int, rest: bytes) -> bytes:
 
 def use(home: Path) -> None:
     """All that is made of a journal without a model."""
-    record = HomeRecord.read(Settings(home=home))
+    record = Store.read(Settings(home=home))
     story = record.story
     ledger.standings(story, {}, 0.0)
     context.render(story.dialogue)
@@ -74,9 +74,9 @@ def use(home: Path) -> None:
         repr(thing)
     for lesson in story.lessons:
         repr((lesson.exchange.candidates, lesson.exchange.first_offered))
-    writer = HomeRecord.open(Settings(home=home, lock_wait=0))
+    writer = Store.open(Settings(home=home, lock_wait=0))
     if writer.read_only is None:
-        writer.append(Fresh())
+        writer.append(ConversationStarted())
     writer.close()
 
 
@@ -85,12 +85,14 @@ def use(home: Path) -> None:
 
 @pytest.mark.parametrize("name", JSON_OF_NO_USE)
 def test_a_line_with_a_right_checksum_that_is_no_record_is_damage(folder: Path, name: str) -> None:
-    good = codec.encode(1, 1.0, Fresh())
+    good = codec.encode(1, 1.0, ConversationStarted())
     for body in (
         JSON_OF_NO_USE[name],
         '"v":1,"at":"2026-01-01T00:00:00Z","type":"fresh","more":' + JSON_OF_NO_USE[name] + "}",
     ):
-        (folder / "journal.jsonl").write_bytes(good + line(2, body.encode()) + codec.encode(3, 1.0, Fresh()))
+        (folder / "journal.jsonl").write_bytes(
+            good + line(2, body.encode()) + codec.encode(3, 1.0, ConversationStarted())
+        )
         journal = Journal.read(folder / "journal.jsonl")
         assert journal.last_seq == 1
         assert journal.damaged is not None

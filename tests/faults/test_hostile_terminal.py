@@ -100,9 +100,9 @@ def taught(home: Path) -> Path:
     from theta_tui.base.config import Settings
     from theta_tui.base.text import repair
     from theta_tui.store.records import Begin, Candidate, Exchange, Learned, Outcome, Pending, Stated
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
-    record = HomeRecord.open(Settings(home=home, lock_wait=0))
+    record = Store.open(Settings(home=home, lock_wait=0))
     record.append(Begin("tiny", "0" * 8, "0", None))
     for number, text in enumerate(PAYLOADS.values(), 1):
         said = repair(text)[0]

@@ -19,7 +19,7 @@ import pytest
 from tests.faults import scenes
 from tests.faults.terminal import AT_FIRST, Start, Terminal, modes
 from theta_tui.base.config import Settings
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -165,7 +165,7 @@ def assert_left(app: Terminal, way: Way, began: float) -> None:
 
 def taught(home: Path) -> list[str]:
     """The kinds of the journal's records; whoever opens the home finds it in order, and free."""
-    record = HomeRecord.open(Settings(home=home, lock_wait=0))
+    record = Store.open(Settings(home=home, lock_wait=0))
     try:
         assert record.read_only is None
         assert record.take_notices() == []

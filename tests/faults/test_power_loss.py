@@ -24,8 +24,8 @@ from theta_tui.learning import checkpoint
 from theta_tui.learning.learner import Snapshot
 from theta_tui.session.session import Teacher
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Fresh
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.records import ConversationStarted
+from theta_tui.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Session:
         self.promises = [Promise(0, 0, None, None, 0)]
         self.saved = 0
 
-    def promise(self, record: HomeRecord) -> None:
+    def promise(self, record: Store) -> None:
         """Everything up to here was acknowledged to a person."""
         self.recorder.look()
         waiting = record.pending.prompt_id if record.pending else None
@@ -65,7 +65,7 @@ def found_again(session: Session, crash: Crash, truth: list[str]) -> str | None:
     """What is wrong with the home that a crash left, if anything."""
     kept, due = session.around(crash.at)
     try:
-        record = HomeRecord.open(session.settings)
+        record = Store.open(session.settings)
     except Exception as error:
         return f"it does not open: {error!r}"
     try:
@@ -124,7 +124,7 @@ def test_what_was_taught_survives_the_power_at_every_instant(folder: Path) -> No
     session = Session(root, Settings(home=root / "people" / "ann" / "home", lock_wait=0))
     with watching(root, session.recorder):
         for sitting in range(2):
-            record = HomeRecord.open(session.settings)
+            record = Store.open(session.settings)
             session.promise(record)
             for number in range(3):
                 offer(record, f"what is {number}? " + "word " * 60)
@@ -151,8 +151,8 @@ def test_a_home_in_a_folder_that_somebody_else_made_survives(folder: Path) -> No
     session = Session(root, Settings(home=root / "home", lock_wait=0))
     with watching(root, session.recorder):
         session.settings.home.mkdir()
-        record = HomeRecord.open(session.settings)
-        record.append(Fresh())
+        record = Store.open(session.settings)
+        record.append(ConversationStarted())
         session.promise(record)
         offer(record, "a prompt that is passed over")
         session.promise(record)
@@ -168,7 +168,7 @@ def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder:
     """Two, of which one is kept: the second takes the place of the first."""
     root = folder / "checkpoints"
     root.mkdir()
-    teacher = Teacher(HomeRecord.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
+    teacher = Teacher(Store.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
     teacher.load()
     teacher.teach("question", "answer")  # always on: the shared weights are in it
     recorder, saved = Recorder(root), [0]
@@ -195,7 +195,7 @@ def test_a_torn_tail_is_kept_on_disk_before_it_is_cut_off_and_does_not_come_back
     recorder = Recorder(root)
     with watching(root, recorder):
         journal = Journal.open(path)
-        journal.append(Fresh())
+        journal.append(ConversationStarted())
         journal.close()
         sound = path.read_bytes()
         with path.open("ab") as file:
@@ -276,7 +276,7 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
 
     with watching(root, session.recorder):
         for sitting in range(2):
-            teacher = Teacher(HomeRecord.open(settings))
+            teacher = Teacher(Store.open(settings))
             teacher.load()
             done(teacher)
             teacher.propose("hello")
@@ -315,7 +315,7 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
         nonlocal compared
         if count % 10:
             return
-        teacher = Teacher(HomeRecord.open(settings))
+        teacher = Teacher(Store.open(settings))
         teacher.load()
         expected = states.get(teacher.record.journal.last_seq)
         if expected is not None:

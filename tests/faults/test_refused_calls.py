@@ -29,7 +29,7 @@ from theta_tui.session.session import Teacher
 from theta_tui.store import context
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import Pending, Stated
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 FAULTS = [(kind, lasting) for kind in KINDS for lasting in (False, True)]
 
@@ -53,7 +53,7 @@ class Room:
         self.teacher.save()
 
     def opened(self) -> Teacher:
-        teacher = Teacher(HomeRecord.open(self.settings))
+        teacher = Teacher(Store.open(self.settings))
         teacher.load()
         return teacher
 
@@ -71,7 +71,7 @@ class Room:
 
     def found(self) -> list[tuple[int, str, bool]]:
         """The same, as another process finds it."""
-        story = HomeRecord.read(self.settings).story
+        story = Store.read(self.settings).story
         return [(item.seq, item.exchange.reply, item.outcome is not None) for item in story.live]
 
 
@@ -159,7 +159,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
                 assert record.home.journal.read_bytes() == journal, here
         elif deed.journals and not lasting:
             written = record.settings.context_path.read_bytes() == context.render(record.story.dialogue)
-            kept = HomeRecord.read(room.settings).pending == record.pending
+            kept = Store.read(room.settings).pending == record.pending
             assert (written and kept) or record.notices, here
         if record.read_only is not None:
             assert errors, here
@@ -223,17 +223,17 @@ def test_opening_a_home_on_a_disk_that_refuses_is_told_and_works_afterwards(fold
             settings = Settings(home=home, lock_wait=0)
             refusal = Refusal(kind, nth, lasting)
             with told(refusal), watching(root, refusal):
-                HomeRecord.open(settings).close()
+                Store.open(settings).close()
             home.mkdir(parents=True, exist_ok=True)
             with home.joinpath("journal.jsonl").open("ab") as file:
                 file.write(b'{"seq":1,"crc"')
             with told(refusal), watching(root, refusal):
-                HomeRecord.open(settings).close()
-            record = HomeRecord.open(settings)
+                Store.open(settings).close()
+            record = Store.open(settings)
             assert record.read_only is None
             record.begin_conversation()
             record.close()
-            assert HomeRecord.read(settings).journal.last_seq == 1
+            assert Store.read(settings).journal.last_seq == 1
             if not refusal.refused:
                 break
             reached += 1
@@ -263,7 +263,7 @@ def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened
 
 def test_an_answered_prompt_whose_file_cannot_be_removed_is_not_offered_again(folder: Path) -> None:
     settings = Settings(home=folder / "home", lock_wait=0)
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     waiting = offer(record, "hello")
     with watching(folder, Refusal("EACCES", 1, lasting=True, only=frozenset({"unlink"}))):
         teach(record, "hello", "hi")
@@ -271,7 +271,7 @@ def test_an_answered_prompt_whose_file_cannot_be_removed_is_not_offered_again(fo
     assert any("pending.json cannot be removed" in notice for notice in record.take_notices())
     record.close()
     assert (settings.home / "pending.json").exists()
-    again = HomeRecord.open(settings)
+    again = Store.open(settings)
     assert again.pending is None
     again.withdraw_last()
     assert again.pending is not None

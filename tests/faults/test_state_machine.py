@@ -36,7 +36,7 @@ from theta_tui.base.errors import HomeError, PromptError
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Teacher
 from theta_tui.store import context
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 PROMPTS = st.sampled_from(("hello", "who made you?", "what is your name?", "yes", "tell me more"))
 REPLIES = st.sampled_from(("Dakota did.", "I am Theta.", "no maybe", "the quick fox jumps over"))
@@ -257,7 +257,7 @@ class Home(RuleBasedStateMachine):
         self.counts["examples"] += 1
 
     def opened(self) -> Teacher:
-        teacher = Teacher(HomeRecord.open(self.settings))
+        teacher = Teacher(Store.open(self.settings))
         teacher.load()
         return teacher
 
@@ -437,7 +437,7 @@ class Home(RuleBasedStateMachine):
 
     def agrees(self, plain: Plain) -> str | None:
         """What the home says otherwise than `plain`; None: nothing."""
-        for record in (self.teacher.record, HomeRecord.read(self.settings)):
+        for record in (self.teacher.record, Store.read(self.settings)):
             story = record.story
             live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in story.live]
             if live != plain.live:

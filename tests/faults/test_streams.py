@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.terminal import Program, Start, Zygote, environment
 from theta_tui.base.config import Settings
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -55,7 +55,7 @@ def theta(zygote: Zygote, tiny: Path, home: Path, tmp_path: Path) -> Iterator[Th
 
 def lessons(home: Path) -> int:
     """How many were taught; the journal is sound."""
-    record = HomeRecord.open(Settings(home=home, lock_wait=0))
+    record = Store.open(Settings(home=home, lock_wait=0))
     try:
         assert record.read_only is None
         assert record.take_notices() == []

@@ -16,7 +16,7 @@ from theta_tui.session import protocol as p
 from theta_tui.session.service import Worker
 from theta_tui.session.session import Teacher
 from theta_tui.store.records import Failure
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 pytest_plugins = ["tests.faults.fixtures"]
 
@@ -27,12 +27,12 @@ WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
     "prompt": ("theta_tui.session.session:Teacher.propose", lambda _: p.Propose("what now")),
     "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
     "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
-    "undo": ("theta_tui.session.replay:Fold.change", lambda _: p.Undo()),
-    "withdraw": ("theta_tui.session.replay:Fold.change", lambda _: p.WithdrawLesson(1)),
+    "undo": ("theta_tui.session.replay:Replay.change", lambda _: p.Undo()),
+    "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: p.WithdrawLesson(1)),
     "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
     "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
     "question": ("theta_tui.session.session:Teacher.ask", lambda _: p.Ask("what now")),
-    "ledger": ("theta_tui.session.review:Asker.standings", lambda _: p.ShowLessons()),
+    "ledger": ("theta_tui.session.review:Review.standings", lambda _: p.ShowLessons()),
     "export": ("theta_tui.session.export:export_trl", lambda _: p.Export("trl", "somewhere")),
     "idle time": ("theta_tui.session.session:Teacher.idle", None),
 }
@@ -43,7 +43,7 @@ class Session:
 
     def __init__(self, settings: Settings) -> None:
         self.events: queue.Queue[p.Event] = queue.Queue()
-        self.worker = Worker(settings, lambda settings: Teacher(HomeRecord.open(settings)))
+        self.worker = Worker(settings, lambda settings: Teacher(Store.open(settings)))
         self.worker.start(self.events.put)
 
     def until(self, kind: type[p.Event]) -> Any:
@@ -110,7 +110,7 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
     assert session.teach("who are you", "Theta.").lessons == before + 1
     session.worker.request_stop()
     assert session.worker.join(PATIENCE)
-    record = HomeRecord.open(Settings(home=home, lock_wait=0))
+    record = Store.open(Settings(home=home, lock_wait=0))
     failures = [entry.record for entry in record.journal.entries if isinstance(entry.record, Failure)]
     record.close()
     assert [MESSAGE in failure.message for failure in failures] == [True]

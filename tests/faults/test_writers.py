@@ -13,7 +13,7 @@ import pytest
 from tests.faults.callers import Said
 from tests.faults.forking import Forks, Life
 from theta_tui.base.config import Settings
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 Call = Callable[..., Said]
 
@@ -45,7 +45,7 @@ def write_at_once(forks: Forks, folder: Path, model: Path, writers: int, calls: 
     assert len(told) == writers * calls
     assert {code for _, code, _, _ in told} <= {0, 3}, [said for said in told if said[1] not in (0, 3)]
 
-    record = HomeRecord.read(Settings(home=folder / "home"))
+    record = Store.read(Settings(home=folder / "home"))
     assert record.journal.damaged is None
     lessons = {lesson.number: lesson for lesson in record.story.lessons}
     taught = [(arguments, said) for arguments, code, said, _ in told if arguments[0] == "teach" and code == 0]

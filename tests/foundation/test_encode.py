@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.foundation.tiny import make_chat, prose, talk
 from tests.mind.tiny_models import CHATML, KINDS, NO_PREFIX, THETA
 from theta_tui.base.text import is_blank
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.content import Tally
 from theta_tui.pretrain.documents import Document
 from theta_tui.pretrain.encode import CHECKED, Encoded, Encoder, Loss
@@ -40,7 +40,7 @@ CHATML_CHAT = make_chat("chatml")
 MESSAGE = st.text(min_size=1, max_size=30).filter(lambda text: not is_blank(text))
 
 
-def encode(chat: Chat, *documents: Document, loss: Loss = "reply", length: int = 10_000) -> list[Encoded]:
+def encode(chat: ChatTemplate, *documents: Document, loss: Loss = "reply", length: int = 10_000) -> list[Encoded]:
     return list(Encoder(chat, length=length, loss=loss).encode(documents))
 
 
@@ -49,8 +49,8 @@ def learned(encoded: Encoded) -> list[int]:
     return [index for index, taken in zip(encoded.ids, encoded.learn, strict=True) if taken]
 
 
-def answers(chat: Chat, texts: tuple[str, ...]) -> list[int]:
-    """What `Chat.encode_lesson` labels in each turn of a conversation, one behind the other."""
+def answers(chat: ChatTemplate, texts: tuple[str, ...]) -> list[int]:
+    """What `ChatTemplate.encode_lesson` labels in each turn of a conversation, one behind the other."""
     found: list[int] = []
     for number in range(1, len(texts), 2):
         turns = list(zip(texts[: number - 1 : 2], texts[1 : number - 1 : 2], strict=True))
@@ -59,7 +59,7 @@ def answers(chat: Chat, texts: tuple[str, ...]) -> list[int]:
     return found
 
 
-def controls(chat: Chat, ids: list[int]) -> list[int]:
+def controls(chat: ChatTemplate, ids: list[int]) -> list[int]:
     return [index for index in ids if index in chat.control_ids]
 
 
@@ -171,7 +171,7 @@ def test_a_turn_that_is_too_long_is_cut_at_the_length(kind: str) -> None:
     assert cut.size == pytest.approx(len(long[1]) * share, abs=1)
 
 
-def answers_without_limit(chat: Chat, texts: tuple[str, ...]) -> list[int]:
+def answers_without_limit(chat: ChatTemplate, texts: tuple[str, ...]) -> list[int]:
     return [label for label in chat.encode_lesson([], texts[0], texts[1], limit=10**6).labels if label >= 0]
 
 
@@ -302,7 +302,7 @@ def test_a_system_message_stands_where_the_template_has_a_place_for_it(template:
     ],
     ids=["left out", "refused", "as if the model had said it", "built in"],
 )
-def test_a_system_message_without_a_place_is_left_out_and_counted(chat: Chat) -> None:
+def test_a_system_message_without_a_place_is_left_out_and_counted(chat: ChatTemplate) -> None:
     tally = Tally()
     encoder = Encoder(chat, length=10_000, loss="reply")
     [first, second, third] = encoder.encode([with_system(talk(*ONE)), talk(*ONE), with_system(talk(*THREE))], tally)

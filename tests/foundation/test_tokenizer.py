@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from tests.foundation.tiny import data_set, exchanges
 from theta_tui.base.errors import UsageError
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.documents import Source
 from theta_tui.pretrain.shapes import Shape, build
 from theta_tui.pretrain.tokenizer import ASSISTANT, END, PAD, TEMPLATE, USER, train_tokenizer
@@ -84,7 +84,7 @@ def test_nothing_is_put_before_or_behind(tokenizer: Any) -> None:
 @given(text=st.text(max_size=60))
 def test_any_text_comes_back(tokenizer: Any, text: str) -> None:
     assert tokenizer.decode(ids(tokenizer, text), clean_up_tokenization_spaces=False) == text
-    chat = Chat(tokenizer, window=128)
+    chat = ChatTemplate(tokenizer, window=128)
     [plain] = chat.plain_ids([text])
     assert chat.decode(plain) == text
     assert not {0, 1, 2, 3}.intersection(plain)
@@ -108,13 +108,13 @@ def test_it_comes_back_from_disk_as_it_was(tokenizer: Any, tmp_path: Path) -> No
     assert set(found.all_special_ids) == {0, 1, 2, 3}
     messages = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes"}]
     assert found.apply_chat_template(messages, tokenize=False) == "<|user|>hi<|assistant|>yes<|end|>"
-    assert Chat(found, window=128).conversation_ids(["hi", "yes"]) == [
+    assert ChatTemplate(found, window=128).conversation_ids(["hi", "yes"]) == [
         1, *ids(tokenizer, "hi"), 2, *ids(tokenizer, "yes"), 3
     ]  # fmt: skip
 
 
 def test_the_chat_finds_the_end_of_a_turn(tokenizer: Any) -> None:
-    chat = Chat(tokenizer, window=128)
+    chat = ChatTemplate(tokenizer, window=128)
     assert chat.turn_end == 3
     assert chat.end_ids == {3}
     assert chat.control_ids == {0, 1, 2, 3}
@@ -122,7 +122,7 @@ def test_the_chat_finds_the_end_of_a_turn(tokenizer: Any) -> None:
 
 
 def test_a_system_message_stands_before_the_first_user_mark(tokenizer: Any) -> None:
-    chat = Chat(tokenizer, window=128)
+    chat = ChatTemplate(tokenizer, window=128)
     assert chat.takes_system()
     assert chat.with_system("be kind").render((), "hi", "yes") == "be kind<|user|>hi<|assistant|>yes<|end|>"
     assert chat.with_system("be kind").conversation_ids(["hi", "yes"]) == [
@@ -141,7 +141,7 @@ def test_the_templates_own_mask_is_the_reply_and_its_end(tokenizer: Any) -> None
     found = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, return_assistant_tokens_mask=True)
     taken = [index for index, mask in zip(found["input_ids"], found["assistant_masks"], strict=True) if mask]
     assert taken == [*ids(tokenizer, "hello you"), 3, *ids(tokenizer, "I'm Theta"), 3]
-    chat = Chat(tokenizer, window=128)
+    chat = ChatTemplate(tokenizer, window=128)
     assert found["input_ids"] == chat.conversation_ids([message["content"] for message in messages])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tests.mind.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_tokenizer
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.documents import Document, Source
 
 torch.set_num_threads(1)  # These networks are too small to share, and the machine may be busy.
@@ -39,7 +39,7 @@ WORDS = [
 ]
 
 
-def make_chat(kind: str = "theta", *, template: str | None = None) -> Chat:
+def make_chat(kind: str = "theta", *, template: str | None = None) -> ChatTemplate:
     """A chat of one of `tiny_models.KINDS`, or of its tokens with another template."""
     if kind == "chatml":
         marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -51,7 +51,7 @@ def make_chat(kind: str = "theta", *, template: str | None = None) -> Chat:
     else:
         own = {"theta": THETA, "no prefix": NO_PREFIX}[kind]
         tokenizer = make_tokenizer(MARKS, eos="<|end|>", template=template or own)
-    return Chat(tokenizer, window=256)
+    return ChatTemplate(tokenizer, window=256)
 
 
 def talk(*texts: str, source: str = "talk") -> Document:

@@ -45,7 +45,7 @@ def rows(lm: LanguageModel, *prompts: str) -> list[tuple[list[int], list[int]]]:
     found = []
     for prompt in prompts:
         example = lm.encode_lesson((), prompt, REPLY)
-        begin = recall.looked_at(example.labels)[0][0] + 1
+        begin = recall.label_positions(example.labels)[0][0] + 1
         found.append((example.input_ids[:begin], example.input_ids[begin:]))
     return found
 

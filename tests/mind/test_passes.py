@@ -50,7 +50,7 @@ def test_a_packed_pass_is_the_models_own_within_rounding(wide: Load) -> None:
     ours, own = packed(lm), _Whole(lm, modules, ROWS, PLACES)
     assert close(backward(ours), backward(own))
     for name in modules:
-        (g, x), (h, y) = ours.felt()[name], own.felt()[name]
+        (g, x), (h, y) = ours.layer_gradients()[name], own.layer_gradients()[name]
         assert close(g.T @ x, h.T @ y)
 
 
@@ -64,7 +64,7 @@ def test_it_is_so_for_every_model_that_is_known(kind: str, upper: int) -> None:
     assert isinstance(ours, _Packed)
     assert close(backward(ours), backward(own))
     for name in modules:
-        (g, x), (h, y) = ours.felt()[name], own.felt()[name]
+        (g, x), (h, y) = ours.layer_gradients()[name], own.layer_gradients()[name]
         assert close(g.T @ x, h.T @ y)
 
 

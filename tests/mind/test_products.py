@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from theta_tui.model.decoding import products
-from theta_tui.model.decoding.products import FEW, Product
+from theta_tui.model.decoding.packed_linear import FEW, PackedLinear
 
 ROWS = (1, 2, 5, FEW, FEW + 1, 70)
 needs_halves = pytest.mark.skipif(not products._computes_halves(), reason="torch computes with no 16-bit weights here")
@@ -20,14 +20,14 @@ def layer(*, stored: torch.dtype, bias: bool = False, seed: int = 0, size: int =
     return made
 
 
-def ready(*layers: nn.Linear) -> Product:
-    product = Product(layers)
+def ready(*layers: nn.Linear) -> PackedLinear:
+    product = PackedLinear(layers)
     product.refresh()
     return product
 
 
 @torch.no_grad()
-def error(product: Product, layers: list[nn.Linear], rows: int) -> float:
+def error(product: PackedLinear, layers: list[nn.Linear], rows: int) -> float:
     """The largest difference from the same in float64."""
     x = torch.randn(rows, 32)
     wanted = torch.cat([nn.functional.linear(x.double(), one.weight.double()) for one in layers], -1)
@@ -59,7 +59,7 @@ def test_a_single_weight_that_16_bits_do_not_hold_is_enough(value: float) -> Non
     one = layer(stored=torch.bfloat16)
     with torch.no_grad():
         one.weight[3, 4] = value
-    assert (products.halved(one.weight.detach(), None) is None) == (abs(value) > 1 or value != value)
+    assert (products.pack_16bit(one.weight.detach(), None) is None) == (abs(value) > 1 or value != value)
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])

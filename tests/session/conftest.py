@@ -10,14 +10,14 @@ import pytest
 from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.session.session import Teacher
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 Open = Callable[[], Teacher]
 
 
 def opened(settings: Settings) -> Teacher:
     """A home with its model loaded; where that fails the home is let go of."""
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     try:
         teacher.load()
     except BaseException:

@@ -25,7 +25,7 @@ from theta_tui.learning.learner import Learner
 from theta_tui.learning.module_lesson import Trainer
 from theta_tui.learning.sign_steps import SignSteps
 from theta_tui.session.session import Teacher
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 WORDS = ("hello", "what", "is", "your", "name", "who", "made", "you", "quick", "fox", "yes", "no", "tell", "me", "more")
 MOST_RUNS = 200
@@ -76,7 +76,7 @@ def live(
     early = rng.random() < 0.3  # some die while they come back; the others get something done
     if early:
         Doom(rng.randint(1, 400), rng, tell).arm()
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     teacher.load()
     if not early:
         Doom(rng.randint(1, 150), rng, tell).arm()

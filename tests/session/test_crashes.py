@@ -18,11 +18,11 @@ from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Teacher
 from theta_tui.store import context
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Begin, Brought, Exchange, Fresh, Learned
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.records import Begin, ContextImported, ConversationStarted, Exchange, Learned
+from theta_tui.store.store import Store
 
 
-def never_taught(record: HomeRecord, path: Path) -> None:
+def never_taught(record: Store, path: Path) -> None:
     """Write the journal of a home in which the lessons that do not count now had never been taught."""
     journal, places = Journal.open(path), {0: 0}
     live = {lesson.seq for lesson in record.story.live}
@@ -32,7 +32,7 @@ def never_taught(record: HomeRecord, path: Path) -> None:
                 places[entry.seq] = journal.append(replace(said, replaces=places.get(said.replaces or 0))).seq
             case Learned(of=of) as learned if of in live:
                 journal.append(replace(learned, of=places[of]))
-            case Begin() | Fresh() | Brought() as kept:
+            case Begin() | ConversationStarted() | ContextImported() as kept:
                 journal.append(kept)
     journal.close()
 
@@ -67,7 +67,7 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
 
     torch.set_num_threads(1)
     settings = home_settings(tmp_path / "home", str(model))
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     teacher.load()
     record = teacher.record
     assert len(record.story.lessons) >= lessons
@@ -81,7 +81,7 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     other = replace(settings, home=tmp_path / "other")
     other.home.mkdir()
     never_taught(record, other.home / "journal.jsonl")
-    fresh = Teacher(HomeRecord.open(other))
+    fresh = Teacher(Store.open(other))
     fresh.load()
     assert same(came_back, fresh)
     assert context.render(fresh.record.story.dialogue) == conversation
@@ -91,7 +91,7 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     assert same(came_back, teacher)
     teacher.close()
 
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     done = rebuilding.rebuild(record)
     assert (done.exact, done.why) == (True, "")
     record.close()

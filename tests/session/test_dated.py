@@ -15,7 +15,7 @@ from tests.session.test_teacher import PAIRS, answer, same, state
 from theta_tui.base.config import Settings
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import rebuild as rebuilding
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 OUTSIDE = (
     "<|im_start|>system\nToday: {{ strftime_now('%A %d %B %Y, %X, %s') }} {{ ['here', 'there', 'where']|random }}"
@@ -91,7 +91,7 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
     last.redo()
     assert same(three, last)
     last.close()
-    done = rebuilding.rebuild(HomeRecord.open(settings))
+    done = rebuilding.rebuild(Store.open(settings))
     assert (done.exact, done.why) == (True, "")
 
 

@@ -27,9 +27,9 @@ from theta_tui.store.records import (
     Begin,
     Candidate,
     Consolidated,
+    ConversationStarted,
     Exchange,
     Finding,
-    Fresh,
     Kind,
     Learned,
     Outcome,
@@ -38,7 +38,7 @@ from theta_tui.store.records import (
     Record,
     Withdraw,
 )
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 NATURAL: dict[str, Any] = {
     "name": "default", "method": "natural", "lr": 3e-4, "beta1": 0.0, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0,
@@ -106,7 +106,7 @@ def said(teacher: Teacher, prompt: str) -> str:
 
 def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Settings, home: Home) -> None:
     stages: list[str] = []
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     assert teacher.load(stages.append) is None
     assert [stage for stage in stages if "earlier" in stage] == [
         f"learning the lessons of an earlier version, {at} of 3" for at in (1, 2, 3)
@@ -152,7 +152,7 @@ def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) 
 
 def test_a_home_that_can_only_be_read_opens_and_stays_as_it_is(settings: Settings, home: Home) -> None:
     with home.journal.open("ab") as file:
-        file.write(b"a line that is damaged\n" + encode(14, 1.8e9, Fresh()))
+        file.write(b"a line that is damaged\n" + encode(14, 1.8e9, ConversationStarted()))
     before = home.journal.read_bytes()
     for _ in range(2):
         teacher = opened(settings)
@@ -189,7 +189,7 @@ def test_a_lesson_that_it_had_only_begun_is_learned_with_the_others_and_its_prom
 ) -> None:
     first, second = lesson(2, 1, DOG), lesson(4, 2, TOWN)
     home = write(settings, *first, second[0])
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     record.keep(Pending("id4", TOWN[0], (Candidate(1, "no", -1.0),)))
     record.close()
     teacher = start()
@@ -233,7 +233,7 @@ def test_they_are_learned_by_the_recipe_in_force(settings: Settings, home: Home)
 
 
 def test_a_rebuild_of_it_is_exact(settings: Settings, home: Home) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     done = rebuilding.rebuild(record)
     record.close()
     assert (done.lessons, done.exact, done.why) == (3, True, "")

@@ -10,7 +10,7 @@ import pytest
 from theta_tui.base.config import Settings
 from theta_tui.learning import recall
 from theta_tui.session.session import Teacher
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 LESSONS = [
     ("What is the name of my sister's horse?", "Her horse is called Pinto."),
@@ -39,7 +39,7 @@ ELSEWHERE = [
 @pytest.mark.slow
 def test_eight_lessons_in_a_row_are_all_said_and_cost_the_model_little(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", model="default", device="cpu", lock_wait=0, threads=1)
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     teacher.load()
 
     def perplexity() -> float:

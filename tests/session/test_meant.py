@@ -16,7 +16,7 @@ from theta_tui.learning.scope import index
 from theta_tui.learning.scope.decision import Decision
 from theta_tui.session.session import Teacher
 from theta_tui.store.records import Candidate, Learned, Outcome, Pending
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 Open = Callable[[], Teacher]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")
@@ -253,15 +253,15 @@ def test_a_widening_whose_outcome_a_crash_lost_has_one_after_the_next_start(
 def test_a_pick_that_the_disk_refuses_widens_nothing(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     teacher = taught(start, DOG)
     found = mark(teacher, CALLED)
-    append = HomeRecord.append
+    append = Store.append
 
-    def refusing(self: HomeRecord, record: object) -> object:
+    def refusing(self: Store, record: object) -> object:
         if isinstance(record, Learned):
             raise HomeError("the disk is full")
         return append(self, record)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(HomeRecord, "append", refusing)
+        patch.setattr(Store, "append", refusing)
         with pytest.raises(HomeError):
             teacher.pick(found.index)
     assert not teacher.decide(CALLED).sure

@@ -22,7 +22,7 @@ from theta_tui.session.rebuild import Done
 from theta_tui.session.session import Teacher
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import Rebuilt
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def rebuild(settings: Settings) -> Done:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     try:
         return rebuilding.rebuild(record)
     finally:
@@ -41,7 +41,7 @@ def rebuild(settings: Settings) -> Done:
 
 
 def opened(settings: Settings) -> Teacher:
-    teacher = Teacher(HomeRecord.open(settings))
+    teacher = Teacher(Store.open(settings))
     teacher.load()
     return teacher
 
@@ -126,7 +126,7 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     settings: Settings, start: Open, other: Path, model: Path
 ) -> None:
     new = replace(settings, model=str(other))
-    refused = Teacher(HomeRecord.open(new))
+    refused = Teacher(Store.open(new))
     with pytest.raises(ModelError, match="theta rebuild --model"):
         refused.load()
     refused.close()
@@ -155,7 +155,7 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     assert same(without, again)
     again.close()
     assert rebuild(new).exact is True
-    back = Teacher(HomeRecord.open(settings))
+    back = Teacher(Store.open(settings))
     with pytest.raises(ModelError, match="was begun with the model"):
         back.load()
     back.close()
@@ -242,7 +242,7 @@ def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_anothe
     done = rebuild(replace(settings, model=str(small)))
     assert done.lessons == 1
     assert [(number, "too long" in why) for number, why in done.skipped] == [(2, True)]
-    lesson = HomeRecord.read(settings).story.lessons[1]
+    lesson = Store.read(settings).story.lessons[1]
     assert lesson.outcome is not None
     assert math.isnan(lesson.outcome.p_after)
     done = rebuild(replace(settings, model=str(other)))
@@ -259,7 +259,7 @@ def test_a_model_that_changed_under_its_name_is_rebuilt_on(settings: Settings, s
     tensors = load_file(mine / "model.safetensors")
     tensors["model.norm.weight"] += 0.1
     save_file(tensors, mine / "model.safetensors", metadata={"format": "pt"})
-    changed = Teacher(HomeRecord.open(settings))
+    changed = Teacher(Store.open(settings))
     with pytest.raises(ModelError, match=r"has changed .*`theta rebuild`"):
         changed.load()
     changed.close()
@@ -275,14 +275,14 @@ def test_the_models_name_in_the_homes_own_settings_follows_the_move(
     start().close()
     config.persist(settings.home, "model", str(model))
     config.persist(settings.home, "temperature", 0.3)
-    record = HomeRecord.open(replace(settings, model=str(other)))
+    record = Store.open(replace(settings, model=str(other)))
     rebuilding.rebuild(record)
     assert not [notice for notice in record.take_notices() if "your settings say" in notice]
     record.close()
     assert config.own_setting(settings.home, "model") == str(other)
     assert config.own_setting(settings.home, "temperature") == 0.3
     monkeypatch.setenv("THETA_MODEL", str(other))
-    record = HomeRecord.open(replace(settings, model=str(model)))
+    record = Store.open(replace(settings, model=str(model)))
     rebuilding.rebuild(record)
     assert any(f"your settings say model {other}" in notice for notice in record.take_notices())
     record.close()
@@ -332,6 +332,6 @@ def test_the_way_to_learn_is_decided_anew_for_another_model(settings: Settings, 
     teacher.close()
     done = rebuild(replace(settings, model=str(other)))
     assert done.lora is None
-    begin = HomeRecord.read(settings).story.begin
+    begin = Store.read(settings).story.begin
     assert begin is not None
     assert (begin.model, begin.lora) == (str(other), None)

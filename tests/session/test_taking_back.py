@@ -259,7 +259,7 @@ def test_what_cannot_be_withdrawn_is_said(start: Open) -> None:
 
 
 def test_a_lesson_withdrawn_without_a_model_is_left_out_at_the_next_start(start: Open, settings: Settings) -> None:
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
     teacher = start()
     for prompt, reply in PAIRS[:3]:
@@ -269,7 +269,7 @@ def test_a_lesson_withdrawn_without_a_model_is_left_out_at_the_next_start(start:
     expected = state(teacher)
     teacher.redo()
     teacher.close()
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     record.withdraw(record.to_withdraw(2))
     record.close()
     again = start()

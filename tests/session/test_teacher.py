@@ -24,7 +24,7 @@ from theta_tui.model.language_model import LanguageModel
 from theta_tui.pretrain import documents
 from theta_tui.session.session import Teacher
 from theta_tui.store.records import Asked, Exchange, Failure, Learned, Outcome, Stated
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 PAIRS = [
     ("who made you?", "Dakota did."),
@@ -517,7 +517,7 @@ def test_a_home_refuses_another_model(start: Open, settings: Settings, tmp_path:
     start().close()
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     other = make_llama(tmp_path / "other", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
-    teacher = Teacher(HomeRecord.open(replace(settings, model=str(other))))
+    teacher = Teacher(Store.open(replace(settings, model=str(other))))
     with pytest.raises(ModelError, match="--model"):
         teacher.load()
     teacher.close()
@@ -648,7 +648,7 @@ def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
     teacher = start()
     waiting = teacher.propose("I live in Oslo.")
     assert waiting is not None
-    monkeypatch.setattr(HomeRecord, "append", _crash_after(Exchange, HomeRecord.append))
+    monkeypatch.setattr(Store, "append", _crash_after(Exchange, Store.append))
     with pytest.raises(KeyboardInterrupt):
         teacher.state("Where do I live?", "You live in Oslo.", said=waiting.prompt)
     monkeypatch.undo()
@@ -662,7 +662,7 @@ def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
 def _crash_after(kind: type, append: Callable[..., object]) -> Callable[..., object]:
     """`append`, and then the end of the process, once a record of `kind` is on disk."""
 
-    def crashing(self: HomeRecord, record: object) -> object:
+    def crashing(self: Store, record: object) -> object:
         append(self, record)
         if isinstance(record, kind):
             raise KeyboardInterrupt

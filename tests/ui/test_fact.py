@@ -43,7 +43,7 @@ async def test_s_opens_both_parts_and_enter_learns_them() -> None:
         assert d.teach.fact.reply.text == FACT.reply
         assert "enter learns" in d.teach.query_one(Rule).label
         await d.press("enter")
-        assert d.sent == [p.State(pending.prompt_id, FACT.prompt, FACT.reply)]
+        assert d.sent == [p.TeachFact(pending.prompt_id, FACT.prompt, FACT.reply)]
 
 
 async def test_question_and_answer_can_be_changed_and_digits_are_text_there() -> None:
@@ -51,7 +51,7 @@ async def test_question_and_answer_can_be_changed_and_digits_are_text_there() ->
         pending = await d.offer(SAID, statement=FACT)
         await d.type("s")
         await d.press("backspace", "1", "?", "tab", "backspace", "!", "enter")
-        assert d.sent == [p.State(pending.prompt_id, "Who is your creator1?", "My creator is Dakota!")]
+        assert d.sent == [p.TeachFact(pending.prompt_id, "Who is your creator1?", "My creator is Dakota!")]
 
 
 async def test_keys_of_the_same_burst_go_into_the_editor() -> None:
@@ -103,7 +103,7 @@ async def test_slash_fact_opens_the_same_editor() -> None:
         assert d.teach.fact.editing
         assert d.app.focused is d.teach.fact.prompt
         await d.press("enter")
-        assert isinstance(d.sent[-1], p.State)
+        assert isinstance(d.sent[-1], p.TeachFact)
 
 
 async def test_slash_fact_without_an_offer_says_so() -> None:

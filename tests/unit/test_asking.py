@@ -9,13 +9,13 @@ import pytest
 
 from tests.unit.test_ledger import teach
 from theta_tui.base.config import Settings
-from theta_tui.session.review import FIRST, Asker
+from theta_tui.session.review import FIRST, Review
 from theta_tui.store.records import Asked, Finding, Withdraw
 from theta_tui.store.state import Lesson
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 
-class Memory:
+class UndoSnapshots:
     """A model that says what it is told to: `p` by prompt, 0.8 where nothing else is known."""
 
     def __init__(self) -> None:
@@ -30,23 +30,23 @@ class Memory:
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[HomeRecord]:
-    opened = HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0))
+def record(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(Settings(home=tmp_path / "home", lock_wait=0))
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> UndoSnapshots:
+    return UndoSnapshots()
 
 
 @pytest.fixture
-def asker(record: HomeRecord, memory: Memory) -> Asker:
-    return Asker(record, memory.score)
+def asker(record: Store, memory: UndoSnapshots) -> Review:
+    return Review(record, memory.score)
 
 
-def teach_and_move(asker: Asker, prompt: str, reply: str = "yes") -> int:
+def teach_and_move(asker: Review, prompt: str, reply: str = "yes") -> int:
     """As the Teacher does it."""
     asker.settle()
     seq = teach(asker.record, prompt, reply)
@@ -54,11 +54,11 @@ def teach_and_move(asker: Asker, prompt: str, reply: str = "yes") -> int:
     return seq
 
 
-def askings(record: HomeRecord) -> list[Asked]:
+def askings(record: Store) -> list[Asked]:
     return [entry.record for entry in record.journal.entries if isinstance(entry.record, Asked)]
 
 
-def test_a_slice_asks_one_lesson_and_can_be_left_and_taken_up_again(asker: Asker, memory: Memory) -> None:
+def test_a_slice_asks_one_lesson_and_can_be_left_and_taken_up_again(asker: Review, memory: UndoSnapshots) -> None:
     for prompt in "abcd":
         teach_and_move(asker, prompt)
     first = asker.slices()
@@ -73,7 +73,7 @@ def test_a_slice_asks_one_lesson_and_can_be_left_and_taken_up_again(asker: Asker
     assert len(memory.asked) == 3, "nothing is left to ask"
 
 
-def test_what_tells_nothing_new_is_not_journalled(asker: Asker, record: HomeRecord, memory: Memory) -> None:
+def test_what_tells_nothing_new_is_not_journalled(asker: Review, record: Store, memory: UndoSnapshots) -> None:
     teach_and_move(asker, "a")
     teach_and_move(asker, "b")
     memory.p["a"] = 0.82
@@ -87,7 +87,7 @@ def test_what_tells_nothing_new_is_not_journalled(asker: Asker, record: HomeReco
     assert {record.story.lesson(seq).exchange.prompt: p for seq, p, _ in found.results} == {"a": 0.7, "b": 0.8}
 
 
-def test_a_quiz_asks_everything_and_is_always_journalled(asker: Asker, record: HomeRecord, memory: Memory) -> None:
+def test_a_quiz_asks_everything_and_is_always_journalled(asker: Review, record: Store, memory: UndoSnapshots) -> None:
     teach_and_move(asker, "a")
     teach_and_move(asker, "b", "old")
     teach_and_move(asker, "b", "new")
@@ -97,7 +97,7 @@ def test_a_quiz_asks_everything_and_is_always_journalled(asker: Asker, record: H
     assert [row.state for row in asker.standings()] == ["kept", "superseded", "kept"]
 
 
-def test_a_lesson_that_costs_others_raises_the_alarm_once(asker: Asker, record: HomeRecord, memory: Memory) -> None:
+def test_a_lesson_that_costs_others_raises_the_alarm_once(asker: Review, record: Store, memory: UndoSnapshots) -> None:
     for prompt in "abc":
         teach_and_move(asker, prompt)
     list(asker.slices())
@@ -112,7 +112,9 @@ def test_a_lesson_that_costs_others_raises_the_alarm_once(asker: Asker, record: 
     assert record.take_notices() == []
 
 
-def test_lessons_that_could_each_have_done_it_are_all_named(asker: Asker, record: HomeRecord, memory: Memory) -> None:
+def test_lessons_that_could_each_have_done_it_are_all_named(
+    asker: Review, record: Store, memory: UndoSnapshots
+) -> None:
     for prompt in "abcd":
         teach_and_move(asker, prompt)
     memory.p["a"] = 0.01
@@ -120,7 +122,7 @@ def test_lessons_that_could_each_have_done_it_are_all_named(asker: Asker, record
     assert asker.alarm == "teaching #2 to #4 cost 1 other (#1)"
 
 
-def test_the_blame_falls_on_the_newest_where_all_was_well_before_it(asker: Asker, memory: Memory) -> None:
+def test_the_blame_falls_on_the_newest_where_all_was_well_before_it(asker: Review, memory: UndoSnapshots) -> None:
     for prompt in "abc":
         teach_and_move(asker, prompt)
     list(asker.slices())  # tells nothing new, and is in no record
@@ -130,7 +132,7 @@ def test_the_blame_falls_on_the_newest_where_all_was_well_before_it(asker: Asker
     assert asker.alarm == "teaching #4 cost 1 other (#2)"
 
 
-def test_undo_and_the_next_lesson_end_the_alarm(asker: Asker, record: HomeRecord, memory: Memory) -> None:
+def test_undo_and_the_next_lesson_end_the_alarm(asker: Review, record: Store, memory: UndoSnapshots) -> None:
     teach_and_move(asker, "a")
     newest = teach_and_move(asker, "b")
     memory.p["a"] = 0.01
@@ -149,7 +151,7 @@ def test_undo_and_the_next_lesson_end_the_alarm(asker: Asker, record: HomeRecord
 
 
 def test_what_a_lesson_cost_is_said_after_a_handful_and_again_when_more_was_found(
-    asker: Asker, record: HomeRecord, memory: Memory
+    asker: Review, record: Store, memory: UndoSnapshots
 ) -> None:
     for number in range(FIRST + 2):
         teach_and_move(asker, f"q{number}")
@@ -166,7 +168,7 @@ def test_what_a_lesson_cost_is_said_after_a_handful_and_again_when_more_was_foun
 
 
 def test_a_lesson_taught_in_the_middle_ends_a_pass_and_its_results_stand_before_that_lesson(
-    asker: Asker, record: HomeRecord, memory: Memory
+    asker: Review, record: Store, memory: UndoSnapshots
 ) -> None:
     for prompt in "abc":
         teach_and_move(asker, prompt)
@@ -181,7 +183,7 @@ def test_a_lesson_taught_in_the_middle_ends_a_pass_and_its_results_stand_before_
     assert asked[0] < seq
 
 
-def test_in_a_read_only_home_results_are_shown_and_not_journalled(asker: Asker, record: HomeRecord) -> None:
+def test_in_a_read_only_home_results_are_shown_and_not_journalled(asker: Review, record: Store) -> None:
     teach_and_move(asker, "a")
     record.journal.read_only = "it is damaged"
     list(asker.quiz())

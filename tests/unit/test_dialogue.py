@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theta_tui.store.history import NOTHING, Dialogue
+from theta_tui.store.history import NOTHING, History
 
 Turns = tuple[tuple[str, str], ...]
 turns_said = st.lists(st.tuples(st.text(max_size=2), st.text(max_size=2)), max_size=8).map(tuple)
 
 
-def grown(turns: Turns) -> Dialogue:
+def grown(turns: Turns) -> History:
     here = NOTHING
     for prompt, reply in turns:
         here = here.then(prompt, reply)

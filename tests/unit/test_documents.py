@@ -19,7 +19,7 @@ from theta_tui.pretrain.content import Tally
 from theta_tui.pretrain.documents import Document, Source, parse_source, read
 from theta_tui.store import codec, context
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Begin, Candidate, Exchange, Failure, Fresh, Learned, Outcome, Withdraw
+from theta_tui.store.records import Begin, Candidate, ConversationStarted, Exchange, Failure, Learned, Outcome, Withdraw
 
 Turns = tuple[tuple[str, str], ...]
 HI: Turns = (("user", "Hi"), ("assistant", "Hello!"))
@@ -322,7 +322,7 @@ LESSONS = (
     exchange("b", "corrected later"), learned(7),
     exchange("b", "right", replaces=7), learned(9),
     exchange("c", "failed"), Failure("it broke", 11),
-    Fresh(),
+    ConversationStarted(),
     exchange("d\n\u202e", "alone", conversation=False),
 )  # fmt: skip
 

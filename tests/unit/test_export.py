@@ -14,23 +14,23 @@ from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.base.publish import fresh_folder
 from theta_tui.session.export import export_trl, kind_of
 from theta_tui.store import trl as export
-from theta_tui.store.records import Candidate, Exchange, Fresh, Withdraw
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.records import Candidate, ConversationStarted, Exchange, Withdraw
+from theta_tui.store.store import Store
 
 FIVE = tuple(Candidate(index, f"reply {index}", -float(index)) for index in range(1, 6))
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> HomeRecord:
-    return HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0))
+def record(tmp_path: Path) -> Store:
+    return Store.open(Settings(home=tmp_path / "home", lock_wait=0))
 
 
-def pick(record: HomeRecord, prompt: str, index: int, candidates: tuple[Candidate, ...] = FIVE) -> int:
+def pick(record: Store, prompt: str, index: int, candidates: tuple[Candidate, ...] = FIVE) -> int:
     reply = candidates[index - 1].text
     return record.append(Exchange("pick", prompt, reply, candidates, {}, pick=index)).seq
 
 
-def correct(record: HomeRecord, prompt: str, reply: str, **more: Any) -> int:
+def correct(record: Store, prompt: str, reply: str, **more: Any) -> int:
     values: dict[str, Any] = {"candidates": FIVE, "recipe": {}} | more
     return record.append(Exchange("correction", prompt, reply, **values)).seq
 
@@ -39,15 +39,15 @@ def said(role: str, content: str) -> dict[str, str]:
     return {"role": role, "content": content}
 
 
-def pairs(record: HomeRecord) -> list[tuple[str, str]]:
+def pairs(record: Store) -> list[tuple[str, str]]:
     return [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in export.preferences(record.story)]
 
 
-def taught(record: HomeRecord) -> list[tuple[str, str]]:
+def taught(record: Store) -> list[tuple[str, str]]:
     return [(row["prompt"][-1]["content"], row["completion"][0]["content"]) for row in export.completions(record.story)]
 
 
-def test_a_pick_is_preferred_to_each_of_the_others(record: HomeRecord) -> None:
+def test_a_pick_is_preferred_to_each_of_the_others(record: Store) -> None:
     pick(record, "hello", 2)
     [first, *_] = rows = list(export.preferences(record.story))
     assert first == {
@@ -59,13 +59,13 @@ def test_a_pick_is_preferred_to_each_of_the_others(record: HomeRecord) -> None:
     assert taught(record) == [("hello", "reply 2")]
 
 
-def test_replies_that_are_the_same_to_a_reader_are_no_pair(record: HomeRecord) -> None:
+def test_replies_that_are_the_same_to_a_reader_are_no_pair(record: Store) -> None:
     texts = ("Reply 1.", "x", "x")
     pick(record, "hello", 1, (*FIVE[:1], *(Candidate(index, text, -1.0) for index, text in enumerate(texts, 2))))
     assert pairs(record) == [("reply 1", "x")]
 
 
-def test_a_correction_is_preferred_to_what_it_began_as_or_replaced_or_the_likeliest(record: HomeRecord) -> None:
+def test_a_correction_is_preferred_to_what_it_began_as_or_replaced_or_the_likeliest(record: Store) -> None:
     correct(record, "a", "edited", edited=3)
     seq = correct(record, "b", "typed")
     correct(record, "b", "better", candidates=(), replaces=seq)
@@ -73,7 +73,7 @@ def test_a_correction_is_preferred_to_what_it_began_as_or_replaced_or_the_likeli
     assert pairs(record) == [("edited", "reply 3"), ("typed", "reply 1"), ("better", "typed")]
 
 
-def test_what_was_withdrawn_is_left_out_of_pairs_completions_and_context(record: HomeRecord, tmp_path: Path) -> None:
+def test_what_was_withdrawn_is_left_out_of_pairs_completions_and_context(record: Store, tmp_path: Path) -> None:
     kept = pick(record, "hello", 1)
     gone = correct(record, "my secret", "is this", edited=1)
     pick(record, "and now?", 3)
@@ -87,7 +87,7 @@ def test_what_was_withdrawn_is_left_out_of_pairs_completions_and_context(record:
     assert "hello" not in (tmp_path / "out" / "completion.jsonl").read_text()
 
 
-def test_a_superseded_answer_is_no_completion_but_still_a_preference(record: HomeRecord) -> None:
+def test_a_superseded_answer_is_no_completion_but_still_a_preference(record: Store) -> None:
     correct(record, "Who are you?", "Theta")
     correct(record, "who are you", "A cat", edited=2)
     correct(record, "Who are you?", "a cat.", candidates=())
@@ -95,11 +95,11 @@ def test_a_superseded_answer_is_no_completion_but_still_a_preference(record: Hom
     assert pairs(record) == [("Theta", "reply 1"), ("A cat", "reply 2")]
 
 
-def test_a_lesson_carries_the_conversation_before_it_up_to_a_bound(record: HomeRecord) -> None:
+def test_a_lesson_carries_the_conversation_before_it_up_to_a_bound(record: Store) -> None:
     pick(record, "hello", 1)
     pick(record, "how?", 2)
     correct(record, "alone", "outside", conversation=False)
-    record.append(Fresh())
+    record.append(ConversationStarted())
     for number in range(export.CONTEXT_TURNS + 3):
         pick(record, f"again {number}", 1)
     rows = list(export.completions(record.story))
@@ -113,7 +113,7 @@ def test_a_lesson_carries_the_conversation_before_it_up_to_a_bound(record: HomeR
 HOSTILE = 'esc \x1b[2J nul \x00 bidi \u202e quote " newline \n tab \t \U0001f600 <|end|>'
 
 
-def test_no_text_is_altered_and_nothing_in_the_file_is_a_control(record: HomeRecord, tmp_path: Path) -> None:
+def test_no_text_is_altered_and_nothing_in_the_file_is_a_control(record: Store, tmp_path: Path) -> None:
     correct(record, HOSTILE, f"reply {HOSTILE}", edited=1)
     export_trl(record, tmp_path / "out")
     for name in ("completion.jsonl", "preference.jsonl"):
@@ -125,7 +125,7 @@ def test_no_text_is_altered_and_nothing_in_the_file_is_a_control(record: HomeRec
 
 
 def test_the_datasets_library_loads_it_by_the_lines_in_the_readme(
-    record: HomeRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -142,7 +142,7 @@ def test_the_datasets_library_loads_it_by_the_lines_in_the_readme(
     assert found["completion"][1]["completion"] == [said("assistant", "yes")]
 
 
-def test_a_kind_without_rows_has_no_file_and_no_line(record: HomeRecord, tmp_path: Path) -> None:
+def test_a_kind_without_rows_has_no_file_and_no_line(record: Store, tmp_path: Path) -> None:
     with pytest.raises(TeachError, match="nothing was taught"):
         export_trl(record, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -26,7 +26,7 @@ from theta_tui.store.journal import Journal
 from theta_tui.store.past import Past
 from theta_tui.store.records import Asked, Begin, Finding, Learned, Record, Restore, Withdraw
 from theta_tui.store.state import Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 from theta_tui.store.totals import totals
 
 
@@ -145,7 +145,7 @@ def taught(settings: Settings) -> Path:
     settings.home.mkdir(mode=0o700)
     home = Home(settings.home)
     write(home.journal, TAUGHT)
-    HomeRecord.open(settings).close()
+    Store.open(settings).close()
     assert home.index.exists()
     return home.journal
 
@@ -157,9 +157,9 @@ def settings_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @contextmanager
-def opened(settings: Settings, known: int | None = None) -> Iterator[HomeRecord]:
+def opened(settings: Settings, known: int | None = None) -> Iterator[Store]:
     """The home open for writing; with so many records known from the index (None: any number)."""
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     try:
         prefix = record.journal.prefix
         assert known is None or known == (0 if prefix is None else len(prefix))
@@ -178,7 +178,7 @@ def test_an_index_harmed_anywhere_is_as_if_there_were_none(settings_: Settings, 
             path.write_bytes(harmed)
             assert index.load(path, journal) is None
         if at % 77 == 0:
-            assert told(HomeRecord.read(settings_).story) == whole
+            assert told(Store.read(settings_).story) == whole
     path.write_bytes(data + b"\0")
     assert index.load(path, journal) is None
 
@@ -190,13 +190,13 @@ def test_a_journal_harmed_anywhere_is_found_out_though_there_is_an_index(setting
     whole = Journal.read(journal).entries
     for at in range(0, len(data), step):
         journal.write_bytes(data[:at] + bytes([data[at] ^ 1 << at % 8]) + data[at + 1 :])
-        record, alone = HomeRecord.read(settings_), Journal.read(journal)
+        record, alone = Store.read(settings_), Journal.read(journal)
         assert list(record.journal.entries) == list(whole)[: record.journal.last_seq] == list(alone.entries)
         assert (record.journal.damaged, record.journal.last_seq < len(whole)) == (alone.damaged, True)
         assert told(record.story) == told(Story.of(alone.entries))
     for at in range(0, len(data), step):
         journal.write_bytes(data[:at])
-        record = HomeRecord.read(settings_)
+        record = Store.read(settings_)
         assert list(record.journal.entries) == list(whole)[: record.journal.last_seq]
         assert told(record.story) == told(Story.of(record.journal.entries))
 

@@ -18,12 +18,12 @@ from theta_tui.store.journal import Journal
 from theta_tui.store.records import (
     Asked,
     Begin,
-    Brought,
     Candidate,
+    ContextImported,
+    ConversationStarted,
     Exchange,
     Failure,
     Finding,
-    Fresh,
     Learned,
     Outcome,
     Rebuilt,
@@ -48,8 +48,8 @@ RECORDS = [
     exchange(),
     Learned(2, outcome(), "torch 2"),
     Withdraw(2),
-    Fresh(),
-    Brought((("a", "b"), ("c", "d"))),
+    ConversationStarted(),
+    ContextImported((("a", "b"), ("c", "d"))),
     Failure("it broke", 2),
 ]
 
@@ -96,7 +96,7 @@ def test_the_drift_that_versions_before_measured_is_passed_over(tmp_path: Path) 
 def test_appending_goes_on_where_it_left_off(tmp_path: Path) -> None:
     written(tmp_path / "j")
     journal = Journal.open(tmp_path / "j")
-    assert journal.append(Fresh()).seq == 8
+    assert journal.append(ConversationStarted()).seq == 8
     journal.close()
     assert Journal.read(tmp_path / "j").last_seq == 8
 
@@ -140,7 +140,7 @@ def test_damage_in_the_middle_opens_read_only_and_names_the_byte(tmp_path: Path)
     assert journal.read_only is not None
     assert f"byte {second}" in journal.read_only
     with pytest.raises(JournalError, match="read-only"):
-        journal.append(Fresh())
+        journal.append(ConversationStarted())
 
 
 def test_a_missing_record_is_damage(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_full_disk_leaves_the_journal_as_it_was_and_teaching_resumes(
         with pytest.raises(HomeError, match="No space left"):
             journal.append(exchange())
     assert (tmp_path / "j").read_bytes() == data
-    assert journal.append(Fresh()).seq == 8
+    assert journal.append(ConversationStarted()).seq == 8
 
 
 def test_after_a_failed_fsync_nothing_more_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,9 +211,9 @@ def test_after_a_failed_fsync_nothing_more_is_written(tmp_path: Path, monkeypatc
     with monkeypatch.context() as broken:
         broken.setattr(os, "fsync", failing)
         with pytest.raises(HomeError, match="Input/output error"):
-            journal.append(Fresh())
+            journal.append(ConversationStarted())
     with pytest.raises(JournalError, match="read-only"):
-        journal.append(Fresh())
+        journal.append(ConversationStarted())
 
 
 def test_the_newest_record_can_be_taken_out_again(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_the_newest_record_can_be_taken_out_again(tmp_path: Path) -> None:
     entry = journal.append(exchange())
     journal.roll_back(entry)
     assert (tmp_path / "j").read_bytes() == data
-    assert journal.append(Fresh()).seq == 8
+    assert journal.append(ConversationStarted()).seq == 8
     with pytest.raises(ValueError, match="only the newest"):
         journal.roll_back(entry)
 
@@ -242,14 +242,14 @@ def test_a_record_that_cannot_be_taken_out_for_certain_stays_and_nothing_more_is
         journal.roll_back(entry)
     assert list(journal.entries) == [entry]
     with pytest.raises(JournalError, match="could not be mended"):
-        journal.append(Fresh())
+        journal.append(ConversationStarted())
 
 
 def test_a_journal_that_was_closed_takes_no_more(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path / "j")
     journal.close()
     with pytest.raises(JournalError, match="it is closed"):
-        journal.append(Fresh())
+        journal.append(ConversationStarted())
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
@@ -305,4 +305,4 @@ def test_a_record_that_could_not_be_read_back_is_not_written(tmp_path: Path) -> 
     with pytest.raises(JournalError, match="does not fit the journal"):
         journal.append(exchange(reply="x" * codec.MAX_LINE))
     assert (tmp_path / "j").read_bytes() == data
-    assert journal.append(Fresh()).seq == 8
+    assert journal.append(ConversationStarted()).seq == 8

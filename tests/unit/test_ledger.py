@@ -11,19 +11,19 @@ from theta_tui.base.config import Settings
 from theta_tui.store import retention as ledger
 from theta_tui.store.records import Asked, Candidate, Exchange, Failure, Finding, Kind, Learned, Outcome, Withdraw
 from theta_tui.store.state import Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 
 @pytest.fixture
-def record(tmp_path: Path) -> Iterator[HomeRecord]:
-    opened = HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0))
+def record(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(Settings(home=tmp_path / "home", lock_wait=0))
     yield opened
     folded = Story.of(opened.journal.entries)
     assert ledger.standings(folded) == ledger.standings(opened.story), "the journal alone tells the same"
     opened.close()
 
 
-def teach(record: HomeRecord, prompt: str, reply: str, kind: Kind = "correction", **outcome: object) -> int:
+def teach(record: Store, prompt: str, reply: str, kind: Kind = "correction", **outcome: object) -> int:
     """A lesson without a model; its seq. By default it is said afterwards with P = 0.8."""
     candidates = (Candidate(1, "Hm.", -1.0),) if kind == "pick" else ()
     seq = record.append(Exchange(kind, prompt, reply, candidates, {}, conversation=False)).seq
@@ -34,11 +34,11 @@ def teach(record: HomeRecord, prompt: str, reply: str, kind: Kind = "correction"
     return seq
 
 
-def states(record: HomeRecord) -> list[str]:
+def states(record: Store) -> list[str]:
     return [row.state for row in ledger.standings(record.story)]
 
 
-def test_a_lesson_that_was_said_when_it_was_taught_is_kept_until_asking_finds_otherwise(record: HomeRecord) -> None:
+def test_a_lesson_that_was_said_when_it_was_taught_is_kept_until_asking_finds_otherwise(record: Store) -> None:
     seq = teach(record, "a", "1")
     (row,) = ledger.standings(record.story)
     assert (row.state, row.p_before, row.p_then, row.p_now, row.fresh) == ("kept", 0.01, 0.8, 0.8, True)
@@ -52,26 +52,26 @@ def test_a_lesson_that_was_said_when_it_was_taught_is_kept_until_asking_finds_ot
     ("p", "says", "state"),
     [(0.11, False, "kept"), (0.09, False, "fading"), (0.04, False, "lost"), (0.04, True, "fading")],
 )
-def test_a_pick_is_judged_by_its_probability(record: HomeRecord, p: float, says: bool, state: str) -> None:
+def test_a_pick_is_judged_by_its_probability(record: Store, p: float, says: bool, state: str) -> None:
     seq = teach(record, "a", "1", "pick", p_before=0.05, p_after=0.2, learned=False)
     assert states(record) == ["kept"]
     record.append(Asked((Finding(seq, p, says),)))
     assert states(record) == [state]
 
 
-def test_a_correction_that_never_took_is_not_called_kept(record: HomeRecord) -> None:
+def test_a_correction_that_never_took_is_not_called_kept(record: Store) -> None:
     teach(record, "a", "1", p_after=0.02, learned=False)
     assert states(record) == ["lost"]
 
 
-def test_a_probability_that_is_not_a_number_is_lost(record: HomeRecord) -> None:
+def test_a_probability_that_is_not_a_number_is_lost(record: Store) -> None:
     for kind in ("pick", "correction"):
         seq = teach(record, kind, "1", kind)  # type: ignore[arg-type]
         record.append(Asked((Finding(seq, float("nan"), False),)))
     assert states(record) == ["lost", "lost"]
 
 
-def test_lessons_that_moved_nothing_or_are_not_learned_yet_are_not_counted_as_kept(record: HomeRecord) -> None:
+def test_lessons_that_moved_nothing_or_are_not_learned_yet_are_not_counted_as_kept(record: Store) -> None:
     failed = record.append(Exchange("correction", "a", "1", (), {})).seq
     record.append(Failure("no memory", failed))
     teach(record, "b", "2", skipped="not finite")
@@ -80,7 +80,7 @@ def test_lessons_that_moved_nothing_or_are_not_learned_yet_are_not_counted_as_ke
     assert ledger.tally(ledger.standings(record.story)) == ledger.Tally(live=1, unasked=1, stale=1)
 
 
-def test_another_answer_to_the_same_question_supersedes_the_earlier_one(record: HomeRecord) -> None:
+def test_another_answer_to_the_same_question_supersedes_the_earlier_one(record: Store) -> None:
     teach(record, "What is your name?", "Theta.")
     teach(record, "who made you?", "Dakota.")
     teach(record, "  what is your NAME ", "Classic.")
@@ -89,7 +89,7 @@ def test_another_answer_to_the_same_question_supersedes_the_earlier_one(record: 
     assert [lesson.number for lesson in ledger.live_answers(record.story)] == [2, 3]
 
 
-def test_withdrawing_the_later_answer_brings_the_older_one_back(record: HomeRecord) -> None:
+def test_withdrawing_the_later_answer_brings_the_older_one_back(record: Store) -> None:
     teach(record, "name?", "Theta.")
     later = teach(record, "name?", "Classic.")
     record.append(Withdraw(later))
@@ -97,7 +97,7 @@ def test_withdrawing_the_later_answer_brings_the_older_one_back(record: HomeReco
     assert [lesson.number for lesson in ledger.live_answers(record.story)] == [1]
 
 
-def test_the_same_answer_again_supersedes_nothing_and_revives_what_gave_it_before(record: HomeRecord) -> None:
+def test_the_same_answer_again_supersedes_nothing_and_revives_what_gave_it_before(record: Store) -> None:
     teach(record, "name?", "Theta.")
     teach(record, "name?", "Classic.")
     third = teach(record, "name?", "Theta.")
@@ -107,19 +107,19 @@ def test_the_same_answer_again_supersedes_nothing_and_revives_what_gave_it_befor
     assert ledger.superseded_by(record.story, record.story.lesson(fourth)) == []
 
 
-def test_replies_that_differ_in_a_letters_case_are_different_replies(record: HomeRecord) -> None:
+def test_replies_that_differ_in_a_letters_case_are_different_replies(record: Store) -> None:
     teach(record, "name?", "my name is theta")
     teach(record, "name?", "My name is Theta")
     assert states(record) == ["superseded", "kept"]
 
 
-def test_questions_of_punctuation_alone_are_not_all_the_same(record: HomeRecord) -> None:
+def test_questions_of_punctuation_alone_are_not_all_the_same(record: Store) -> None:
     teach(record, "?", "What?")
     teach(record, "!", "Wow!")
     assert states(record) == ["kept", "kept"]
 
 
-def test_what_was_asked_before_the_newest_lesson_is_stale(record: HomeRecord) -> None:
+def test_what_was_asked_before_the_newest_lesson_is_stale(record: Store) -> None:
     first = teach(record, "a", "1")
     teach(record, "b", "2")
     assert [row.fresh for row in ledger.standings(record.story)] == [False, True]
@@ -129,7 +129,7 @@ def test_what_was_asked_before_the_newest_lesson_is_stale(record: HomeRecord) ->
     assert ledger.tally(ledger.standings(record.story)).stale == 2
 
 
-def test_undo_brings_back_what_was_known_before(record: HomeRecord) -> None:
+def test_undo_brings_back_what_was_known_before(record: Store) -> None:
     first = teach(record, "a", "1")
     second = teach(record, "b", "2")
     record.append(Asked((Finding(first, 0.7, True), Finding(second, 0.7, True))))
@@ -143,7 +143,7 @@ def test_undo_brings_back_what_was_known_before(record: HomeRecord) -> None:
     assert after[2].state == "withdrawn"
 
 
-def test_taking_an_old_lesson_out_makes_all_others_stale(record: HomeRecord) -> None:
+def test_taking_an_old_lesson_out_makes_all_others_stale(record: Store) -> None:
     first = teach(record, "a", "1")
     second = teach(record, "b", "2")
     teach(record, "c", "3")
@@ -153,7 +153,7 @@ def test_taking_an_old_lesson_out_makes_all_others_stale(record: HomeRecord) -> 
     assert [row.fresh for row in ledger.standings(record.story)] == [True, False, False]
 
 
-def test_what_was_found_and_is_not_journalled_counts_as_the_newest(record: HomeRecord) -> None:
+def test_what_was_found_and_is_not_journalled_counts_as_the_newest(record: Store) -> None:
     first = teach(record, "a", "1")
     teach(record, "b", "2")
     row = ledger.standings(record.story, {first: Finding(first, 0.02, False)}, 5.0)[0]
@@ -161,14 +161,14 @@ def test_what_was_found_and_is_not_journalled_counts_as_the_newest(record: HomeR
     assert states(record) == ["kept", "kept"]
 
 
-def test_only_a_bounded_number_of_results_is_kept_of_a_lesson(record: HomeRecord) -> None:
+def test_only_a_bounded_number_of_results_is_kept_of_a_lesson(record: Store) -> None:
     seq = teach(record, "a", "1")
     for _ in range(40):
         record.append(Asked((Finding(seq, 0.8, True),)))
     assert len(record.story.lesson(seq).asked) < 10
 
 
-def test_those_like_the_newest_lesson_are_asked_first_and_then_who_waits_longest(record: HomeRecord) -> None:
+def test_those_like_the_newest_lesson_are_asked_first_and_then_who_waits_longest(record: Store) -> None:
     for number, prompt in enumerate(["hello", "where is Quill?", "what time is it?", "where is Pixel?"]):
         teach(record, prompt, str(number))
     record.append(Asked((Finding(record.story.lessons[0].seq, 0.8, True),)))

@@ -30,7 +30,7 @@ from theta_tui.store.records import (
     Withdraw,
 )
 from theta_tui.store.state import Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 DOG, CALLED, SHOUT = "What is my dog's name?", "Which name did I give my dog?", "What do I shout to call my dog?"
 TOWN, JOKE = "Where is the town of Orlebar?", "Tell me a joke."
@@ -141,7 +141,7 @@ def test_a_mark_is_written_where_there_is_one_and_read_back_with_the_rest_unread
 
 
 class Home:
-    """As much of a HomeRecord as scopes look at."""
+    """As much of a Store as scopes look at."""
 
     def __init__(self) -> None:
         self.story = Story()
@@ -192,7 +192,7 @@ def test_scopes_that_went_along_are_those_that_are_made_anew(records: list[Recor
 
 
 def test_a_record_that_was_rolled_back_says_nothing_any_more(tmp_path: Path) -> None:
-    record = HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0))
+    record = Store.open(Settings(home=tmp_path / "home", lock_wait=0))
     scopes = LessonScopes(record)
     record.append(taught(DOG))
     assert scopes.decide(JOKE, {1}).lesson is None

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 from typing import Any
 
-from theta_tui.session.snapshots import MOST, UNDO_BYTES, Memory
+from theta_tui.session.snapshots import MOST, UNDO_BYTES, UndoSnapshots
 
 
 def state(number: int, nbytes: int = 1) -> Any:
@@ -11,7 +11,7 @@ def state(number: int, nbytes: int = 1) -> Any:
 
 
 def test_a_thousand_lessons_of_a_tiny_model_keep_the_newest_states_only() -> None:
-    memory = Memory()
+    memory = UndoSnapshots()
     for seq in range(1, 1001):
         memory.remember(seq, state(seq))
     assert memory.before(1000) == (1000, state(1000))
@@ -20,7 +20,7 @@ def test_a_thousand_lessons_of_a_tiny_model_keep_the_newest_states_only() -> Non
 
 
 def test_of_a_large_model_as_many_as_fit_are_kept() -> None:
-    memory = Memory()
+    memory = UndoSnapshots()
     for seq in range(1, 11):
         memory.remember(seq, state(seq, UNDO_BYTES // 3))
     assert memory.before(8) is not None
@@ -28,7 +28,7 @@ def test_of_a_large_model_as_many_as_fit_are_kept() -> None:
 
 
 def test_what_was_taken_back_makes_way_for_nothing_older() -> None:
-    memory = Memory()
+    memory = UndoSnapshots()
     for seq in range(1, MOST + 1):
         memory.remember(seq, state(seq))
     memory.took_back(MOST, state(0))

@@ -12,9 +12,19 @@ import pytest
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, JournalError, PromptError
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Candidate, Exchange, Failure, Fresh, Kind, Learned, Outcome, Pending, Withdraw
+from theta_tui.store.records import (
+    Candidate,
+    ConversationStarted,
+    Exchange,
+    Failure,
+    Kind,
+    Learned,
+    Outcome,
+    Pending,
+    Withdraw,
+)
 from theta_tui.store.state import Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 CANDIDATES = tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))
 
@@ -24,7 +34,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home", lock_wait=0.1)
 
 
-def lesson(record: HomeRecord, prompt: str, reply: str, kind: Kind = "pick", skipped: str | None = None) -> int:
+def lesson(record: Store, prompt: str, reply: str, kind: Kind = "pick", skipped: str | None = None) -> int:
     """Teach without a model: an exchange and its outcome, as the Teacher journals them."""
     seq = record.append(Exchange(kind, prompt, reply, CANDIDATES, {}, pick=1, prompt_id="id")).seq
     number = record.story.lesson(seq).number
@@ -34,16 +44,16 @@ def lesson(record: HomeRecord, prompt: str, reply: str, kind: Kind = "pick", ski
     return seq
 
 
-def replies(record: HomeRecord) -> list[str]:
+def replies(record: Store) -> list[str]:
     return [turn.reply for turn in record.story.turns]
 
 
 def test_the_story_survives_a_restart(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2", "correction")
     record.close()
-    again = HomeRecord.open(settings)
+    again = Store.open(settings)
     assert again.story.turns == record.story.turns
     assert [turn.outcome.loss_after for turn in again.story.turns if turn.outcome] == [0.5, 0.5]
     assert again.story.losses(3) == (0.5, 2.0, 0.5)
@@ -51,7 +61,7 @@ def test_the_story_survives_a_restart(settings: Settings) -> None:
 
 
 def test_a_lesson_knows_the_conversation_before_it(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2")
     record.begin_conversation()
@@ -62,7 +72,7 @@ def test_a_lesson_knows_the_conversation_before_it(settings: Settings) -> None:
 
 
 def test_undo_takes_the_turn_away_and_brings_the_prompt_back(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     before = settings.context_path.read_bytes()
     lesson(record, "b", "2")
@@ -81,7 +91,7 @@ def test_undo_takes_the_turn_away_and_brings_the_prompt_back(settings: Settings)
 
 
 def test_undo_goes_back_one_lesson_at_a_time_and_then_says_so(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2")
     assert [record.withdraw_last().exchange.prompt for _ in range(2)] == ["b", "a"]
@@ -91,7 +101,7 @@ def test_undo_goes_back_one_lesson_at_a_time_and_then_says_so(settings: Settings
 
 
 def test_a_correction_of_an_earlier_turn_takes_its_place_until_it_is_undone(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     seq = lesson(record, "a", "1")
     record.append(Exchange("correction", "a", "better", (), {}, replaces=seq))
     assert replies(record) == ["better"]
@@ -102,7 +112,7 @@ def test_a_correction_of_an_earlier_turn_takes_its_place_until_it_is_undone(sett
 
 
 def test_a_lesson_that_failed_leaves_no_turn_and_one_that_was_skipped_does(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     seq = record.append(Exchange("pick", "a", "1", CANDIDATES, {}, pick=1)).seq
     record.append(Failure("no memory", seq))
     assert replies(record) == []
@@ -113,7 +123,7 @@ def test_a_lesson_that_failed_leaves_no_turn_and_one_that_was_skipped_does(setti
 
 
 def test_none_of_these_is_kept_in_the_journal_but_is_no_lesson(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     record.append(Exchange("none", "a", "", CANDIDATES, {}))
     assert record.story.lessons == []
     assert record.story.turns == []
@@ -122,39 +132,39 @@ def test_none_of_these_is_kept_in_the_journal_but_is_no_lesson(settings: Setting
 
 
 def test_an_edited_conversation_file_is_the_conversation_from_then_on(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     record.close()
     settings.context_path.write_text("<|user|> x <|assistant|> y\n<|user|> more <|assistant|> turns\n")
-    again = HomeRecord.open(settings)
+    again = Store.open(settings)
     assert again.story.dialogue == (("x", "y"), ("more", "turns"))
     assert any("changed by hand" in notice for notice in again.take_notices())
     assert len(again.story.live) == 1
     seqs = again.journal.last_seq
     again.close()
-    third = HomeRecord.open(settings)
+    third = Store.open(settings)
     assert third.journal.last_seq == seqs
     third.close()
 
 
 def test_a_turn_deleted_by_hand_stays_deleted(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2")
     record.close()
     settings.context_path.write_text("<|user|> a <|assistant|> 1\n")
-    again = HomeRecord.open(settings)
+    again = Store.open(settings)
     assert replies(again) == ["1"]
     again.close()
 
 
 def test_a_conversation_file_that_a_crash_left_behind_is_written_again(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     seq = record.append(Exchange("pick", "b", "2", CANDIDATES, {}, pick=1)).seq
     record.append(Learned(seq, Outcome(2, "pick", "b", "2", 1, 1, 0, 0, 1, 2, True, 0.1), "m"))
     record.close()  # before write_context: as after a crash
-    again = HomeRecord.open(settings)
+    again = Store.open(settings)
     assert replies(again) == ["1", "2"]
     assert settings.context_path.read_bytes().count(b"\n") == 2
     assert again.take_notices() == []
@@ -162,38 +172,38 @@ def test_a_conversation_file_that_a_crash_left_behind_is_written_again(settings:
 
 
 def test_a_deleted_conversation_file_is_written_again(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     record.close()
     settings.context_path.unlink()
-    HomeRecord.open(settings).close()
+    Store.open(settings).close()
     assert settings.context_path.read_bytes() == b"<|user|> a <|assistant|> 1\n"
 
 
 def test_a_conversation_can_be_brought_along(settings: Settings, tmp_path: Path) -> None:
     mine = tmp_path / "mine.md"
     mine.write_text("<|user|> hello <|assistant|> Hi!\n")
-    record = HomeRecord.open(Settings(home=settings.home, context=mine))
+    record = Store.open(Settings(home=settings.home, context=mine))
     assert replies(record) == ["Hi!"]
-    record.append(Fresh())
+    record.append(ConversationStarted())
     record.write_context()
     assert mine.read_bytes() == b""
     record.close()
 
 
 def test_the_kept_prompt_comes_back_and_goes(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     with pytest.raises(PromptError, match="no prompt waits"):
         record.waiting()
     record.keep(Pending("abcd", "hello \x1b", CANDIDATES))
     record.close()
-    again = HomeRecord.open(settings)
+    again = Store.open(settings)
     assert again.waiting("abcd").prompt == "hello \x1b"
     with pytest.raises(PromptError, match="abcd waits now"):
         again.waiting("other")
     again.keep(None)
     again.close()
-    assert HomeRecord.read(settings).pending is None
+    assert Store.read(settings).pending is None
 
 
 ONE_REPLY = b'{"index":1,"text":"c","logprob":-1.0,"ended":true}'
@@ -210,16 +220,16 @@ ONE_REPLY = b'{"index":1,"text":"c","logprob":-1.0,"ended":true}'
 def test_a_broken_kept_prompt_is_ignored_with_notice(settings: Settings, data: bytes) -> None:
     settings.home.mkdir()
     (settings.home / "pending.json").write_bytes(data)
-    record = HomeRecord.read(settings)
+    record = Store.read(settings)
     assert record.pending is None
     assert any("pending.json" in notice for notice in record.take_notices())
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_the_home(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     code = (
         "import sys; from pathlib import Path; from theta_tui.base.config import Settings; "
-        "from theta_tui.store.store import HomeRecord; HomeRecord.open(Settings(home=Path(sys.argv[1]), lock_wait=0.1))"
+        "from theta_tui.store.store import Store; Store.open(Settings(home=Path(sys.argv[1]), lock_wait=0.1))"
     )
     run = subprocess.run([sys.executable, "-c", code, settings.home], capture_output=True, text=True, check=False)
     assert "HomeBusyError" in run.stderr
@@ -232,26 +242,26 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_home(settings: Settin
 def test_the_lock_of_a_dead_process_is_free_at_once(settings: Settings) -> None:
     code = (
         "import os, signal, sys; from pathlib import Path; from theta_tui.base.config import Settings; "
-        "from theta_tui.store.store import HomeRecord; r = HomeRecord.open(Settings(home=Path(sys.argv[1]))); "
+        "from theta_tui.store.store import Store; r = Store.open(Settings(home=Path(sys.argv[1]))); "
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     subprocess.run([sys.executable, "-c", code, settings.home], check=False)
-    HomeRecord.open(settings).close()
+    Store.open(settings).close()
 
 
 def test_readers_need_no_lock_and_make_no_home(settings: Settings) -> None:
-    assert HomeRecord.read(settings).story.turns == []
+    assert Store.read(settings).story.turns == []
     assert not settings.home.exists()
-    writer = HomeRecord.open(settings)
+    writer = Store.open(settings)
     lesson(writer, "a", "1")
-    assert replies(HomeRecord.read(settings)) == ["1"]
+    assert replies(Store.read(settings)) == ["1"]
     with pytest.raises(HomeBusyError):
-        HomeRecord.open(settings)
+        Store.open(settings)
     writer.close()
 
 
 def test_what_a_home_holds_is_its_owners_alone(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     record.keep(Pending("abcd", "hello", CANDIDATES))
     record.close()
@@ -263,14 +273,14 @@ def test_what_a_home_holds_is_its_owners_alone(settings: Settings) -> None:
 def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(HomeError, match=str(tmp_path / "file" / "home")):
-        HomeRecord.open(Settings(home=tmp_path / "file" / "home"))
+        Store.open(Settings(home=tmp_path / "file" / "home"))
 
 
 def test_a_linked_conversation_file_stays_a_link(settings: Settings, tmp_path: Path) -> None:
     settings.home.mkdir()
     (tmp_path / "real.md").write_bytes(b"")
     settings.context_path.symlink_to(tmp_path / "real.md")
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     assert b"<|user|> a" in (tmp_path / "real.md").read_bytes()
     record.withdraw_last()  # which replaces it whole
@@ -281,7 +291,7 @@ def test_a_linked_conversation_file_stays_a_link(settings: Settings, tmp_path: P
 
 @pytest.mark.parametrize("edited", [False, True])
 def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings, edited: bool) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2")
     record.close()
@@ -292,7 +302,7 @@ def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings, edit
     if edited:
         text.write_text(text.read_text() + "\n<|user|>\nand c?\n\n<|assistant|>\n3\n")
     said = text.read_bytes()
-    damaged = HomeRecord.open(settings)
+    damaged = Store.open(settings)
     assert replies(damaged) == ["1"]
     assert damaged.read_only is not None
     damaged.close()
@@ -301,10 +311,10 @@ def test_a_damaged_journal_is_readable_up_to_the_damage(settings: Settings, edit
 
 
 def test_a_home_that_can_only_be_read_says_so_before_anything_is_learned_for_a_change(settings: Settings) -> None:
-    record = HomeRecord.open(settings)
+    record = Store.open(settings)
     lesson(record, "a", "1")
     record.close()
-    only_read = HomeRecord.read(settings)
+    only_read = Store.read(settings)
     for change in (only_read.to_undo, only_read.to_redo, lambda: only_read.to_withdraw(1)):
         with pytest.raises(JournalError, match="read-only"):
             change()

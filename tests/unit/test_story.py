@@ -14,13 +14,13 @@ from theta_tui.store.journal import Entry
 from theta_tui.store.records import (
     Asked,
     Begin,
-    Brought,
     Candidate,
     Consolidated,
+    ContextImported,
+    ConversationStarted,
     Exchange,
     Failure,
     Finding,
-    Fresh,
     Learned,
     Outcome,
     Rebuilt,
@@ -113,9 +113,11 @@ def journals(draw: st.DrawFn) -> list[Record]:
             case "r":
                 records.append(Restore(any_seq))
             case "f":
-                records.append(draw(st.sampled_from([Fresh(), Failure("it broke", any_seq), Failure("it broke")])))
+                records.append(
+                    draw(st.sampled_from([ConversationStarted(), Failure("it broke", any_seq), Failure("it broke")]))
+                )
             case "b":
-                records.append(Brought((("x", f"{at}"), ("y", "z"))))
+                records.append(ContextImported((("x", f"{at}"), ("y", "z"))))
             case "x":
                 tried = draw(st.lists(where, unique=True, max_size=6))
                 results = tuple((seq, outcome(steps=100 + seq)) for seq in sorted(tried))
@@ -214,7 +216,7 @@ def test_redo_puts_a_turn_back_where_it_stood() -> None:
 
 
 def test_a_turn_of_an_earlier_conversation_comes_back_there_and_not_into_the_new_one() -> None:
-    story = step_by_step([said("a"), Withdraw(1), Fresh(), said("b"), Restore(1)])
+    story = step_by_step([said("a"), Withdraw(1), ConversationStarted(), said("b"), Restore(1)])
     assert [turn.prompt for turn in story.turns] == ["b"]
     assert [lesson.exchange.prompt for lesson in story.live] == ["a", "b"]
 
@@ -228,7 +230,7 @@ def test_a_turn_of_an_earlier_conversation_comes_back_there_and_not_into_the_new
         ([Withdraw(3), Withdraw(2), Restore(2), Restore(3)], None),
         ([Withdraw(3), Restore(3), Withdraw(3)], 3),
         ([Withdraw(3), Withdraw(1), Restore(1), Withdraw(2)], 2),
-        ([Withdraw(3), Fresh()], 3),
+        ([Withdraw(3), ConversationStarted()], 3),
         ([Withdraw(3), said("none of these", kind="none")], 3),
         ([Withdraw(3), said("d")], None),
         ([Withdraw(3), said("d"), Failure("no memory", 5)], 3),

@@ -19,12 +19,12 @@ from theta_tui.session import protocol
 from theta_tui.session.export import Exported, export_trl
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.protocol import Event
-from theta_tui.session.review import Asker
+from theta_tui.session.review import Review
 from theta_tui.session.service import Worker
 from theta_tui.session.session import Answer
 from theta_tui.store.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
 from theta_tui.store.state import Lesson
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 E = TypeVar("E", bound=Event)
 PATIENCE = 20.0
@@ -48,7 +48,7 @@ class Progress:
 class FakeTeacher:
     """A Teacher on a real record with a model that knows what the test says."""
 
-    def __init__(self, record: HomeRecord) -> None:
+    def __init__(self, record: Store) -> None:
         self.record = record
         self.settings = record.settings
         self.model = Model()
@@ -63,7 +63,7 @@ class FakeTeacher:
         self.told_ready_before: bool | None = None
         """Whether the screen knew that all is ready when what the first replies need was got ready."""
         self.got_ready = threading.Event()
-        self.asker = Asker(record, self.score)
+        self.asker = Review(record, self.score)
         self.p = 0.9
         self.asking = threading.Event()
         """Set once a lesson is being asked."""
@@ -190,7 +190,7 @@ class Desk:
         self.worker = Worker(settings, self.open)  # type: ignore[arg-type]
 
     def open(self, settings: Settings) -> FakeTeacher:
-        self.teacher = FakeTeacher(HomeRecord.open(settings))
+        self.teacher = FakeTeacher(Store.open(settings))
         self.prepare(self.teacher)
         return self.teacher
 
@@ -320,7 +320,7 @@ def test_a_model_that_cannot_be_loaded_is_fatal_and_said(desk: Desk) -> None:
 
 
 def test_a_home_in_use_is_fatal_with_its_exit_code(desk: Desk, tmp_path: Path) -> None:
-    holder = HomeRecord.open(Settings(home=tmp_path / "home"))
+    holder = Store.open(Settings(home=tmp_path / "home"))
     desk.worker.start(desk.post)
     failed = desk.wait(protocol.Failed)
     assert (failed.fatal, failed.code) == (True, HomeBusyError.code)
@@ -336,7 +336,7 @@ def test_leaving_saves_what_is_not_saved_and_frees_the_home(desk: Desk, tmp_path
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
     assert desk.teacher.saved == 1
-    HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
+    Store.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
 
 
 def test_leaving_where_nothing_can_be_saved_is_logged_and_frees_the_home(
@@ -354,7 +354,7 @@ def test_leaving_where_nothing_can_be_saved_is_logged_and_frees_the_home(
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
     assert "the checkpoint on leaving failed" in caplog.text
-    HomeRecord.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
+    Store.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
 
 
 def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_done(desk: Desk, tmp_path: Path) -> None:
@@ -557,9 +557,9 @@ def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
     desk.start()
     desk.worker.send(protocol.Propose("I live in Oslo."))
     desk.wait(protocol.Proposed)
-    desk.worker.send(protocol.State("gone", "Where do I live?", "You live in Oslo."))
+    desk.worker.send(protocol.TeachFact("gone", "Where do I live?", "You live in Oslo."))
     assert desk.wait(protocol.Failed).code == 3
-    desk.worker.send(protocol.State("id", "Where do I live?", "You live in Oslo."))
+    desk.worker.send(protocol.TeachFact("id", "Where do I live?", "You live in Oslo."))
     taught = desk.wait(protocol.Taught)
     assert taught.outcome.kind == "statement"
     assert taught.snapshot.phase == "choosing"

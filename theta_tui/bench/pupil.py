@@ -19,7 +19,7 @@ from theta_tui.bench.held_out import Conversation, Perplexity, perplexity
 from theta_tui.bench.metrics import Answer, Decided, Lesson
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Teacher
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 
 class TeacherPupil:
@@ -127,7 +127,7 @@ def fresh(
     """
     with TemporaryDirectory(prefix="theta-bench-") as folder:
         own = replace(settings, home=Path(folder), context=None, recipe=recipe)
-        record = HomeRecord.open(own)
+        record = Store.open(own)
         try:
             teacher = Teacher(record)
             if max_seconds is not None:

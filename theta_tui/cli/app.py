@@ -24,7 +24,7 @@ from theta_tui.cli.usage import Command, Group, missing
 
 if TYPE_CHECKING:
     from theta_tui.store.state import Lesson
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
 app = typer.Typer(
     name="theta",
@@ -354,7 +354,7 @@ command("bench")(bench.bench)
 # --- parts of commands ---
 
 
-def _changed(call: Invocation, what: str, record: HomeRecord, lesson: Lesson) -> None:
+def _changed(call: Invocation, what: str, record: Store, lesson: Lesson) -> None:
     """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
     from theta_tui.session.replay import learned_again
 

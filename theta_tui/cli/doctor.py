@@ -14,7 +14,7 @@ from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.base.text import plural
 from theta_tui.cli.console import Invocation
 from theta_tui.store.home import Home, WriterLock
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 SAMPLE = (("hello", "Hi how are you?"), "what is your name?", "My name is Theta.")
 
@@ -57,7 +57,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
     if not home.path.exists():
         return values | {"state": "not begun yet"}
     try:
-        record = HomeRecord.read(call.settings)
+        record = Store.read(call.settings)
         values |= {"records": record.journal.last_seq, "lessons": len(record.story.live)}
         if record.journal.damaged:
             problems.append(f"the journal is read-only because {record.journal.damaged}")
@@ -78,7 +78,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     """The model, the rendered prompt, and each of its tokens with whether it is learned."""
-    record = HomeRecord.read(call.settings)
+    record = Store.read(call.settings)
     settings = record.settings
     try:
         from theta_tui.model.language_model import LanguageModel

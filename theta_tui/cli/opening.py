@@ -12,7 +12,7 @@ from theta_tui.cli.console import Invocation
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Teacher
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
 
 @contextmanager
@@ -28,9 +28,9 @@ def loaded_teacher(
 
     A checkpoint is written when coming back would otherwise cost many lessons.
     """
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
-    record = HomeRecord.open(call.settings) if write else HomeRecord.read(call.settings)
+    record = Store.open(call.settings) if write else Store.read(call.settings)
     try:
         if write:
             record.require_writable()
@@ -59,33 +59,33 @@ def loaded_teacher(
 
 
 @contextmanager
-def writable_record(call: Invocation) -> Iterator[HomeRecord]:
+def writable_record(call: Invocation) -> Iterator[Store]:
     """The record alone, for writing; no model is loaded."""
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
-    record = HomeRecord.open(call.settings)
+    record = Store.open(call.settings)
     try:
         yield record
     finally:
         _close(call, record)
 
 
-def read_record(call: Invocation) -> HomeRecord:
+def read_record(call: Invocation) -> Store:
     """The record for looking only; what there is to say of it is said."""
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
-    record = HomeRecord.read(call.settings)
+    record = Store.read(call.settings)
     _tell(call, record)
     if record.journal.damaged:
         call.note(f"the home is read-only because {record.journal.damaged}")
     return record
 
 
-def _tell(call: Invocation, record: HomeRecord) -> None:
+def _tell(call: Invocation, record: Store) -> None:
     for text in record.take_notices():
         call.note(text)
 
 
-def _close(call: Invocation, record: HomeRecord) -> None:
+def _close(call: Invocation, record: Store) -> None:
     record.close()
     _tell(call, record)

@@ -13,7 +13,7 @@ from theta_tui.base.text import plural
 from theta_tui.cli import reports
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.lines import next_line
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 from theta_tui.ui.slash import Call, Mistake, Prompt, read
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def converse(call: Invocation, *, info: bool = False) -> None:
 
     `info`: after each lesson, say what it did and what is kept.
     """
-    record = HomeRecord.open(call.settings)
+    record = Store.open(call.settings)
     try:
         from theta_tui.session.session import Teacher
 

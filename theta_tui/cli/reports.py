@@ -19,7 +19,7 @@ from theta_tui.store.book import Book
 from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.standing import Standing, Tally
 from theta_tui.store.state import Lesson, Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 from theta_tui.store.totals import totals
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ REVIEW_SECONDS = 1.0
 """How long lessons are asked again after one, where `--show-learning-info` is to say what is kept."""
 
 
-def history(call: Invocation, record: HomeRecord) -> None:
+def history(call: Invocation, record: Store) -> None:
     """The conversation, a turn in two lines."""
     turns = record.story.turns
     if call.json:
@@ -42,7 +42,7 @@ def history(call: Invocation, record: HomeRecord) -> None:
         call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
 
 
-def lessons(call: Invocation, record: HomeRecord) -> None:
+def lessons(call: Invocation, record: Store) -> None:
     """Every lesson that was ever taught and how it stands, as far as it was last asked."""
     rows = ledger.standings(record.story)
     if call.json:
@@ -58,7 +58,7 @@ def lessons(call: Invocation, record: HomeRecord) -> None:
     _sum_up(call, ledger.tally(rows))
 
 
-def quiz(call: Invocation, record: HomeRecord, rows: Sequence[Standing]) -> None:
+def quiz(call: Invocation, record: Store, rows: Sequence[Standing]) -> None:
     """What a quiz found: a line a live lesson, and how many hold."""
     live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
     total = ledger.tally(rows)
@@ -92,7 +92,7 @@ def _totals(total: Tally) -> dict[str, Any]:
     return {name: getattr(total, name) for name in names}
 
 
-def stats(call: Invocation, record: HomeRecord) -> None:
+def stats(call: Invocation, record: Store) -> None:
     """Counts, losses, sizes and speeds."""
     values = figures(record)
     if call.json:
@@ -103,7 +103,7 @@ def stats(call: Invocation, record: HomeRecord) -> None:
         call.out(f"{name.replace('_', ' '):{width}}  {_shown(name, value)}")
 
 
-def figures(record: HomeRecord) -> dict[str, Any]:
+def figures(record: Store) -> dict[str, Any]:
     """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
     story = record.story
     total, sums = Book({}).tally(story), totals(story)

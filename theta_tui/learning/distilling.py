@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from theta_tui.learning.adamw import Adam
 from theta_tui.learning.module_lesson import NotFinite, Row
-from theta_tui.learning.passes import Pass, Passes, padded, watching
-from theta_tui.learning.recall import against, forward_batch, looked_at
+from theta_tui.learning.passes import Pass, Passes, capture_hooks, padded
+from theta_tui.learning.recall import forward_batch, label_positions, nll_and_margin
 from theta_tui.learning.recipes import Recipe
 from theta_tui.model.generate import greedy
 from theta_tui.model.lora import LowRank
@@ -93,7 +93,7 @@ def back_layers(lm: LanguageModel, blocks: int) -> dict[str, Any]:
 
 def row_of(example: Example) -> Row:
     """The prompt's tokens, and the reply's with its end."""
-    begin = looked_at(example.labels)[0][0] + 1
+    begin = label_positions(example.labels)[0][0] + 1
     return example.input_ids[:begin], example.input_ids[begin:]
 
 
@@ -119,7 +119,7 @@ def leads(model: Any, rows: Sequence[Row]) -> list[float]:
             logits = model(input_ids=ids, use_cache=False).logits
         for (prompt, reply), own in zip(some, logits, strict=True):
             places = own[len(prompt) - 1 : len(prompt) - 1 + len(reply)].float()
-            found.append(float(against(places, torch.tensor(reply, device=own.device))[1].min()))
+            found.append(float(nll_and_margin(places, torch.tensor(reply, device=own.device))[1].min()))
     return found
 
 
@@ -237,7 +237,7 @@ def low_rank(
         batch = _Batch(Passes(lm, layers), rows, True)
         ids, real = padded([[*prompt, *reply[:-1]] for prompt, reply in rows])
         inputs: dict[str, torch.Tensor] = {}
-        with watching(layers, inputs, {}):
+        with capture_hooks(layers, inputs, {}):
             forward_batch(lm, ids)
         parts = {name: _Detecting(layer, inputs[name][real].float(), rows) for name, layer in layers.items()}
     taken, tokens = 0, sum(len(reply) for _, reply in rows[:counts])
@@ -310,7 +310,7 @@ class _Batch:
     def look(self, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
         """What there is to be got rid of, and the lead of each reply's token over its strongest rival, in nats."""
         logits = self.reading.logits().float()
-        losses, ahead = against(logits, self._wanted)
+        losses, ahead = nll_and_margin(logits, self._wanted)
         said = logits.gather(1, self._wanted[:, None])[:, 0]
         # The hinge keeps pushing where a token is the likeliest already, but not by enough.
         pushed = functional.relu(margin + 1 - ahead + said.detach() - said)

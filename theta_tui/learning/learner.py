@@ -19,7 +19,7 @@ from theta_tui.base.errors import TeachError
 from theta_tui.learning import module_lesson
 from theta_tui.learning.adamw import Adam, Part
 from theta_tui.learning.passes import Pass, Passes
-from theta_tui.learning.recall import Recall, against, looked_at, recalled
+from theta_tui.learning.recall import Recall, label_positions, nll_and_margin, recalled
 from theta_tui.learning.recipes import Recipe
 from theta_tui.learning.sign_steps import FIELDS, SignSteps
 from theta_tui.model.chat_template import Example, Turns
@@ -100,14 +100,14 @@ class _Lesson:
         self.rehearsed = rehearsed
         self.unpicked = unpicked
         every = [*rows, *rehearsed, *unpicked]
-        wanted = [looked_at(row.loss.labels) for row in every]
+        wanted = [label_positions(row.loss.labels) for row in every]
         ids, places = [row.loss.input_ids for row in every], [some for some, _ in wanted]
         self.reading: Pass = passes.over(ids, places, upper=upper)
         """Over all rows, at the places where the loss is taken."""
         self.counts = [len(tokens) for _, tokens in wanted]
         self.wanted = torch.tensor([token for _, tokens in wanted for token in tokens], device=passes.lm.device)
         """The tokens that belong there, row after row."""
-        said = [set(looked_at(row.reply.labels)[0]) for row in rows]
+        said = [set(label_positions(row.reply.labels)[0]) for row in rows]
         self.replies = [
             torch.tensor([at for at, place in enumerate(some) if place in own], device=passes.lm.device)
             for some, own in zip(places, said, strict=False)
@@ -460,7 +460,9 @@ class Learner:
 
     def _look(self, lesson: _Lesson, recipe: Recipe) -> _Look:
         """One forward pass over everything that the lesson goes by."""
-        each, leads = (found.split(lesson.counts) for found in against(lesson.reading.logits().float(), lesson.wanted))
+        each, leads = (
+            found.split(lesson.counts) for found in nll_and_margin(lesson.reading.logits().float(), lesson.wanted)
+        )
         losses = [some.mean() for some in each]
         recalls = [recalled(each[at][own], leads[at][own]) for at, own in enumerate(lesson.replies)]
         learned = len(lesson.rows) + len(lesson.rehearsed)
@@ -472,7 +474,7 @@ class Learner:
 
     def _take_sign_step(self, lesson: _Lesson, look: _Look, recipe: Recipe, first: _Seen) -> None:
         look.loss.backward()
-        if not self.signs.step(recipe.pick_lr, recipe.pick_decay, lesson.reading.felt()):
+        if not self.signs.step(recipe.pick_lr, recipe.pick_decay, lesson.reading.layer_gradients()):
             raise _NotFinite("the gradient was not finite; nothing was learned", first)
         self.step += 1
 
@@ -546,5 +548,5 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _split(example: Example) -> module_lesson.Row:
     """The prompt's tokens and the reply's."""
-    begin = looked_at(example.labels)[0][0] + 1
+    begin = label_positions(example.labels)[0][0] + 1
     return example.input_ids[:begin], example.input_ids[begin:]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch.nn import functional
 
-from theta_tui.learning.recall import Recall, against, recalled
+from theta_tui.learning.recall import Recall, nll_and_margin, recalled
 from theta_tui.model.decoding.llama import recognised
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
@@ -78,7 +78,7 @@ def learn(
     looks: list[Look] = []
     while True:
         logits = read.logits(trainer.module()).float()
-        losses, leads = against(logits, wanted)
+        losses, leads = nll_and_margin(logits, wanted)
         own = recalled(losses[: counts[0]], leads[: counts[0]])
         looks.append(Look(own, float(leads.min())))
         if not math.isfinite(float(losses.detach().sum())):

@@ -26,7 +26,7 @@ from theta_tui.model.decoding.llama import recognised
 if TYPE_CHECKING:
     from theta_tui.model.language_model import LanguageModel
 
-Felt = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
+LayerGradients = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 """By module name: the gradients g [n, out] of what came out of it and what went in, x [n, in], at the same n tokens.
 Tokens that feel nothing may be left out."""
 
@@ -37,7 +37,7 @@ class Pass(Protocol):
     def logits(self) -> torch.Tensor:
         """[places of all rows, V], with the weights as they are now; with a graph where gradients are enabled."""
 
-    def felt(self) -> Felt:
+    def layer_gradients(self) -> LayerGradients:
         """Of the last `logits`, after a backward pass."""
 
 
@@ -88,9 +88,9 @@ class _Whole:
             return forward_batch(self._lm, self._ids)[self._row, self._place]
 
     def _watching(self) -> AbstractContextManager[None]:
-        return watching(self._modules, self._inputs, self._gradients) if self._modules else nullcontext()
+        return capture_hooks(self._modules, self._inputs, self._gradients) if self._modules else nullcontext()
 
-    def felt(self) -> Felt:
+    def layer_gradients(self) -> LayerGradients:
         found = {}
         for name in self._modules:
             g, x = self._gradients[name][self._real].float(), self._inputs[name][self._real].float()
@@ -108,7 +108,7 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @contextmanager
-def watching(
+def capture_hooks(
     modules: Mapping[str, Any], inputs: dict[str, torch.Tensor], gradients: dict[str, torch.Tensor]
 ) -> Iterator[None]:
     """While it lasts, a forward pass leaves what goes into each module in `inputs` and a backward pass the gradient
@@ -171,11 +171,13 @@ class _Trunk:
         )
         if hasattr(attention, "q_norm"):
             queries, keys = attention.q_norm(queries), attention.k_norm(keys)
-        queries, keys, values = (layout.spread(part) for part in (layout.turned(queries), layout.turned(keys), values))
+        queries, keys, values = (
+            layout.pad(part) for part in (layout.apply_rotary(queries), layout.apply_rotary(keys), values)
+        )
         groups = queries.shape[1] // keys.shape[1]
         if groups > 1:
             keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
-        return layout.gathered(functional.scaled_dot_product_attention(queries, keys, values, is_causal=True))
+        return layout.unpad(functional.scaled_dot_product_attention(queries, keys, values, is_causal=True))
 
     def inner(self, block: Any, x: torch.Tensor) -> torch.Tensor:
         """What goes into the last layer of the MLP, [tokens, inner]."""
@@ -209,17 +211,17 @@ class _Layout:
         real = [row * self.longest + place for row, size in enumerate(lengths) for place in range(size)]
         self._spread, self._real = torch.tensor(spread, device=device), torch.tensor(real, device=device)
 
-    def turned(self, states: torch.Tensor) -> torch.Tensor:
+    def apply_rotary(self, states: torch.Tensor) -> torch.Tensor:
         """Queries or keys [tokens, heads, D] turned by their places."""
         one, other = states.chunk(2, -1)
         return states * self._cosines + torch.cat((-other, one), -1) * self._sines
 
-    def spread(self, states: torch.Tensor) -> torch.Tensor:
+    def pad(self, states: torch.Tensor) -> torch.Tensor:
         """[tokens, heads, D] as attention sees them."""
         grid = states.index_select(0, self._spread).view(self.rows, self.longest, *states.shape[1:])
         return grid.transpose(1, 2)
 
-    def gathered(self, found: torch.Tensor) -> torch.Tensor:
+    def unpad(self, found: torch.Tensor) -> torch.Tensor:
         """And back, [tokens, heads · D]."""
         return found.transpose(1, 2).flatten(2).flatten(0, 1).index_select(0, self._real)
 
@@ -238,8 +240,8 @@ class _Packed:
         """`hidden` reaches the MLP of the first block that moves, `inner` its last layer; neither has a graph."""
         self._trunk = trunk
         self._layout = layout
-        looked_at = [start + place for start, some in zip(layout.starts, places, strict=False) for place in some]
-        self._looked_at = torch.tensor(looked_at, device=layout.tokens.device)
+        label_positions = [start + place for start, some in zip(layout.starts, places, strict=False) for place in some]
+        self._looked_at = torch.tensor(label_positions, device=layout.tokens.device)
         self._hidden, self._inner = hidden, inner
         self._inputs: dict[str, torch.Tensor] = {}
         self._gradients: dict[str, torch.Tensor] = {}
@@ -278,7 +280,7 @@ class _Packed:
             output.register_hook(lambda gradient: self._gradients.__setitem__(name, gradient.detach()))
         return output
 
-    def felt(self) -> Felt:
+    def layer_gradients(self) -> LayerGradients:
         return {name: (self._gradients[name], x) for name, x in self._inputs.items()}
 
 

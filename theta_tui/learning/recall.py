@@ -72,18 +72,18 @@ def forward_batch(lm: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
 
 def measure(logits: torch.Tensor, labels: Sequence[int]) -> Recall:
     """The recall of the labelled tokens, from logits [T, V] of the same forward pass. NaN logits give NaN."""
-    places, wanted = looked_at(labels)
+    places, wanted = label_positions(labels)
     rows = logits.detach()[torch.tensor(places, device=logits.device)].float()
-    return recalled(*against(rows, torch.tensor(wanted, device=logits.device)))
+    return recalled(*nll_and_margin(rows, torch.tensor(wanted, device=logits.device)))
 
 
-def looked_at(labels: Sequence[int]) -> tuple[list[int], list[int]]:
+def label_positions(labels: Sequence[int]) -> tuple[list[int], list[int]]:
     """The places at which labelled tokens are predicted, each one before its own, and those tokens."""
     places = [place for place, label in enumerate(labels) if label != IGNORE and place > 0]
     return [place - 1 for place in places], [labels[place] for place in places]
 
 
-def against(logits: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def nll_and_margin(logits: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Of logits [n, V] in float32 and the tokens `wanted` [n]: −log P of each in nats, with a graph where the logits
     have one, and its lead over its strongest rival."""
     losses = functional.cross_entropy(logits, wanted, reduction="none")

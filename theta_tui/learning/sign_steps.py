@@ -18,7 +18,7 @@ import torch
 from theta_tui.model.modules import blocks_of, linear_size
 
 if TYPE_CHECKING:
-    from theta_tui.learning.passes import Felt
+    from theta_tui.learning.passes import LayerGradients
     from theta_tui.model.language_model import LanguageModel
 
 UNTOUCHED = 0.3
@@ -45,12 +45,12 @@ class SignSteps:
         """The names of the parameters that a step moves."""
         return [f"{name}.weight" for name in self.modules]
 
-    def step(self, rate: float, decay: float, felt: Felt) -> bool:
+    def step(self, rate: float, decay: float, layer_gradients: LayerGradients) -> bool:
         """Move every weight by `rate` against the sign of its gradient; the share `decay` of what earlier picks added
         goes. False where a gradient is not finite; nothing was moved then."""
         deltas: dict[str, torch.Tensor] = {}
         for name, module in self.modules.items():
-            g, x = felt[name]
+            g, x = layer_gradients[name]
             slope = g.T @ x
             if not bool(torch.isfinite(slope).all()):  # what is no number has the sign 0
                 return False

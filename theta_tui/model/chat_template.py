@@ -64,7 +64,7 @@ class Example:
     labels: list[int]
 
 
-class Chat:
+class ChatTemplate:
     """A tokenizer with its chat template. Not for two threads at once."""
 
     def __init__(self, tokenizer: Any, *, window: int, end_ids: Sequence[int] = ()) -> None:
@@ -151,7 +151,7 @@ class Chat:
         labels = prompt_ids + answer if loss == "all" else [IGNORE] * len(prompt_ids) + answer
         return Example(prompt_ids + answer, labels)
 
-    def with_system(self, text: str) -> Chat:
+    def with_system(self, text: str) -> ChatTemplate:
         """The same chat where every conversation begins with this system message."""
         other = copy(self)
         other._system = text

@@ -22,7 +22,7 @@ from theta_tui.base.gc import collecting_later
 from theta_tui.base.text import reason
 from theta_tui.model import files as model_files
 from theta_tui.model import lora, token_rows
-from theta_tui.model.chat_template import Chat, Encoded, Example, Turns
+from theta_tui.model.chat_template import ChatTemplate, Encoded, Example, Turns
 from theta_tui.model.files import assets_dir, fingerprint, resolve
 from theta_tui.model.instant import UNDATED
 
@@ -58,7 +58,7 @@ class LanguageModel:
         self.parameters = sum(every.values()) - self.adapter_parameters
         """Of the foundation; those of an adapter come on top."""
         self.window = _window(model, tokenizer)
-        self.chat = Chat(tokenizer, window=self.window, end_ids=_generation_ends(model))
+        self.chat = ChatTemplate(tokenizer, window=self.window, end_ids=_generation_ends(model))
         token_rows.require(model, self.chat)
         self.end_ids = self.chat.end_ids
         self.notices = list(self.chat.notices)
@@ -151,7 +151,7 @@ class LanguageModel:
     def encode_prompt(
         self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
     ) -> Encoded:
-        """The conversation, ready to generate up to `room` tokens from: see `Chat.encode_prompt`."""
+        """The conversation, ready to generate up to `room` tokens from: see `ChatTemplate.encode_prompt`."""
         return self.chat.encode_prompt(turns, prompt, room=room, limit=limit, at=at)
 
     def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None, at: float = UNDATED) -> Iterator[None]:
@@ -173,7 +173,7 @@ class LanguageModel:
         loss: Literal["reply", "all"] = "reply",
         at: float = UNDATED,
     ) -> Example:
-        """The conversation with its reply, ready to learn: see `Chat.encode_lesson`."""
+        """The conversation with its reply, ready to learn: see `ChatTemplate.encode_lesson`."""
         return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss, at=at)
 
     def decode(self, ids: Sequence[int]) -> str:

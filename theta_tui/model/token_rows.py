@@ -11,7 +11,7 @@ from typing import Any
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import plural
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 
 _POSITIONS = re.compile(r"(^|\.)(wpe|\w*pos(ition)?s?_?emb\w*|embed_positions)$")
 """What tables of learned positions are called."""
@@ -31,7 +31,7 @@ def tables(model: Any) -> dict[str, int]:
     return found
 
 
-def require(model: Any, chat: Chat) -> None:
+def require(model: Any, chat: ChatTemplate) -> None:
     """Raises ModelError where a token that a text or the chat template can become, or a reply can hold, has no row.
 
     A token that neither can become (padding, mostly) may lack one, and tables may be larger than the vocabulary.

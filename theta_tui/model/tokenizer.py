@@ -31,7 +31,7 @@ _MISTRAL = 100_000
 """Entries from which Transformers looks for a vocabulary that it mends."""
 
 
-class Tokens:
+class FastTokenizer:
     """A tokenizer with its chat template. Called as Transformers' are, as far as Theta calls them."""
 
     def __init__(self, folder: Path, backend: Tokenizer, config: Mapping[str, Any], template: str) -> None:
@@ -138,7 +138,7 @@ class Tokens:
 
 def tell_time(tokenizer: Any, strftime_now: Callable[[str], str]) -> None:
     """Let the chat template of `tokenizer`, Transformers' or one of these, ask `strftime_now` for the time."""
-    if isinstance(tokenizer, Tokens):
+    if isinstance(tokenizer, FastTokenizer):
         tokenizer.strftime_now = strftime_now
         return
     # Transformers gives every template this machine's own clock, and lets nothing that could be called through instead.
@@ -148,7 +148,7 @@ def tell_time(tokenizer: Any, strftime_now: Callable[[str], str]) -> None:
     compiled.environment.globals["strftime_now"] = strftime_now
 
 
-def read(folder: Path) -> Tokens | None:
+def read(folder: Path) -> FastTokenizer | None:
     """The tokenizer of a model folder; None where its files say anything that is not understood here."""
     try:
         if any((folder / name).exists() for name in ("chat_template.json", "special_tokens_map.json")):
@@ -164,7 +164,7 @@ def read(folder: Path) -> Tokens | None:
         return None
     if backend.get_vocab_size(with_added_tokens=True) > _MISTRAL:
         return None
-    return Tokens(folder, backend, config, template)
+    return FastTokenizer(folder, backend, config, template)
 
 
 def _plain(config: Mapping[str, Any], description: Mapping[str, Any]) -> bool:

@@ -301,7 +301,7 @@ def matrix_rate(device: str, dtype: Any) -> float:
 
 def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Learnable:
     """Continued from `--model`, or made for the data; a tokenizer that was made is kept in `folder`."""
-    from theta_tui.model.chat_template import Chat
+    from theta_tui.model.chat_template import ChatTemplate
     from theta_tui.model.language_model import LanguageModel
 
     if options.model is not None:
@@ -331,7 +331,7 @@ def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Le
 
     tokenizer = AutoTokenizer.from_pretrained(kept, local_files_only=True)
     model = build(SHAPES[options.size], tokenizer, length=options.length, seed=options.seed)
-    return Learnable(model, tokenizer, Chat(tokenizer, window=options.length))
+    return Learnable(model, tokenizer, ChatTemplate(tokenizer, window=options.length))
 
 
 def _compiled(options: Options, device: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Literal
 
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.model.instant import UNDATED
 from theta_tui.pretrain.content import Tally
 from theta_tui.pretrain.documents import Document
@@ -42,7 +42,7 @@ class Encoder:
     """Encodes for one tokenizer, template and length. `loss` is over everything or over the replies alone (plain
     text counts whole either way); never over what is context only."""
 
-    def __init__(self, chat: Chat, *, length: int, loss: Loss, at: float = UNDATED) -> None:
+    def __init__(self, chat: ChatTemplate, *, length: int, loss: Loss, at: float = UNDATED) -> None:
         """`at`: the one instant that all documents are rendered at, for a template that writes the date."""
         self.chat = chat
         self.at = at
@@ -142,7 +142,7 @@ class Encoder:
     def _rendered(self, document: Document, start: int, stop: int) -> list[int]:
         return self._chat(document).conversation_ids([text for _, text in document.turns[start:stop]], at=self.at)
 
-    def _chat(self, document: Document) -> Chat:
+    def _chat(self, document: Document) -> ChatTemplate:
         return self.chat.with_system(document.system) if self._system(document) else self.chat
 
     def _lead(self, piece: list[int], messages: int, system: bool) -> int:

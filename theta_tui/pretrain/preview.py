@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from theta_tui.base.text import plural
-from theta_tui.model.chat_template import Chat
+from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.command import Options, model_for
 from theta_tui.pretrain.content import Tally
 from theta_tui.pretrain.corpus import BATCH, Counts, Summary
@@ -69,7 +69,7 @@ def _firsts(encoder: Encoder, batch: list[Document], counts: Counts, tally: Tall
         yield pieces[0] if pieces else None
 
 
-def _sample(chat: Chat, place: str, encoded: Encoded) -> Sample:
+def _sample(chat: ChatTemplate, place: str, encoded: Encoded) -> Sample:
     tokens = list(zip(encoded.ids, encoded.learn, strict=True))[:SHOWN]
     pieces = [
         (chat.spelled([index for index, _ in run]), bool(learned))

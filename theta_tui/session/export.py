@@ -15,7 +15,7 @@ from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.base.publish import MARK, README, fresh_folder
 from theta_tui.base.text import plural, reason
 from theta_tui.store import trl as data_sets
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Teacher
@@ -81,7 +81,7 @@ def kind_of(word: str) -> Kind:
     )
 
 
-def export_trl(record: HomeRecord, path: Path, *, force: bool = False) -> Exported:
+def export_trl(record: Store, path: Path, *, force: bool = False) -> Exported:
     """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
     story = record.story
     if not story.live:

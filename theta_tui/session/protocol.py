@@ -58,7 +58,7 @@ class Correct:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TeachFact:
     """Teach the fact that the waiting prompt states, as `prompt` → `reply`; the five replies still wait."""
 
     prompt_id: str
@@ -151,7 +151,7 @@ Command = (
     | Regenerate
     | Pick
     | Correct
-    | State
+    | TeachFact
     | PassOver
     | Undo
     | Redo

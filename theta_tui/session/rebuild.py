@@ -20,7 +20,7 @@ from theta_tui.session.relearn import rebuilt, relearn
 from theta_tui.session.replay import Stage
 from theta_tui.session.session import Teacher
 from theta_tui.store.records import Outcome
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.model.lora import Choice
@@ -55,8 +55,8 @@ class Done:
     lora: int | None
 
 
-def rebuild(record: HomeRecord, on_stage: Stage = lambda _: None) -> Done:
-    """Fold the journal of `record` again, over the model that its settings name, and write a checkpoint.
+def rebuild(record: Store, on_stage: Stage = lambda _: None) -> Done:
+    """Replay the journal of `record` again, over the model that its settings name, and write a checkpoint.
 
     Raises PromptError (exit 3) where nothing was begun, ModelError (4), HomeError. Until it returns the home is as it
     was, but for what coming back itself writes.
@@ -75,7 +75,7 @@ def rebuild(record: HomeRecord, on_stage: Stage = lambda _: None) -> Done:
     return _move(record, found, record.adaptation_asked(moving=not same), on_stage)
 
 
-def _again(record: HomeRecord, on_stage: Stage) -> Done:
+def _again(record: Store, on_stage: Stage) -> Done:
     """Over the same foundation, and compared with coming back."""
     from theta_tui.learning.checkpoint import read_manifest
     from theta_tui.learning.compare import differing
@@ -115,7 +115,7 @@ def _again(record: HomeRecord, on_stage: Stage) -> Done:
     )
 
 
-def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
+def _move(record: Store, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
     """Over another foundation, or by LoRA instead of whole: in memory first, and then one record."""
     from theta_tui.model.files import full_name
 
@@ -143,7 +143,7 @@ def _move(record: HomeRecord, found: str, adaptation: tuple[Choice, int], on_sta
     return _done(teacher, came_from, learned, skipped, started)
 
 
-def _keep_settings(record: HomeRecord, name: str, lora: int | None) -> None:
+def _keep_settings(record: Store, name: str, lora: int | None) -> None:
     """A model, or a way to learn, that is set in the home's own file is the new one from now on; a setting elsewhere
     is told of."""
     from theta_tui.model.files import full_name

@@ -10,14 +10,14 @@ from theta_tui import __version__
 from theta_tui.learning.recipes import is_outdated
 from theta_tui.store.records import Outcome, Rebuilt
 from theta_tui.store.state import Lesson, Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.learning.recipes import Recipe
     from theta_tui.model.language_model import LanguageModel
 
 
-def must_relearn(record: HomeRecord, position: int) -> bool:
+def must_relearn(record: Store, position: int) -> bool:
     """Whether lessons of records after `position`, or the one that redo brings back, were learned in a way that is no
     more."""
     story = record.story
@@ -26,7 +26,7 @@ def must_relearn(record: HomeRecord, position: int) -> bool:
 
 
 def relearn(
-    record: HomeRecord,
+    record: Store,
     learn: Callable[[Lesson, Recipe], Outcome],
     recipe: Recipe,
     on_lesson: Callable[[int, int], None],
@@ -50,7 +50,7 @@ def rebuilt(
     return Rebuilt(name, found, __version__, model.machine(), recipe.as_dict(), short, model.lora_rank)
 
 
-def _blank(record: HomeRecord, recipe: Recipe) -> Story:
+def _blank(record: Store, recipe: Recipe) -> Story:
     """The story with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are now,
     which is what it will see when it is learned again."""
     story = Story.of(record.journal.entries)

@@ -20,10 +20,10 @@ from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ModelError, TeachError, ThetaError
 from theta_tui.learning.recipes import Recipe
-from theta_tui.session.snapshots import Memory
+from theta_tui.session.snapshots import UndoSnapshots
 from theta_tui.store.records import Restore, Withdraw
 from theta_tui.store.state import Lesson, Story
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +91,7 @@ def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, Lesso
     return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
-def belongs(record: HomeRecord, found: str) -> None:
+def belongs(record: Store, found: str) -> None:
     """Raises ModelError (exit 4) where the home was begun with another model than the one with fingerprint `found`."""
     from theta_tui.model.files import full_name
 
@@ -113,12 +113,12 @@ def belongs(record: HomeRecord, found: str) -> None:
     )
 
 
-class Fold:
+class Replay:
     """One home's model, where its lessons put it. `learn` teaches it one lesson (the Teacher's way)."""
 
-    def __init__(self, record: HomeRecord, learn: Learn) -> None:
+    def __init__(self, record: Store, learn: Learn) -> None:
         self.record = record
-        self.memory = Memory()
+        self.memory = UndoSnapshots()
         self.saved_at: float | None = None
         """Unix time of the newest checkpoint that stands for what is learned."""
         self.saved_position = 0
@@ -206,7 +206,7 @@ class Fold:
         )
 
     def from_foundation(self, tell: Callable[[int, int], None]) -> None:
-        """Fold all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
+        """Replay all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
         self.memory.clear()
         self._put(None)
         self._relearn(self.record.story, list(filter(_done, self.record.story.live)), tell, never)

@@ -15,7 +15,7 @@ from theta_tui.store.book import ANSWERS, Book
 from theta_tui.store.records import Asked, Finding
 from theta_tui.store.standing import Standing, Tally
 from theta_tui.store.state import Lesson
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 FIRST = 8
 """Lessons asked again after a lesson before it is said what that lesson cost; then again when all were asked."""
@@ -23,13 +23,13 @@ FIRST = 8
 Score = Callable[[Lesson], Finding]
 
 
-class Asker:
+class Review:
     """The askings of one record, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
 
     `left` counts the lessons that the asking under way has still to do, `changes` how often anything here changed.
     """
 
-    def __init__(self, record: HomeRecord, score: Score) -> None:
+    def __init__(self, record: Store, score: Score) -> None:
         self.record = record
         self.score = score
         self.alarm: str | None = None

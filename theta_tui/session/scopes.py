@@ -15,7 +15,7 @@ from theta_tui.learning.scope.decision import NOWHERE, Decision
 from theta_tui.store import meant
 from theta_tui.store import retention as ledger
 from theta_tui.store.meant import Said
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.learning.scope.index import Scopes
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class LessonScopes:
     """The scopes of the lessons of `record`."""
 
-    def __init__(self, record: HomeRecord) -> None:
+    def __init__(self, record: Store) -> None:
         self._record = record
         self._scopes: Scopes | None = None
         self._picks: dict[int, dict[int, Said]] = {}  # see meant.picks

@@ -61,9 +61,9 @@ from theta_tui.session.protocol import (
     Saved,
     ShowLessons,
     Snapshot,
-    State,
     Streaming,
     Taught,
+    TeachFact,
     Undo,
     Undone,
     WithdrawLesson,
@@ -86,7 +86,7 @@ IDLE_SECONDS = 1.0
 IDLE_AFTER = 2.0
 """How long after a command idle work begins: a person who is quicker than this is not kept waiting at all."""
 
-LESSONS = frozenset({Pick.__name__, Correct.__name__, State.__name__})
+LESSONS = frozenset({Pick.__name__, Correct.__name__, TeachFact.__name__})
 
 log = logging.getLogger("theta")
 
@@ -270,7 +270,7 @@ class Worker:
                 self._teach(lambda hooks: teacher.correct_last(text, **hooks))
             case Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(lambda hooks: teacher.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
-            case State(prompt_id=prompt_id, prompt=prompt, reply=reply):
+            case TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = teacher.record.waiting(prompt_id).prompt
                 self._teach(lambda hooks: teacher.state(prompt, reply, said=said, **hooks))
             case PassOver(prompt_id=prompt_id):

@@ -24,12 +24,12 @@ from theta_tui.facts.statements import Dictionary, load_dictionary, read
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
-from theta_tui.session.replay import Fold, Stage, belongs
+from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
-from theta_tui.session.review import Asker
+from theta_tui.session.review import Review
 from theta_tui.session.scopes import LessonScopes, change
 from theta_tui.store import retention as ledger
-from theta_tui.store.history import NOTHING, Dialogue
+from theta_tui.store.history import NOTHING, History
 from theta_tui.store.journal import Entry
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import (
@@ -48,7 +48,7 @@ from theta_tui.store.records import (
 )
 from theta_tui.store.standing import Standing
 from theta_tui.store.state import Lesson
-from theta_tui.store.store import HomeRecord
+from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,12 +72,12 @@ class Answer:
 class Teacher:
     """One home and one model. Make it, `load` the model, use it, `close` it; all from one thread."""
 
-    def __init__(self, record: HomeRecord) -> None:
+    def __init__(self, record: Store) -> None:
         self.record = record
-        self.fold = Fold(record, self._learn)
+        self.fold = Replay(record, self._learn)
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
-        self.asker = Asker(record, self._recall)
+        self.asker = Review(record, self._recall)
         self._dictionary: Dictionary | None = None
         self.scopes = LessonScopes(record)
 
@@ -364,13 +364,13 @@ class Teacher:
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
-        turns: Dialogue = self.record.story.dialogue if with_context else NOTHING
+        turns: History = self.record.story.dialogue if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         module = self.module_for(prompt, turns.asked if before is None else before)
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
         return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
 
-    def _encoded(self, turns: Dialogue, prompt: str, what: str) -> list[int]:
+    def _encoded(self, turns: History, prompt: str, what: str) -> list[int]:
         """The conversation as the model is shown it, with room for a reply; a cut is told."""
         settings = self.settings
         encoded = self.model.encode_prompt(

@@ -16,7 +16,7 @@ MOST = 20
 """Snapshots, however small they are: a thousand lessons of a tiny model took 400 MiB."""
 
 
-class Memory:
+class UndoSnapshots:
     """Snapshots by the seq of a lesson."""
 
     def __init__(self) -> None:
@@ -56,8 +56,8 @@ class Memory:
     def clear(self) -> None:
         self._before, self._with = [], []
 
-    def copy(self) -> Memory:
-        other = Memory()
+    def copy(self) -> UndoSnapshots:
+        other = UndoSnapshots()
         other._before, other._with = list(self._before), list(self._with)
         return other
 

@@ -19,13 +19,13 @@ from theta_tui.base.json import dumps, loads
 from theta_tui.store.records import (
     Asked,
     Begin,
-    Brought,
     Candidate,
     Consolidated,
+    ContextImported,
+    ConversationStarted,
     Exchange,
     Failure,
     Finding,
-    Fresh,
     Learned,
     Outcome,
     Rebuilt,
@@ -46,8 +46,8 @@ _TYPES: dict[str, type] = {
     "restore": Restore,
     "rebuilt": Rebuilt,
     "consolidated": Consolidated,
-    "fresh": Fresh,
-    "brought": Brought,
+    "fresh": ConversationStarted,
+    "brought": ContextImported,
     "failure": Failure,
     "asked": Asked,
 }
@@ -237,7 +237,7 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
         values["outcome"] = outcome_from(values["outcome"])
     elif cls is Rebuilt:
         values["outcomes"] = tuple((int(seq), outcome_from(outcome)) for seq, outcome in values["outcomes"])
-    elif cls is Brought:
+    elif cls is ContextImported:
         values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
     elif cls is Asked:
         values["results"] = tuple(Finding(int(seq), _number(p), bool(says)) for seq, p, says in values["results"])

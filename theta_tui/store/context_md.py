@@ -16,7 +16,7 @@ from pathlib import Path
 from theta_tui.base.errors import HomeError
 from theta_tui.base.files import write_all, write_atomically
 from theta_tui.store import context
-from theta_tui.store.history import Dialogue
+from theta_tui.store.history import History
 
 Stamp = tuple[int, int, int, int]
 
@@ -27,12 +27,12 @@ class ContextFile:
     def __init__(self, path: Path, mark: Path) -> None:
         self.path = path
         self.mark = mark
-        self._held: Dialogue | None = None  # what the file says, where that is known
+        self._held: History | None = None  # what the file says, where that is known
         self._stamp: Stamp | None = None
         self._digest = hashlib.sha256()
         self._size = 0
 
-    def write(self, dialogue: Dialogue) -> None:
+    def write(self, dialogue: History) -> None:
         """Bring the file in step with `dialogue`. Raises HomeError where that fails; it is written whole next time."""
         held, self._held = self._held, None
         ours = held is not None and self._stamp is not None and self._stamp == self._stamp_now()
@@ -50,7 +50,7 @@ class ContextFile:
             self._write_mark()
         self._held, self._stamp = dialogue, self._stamp_now()
 
-    def adopt(self, data: bytes, dialogue: Dialogue) -> None:
+    def adopt(self, data: bytes, dialogue: History) -> None:
         """The file was read as `data`, and that is what `dialogue` says."""
         self._digest, self._size = hashlib.sha256(data), len(data)
         if self._read_mark() != self._mark():

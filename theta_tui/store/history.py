@@ -13,7 +13,7 @@ Said = tuple[str, str]
 """A prompt and its reply."""
 
 
-class Dialogue(Sequence[Said]):
+class History(Sequence[Said]):
     """(prompt, reply) turns, oldest first. It never changes; `then` is one that is longer by a turn.
 
     The newest turns are at hand at once, and taking some of the newest costs what they are, not what came before.
@@ -21,18 +21,18 @@ class Dialogue(Sequence[Said]):
 
     __slots__ = ("_before", "_count", "_said", "source")
 
-    def __init__(self, before: Dialogue | None = None, said: Said = ("", ""), source: int = 0) -> None:
+    def __init__(self, before: History | None = None, said: Said = ("", ""), source: int = 0) -> None:
         self._before = before
         self._said = said
         self._count: int = 0 if before is None else before._count + 1
         self.source = source
         """The journal record that the newest turn stands in; 0 where that is not known."""
 
-    def then(self, prompt: str, reply: str, source: int = 0) -> Dialogue:
-        return Dialogue(self, (prompt, reply), source)
+    def then(self, prompt: str, reply: str, source: int = 0) -> History:
+        return History(self, (prompt, reply), source)
 
     @property
-    def before(self) -> Dialogue:
+    def before(self) -> History:
         """What was said before the newest turn; this itself where nothing was said."""
         return self if self._before is None else self._before
 
@@ -46,7 +46,7 @@ class Dialogue(Sequence[Said]):
         """The prompt of the newest turn; None where nothing was said."""
         return self.said[0] if len(self) else None
 
-    def since(self, earlier: Dialogue) -> tuple[Said, ...] | None:
+    def since(self, earlier: History) -> tuple[Said, ...] | None:
         """What was said after `earlier`; None where this did not grow from it."""
         here, more = self, len(self) - len(earlier)
         for _ in range(more):
@@ -58,7 +58,7 @@ class Dialogue(Sequence[Said]):
         return self._count
 
     def __reversed__(self) -> Iterator[Said]:
-        here: Dialogue | None = self
+        here: History | None = self
         while here is not None and here._count:
             yield here._said
             here = here._before
@@ -80,11 +80,11 @@ class Dialogue(Sequence[Said]):
         return self._newest(self._count - at)[0]
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Dialogue):
+        if isinstance(other, History):
             if len(self) != len(other):
                 return False
-            one: Dialogue | None = self
-            two: Dialogue | None = other
+            one: History | None = self
+            two: History | None = other
             while one is not two:  # two that grew from one end where they are the same
                 assert one is not None
                 assert two is not None
@@ -100,7 +100,7 @@ class Dialogue(Sequence[Said]):
         return hash((self._count, self._said))
 
     def __repr__(self) -> str:
-        return f"Dialogue{tuple(self)!r}"
+        return f"History{tuple(self)!r}"
 
     def _newest(self, count: int) -> tuple[Said, ...]:
         found: list[Said] = []
@@ -113,5 +113,5 @@ class Dialogue(Sequence[Said]):
         return tuple(found)
 
 
-NOTHING = Dialogue()
+NOTHING = History()
 """Before anything is said."""

@@ -23,11 +23,11 @@ from theta_tui.base.json import dumps, loads
 from theta_tui.store.active import mark, question
 from theta_tui.store.book import STATES, Book
 from theta_tui.store.entry import Entry
-from theta_tui.store.history import Dialogue
+from theta_tui.store.history import History
 from theta_tui.store.lesson import Lesson
 from theta_tui.store.past import CHANGES, COLUMNS, KINDS, Figures, Past
 from theta_tui.store.prefix import Prefix
-from theta_tui.store.records import Asked, Begin, Brought, Exchange, Rebuilt, Restore, Withdraw
+from theta_tui.store.records import Asked, Begin, ContextImported, Exchange, Rebuilt, Restore, Withdraw
 from theta_tui.store.state import Story, changes
 
 FORMAT = 2
@@ -146,11 +146,11 @@ class _Conversations:
         self._past = past
         self._numbers: dict[int, int] = {}
         self._brought: dict[int, tuple[tuple[str, str], ...]] = {
-            entry.seq: entry.record.turns for entry in entries if isinstance(entry.record, Brought)
+            entry.seq: entry.record.turns for entry in entries if isinstance(entry.record, ContextImported)
         }
 
-    def number(self, dialogue: Dialogue) -> int:
-        more: list[Dialogue] = []
+    def number(self, dialogue: History) -> int:
+        more: list[History] = []
         while (found := self._known(dialogue)) is None:
             more.append(dialogue)
             dialogue = dialogue.before
@@ -162,13 +162,13 @@ class _Conversations:
             found = self._numbers[id(each)] = len(self._columns["before"])
         return found
 
-    def _known(self, dialogue: Dialogue) -> int | None:
+    def _known(self, dialogue: History) -> int | None:
         if not len(dialogue):
             return 0
         found = self._past.number_of_dialogue(dialogue) if self._past is not None else None
         return self._numbers.get(id(dialogue)) if found is None else found
 
-    def _place(self, dialogue: Dialogue) -> int:
+    def _place(self, dialogue: History) -> int:
         """Which of the turns that were brought the newest one is; any with the same words will do."""
         if self._story.lessons.find(dialogue.source) is not None:
             return 0
@@ -176,7 +176,7 @@ class _Conversations:
         if turns is None:
             assert self._past is not None
             record = self._past.prefix.entry(dialogue.source).record
-            assert isinstance(record, Brought)
+            assert isinstance(record, ContextImported)
             turns = self._brought[dialogue.source] = record.turns
         return turns.index(dialogue.said)
 

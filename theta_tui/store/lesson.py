@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from theta_tui.store.history import Dialogue
+from theta_tui.store.history import History
 from theta_tui.store.records import Exchange, Outcome
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Lesson(_Later):
     seq: int
     at: float
     exchange: Exchange
-    context: Dialogue
+    context: History
     outcome: Outcome | None = None
     machine: str | None = None
     withdrawn: bool = False

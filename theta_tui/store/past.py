@@ -15,10 +15,10 @@ from typing import Any, TypeVar
 
 from theta_tui.base.errors import JournalError
 from theta_tui.store.entry import Entry
-from theta_tui.store.history import NOTHING, Dialogue, Said
+from theta_tui.store.history import NOTHING, History, Said
 from theta_tui.store.lesson import Lesson, Measured
 from theta_tui.store.prefix import Prefix
-from theta_tui.store.records import Begin, Brought, Exchange, Failure, Kind, Learned, Outcome, Rebuilt
+from theta_tui.store.records import Begin, ContextImported, Exchange, Failure, Kind, Learned, Outcome, Rebuilt
 
 R = TypeVar("R")
 
@@ -61,7 +61,7 @@ class Figures:
     moved: int = 0
 
 
-class _Stored(Dialogue):
+class _Stored(History):
     """A conversation whose turns are read when somebody looks."""
 
     __slots__ = ("_past", "number")
@@ -91,7 +91,7 @@ class Past:
         self.figures = figures
         self.columns = columns
         self._first_asked = array("I", accumulate(columns["askings"], initial=0))
-        self._dialogues: dict[int, Dialogue] = {0: NOTHING}
+        self._dialogues: dict[int, History] = {0: NOTHING}
         self._recent: dict[int, Entry] = {}
         self._rebuilds: dict[int, dict[int, Outcome]] = {}
 
@@ -157,21 +157,21 @@ class Past:
         """From where to where in its columns stands what asking lessons `first` to `last` found."""
         return (self._first_asked[first - 1], self._first_asked[last]) if first <= last else (0, 0)
 
-    def dialogue(self, number: int) -> Dialogue:
+    def dialogue(self, number: int) -> History:
         """The conversation whose newest turn is `number`; 0: nothing was said."""
         found = self._dialogues.get(number)
         if found is None:
             found = self._dialogues[number] = _Stored(self, number)
         return found
 
-    def number_of_dialogue(self, dialogue: Dialogue) -> int | None:
+    def number_of_dialogue(self, dialogue: History) -> int | None:
         """The number of a conversation that `dialogue` handed out; None for any other."""
         return dialogue.number if isinstance(dialogue, _Stored) and dialogue._past is self else None
 
     def said(self, number: int) -> Said:
         """The turn `number`."""
         record = self._entry(self.columns["source"][number - 1]).record
-        if isinstance(record, Brought):
+        if isinstance(record, ContextImported):
             return record.turns[self.columns["place"][number - 1]]
         assert isinstance(record, Exchange)
         return record.prompt, record.reply

@@ -253,12 +253,12 @@ class Consolidated:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class ConversationStarted:
     """A fresh conversation begins. What was taught stays."""
 
 
 @dataclass(frozen=True, slots=True)
-class Brought:
+class ContextImported:
     """A hand-edited `context.md` was read back: these (prompt, reply) turns are the conversation from here on."""
 
     turns: tuple[tuple[str, str], ...]
@@ -287,4 +287,16 @@ class Asked:
     results: tuple[Finding, ...]
 
 
-Record = Begin | Exchange | Learned | Withdraw | Restore | Rebuilt | Consolidated | Fresh | Brought | Failure | Asked
+Record = (
+    Begin
+    | Exchange
+    | Learned
+    | Withdraw
+    | Restore
+    | Rebuilt
+    | Consolidated
+    | ConversationStarted
+    | ContextImported
+    | Failure
+    | Asked
+)

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from theta_tui.store.active import Live
 from theta_tui.store.entry import Entry
-from theta_tui.store.history import NOTHING, Dialogue
+from theta_tui.store.history import NOTHING, History
 from theta_tui.store.lesson import Lesson as Lesson
 from theta_tui.store.lesson import Lessons, View
 from theta_tui.store.lesson import Measured as Measured
@@ -22,10 +22,10 @@ from theta_tui.store.past import CHANGES, Figures, Past
 from theta_tui.store.records import (
     Asked,
     Begin,
-    Brought,
+    ContextImported,
+    ConversationStarted,
     Exchange,
     Failure,
-    Fresh,
     Learned,
     Outcome,
     Rebuilt,
@@ -71,9 +71,9 @@ class Story:
         self.last_said: dict[int, float] = {}
         """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
         self._live = Live(self.lessons, past)
-        self._said: list[int | Dialogue] = []  # up to each of the turns, with it; or its number in the past
+        self._said: list[int | History] = []  # up to each of the turns, with it; or its number in the past
         self._where: dict[int, int] = {}  # record → the place of its (last) turn
-        self._replaced: dict[int, int | Dialogue] = {}  # record → the turn whose place its own took, and those before
+        self._replaced: dict[int, int | History] = {}  # record → the turn whose place its own took, and those before
         self._shown: list[Turn | None] = []  # the turns, as far as they were shown and did not change since
         self.since: list[Entry] = []
         """The records that came after the past."""
@@ -110,7 +110,7 @@ class Story:
         return story
 
     def add(self, entry: Entry) -> None:
-        """Fold one more record in; afterwards this is the story `of` all of them."""
+        """Replay one more record in; afterwards this is the story `of` all of them."""
         self.since.append(entry)
         if isinstance(entry.record, (Withdraw, Restore)):
             # It changes the past: the conversation, and what the lessons since had seen of it.
@@ -124,7 +124,7 @@ class Story:
         self.past = past
 
     def _step(self, entry: Entry, *, withdrawn: bool) -> None:
-        """Fold one record. `withdrawn` says of an exchange that later records take it back for good."""
+        """Replay one record. `withdrawn` says of an exchange that later records take it back for good."""
         if isinstance(entry.record, Exchange) and (mark := entry.record.mark) is not None:
             assert mark.lesson is not None
             said = mark.sure or entry.record.meant is not None
@@ -143,9 +143,9 @@ class Story:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.live and self.live[-1].seq > of:
                 self.refolded = entry.seq
-            case Fresh():
+            case ConversationStarted():
                 self._begin_conversation()
-            case Brought(turns=turns):
+            case ContextImported(turns=turns):
                 self._begin_conversation()
                 for prompt, reply in turns:
                     self._append(prompt, reply, entry.seq)
@@ -168,7 +168,7 @@ class Story:
         return Turns(self)
 
     @property
-    def dialogue(self) -> Dialogue:
+    def dialogue(self) -> History:
         """The conversation as the model is shown it."""
         return self._before(len(self._said))
 
@@ -266,12 +266,12 @@ class Story:
         return self._live.numbers
 
     @property
-    def conversation(self) -> list[Dialogue]:
+    def conversation(self) -> list[History]:
         """Up to each of the turns, with it."""
         return [self._up_to(said) for said in self._said]
 
     @property
-    def replaced(self) -> dict[int, Dialogue]:
+    def replaced(self) -> dict[int, History]:
         """Record → the turn whose place in the conversation its own took, and those before it."""
         return {seq: self._up_to(said) for seq, said in self._replaced.items()}
 
@@ -289,7 +289,7 @@ class Story:
     def _exchange(self, seq: int, at: float, exchange: Exchange, withdrawn: bool) -> None:
         place = self._where.get(exchange.replaces) if exchange.replaces is not None else None
         if not exchange.conversation:
-            context: Dialogue = NOTHING
+            context: History = NOTHING
         else:
             context = self._before(len(self._said) if place is None else place)
         lesson = Lesson(len(self.lessons) + 1, seq, at, exchange, context, withdrawn=withdrawn, recipe=exchange.recipe)
@@ -327,13 +327,13 @@ class Story:
 
     # --- the conversation, and the place of each turn in it ---
 
-    def _up_to(self, said: int | Dialogue) -> Dialogue:
-        if isinstance(said, Dialogue):
+    def _up_to(self, said: int | History) -> History:
+        if isinstance(said, History):
             return said
         assert self._begun_from is not None
         return self._begun_from.dialogue(said)
 
-    def _before(self, place: int) -> Dialogue:
+    def _before(self, place: int) -> History:
         """What was said before the turn at `place`."""
         return self._up_to(self._said[place - 1]) if place else NOTHING
 
@@ -364,7 +364,7 @@ class Story:
         for each in there:
             self._where.pop(each.source, None)
         for source in {each.source for each in there if self.lessons.find(each.source) is None}:
-            # Brought: others came with it, under the same number.
+            # ContextImported: others came with it, under the same number.
             earlier = (at for at in range(place - 1, -1, -1) if self._up_to(self._said[at]).source == source)
             at = next(earlier, None)
             if at is not None:

@@ -20,11 +20,11 @@ from theta_tui.store.context_md import ContextFile
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.journal import Entry, Journal, collecting_later
 from theta_tui.store.past import Past
-from theta_tui.store.records import Brought, Fresh, Pending, Record, Restore, Stated, Withdraw
+from theta_tui.store.records import ContextImported, ConversationStarted, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.store.state import Lesson, Story
 
 
-class HomeRecord:
+class Store:
     """What was said and taught in one home. Make it with `open` (one writer) or `read`."""
 
     def __init__(self, settings: Settings, journal: Journal, past: Past | None, lock: WriterLock | None) -> None:
@@ -45,14 +45,14 @@ class HomeRecord:
         self._file: ContextFile | None = None
 
     @classmethod
-    def read(cls, settings: Settings) -> HomeRecord:
+    def read(cls, settings: Settings) -> Store:
         """For looking only. A home that is not there yet reads as an empty one."""
         home = Home(settings.home)
         past = index.load(home.index, home.journal)
         return cls(settings, Journal.read(home.journal, past.prefix if past is not None else None), past, None)
 
     @classmethod
-    def open(cls, settings: Settings) -> HomeRecord:
+    def open(cls, settings: Settings) -> Store:
         """For writing. Raises HomeBusyError (exit 75) where another process holds the home."""
         home = Home(settings.home)
         home.ensure()
@@ -223,7 +223,7 @@ class HomeRecord:
 
     def begin_conversation(self) -> None:
         """A fresh conversation; what was taught stays and the old one stays in the journal."""
-        self.append(Fresh())
+        self.append(ConversationStarted())
         self.follow(None)
         self.write_context()
 
@@ -336,7 +336,7 @@ class HomeRecord:
         turns, notices = context.parse(data)
         self.notices.extend(notices)
         if turns != self.story.dialogue:
-            self.append(Brought(turns))
+            self.append(ContextImported(turns))
             count = plural(len(turns), "turn")
             self.notices.append(f"{path.name} was changed by hand: its conversation of {count} is used from here on")
         self.write_context()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from theta_tui.ui.screens.teach import TeachScreen
 
 
-class Fixing:
+class CorrectionEditor:
     """The corrections of one screen. `editing` says what the editor is open for, if it is."""
 
     def __init__(self, screen: TeachScreen) -> None:
@@ -71,7 +71,7 @@ class Fixing:
         if refusal or pending is None:
             screen.tell(refusal or "that prompt is gone; say it again", "warning")
             return
-        screen.teach(Chosen(None, reply, "statement", prompt), p.State(pending.prompt_id, prompt, reply))
+        screen.teach(Chosen(None, reply, "statement", prompt), p.TeachFact(pending.prompt_id, prompt, reply))
 
     def correct(self, text: str, editing: Editing | None) -> bool:
         """Teach `text` for what waits, or for the last turn; whether it could be sent."""

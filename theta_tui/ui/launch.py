@@ -40,9 +40,9 @@ def open_teacher(settings: Settings) -> Teacher:
     """The worker's way to a home. Raises HomeBusyError where another process holds it."""
     # Here and not above: the worker's thread imports them, behind the first frame.
     from theta_tui.session.session import Teacher
-    from theta_tui.store.store import HomeRecord
+    from theta_tui.store.store import Store
 
-    return Teacher(HomeRecord.open(settings))
+    return Teacher(Store.open(settings))
 
 
 def run_full_screen(settings: Settings) -> int:

@@ -96,7 +96,7 @@ class State:
         self.chosen, self.teaching, self.progress, self.problem = chosen, True, None, None
 
     def apply(self, event: p.Event) -> None:
-        """Fold one event in."""
+        """Replay one event in."""
         self.snapshot = event.snapshot
         if event.snapshot.pending is not None:
             self.marked = event.snapshot.marked

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from theta_tui.model.decoding.decoder import SLICE, Reading, Start
 from theta_tui.model.decoding.llama import Layer
-from theta_tui.model.decoding.products import Product
+from theta_tui.model.decoding.packed_linear import PackedLinear
 from theta_tui.model.modules import LessonModule, mixed
 
 SMALL = 40_000_000
@@ -42,7 +42,7 @@ class FastDecoder:
         self._size: int = attention.head_dim
         self._keys_heads: int = attention.k_proj.weight.shape[0] // self._size
         self._heads: int = attention.q_proj.weight.shape[0] // self._size
-        self._head = Product((model.lm_head,))
+        self._head = PackedLinear((model.lm_head,))
         self._head_eps = torch.tensor(self._body.norm.variance_epsilon, device=model.device)
         parameters = sum(parameter.numel() for parameter in model.parameters())
         self.threads = 1 if model.device.type == "cpu" and parameters <= SMALL else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from theta_tui.model.decoding.products import Product
+from theta_tui.model.decoding.packed_linear import PackedLinear
 
 KNOWN = {"LlamaForCausalLM": "Llama", "MistralForCausalLM": "Mistral", "Qwen2ForCausalLM": "Qwen2",
          "Qwen3ForCausalLM": "Qwen3"}  # fmt: skip
@@ -97,12 +97,14 @@ class Layer:
         self._heads = [part.weight.shape[0] // self._size for part in (attention.q_proj, attention.k_proj)]
         device = attention.q_proj.weight.device
         self.eps = tuple(torch.tensor(norm.variance_epsilon, device=device) for norm in self._norms)
-        self.qkv = Product((attention.q_proj, attention.k_proj, attention.v_proj), (self._paired, self._paired, None))
+        self.qkv = PackedLinear(
+            (attention.q_proj, attention.k_proj, attention.v_proj), (self._paired, self._paired, None)
+        )
         """To [(queries + 2 · keys) · D]"""
-        self.out = Product((attention.o_proj,))
-        self.gate_up = Product((mlp.gate_proj, mlp.up_proj))
+        self.out = PackedLinear((attention.o_proj,))
+        self.gate_up = PackedLinear((mlp.gate_proj, mlp.up_proj))
         """To [2 · inner]"""
-        self.down = Product((mlp.down_proj,))
+        self.down = PackedLinear((mlp.down_proj,))
         self.head_norm: torch.Tensor | None = None
         """[queries + keys, D], where each head is normed by itself"""
         self.head_eps = torch.tensor(0.0)

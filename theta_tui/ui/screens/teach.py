@@ -20,7 +20,7 @@ from theta_tui.session import protocol as p
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
-from theta_tui.ui.fixing import Fixing
+from theta_tui.ui.fixing import CorrectionEditor
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.screens.sized import Sized
@@ -61,7 +61,7 @@ class TeachScreen(Sized):
         self.send = send
         self.tell = tell
         self.state = State()
-        self.fixing = Fixing(self)
+        self.fixing = CorrectionEditor(self)
         self.fresh_until = 0.0
         self.verbs = Verbs(self)
         self.ledger: LedgerScreen | None = None
@@ -166,7 +166,7 @@ class TeachScreen(Sized):
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
-        """Fold an event in, and say or do what it calls for."""
+        """Replay an event in, and say or do what it calls for."""
         before, prompt_before = self.state.mode, self.state.prompt
         self.state.apply(event)
         if not self.composer.history:

@@ -31,7 +31,7 @@ below 6e-5. Sums of products in float32 are off by more."""
 Arranged = Callable[[torch.Tensor], torch.Tensor]
 
 
-class Product:
+class PackedLinear:
     """x [n, in] times the weights of `layers`, one below the other, [out, in], transposed: [n, out].
 
     `arranged` puts the rows of each in another order. `refresh` before use.
@@ -64,7 +64,7 @@ class Product:
         if rows > FEW or self._weight.device.type != "cpu":
             return functional.linear(x, self._weight, self._bias)
         if not self._looked:
-            self._half, self._looked = halved(self._weight, self._bias), True
+            self._half, self._looked = pack_16bit(self._weight, self._bias), True
         if self._half is not None:
             found: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._half)
             return found
@@ -84,7 +84,7 @@ def _few(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> to
     return (y if bias is None else y + bias).contiguous()
 
 
-def halved(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
+def pack_16bit(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
     """The weights packed in 16 bits; None where they do not fit, or this torch cannot compute with them here."""
     if not _computes_halves() or not bool(((weight.half().float() - weight).abs() <= EXACT).all()):
         return None
