@@ -59,7 +59,7 @@ def test_the_built_in_model_is_small_and_says_what_it_takes() -> None:
     assert not lm.notices
     card = (folder / "MODEL_CARD.md").read_text("utf-8")
     assert f"{lm.parameters:,}" in card
-    assert "default_model" in card
+    assert "theta_tui.builtin.recipe" in card
 
 
 @pytest.mark.slow

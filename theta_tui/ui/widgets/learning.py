@@ -37,6 +37,10 @@ class Section(Vertical):
     def __init__(self, heading: str, *body: Widget, id: str) -> None:  # noqa: A002
         super().__init__(Plain(heading, classes="heading"), *body, id=id)
 
+    def on_resize(self) -> None:
+        # How many lines a text takes is known once it is laid out, which may be after the panel was.
+        self.query_ancestor(LearningPanel).fit()
+
 
 class LearningPanel(Vertical):
     """Beside the conversation."""
@@ -114,12 +118,12 @@ class LearningPanel(Vertical):
         problem = f"read-only: {shot.read_only}" if shot.read_only else state.problem
         self._set("problem", plain(problem or ""))
         self.query_one("#problem-section").display = bool(problem)
-        self.call_after_refresh(self._fit)
+        self.call_after_refresh(self.fit)
 
     def on_resize(self) -> None:
-        self._fit()
+        self.fit()
 
-    def _fit(self) -> None:
+    def fit(self) -> None:
         """Where the sections do not fit with a blank line between them, leave those out."""
         heights = [section.size.height for section in self.query(Section) if section.display]
         self.set_class(sum(heights) + len(heights) - 1 > self.content_size.height, "-dense")
