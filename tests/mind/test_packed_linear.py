@@ -4,11 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from theta_tui.model.decoding import products
+from theta_tui.model.decoding import packed_linear
 from theta_tui.model.decoding.packed_linear import FEW, PackedLinear
 
 ROWS = (1, 2, 5, FEW, FEW + 1, 70)
-needs_halves = pytest.mark.skipif(not products._computes_halves(), reason="torch computes with no 16-bit weights here")
+needs_halves = pytest.mark.skipif(
+    not packed_linear._computes_halves(), reason="torch computes with no 16-bit weights here"
+)
 
 
 def layer(*, stored: torch.dtype, bias: bool = False, seed: int = 0, size: int = 48) -> nn.Linear:
@@ -59,7 +61,7 @@ def test_a_single_weight_that_16_bits_do_not_hold_is_enough(value: float) -> Non
     one = layer(stored=torch.bfloat16)
     with torch.no_grad():
         one.weight[3, 4] = value
-    assert (products.pack_16bit(one.weight.detach(), None) is None) == (abs(value) > 1 or value != value)
+    assert (packed_linear.pack_16bit(one.weight.detach(), None) is None) == (abs(value) > 1 or value != value)
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])
@@ -78,7 +80,7 @@ def test_weights_that_were_written_to_are_taken_over(stored: torch.dtype) -> Non
 
 
 def test_without_16_bit_products_it_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "_computes_halves", lambda: False)
+    monkeypatch.setattr(packed_linear, "_computes_halves", lambda: False)
     one = layer(stored=torch.bfloat16)
     product = ready(one)
     assert max(error(product, [one], rows) for rows in ROWS) < 2e-6
