@@ -9,8 +9,8 @@ import torch
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import is_blank, normalised
-from theta_tui.model.decoding.decoder import Decoder, Rows, Start
 from theta_tui.model.decoding.general import GeneralDecoder
+from theta_tui.model.decoding.protocol import Decoder, Rows, Start
 from theta_tui.model.generate import Reply, Sampling, greedy, propose
 from theta_tui.model.language_model import LanguageModel
 

@@ -25,10 +25,10 @@ from transformers import (
 
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.model.decoding.decoder import Decoder
 from theta_tui.model.decoding.fast import FastDecoder, agrees
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.decoding.llama import recognised
+from theta_tui.model.decoding.protocol import Decoder
 from theta_tui.model.generate import propose
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.sampling import SHORT, Sampling, draw, probabilities, shortlist

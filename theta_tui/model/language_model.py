@@ -29,7 +29,7 @@ from theta_tui.model.instant import UNDATED
 if TYPE_CHECKING:
     import torch
 
-    from theta_tui.model.decoding.decoder import Decoder
+    from theta_tui.model.decoding.protocol import Decoder
 
 __all__ = ["Encoded", "Example", "LanguageModel", "assets_dir", "fingerprint", "resolve"]
 
@@ -143,8 +143,8 @@ class LanguageModel:
 
     @cached_property
     def decoder(self) -> Decoder:
-        """What writes replies with this model; it keeps what was read last (see `decoding.decoder`)."""
-        from theta_tui.model.decoding.decoder import decoder_for
+        """What writes replies with this model; it keeps what was read last (see `decoding.protocol`)."""
+        from theta_tui.model.decoding.choose import decoder_for
 
         return decoder_for(self)
 
@@ -157,7 +157,7 @@ class LanguageModel:
     def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None, at: float = UNDATED) -> Iterator[None]:
         """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
         to it begin at once. Nothing where it is read already, or where no turn would be kept."""
-        from theta_tui.model.decoding.decoder import common
+        from theta_tui.model.decoding.protocol import common
 
         if turns:
             one, other = (self.encode_prompt(turns, text, room=room, limit=limit, at=at).ids for text in ("a", "b"))

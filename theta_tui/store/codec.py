@@ -7,8 +7,6 @@ escaped: `cat journal.jsonl` is safe in a terminal, and a line is split on `\n` 
 
 from __future__ import annotations
 
-import json
-import math
 import re
 import zlib
 from dataclasses import fields, is_dataclass
@@ -19,7 +17,6 @@ from theta_tui.base.json import dumps, loads
 from theta_tui.store.records import (
     Asked,
     Begin,
-    Candidate,
     Consolidated,
     ContextImported,
     ConversationStarted,
@@ -32,6 +29,8 @@ from theta_tui.store.records import (
     Record,
     Restore,
     Withdraw,
+    candidate_from,
+    number,
 )
 
 VERSION = 1
@@ -164,26 +163,6 @@ def plain_fields(value: Any) -> dict[str, Any]:
     }
 
 
-def _number(value: Any) -> float:
-    return value if type(value) is float else math.nan if value is None else float(value)
-
-
-def candidate_from(values: dict[str, Any]) -> Candidate:
-    plain = int(values["index"]), str(values["text"]), _number(values["logprob"]), bool(values["ended"])
-    lesson = values.get("lesson")
-    return Candidate(*plain) if lesson is None else Candidate(*plain, int(lesson), bool(values["sure"]))
-
-
-def candidates_from(text: str) -> tuple[Candidate, ...]:
-    """The candidates of an exchange, of which `_OFFER` found `text` to be well-formed."""
-    return tuple(candidate_from(item) for item in json.loads(f"[{text}]"))
-
-
-def first_text(text: str) -> str:
-    """What the first of them says."""
-    return str(json.JSONDecoder().raw_decode(text)[0]["text"])
-
-
 def _check(values: dict[str, Any]) -> None:
     """Raises BadLineError where a value is of a kind that it may not be."""
     for name, value in values.items():
@@ -197,8 +176,8 @@ def outcome_from(values: dict[str, Any]) -> Outcome:
     _check(values)
     values.pop("drift", None)  # of a version before
     for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds"):
-        values[name] = _number(values[name])
-    values["losses"] = tuple(map(_number, values.get("losses", ())))
+        values[name] = number(values[name])
+    values["losses"] = tuple(map(number, values.get("losses", ())))
     return Outcome(**values)
 
 
@@ -240,6 +219,6 @@ def _record(cls: type, values: dict[str, Any]) -> Record:
     elif cls is ContextImported:
         values["turns"] = tuple((str(prompt), str(reply)) for prompt, reply in values["turns"])
     elif cls is Asked:
-        values["results"] = tuple(Finding(int(seq), _number(p), bool(says)) for seq, p, says in values["results"])
+        values["results"] = tuple(Finding(int(seq), number(p), bool(says)) for seq, p, says in values["results"])
     record: Record = cls(**values)
     return record

@@ -8,8 +8,8 @@ from pathlib import Path
 from theta_tui.base.errors import HomeError
 from theta_tui.base.files import fsync_folder, write_atomically
 from theta_tui.base.json import dumps, loads
-from theta_tui.store.codec import candidate_from, plain_fields
-from theta_tui.store.records import Pending, Stated
+from theta_tui.store.codec import plain_fields
+from theta_tui.store.records import Pending, Stated, candidate_from
 
 SCHEMA = 1
 

@@ -7,6 +7,8 @@ to repeat the lesson exactly, because the outcome holds how many steps were take
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -122,6 +124,27 @@ class Begin:
     lora: int | None = None
 
 
+def number(value: Any) -> float:
+    """A number as JSON has it: null where it is not finite."""
+    return value if type(value) is float else math.nan if value is None else float(value)
+
+
+def candidate_from(values: dict[str, Any]) -> Candidate:
+    plain = int(values["index"]), str(values["text"]), number(values["logprob"]), bool(values["ended"])
+    lesson = values.get("lesson")
+    return Candidate(*plain) if lesson is None else Candidate(*plain, int(lesson), bool(values["sure"]))
+
+
+def _candidates_from(text: str) -> tuple[Candidate, ...]:
+    """The candidates of an exchange, of which `_OFFER` found `text` to be well-formed."""
+    return tuple(candidate_from(item) for item in json.loads(f"[{text}]"))
+
+
+def _first_text(text: str) -> str:
+    """What the first of them says."""
+    return str(json.JSONDecoder().raw_decode(text)[0]["text"])
+
+
 class _Unread:
     """Keeps the candidates as they stand in the journal until somebody asks for them: of most nobody does, and they
     are more than half of what a journal holds."""
@@ -134,9 +157,7 @@ class _Unread:
             # Only where the attribute is not set.
             if name != "candidates":
                 raise AttributeError(name)
-            from theta_tui.store.codec import candidates_from
-
-            found = candidates_from(object.__getattribute__(self, "_unread"))
+            found = _candidates_from(object.__getattribute__(self, "_unread"))
             object.__setattr__(self, "candidates", found)
             object.__delattr__(self, "_unread")
             return found
@@ -191,9 +212,7 @@ class Exchange(_Unread):
         """The text of the first candidate."""
         unread: str | None = getattr(self, "_unread", None)
         if unread is not None:
-            from theta_tui.store.codec import first_text
-
-            return first_text(unread) if unread else None
+            return _first_text(unread) if unread else None
         return self.candidates[0].text if self.candidates else None
 
 

@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from theta_tui.model.decoding.decoder import SLICE, Reading, Start
 from theta_tui.model.decoding.llama import Layer
 from theta_tui.model.decoding.packed_linear import PackedLinear
+from theta_tui.model.decoding.protocol import SLICE, Reading, Start
 from theta_tui.model.modules import LessonModule, mixed
 
 SMALL = 40_000_000

@@ -17,7 +17,7 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import reason
-from theta_tui.model.decoding.decoder import SLICE, Reading, Rows, Start, marks
+from theta_tui.model.decoding.protocol import SLICE, Reading, Rows, Start, marks
 from theta_tui.model.modules import LessonModule, attached, blocks_of
 
 NAMES = ("cache", "past_key_values", "cache_params", "state")

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from theta_tui.model.decoding.decoder import Marks, marks
+from theta_tui.model.decoding.protocol import Marks, marks
 
 FEW = 32
 """Rows up to which weights of 16 bits are the faster ones. Five rows, all 29 matrices of the built-in model, two cores

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 if TYPE_CHECKING:
-    from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
 
 Marks = tuple[tuple[int, int, int], ...]
@@ -69,21 +68,6 @@ class Decoder(Protocol):
     def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
         """`rows` rows, each to take up to `room` tokens, with its own of `modules` on. Those of an earlier call are
         void."""
-
-
-def decoder_for(lm: LanguageModel) -> Decoder:
-    """The fastest decoder that is exact for this model. Raises ModelError where none is."""
-    from theta_tui.model.decoding.fast import FastDecoder, agrees
-    from theta_tui.model.decoding.llama import recognised
-
-    if lm.adapter is None and recognised(lm.model):
-        fast = FastDecoder(lm.model)
-        if agrees(fast, lm.model):
-            return fast
-    # Not before it is needed: it takes Transformers, which the built-in model does without.
-    from theta_tui.model.decoding.general import proven
-
-    return proven(lm.model, lm.last_logits, lm.encode_prompt((), "hello, who are you?", room=1).ids)
 
 
 def marks(tensors: Sequence[torch.Tensor]) -> Marks:
