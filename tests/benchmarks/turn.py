@@ -178,7 +178,7 @@ class Lessons:
 
 def tiny(folder: Path) -> Path:
     """The tests' model, written into `folder`."""
-    from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+    from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     return make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Ran, Theta
-from tests.mind.tiny_models import make_wide
+from tests.support.tiny_models import make_wide
 from theta_tui.cli import app as cli
 
 

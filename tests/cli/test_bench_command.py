@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.cli.running import Ran, Theta, files
-from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.bench import decoding

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Theta, files
-from tests.unit.test_imports import HEAVY, loaded_after
+from tests.test_imports import HEAVY, loaded_after
 from theta_tui.model.files import assets_dir
 from theta_tui.session import syllabus
 

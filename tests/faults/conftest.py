@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.forking import forks as forks
-from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 
 MEMORY = Path("/dev/shm")
 

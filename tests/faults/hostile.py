@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.fakes import NOW, Driven, FakeClock, FakeWorker, outcome, snapshot, standing, turn
+from tests.support.fakes import NOW, Driven, FakeClock, FakeWorker, outcome, snapshot, standing, turn
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Stated

@@ -89,7 +89,7 @@ def app(line: Connection, home: Path, model: Path, exchanges: int, every: int) -
 
 
 async def _drive(settings: Settings, exchanges: int, tell: Callable[[int], None], every: int) -> None:
-    from tests.fakes import Driven, FakeClock
+    from tests.support.fakes import Driven, FakeClock
     from theta_tui.ui.app import ThetaApp
 
     working = Worker(settings, open_teacher)

@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests.faults.hostile import PAYLOADS
-from tests.mind.tiny_models import CHATML, CORPUS
+from tests.support.tiny_models import CHATML, CORPUS
 from theta_tui.base.text import is_blank
 from theta_tui.model import tokenizer as tokens
 from theta_tui.model.chat_template import ChatTemplate

@@ -19,7 +19,7 @@ import torch
 from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from tests.faults.lessons import OFFERED
-from tests.mind.tiny_models import make_tokenizer
+from tests.support.tiny_models import make_tokenizer
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ThetaError

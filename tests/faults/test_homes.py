@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.test_hostile_files import line
-from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.cli import app as cli
 from theta_tui.store.store import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mind.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.session.session import Teacher
 from theta_tui.store.store import Store

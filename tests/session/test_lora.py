@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from tests.mind.tiny_models import equal
 from tests.session.conftest import opened
+from tests.support.tiny_models import equal
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, UsageError
 from theta_tui.model import lora

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.mind.tiny_models import equal, weights
 from tests.session.test_teacher import same, state
+from tests.support.tiny_models import equal, weights
 from theta_tui.base.errors import HomeError
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.scope import index

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from tests.session.conftest import Open
 from tests.session.test_teacher import PAIRS, answer, same, state
+from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, PromptError

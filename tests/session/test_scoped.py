@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from tests.mind.tiny_models import weights
 from tests.session.conftest import opened
 from tests.session.test_teacher import same, state
+from tests.support.tiny_models import weights
 from theta_tui.base.config import Settings
 from theta_tui.session.session import Teacher
 

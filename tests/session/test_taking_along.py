@@ -144,7 +144,7 @@ def test_a_bad_target_is_refused_before_anything_is_learned(teacher: Teacher, tm
 def test_numbers_that_are_none_are_told_and_nothing_is_written(
     teacher: Teacher, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tests.mind.lessons import spoil
+    from tests.learning.lessons import spoil
 
     spoil(monkeypatch, lambda logits: logits * float("nan"))
     with pytest.raises(TeachError, match="not finite"):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.mind.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from tests.session.conftest import opened
+from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ModelError, PromptError, TeachError

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.mind.lessons import spoil
-from tests.mind.tiny_models import equal, weights
+from tests.learning.lessons import spoil
+from tests.support.tiny_models import equal, weights
 from theta_tui.base.config import Settings
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES

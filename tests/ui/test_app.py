@@ -8,7 +8,7 @@ import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES
 
-from tests.fakes import REPLIES, FakeWorker, drive
+from tests.support.fakes import REPLIES, FakeWorker, drive
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.ui import app as app_module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual import events
 
-from tests.fakes import REPLIES, drive
+from tests.support.fakes import REPLIES, drive
 from theta_tui.base.text import MAX_TEXT
 from theta_tui.session import protocol as p
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fakes import REPLIES, drive
+from tests.support.fakes import REPLIES, drive
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Stated
 from theta_tui.ui.widgets.rule import Rule

@@ -10,7 +10,7 @@ from textual.app import App, ComposeResult
 from textual.events import Paste
 from textual.widgets import Static
 
-from tests.fakes import Driven, FakeWorker, drive, outcome, snapshot, turn
+from tests.support.fakes import Driven, FakeWorker, drive, outcome, snapshot, turn
 from theta_tui.session import protocol as p
 from theta_tui.ui.safe import MOST, fit, wrap
 from theta_tui.ui.widgets.editor import hold, release

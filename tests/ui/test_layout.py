@@ -9,7 +9,7 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
-from tests.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
+from tests.support.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
 from theta_tui.session import protocol as p
 from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window

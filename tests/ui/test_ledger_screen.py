@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.fakes import STANDINGS, Driven, drive, outcome, standing
+from tests.support.fakes import STANDINGS, Driven, drive, outcome, standing
 from theta_tui.session import protocol as p
 from theta_tui.store.retention import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line

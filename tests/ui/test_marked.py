@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import CHANCES, NOW, REPLIES, Driven, drive, standing
+from tests.support.fakes import CHANCES, NOW, REPLIES, Driven, drive, standing
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Candidate, Pending
 from theta_tui.ui.screens.ledger import LedgerScreen, scope

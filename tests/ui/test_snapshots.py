@@ -10,7 +10,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
-from tests.fakes import REPLIES, Driven, FakeClock, FakeWorker
+from tests.support.fakes import REPLIES, Driven, FakeClock, FakeWorker
 from theta_tui.base.config import Settings
 from theta_tui.store.records import Stated
 from theta_tui.ui.app import ThetaApp

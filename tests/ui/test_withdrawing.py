@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.fakes import TURNS, drive
+from tests.support.fakes import TURNS, drive
 from theta_tui.session import protocol as p
 
 
