@@ -1,6 +1,6 @@
 """AdamW steps, and the state of their optimizer: what of it means something, how it is copied, put back and named.
 
-The other ways to learn are mind/module_lesson.py and mind/sign_steps.py.
+The other ways to learn are learning/module_lesson.py and learning/sign_steps.py.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Adam:
         if torch.isfinite(norm):
             self.optimizer.step()
             # The fused kernel writes without being counted, and whoever keeps what it computed from a weight asks the
-            # count whether that still holds (mind/decoding).
+            # count whether that still holds (model/decoding).
             torch.autograd.graph.increment_version(trained)
         return float(norm)
 

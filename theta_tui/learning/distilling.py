@@ -230,7 +230,7 @@ def low_rank(
     `counts` of them are, after `LORA.max_steps` steps at most. `hear` and errors as those of `bake`.
 
     As with a lesson's module, the matrix that comes first begins as detectors of the reply's places, so that a step at
-    one place hardly disturbs another and the words of the prompt are left alone (mind/module_lesson.py).
+    one place hardly disturbs another and the words of the prompt are left alone (learning/module_lesson.py).
     """
     layers = back_layers(lm, LORA_BLOCKS)
     with torch.no_grad(), _frozen(lm.model):

@@ -2,7 +2,7 @@
 
 Opens safetensors and JSON only and runs nobody's code. torch is imported when a model is loaded, not with this
 module, so that `--offline` and the quiet settings are in force first; Transformers only where the model or its
-tokenizer is not one that mind/llama.py and mind/tokens.py know, or where it learns by LoRA.
+tokenizer is not one that model/llama.py and model/tokenizer.py know, or where it learns by LoRA.
 """
 
 from __future__ import annotations

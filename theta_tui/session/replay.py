@@ -69,7 +69,7 @@ def moves_nothing(lesson: Lesson) -> bool:
 
 def is_always_on(lesson: Lesson, signs: bool) -> bool:
     """Whether it moves the weights that the modules of later lessons are learned on. `signs`: the model is one whose
-    picks are kept apart from those (mind/sign_steps.py)."""
+    picks are kept apart from those (learning/sign_steps.py)."""
     return not moves_nothing(lesson) and not (
         lesson.recipe.get("method") == "module" and (signs or lesson.exchange.kind != "pick")
     )

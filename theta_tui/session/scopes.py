@@ -1,6 +1,6 @@
 """Which lesson with weights of its own answers a prompt: the scopes of a home's lessons, kept in step with its record.
 
-A scope is what was taught and what picks say of it since (lessons/meant.py), so all of it is in the journal. What
+A scope is what was taught and what picks say of it since (store/meant.py), so all of it is in the journal. What
 changed since the last prompt is looked at, and nothing else.
 """
 

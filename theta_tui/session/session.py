@@ -1,7 +1,7 @@
 """The session: propose, teach, undo, withdraw, ask. Joins the record and the model. No threads, no screen, no Textual.
 
 Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back, and
-taking back, are in `folding`.
+taking back, are in `replay`.
 """
 
 from __future__ import annotations
