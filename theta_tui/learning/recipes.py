@@ -14,10 +14,10 @@ from theta_tui.base.errors import JournalError
 class Recipe:
     """The numbers of one way of learning.
 
-    `method` is how a correction is learned. `module` (learning/module_lesson.py): it gets weights of its own, which are on
-    for the prompts in its scope; `generic` prompts that it is not about are learned beside it. `adamw`: in the weights
-    that all replies share, by steps of `lr`, `beta1`, `beta2`, `eps`, `weight_decay`, clipped to a global norm of
-    `clip`, embeddings frozen unless `train_embeddings`; where the model learns by LoRA, `lr` is taken times
+    `method` is how a correction is learned. `module` (learning/module_lesson.py): it gets weights of its own, which are
+    on for the prompts in its scope; `generic` prompts that it is not about are learned beside it. `adamw`: in the
+    weights that all replies share, by steps of `lr`, `beta1`, `beta2`, `eps`, `weight_decay`, clipped to a global norm
+    of `clip`, embeddings frozen unless `train_embeddings`; where the model learns by LoRA, `lr` is taken times
     `lora_lr_factor` (an adapter wants about ten times the rate of the whole model: LoRA Without Regret).
 
     `loss` is taken over the reply and its end token, or over the whole pair. A correction is repeated until every

@@ -1,6 +1,6 @@
-"""The model: the only room that imports torch and transformers. It knows nothing of journals or screens.
+"""The model: loading, chat templates, decoding. It knows nothing of journals or screens.
 
-Those libraries read their environment once, when they are imported, so it is set here, before any module of this
+torch and Transformers read their environment once, when they are imported, so it is set here, before any module of this
 room can import them. What a person has set stays.
 """
 
