@@ -25,6 +25,8 @@ _WHOLE = {
     "doesnt": ("does", "not"), "didnt": ("did", "not"), "isnt": ("is", "not"), "thats": ("that", "'s"),
     "neighbour": ("neighbor",), "grey": ("gray",), "centre": ("center",), "theatre": ("theater",), "thx": ("thanks",),
 }  # fmt: skip
+_BEFORE_IS = frozenset(["what", "where", "who", "when", "how", "why", "that", "it", "there", "here", "he", "she"])
+"""Words behind which `'s` is "is", and no possessive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,12 @@ def words(text: str) -> tuple[Word, ...]:
 
 
 def normal_form(text: str) -> str:
-    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone. One that has
-    no words is its own."""
+    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone: "What's" is
+    "What is". One that has no words is its own."""
     said = [word.text for word in words(text) if word.text not in "?!"]
-    return " ".join(word for word in said if word != "please") or text.strip()
+    pairs = zip(["", *said], said, strict=False)
+    whole = ["is" if word == "'s" and before in _BEFORE_IS else word for before, word in pairs]
+    return " ".join(word for word in whole if word != "please") or text.strip()
 
 
 def _parts(word: str) -> tuple[str, ...]:
