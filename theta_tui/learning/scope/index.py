@@ -14,6 +14,7 @@ from theta_tui.learning.scope.decision import NOWHERE, Decision
 from theta_tui.learning.scope.features import Message, apart
 from theta_tui.learning.scope.leaning import leans
 from theta_tui.learning.scope.matcher import Matcher
+from theta_tui.learning.scope.synonyms import plainly
 from theta_tui.learning.scope.telling import slip
 from theta_tui.learning.scope.words import normal_form, stem
 
@@ -39,7 +40,7 @@ class _Key:
     text: str
     message: Message
     first: Message
-    """The lesson's prompt."""
+    """The lesson's prompt, said as this wording is: as it stands, or plainly."""
 
     def repeats(self) -> bool:
         """Whether it has no words but the prompt's and those of a frame. It only counts word for word then: what it
@@ -99,7 +100,10 @@ class Scopes:
         """
         self.drop(lesson)
         read = self._matcher.reader.read
-        keys = tuple(_Key(lesson, text, read(text), read(wordings[0])) for text in wordings)
+        plain = dict.fromkeys(map(plainly, wordings))
+        ways = [(text, wordings[0]) for text in wordings]
+        ways += [(text, plainly(wordings[0])) for text in plain if text not in wordings]
+        keys = tuple(_Key(lesson, text, read(text), read(first)) for text, first in ways)
         for key in keys:
             self._exact.setdefault(key.message.form, set()).add(lesson)
         self._placed += [key for key in keys if key.message is key.first or not key.repeats()]
@@ -120,13 +124,22 @@ class Scopes:
         A lesson whose prompt leans on the turn before it is in scope only where that turn matches as well. A prompt
         that leans matches a lesson that does not only word for word.
         """
+        found = self._decide(prompt, prompt, before)
+        plain = plainly(prompt)
+        if plain == prompt or found.score == math.inf:
+            return found
+        other = self._decide(plain, prompt, before)
+        return max(found, other, key=lambda decision: (decision.sure, decision.score))
+
+    def _decide(self, asked: str, prompt: str, before: str | None) -> Decision:
+        """The same of one way to say it; `prompt` as it was said."""
         if not self._lessons:
             return NOWHERE
         exact = math.inf
-        for lesson in self._newest_first(normal_form(prompt)):
+        for lesson in self._newest_first(normal_form(asked)):
             if self._allowed(lesson, prompt, exact, before):
-                return Decision(lesson, True, exact, prompt)
-        query = self._matcher.reader.read(prompt)
+                return Decision(lesson, True, exact, asked)
+        query = self._matcher.reader.read(asked)
         keys = self._likeliest(query) if query.words else []
         if not keys:
             return NOWHERE
