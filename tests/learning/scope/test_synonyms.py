@@ -6,7 +6,7 @@ import pytest
 
 from theta_tui.learning.scope.index import Scopes
 from theta_tui.learning.scope.matcher import shipped
-from theta_tui.learning.scope.synonyms import plainly
+from theta_tui.learning.scope.synonyms import asked_for, plainly
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,8 @@ def test_a_lesson_is_found_by_either_way_to_say_it(taught: str, asked: str) -> N
         ("How old am I?", "How old are you?"),
         ("When was I born?", "When was Lena born?"),
         ("Who wrote it?", "Who owns it?"),
+        ("What is my sister's name?", "What does my sister do?"),
+        ("Where do I live?", "where do I work"),
     ],
 )
 def test_another_person_or_another_deed_stays_another_question(taught: str, asked: str) -> None:
@@ -77,3 +79,8 @@ def test_what_is_not_meant_is_not_meant_in_plainer_words_either() -> None:
     scopes.put(1, ["What is my job?"], not_these=["What is my profession?"])
     assert scopes.decide("What is my job?").sure
     assert not scopes.decide("What is my profession?").sure
+
+
+def test_what_is_asked_for_is_known_where_it_is_asked_of_anybody() -> None:
+    found = [asked_for(plainly(text)) for text in ("How old is Lena?", "where do I live", "What's my job", "Why?")]
+    assert found == ["age", "home", "job", None]

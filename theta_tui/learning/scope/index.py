@@ -14,7 +14,7 @@ from theta_tui.learning.scope.decision import NOWHERE, Decision
 from theta_tui.learning.scope.features import Message, apart
 from theta_tui.learning.scope.leaning import leans
 from theta_tui.learning.scope.matcher import Matcher
-from theta_tui.learning.scope.synonyms import plainly
+from theta_tui.learning.scope.synonyms import asked_for, plainly
 from theta_tui.learning.scope.telling import slip
 from theta_tui.learning.scope.words import normal_form, stem
 
@@ -41,13 +41,16 @@ class _Key:
     message: Message
     first: Message
     """The lesson's prompt, said as this wording is: as it stands, or plainly."""
+    asked_for: str | None
 
     def repeats(self) -> bool:
         """Whether it has no words but the prompt's and those of a frame. It only counts word for word then: what it
         leaves out of the prompt it would let pass."""
         return self.message.roots - FRAME <= self.first.roots
 
-    def apart(self, query: Message) -> bool:
+    def apart(self, query: Message, asked_for: str | None) -> bool:
+        if self.asked_for is not None and asked_for is not None and self.asked_for != asked_for:
+            return True
         # A wording may leave out what tells the prompt from others. One with names of its own is judged by itself.
         shorter = self.message.names <= self.first.names
         return apart(self.message, query) or (shorter and apart(self.first, query))
@@ -103,7 +106,7 @@ class Scopes:
         plain = dict.fromkeys(map(plainly, wordings))
         ways = [(text, wordings[0]) for text in wordings]
         ways += [(text, plainly(wordings[0])) for text in plain if text not in wordings]
-        keys = tuple(_Key(lesson, text, read(text), read(first)) for text, first in ways)
+        keys = tuple(_Key(lesson, text, read(text), read(first), asked_for(plainly(text))) for text, first in ways)
         for key in keys:
             self._exact.setdefault(key.message.form, set()).add(lesson)
         self._placed += [key for key in keys if key.message is key.first or not key.repeats()]
@@ -143,8 +146,9 @@ class Scopes:
         keys = self._likeliest(query) if query.words else []
         if not keys:
             return NOWHERE
+        wanted = asked_for(plainly(prompt))
         scores = [
-            min(score, LIKELY) if key.apart(query) else score
+            min(score, LIKELY) if key.apart(query, wanted) else score
             for key, score in zip(keys, self._matcher.scores([key.message for key in keys], query), strict=True)
         ]
         hangs = leans(prompt)

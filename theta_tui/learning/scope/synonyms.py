@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
 _SAME = """
 job profession occupation; home house; movie film; movies films; city town; store shop; stores shops; bike bicycle;
@@ -65,7 +66,8 @@ _WAYS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
     (rf"how much {_DO} {_THING} cost", _asks_for("price")),
     (rf"what {_DO} {_THING} cost", _asks_for("price")),
     (rf"how much {_DO} {_THING} (?:earn|make)", _asks_for("salary")),
-    (rf"what {_DO} {_THING} (?:do for a living|work as)", _asks_for("job")),
+    (rf"what {_DO} {_THING} (?:do(?: for a living| for work)?|work as)", _asks_for("job")),
+    (rf"where {_DO} {_THING} work", _asks_for("workplace")),
     (rf"(?:what|how) ?{_BE} {_THING} (?:called|named)", _asks_for("name")),
     (rf"what {_DO} (?:you|they|we|people) call {_THING}", _asks_for("name")),
     (rf"where (?:was|were) {_THING} born", _asks_for("birthplace")),
@@ -84,6 +86,7 @@ _COMPILED = tuple((re.compile(way, re.IGNORECASE), plain) for way, plain in _WAY
 _WORD = re.compile(r"[A-Za-z]+")
 
 
+@lru_cache(maxsize=65536)
 def plainly(text: str) -> str:
     """`text` with each word that has a plainer synonym replaced by that, and in the plainest form of its question."""
     said = _WORD.sub(lambda match: _PLAIN.get(match.group(), match.group()), text.replace("’", "'").strip())
@@ -92,3 +95,19 @@ def plainly(text: str) -> str:
         if match := way.fullmatch(asked):
             return plain(match) + "?"
     return said
+
+
+_ASKED_FOR = re.compile(
+    rf"(?:what|when|where|who) ?{_BE} .*\b"
+    r"(age|height|weight|price|name|job|workplace|birthday|birthplace|salary|home)\??",
+    re.IGNORECASE,
+)
+_HOME = re.compile(rf"where {_DO} .+ live\??", re.IGNORECASE)
+
+
+def asked_for(plain: str) -> str | None:
+    """What a plain question asks for, where that is one of the things that are asked of anybody: "name", "age" …"""
+    if _HOME.fullmatch(plain):
+        return "home"
+    match = _ASKED_FOR.fullmatch(plain)
+    return match[1].lower() if match else None
