@@ -149,11 +149,12 @@ def test_a_lesson_that_is_stopped_leaves_nothing(lm: LanguageModel) -> None:
     assert all(parameter.requires_grad for parameter in lm.model.parameters())
 
 
-def test_a_loss_that_is_no_number_teaches_nothing(lm: LanguageModel) -> None:
+@pytest.mark.parametrize("steps", [None, 0])
+def test_a_loss_that_is_no_number_teaches_nothing(lm: LanguageModel, steps: int | None) -> None:
     with torch.no_grad():
         next(iter(lm.model.parameters())).fill_(float("nan"))
     learner = Learner(lm)
-    result = learner.learn_module(1, (), PROMPT, REPLY, SCOPED)
+    result = learner.learn_module(1, (), PROMPT, REPLY, SCOPED, steps=steps)
     assert result.skipped is not None
     assert learner.modules == {}
 

@@ -238,3 +238,14 @@ def test_a_rebuild_of_it_is_exact(settings: Settings, home: Home) -> None:
     record.close()
     assert (done.lessons, done.exact, done.why) == (3, True, "")
     assert len(rebuilds(home)) == 1
+
+
+def test_a_checkpoint_of_that_version_is_not_taken_for_one_of_this(settings: Settings) -> None:
+    home = write(settings, *lesson(2, 1, DOG))
+    model = LanguageModel.load(settings.model, device="cpu")
+    held = {"record": Journal.read(home.journal).checksum(3), "withdrawn": [], "rebuilt": 0}
+    checkpoint.save(home.checkpoints, model, Learner(model), position=3, extra=held, keep=2)
+    teacher = opened(settings)
+    assert said(teacher, DOG[0]) == DOG[1]
+    assert len(rebuilds(home)) == 1
+    teacher.close()

@@ -32,3 +32,18 @@ def test_a_lesson_with_weights_of_its_own_comes_back_beneath_one_that_is_always_
     assert same(before, again)
     again.close()
     assert same(before, start())
+
+
+def test_a_checkpoint_without_a_lesson_beneath_one_that_is_always_on_is_not_used_for_both(start: Open) -> None:
+    teacher = start()
+    teacher.teach(*PAIRS[0])
+    teach_always_on(teacher, *PAIRS[1])
+    before = state(teacher)
+    teacher.withdraw(1)
+    teacher.save()
+    teacher.redo()
+    assert same(before, teacher)
+    teacher.close()
+    again = start()
+    assert same(before, again)
+    again.close()
