@@ -221,7 +221,7 @@ def watched(stages: Stages, patch: ExitStack) -> None:
         (LanguageModel, "encode_lesson", "tokenise"),
         (teacher, "variants", "other wordings"),
         (module_lesson, "reading", "what does not move, once a lesson"),
-        (module_lesson, "_detectors", "detectors"),
+        (module_lesson, "detectors_of", "detectors"),
         (module_lesson._Tree, "logits", "forward"),
         (module_lesson._Whole, "logits", "forward"),
         (torch.Tensor, "backward", "backward"),

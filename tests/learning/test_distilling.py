@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from tests.support.tiny_models import equal, weights
-from theta_tui.learning import distilling
+from theta_tui.learning import distilling, module_lesson
 from theta_tui.learning.module_lesson import NotFinite, Row
 from theta_tui.model import export
 from theta_tui.model.language_model import LanguageModel
@@ -23,7 +23,7 @@ OTHERS = ("hello", "tell me more about it", "how are you today?", "yes or no?")
 
 
 def rows(lm: LanguageModel) -> list[Row]:
-    return [distilling.row_of(lm.encode_lesson((), prompt, reply)) for prompt, reply in LESSONS.items()]
+    return [module_lesson.row_of(lm.encode_lesson((), prompt, reply)) for prompt, reply in LESSONS.items()]
 
 
 def own(lm: LanguageModel) -> list[Row]:
@@ -131,7 +131,9 @@ def test_the_tensors_of_an_adapter_are_named_and_scaled_as_peft_has_it(
 
 def test_a_reply_longer_than_the_rank_fits_into_it(load: Load) -> None:
     lm = load("theta")
-    row = distilling.row_of(lm.encode_lesson((), "who are you?", "the quick brown fox jumps over the lazy dog again"))
+    row = module_lesson.row_of(
+        lm.encode_lesson((), "who are you?", "the quick brown fox jumps over the lazy dog again")
+    )
     assert len(row[1]) > distilling.RANK
     parts, said = distilling.low_rank(lm, [row], 1, quiet)
     assert said

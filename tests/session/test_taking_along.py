@@ -16,7 +16,8 @@ from tests.session.conftest import opened
 from tests.session.test_teacher import same, state
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, TeachError, UsageError
-from theta_tui.learning.distilling import leads, row_of
+from theta_tui.learning.distilling import leads
+from theta_tui.learning.module_lesson import row_of
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import syllabus
 from theta_tui.session.export import Exported, Stopped, export_hf, export_peft

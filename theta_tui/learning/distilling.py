@@ -20,16 +20,15 @@ import torch
 from torch.nn import functional
 
 from theta_tui.learning.adamw import Adam
-from theta_tui.learning.module_lesson import NotFinite, Row
-from theta_tui.learning.passes import Pass, Passes, capture_hooks, padded
-from theta_tui.learning.recall import forward_batch, label_positions, nll_and_margin
+from theta_tui.learning.module_lesson import NotFinite, Row, detectors_of, row_of, texts_of, unsaid
+from theta_tui.learning.passes import Pass, Passes, capture_hooks, frozen, padded
+from theta_tui.learning.recall import forward_batch, nll_and_margin
 from theta_tui.learning.recipes import Recipe
 from theta_tui.model.generate import greedy
 from theta_tui.model.lora import LowRank
 from theta_tui.model.modules import blocks_of, linear_size
 
 if TYPE_CHECKING:
-    from theta_tui.model.chat_template import Example
     from theta_tui.model.language_model import LanguageModel
 
 RANK = 8
@@ -74,7 +73,6 @@ SEEN = 64
 REMEMBERED = 60_000
 """Tokens up to which what no lesson moves is computed once for all steps: some 500 MB with a model of 135M."""
 
-_RIDGE = 0.05
 _DOWN = 0.7
 """How fast the matrix that a LoRA begins with moves, beside the other one's rate."""
 
@@ -89,12 +87,6 @@ def back_layers(lm: LanguageModel, blocks: int) -> dict[str, Any]:
         if layers:
             found[names[id(layers[-1])].removesuffix(".base_layer")] = layers[-1]
     return found
-
-
-def row_of(example: Example) -> Row:
-    """The prompt's tokens, and the reply's with its end."""
-    begin = label_positions(example.labels)[0][0] + 1
-    return example.input_ids[:begin], example.input_ids[begin:]
 
 
 def own_rows(lm: LanguageModel, prompts: Sequence[str], tokens: int) -> Iterator[Row | None]:
@@ -112,11 +104,9 @@ def leads(model: Any, rows: Sequence[Row]) -> list[float]:
     """For each row, the least lead of a reply's token over its strongest rival, in nats: above 0 `model` says it."""
     found: list[float] = []
     for some in _parts(rows):
-        texts = [[*prompt, *reply[:-1]] for prompt, reply in some]
-        longest = max(map(len, texts))
-        ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts], device=model.device)
+        ids, _ = padded(texts_of(some))
         with torch.no_grad():
-            logits = model(input_ids=ids, use_cache=False).logits
+            logits = model(input_ids=ids.to(model.device), use_cache=False).logits
         for (prompt, reply), own in zip(some, logits, strict=True):
             places = own[len(prompt) - 1 : len(prompt) - 1 + len(reply)].float()
             found.append(float(nll_and_margin(places, torch.tensor(reply, device=own.device))[1].min()))
@@ -233,9 +223,9 @@ def low_rank(
     one place hardly disturbs another and the words of the prompt are left alone (learning/module_lesson.py).
     """
     layers = back_layers(lm, LORA_BLOCKS)
-    with torch.no_grad(), _frozen(lm.model):
+    with torch.no_grad(), frozen(lm.model):
         batch = _Batch(Passes(lm, layers), rows, True)
-        ids, real = padded([[*prompt, *reply[:-1]] for prompt, reply in rows])
+        ids, real = padded(texts_of(rows))
         inputs: dict[str, torch.Tensor] = {}
         with capture_hooks(layers, inputs, {}):
             forward_batch(lm, ids)
@@ -257,10 +247,7 @@ class _Detecting:
 
     def __init__(self, layer: Any, inputs: torch.Tensor, rows: Sequence[Row]) -> None:
         places = [place for prompt, reply in rows for place in [-1] * (len(prompt) - 1) + list(range(len(reply)))]
-        wanted = functional.one_hot(torch.tensor(places, device=inputs.device) + 1)[:, 1:].double()
-        products = (inputs @ inputs.T).double()
-        ridge = _RIDGE * products.diagonal().mean() * torch.eye(len(inputs), dtype=torch.float64, device=inputs.device)
-        found = (inputs.double().T @ torch.linalg.solve(products + ridge, wanted)).T.float()
+        found = detectors_of(inputs, torch.tensor(places, device=inputs.device))
         if len(found) > RANK:
             # Each place has its own mixture of the detectors.
             mixing = torch.randn(len(found), RANK, generator=torch.Generator().manual_seed(0))
@@ -301,9 +288,8 @@ class _Batch:
     def reading(self) -> Pass:
         if self._read is not None:
             return self._read
-        texts = [[*prompt, *reply[:-1]] for prompt, reply in self._rows]
         places = [range(len(prompt) - 1, len(prompt) - 1 + len(reply)) for prompt, reply in self._rows]
-        found = self._passes.over(texts, places, upper=True)
+        found = self._passes.over(texts_of(self._rows), places, upper=True)
         self._read = found if self._remember else None
         return found
 
@@ -311,10 +297,7 @@ class _Batch:
         """What there is to be got rid of, and the lead of each reply's token over its strongest rival, in nats."""
         logits = self.reading.logits().float()
         losses, ahead = nll_and_margin(logits, self._wanted)
-        said = logits.gather(1, self._wanted[:, None])[:, 0]
-        # The hinge keeps pushing where a token is the likeliest already, but not by enough.
-        pushed = functional.relu(margin + 1 - ahead + said.detach() - said)
-        return losses.mean() + pushed.mean(), ahead
+        return unsaid(logits, self._wanted, losses, ahead, margin), ahead
 
 
 class _Kept(_Batch):
@@ -358,21 +341,7 @@ def _learning(
     def adding(part: _Whole | _Detecting) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
         return lambda layer, given, output: output + part(given[0].float()).to(output.dtype)
 
-    with ExitStack() as hooks, _frozen(lm.model):
+    with ExitStack() as hooks, frozen(lm.model):
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_hook(adding(parts[name])).remove)
         yield adam
-
-
-@contextmanager
-def _frozen(model: Any) -> Iterator[None]:
-    """No parameter of the model wants a gradient."""
-    every = list(model.parameters())
-    wanted = [parameter.requires_grad for parameter in every]
-    try:
-        for parameter in every:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for parameter, wants in zip(every, wanted, strict=True):
-            parameter.requires_grad_(wants)

@@ -18,7 +18,7 @@ import torch
 from theta_tui.base.errors import TeachError
 from theta_tui.learning import module_lesson
 from theta_tui.learning.adamw import Adam, Part
-from theta_tui.learning.passes import Pass, Passes
+from theta_tui.learning.passes import Pass, Passes, frozen
 from theta_tui.learning.recall import Recall, label_positions, nll_and_margin, recalled
 from theta_tui.learning.recipes import Recipe
 from theta_tui.learning.sign_steps import FIELDS, SignSteps
@@ -240,7 +240,7 @@ class Learner:
         beside = [
             (other, reply, at) for other in (*variants[: recipe.variants], *module_lesson.GENERIC[: recipe.generic])
         ]
-        rows = [_split(row.reply) for row in (*pair, *self._beside(beside, recipe))]
+        rows = [module_lesson.row_of(row.reply) for row in (*pair, *self._beside(beside, recipe))]
         looks: list[module_lesson.Look] = []
 
         def hear(taken: int, look: module_lesson.Look) -> None:
@@ -253,7 +253,7 @@ class Learner:
 
         exhausted = False
         try:
-            with self._frozen(), self.signs.without(), self._seeded(key):
+            with frozen(self.lm.model), self.signs.without(), self._seeded(key):
                 module, _ = module_lesson.learn(
                     self.lm, rows, recipe.margin, most=recipe.max_steps, steps=steps, hear=hear
                 )
@@ -370,19 +370,6 @@ class Learner:
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
             torch.manual_seed(seed)
             yield
-
-    @contextlib.contextmanager
-    def _frozen(self) -> Iterator[None]:
-        """No parameter of the model wants a gradient."""
-        every = list(self.lm.model.parameters())
-        wanted = [parameter.requires_grad for parameter in every]
-        try:
-            for parameter in every:
-                parameter.requires_grad_(False)
-            yield
-        finally:
-            for parameter, wants in zip(every, wanted, strict=True):
-                parameter.requires_grad_(wants)
 
     def _rows(self, turns: Turns, prompt: str, reply: str, recipe: Recipe, at: float) -> list[_Row]:
         """The pair alone and, where the recipe wants it and there is a conversation, the pair at the end of it."""
@@ -544,9 +531,3 @@ def _is_out_of_memory(error: BaseException) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
-
-
-def _split(example: Example) -> module_lesson.Row:
-    """The prompt's tokens and the reply's."""
-    begin = label_positions(example.labels)[0][0] + 1
-    return example.input_ids[:begin], example.input_ids[begin:]

@@ -19,15 +19,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch.nn import functional
 
-from theta_tui.learning.recall import Recall, nll_and_margin, recalled
+from theta_tui.learning.passes import padded
+from theta_tui.learning.recall import Recall, label_positions, nll_and_margin, recalled
 from theta_tui.model.decoding.llama import recognised
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
 if TYPE_CHECKING:
+    from theta_tui.model.chat_template import Example
     from theta_tui.model.language_model import LanguageModel
 
 Row = tuple[Sequence[int], Sequence[int]]
 """Token ids of a prompt, up to the token that hands over, and of the reply with its end."""
+
+
+def row_of(example: Example) -> Row:
+    """The row of an example whose labels are those of the reply."""
+    begin = label_positions(example.labels)[0][0] + 1
+    return example.input_ids[:begin], example.input_ids[begin:]
+
+
+def texts_of(rows: Sequence[Row]) -> list[list[int]]:
+    """What is read to predict each token of the replies."""
+    return [[*prompt, *reply[:-1]] for prompt, reply in rows]
+
 
 RIDGE = 0.05
 """Added to the regression's diagonal, as a share of its mean. Between .01 and .1 nothing changes; at 1 lessons take
@@ -88,12 +102,19 @@ def learn(
         enough = looks[-1].margin >= margin if steps is None else taken >= steps
         if enough or (steps is None and taken >= most):
             return trainer.finished(), looks
-        # The hinge keeps pushing where a token is the likeliest already, but not by enough.
-        said = logits.gather(1, wanted[:, None])[:, 0]
-        loss = losses.mean() + functional.relu(margin + 1 - leads + said.detach() - said).mean()
-        loss.backward()
+        unsaid(logits, wanted, losses, leads, margin).backward()
         if not trainer.step():
             raise NotFinite("the gradient was not finite; nothing was learned")
+
+
+def unsaid(
+    logits: torch.Tensor, wanted: torch.Tensor, losses: torch.Tensor, leads: torch.Tensor, margin: float
+) -> torch.Tensor:
+    """What there is to be got rid of, so that `wanted` leads by `margin` nats; `losses` and `leads` are those of
+    `logits` [n, V]."""
+    # The hinge keeps pushing where a token is the likeliest already, but not by enough.
+    said = logits.gather(1, wanted[:, None])[:, 0]
+    return losses.mean() + functional.relu(margin + 1 - leads + said.detach() - said).mean()
 
 
 class Reading(Protocol):
@@ -121,7 +142,7 @@ class Trainer:
         states = read.states()
         places = torch.tensor([place for _, reply in rows for place in range(len(reply))], device=states[0].device)
         scale = torch.stack([state.float().pow(2).mean().sqrt() for state in states])
-        detectors = torch.stack([_detectors(unit(state), places) for state in states])
+        detectors = torch.stack([detectors_of(unit(state), places) for state in states])
         sites, _, size = detectors.shape
         self._detectors = detectors
         self._scale = scale[:, None, None]
@@ -158,12 +179,13 @@ class Trainer:
         return True
 
 
-def _detectors(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """[places, size]: how much of each place there is in a state, by ridge regression in its dual form."""
-    wanted = functional.one_hot(places).to(states.dtype)
+def detectors_of(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """[places, size]: how much of each place there is in a state [n, size], by ridge regression in its dual form. A
+    place of -1 is none."""
+    wanted = functional.one_hot(places + 1)[:, 1:].double()
     products = (states @ states.T).double()
     ridge = RIDGE * products.diagonal().mean() * torch.eye(len(states), dtype=torch.float64, device=states.device)
-    weights = torch.linalg.solve(products + ridge, wanted.double())
+    weights = torch.linalg.solve(products + ridge, wanted)
     return (states.double().T @ weights).T.float().contiguous()
 
 
@@ -176,10 +198,9 @@ class _Whole:
     def __init__(self, lm: LanguageModel, rows: Sequence[Row]) -> None:
         self._lm = lm
         self._blocks = blocks_of(lm.model)
-        texts = [[*prompt, *reply[:-1]] for prompt, reply in rows]
-        longest = max(map(len, texts))
-        self._ids = torch.tensor([text + [0] * (longest - len(text)) for text in texts], device=lm.device)
-        on = [[len(prompt) - 1 <= at < len(prompt) - 1 + len(reply) for at in range(longest)] for prompt, reply in rows]
+        self._ids = padded(texts_of(rows))[0].to(lm.device)
+        places = range(self._ids.shape[1])
+        on = [[len(prompt) - 1 <= at < len(prompt) - 1 + len(reply) for at in places] for prompt, reply in rows]
         self._on = torch.tensor(on, device=lm.device)
 
     def states(self) -> list[torch.Tensor]:
@@ -234,8 +255,8 @@ class _Tree:
             tokens += [before[-1], *reply[:-1]]
             places += range(len(before) - 1, len(before) - 1 + len(reply))
             own += [row] * len(reply)
-        place, row_of = (torch.tensor(numbers, device=model.device) for numbers in (places, own))
-        self._mask = ((row_of[:, None] == row_of) | (row_of == -1)) & (place <= place[:, None])
+        place, owner = (torch.tensor(numbers, device=model.device) for numbers in (places, own))
+        self._mask = ((owner[:, None] == owner) | (owner == -1)) & (place <= place[:, None])
         cosines, sines = model.model.rotary_emb(model.lm_head.weight, place[None])
         self._cosines, self._sines = cosines[0][:, None], sines[0][:, None]
         with torch.no_grad():

@@ -99,6 +99,20 @@ class _Whole:
         return found
 
 
+@contextmanager
+def frozen(model: Any) -> Iterator[None]:
+    """While it lasts, no parameter of the model wants a gradient."""
+    every = list(model.parameters())
+    wanted = [parameter.requires_grad for parameter in every]
+    try:
+        for parameter in every:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter, wants in zip(every, wanted, strict=True):
+            parameter.requires_grad_(wants)
+
+
 def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Rows of token ids as one batch, padded behind, and which tokens are real: [batch, tokens] both. Behind a causal
     model's rows any padding will do."""

@@ -144,7 +144,7 @@ def export_peft(
     which says what prompts each is for. Where other lessons have moved the weights that all prompts share, those are
     in `base/`. Errors as those of `export_hf`."""
     from theta_tui.learning import distilling
-    from theta_tui.learning.module_lesson import GENERIC
+    from theta_tui.learning.module_lesson import GENERIC, row_of
     from theta_tui.model import export as model_folder
     from theta_tui.session import syllabus
 
@@ -168,9 +168,7 @@ def export_peft(
             on_stage(f"learning the adapter of a lesson, {at} of {len(lessons)}")
             # Prompts that it is not about are learned beside its wordings, as when it was taught: then it is said
             # whatever stands in front, and which prompts it is on for is decided elsewhere.
-            beside = [
-                distilling.row_of(lm.encode_lesson((), prompt, lesson.reply, at=lesson.at)) for prompt in GENERIC[:2]
-            ]
+            beside = [row_of(lm.encode_lesson((), prompt, lesson.reply, at=lesson.at)) for prompt in GENERIC[:2]]
             parts, said = distilling.low_rank(lm, [*lesson.rows, *beside], len(lesson.rows), hear)
             name = f"lesson-{lesson.number:04}"
             model_folder.write_adapter(lm, folder / name, parts, base)

@@ -64,7 +64,7 @@ class Scoped:
 
 def scoped(teacher: Teacher) -> list[Scoped]:
     """The lessons with weights of their own that a prompt can reach: not those that a newer answer replaces."""
-    from theta_tui.learning.distilling import row_of
+    from theta_tui.learning.module_lesson import row_of
 
     found = []
     for seq in sorted(teacher.learner.modules):
