@@ -55,7 +55,7 @@ def test_a_limit_takes_the_first_lessons_and_all_unrelated_prompts(suite: Path) 
         ('"lesson"', "not an object"),
         ("[" * 100_000, "nested too deeply"),
         ('{"type":"unrelated","prompt":NaN}', "NaN"),
-        ('{"type":"unrelated","prompt":"a","prompt":"b"}', "a key stands twice"),
+        ('{"type":"unrelated","prompt":"a","prompt":"b"}', "a key appears twice"),
         ('{"type":"unrelated","prompt":"a \\ud800"}', "surrogate"),
         ({"type": "unrelated"}, "there is no 'prompt'"),
         ({"type": "unrelated", "prompt": " \n"}, "'prompt' is not text"),

@@ -162,7 +162,7 @@ def test_lone_surrogates_are_replaced_and_control_tokens_stay(tmp_path: Path) ->
         ('{"text": "a"', "it is not JSON"),
         ("hello", "it is not JSON"),
         ("[1]", "it is not a JSON object"),
-        ('{"text": "a", "text": "b"}', "a key stands twice"),
+        ('{"text": "a", "text": "b"}', "a key appears twice"),
         ('{"text": "a", "p": NaN}', "NaN is not a JSON number"),
         ('{"text": "a", "p": -Infinity}', "-Infinity is not a JSON number"),
         ('{"a":' * 100_000, "it is nested too deeply"),

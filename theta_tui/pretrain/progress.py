@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theta_tui.base.streams import watched
+from theta_tui.base.streams import shows_progress
 from theta_tui.base.text import plural, visible
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Watch:
         self.writer = _writer(tensorboard)
         self.last_line = 0.0
         self.flops = self.rate = 0.0
-        self.on_terminal = watched()
+        self.on_terminal = shows_progress()
 
     def reading(self, name: str, documents: int) -> None:
         """A data set is being read, `documents` of it so far."""
