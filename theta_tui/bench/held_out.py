@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.base.text import plural
 from theta_tui.pretrain import documents
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 
 if TYPE_CHECKING:
     from theta_tui.model.language_model import LanguageModel
@@ -30,16 +30,16 @@ Conversation = tuple[str, ...]
 
 def read_conversations(path: Path, note: Callable[[str], None] = lambda text: None) -> list[Conversation]:
     """The first MOST conversations of a data set as `theta train` reads it. Raises ModelError naming file and line."""
-    tally = Tally()
+    report = ReadReport()
     found: list[Conversation] = []
-    for document in documents.read(path, skip_bad=True, tally=tally):
+    for document in documents.read(path, skip_bad=True, report=report):
         if document.turns:
             found.append(tuple(text for _, text in document.turns))
         if len(found) == MOST:
             break
     if not found:
         raise ModelError(f"there are no conversations in {path}; give --held-out a file that has some", name="data")
-    if number := tally.bad.total():
+    if number := report.bad.total():
         note(f"left out {plural(number, 'bad line')} of {path}")
     return found
 
