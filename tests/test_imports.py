@@ -29,7 +29,7 @@ def loaded_after(code: str) -> set[str]:
         "theta_tui.facts.paraphrases", "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora",
         "theta_tui.session.export", "theta_tui.cli.train", "theta_tui.pretrain.documents",
         "theta_tui.pretrain.command", "theta_tui.builtin.teachable", "theta_tui.builtin.small_talk",
-        "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
+        "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.subject",
     ],
 )  # fmt: skip
 def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from theta_tui import __version__
 from theta_tui.base.errors import UsageError
 from theta_tui.base.exit import run
-from theta_tui.base.streams import draws, on_terminal
+from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
 from theta_tui.cli import lines
@@ -417,7 +417,7 @@ def _plain(call: Invocation, info: bool = False) -> None:
 
 
 def _full_screen(call: Invocation, info: bool = False) -> None:
-    if not draws():
+    if not can_draw():
         kind = os.environ.get("TERM", "")
         call.note(f"TERM={kind} names no terminal that can show the full-screen app; this is the loop line by line")
         _plain(call, info)

@@ -17,7 +17,7 @@ import typer
 from theta_tui.base.config import Settings, load_settings
 from theta_tui.base.errors import StreamError
 from theta_tui.base.exit import SCHEMA
-from theta_tui.base.streams import watched
+from theta_tui.base.streams import shows_progress
 from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
 
@@ -104,7 +104,7 @@ class Invocation:
 
     def stage(self, text: str) -> None:
         """What is being waited for; only where a person is watching."""
-        if not self.settings.quiet and not self.json and watched():
+        if not self.settings.quiet and not self.json and shows_progress():
             sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
 
