@@ -96,7 +96,7 @@ class ThetaApp(App[int]):
     def get_driver_class(self) -> type[Driver]:
         from textual.drivers.linux_driver import LinuxDriver
 
-        from theta_tui.ui.terminal import Terminal
+        from theta_tui.ui.compat.terminal import Terminal
 
         found = super().get_driver_class()
         return Terminal if found is LinuxDriver else found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from theta_tui.base.config import CHANGEABLE
+from theta_tui.base.config import CHANGEABLE, SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,5 +140,9 @@ def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
     if word == "export" and " " not in rest:
         return [Completion(f"/export {kind} ", kind, "", False) for kind in EXPORTS if kind.startswith(rest)]
     if word == "set" and " " not in rest:
-        return [Completion(f"/set {name} ", name, "", False) for name in CHANGEABLE if name.startswith(rest)]
+        return [
+            Completion(f"/set {name} ", name, SETTINGS[name].brief, False)
+            for name in CHANGEABLE
+            if name.startswith(rest)
+        ]
     return []

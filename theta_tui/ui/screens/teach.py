@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Paste
@@ -20,10 +20,10 @@ from theta_tui.session import protocol as p
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.fixing import CorrectionEditor
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.ledger import LedgerScreen
-from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.verbs import Verbs
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -89,21 +89,10 @@ class TeachScreen(Sized):
 
     # --- the widgets ---
 
-    @property
-    def conversation(self) -> Conversation:
-        return self.query_one(Conversation)
-
-    @property
-    def replies(self) -> CandidateList:
-        return self.query_one(CandidateList)
-
-    @property
-    def composer(self) -> Composer:
-        return self.query_one(Composer)
-
-    @property
-    def fact(self) -> FactBox:
-        return self.query_one(FactBox)
+    conversation = getters.query_one(Conversation)
+    replies = getters.query_one(CandidateList)
+    composer = getters.query_one(Composer)
+    fact = getters.query_one(FactBox)
 
     @property
     def waiting(self) -> bool:
