@@ -21,10 +21,15 @@ from theta_tui.base.streams import watched
 from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
 
+SWITCHES = ("json", "yes")
+"""Options of every command that are no settings."""
 _COMMON: dict[str, Any] = {
     "home": Annotated[str | None, typer.Option("--home", metavar="DIR", help="Everything Theta keeps. [THETA_HOME]")],
     "model": Annotated[
-        str | None, typer.Option("--model", "-m", help="default, a Hugging Face id, or a folder. [THETA_MODEL]")
+        str | None,
+        typer.Option(
+            "--model", "-m", help="A name of `theta models`, a Hugging Face id, a folder, a .gguf. [THETA_MODEL]"
+        ),
     ],
     "device": Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps. [THETA_DEVICE]")],
     "dtype": Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16. [THETA_DTYPE]")],
@@ -43,6 +48,7 @@ _COMMON: dict[str, Any] = {
     ],
     "offline": Annotated[bool | None, typer.Option("--offline", help="Never ask the Hugging Face hub.")],
     "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="No notices on stderr.")],
+    "yes": Annotated[bool, typer.Option("--yes", "-y", help="Get a model that is not here without being asked.")],
     "json": Annotated[bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.")],
 }
 _SAMPLING: dict[str, Any] = {
@@ -71,12 +77,13 @@ class Invocation:
         own = {name: value for name, value in flags.items() if value not in (None, False)}
         self.flags: dict[str, Any] = outer_flags | own
         self.json = bool(self.flags.get("json"))
+        self.yes = bool(self.flags.get("yes"))
         self.done = ""
         """What was changed for good, in words: said on stderr where the result cannot be printed."""
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings({name: value for name, value in self.flags.items() if name != "json"})
+        return load_settings({name: value for name, value in self.flags.items() if name not in SWITCHES})
 
     def out(self, text: str, *, one_line: bool = True) -> None:
         """A line of result for a person."""
@@ -119,7 +126,7 @@ def with_options(function: Callable[..., None], *, sampling: bool = False) -> Ca
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in list(signature.parameters.values())[1:]]
     shared = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name == "json" else None
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name in SWITCHES else None
         )
         for name, kind in options.items()
     ]
