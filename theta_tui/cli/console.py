@@ -22,6 +22,10 @@ from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
 
 
+SWITCHES = ("json", "yes")
+"""Options of every command that are no settings."""
+
+
 def _option(heading: str, name: str, *short: str, metavar: str | None = None) -> Any:
     """The option of setting `name`, as it is declared. Its value is read where all sources of a setting are."""
     setting = SETTINGS[name]
@@ -40,6 +44,10 @@ _COMMON: dict[str, Any] = {
     "lock": _option(EVERY, "lock"),
     "offline": _option(EVERY, "offline"),
     "quiet": _option(EVERY, "quiet", "-q"),
+    "yes": Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Get a model that is not here without being asked.", rich_help_panel=EVERY),
+    ],
     "json": Annotated[
         bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.", rich_help_panel=EVERY)
     ],
@@ -58,12 +66,13 @@ class Invocation:
         own = {name: value for name, value in flags.items() if value not in (None, False)}
         self.flags: dict[str, Any] = outer_flags | own
         self.json = bool(self.flags.get("json"))
+        self.yes = bool(self.flags.get("yes"))
         self.done = ""
         """What was changed for good, in words: said on stderr where the result cannot be printed."""
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings({name: value for name, value in self.flags.items() if name != "json"})
+        return load_settings({name: value for name, value in self.flags.items() if name not in SWITCHES})
 
     def out(self, text: str, *, one_line: bool = True) -> None:
         """A line of result for a person."""
@@ -106,7 +115,7 @@ def with_options(function: Callable[..., None], *, sampling: bool = False) -> Ca
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in list(signature.parameters.values())[1:]]
     shared = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name == "json" else None
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name in SWITCHES else None
         )
         for name, kind in options.items()
     ]

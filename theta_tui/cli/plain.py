@@ -38,8 +38,10 @@ def converse(call: Invocation, *, info: bool = False) -> None:
     """
     record = Store.open(call.settings)
     try:
+        from theta_tui.cli.models import get_missing
         from theta_tui.session.session import Teacher
 
+        get_missing(call, record.settings.model)
         teacher = Teacher(record)
         teacher.load(call.stage)
         call.stage("")
