@@ -21,7 +21,6 @@ from theta_tui.base.streams import shows_progress
 from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
 
-
 SWITCHES = ("json", "yes")
 """Options of every command that are no settings."""
 
