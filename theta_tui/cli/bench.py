@@ -58,7 +58,7 @@ class BenchOptions:
 def bench(
     call: Invocation,
     suite: Annotated[
-        Path, typer.Argument(metavar="SUITE", help="Lessons and the questions extras them, as JSON Lines.")
+        Path, typer.Argument(metavar="SUITE", help="Lessons and the questions around them, as JSON Lines.")
     ],
     recipe: Annotated[
         list[str] | None, typer.Option("--recipe", help="default, classic …; repeat it for more rows. [THETA_RECIPE]")

@@ -42,7 +42,7 @@ def variants(prompt: str, dictionary: Dictionary) -> tuple[str, ...]:
     said = prompt.strip()
     if is_blank(said) or len(said) > MAX_CHARACTERS or visible(said, one_line=True) != said:
         return ()
-    found = list(dict.fromkeys(_candidates(said, dictionary)))
+    found = list(dict.fromkeys(_wordings(said, dictionary)))
     return tuple(text for text in found if text not in (said, prompt) and not is_blank(text))[:MAX_VARIANTS]
 
 
@@ -59,7 +59,7 @@ class _Question:
         return " ".join([*self.subject, *self.rest])
 
 
-def _candidates(said: str, dictionary: Dictionary) -> Iterator[str]:
+def _wordings(said: str, dictionary: Dictionary) -> Iterator[str]:
     words = grammar.words(said)
     plain = _several_sentences(words)
     asked = None if plain else _question_words(words)
