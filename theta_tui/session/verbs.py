@@ -123,10 +123,10 @@ class Verb:
     """One verb. `about` says in a few words what it does, `help` what `theta NAME --help` says.
 
     `argument` names what stands behind it, `read` makes arguments of that, or None where it does not fit, and `needs`
-    then says what does. `choices` complete its first word, each with what it is. `refused` says why it does not apply now, empty where it
-    does. `command` is what the worker is sent, made of the arguments; without one, the front end does it, or adds what
-    only that knows. `doing` and `done` are said of it meanwhile and afterwards. `slash` and `plain`: whether it is a
-    slash command of the app, and of the loop line by line.
+    then says what does. `choices` complete its first word, each with what it is. `refused` says why it does not apply
+    now, empty where it does. `command` is what the worker is sent, made of the arguments; without one, the front end
+    does it, or adds what only that knows. `doing` and `done` are said of it meanwhile and afterwards. `slash` and
+    `plain`: whether it is a slash command of the app, and of the loop line by line.
     """
 
     name: str
