@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.gc import collecting_later
+from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.text import reason
+from theta_tui.model import catalogue, gguf_header, lora, token_rows
 from theta_tui.model import files as model_files
-from theta_tui.model import lora, token_rows
 from theta_tui.model.chat_template import ChatTemplate, Encoded, Example, Turns
 from theta_tui.model.files import assets_dir, fingerprint, resolve
 from theta_tui.model.instant import UNDATED
@@ -97,9 +98,11 @@ class LanguageModel:
             torch.set_num_threads(threads)
         place = choose_device(device)
         target = resolve(name)
-        folder = target if isinstance(target, Path) else _download(target, offline, stage)
+        catalogue.require(name)
+        folder = _folder(target, offline, stage)
         stage("reading the model")
         kind = _dtype(dtype, folder)
+        _require_memory(name, folder, kind)
         chosen = lora.rank_for(adapt, rank, _size(folder))
         adapter = None
         model = None
@@ -283,6 +286,27 @@ def _size(folder: Path) -> int:
     """Parameters in the files of a model folder."""
     shapes = [shape for path in model_files.weight_files(folder) for shape in model_files.tensor_shapes(path).values()]
     return sum(map(_numel, shapes))
+
+
+def _folder(target: Path | str, offline: bool, stage: Callable[[str], None]) -> Path:
+    """The model folder that `--model` means: itself, what was made of a GGUF file, or what was fetched from the hub."""
+    if isinstance(target, str):
+        return _download(target, offline, stage)
+    if gguf_header.is_gguf(target):
+        from theta_tui.model.gguf_reading import converted
+
+        return converted(target, stage)
+    return target
+
+
+def _require_memory(name: str, folder: Path, kind: torch.dtype) -> None:
+    """Raises ModelError where the weights alone take more memory than this machine has."""
+    needed, there = _size(folder) * kind.itemsize, total_memory()
+    if there is not None and needed > there:
+        raise ModelError(
+            f"the weights of {name} take {shown(needed)} of memory as {str(kind).removeprefix('torch.')}, and this "
+            f"machine has {shown(there)}; use a smaller model"
+        )
 
 
 def _whole(folder: Path) -> Path:

@@ -21,7 +21,7 @@ from textual.widget import Widget
 from theta_tui.base.config import CANDIDATES
 from theta_tui.base.text import percent
 from theta_tui.ui.bindings import PICK
-from theta_tui.ui.keys import run_bound
+from theta_tui.ui.compat.keys import run_bound
 from theta_tui.ui.messages import Clicked
 from theta_tui.ui.safe import join, wrap
 from theta_tui.ui.state import State
@@ -92,7 +92,7 @@ class Row(Widget):
         shown = f"{self.tag}{percent(self.chance).rjust(8) if known and self.chance is not None else ''}"
         sign, number_style, text_style = " ", "$primary bold", "$foreground"
         if self.look in {"empty", "waiting", "dim", "writing"}:
-            number_style = "$faint"
+            number_style = "$muted"
         if self.look in {"dim", "writing"}:
             text_style = "$muted"
         if self.look == "waiting":
@@ -103,7 +103,7 @@ class Row(Widget):
             sign = "›"
             number_style = "bold $block-cursor-foreground on $block-cursor-background"
             if self.look == "waiting":
-                number_style = "bold $muted on $boost"
+                number_style = "bold $muted on $raised"
         pieces: list[tuple[str, str]] = []
         for at, line in enumerate(lines):
             if at:
