@@ -90,13 +90,14 @@ class ThetaApp(App[int]):
         self.set_reactive(ThetaApp.theme, "theta")
         self.stylesheet.set_variables(self.get_css_variables())
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
+        self.teach.own |= {"theme": self.choose_theme, "quit": self.leave}
 
     # --- start ---
 
     def get_driver_class(self) -> type[Driver]:
         from textual.drivers.linux_driver import LinuxDriver
 
-        from theta_tui.ui.terminal import Terminal
+        from theta_tui.ui.compat.terminal import Terminal
 
         found = super().get_driver_class()
         return Terminal if found is LinuxDriver else found
@@ -138,6 +139,17 @@ class ThetaApp(App[int]):
         """Called from the worker's thread: the only way in."""
         self.post_message(WorkerEvent(event))
 
+    def choose_theme(self, name: str) -> bool:
+        """Change the colours, or list what there is where `name` is empty; whether that could be done."""
+        if not name:
+            self.search_themes()
+        elif name in self.available_themes:
+            self.theme = name
+        else:
+            self.tell(f"there is no theme {name}; /theme and a space lists them", "warning")
+            return False
+        return True
+
     def _keep_theme(self, name: str) -> None:
         if self.persist is not None and name != self._kept_theme:
             self._kept_theme = name
@@ -178,7 +190,7 @@ class ThetaApp(App[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         if isinstance(screen, TeachScreen):
-            for title, about, choose in screen.verbs.palette():
+            for title, about, choose in screen.palette():
                 yield SystemCommand(title, about, choose)
 
     # --- leaving ---
@@ -193,10 +205,14 @@ class ThetaApp(App[int]):
         elif self.teach.state.stoppable:
             self.send(Cancel())
         elif self.clock.monotonic() - self._asked_to_leave <= AGAIN_SECONDS:
-            self.run_worker(self.action_quit(), exit_on_error=False)
+            self.leave()
         else:
             self._asked_to_leave = self.clock.monotonic()
             self.tell("press ctrl+c again to leave")
+
+    def leave(self) -> None:
+        """Begin to leave."""
+        self.run_worker(self.action_quit(), exit_on_error=False)
 
     async def action_quit(self) -> None:
         """Save and leave: the step is finished or abandoned, within LEAVE_SECONDS."""
@@ -234,7 +250,7 @@ class ThetaApp(App[int]):
             self.exit(return_code=code)
             return
         self.code = code
-        self.run_worker(self.action_quit(), exit_on_error=False)
+        self.leave()
 
 
 def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, object], None] | None = None) -> int:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import restoring
-from theta_tui.session.service import Worker
+from theta_tui.session.thread import Worker
 from theta_tui.store.home import Home
 
 if TYPE_CHECKING:
