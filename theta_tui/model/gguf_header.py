@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.base.errors import ModelError
+from theta_tui.base.text import plural
 
 MAGIC = b"GGUF"
 SUFFIX = ".gguf"
@@ -172,7 +173,7 @@ class _Walk:
             kinds.add(kind)
         begins = -(-self.at // align) * align
         if begins + ends > self.size:
-            raise self.wrong(f"it is cut short ({begins + ends:,} bytes promised, {self.size:,} there)")
+            raise self.wrong(f"it is cut short ({plural(begins + ends, 'byte')} promised, {self.size:,} there)")
         return Header(architecture, values, count, parameters, frozenset(kinds))
 
     def number(self, kind: str) -> Any:
@@ -183,7 +184,7 @@ class _Walk:
     def text(self) -> str:
         length = self.number("Q")
         if length > self.size:
-            raise self.wrong(f"it has a text of {length:,} bytes")
+            raise self.wrong(f"it has a text of {plural(length, 'byte')}")
         [found] = struct.unpack_from(f"{length}s", self.data, self.at)
         self.at += length
         return found.decode("utf-8", "replace")
