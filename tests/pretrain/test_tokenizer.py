@@ -9,9 +9,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
 from tests.pretrain.tiny import data_set, exchanges
+from tests.support.later import transformers
 from theta_tui.base.errors import UsageError
 from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.documents import Source
@@ -99,7 +99,7 @@ def test_the_split_loses_nothing(tokenizer: Any, text: str) -> None:
 
 def test_it_comes_back_from_disk_as_it_was(tokenizer: Any, tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
-    found = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    found = transformers.AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
     texts = ["What's your name?", " <|user|>x<|end|>", "Über 日本語 😀", "1 12 123 1234", "a  b\n\nc "]
     assert [ids(found, text) for text in texts] == [ids(tokenizer, text) for text in texts]
     assert found.chat_template == TEMPLATE
