@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pretrain.tiny import data_set, exchanges, make_chat
@@ -323,7 +323,6 @@ def test_the_parts_of_a_long_document_are_on_one_side_of_the_split(tmp_path: Pat
 # --- packing ---
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(1, 40), max_size=200), st.integers(40, 80))
 def test_every_document_is_packed_once_and_no_row_is_too_long(lengths: list[int], length: int) -> None:
     rows = of_lengths(lengths).pack(range(len(lengths)), length)

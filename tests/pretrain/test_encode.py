@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pretrain.tiny import make_chat, prose, talk
+from tests.support.profiles import examples
 from tests.support.tiny_models import CHATML, KINDS, NO_PREFIX, THETA
 from theta_tui.base.text import is_blank
 from theta_tui.model.chat_template import ChatTemplate
@@ -120,7 +121,7 @@ def test_no_text_becomes_a_control_token(kind: str, text: str) -> None:
     assert controls(chat, plain.ids) == [chat.turn_end]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(MESSAGE, MESSAGE), min_size=1, max_size=3))
 def test_any_text_at_all_leaves_the_template_in_control(turns: list[tuple[str, str]]) -> None:
     chat, texts = make_chat("chatml"), [text for turn in turns for text in turn]
@@ -188,7 +189,7 @@ def test_plain_text_counts_whole_and_ends(kind: str, loss: Loss) -> None:
     assert chat.turn_end not in [index for encoded in pieces[:-1] for index in encoded.ids]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(min_size=1, max_size=200), st.integers(1, 20))
 def test_the_sizes_of_a_texts_pieces_add_up_to_its_bytes(text: str, length: int) -> None:
     pieces = encode(make_chat("chatml"), prose(text), length=length)

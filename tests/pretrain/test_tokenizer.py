@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pretrain.tiny import data_set, exchanges
 from tests.support.later import transformers
+from tests.support.profiles import examples
 from theta_tui.base.errors import UsageError
 from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.documents import Source
@@ -80,7 +81,7 @@ def test_nothing_is_put_before_or_behind(tokenizer: Any) -> None:
     assert not {0, 1, 2, 3}.intersection(tokenizer("hello")["input_ids"])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.text(max_size=60))
 def test_any_text_comes_back(tokenizer: Any, text: str) -> None:
     assert tokenizer.decode(ids(tokenizer, text), clean_up_tokenization_spaces=False) == text
