@@ -18,9 +18,9 @@ from tests.support.later import transformers
 from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.model import llama
 from theta_tui.model.language_model import LanguageModel
-from theta_tui.model.llama_config import recognise
+from theta_tui.model.llama import model as llama
+from theta_tui.model.llama.config import recognise
 
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
@@ -215,6 +215,10 @@ def test_a_plain_config_is_recognised_in_its_older_spelling_too(plain: dict[str,
     spelled = recognise(older | {"rope_theta": 10000.0, "rope_scaling": None, "torch_dtype": "float32"})
     assert spelled is not None
     assert spelled.rope_theta == 10000.0
+
+
+def test_what_a_converter_of_gguf_files_adds_changes_nothing(plain: dict[str, Any]) -> None:
+    assert recognise(plain | {"_model_name_or_path": "A model 8k", "unk_token_id": 0}) is not None
 
 
 @pytest.mark.parametrize(

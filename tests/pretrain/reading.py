@@ -48,5 +48,5 @@ def row_fault(tmp_path: Path, row: object) -> str:
     line = row if isinstance(row, str) else json.dumps(row)
     message = fault(file(tmp_path, json.dumps({"messages": [user("Hi"), assistant("Hello!")]}) + f"\n{line}\n"))
     assert message.startswith("FILE:2: ")
-    assert message.endswith("; mend the line, or leave bad lines out with --skip-bad")
+    assert message.endswith("; fix the line, or skip bad lines with --skip-bad")
     return message

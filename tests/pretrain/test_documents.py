@@ -10,7 +10,7 @@ import pytest
 
 from tests.pretrain.reading import HI, assistant, fault, file, row_fault, turns, user
 from theta_tui.base.errors import JournalError, ModelError
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, read
 from theta_tui.store import codec, context
 from theta_tui.store.journal import Journal
@@ -115,13 +115,13 @@ def test_lone_surrogates_are_replaced_and_control_tokens_stay(tmp_path: Path) ->
         ('{"text": "a"', "it is not JSON"),
         ("hello", "it is not JSON"),
         ("[1]", "it is not a JSON object"),
-        ('{"text": "a", "text": "b"}', "a key stands twice"),
+        ('{"text": "a", "text": "b"}', "a key appears twice"),
         ('{"text": "a", "p": NaN}', "NaN is not a JSON number"),
         ('{"text": "a", "p": -Infinity}', "-Infinity is not a JSON number"),
         ('{"a":' * 100_000, "it is nested too deeply"),
         ("[" * 100_000, "it is nested too deeply"),
         ('{"n": ' + "1" * 5000 + "}", "integer"),
-        ({"foo": 1, "b\x1bar": 2}, "its keys are foo, b␛ar; wanted are messages, conversations, prompt + completion"),
+        ({"foo": 1, "b\x1bar": 2}, "its keys are foo, b␛ar; it needs messages, conversations, prompt + completion"),
         ({}, "its keys are none"),
         ({"prompt": "Hi"}, "its keys are prompt"),
         ({"chosen": "Hello!", "rejected": "What?"}, "its keys are chosen, rejected"),
@@ -147,7 +147,7 @@ def test_a_bad_row_is_told_with_its_line(tmp_path: Path, row: object, why: str) 
 
 def test_bad_utf8_is_told_with_its_line(tmp_path: Path) -> None:
     assert fault(file(tmp_path, b'{"text":"a"}\n{"text":"\xff"}\n')).startswith(
-        "FILE:2: it is not UTF-8 (byte 0xff); mend"
+        "FILE:2: it is not UTF-8 (byte 0xff); fix"
     )
 
 
@@ -160,27 +160,27 @@ def test_a_line_above_16_mb_is_bad_and_the_next_one_reads(tmp_path: Path) -> Non
 
 def test_bad_lines_are_skipped_and_counted_when_asked(tmp_path: Path) -> None:
     path = file(tmp_path, b'nonsense\n{"text":"a"}\n\xff\n{"text":""}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}\n')
-    tally = Tally()
-    assert [document.text for document in read(path, skip_bad=True, tally=tally)] == ["a", "b", "c", "d"]
-    assert tally.bad == {str(path): 3}
-    assert tally.lines() == ["3 bad lines skipped"]
+    report = ReadReport()
+    assert [document.text for document in read(path, skip_bad=True, report=report)] == ["a", "b", "c", "d"]
+    assert report.bad == {str(path): 3}
+    assert report.lines() == ["3 bad lines skipped"]
     assert [document.text for document in read(path, skip_bad=True)] == ["a", "b", "c", "d"]
 
 
 def test_a_file_of_bad_lines_only_is_an_error_even_so(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="each of its 2 lines is bad"):
+    with pytest.raises(ModelError, match="all of its 2 lines are bad"):
         list(read(file(tmp_path, '{"text":""}\n{"text":1}\n'), skip_bad=True))
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ('[{"text":"a"},\n{"text":""}]', "FILE:2: text is blank; mend the line"),
+        ('[{"text":"a"},\n{"text":""}]', "FILE:2: text is blank; fix the line"),
         ('[{"text":"a"}\n{"text":"b"}]', "FILE:1: the JSON array goes on without a comma or is cut short here"),
         ('[{"text":"a"},\n\n{"text":', "FILE:3: it is not JSON"),
         ('[{"text":"a"}', "FILE:1: the JSON array goes on without a comma or is cut short"),
         ('[{"text":"a"},\n', "FILE:2: it is not JSON"),
-        ('[{"text":"a"}] x', "FILE:1: something stands after the end"),
+        ('[{"text":"a"}] x', "FILE:1: there is something after the end"),
         ('["a", "b"]', "FILE:1: it is not a JSON object"),
         ("[" * 100_000, "FILE:1: it is nested too deeply"),
         ('[{"text":NaN}]', "FILE:1: NaN is not a JSON number"),
@@ -221,10 +221,10 @@ def test_lines_and_many_lines_may_be_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ('{\n "text": "a"\n}\n{\n "text": \n}\n', "FILE:4: it is not JSON (expecting value, character 13); mend the"),
+        ('{\n "text": "a"\n}\n{\n "text": \n}\n', "FILE:4: it is not JSON (expecting value, character 13); fix the"),
         ('{\n "text": "a"\n}\n{\n "text": "b"\n', "FILE:4: it is not JSON (expecting ','"),
         ('{\n "text": "a"\n}\nmore\n', "FILE:4: it is not JSON"),
-        ('{\n "text": "a"\n}\n{\n "text": ""\n}\n', "FILE:4: text is blank; mend the line"),
+        ('{\n "text": "a"\n}\n{\n "text": ""\n}\n', "FILE:4: text is blank; fix the line"),
         ('{\n "text": NaN\n}\n', "FILE:1: NaN is not a JSON number"),
         (b'{\n "text": "a"\n}\n{\n "text": "\xff"\n}\n', "FILE:5: it is not UTF-8"),
     ],
@@ -245,7 +245,7 @@ def test_an_array_of_any_size_is_read_an_object_at_a_time(tmp_path: Path, monkey
     rows = [{"text": f"{number} " + "x" * 50_000} for number in range(60)]
     assert [document.text for document in read(file(tmp_path, json.dumps(rows)))] == [row["text"] for row in rows]
     rows.append({"text": "x" * 3_000_000})
-    assert fault(file(tmp_path, json.dumps(rows))).startswith("FILE:1: one JSON object of it is above 0 MB; ")
+    assert fault(file(tmp_path, json.dumps(rows))).startswith("FILE:1: one of its JSON objects is larger than 0 MB; ")
 
 
 # --- Theta's own files ---
@@ -374,27 +374,27 @@ def test_a_quote_in_a_tab_separated_file_is_text_where_it_quotes_nothing(tmp_pat
         (b"q,a\nHi,Hello, you\n", "FILE:2: it has 3 columns, the header has 2"),
         (b"q,a\n\nHi,\n", "FILE:3: a is blank"),
         (b"q,a\nHi,\xff\n", "FILE:2: it is not UTF-8"),
-        (b'q,a\nHi,"a" b\n', "FILE:2: it is no row of a table"),
-        (b'q,a\nHi,"a\n', "FILE:2: it is no row of a table"),
-        (b"q,a\nHi,a\rb\n", "FILE:2: it is no row of a table"),
+        (b'q,a\nHi,"a" b\n', "FILE:2: it is not a table row"),
+        (b'q,a\nHi,"a\n', "FILE:2: it is not a table row"),
+        (b"q,a\nHi,a\rb\n", "FILE:2: it is not a table row"),
         pytest.param(b"q,a\nHi," + b"x" * (17 << 20) + b"\n", "FILE:2: it is longer than 16 MB", id="long"),
     ],
 )
 def test_a_bad_row_of_a_table_is_told_with_its_line(tmp_path: Path, data: bytes, why: str) -> None:
     path = file(tmp_path, data + b"y,z\n" * ('"a\n' not in data.decode("latin-1")), "t.csv")
     assert fault(path).startswith(why)
-    tally = Tally()
+    report = ReadReport()
     if data.count(b'"') != 1:
-        assert list(read(path, skip_bad=True, tally=tally))[-1].turns == (("user", "y"), ("assistant", "z"))
-        assert tally.lines() == ["1 bad line skipped"]
+        assert list(read(path, skip_bad=True, report=report))[-1].turns == (("user", "y"), ("assistant", "z"))
+        assert report.lines() == ["1 bad line skipped"]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t"])
 def test_wrong_columns_are_named_with_those_that_are_wanted(tmp_path: Path, name: str) -> None:
     message = fault(file(tmp_path, "name,birth year\nAda,1815\nAlan,1912\n", name))
-    assert message.startswith("FILE:1: its columns are name, birth year; wanted are a question (prompt or question or ")
+    assert message.startswith("FILE:1: its columns are name, birth year; it needs a question (prompt or question or ")
     assert "and an answer (completion or" in message
 
 
 def test_a_table_of_one_column_has_the_wrong_columns(tmp_path: Path) -> None:
-    assert fault(file(tmp_path, "words\nHi\n", "t.csv.gz")).startswith("FILE:1: its columns are words; wanted are")
+    assert fault(file(tmp_path, "words\nHi\n", "t.csv.gz")).startswith("FILE:1: its columns are words; it needs")

@@ -84,7 +84,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_binary_file_is_named_with_the_formats_that_are_read(tmp_path: Path, data: bytes, kind: str) -> None:
-    assert fault(file(tmp_path, data)).startswith(f"FILE: it is {kind} and not text; what is read: JSON Lines or ")
+    assert fault(file(tmp_path, data)).startswith(f"FILE: it is {kind}, not text; supported are JSON Lines or ")
 
 
 def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
@@ -99,11 +99,11 @@ def rows(count: int) -> bytes:
 
 def test_a_gzip_file_that_is_cut_or_damaged_is_told(tmp_path: Path) -> None:
     packed = gzip.compress(rows(20_000), mtime=0)
-    assert "the packed file is damaged or cut short" in fault(file(tmp_path, packed[:-100]))
-    assert "the packed file is damaged or cut short" in fault(file(tmp_path, packed[:20]))
+    assert "the compressed file is damaged or cut short" in fault(file(tmp_path, packed[:-100]))
+    assert "the compressed file is damaged or cut short" in fault(file(tmp_path, packed[:20]))
     middle = len(packed) // 2
     path = file(tmp_path, packed[:middle] + b"\xff" * 99 + packed[middle + 99 :])
-    with pytest.raises(ModelError, match="the packed file is damaged or cut short"):
+    with pytest.raises(ModelError, match="the compressed file is damaged or cut short"):
         list(read(path, skip_bad=True))
 
 
@@ -126,7 +126,7 @@ def test_zstandard_is_known_by_its_bytes(tmp_path: Path) -> None:
 def test_a_zstandard_file_that_is_cut_or_damaged_is_told(tmp_path: Path) -> None:
     packed = zst(rows(20_000))
     for data in (packed[:-1], packed[:-1000], packed[:10], packed + b"garbage", packed[:50] + b"\xff" * 50):
-        assert "the packed file is damaged or cut short" in fault(file(tmp_path, data))
+        assert "the compressed file is damaged or cut short" in fault(file(tmp_path, data))
 
 
 def test_without_the_package_a_zst_file_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,7 +157,7 @@ def test_a_folder_is_read_with_all_its_data_files_in_order(tmp_path: Path) -> No
 
 def test_a_folder_without_data_is_told(tmp_path: Path) -> None:
     file(tmp_path, "x", "README.md")
-    assert fault(tmp_path).startswith("FILE: there is no data in this folder; what is read: JSON Lines")
+    assert fault(tmp_path).startswith("FILE: there are no data files in this folder; supported are JSON Lines")
 
 
 def test_a_bad_file_of_a_folder_is_named(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_a_weight_that_is_none_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("weight", ["", "x", "0,3", "٣", "1_0", "30%"])
 def test_a_weight_that_is_no_number_is_refused(tmp_path: Path, weight: str) -> None:
-    with pytest.raises(UsageError, match=r"is no weight; say FILE:0\.3"):
+    with pytest.raises(UsageError, match=r"is not a weight; say FILE:0\.3"):
         parse_source(f"{file(tmp_path, 'x')}:{weight}")
 
 

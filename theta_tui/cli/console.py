@@ -17,9 +17,12 @@ import typer
 from theta_tui.base.config import SETTINGS, Settings, load_settings
 from theta_tui.base.errors import StreamError
 from theta_tui.base.exit import SCHEMA
-from theta_tui.base.streams import watched
+from theta_tui.base.streams import shows_progress
 from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
+
+SWITCHES = ("json", "yes")
+"""Options of every command that are no settings."""
 
 
 def _option(heading: str, name: str, *short: str, metavar: str | None = None) -> Any:
@@ -40,6 +43,10 @@ _COMMON: dict[str, Any] = {
     "lock": _option(EVERY, "lock"),
     "offline": _option(EVERY, "offline"),
     "quiet": _option(EVERY, "quiet", "-q"),
+    "yes": Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Get a model that is not here without being asked.", rich_help_panel=EVERY),
+    ],
     "json": Annotated[
         bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.", rich_help_panel=EVERY)
     ],
@@ -58,12 +65,13 @@ class Invocation:
         own = {name: value for name, value in flags.items() if value not in (None, False)}
         self.flags: dict[str, Any] = outer_flags | own
         self.json = bool(self.flags.get("json"))
+        self.yes = bool(self.flags.get("yes"))
         self.done = ""
         """What was changed for good, in words: said on stderr where the result cannot be printed."""
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings({name: value for name, value in self.flags.items() if name != "json"})
+        return load_settings({name: value for name, value in self.flags.items() if name not in SWITCHES})
 
     def out(self, text: str, *, one_line: bool = True) -> None:
         """A line of result for a person."""
@@ -91,7 +99,7 @@ class Invocation:
 
     def stage(self, text: str) -> None:
         """What is being waited for; only where a person is watching."""
-        if not self.settings.quiet and not self.json and watched():
+        if not self.settings.quiet and not self.json and shows_progress():
             sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
 
@@ -106,7 +114,7 @@ def with_options(function: Callable[..., None], *, sampling: bool = False) -> Ca
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in list(signature.parameters.values())[1:]]
     shared = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name == "json" else None
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name in SWITCHES else None
         )
         for name, kind in options.items()
     ]

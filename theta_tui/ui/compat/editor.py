@@ -85,8 +85,11 @@ class Editor(TextArea):
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        room = max(0, MAX_TEXT - len(self.text) + len(self.selected_text))
-        text, notices = repair(event.text, room)
+        self.paste(event.text)
+
+    def paste(self, text: str) -> None:
+        """Put in what was pasted, in the place of what is selected; what does not fit is left out, with notice."""
+        text, notices = repair(text, max(0, MAX_TEXT - len(self.text) + len(self.selected_text)))
         if result := self._replace_via_keyboard(text, *self.selection):
             self.move_cursor(result.end_location)
         for notice in notices:

@@ -12,13 +12,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from theta_tui.base.text import percent
+from theta_tui.session.verbs import SLASH
 from theta_tui.store.standing import named
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of
 from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.safe import Plain, join, plain
-from theta_tui.ui.slash import VERBS
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.header import count, saved
 
@@ -81,7 +81,7 @@ class HelpScreen(InfoScreen):
         yield (
             "commands",
             [
-                *((f"/{verb.name} {verb.argument}".rstrip(), verb.about) for verb in VERBS),
+                *((verb.line, verb.about) for verb in SLASH),
                 ("//text", "says text that begins with a slash"),
             ],
         )

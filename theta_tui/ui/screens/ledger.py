@@ -93,7 +93,7 @@ class LedgerScreen(Sized):
             case p.Failed(command="AskLesson"):
                 self.asking = None
                 self._draw_detail()
-            case p.Taught() | p.Undone() | p.Redone() | p.Withdrawn():
+            case p.Taught() | p.TakenBack():
                 self.answers.clear()
                 self._draw_detail()
             case _:

@@ -11,11 +11,11 @@ from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import TextArea
 
+from theta_tui.session.verbs import Completion
 from theta_tui.ui.bindings import SAY
 from theta_tui.ui.compat.editor import Editor
 from theta_tui.ui.messages import ComposerChanged, Sent
 from theta_tui.ui.safe import Plain, join, plain
-from theta_tui.ui.slash import Completion
 
 REMEMBERED = 200
 POPUP_LINES = 6
