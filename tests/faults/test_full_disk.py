@@ -26,7 +26,7 @@ from theta_tui.base.errors import HomeError, ThetaError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
 from theta_tui.model.language_model import save_tokenizer
-from theta_tui.session.export import export_hf
+from theta_tui.session.export import export_hf, export_trl
 from theta_tui.session.session import Teacher
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import Pending
@@ -110,7 +110,7 @@ def does_all(teacher: Teacher) -> dict[str, ThetaError]:
         "correct": lambda: teacher.correct("well " * 20) if teacher.pending else None,
         "undo": lambda: teacher.undo(),
         "set": lambda: config.persist(home, "temperature", 0.5),
-        "trl": lambda: teacher.export("trl", home / f"trl-{next(EXPORTS)}"),
+        "trl": lambda: export_trl(teacher.record, home / f"trl-{next(EXPORTS)}"),
         "hf": lambda: export_hf(teacher, home / f"hf-{next(EXPORTS)}", with_lessons=False),
         "save": lambda: teacher.save(),
     }

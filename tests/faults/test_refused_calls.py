@@ -24,7 +24,7 @@ from theta_tui.base.errors import HomeError, ThetaError, UsageError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
 from theta_tui.learning.learner import Snapshot
-from theta_tui.session.export import export_hf
+from theta_tui.session.export import export, export_hf
 from theta_tui.session.session import Teacher
 from theta_tui.store import context
 from theta_tui.store.pending import new_prompt_id
@@ -92,7 +92,7 @@ def _settings(room: Room) -> None:
 
 
 def _export(kind: str) -> Callable[[Room], object]:
-    return lambda room: room.teacher.export(kind, room.root / "out" / str(next(room.exports)))
+    return lambda room: export(room.teacher, kind, room.root / "out" / str(next(room.exports)))
 
 
 def _export_hf(room: Room) -> object:

@@ -19,6 +19,7 @@ from theta_tui.model.files import fingerprint, full_name
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Teacher
+from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.codec import encode, plain_fields
 from theta_tui.store.home import Home
 from theta_tui.store.journal import Journal
@@ -166,15 +167,15 @@ def test_a_home_that_can_only_be_read_opens_and_stays_as_it_is(settings: Setting
 def test_what_stops_it_leaves_the_home_as_it_was(
     settings: Settings, home: Home, start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, learn = home.journal.read_bytes(), Teacher.learn_afresh
+    before = home.journal.read_bytes()
 
-    def stopped(self: Teacher, *given: Any) -> Outcome:
-        if self.learner.modules:
+    def stopped(learner: Learner, *given: Any) -> Outcome:
+        if learner.modules:
             raise KeyboardInterrupt
-        return learn(self, *given)
+        return learn_afresh(learner, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Teacher, "learn_afresh", stopped)
+        patch.setattr("theta_tui.session.relearn.learn_afresh", stopped)
         with pytest.raises(KeyboardInterrupt):
             start()
     assert home.journal.read_bytes() == before

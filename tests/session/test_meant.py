@@ -237,7 +237,7 @@ def test_a_widening_whose_outcome_a_crash_lost_has_one_after_the_next_start(
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Teacher, "_outcome", killed)
+        patch.setattr("theta_tui.session.session.outcome_of", killed)
         with pytest.raises(Killed):
             teacher.pick(found.index)
     teacher.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
@@ -20,6 +21,7 @@ from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.rebuild import Done
 from theta_tui.session.session import Teacher
+from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import Rebuilt
 from theta_tui.store.store import Store
@@ -185,16 +187,16 @@ def test_a_move_that_is_stopped_leaves_the_home_as_it_was(
         found = (path for path in settings.home.rglob("*") if path.is_file() and path.name != "lock")
         return {path: path.read_bytes() for path in found}
 
-    before, real, calls = files(), Teacher.learn_afresh, [0]
+    before, real, calls = files(), learn_afresh, [0]
 
-    def third_is_stopped(self: Teacher, *arguments: object, **hooks: object) -> object:
+    def third_is_stopped(*arguments: Any) -> object:
         calls[0] += 1
         if calls[0] == 3:
             raise KeyboardInterrupt
-        return real(self, *arguments, **hooks)  # type: ignore[arg-type]
+        return real(*arguments)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(Teacher, "learn_afresh", third_is_stopped)
+        stopped.setattr("theta_tui.session.relearn.learn_afresh", third_is_stopped)
         with pytest.raises(KeyboardInterrupt):
             rebuild(replace(settings, model=str(other)))
     assert files() == before

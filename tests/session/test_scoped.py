@@ -75,7 +75,7 @@ def test_an_old_lesson_is_withdrawn_without_learning_another_one_again(
     teacher = taught(start, DOG, TOWN)
     later = teacher.learner.modules[max(teacher.learner.modules)]
     with monkeypatch.context() as patch:
-        patch.setattr(teacher.fold, "_learn", None)
+        patch.setattr("theta_tui.session.replay.learn", None)
         teacher.withdraw(1)
     assert list(teacher.learner.modules.values()) == [later]
     assert said(teacher, DOG[0]) != DOG[1]

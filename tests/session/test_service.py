@@ -16,7 +16,7 @@ import pytest
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
 from theta_tui.session import protocol
-from theta_tui.session.export import Exported, export_trl
+from theta_tui.session.export import Stopped
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.protocol import Event
 from theta_tui.session.review import Review
@@ -163,16 +163,6 @@ class FakeTeacher:
         self.saved = len(self.record.story.live)
         self.saved_at = time.time()
         return self.record.home.checkpoints / "step-1"
-
-    def export(
-        self, kind: str, path: Path, on_stage: Callable[[str], None], cancelled: Callable[[], bool]
-    ) -> Exported | None:
-        if kind == "trl":
-            return export_trl(self.record, path)
-        while not cancelled():
-            on_stage("learning an adapter")
-            self.hold.wait(0.01)
-        return None
 
     def close(self) -> None:
         self.record.close()
@@ -370,7 +360,16 @@ def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_don
     assert (tmp_path / "out" / "preference.jsonl").exists()
 
 
-def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
+def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(teacher: FakeTeacher, *_: Any, on_stage: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            on_stage("learning an adapter")
+            teacher.hold.wait(0.01)
+        raise Stopped
+
+    monkeypatch.setattr("theta_tui.session.export.export_peft", slowly)
     desk.start()
     desk.worker.send(protocol.Export("peft", str(tmp_path / "out")))
     assert desk.wait(protocol.Changed, 2).snapshot.activity == "learning an adapter"

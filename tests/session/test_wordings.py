@@ -15,6 +15,7 @@ from theta_tui.base.config import Settings
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Teacher
+from theta_tui.session.teaching import earlier_answers, learn
 from theta_tui.store.records import Exchange
 
 Open = Callable[[], Teacher]
@@ -34,7 +35,7 @@ def exchanges(teacher: Teacher) -> list[Exchange]:
 def past(teacher: Teacher) -> set[tuple[str, str]]:
     """All that may be rehearsed with the newest lesson, each as of when it was taught."""
     lessons = teacher.record.story.lessons
-    found = teacher._past(lessons[-1], 99)
+    found = earlier_answers(teacher.record.story, lessons[-1], 99)
     assert len(set(found)) == len(found)
     assert {at for _, _, at in found} <= {lesson.at for lesson in lessons}
     return {(prompt, reply) for prompt, reply, _ in found}
@@ -47,7 +48,7 @@ def test_the_exchange_holds_the_wordings_that_were_learned_beside_it(start: Open
     teacher.pick(2)
     teacher.propose("hello")
     teacher.pass_over()
-    expected = variants(QUESTION, teacher.dictionary)[: RECIPES["adamw"].variants]
+    expected = variants(QUESTION, teacher.statements.dictionary)[: RECIPES["adamw"].variants]
     assert len(expected) == 2
     assert QUESTION not in expected
     assert [exchange.variants for exchange in exchanges(teacher)] == [expected, expected]
@@ -91,10 +92,11 @@ def test_the_wordings_make_a_difference(start: Open, settings: Settings, monkeyp
     [lesson] = teacher.record.story.lessons
     with_them = everything(teacher)
     teacher.learner.restore(untaught)
-    teacher._learn(lesson, teacher.recipe)
+    learn(teacher.learner, teacher.record.story, lesson, teacher.recipe)
     assert equal(with_them, everything(teacher))
     teacher.learner.restore(untaught)
-    teacher._learn(replace(lesson, exchange=replace(lesson.exchange, variants=())), teacher.recipe)
+    without = replace(lesson, exchange=replace(lesson.exchange, variants=()))
+    learn(teacher.learner, teacher.record.story, without, teacher.recipe)
     assert not equal(with_them, everything(teacher))
     teacher.close()
 
@@ -115,7 +117,8 @@ def test_what_is_rehearsed_holds_neither_the_question_nor_an_answer_that_was_rep
     teacher.teach("and you", "I am fine")
     assert past(teacher) == {("My  dog", "Bello"), (QUESTION, REPLY), ("hello", "hello you")}
     # What came later is no past of an earlier lesson, however often that is learned again.
-    assert [pair[:2] for pair in teacher._past(teacher.record.story.lessons[2], 99)] == [("My  dog", "Bello")]
+    story = teacher.record.story
+    assert [pair[:2] for pair in earlier_answers(story, story.lessons[2], 99)] == [("My  dog", "Bello")]
     teacher.close()
 
 
@@ -147,10 +150,10 @@ def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) ->
     for number in range(7):
         teacher.teach(f"number {number}", f"it is {number}")
     story = teacher.record.story
-    chosen = [teacher._past(lesson, 2) for lesson in story.lessons]
+    chosen = [earlier_answers(teacher.record.story, lesson, 2) for lesson in story.lessons]
     assert [len(some) for some in chosen] == [0, 1, 2, 2, 2, 2, 2]
-    assert chosen == [teacher._past(lesson, 2) for lesson in story.lessons]
-    assert teacher._past(story.lessons[-1], 0) == []
+    assert chosen == [earlier_answers(teacher.record.story, lesson, 2) for lesson in story.lessons]
+    assert earlier_answers(teacher.record.story, story.lessons[-1], 0) == []
     before = everything(teacher)
     teacher.close()
     again = start()

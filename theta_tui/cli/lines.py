@@ -58,6 +58,7 @@ def teach(call: Invocation, *, info: bool) -> None:
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
     """A pair a line; all are read and checked before the first is learned."""
     from theta_tui.cli import reports
+    from theta_tui.session.teaching import unfit
 
     read, pairs = _pairs(call), list[tuple[int, Pair]]()
     for number, data in _lines():
@@ -69,7 +70,7 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
         raise _empty(f"a line of {PAIR} a lesson")
     with loaded_teacher(call) as teacher:
         for number, pair in pairs:
-            if (why := teacher.fold.unfit(*pair, time.time())) is not None:
+            if (why := unfit(teacher.model, *pair, time.time())) is not None:
                 raise _refused(number, ModelError(why, name="teach"), 0)
         for count, (number, pair) in enumerate(pairs):
             try:

@@ -176,8 +176,10 @@ class Conversation:
                 (number,) = meant.arguments
                 self._changed(meant.verb, self.teacher.withdraw(number, self.call.stage))
             case "export":
+                from theta_tui.session.export import export
+
                 kind, path = meant.arguments
-                done = self.teacher.export(kind, Path(path), self.call.stage)
+                done = export(self.teacher, kind, Path(path), self.call.stage)
                 self.call.stage("")
                 assert done is not None
                 self.call.out(done.line)

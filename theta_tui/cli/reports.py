@@ -194,7 +194,7 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
 
 def learning_info(call: Invocation, teacher: Teacher, outcome: Outcome) -> None:
     """Print that, after asking again as many lessons as can be asked in a moment."""
-    teacher.review(REVIEW_SECONDS)
+    teacher.asker.ask_for(REVIEW_SECONDS)
     lesson = teacher.record.story.lessons[outcome.lesson - 1]
     for line in learning_lines(outcome, ledger.offered(lesson), teacher.asker.tally()):
         call.out(line)

@@ -79,6 +79,25 @@ def kind_of(word: str) -> ExportKind:
     )
 
 
+def export(
+    teacher: Teacher,
+    kind: str,
+    path: Path,
+    on_stage: Stage = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Exported | None:
+    """Write the model (`hf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not there yet.
+    None: cancelled, and nothing was written."""
+    found = kind_of(kind)
+    if found == "trl":
+        return export_trl(teacher.record, path)
+    write = export_hf if found == "hf" else export_peft
+    try:
+        return write(teacher, path, on_stage=on_stage, cancelled=cancelled)
+    except Stopped:
+        return None
+
+
 def export_trl(record: Store, path: Path, *, force: bool = False) -> Exported:
     """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
     story = record.story

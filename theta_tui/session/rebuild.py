@@ -127,7 +127,7 @@ def _move(record: Store, found: str, adaptation: tuple[Choice, int], on_stage: S
     fold.open(None, on_stage, adaptation)
     outcomes = relearn(
         record,
-        teacher.learn_afresh,
+        fold.learner,
         recipe,
         lambda at, of: on_stage(f"learning on {record.settings.model}, {at} of {of}"),
     )

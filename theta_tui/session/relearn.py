@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from theta_tui import __version__
 from theta_tui.learning.recipes import is_outdated
+from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.records import Outcome, Rebuilt
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Story
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
+    from theta_tui.learning.learner import Learner
     from theta_tui.learning.recipes import Recipe
     from theta_tui.model.language_model import LanguageModel
 
@@ -27,18 +29,18 @@ def must_relearn(record: Store, position: int) -> bool:
 
 def relearn(
     record: Store,
-    learn: Callable[[Lesson, Recipe], Outcome],
+    learner: Learner,
     recipe: Recipe,
     on_lesson: Callable[[int, int], None],
 ) -> tuple[tuple[int, Outcome], ...]:
-    """Learn every lesson that counts by `recipe`, as if it were taught now, on a model that knows none of them yet.
+    """Learn every lesson that counts by `recipe`, as if it were taught now, to a model that knows none of them yet.
     What came of them, by their records. Nothing is journalled."""
     story = _blank(record, recipe)
     lessons = [lesson for lesson in story.lessons if not lesson.withdrawn and lesson.failed is None]
     with record.telling(story):
         for at, lesson in enumerate(lessons, 1):
             on_lesson(at, len(lessons))
-            story.learned(lesson.seq, learn(lesson, recipe), None)
+            story.learned(lesson.seq, learn_afresh(learner, story, lesson, recipe), None)
     return tuple((lesson.seq, lesson.outcome) for lesson in lessons if lesson.outcome)
 
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.base.config import Settings
-from theta_tui.base.errors import HomeError, ModelError, TeachError, ThetaError
+from theta_tui.base.errors import HomeError, ModelError, ThetaError
 from theta_tui.learning.recipes import Recipe
 from theta_tui.session.snapshots import UndoSnapshots
+from theta_tui.session.teaching import learn
 from theta_tui.store.records import Restore, Withdraw
 from theta_tui.store.state import Lesson, Story
 from theta_tui.store.store import Store
@@ -40,12 +41,6 @@ Stage = Callable[[str], None]
 
 LESSONS = "modules"
 """How lessons are held in a checkpoint. One of a version before has them in the shared weights."""
-
-
-class Learn(Protocol):
-    """Teaches one lesson to the model; with an outcome already, in the steps that it took."""
-
-    def __call__(self, lesson: Lesson, recipe: Recipe, *, should_stop: Callable[[], bool]) -> Result: ...
 
 
 def never() -> bool:
@@ -114,16 +109,15 @@ def belongs(record: Store, found: str) -> None:
 
 
 class Replay:
-    """One home's model, where its lessons put it. `learn` teaches it one lesson (the Teacher's way)."""
+    """One home's model, where its lessons put it."""
 
-    def __init__(self, record: Store, learn: Learn) -> None:
+    def __init__(self, record: Store) -> None:
         self.record = record
         self.memory = UndoSnapshots()
         self.saved_at: float | None = None
         """Unix time of the newest checkpoint that stands for what is learned."""
         self.saved_position = 0
         """The journal seq that it stands for."""
-        self._learn = learn
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
 
@@ -168,7 +162,7 @@ class Replay:
         foreign = any(lesson.machine not in (None, self.model.machine()) for lesson in moves)
         for at, lesson in enumerate(moves, 1):
             on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
-            learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
+            learned(lesson, self._learn_again(lesson, never))
         if foreign:
             self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
         return manifest.path if manifest else None
@@ -325,16 +319,12 @@ class Replay:
                 if cancelled():
                     raise Abandoned
                 before = self.learner.snapshot()
-                self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=cancelled)
+                self._learn_again(lesson, cancelled)
                 self.memory.remember(lesson.seq, before)
 
-    def unfit(self, prompt: str, reply: str, at: float) -> str | None:
-        """Why the model cannot take in this pair, taught at that time; None where it can."""
-        try:
-            self.model.encode_lesson((), prompt, reply, at=at)
-        except TeachError as error:
-            return str(error)
-        return None
+    def _learn_again(self, lesson: Lesson, should_stop: Callable[[], bool]) -> Result:
+        recipe = Recipe.from_dict(lesson.recipe)
+        return learn(self.learner, self.record.story, lesson, recipe, should_stop=should_stop)
 
     # --- checkpoints ---
 

@@ -64,6 +64,13 @@ class Review:
         self._look_for_recovery()
         self.settle()
 
+    def ask_for(self, seconds: float) -> None:
+        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
+        begun = time.monotonic()
+        for _ in self.slices():
+            if time.monotonic() - begun >= seconds:
+                break
+
     def quiz(self) -> Iterator[None]:
         """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
         ends it."""

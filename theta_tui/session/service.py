@@ -273,10 +273,11 @@ class Service:
 
     def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
         """Lessons with weights of their own take a while to put into plain ones; Cancel stops it."""
-        teacher = self._teacher
+        from theta_tui.session.export import export
+
         self._state("saving", "exporting")
         self._report(p.Changed(self.snapshot()))
-        done = teacher.export(kind, Path(path), self._stage, cancelled)
+        done = export(self._teacher, kind, Path(path), self._stage, cancelled)
         self._rest()
         self._report(
             p.Notice(self.snapshot(), "exporting was stopped; nothing was written" if done is None else done.line)
