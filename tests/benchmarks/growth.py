@@ -29,7 +29,7 @@ from typing import Any
 from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.session import session
+from theta_tui.session import session as sessions
 from theta_tui.session.service import Service
 from theta_tui.session.session import Teacher
 from theta_tui.session.thread import Worker
@@ -109,7 +109,7 @@ class BookKeeper(Teacher):
     """A Teacher whose model is none: all else is as it is."""
 
     def furnish(self) -> None:
-        session.learn = learn
+        sessions.learn = learn
         self.fold._model = SimpleNamespace(  # type: ignore[assignment]
             encode_lesson=lambda *given, **more: None, machine=lambda: "m" * 16, parameters=1, device="cpu"
         )

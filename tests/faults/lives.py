@@ -55,7 +55,7 @@ class State:
     step: int
 
 
-class Session:
+class Played:
     """A home that is taught."""
 
     def __init__(self, place: Place) -> None:
@@ -123,7 +123,7 @@ def _plain(values: Any) -> Any:
     return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
-Deed = Callable[[Session], object]
+Deed = Callable[[Played], object]
 
 SCRIPT: dict[str, Deed] = {
     "teach 1": lambda now: now.teacher.teach("who made you?", "Dakota did."),
@@ -234,35 +234,35 @@ def live(line: Connection, place: Place, end: End | None, prompt_id: str | None)
     deed, nth, when, only = end or (OPENING - 1, 0, "", "")
     near = Doom(line, nth, when, only).near(place.home.parent)
     with near if deed == OPENING else contextlib.nullcontext():
-        session = Session(place)
-    session.prompt_id = prompt_id
-    line.send(("back", session.state()))
+        played = Played(place)
+    played.prompt_id = prompt_id
+    line.send(("back", played.state()))
     for at in range(*line.recv()):
         with near if deed == at else contextlib.nullcontext():
             try:
-                SCRIPT[DEEDS[at]](session)
+                SCRIPT[DEEDS[at]](played)
             except PromptError as error:  # it was answered before a crash: that is known
                 if error.name not in {"no_prompt", "stale_prompt"}:
                     raise
-        line.send(("did", at, session.prompt_id))
-    line.send(("end", session.state()))
-    session.teacher.close()
+        line.send(("did", at, played.prompt_id))
+    line.send(("end", played.state()))
+    played.teacher.close()
 
 
 def live_in_peace(line: Connection, place: Place, copies: Path) -> None:
     """Do all deeds, and tell after each its state and the moments at which a process might have died meanwhile. The
     home as it was before deed n is kept in `copies`/n."""
     _without_a_clock()
-    session = Session(place)
+    played = Played(place)
     for at, name in enumerate(DEEDS):
         shutil.copytree(place.home, copies / str(at), copy_function=copied)
-        line.send(("before", session.state(), session.prompt_id))
+        line.send(("before", played.state(), played.prompt_id))
         doom = Doom(line, 0, "")
         with doom.near(place.home.parent):
-            SCRIPT[name](session)
+            SCRIPT[name](played)
         line.send(("did", doom.moments))
-    line.send(("before", session.state(), session.prompt_id))
-    session.teacher.close()
+    line.send(("before", played.state(), played.prompt_id))
+    played.teacher.close()
 
 
 def copied(source: str, target: str) -> None:

@@ -48,7 +48,7 @@ class Taught:
     def chosen(self) -> tuple[Path | None, str]:
         """The checkpoint that coming back would begin with, and what it says of others."""
         record = Store.read(self.settings)
-        fold = Replay(record, None)  # type: ignore[arg-type]  # learns nothing
+        fold = Replay(record)
         manifest = next(fold._valid_checkpoints(lambda _: None), None)
         return manifest and manifest.path, " ".join(record.take_notices())
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.session.crashing import home_settings
-from tests.session.test_teacher import same, state
+from tests.session.test_session import same, state
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Teacher
 from theta_tui.store import context

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.cli.running import files
 from tests.session.conftest import opened
-from tests.session.test_teacher import same, state
+from tests.session.test_session import same, state
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.learning.distilling import leads
