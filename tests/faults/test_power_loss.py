@@ -22,7 +22,7 @@ from theta_tui.base.files import fsync_file
 from theta_tui.base.publish import fresh_folder
 from theta_tui.learning import checkpoint
 from theta_tui.learning.learner import Snapshot
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import ConversationStarted
 from theta_tui.store.store import Store
@@ -168,16 +168,16 @@ def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder:
     """Two, of which one is kept: the second takes the place of the first."""
     root = folder / "checkpoints"
     root.mkdir()
-    teacher = Teacher(Store.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
-    teacher.load()
-    teacher.teach("question", "answer")  # always on: the shared weights are in it
+    session = Session(Store.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
+    session.load()
+    session.teach("question", "answer")  # always on: the shared weights are in it
     recorder, saved = Recorder(root), [0]
     with watching(root, recorder):
         for position in (1, 2):
-            checkpoint.save(root, teacher.model, teacher.learner, position=position, extra={}, keep=1)
+            checkpoint.save(root, session.model, session.learner, position=position, extra={}, keep=1)
             recorder.look()
             saved.append(len(recorder.ops))
-    teacher.close()
+    session.close()
     looked = 0
     for crash in crashes(recorder, saved):
         put(root, crash.tree)
@@ -265,49 +265,49 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
     played = Played(root, settings)
     states: dict[int, Snapshot] = {}
 
-    def done(teacher: Teacher) -> None:
-        played.promise(teacher.record)
-        states[teacher.record.journal.last_seq] = teacher.learner.snapshot()
+    def done(session: Session) -> None:
+        played.promise(session.store)
+        states[session.store.journal.last_seq] = session.learner.snapshot()
 
-    def save(teacher: Teacher) -> None:
-        teacher.save()
-        played.saved = teacher.fold.saved_position
-        done(teacher)
+    def save(session: Session) -> None:
+        session.save()
+        played.saved = session.replay.saved_position
+        done(session)
 
     with watching(root, played.recorder):
         for sitting in range(2):
-            teacher = Teacher(Store.open(settings))
-            teacher.load()
-            done(teacher)
-            teacher.propose("hello")
-            done(teacher)
-            teacher.pick(2)
-            done(teacher)
-            save(teacher)
+            session = Session(Store.open(settings))
+            session.load()
+            done(session)
+            session.propose("hello")
+            done(session)
+            session.pick(2)
+            done(session)
+            save(session)
             if sitting:
-                teacher.close()
+                session.close()
                 break
-            teacher.propose("what is your name")
-            done(teacher)
-            teacher.correct("my name is Theta")
-            done(teacher)
-            teacher.correct_last("my name is Mr. Classic")
-            done(teacher)
-            save(teacher)
-            teacher.teach("who made you", "Dakota")
-            done(teacher)
-            teacher.undo()
-            done(teacher)
-            teacher.redo()
-            done(teacher)
+            session.propose("what is your name")
+            done(session)
+            session.correct("my name is Theta")
+            done(session)
+            session.correct_last("my name is Mr. Classic")
+            done(session)
+            save(session)
+            session.teach("who made you", "Dakota")
+            done(session)
+            session.undo()
+            done(session)
+            session.redo()
+            done(session)
             played.saved = 0  # those before may be of no more use
-            teacher.withdraw(1)
-            done(teacher)
-            save(teacher)
-            teacher.quiz()
-            done(teacher)
-            teacher.close()
-            played.promise(teacher.record)
+            session.withdraw(1)
+            done(session)
+            save(session)
+            session.quiz()
+            done(session)
+            session.close()
+            played.promise(session.store)
 
     compared = 0
 
@@ -315,13 +315,13 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
         nonlocal compared
         if count % 10:
             return
-        teacher = Teacher(Store.open(settings))
-        teacher.load()
-        expected = states.get(teacher.record.journal.last_seq)
+        session = Session(Store.open(settings))
+        session.load()
+        expected = states.get(session.store.journal.last_seq)
         if expected is not None:
             compared += 1
-            assert same(teacher.learner.snapshot(), expected), count
-        teacher.close()
+            assert same(session.learner.snapshot(), expected), count
+        session.close()
 
     assert survey(played, root, same_weights) > 500
     assert compared > 30

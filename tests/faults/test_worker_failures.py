@@ -13,7 +13,7 @@ from tests.faults.hostile import CONTROLS
 from tests.faults.terminal import Start
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
 from theta_tui.store.records import Failure
 from theta_tui.store.store import Store
@@ -24,17 +24,17 @@ PATIENCE = 60.0
 MESSAGE = f"out of luck {CONTROLS['OSC 52']}"
 
 WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
-    "prompt": ("theta_tui.session.session:Teacher.propose", lambda _: p.Propose("what now")),
+    "prompt": ("theta_tui.session.session:Session.propose", lambda _: p.Propose("what now")),
     "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
     "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
     "undo": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("undo")),
     "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("withdraw", 1)),
     "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
     "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
-    "question": ("theta_tui.session.session:Teacher.ask", lambda _: p.Ask("what now")),
+    "question": ("theta_tui.session.session:Session.ask", lambda _: p.Ask("what now")),
     "ledger": ("theta_tui.session.review:Review.standings", lambda _: p.ShowLessons()),
     "export": ("theta_tui.session.export:export_trl", lambda _: p.Export("trl", "somewhere")),
-    "idle time": ("theta_tui.session.session:Teacher.idle", None),
+    "idle time": ("theta_tui.session.session:Session.idle", None),
 }
 
 
@@ -43,7 +43,7 @@ class Running:
 
     def __init__(self, settings: Settings) -> None:
         self.events: queue.Queue[p.Event] = queue.Queue()
-        self.worker = Worker(settings, lambda settings: Teacher(Store.open(settings)))
+        self.worker = Worker(settings, lambda settings: Session(Store.open(settings)))
         self.worker.start(self.events.put)
 
     def until(self, kind: type[p.Event]) -> Any:

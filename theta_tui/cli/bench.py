@@ -23,7 +23,7 @@ from theta_tui.learning.recipes import RECIPES
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Conversation
     from theta_tui.bench.metrics import Lesson
-    from theta_tui.bench.pupil import TeacherPupil
+    from theta_tui.bench.pupil import SessionPupil
     from theta_tui.bench.run import Foundation, Label, Row
     from theta_tui.bench.suite import Suite
 
@@ -173,9 +173,9 @@ def _tell(call: Invocation, label: Label, lessons: int, count: int) -> None:
     call.stage(f"{label.model}, {label.recipe}, order {label.order}: lesson {count} of {lessons}")
 
 
-def _checked(call: Invocation, pupil: TeacherPupil, suite: Suite) -> bool:
+def _checked(call: Invocation, pupil: SessionPupil, suite: Suite) -> bool:
     """Whether this model can be asked in batches; what there is to say of it is said."""
-    for text in pupil.teacher.record.take_notices():
+    for text in pupil.session.store.take_notices():
         call.note(text)
     call.stage("what it says untaught")
     batched = pupil.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])

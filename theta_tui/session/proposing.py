@@ -54,22 +54,22 @@ def candidates(
 class Statements:
     """Reads the facts that messages state, by the templates of one home."""
 
-    def __init__(self, record: Store) -> None:
-        self._record = record
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._dictionary: Dictionary | None = None
 
     @property
     def dictionary(self) -> Dictionary:
         """The templates, the person's own with them; what is wrong with those is told once."""
         if self._dictionary is None:
-            self._dictionary = load_dictionary(*statement_files(self._record.home.path))
-            self._record.notices.extend(self._dictionary.notices)
+            self._dictionary = load_dictionary(*statement_files(self._store.home.path))
+            self._store.notices.extend(self._dictionary.notices)
         return self._dictionary
 
     def read(self, prompt: str) -> Stated | None:
         """The fact that `prompt` states, if it is sure to state one."""
-        if not self._record.settings.statements:
+        if not self._store.settings.statements:
             return None
-        turns = self._record.story.turns
+        turns = self._store.story.turns
         pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
         return None if pair is None else Stated(pair.prompt, pair.reply)

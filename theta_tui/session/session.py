@@ -1,4 +1,4 @@
-"""The session: propose, teach, undo, withdraw, ask. Joins the record and the model. No threads, no screen, no Textual.
+"""The session: propose, teach, undo, withdraw, ask. Joins the store and the model. No threads, no screen, no Textual.
 
 Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back, and
 taking back, are in `replay`.
@@ -70,37 +70,37 @@ class Answer:
     seconds: float
 
 
-class Teacher:
+class Session:
     """One home and one model. Make it, `load` the model, use it, `close` it; all from one thread."""
 
-    def __init__(self, record: Store) -> None:
-        self.record = record
-        self.fold = Replay(record)
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.replay = Replay(store)
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
-        self.asker = Review(record, self._recall)
-        self.statements = Statements(record)
-        self.scopes = LessonScopes(record)
+        self.review = Review(store, self._recall)
+        self.statements = Statements(store)
+        self.scopes = LessonScopes(store)
 
     @property
     def settings(self) -> Settings:
-        return self.record.settings
+        return self.store.settings
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self.record.settings = settings
+        self.store.settings = settings
 
     @property
     def loaded(self) -> bool:
-        return self.fold.loaded
+        return self.replay.loaded
 
     @property
     def model(self) -> LanguageModel:
-        return self.fold.model
+        return self.replay.model
 
     @property
     def learner(self) -> Learner:
-        return self.fold.learner
+        return self.replay.learner
 
     @property
     def recipe(self) -> Recipe:
@@ -109,17 +109,17 @@ class Teacher:
 
     @property
     def pending(self) -> Pending | None:
-        return self.record.pending
+        return self.store.pending
 
     @property
     def saved_at(self) -> float | None:
         """Unix time of the newest checkpoint that stands for what is learned."""
-        return self.fold.saved_at
+        return self.replay.saved_at
 
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return self.record.story.unsaved(self.fold.saved_position)
+        return self.store.story.unsaved(self.replay.saved_position)
 
     # --- coming back ---
 
@@ -133,40 +133,38 @@ class Teacher:
         from theta_tui.model.files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)
-        belongs(self.record, found)
-        newest = next(self.fold.usable_checkpoints(self.record.story), None)
-        if must_relearn(self.record, newest.position if newest else 0):
+        belongs(self.store, found)
+        newest = next(self.replay.usable_checkpoints(self.store.story), None)
+        if must_relearn(self.store, newest.position if newest else 0):
             self._relearn(found, on_stage)
             return None
-        path = self.fold.load(on_stage, self._learned_again)
-        if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
+        path = self.replay.load(on_stage, self._learned_again)
+        if self.store.story.begin is None and self.store.read_only is None:
+            self.store.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
     def _relearn(self, found: str, on_stage: Stage) -> None:
         """A version before learned lessons in a way that is no more: learn them all in today's. Of a home that cannot
         be written to that is known until it is closed."""
-        record = self.record
-        self.fold.open(None, on_stage)
-        cut_short = [lesson.exchange for lesson in record.story.live if lesson.outcome is None]
+        store = self.store
+        self.replay.open(None, on_stage)
+        cut_short = [lesson.exchange for lesson in store.story.live if lesson.outcome is None]
         outcomes = relearn(
-            record,
+            store,
             self.learner,
             self.recipe,
             lambda at, of: on_stage(f"learning the lessons of an earlier version, {at} of {of}"),
         )
         if outcomes:
             why = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
-            record.notices.append(
-                f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}"
-            )
-        if record.read_only is not None:
+            store.notices.append(f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}")
+        if store.read_only is not None:
             return
-        assert record.story.begin is not None
-        record.append(rebuilt(self.model, record.story.begin.model, found, self.recipe, outcomes))
+        assert store.story.begin is not None
+        store.append(rebuilt(self.model, store.story.begin.model, found, self.recipe, outcomes))
         for exchange in cut_short:
             self.consumed(exchange)
-        record.write_context()
+        store.write_context()
 
     def get_ready(self) -> None:
         """What the first replies would otherwise wait for: some hundredths of a second."""
@@ -175,26 +173,26 @@ class Teacher:
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
-        if lesson.outcome is None and self.record.read_only is None:
-            learned = outcome_of(self.learner, self.record.story, lesson, result, 0.0)
-            self.record.append(Learned(lesson.seq, learned, self.model.machine()))
+        if lesson.outcome is None and self.store.read_only is None:
+            learned = outcome_of(self.learner, self.store.story, lesson, result, 0.0)
+            self.store.append(Learned(lesson.seq, learned, self.model.machine()))
             self.consumed(lesson.exchange)
-            self.record.write_context()
-            self.record.notices.append(
+            self.store.write_context()
+            self.store.notices.append(
                 f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
             )
 
     def consumed(self, exchange: Exchange) -> None:
         """A kept prompt that a crash left behind although it was answered is not offered again."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
-            self.record.follow(None)
+            self.store.follow(None)
         self._offered_no_more(exchange)
 
     def _offered_no_more(self, exchange: Exchange) -> None:
         """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
         waiting = self.pending
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
-            self.record.follow(replace(waiting, statement=None))
+            self.store.follow(replace(waiting, statement=None))
 
     # --- scope ---
 
@@ -224,19 +222,19 @@ class Teacher:
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
         prompt = self._clean(prompt, "prompt")
-        dialogue, waits, seed = self.record.story.dialogue, self.pending if again else None, self.settings.seed
+        dialogue, waits, seed = self.store.story.dialogue, self.pending if again else None, self.settings.seed
         ids = self._encoded(dialogue, prompt, "prompt")
         avoid = [candidate.text for candidate in waits.candidates] if waits else []
         found = candidates(
             self.model, ids, self.settings, self.decide(prompt, dialogue.asked), self.learner.modules,
-            seed=None if seed is None else hash((seed, self.record.journal.last_seq, len(avoid))) % 2**63,
+            seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
             avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
         )  # fmt: skip
         if found is None:
             return None
         statement = waits.statement if waits else self.statements.read(prompt)
         waiting = Pending(new_prompt_id(), prompt, found, statement)
-        self.record.keep(waiting)
+        self.store.keep(waiting)
         return waiting
 
     def ask(
@@ -253,7 +251,7 @@ class Teacher:
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
-        turns: History = self.record.story.dialogue if with_context else NOTHING
+        turns: History = self.store.story.dialogue if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         module = self.module_for(prompt, turns.asked if before is None else before)
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
@@ -266,14 +264,14 @@ class Teacher:
             turns, prompt, room=settings.max_tokens, limit=settings.window, at=time.time()
         )
         if encoded.cut_prompt:
-            self.record.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
+            self.store.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
         return encoded.ids
 
     # --- teaching ---
 
     def pick(self, index: int, *, prompt_id: str | None = None, **hooks: Any) -> Outcome:
         """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`."""
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
@@ -281,15 +279,15 @@ class Teacher:
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         text = self._clean(text, "reply")
         return self._teach(self._exchange("correction", waiting.prompt, text, waiting, edited=edited), **hooks)
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
-        if not self.record.story.turns:
+        if not self.store.story.turns:
             raise PromptError("there is no turn to correct yet; say something first")
-        turn = self.record.story.turns[-1]
+        turn = self.store.story.turns[-1]
         text = self._clean(text, "reply")
         exchange = self._exchange("correction", turn.prompt, text, None)
         return self._teach(replace(exchange, replaces=turn.seq), **hooks)
@@ -310,16 +308,16 @@ class Teacher:
 
     def pass_over(self, prompt_id: str | None = None) -> None:
         """None of these: journalled, because it tells something; nothing is learned."""
-        waiting = self.record.waiting(prompt_id)
-        self.record.append(self._exchange("none", waiting.prompt, "", waiting))
-        self.record.follow(None)
+        waiting = self.store.waiting(prompt_id)
+        self.store.append(self._exchange("none", waiting.prompt, "", waiting))
+        self.store.follow(None)
 
     # --- taking back ---
 
     def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Take back the last lesson: weights, moments and step count bit-equal to never having taught it. The prompt
         that it answered waits again. None: cancelled, and nothing changed."""
-        return self._change("undo", Withdraw(self.record.to_undo().seq), on_stage, cancelled)
+        return self._change("undo", Withdraw(self.store.to_undo().seq), on_stage, cancelled)
 
     def withdraw(
         self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
@@ -328,11 +326,11 @@ class Teacher:
 
         None: cancelled, and nothing changed. Raises PromptError where there is no such lesson to take out.
         """
-        return self._change("withdraw", Withdraw(self.record.to_withdraw(number).seq), on_stage, cancelled, number)
+        return self._change("withdraw", Withdraw(self.store.to_withdraw(number).seq), on_stage, cancelled, number)
 
     def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
-        return self._change("redo", Restore(self.record.to_redo().seq), on_stage, cancelled)
+        return self._change("redo", Restore(self.store.to_redo().seq), on_stage, cancelled)
 
     def _change(
         self,
@@ -347,14 +345,14 @@ class Teacher:
         def tell(at: int, of: int) -> None:
             on_stage(f"{doing(deed, number)}: learning again {at} of {of}")
 
-        self.asker.settle()
+        self.review.settle()
         try:
-            self.fold.change(change, tell, cancelled)
+            self.replay.change(change, tell, cancelled)
         except Abandoned:
             return None
-        self.asker.moved()
-        lesson = self.record.story.lesson(change.of)
-        return self.record.restored(lesson) if deed == "redo" else self.record.withdrawn(lesson, offer=deed == "undo")
+        self.review.moved()
+        lesson = self.store.story.lesson(change.of)
+        return self.store.restored(lesson) if deed == "redo" else self.store.withdrawn(lesson, offer=deed == "undo")
 
     # --- one lesson ---
 
@@ -368,36 +366,36 @@ class Teacher:
         """Journal, learn, journal the outcome. What goes wrong leaves the model as it was and is journalled."""
         # Refuses what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
-        self.asker.settle()
+        self.review.settle()
         before = self.learner.snapshot()
-        entry = self.record.append(exchange)
-        lesson = self.record.story.lesson(entry.seq)
+        entry = self.store.append(exchange)
+        lesson = self.store.story.lesson(entry.seq)
         started = time.perf_counter()
         try:
             answered = self.decide(exchange.prompt, lesson.context.asked)
             result = learn(
-                self.learner, self.record.story, lesson, self.recipe, progress=progress, should_stop=should_stop
+                self.learner, self.store.story, lesson, self.recipe, progress=progress, should_stop=should_stop
             )
         except Exception as error:
             self._failed(entry, error)
             raise
-        outcome = outcome_of(self.learner, self.record.story, lesson, result, time.perf_counter() - started)
+        outcome = outcome_of(self.learner, self.store.story, lesson, result, time.perf_counter() - started)
         try:
-            self.record.append(Learned(entry.seq, outcome, self.model.machine()))
+            self.store.append(Learned(entry.seq, outcome, self.model.machine()))
         except Exception:  # an error of the disk, or no memory: the lesson is not on disk, so it was not learned
             self.learner.restore(before)
-            if self.record.read_only is None:
-                self.record.roll_back(entry)
+            if self.store.read_only is None:
+                self.store.roll_back(entry)
             raise
-        self.fold.memory.taught()
-        self.fold.memory.remember(entry.seq, before)
+        self.replay.memory.taught()
+        self.replay.memory.remember(entry.seq, before)
         if exchange.prompt_id is not None:
-            self.record.follow(None)
-        self.record.write_context()
-        self.asker.moved()
-        changed = change(self.record.story, lesson, answered)
+            self.store.follow(None)
+        self.store.write_context()
+        self.review.moved()
+        changed = change(self.store.story, lesson, answered)
         if changed is not None:
-            self.record.notices.append(changed)
+            self.store.notices.append(changed)
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
@@ -408,10 +406,10 @@ class Teacher:
         if isinstance(error, Abandoned):
             return
         try:
-            self.record.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
+            self.store.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
         except Exception:
-            if self.record.read_only is None:
-                self.record.roll_back(entry)
+            if self.store.read_only is None:
+                self.store.roll_back(entry)
 
     # --- asking again ---
 
@@ -421,22 +419,22 @@ class Teacher:
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
         there is time; ends at once where nothing is to do.
         """
-        settings, turns = self.settings, self.record.story.dialogue  # the next prompt begins with the conversation
+        settings, turns = self.settings, self.store.story.dialogue  # the next prompt begins with the conversation
         yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
-        yield from self.asker.slices()
+        yield from self.review.slices()
 
     def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[Standing]:
         """Ask every live lesson, journal what was found, and say how each lesson that was ever taught stands.
 
         `on_lesson` is told how many are left.
         """
-        for _ in self.asker.quiz():
-            on_lesson(self.asker.left)
-        return self.asker.standings()
+        for _ in self.review.quiz():
+            on_lesson(self.review.left)
+        return self.review.standings()
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
-        lesson = self.record.story.numbered(number)
+        lesson = self.store.story.numbered(number)
         if lesson is None:
             raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
         before = lesson.context.asked
@@ -458,20 +456,20 @@ class Teacher:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        path = self.fold.save()
-        self.record.write_index()
+        path = self.replay.save()
+        self.store.write_index()
         return path
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
-            self.asker.settle()
-        self.record.close()
+            self.review.settle()
+        self.store.close()
 
     # --- small things ---
 
     def _clean(self, text: str, what: str) -> str:
         text, notices = repair(text.strip())
-        self.record.notices.extend(notices)
+        self.store.notices.extend(notices)
         if is_blank(text):
             raise TeachError(f"the {what} is empty; nothing was learned", name="blank", code=2)
         return text
