@@ -22,7 +22,7 @@ from typing import Any
 STEP = "theta_tui.learning.learner:Learner._take_step"
 SAVE = "theta_tui.learning.checkpoint:_write_manifest"
 LOAD = "theta_tui.session.replay:Replay.load"
-WRITE = "theta_tui.session.session:Teacher.propose"
+WRITE = "theta_tui.session.session:Session.propose"
 
 
 def replace(target: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -89,8 +89,8 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
         return call
 
     replace(target, stop)
-    replace("theta_tui.session.service:Worker.request_stop", ask)
-    replace("theta_tui.session.service:Worker.send", send)
+    replace("theta_tui.session.thread:Worker.request_stop", ask)
+    replace("theta_tui.session.thread:Worker.send", send)
 
 
 def stuck(control: int, target: str, how: str, seconds: float | None = None) -> None:

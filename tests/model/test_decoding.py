@@ -8,29 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OlmoConfig,
-    OlmoForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
 
+from tests.support.later import transformers
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.model.decoding.fast import FastDecoder, agrees
 from theta_tui.model.decoding.general import GeneralDecoder
-from theta_tui.model.decoding.llama import recognised
 from theta_tui.model.decoding.protocol import Decoder
 from theta_tui.model.generate import propose
 from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.llama.block import recognised
 from theta_tui.model.sampling import SHORT, Sampling, draw, probabilities, shortlist
 
 Load = Callable[[str], LanguageModel]
@@ -50,7 +37,7 @@ DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
 
 
 def llama(**more: Any) -> Any:
-    return LlamaForCausalLM(LlamaConfig(**(SHAPE | more)))
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**(SHAPE | more)))
 
 
 def grouped(**more: Any) -> Any:
@@ -67,16 +54,26 @@ FAST: dict[str, Callable[[], Any]] = {
     "llama3 positions": lambda: grouped(rope_parameters=LLAMA3),
     "linear positions": lambda: llama(rope_parameters=LINEAR),
     "yarn positions": lambda: llama(rope_parameters=YARN),
-    "mistral": lambda: MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=None)),
-    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE, num_key_value_heads=2)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=16)),
+    "mistral": lambda: transformers.MistralForCausalLM(
+        transformers.MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=None)
+    ),
+    "qwen2": lambda: transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2)),
+    "qwen3": lambda: transformers.Qwen3ForCausalLM(
+        transformers.Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=16)
+    ),
 }
 GENERAL: dict[str, Callable[[], Any]] = {
-    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=120, n_positions=WINDOW, n_embd=32, n_layer=2, n_head=2)),
-    "olmo": lambda: OlmoForCausalLM(OlmoConfig(**SHAPE)),
-    "sliding mistral": lambda: MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=8)),
-    "sliding qwen2": lambda: Qwen2ForCausalLM(
-        Qwen2Config(**SHAPE, num_key_value_heads=2, use_sliding_window=True, sliding_window=8, max_window_layers=1)
+    "gpt2": lambda: transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(vocab_size=120, n_positions=WINDOW, n_embd=32, n_layer=2, n_head=2)
+    ),
+    "olmo": lambda: transformers.OlmoForCausalLM(transformers.OlmoConfig(**SHAPE)),
+    "sliding mistral": lambda: transformers.MistralForCausalLM(
+        transformers.MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=8)
+    ),
+    "sliding qwen2": lambda: transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(
+            **SHAPE, num_key_value_heads=2, use_sliding_window=True, sliding_window=8, max_window_layers=1
+        )
     ),
     "dynamic positions": lambda: llama(rope_parameters=DYNAMIC),
     "another activation": lambda: llama(hidden_act="gelu"),
@@ -194,15 +191,15 @@ def test_read_ahead_in_slices_it_says_the_same() -> None:
     model = made(grouped)
     for decoder in both(model):
         ids = text(90)
-        assert len(list(decoder.warm(ids[:80]))) == 2
-        assert list(decoder.warm(ids[:80])) == []
+        assert len(list(decoder.prefill_ahead(ids[:80]))) == 2
+        assert list(decoder.prefill_ahead(ids[:80])) == []
         write(model, decoder, ids[:88])
 
 
 def test_reading_ahead_may_be_left_between_two_slices() -> None:
     model = made(grouped)
     for decoder in both(model):
-        slices = decoder.warm(text(80))
+        slices = decoder.prefill_ahead(text(80))
         next(slices)
         write(model, decoder, text(30, seed=4))
         assert len(list(slices)) >= 1
@@ -249,7 +246,7 @@ def test_a_lesson_its_undo_and_other_weights_are_seen(
         return logits
 
     first, before = seen(), learner.snapshot()
-    learner.learn("correction", (), "hello how are you", "my friend", RECIPES[recipe], seed=1)
+    learner.learn("correction", "hello how are you", "my friend", RECIPES[recipe], seed=1)
     assert not torch.equal(seen(), first)
     lm.save(tmp_path / "taught")
     taught = seen()
@@ -279,9 +276,9 @@ def test_a_class_that_does_something_else_under_a_known_name_goes_the_general_wa
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lm = load("theta")
-    mlp = type(lm.model.model.layers[0].mlp)
-    forward = mlp.forward
-    monkeypatch.setattr(mlp, "forward", lambda self, x: 1.1 * forward(self, x))
+    layer = type(lm.model.model.layers[0])
+    forward = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda self, *given: 1.1 * forward(self, *given))
     assert recognised(lm.model)
     assert lm.decoder.name == "general"
 

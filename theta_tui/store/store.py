@@ -1,6 +1,6 @@
 """The record of a home: journal, story, conversation file and kept prompt, kept in step. No torch, no threads.
 
-What `history`, `lessons` and `stats` need is here alone; the Teacher adds the model. Opening for writing takes the
+What `history`, `lessons` and `stats` need is here alone; the Session adds the model. Opening for writing takes the
 home's lock; reading takes none and changes nothing.
 """
 
@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from theta_tui.base.config import DEFAULT_MODEL, Settings
-from theta_tui.base.errors import HomeError, ModelError, PromptError, ThetaError, UsageError
+from theta_tui.base.errors import HomeError, ModelError, PromptError, ThetaError
 from theta_tui.base.text import plural
 from theta_tui.model.lora import RANK, Choice
 from theta_tui.store import context, index, pending
@@ -340,11 +340,3 @@ class Store:
             count = plural(len(turns), "turn")
             self.notices.append(f"{path.name} was changed by hand: its conversation of {count} is used from here on")
         self.write_context()
-
-
-def lesson_number(text: str) -> int:
-    """The number of a lesson as a person typed it. Raises UsageError (exit 2) for anything else."""
-    word = text.strip().removeprefix("#")
-    if not (word.isascii() and word.isdigit()) or len(word) > 9:
-        raise UsageError(f"'{text[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
-    return int(word)
