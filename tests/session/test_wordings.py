@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.learning.lessons import spoil
 from tests.support.tiny_models import equal, weights
@@ -94,7 +95,7 @@ def test_the_wordings_make_a_difference(start: Open, settings: Settings, monkeyp
     teacher._learn(lesson, teacher.recipe)
     assert equal(with_them, everything(teacher))
     teacher.learner.restore(untaught)
-    teacher._learn(replace(lesson, exchange=replace(lesson.exchange, variants=())), teacher.recipe)
+    teacher._learn(replace(lesson, exchange=structs.replace(lesson.exchange, variants=())), teacher.recipe)
     assert not equal(with_them, everything(teacher))
     teacher.close()
 

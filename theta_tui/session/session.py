@@ -10,8 +10,10 @@ import contextlib
 import random
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from theta_tui import __version__
 from theta_tui.base.config import CANDIDATES, Settings, statement_files
@@ -118,7 +120,7 @@ class Teacher:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return self.record.story.unsaved(self.fold.saved_position)
+        return len(self.record.story.live_after(self.fold.saved_position))
 
     # --- coming back ---
 
@@ -528,7 +530,7 @@ class Teacher:
                 self.record.roll_back(entry)
 
     def _outcome(self, lesson: Lesson, result: Result, seconds: float) -> Outcome:
-        meant = self.record.story.lessons.find(lesson.exchange.meant or 0)
+        meant = self.record.story.find(lesson.exchange.meant or 0)
         return Outcome(
             lesson=lesson.number,
             kind=lesson.exchange.kind,
@@ -630,9 +632,7 @@ class Teacher:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        path = self.fold.save()
-        self.record.write_index()
-        return path
+        return self.fold.save()
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
