@@ -214,6 +214,10 @@ def test_a_plain_config_is_recognised_in_its_older_spelling_too() -> None:
     assert spelled.rope_theta == 10000.0
 
 
+def test_what_a_converter_of_gguf_files_adds_changes_nothing() -> None:
+    assert recognise(PLAIN | {"_model_name_or_path": "A model 8k", "unk_token_id": 0}) is not None
+
+
 @pytest.mark.parametrize(
     "other",
     [

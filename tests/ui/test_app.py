@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from textual.color import Color
-from textual.theme import BUILTIN_THEMES
 
 from tests.support.fakes import REPLIES, FakeWorker, drive
 from theta_tui.base.config import Settings
@@ -15,7 +13,6 @@ from theta_tui.ui import app as app_module
 from theta_tui.ui.app import ThetaApp, run_app
 from theta_tui.ui.bindings import ALL
 from theta_tui.ui.messages import WorkerEvent
-from theta_tui.ui.themes import OWN, contrast, quiet
 
 
 async def test_the_worker_starts_after_the_first_frame() -> None:
@@ -202,16 +199,6 @@ async def test_a_theme_that_cannot_be_kept_is_no_catastrophe() -> None:
         await d.type("/theme nord\n")
         assert d.app.theme == "nord"
         assert any("could not be kept" in toast for toast in d.toasts)
-
-
-def test_quiet_words_are_legible_in_every_theme() -> None:
-    for theme in (*BUILTIN_THEMES.values(), *OWN):
-        muted = quiet(theme)["muted"]
-        if theme.ansi:
-            assert muted == "ansi_default"
-        else:
-            background = theme.to_color_system().generate()["background"]
-            assert contrast(Color.parse(background), Color.parse(muted)) >= 4.0, theme.name
 
 
 async def test_themes_of_every_kind_draw() -> None:

@@ -11,8 +11,8 @@ _SIZES = (
     "max_position_embeddings",
 )  # fmt: skip
 _MEANINGLESS = {
-    "_name_or_path", "transformers_version", "dtype", "torch_dtype", "initializer_range", "use_cache", "bos_token_id",
-    "eos_token_id", "is_llama_config", "transformers.js_config",
+    "_name_or_path", "_model_name_or_path", "transformers_version", "dtype", "torch_dtype", "initializer_range",
+    "use_cache", "bos_token_id", "eos_token_id", "unk_token_id", "is_llama_config", "transformers.js_config",
 }  # fmt: skip
 """Keys of config.json that say nothing about a forward pass, or that are read here for something else."""
 

@@ -26,7 +26,7 @@ from theta_tui.ui.bindings import APP, IDS
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
-from theta_tui.ui.themes import OWN, quiet
+from theta_tui.ui.themes import OWN, legible
 
 LEAVE_SECONDS = 4.2
 """How long the worker may take to end once leaving was asked for: with the rest, Theta is gone within five."""
@@ -105,8 +105,8 @@ class ThetaApp(App[int]):
         return self.teach
 
     def get_css_variables(self) -> dict[str, str]:
-        """Textual's, and three quiet colours that are legible in every theme, those of 16 colours too."""
-        return super().get_css_variables() | quiet(self.current_theme)
+        """Textual's, with tones and quiet colours that can be read in every theme, those of 16 colours too."""
+        return super().get_css_variables() | legible(self.current_theme)
 
     def on_mount(self) -> None:
         wanted = self.settings.theme or "theta"

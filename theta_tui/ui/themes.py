@@ -1,6 +1,8 @@
-"""Theta's own colours. Two themes; everything else on the screen uses theme variables only."""
+"""Theta's own colours. Three themes; everything else on the screen uses theme variables only."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual.color import Color
 from textual.theme import Theme
@@ -57,6 +59,8 @@ LIGHT = Theme(
         "border-blurred": "#cfc9e2",
         "block-cursor-background": "#7a3fd0",
         "block-cursor-foreground": "#ffffff",
+        "input-cursor-background": "#5d2fa8",
+        "input-cursor-foreground": "#ffffff",
         "input-selection-background": "#7a3fd0 25%",
         "scrollbar": "#d5d0e6",
         "scrollbar-hover": "#bdb6d6",
@@ -68,32 +72,83 @@ LIGHT = Theme(
     },
 )
 
-OWN = (DARK, LIGHT)
+CONTRAST = Theme(
+    name="theta-contrast",
+    primary="#d7b8ff",
+    secondary="#9ecbff",
+    accent="#ffc48a",
+    success="#a8f08c",
+    warning="#ffe08a",
+    error="#ff9aa8",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#0c0c0c",
+    panel="#161616",
+    boost="#1c1c1c",
+    dark=True,
+    text_alpha=1.0,
+    variables={
+        "border": "#ffffff",
+        "border-blurred": "#9a9a9a",
+        "block-cursor-background": "#ffffff",
+        "block-cursor-foreground": "#000000",
+        "input-cursor-background": "#ffffff",
+        "input-cursor-foreground": "#000000",
+        "input-selection-background": "#9ecbff 40%",
+        "footer-key-foreground": "#ffc48a",
+    },
+)
+
+OWN = (DARK, LIGHT, CONTRAST)
+
+TEXT = 4.8
+"""The least contrast of a word with what it stands on. Small text should have 4.5
+(https://www.w3.org/TR/WCAG21/#contrast-minimum); Textual mixes some colours once more when it draws."""
+
+TONES = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
+"""Colours of a theme that words are written in."""
 
 
-def quiet(theme: Theme) -> dict[str, str]:
-    """`muted` for words that stand back, `faint` for what is only there, `hairline` for lines.
+def legible(theme: Theme) -> dict[str, str]:
+    """Variables in which every word of `theme` can be read, whatever it stands on.
 
-    Mixed from the theme's own foreground and background. A theme of the terminal's 16 colours cannot be mixed:
-    there, words keep the full foreground, since a dim one is unreadable on some terminals.
+    Its own tones, moved away from the background as far as they must be; `muted` for words that stand back; `faint`
+    and `hairline` for bars and lines; `marked`, `chosen` and `raised` to stand behind a row. A theme of the terminal's
+    16 colours cannot be mixed: there, words keep the full foreground, since a dim one is unreadable on some terminals.
     """
     if theme.ansi:
-        return {"muted": "ansi_default", "faint": "ansi_bright_black", "hairline": "ansi_bright_black"}
+        quiet = {"muted": "ansi_default", "faint": "ansi_bright_black", "hairline": "ansi_bright_black"}
+        return quiet | dict.fromkeys(("marked", "chosen", "raised"), "ansi_default")
     system = theme.to_color_system().generate()
-    background, foreground = Color.parse(system["background"]), Color.parse(system["foreground"])
+    color = {name: Color.parse(system[name]) for name in (*TONES, "background", "surface", "panel")}
+    back, front = color["background"], color["foreground"]
+    tints = {
+        "marked": back.blend(color["primary"], 0.2),
+        "chosen": back.blend(color["success"], 0.14),
+        "raised": back.blend(front, 0.1),
+    }
+    grounds = [back, color["surface"], color["panel"], *tints.values()]
+    end = Color.parse("#ffffff" if theme.dark else "#000000")
+    found = {name: _moved(color[name], end, grounds) for name in TONES}
+    found["muted"] = _moved(back.blend(front, 0.7), end, grounds)
+    found["footer-key-foreground"] = found["accent"]
+    # What stands on a mark: the background, unless the mark is too near to it.
+    found["block-cursor-background"] = found["primary"]
+    found["block-cursor-foreground"] = _moved(
+        back, Color.parse("#000000" if theme.dark else "#ffffff"), [found["primary"]]
+    )
+    found |= {"faint": back.blend(front, 0.38), "hairline": back.blend(front, 0.22)} | tints
+    return {name: each.hex for name, each in found.items()}
 
-    def mixed(share: float, least: float = 1.0) -> str:
-        color = background.blend(foreground, share)
-        while contrast(background, color) < least and share < 1.0:
-            share += 0.05
-            color = background.blend(foreground, share)
-        return color.hex
 
-    return {"muted": mixed(0.64, 4.0), "faint": mixed(0.38, 1.8), "hairline": mixed(0.22)}
+def _moved(color: Color, end: Color, grounds: Sequence[Color]) -> Color:
+    """`color`, blended towards `end` until it can be read on all of `grounds`."""
+    steps = (color.blend(end, share / 20) for share in range(20))
+    return next((each for each in steps if min(contrast(each, ground) for ground in grounds) >= TEXT), end)
 
 
 def contrast(one: Color, other: Color) -> float:
-    """The WCAG contrast ratio, 1 to 21; 4.5 is what small text should have (https://www.w3.org/TR/WCAG21/)."""
+    """The WCAG contrast ratio of two opaque colours, 1 to 21."""
 
     def luminance(color: Color) -> float:
         parts = [v / 12.92 if v <= 0.03928 else ((v + 0.055) / 1.055) ** 2.4 for v in color.normalized]

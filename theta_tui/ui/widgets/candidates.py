@@ -92,7 +92,7 @@ class Row(Widget):
         shown = f"{self.tag}{percent(self.chance).rjust(8) if known and self.chance is not None else ''}"
         sign, number_style, text_style = " ", "$primary bold", "$foreground"
         if self.look in {"empty", "waiting", "dim", "writing"}:
-            number_style = "$faint"
+            number_style = "$muted"
         if self.look in {"dim", "writing"}:
             text_style = "$muted"
         if self.look == "waiting":
@@ -103,7 +103,7 @@ class Row(Widget):
             sign = "›"
             number_style = "bold $block-cursor-foreground on $block-cursor-background"
             if self.look == "waiting":
-                number_style = "bold $muted on $boost"
+                number_style = "bold $muted on $raised"
         pieces: list[tuple[str, str]] = []
         for at, line in enumerate(lines):
             if at:
