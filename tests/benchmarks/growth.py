@@ -27,8 +27,9 @@ from typing import Any
 from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.session.service import Worker
+from theta_tui.session.service import Service
 from theta_tui.session.session import Teacher
+from theta_tui.session.thread import Worker
 from theta_tui.store.codec import encode
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import (
@@ -118,13 +119,17 @@ def seconds(work: Callable[[], Any], clock: Callable[[], float] = time.process_t
     return clock() - began
 
 
-def told(settings: Settings) -> Worker:
+def serving(teacher: Teacher) -> Service:
+    """What reports of `teacher`, on no thread."""
+    worker = Worker(teacher.settings, lambda _: teacher)
+    return Service(teacher, lambda _: None, worker, worker.idle)
+
+
+def told(settings: Settings) -> Service:
     """The home opened for reading, and the first report made of it."""
-    teacher = BookKeeper(Store.read(settings))
-    worker = Worker(settings, lambda _: teacher)
-    worker._teacher = teacher
-    worker._snapshot()
-    return worker
+    service = serving(BookKeeper(Store.read(settings)))
+    service.snapshot()
+    return service
 
 
 def opening(settings: Settings) -> dict[str, Any]:
@@ -147,11 +152,11 @@ def held(settings: Settings, exchanges: int) -> float:
     """Bytes an exchange that an open home holds."""
     gc.collect()
     tracemalloc.start()
-    worker = told(settings)
+    service = told(settings)
     gc.collect()
     found = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert worker._teacher is not None
+    assert service is not None
     return (found - 4096) / exchanges
 
 
@@ -161,9 +166,8 @@ def turning(settings: Settings) -> dict[str, Any]:
     teacher = BookKeeper(record)
     teacher.furnish()
     record.write_context()
-    worker = Worker(settings, lambda _: teacher)
-    worker._teacher, worker._phase = teacher, "idle"
-    worker._snapshot()
+    service = serving(teacher)
+    service.snapshot()
     line = encode(record.journal.last_seq + 1, time.time(), Failure("x" * 900))
     bare = os.open(settings.home / "bare", os.O_WRONLY | os.O_CREAT, 0o600)
     times: dict[str, list[float]] = {"turn": [], "append": [], "bare": [], "report": []}
@@ -175,16 +179,16 @@ def turning(settings: Settings) -> dict[str, Any]:
     def turn(number: int) -> None:
         prompt, offered = f"{phrase(number, 8)} {number} again?", candidates(number)
         record.keep(Pending(new_prompt_id(), prompt, offered))
-        worker._snapshot()
+        service.snapshot()
         teacher.pick(1 + number % 5)
-        worker._snapshot()
+        service.snapshot()
         assert teacher.unsaved
 
     def report(number: int) -> None:
         asker, lesson = teacher.asker, record.story.lessons[number]
         asker._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
         asker.changes += 1
-        worker._snapshot()
+        service.snapshot()
 
     gc.collect()
     for number in range(TURNS):

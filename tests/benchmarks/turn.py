@@ -37,8 +37,8 @@ from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session.protocol import Event, Failed, NewConversation, Pick, Propose, Proposed, Ready, Taught
-from theta_tui.session.service import Worker
 from theta_tui.session.session import Teacher
+from theta_tui.session.thread import Worker
 from theta_tui.store.store import Store
 from theta_tui.ui.launch import open_teacher
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Theta, files
+from theta_tui.session.verbs import VERBS
 
 
 def taught(theta: Theta) -> None:
@@ -169,3 +170,9 @@ def test_the_plain_loop_refuses_what_a_command_does_not_take(theta: Theta) -> No
         "! there is no /nonsense; /help lists what there is, and //nonsense says it as text",
     ]
     assert [item["state"] for item in theta("lessons", "--json").json["lessons"]] == ["kept"] * 3
+
+
+def test_the_plain_loop_lists_the_verbs_that_it_has(theta: Theta) -> None:
+    said = theta("chat", "--plain", stdin="/help\nquit\n")
+    for verb in VERBS:
+        assert any(verb.about in line for line in said.lines if verb.line in line) == verb.plain, verb.name

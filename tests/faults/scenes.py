@@ -89,8 +89,8 @@ def gate(control: int, target: str, released: str, name: str = "gate", patient: 
         return call
 
     replace(target, stop)
-    replace("theta_tui.session.service:Worker.request_stop", ask)
-    replace("theta_tui.session.service:Worker.send", send)
+    replace("theta_tui.session.thread:Worker.request_stop", ask)
+    replace("theta_tui.session.thread:Worker.send", send)
 
 
 def stuck(control: int, target: str, how: str, seconds: float | None = None) -> None:

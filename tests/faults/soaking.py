@@ -18,7 +18,7 @@ from pathlib import Path
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.session import snapshots as memory
-from theta_tui.session.service import Worker
+from theta_tui.session.thread import Worker
 from theta_tui.ui.launch import open_teacher
 
 PATIENCE = 300.0
@@ -74,7 +74,7 @@ def worker(line: Connection, home: Path, model: Path, exchanges: int, every: int
         answer = p.Pick(pending.prompt_id, 1 + number % 5)
         served(answer if number % 2 else p.Correct(f"answer {number}", pending.prompt_id), p.Taught)
         if number % 10 == 0:
-            served(p.Undo(), p.Undone)
+            served(p.TakeBack("undo"), p.TakenBack)
         if number % 100 == 0:
             served(p.NewConversation(), p.Changed)
         if number % every == 0:

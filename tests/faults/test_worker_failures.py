@@ -13,8 +13,8 @@ from tests.faults.hostile import CONTROLS
 from tests.faults.terminal import Start
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
-from theta_tui.session.service import Worker
 from theta_tui.session.session import Teacher
+from theta_tui.session.thread import Worker
 from theta_tui.store.records import Failure
 from theta_tui.store.store import Store
 
@@ -27,8 +27,8 @@ WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
     "prompt": ("theta_tui.session.session:Teacher.propose", lambda _: p.Propose("what now")),
     "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
     "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
-    "undo": ("theta_tui.session.replay:Replay.change", lambda _: p.Undo()),
-    "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: p.WithdrawLesson(1)),
+    "undo": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("undo")),
+    "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("withdraw", 1)),
     "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
     "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
     "question": ("theta_tui.session.session:Teacher.ask", lambda _: p.Ask("what now")),
@@ -96,8 +96,8 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
 
     real = getattr(owner, name)
     if command is None:
-        monkeypatch.setattr("theta_tui.session.service.IDLE_SECONDS", 0.01)
-        session.worker._idle.after = 0.0
+        monkeypatch.setattr("theta_tui.session.thread.IDLE_SECONDS", 0.01)
+        session.worker.idle.after = 0.0
     monkeypatch.setattr(owner, name, fail)
     if command is not None:
         session.worker.send(command(waiting.prompt_id))
@@ -105,7 +105,7 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
     assert failed.message == f"RuntimeError: {MESSAGE}"
     assert not failed.fatal
     assert failed.snapshot.phase in {"idle", "choosing"}
-    session.worker._idle.after = 1e9
+    session.worker.idle.after = 1e9
     before = failed.snapshot.lessons
     assert session.teach("who are you", "Theta.").lessons == before + 1
     session.worker.request_stop()

@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM
 
 from tests.support.tiny_models import equal, weights
 from theta_tui.learning import distilling, module_lesson
-from theta_tui.learning.module_lesson import NotFinite, Row
+from theta_tui.learning.module_lesson import Row
+from theta_tui.learning.optimizer import NotFinite
 from theta_tui.model import export
 from theta_tui.model.language_model import LanguageModel
 

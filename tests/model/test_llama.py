@@ -18,9 +18,9 @@ from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaConfig, Lla
 from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.model import llama
 from theta_tui.model.language_model import LanguageModel
-from theta_tui.model.llama_config import recognise
+from theta_tui.model.llama import model as llama
+from theta_tui.model.llama.config import recognise
 
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
@@ -168,7 +168,7 @@ def test_a_lesson_moves_both_by_the_same_bits(recipe: str, wide_folders: dict[st
         lm = LanguageModel.load(str(wide_folders["llama"]), device="cpu", transformers=transformers)
         learner = Learner(lm)
         results = [
-            learner.learn("correction", (), prompt, reply, RECIPES[recipe], seed=1, steps=2)
+            learner.learn("correction", prompt, reply, RECIPES[recipe], seed=1, steps=2)
             for prompt, reply in (("hello", "Good day."), ("who are you", "I am Theta."))
         ]
         found.append((digest(lm.model), results, learner.state()[0].keys()))
@@ -181,7 +181,7 @@ def test_lessons_never_write_to_the_file(wide_folders: dict[str, Path], tmp_path
     before = file.read_bytes()
     lm = LanguageModel.load(str(folder), device="cpu")
     assert isinstance(lm.model, llama.LlamaForCausalLM)
-    taught = Learner(lm).learn("correction", (), "hello", "Good day.", RECIPES["classic"], seed=1)
+    taught = Learner(lm).learn("correction", "hello", "Good day.", RECIPES["classic"], seed=1)
     assert taught.steps > 0
     assert file.read_bytes() == before
     # Nor do they follow what happens to the file: it may be replaced while the app runs.

@@ -20,8 +20,8 @@ from theta_tui.session.export import Exported, export_trl
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.protocol import Event
 from theta_tui.session.review import Review
-from theta_tui.session.service import Worker
 from theta_tui.session.session import Answer
+from theta_tui.session.thread import Worker
 from theta_tui.store.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
@@ -379,7 +379,7 @@ def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(desk: Desk, tmp
 
 
 def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("theta_tui.session.service.ABANDON_SECONDS", 0.05)
+    monkeypatch.setattr("theta_tui.session.thread.ABANDON_SECONDS", 0.05)
     desk.start()
     desk.worker.send(protocol.Propose("hello"))
     desk.wait(protocol.Proposed)
@@ -430,18 +430,18 @@ def taught(desk: Desk, *prompts: str) -> None:
 def test_a_lesson_is_withdrawn_by_number_and_brought_back(desk: Desk) -> None:
     desk.start()
     taught(desk, "one", "two")
-    desk.worker.send(protocol.WithdrawLesson(1))
-    gone = desk.wait(protocol.Withdrawn)
+    desk.worker.send(protocol.TakeBack("withdraw", 1))
+    gone = desk.wait(protocol.TakenBack)
     assert (gone.number, gone.prompt) == (1, "one")
     assert [turn.prompt for turn in gone.snapshot.turns] == ["two"]
     assert (gone.snapshot.lessons, gone.snapshot.redo, gone.snapshot.phase) == (1, True, "idle")
-    desk.worker.send(protocol.Redo())
-    back = desk.wait(protocol.Redone)
+    desk.worker.send(protocol.TakeBack("redo"))
+    back = desk.wait(protocol.TakenBack, 2)
     assert [turn.prompt for turn in back.snapshot.turns] == ["one", "two"]
     assert (back.prompt, back.snapshot.lessons, back.snapshot.redo) == ("one", 2, False)
-    desk.worker.send(protocol.Redo())
+    desk.worker.send(protocol.TakeBack("redo"))
     assert desk.wait(protocol.Failed).code == 3
-    desk.worker.send(protocol.WithdrawLesson(9))
+    desk.worker.send(protocol.TakeBack("withdraw", 9))
     assert "there is no lesson 9: there are 1 to 2" in desk.wait(protocol.Failed, 2).message
 
 
@@ -450,7 +450,7 @@ def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_w
     taught(desk, "one", "two")
     desk.teacher.hold.clear()
     records = desk.teacher.record.journal.last_seq
-    desk.worker.send(protocol.WithdrawLesson(1))
+    desk.worker.send(protocol.TakeBack("withdraw", 1))
     desk.wait(protocol.Changed, 3)  # one for each lesson above, and this one
     assert desk.events[-1].snapshot.phase == "learning"
     assert desk.events[-1].snapshot.activity.startswith("withdrawing 1")
@@ -460,8 +460,8 @@ def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_w
     assert "withdrawing 1 was stopped" in notice.text
     assert (notice.snapshot.lessons, notice.snapshot.phase) == (2, "idle")
     assert desk.teacher.record.journal.last_seq == records
-    desk.worker.send(protocol.WithdrawLesson(1))
-    desk.wait(protocol.Withdrawn)
+    desk.worker.send(protocol.TakeBack("withdraw", 1))
+    desk.wait(protocol.TakenBack)
 
 
 def teach(desk: Desk, *prompts: str) -> None:
@@ -477,8 +477,8 @@ def teach(desk: Desk, *prompts: str) -> None:
 @pytest.fixture
 def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A worker that begins idle work at once, on mains."""
-    monkeypatch.setattr("theta_tui.session.service.IDLE_SECONDS", 0.001)
-    desk.worker._idle = IdleRunner(0.0, on_battery=lambda: False)
+    monkeypatch.setattr("theta_tui.session.thread.IDLE_SECONDS", 0.001)
+    desk.worker.idle = IdleRunner(0.0, on_battery=lambda: False)
     return desk
 
 
@@ -494,10 +494,10 @@ def test_with_nothing_to_do_it_asks_again_and_tells_what_is_kept(idle_desk: Desk
 
 def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: Desk) -> None:
     idle_desk.start()
-    idle_desk.worker._idle.after = PATIENCE
+    idle_desk.worker.idle.after = PATIENCE
     teach(idle_desk, "one", "two", "three")
     idle_desk.teacher.answer.clear()
-    idle_desk.worker._idle.after = 0.0
+    idle_desk.worker.idle.after = 0.0
     assert idle_desk.teacher.asking.wait(PATIENCE)
     idle_desk.worker.send(protocol.ShowLessons())
     idle_desk.teacher.answer.set()
@@ -518,10 +518,10 @@ def test_idle_work_can_be_switched_off(idle_desk: Desk) -> None:
 
 def test_idle_work_that_breaks_is_told_once_and_commands_still_work(idle_desk: Desk) -> None:
     idle_desk.start()
-    idle_desk.worker._idle.after = PATIENCE
+    idle_desk.worker.idle.after = PATIENCE
     teach(idle_desk, "one", "two")
     idle_desk.teacher.p = -1.0
-    idle_desk.worker._idle.after = 0.0
+    idle_desk.worker.idle.after = 0.0
     assert "no memory" in idle_desk.wait(protocol.Failed).message
     idle_desk.teacher.p = 0.9
     idle_desk.worker.send(protocol.ShowLessons())

@@ -164,7 +164,7 @@ class FakeWorker:
 
     def stream(self, prompt: str, texts: Sequence[str], done: bool = False) -> None:
         drafts = tuple(p.Draft(at + 1, text, done) for at, text in enumerate(texts))
-        self.post(p.Streaming(prompt, drafts, self.change(phase="proposing", activity="writing", pending=None)))
+        self.post(p.Streaming(self.change(phase="proposing", activity="writing", pending=None), prompt, drafts))
 
     def propose(
         self,
@@ -220,7 +220,7 @@ class FakeWorker:
             phase="choosing" if pending else "idle", turns=self.shot.turns[:-1],
             turns_total=self.shot.turns_total - 1, lessons=self.shot.lessons - 1, pending=pending,
         )  # fmt: skip
-        self.post(p.Undone(shot, gone.prompt, gone.reply))
+        self.post(p.TakenBack(shot, "undo", self.shot.lessons + 1, gone.prompt, gone.reply))
 
     def folding(self, activity: str) -> None:
         """Lessons are learned again because one is taken out or brought back."""
@@ -231,12 +231,12 @@ class FakeWorker:
             phase="idle", turns=(*self.shot.turns, back), turns_total=self.shot.turns_total + 1,
             lessons=self.shot.lessons + 1, pending=None, redo=False,
         )  # fmt: skip
-        self.post(p.Redone(shot, back.prompt, back.reply))
+        self.post(p.TakenBack(shot, "redo", self.shot.lessons, back.prompt, back.reply))
 
     def withdrawn(self, number: int, turn: Turn) -> None:
         turns = tuple(other for other in self.shot.turns if other != turn)
         shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
-        self.post(p.Withdrawn(shot, number, turn.prompt, turn.reply))
+        self.post(p.TakenBack(shot, "withdraw", number, turn.prompt, turn.reply))
 
     def ledger(self, rows: Sequence[Standing] = STANDINGS) -> None:
         self.post(p.Ledger(self.shot, tuple(rows)))
@@ -253,8 +253,10 @@ class FakeWorker:
     def notice(self, text: str) -> None:
         self.post(p.Notice(self.shot, text))
 
-    def failed(self, message: str, *, fatal: bool = False, code: int = 1, **changes: Any) -> None:
-        self.post(p.Failed(self.change(**changes), message, "teach", code, fatal))
+    def failed(
+        self, message: str, *, fatal: bool = False, code: int = 1, command: str = "teach", **changes: Any
+    ) -> None:
+        self.post(p.Failed(self.change(**changes), message, command, code, fatal))
 
 
 @dataclass
@@ -410,7 +412,7 @@ class AutoWorker(FakeWorker):
                 self._learn(pending.prompt if pending is not None else self.shot.turns[-1].prompt, text, None)
             case p.PassOver():
                 self.changed(phase="idle", pending=None)
-            case p.Undo() if self.shot.turns:
+            case p.TakeBack("undo") if self.shot.turns:
                 self.undone()
             case p.Save():
                 self._time.sleep(0.3)

@@ -30,7 +30,7 @@ def test_progress_replaces_progress_that_was_not_shown_yet_and_nothing_else() ->
     shot = p.Snapshot()
     learning = WorkerEvent(p.Learning(shot, 1, 16, 1.0, 0.1, 0.2))
     later = WorkerEvent(p.Learning(shot, 2, 16, 0.9, 0.1, 0.3))
-    stream = WorkerEvent(p.Streaming("a", (), shot))
+    stream = WorkerEvent(p.Streaming(shot, "a", ()))
     notice = WorkerEvent(p.Notice(shot, "a"))
     assert later.can_replace(learning)
     assert not stream.can_replace(learning)

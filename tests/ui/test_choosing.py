@@ -46,7 +46,7 @@ async def test_a_letter_in_the_grace_period_was_meant_for_the_composer() -> None
         await d.offer(settled=False)
         await d.press("w", "h", "o")
         assert d.teach.composer.text == "who"
-        assert d.teach.fixing.editing is None
+        assert d.teach.corrections.editing is None
         assert d.sent == []
 
 
@@ -107,7 +107,7 @@ async def test_escape_leaves_the_editor_and_teaches_nothing() -> None:
         await d.offer()
         await d.press("e", "!", "escape")
         assert d.sent == []
-        assert d.teach.fixing.editing is None
+        assert d.teach.corrections.editing is None
         assert d.app.focused is d.teach.replies
         assert all(row.display for row in d.teach.replies.rows)
 
@@ -154,6 +154,32 @@ async def test_a_blank_correction_is_refused() -> None:
         assert sum("empty" in toast for toast in d.toasts) == 4
 
 
+async def test_a_reply_that_the_session_refuses_stands_in_the_editor_again() -> None:
+    async with drive() as d:
+        pending = await d.offer()
+        await d.press("e")
+        d.teach.replies.editor.editor.text = "  too\nlong "
+        await d.press("enter")
+        assert d.sent == [p.Correct("  too\nlong ", pending.prompt_id, 1)]
+        assert d.teach.corrections.editing is None
+        d.worker.failed("it is too long", command="Correct", phase="choosing")
+        await d.settle()
+        assert d.teach.replies.editor.editor.text == "  too\nlong "
+        assert any("it is too long" in toast for toast in d.toasts)
+        await d.press("escape")
+        d.worker.failed("the disk is full", command="Save", phase="choosing")
+        await d.settle()
+        assert d.teach.corrections.editing is None, "another failure does not bring it back"
+
+
+async def test_a_correction_typed_as_a_command_that_is_refused_stands_in_the_composer_again() -> None:
+    async with drive() as d:
+        await d.type("/correct Far too long.\n")
+        d.worker.failed("it is too long", command="Correct", phase="idle")
+        await d.settle()
+        assert d.teach.composer.text == "/correct Far too long."
+
+
 async def test_r_asks_for_others_and_x_passes_over() -> None:
     async with drive() as d:
         pending = await d.offer()
@@ -172,7 +198,7 @@ async def test_r_asks_for_others_and_x_passes_over() -> None:
 async def test_u_takes_back_the_last_lesson() -> None:
     async with drive() as d:
         await d.press("tab", "u")
-        assert d.sent == [p.Undo()]
+        assert d.sent == [p.TakeBack("undo")]
         d.worker.undone()
         await d.settle()
         assert "do you like music?" not in d.screen_text()
@@ -202,7 +228,7 @@ async def test_a_command_typed_in_one_burst_over_the_replies_teaches_nothing() -
         await d.offer()
         await d.type("/set temperature 0.7\n")
         assert d.sent == [p.Configure("temperature", "0.7")]
-        assert d.teach.fixing.editing is None
+        assert d.teach.corrections.editing is None
 
 
 async def test_y_copies_the_marked_reply_and_promises_no_more_than_it_knows() -> None:

@@ -147,7 +147,7 @@ async def test_slash_commands_do_what_they_say() -> None:
             ("/new", p.NewConversation()),
             ("/ask who are you?", p.Ask("who are you?")),
             ("/set temperature 0.5", p.Configure("temperature", "0.5")),
-            ("/UNDO", p.Undo()),
+            ("/UNDO", p.TakeBack("undo")),
             ("/correct I am Theta.", p.Correct("I am Theta.")),
             ("/export trl ~/my lessons", p.Export("trl", "~/my lessons")),
         ):
@@ -192,7 +192,7 @@ async def test_a_mistaken_command_is_explained_kept_and_never_said() -> None:
             ("/set temperature hot", "is not a value"),
             ("/set device cuda", "cannot be changed"),
             ("/theme nope", "no theme nope"),
-            ("/regen", "nothing to regen"),
+            ("/regen", "there are no replies now"),
         ):
             d.teach.composer.put(line)
             await d.settle()

@@ -126,3 +126,16 @@ async def test_fresh_offers_wait_for_the_grace_period_too() -> None:
         await d.offer(SAID, statement=FACT, settled=False)
         await d.press("s")
         assert not d.teach.fact.editing
+
+
+async def test_a_fact_that_the_session_refuses_stands_in_the_editor_again() -> None:
+    async with drive() as d:
+        await d.offer(SAID, statement=FACT)
+        await d.press("s")
+        d.teach.fact.reply.text = "far too long"
+        await d.press("enter")
+        assert not d.teach.fact.editing
+        d.worker.failed("it is too long", command="TeachFact", phase="choosing")
+        await d.settle()
+        assert d.teach.fact.editing
+        assert (d.teach.fact.prompt.text, d.teach.fact.reply.text) == (FACT.prompt, "far too long")

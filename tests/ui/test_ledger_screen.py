@@ -47,7 +47,7 @@ async def test_a_cost_stands_in_the_panel_and_one_key_takes_the_lesson_back_even
         assert "(#3," in d.screen_text()
         assert "f4" in d.screen_text().lower()
         await d.press("f4")
-        assert d.sent == [p.Undo()]
+        assert d.sent == [p.TakeBack("undo")]
         assert d.teach.composer.text == "half a sent"
     async with drive((60, 30), keymap={"app.undo": "f9"}) as d:
         d.worker.reviewed(alarm="teaching #2 cost 1 other (#1)")
@@ -124,7 +124,7 @@ async def test_w_is_there_only_where_lessons_can_be_taken_out() -> None:
         await open_ledger(d)
         assert "w withdraw" in d.lines()[-1]
         await d.press("w")
-        assert d.sent[-1] == p.WithdrawLesson(5)
+        assert d.sent[-1] == p.TakeBack("withdraw", 5)
         d.worker.changed(read_only="it was written by a newer Theta")
         await d.settle()
         assert "withdraw" not in d.lines()[-1]

@@ -16,7 +16,7 @@ async def test_ctrl_r_brings_back_what_u_took_back() -> None:
         await d.settle()
         d.teach.replies.focus()
         await d.press("ctrl+r")
-        assert d.sent == [p.Undo(), p.Redo()]
+        assert d.sent == [p.TakeBack("undo"), p.TakeBack("redo")]
         d.worker.redone(TURNS[-1])
         await d.settle()
         assert "do you like music?" in d.screen_text()
@@ -38,19 +38,19 @@ async def test_redo_by_name_is_the_same() -> None:
         d.worker.changed(redo=True)
         await d.settle()
         await d.type("/redo\n")
-        assert d.sent == [p.Redo()]
+        assert d.sent == [p.TakeBack("redo")]
 
 
 async def test_a_lesson_is_withdrawn_by_its_number_and_the_progress_is_shown() -> None:
     async with drive((100, 30)) as d:
         await d.type("/withdraw 2\n")
-        assert d.sent == [p.WithdrawLesson(2)]
+        assert d.sent == [p.TakeBack("withdraw", 2)]
         d.worker.folding("withdrawing 2: learning again 3 of 9")
         await d.settle()
         assert "withdrawing 2: learning again 3 of 9 · esc stops" in d.screen_text()
         assert d.teach.state.mode == "learning"
         await d.press("tab", "u", "ctrl+r")
-        assert d.sent == [p.WithdrawLesson(2)]
+        assert d.sent == [p.TakeBack("withdraw", 2)]
         d.worker.withdrawn(2, TURNS[1])
         await d.settle()
         assert "what is your name?" not in d.screen_text()
@@ -65,7 +65,7 @@ async def test_a_withdrawal_can_be_stopped(key: str) -> None:
         d.worker.folding("withdrawing 2: learning again 1 of 9")
         await d.settle()
         await d.press(key)
-        assert d.sent == [p.WithdrawLesson(2), p.Cancel()]
+        assert d.sent == [p.TakeBack("withdraw", 2), p.Cancel()]
 
 
 async def test_a_lesson_under_way_is_not_stopped_by_escape() -> None:
@@ -84,7 +84,7 @@ async def test_what_is_said_during_a_withdrawal_waits_for_it() -> None:
         d.worker.folding("withdrawing 2")
         await d.settle()
         await d.type("hello again\n")
-        assert d.sent == [p.WithdrawLesson(2)]
+        assert d.sent == [p.TakeBack("withdraw", 2)]
         d.worker.withdrawn(2, TURNS[1])
         await d.settle()
         assert d.sent[-1] == p.Propose("hello again")
@@ -101,9 +101,9 @@ async def test_what_is_no_number_of_a_lesson_is_refused_and_stays_to_be_mended(l
 
 async def test_undo_redo_and_withdraw_stand_in_the_palette() -> None:
     async with drive() as d:
-        titles = [title for title, _, _ in d.teach.verbs.palette()]
+        titles = [title for title, _, _ in d.teach.palette()]
         assert {"/undo", "/redo", "/withdraw N"} <= set(titles)
-        choose = next(choose for title, _, choose in d.teach.verbs.palette() if title == "/withdraw N")
+        choose = next(choose for title, _, choose in d.teach.palette() if title == "/withdraw N")
         choose()
         await d.settle()
         assert d.teach.composer.text == "/withdraw "

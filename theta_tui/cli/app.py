@@ -13,14 +13,15 @@ import typer
 from theta_tui import __version__
 from theta_tui.base.errors import UsageError
 from theta_tui.base.exit import run
-from theta_tui.base.streams import draws, on_terminal
+from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
-from theta_tui.cli import lines
+from theta_tui.cli import lines, models
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import loaded_teacher, read_record, writable_record
 from theta_tui.cli.usage import Command, Group, missing
+from theta_tui.session.verbs import BY_NAME, lesson_number
 
 if TYPE_CHECKING:
     from theta_tui.store.state import Lesson
@@ -54,9 +55,11 @@ def main() -> None:
 
 
 def command(name: str, *, sampling: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command that takes an Invocation and its own parameters."""
+    """Register a command that takes an Invocation and its own parameters. A verb's help is in the table of verbs."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
+        if function.__doc__ is None:
+            function.__doc__ = BY_NAME[name].help
         about = " ".join((function.__doc__ or "").split()).split(". ")[0].rstrip(".") + "."
         app.command(name, cls=Command, short_help=about)(with_options(function, sampling=sampling))
         return function
@@ -199,7 +202,6 @@ def ask(
     text: Text = None,
     no_context: Annotated[bool, typer.Option("--no-context", help="Leave the conversation out.")] = False,
 ) -> None:
-    """The most likely reply; changes nothing. With - a question a line, a JSON line each."""
     if text == "-":
         lines.ask(call, with_context=not no_context)
         return
@@ -214,16 +216,14 @@ def ask(
 
 @command("undo")
 def undo(call: Invocation) -> None:
-    """Take back the last lesson."""
     with writable_record(call) as record:
-        _changed(call, "undone", record, record.withdraw_last())
+        _changed(call, BY_NAME["undo"].done, record, record.withdraw_last())
 
 
 @command("redo")
 def redo(call: Invocation) -> None:
-    """Bring back the lesson that was taken back last, while no other was taught since."""
     with writable_record(call) as record:
-        _changed(call, "redone", record, record.restore(record.to_redo()))
+        _changed(call, BY_NAME["redo"].done, record, record.restore(record.to_redo()))
 
 
 @command("withdraw")
@@ -231,12 +231,11 @@ def withdraw(
     call: Invocation,
     number: Annotated[str, typer.Argument(metavar="N", help="The number of a lesson, as `theta lessons` lists it.")],
 ) -> None:
-    """Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again."""
-    from theta_tui.store.store import lesson_number
-
     lesson = lesson_number(number)
+    if lesson is None:
+        raise UsageError(f"'{number[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
     with writable_record(call) as record:
-        _changed(call, "withdrawn", record, record.withdraw(record.to_withdraw(lesson)))
+        _changed(call, BY_NAME["withdraw"].done, record, record.withdraw(record.to_withdraw(lesson)))
 
 
 @command("rebuild")
@@ -246,6 +245,7 @@ def rebuild(call: Invocation) -> None:
         from theta_tui.cli.rebuild import report
         from theta_tui.session import rebuild as rebuilding
 
+        models.get_missing(call, record.settings.model)
         done = rebuilding.rebuild(record, call.stage)
         call.stage("")
         call.done = "everything was learned again"
@@ -254,7 +254,6 @@ def rebuild(call: Invocation) -> None:
 
 @command("new")
 def new(call: Invocation) -> None:
-    """Begin a fresh conversation; what was taught stays."""
     with writable_record(call) as record:
         turns = len(record.story.turns)
         record.begin_conversation()
@@ -275,7 +274,6 @@ def history(call: Invocation) -> None:
 
 @command("lessons")
 def lessons(call: Invocation) -> None:
-    """The ledger: every lesson, when, what it did, and whether it holds."""
     from theta_tui.cli import reports
 
     reports.lessons(call, read_record(call))
@@ -283,7 +281,6 @@ def lessons(call: Invocation) -> None:
 
 @command("quiz")
 def quiz(call: Invocation) -> None:
-    """Ask every live lesson again: kept, fading or lost."""
     from theta_tui.cli import reports
 
     with loaded_teacher(call) as teacher:
@@ -295,7 +292,6 @@ def quiz(call: Invocation) -> None:
 
 @command("stats")
 def stats(call: Invocation) -> None:
-    """Loss, steps, what is kept, drift, sizes, speeds."""
     from theta_tui.cli import reports
 
     reports.stats(call, read_record(call))
@@ -314,7 +310,6 @@ def export(
         bool, typer.Option("--without-lessons", help="With hf: leave out the lessons that have a scope.")
     ] = False,
 ) -> None:
-    """Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL."""
     from theta_tui.session import export as takeaway
 
     found = takeaway.kind_of(kind)
@@ -347,6 +342,7 @@ def doctor(call: Invocation) -> None:
         raise typer.Exit(1)
 
 
+app.add_typer(models.app, name="models")
 command("train")(batch.train)
 command("bench")(bench.bench)
 
@@ -417,11 +413,12 @@ def _plain(call: Invocation, info: bool = False) -> None:
 
 
 def _full_screen(call: Invocation, info: bool = False) -> None:
-    if not draws():
+    if not can_draw():
         kind = os.environ.get("TERM", "")
         call.note(f"TERM={kind} names no terminal that can show the full-screen app; this is the loop line by line")
         _plain(call, info)
         return
+    models.get_missing(call, call.settings.model)
     from theta_tui.ui.launch import run_full_screen
 
     raise typer.Exit(run_full_screen(call.settings))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from theta_tui.base.errors import PromptError
 from theta_tui.cli.console import Invocation
+from theta_tui.cli.models import get_missing
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Teacher
@@ -44,6 +45,7 @@ def loaded_teacher(
                 )
         from theta_tui.session.session import Teacher
 
+        get_missing(call, record.settings.model)
         teacher = Teacher(record)
         teacher.load(call.stage)
         call.stage("")

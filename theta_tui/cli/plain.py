@@ -13,22 +13,24 @@ from theta_tui.base.text import plural
 from theta_tui.cli import reports
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.lines import next_line
+from theta_tui.session import protocol as p
+from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt, Verb, read
 from theta_tui.store.store import Store
-from theta_tui.ui.slash import Call, Mistake, Prompt, read
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Teacher
     from theta_tui.store.records import Outcome, Pending
     from theta_tui.store.state import Lesson
 
-HELP = """type a message; pick a reply with 1 to 5, or type a better one
-/regen  five other replies       /none   none of these      /undo  take back the last lesson
-/redo   bring it back            /withdraw N  take lesson N out
-/new    a fresh conversation     /stats  what was learned   /save  write a checkpoint now
-/export hf FOLDER, or peft FOLDER, or trl FOLDER: the model, an adapter a lesson, the lessons as data sets
-/quiz   ask what was taught      /lessons  every lesson, and whether it holds
-s       learn the fact that you stated, where one is offered; the five replies still wait
-quit    save and leave           //text  a message that begins with a slash"""
+ROWS = (
+    *((verb.line, verb.about) for verb in VERBS if verb.plain),
+    ("s", "as /fact; the five replies still wait"),
+    ("//text", "says text that begins with a slash"),
+)
+HELP = (
+    "type a message; pick a reply with 1 to 5, or type a better one",
+    *(f"{left:<25} {about}" for left, about in ROWS),
+)
 
 
 def converse(call: Invocation, *, info: bool = False) -> None:
@@ -38,8 +40,10 @@ def converse(call: Invocation, *, info: bool = False) -> None:
     """
     record = Store.open(call.settings)
     try:
+        from theta_tui.cli.models import get_missing
         from theta_tui.session.session import Teacher
 
+        get_missing(call, record.settings.model)
         teacher = Teacher(record)
         teacher.load(call.stage)
         call.stage("")
@@ -51,9 +55,13 @@ def converse(call: Invocation, *, info: bool = False) -> None:
         record.close()
 
 
-def _leaves(line: str) -> bool:
-    """Whether a line is `quit`, as a word or as a command."""
-    return line.lower() == "quit" or read(line) == Call("quit", "")
+def _read(line: str) -> Prompt | Call | Mistake:
+    """What a line means; `quit` leaves, as a word or as a command."""
+    return Call(BY_NAME["quit"]) if line.lower() == "quit" else read(line, plain=True)
+
+
+def _is(meant: Prompt | Call | Mistake, name: str) -> bool:
+    return isinstance(meant, Call) and meant.verb.name == name
 
 
 class Conversation:
@@ -73,7 +81,7 @@ class Conversation:
         self._tell()
         try:
             going = self._safely(self._resume)
-            while going and (line := self._read("> ")) is not None:
+            while going and (line := self._next("> ")) is not None:
                 going = self._safely(partial(self._turn, line))
         finally:
             self._leave()
@@ -101,12 +109,9 @@ class Conversation:
         line = line.strip()
         if not line:
             return True
-        meant = read(line)
-        if _leaves(line):
+        meant = _read(line)
+        if _is(meant, "quit"):
             return False
-        if line == "/none":
-            self.call.out("! there are no replies now; say something first")
-            return True
         if not isinstance(meant, Prompt):
             self._slash(meant)
             return True
@@ -122,21 +127,21 @@ class Conversation:
             stated = waiting.statement
             if stated is not None:
                 self.call.out(reports.offer_line(stated))
-            answer = self._read("[1-5 or type response] > ")
+            answer = self._next("[1-5 or type response] > ")
             word = "" if answer is None else answer.strip()
-            if answer is None or _leaves(word):
+            meant = _read(word)
+            if answer is None or _is(meant, "quit"):
                 return False
-            meant = read(word)
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
                 self._trained(self.teacher.pick(int(word)))
-            elif (word == "s" or meant == Call("fact", "")) and stated is not None:
+            elif (word == "s" or _is(meant, "fact")) and stated is not None:
                 self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
                 waiting = self.teacher.record.waiting()
                 continue
-            elif not word or word == "/none":
+            elif not word or _is(meant, "none"):
                 self.teacher.pass_over()
                 self.call.out("nothing was learned.")
-            elif meant == Call("regen", ""):
+            elif _is(meant, "regen"):
                 again = self.teacher.propose(waiting.prompt, again=True)
                 assert again is not None
                 waiting = again
@@ -154,25 +159,26 @@ class Conversation:
             return True
 
     def _sure(self, word: str) -> bool:
-        answer = self._read(f"there is no reply {word}; teach this text? [y/N] > ")
+        answer = self._next(f"there is no reply {word}; teach this text? [y/N] > ")
         return answer is not None and answer.strip().lower() in {"y", "yes"}
 
     def _slash(self, meant: Call | Mistake) -> None:
         if isinstance(meant, Mistake):
             self.call.out(f"! {meant.text}")
             return
-        match meant.verb:
+        match meant.verb.name:
             case "undo":
                 waited = self.teacher.pending is not None
-                self._changed("undone", self.teacher.undo(self.call.stage))
+                self._changed(meant.verb, self.teacher.undo(self.call.stage))
                 if not waited and self.teacher.pending is not None:  # the prompt that it answered is said again here
                     self.teacher.record.keep(None)
             case "redo":
-                self._changed("redone", self.teacher.redo(self.call.stage))
+                self._changed(meant.verb, self.teacher.redo(self.call.stage))
             case "withdraw":
-                self._changed("withdrawn", self.teacher.withdraw(int(meant.argument), self.call.stage))
+                (number,) = meant.arguments
+                self._changed(meant.verb, self.teacher.withdraw(number, self.call.stage))
             case "export":
-                kind, path = meant.argument.split(None, 1)
+                kind, path = meant.arguments
                 done = self.teacher.export(kind, Path(path), self.call.stage)
                 self.call.stage("")
                 assert done is not None
@@ -189,17 +195,15 @@ class Conversation:
             case "quiz":
                 reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
             case "help":
-                for text in HELP.splitlines():
+                for text in HELP:
                     self.call.out(text)
-            case "fact":
-                self.call.out("! no fact is offered now")
-            case "regen":
-                self.call.out("! there are no replies now; say something first")
-            case verb:
-                self.call.out(f"! /{verb} is for the full-screen app; /help lists what there is here")
+            case _:  # the others are about replies that wait
+                mode: Mode = "idle" if self.teacher.pending is None else "choosing"
+                self.call.out(f"! {meant.verb.refused(mode, p.Snapshot(pending=self.teacher.pending))}")
 
-    def _changed(self, what: str, lesson: Lesson | None) -> None:
+    def _changed(self, verb: Verb, lesson: Lesson | None) -> None:
         assert lesson is not None  # nothing cancels it here
+        what = verb.done
         self.call.done = f"lesson {lesson.number} was {what}"
         self.call.stage("")
         self.call.out(f"{what}: {lesson.exchange.prompt} → {lesson.exchange.reply}")
@@ -224,7 +228,7 @@ class Conversation:
         for text in self.teacher.record.take_notices():
             self.call.note(text)
 
-    def _read(self, prompt: str) -> str | None:
+    def _next(self, prompt: str) -> str | None:
         """A line of input, or None at its end."""
         try:
             if sys.stdin.isatty():

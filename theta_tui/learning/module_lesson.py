@@ -1,4 +1,4 @@
-"""Learning a lesson's own module: until the reply is said to the prompt, to other wordings, and to unrelated prompts.
+"""A lesson's own module, learned until the reply is said to the prompt, to other wordings, and to unrelated prompts.
 
 Which prompts the module is on for is decided elsewhere (learning/scope). So here it has to say its reply whatever
 stands in front, and prompts that have nothing to do with it are learned beside it as if they asked for it: what is
@@ -11,17 +11,17 @@ evenly: three to four steps of Adam, where random detectors take twelve and more
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.nn import functional
 
+from theta_tui.learning.loss import margin_loss
+from theta_tui.learning.optimizer import Look, NotFinite
 from theta_tui.learning.passes import padded
-from theta_tui.learning.recall import Recall, label_positions, nll_and_margin, recalled
-from theta_tui.model.decoding.llama import recognised
+from theta_tui.learning.recall import label_positions, nll_and_margin, recalled
+from theta_tui.model.llama.block import Block, attention, recognised
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
 if TYPE_CHECKING:
@@ -59,64 +59,6 @@ GENERIC = (
 """Prompts that no lesson is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One forward pass: the recall of the first row's reply, and the least margin of any row, in nats."""
-
-    bare: Recall
-    margin: float
-
-
-class NotFinite(Exception):
-    """A loss or a gradient is not a number."""
-
-
-def learn(
-    lm: LanguageModel,
-    rows: Sequence[Row],
-    margin: float,
-    *,
-    most: int,
-    steps: int | None = None,
-    hear: Callable[[int, Look], None] = lambda taken, look: None,
-) -> tuple[LessonModule, list[Look]]:
-    """A module with which every row is said by `margin` nats, after at most `most` steps (exactly `steps`, where they
-    are given), and what was seen before each step and after the last. `hear` may end it by raising.
-
-    Same model, same rows: the same bits. Raises NotFinite.
-    """
-    read = reading(lm, rows)
-    trainer = Trainer(read, rows)
-    counts = [len(reply) for _, reply in rows]
-    wanted = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
-    looks: list[Look] = []
-    while True:
-        logits = read.logits(trainer.module()).float()
-        losses, leads = nll_and_margin(logits, wanted)
-        own = recalled(losses[: counts[0]], leads[: counts[0]])
-        looks.append(Look(own, float(leads.min())))
-        if not math.isfinite(float(losses.detach().sum())):
-            raise NotFinite(f"the loss was {own.loss}; nothing was learned")
-        taken = len(looks) - 1
-        hear(taken, looks[-1])
-        enough = looks[-1].margin >= margin if steps is None else taken >= steps
-        if enough or (steps is None and taken >= most):
-            return trainer.finished(), looks
-        unsaid(logits, wanted, losses, leads, margin).backward()
-        if not trainer.step():
-            raise NotFinite("the gradient was not finite; nothing was learned")
-
-
-def unsaid(
-    logits: torch.Tensor, wanted: torch.Tensor, losses: torch.Tensor, leads: torch.Tensor, margin: float
-) -> torch.Tensor:
-    """What there is to be got rid of, so that `wanted` leads by `margin` nats; `losses` and `leads` are those of
-    `logits` [n, V]."""
-    # The hinge keeps pushing where a token is the likeliest already, but not by enough.
-    said = logits.gather(1, wanted[:, None])[:, 0]
-    return losses.mean() + functional.relu(margin + 1 - leads + said.detach() - said).mean()
-
-
 class Reading(Protocol):
     """Some rows, read once without a module. All tensors are over the places at which a reply's tokens are predicted,
     one row behind the other, n in all."""
@@ -135,11 +77,15 @@ def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
     return _Whole(lm, rows)
 
 
-class Trainer:
-    """A module for the reply of `rows` as it is learned. `step` takes the gradient of the last loss."""
+class ModuleLesson:
+    """A module for the reply of `rows`, the pair itself first, as it is learned until every row is said by `margin`
+    nats. It is its own optimizer. Same model, same rows: the same bits."""
 
-    def __init__(self, read: Reading, rows: Sequence[Row]) -> None:
-        states = read.states()
+    def __init__(self, lm: LanguageModel, rows: Sequence[Row], margin: float) -> None:
+        self._read = reading(lm, rows)
+        self._pair, self._margin = len(rows[0][1]), margin
+        self._labels = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
+        states = self._read.states()
         places = torch.tensor([place for _, reply in rows for place in range(len(reply))], device=states[0].device)
         scale = torch.stack([state.float().pow(2).mean().sqrt() for state in states])
         detectors = torch.stack([detectors_of(unit(state), places) for state in states])
@@ -151,32 +97,38 @@ class Trainer:
         self._moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (self._values, self._bias)]
         self._steps = 0
 
-    def module(self) -> LessonModule:
-        """As it is now; with a graph."""
-        return LessonModule(self._detectors, self._values * self._scale, self._bias * self._scale[..., 0])
+    def look(self) -> Look:
+        logits = self._read.logits(self._module()).float()
+        losses, leads = nll_and_margin(logits, self._labels)
+        recall = recalled(losses[: self._pair], leads[: self._pair])
+        loss = margin_loss(logits, self._labels, losses, leads, self._margin)
+        return Look(loss, recall.loss, recall, float(leads.min()))
 
-    def finished(self) -> LessonModule:
-        """As it is now, for good."""
-        module = self.module()
-        return LessonModule(
-            module.detectors.contiguous(), module.values.detach().contiguous(), module.bias.detach().contiguous()
-        )
-
-    def step(self) -> bool:
-        """One step of Adam (Kingma & Ba 2015). False where a gradient is not finite; nothing was moved then."""
-        gradients = [part.grad for part in (self._values, self._bias)]
-        if any(gradient is None or not bool(torch.isfinite(gradient).all()) for gradient in gradients):
-            return False
+    def step(self, loss: torch.Tensor) -> None:
+        """As `Optimizer.step`, by Adam (Kingma & Ba 2015)."""
+        loss.backward()
+        parts = self._values, self._bias
+        if any(part.grad is None or not bool(torch.isfinite(part.grad).all()) for part in parts):
+            raise NotFinite("the gradient was not finite")
         self._steps += 1
         one, two = (1 - beta**self._steps for beta in BETAS)
         with torch.no_grad():
-            for part, (first, second) in zip((self._values, self._bias), self._moments, strict=True):
+            for part, (first, second) in zip(parts, self._moments, strict=True):
                 assert part.grad is not None
                 first.lerp_(part.grad, 1 - BETAS[0])
                 second.lerp_(part.grad.square(), 1 - BETAS[1])
                 part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-RATE)
                 part.grad = None
-        return True
+
+    def finished(self) -> LessonModule:
+        """The module as it is now, without a graph."""
+        module = self._module()
+        return LessonModule(
+            module.detectors.contiguous(), module.values.detach().contiguous(), module.bias.detach().contiguous()
+        )
+
+    def _module(self) -> LessonModule:
+        return LessonModule(self._detectors, self._values * self._scale, self._bias * self._scale[..., 0])
 
 
 def detectors_of(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
@@ -240,9 +192,9 @@ class _Tree:
     """
 
     def __init__(self, model: Any, rows: Sequence[Row]) -> None:
-        self._model, self._blocks = model, list(model.model.layers)
-        self._size: int = self._blocks[0].self_attn.head_dim
-        self._first = max(0, len(self._blocks) - SITES)
+        self._model, blocks = model, [Block(layer) for layer in model.model.layers]
+        first = max(0, len(blocks) - SITES) + 1
+        self._upper = blocks[first:]
         prompts = [list(prompt) for prompt, _ in rows]
         shared = _shared(prompts)
         tokens, places, own = prompts[0][:shared], list(range(shared)), [-1] * shared
@@ -261,61 +213,44 @@ class _Tree:
         self._cosines, self._sines = cosines[0][:, None], sines[0][:, None]
         with torch.no_grad():
             hidden = functional.embedding(torch.tensor(tokens, device=model.device), model.model.embed_tokens.weight)
-            for block in self._blocks[: self._first + 1]:
+            for block in blocks[:first]:
                 hidden, _ = self._through(block, hidden, slice(0, len(tokens)))
             self._hidden, hidden = hidden[self._begin :], hidden[: self._begin]
             self._past: list[tuple[torch.Tensor, torch.Tensor]] = []
-            for block in self._blocks[self._first + 1 :]:
+            for block in self._upper:
                 hidden, past = self._through(block, hidden, slice(0, self._begin))
                 self._past.append(past)
 
     def states(self) -> list[torch.Tensor]:
         held = [self._hidden]
         with torch.no_grad():
-            for block, past in zip(self._blocks[self._first + 1 :], self._past, strict=True):
+            for block, past in zip(self._upper, self._past, strict=True):
                 held.append(self._again(block, held[-1], past))
         return held
 
     def logits(self, module: LessonModule) -> torch.Tensor:
         hidden = self._hidden + module.added(0, self._hidden)
-        for site, (block, past) in enumerate(zip(self._blocks[self._first + 1 :], self._past, strict=True), 1):
+        for site, (block, past) in enumerate(zip(self._upper, self._past, strict=True), 1):
             hidden = self._again(block, hidden, past)
             hidden = hidden + module.added(site, hidden)
         found: torch.Tensor = self._model.lm_head(self._model.model.norm(hidden))
         return found
 
-    def _again(self, block: Any, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    def _again(self, block: Block, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return self._through(block, hidden, slice(self._begin, None), past)[0]
 
     def _through(
-        self, block: Any, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
+        self, block: Block, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """What leaves a block for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those
-        of the tokens before them."""
-        attention, states, count = block.self_attn, block.input_layernorm(hidden), len(hidden)
-        queries, keys, values = (
-            project(states).view(count, -1, self._size)
-            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        if hasattr(attention, "q_norm"):
-            queries, keys = attention.q_norm(queries), attention.k_norm(keys)
-        queries, keys = self._rotated(queries, at), self._rotated(keys, at)
+        """A block's output for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those of
+        the tokens before them."""
+        queries, keys, values = block.qkv(hidden, (self._cosines[at], self._sines[at]))
         own = keys, values
         if past is not None:
             keys, values = torch.cat((past[0], keys)), torch.cat((past[1], values))
-        groups = queries.shape[1] // keys.shape[1]
-        if groups > 1:
-            keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
         queries, keys, values = (part.transpose(0, 1)[None] for part in (queries, keys, values))
-        mask = self._mask[at, : keys.shape[2]]
-        found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        hidden = hidden + attention.o_proj(found[0].transpose(0, 1).reshape(count, -1))
-        mlp, states = block.mlp, block.post_attention_layernorm(hidden)
-        return hidden + mlp.down_proj(functional.silu(mlp.gate_proj(states)) * mlp.up_proj(states)), own
-
-    def _rotated(self, states: torch.Tensor, at: slice) -> torch.Tensor:
-        one, other = states.chunk(2, -1)
-        return states * self._cosines[at] + torch.cat((-other, one), -1) * self._sines[at]
+        found = attention(queries, keys, values, self._mask[at, : keys.shape[2]])[0]
+        return block.mlp(block.out(hidden, found)), own
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:

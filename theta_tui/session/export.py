@@ -9,20 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.base.publish import MARK, README, fresh_folder
 from theta_tui.base.text import plural, reason
+from theta_tui.session.verbs import EXPORTS, ExportKind
 from theta_tui.store import trl as data_sets
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Teacher
     from theta_tui.session.syllabus import Scoped
-
-Kind = Literal["hf", "peft", "trl"]
-KINDS: tuple[Kind, ...] = ("hf", "peft", "trl")
 
 SCOPES, BASE = "scopes.json", "base"
 
@@ -38,7 +36,7 @@ class Exported:
     """What was written where: `what` in words, `numbers` for programs, `cost` in words where there is something to
     know."""
 
-    kind: Kind
+    kind: ExportKind
     path: Path
     what: str
     numbers: dict[str, Any]
@@ -71,9 +69,9 @@ class Distilled:
         )
 
 
-def kind_of(word: str) -> Kind:
+def kind_of(word: str) -> ExportKind:
     """hf, peft or trl, or UsageError."""
-    for kind in KINDS:
+    for kind in EXPORTS:
         if word == kind:
             return kind
     raise UsageError(
@@ -199,7 +197,7 @@ def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
     import torch
     from safetensors import SafetensorError
 
-    from theta_tui.learning.module_lesson import NotFinite
+    from theta_tui.learning.optimizer import NotFinite
 
     with fresh_folder(path.expanduser(), force=force, spare=spare) as folder:
         try:

@@ -20,25 +20,32 @@ LESSONS_SHOWN = 1000
 LESSON_TEXT = 400
 """Characters of a lesson's prompt and of its replies that a `Ledger` carries."""
 
+Deed = Literal["undo", "redo", "withdraw"]
+
 # --- commands: screen → worker ---
 
 
 @dataclass(frozen=True, slots=True)
-class Propose:
+class Command:
+    """What the worker is asked to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Propose(Command):
     """Offer five replies to `prompt`. A prompt that was still waiting is passed over."""
 
     prompt: str
 
 
 @dataclass(frozen=True, slots=True)
-class Regenerate:
+class Regenerate(Command):
     """Offer five other replies to the prompt that waits."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class Pick(Command):
     """Teach candidate `index` (1 to 5) of the prompt that waits."""
 
     prompt_id: str
@@ -46,7 +53,7 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True)
-class Correct:
+class Correct(Command):
     """Teach `text`. With `prompt_id`: as the answer to the prompt that waits (`edited`: the candidate it began as).
 
     Without: as a better reply to the last turn of the conversation.
@@ -58,7 +65,7 @@ class Correct:
 
 
 @dataclass(frozen=True, slots=True)
-class TeachFact:
+class TeachFact(Command):
     """Teach the fact that the waiting prompt states, as `prompt` → `reply`; the five replies still wait."""
 
     prompt_id: str
@@ -66,49 +73,45 @@ class TeachFact:
     reply: str
 
 
+LESSONS = frozenset({"Pick", "Correct", "TeachFact"})
+"""The commands that teach, as `Failed` names them."""
+
+
 @dataclass(frozen=True, slots=True)
-class PassOver:
+class PassOver(Command):
     """None of these: the prompt is dropped and nothing is learned."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Undo:
-    """Take back the last lesson."""
+class TakeBack(Command):
+    """Change which lessons count. `undo` takes back the last one, `redo` brings back the one that was taken back last,
+    `withdraw` takes out lesson `number`; those since are learned again without it."""
+
+    deed: Deed
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Redo:
-    """Bring back the lesson that was taken back last."""
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawLesson:
-    """Take out lesson `number`; those since are learned again without it."""
-
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class NewConversation:
+class NewConversation(Command):
     """Begin a fresh conversation; what was taught stays."""
 
 
 @dataclass(frozen=True, slots=True)
-class Save:
+class Save(Command):
     """Write a checkpoint now."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Command):
     """The greedy reply to `prompt`; changes nothing."""
 
     prompt: str
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class Export(Command):
     """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
 
     kind: str
@@ -116,24 +119,24 @@ class Export:
 
 
 @dataclass(frozen=True, slots=True)
-class ShowLessons:
+class ShowLessons(Command):
     """Say how every lesson stands, as far as it is known; asks the model nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Quiz:
+class Quiz(Command):
     """Ask every live lesson again, in slices: other commands are served in between."""
 
 
 @dataclass(frozen=True, slots=True)
-class AskLesson:
+class AskLesson(Command):
     """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
 
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Configure:
+class Configure(Command):
     """Change a setting that the worker uses (temperature, recipe …); `value` is text as typed."""
 
     name: str
@@ -141,31 +144,10 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(Command):
     """Stop generating, or taking a lesson back (nothing has changed then). Served at once, whatever the worker is
     doing; a lesson is not cancelled by it."""
 
-
-Command = (
-    Propose
-    | Regenerate
-    | Pick
-    | Correct
-    | TeachFact
-    | PassOver
-    | Undo
-    | Redo
-    | WithdrawLesson
-    | NewConversation
-    | Save
-    | Ask
-    | Export
-    | ShowLessons
-    | Quiz
-    | AskLesson
-    | Configure
-    | Cancel
-)
 
 # --- state ---
 
@@ -174,7 +156,7 @@ Phase = Literal["loading", "idle", "proposing", "choosing", "learning", "saving"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All that the screen shows, bounded. Every event carries the newest one that the worker had.
+    """All that the screen shows, bounded.
 
     `activity` is what the machine is doing now, in a few words. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
@@ -220,50 +202,50 @@ class Draft:
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
-    """The model is on its way; `snapshot.activity` says which stage. The conversation is already in the snapshot."""
+class Event:
+    """What the worker tells, with the newest state that it had."""
 
     snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
+class Loading(Event):
+    """The model is on its way; `snapshot.activity` says which stage. The conversation is already in the snapshot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready(Event):
     """The model is loaded and the record folded in."""
 
-    snapshot: Snapshot
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Streaming:
+class Streaming(Event):
     """The five replies as far as they are written."""
 
     prompt: str
     drafts: tuple[Draft, ...]
-    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(Event):
     """Five replies are ready to pick from; they are `snapshot.pending`."""
 
-    snapshot: Snapshot
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(Event):
     """Generation was stopped; no replies are kept."""
 
-    snapshot: Snapshot
     prompt: str
 
 
 @dataclass(frozen=True, slots=True)
-class Learning:
+class Learning(Event):
     """A lesson is under way: `steps` taken so far of at most `limit`, P(reply) before and now."""
 
-    snapshot: Snapshot
     steps: int
     limit: int
     loss: float
@@ -272,137 +254,84 @@ class Learning:
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class Taught(Event):
     """A lesson is done and on disk; `outcome.skipped` says why where nothing moved."""
 
-    snapshot: Snapshot
     outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
-    """The last lesson was taken back."""
+class TakenBack(Event):
+    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`."""
 
-    snapshot: Snapshot
-    prompt: str
-    reply: str
-
-
-@dataclass(frozen=True, slots=True)
-class Redone:
-    """The lesson that was taken back last counts again."""
-
-    snapshot: Snapshot
-    prompt: str
-    reply: str
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """Lesson `number` was taken out."""
-
-    snapshot: Snapshot
+    deed: Deed
     number: int
     prompt: str
     reply: str
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(Event):
     """A checkpoint was written. `asked` is false for a periodic one."""
 
-    snapshot: Snapshot
     path: str
     seconds: float
     asked: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Event):
     """The greedy reply to an `Ask`."""
 
-    snapshot: Snapshot
     prompt: str
     reply: str
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class Reviewed(Event):
     """Lessons were asked again while nothing else was to do; only what is known of them changed. `left` are still to be
     asked."""
 
-    snapshot: Snapshot
     left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Quizzed:
+class Quizzed(Event):
     """A `Quiz` is through; `snapshot.tally` is what it found."""
-
-    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Event):
     """How the last LESSONS_SHOWN lessons stand, oldest first; long texts are cut at LESSON_TEXT characters."""
 
-    snapshot: Snapshot
     standings: tuple[Standing, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class LessonAnswered:
+class LessonAnswered(Event):
     """The greedy reply to an `AskLesson`."""
 
-    snapshot: Snapshot
     number: int
     reply: str
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Event):
     """Something else changed (a passed-over prompt, a fresh conversation, a setting)."""
-
-    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(Event):
     """Something the person should know; not an error."""
 
-    snapshot: Snapshot
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Event):
     """A command could not be carried out; the next still works, unless `fatal`. `code` is the exit code it maps to."""
 
-    snapshot: Snapshot
     message: str
     command: str = ""
     code: int = 1
     fatal: bool = False
-
-
-Event = (
-    Loading
-    | Ready
-    | Streaming
-    | Proposed
-    | Cancelled
-    | Learning
-    | Taught
-    | Undone
-    | Redone
-    | Withdrawn
-    | Saved
-    | Answered
-    | Reviewed
-    | Quizzed
-    | Ledger
-    | LessonAnswered
-    | Changed
-    | Notice
-    | Failed
-)

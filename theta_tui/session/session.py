@@ -195,7 +195,6 @@ class Teacher:
         if recipe.method == "module" and not picked:
             return self.learner.learn_module(
                 lesson.seq,
-                lesson.context,
                 exchange.prompt,
                 exchange.reply,
                 recipe,
@@ -208,7 +207,6 @@ class Teacher:
             recipe = RECIPES["adamw"]
         return self.learner.learn(
             "pick" if picked else "correction",
-            lesson.context,
             exchange.prompt,
             exchange.reply,
             recipe,

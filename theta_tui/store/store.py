@@ -14,7 +14,7 @@ from dataclasses import replace
 from msgspec import structs
 
 from theta_tui.base.config import DEFAULT_MODEL, Settings
-from theta_tui.base.errors import HomeError, ModelError, PromptError, UsageError
+from theta_tui.base.errors import HomeError, ModelError, PromptError
 from theta_tui.base.text import plural
 from theta_tui.model.lora import RANK, Choice
 from theta_tui.store import context, pending
@@ -321,11 +321,3 @@ class Store:
             count = plural(len(turns), "turn")
             self.notices.append(f"{path.name} was changed by hand: its conversation of {count} is used from here on")
         self.write_context()
-
-
-def lesson_number(text: str) -> int:
-    """The number of a lesson as a person typed it. Raises UsageError (exit 2) for anything else."""
-    word = text.strip().removeprefix("#")
-    if not (word.isascii() and word.isdigit()) or len(word) > 9:
-        raise UsageError(f"'{text[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
-    return int(word)

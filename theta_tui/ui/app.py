@@ -19,7 +19,7 @@ from textual.widgets import Input
 
 from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
-from theta_tui.base.signals import ENDING, heard_by
+from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
 from theta_tui.session.protocol import Cancel, Command, Event, Failed
 from theta_tui.ui.bindings import APP, IDS
@@ -90,13 +90,14 @@ class ThetaApp(App[int]):
         self.set_reactive(ThetaApp.theme, "theta")
         self.stylesheet.set_variables(self.get_css_variables())
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
+        self.teach.own |= {"theme": self.choose_theme, "quit": self.leave}
 
     # --- start ---
 
     def get_driver_class(self) -> type[Driver]:
         from textual.drivers.linux_driver import LinuxDriver
 
-        from theta_tui.ui.terminal import Terminal
+        from theta_tui.ui.compat.terminal import Terminal
 
         found = super().get_driver_class()
         return Terminal if found is LinuxDriver else found
@@ -131,12 +132,23 @@ class ThetaApp(App[int]):
             widget.refresh()
 
     def _start_worker(self) -> None:
-        collecting.begin()
+        collecting.resume()
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
         """Called from the worker's thread: the only way in."""
         self.post_message(WorkerEvent(event))
+
+    def choose_theme(self, name: str) -> bool:
+        """Change the colours, or list what there is where `name` is empty; whether that could be done."""
+        if not name:
+            self.search_themes()
+        elif name in self.available_themes:
+            self.theme = name
+        else:
+            self.tell(f"there is no theme {name}; /theme and a space lists them", "warning")
+            return False
+        return True
 
     def _keep_theme(self, name: str) -> None:
         if self.persist is not None and name != self._kept_theme:
@@ -178,7 +190,7 @@ class ThetaApp(App[int]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         if isinstance(screen, TeachScreen):
-            for title, about, choose in screen.verbs.palette():
+            for title, about, choose in screen.palette():
                 yield SystemCommand(title, about, choose)
 
     # --- leaving ---
@@ -193,10 +205,14 @@ class ThetaApp(App[int]):
         elif self.teach.state.stoppable:
             self.send(Cancel())
         elif self.clock.monotonic() - self._asked_to_leave <= AGAIN_SECONDS:
-            self.run_worker(self.action_quit(), exit_on_error=False)
+            self.leave()
         else:
             self._asked_to_leave = self.clock.monotonic()
             self.tell("press ctrl+c again to leave")
+
+    def leave(self) -> None:
+        """Begin to leave."""
+        self.run_worker(self.action_quit(), exit_on_error=False)
 
     async def action_quit(self) -> None:
         """Save and leave: the step is finished or abandoned, within LEAVE_SECONDS."""
@@ -234,14 +250,14 @@ class ThetaApp(App[int]):
             self.exit(return_code=code)
             return
         self.code = code
-        self.run_worker(self.action_quit(), exit_on_error=False)
+        self.leave()
 
 
 def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, object], None] | None = None) -> int:
     """Run the app to its end and return the exit code. The worker is told to stop whatever happens."""
     app = ThetaApp(settings, worker, persist)
     try:
-        with heard_by(app.heard):
+        with listening(app.heard):
             app.run()
     except Exception:
         if app.code - 128 not in ENDING:

@@ -21,7 +21,7 @@ PICK = [
     _bind("down,j", "screen.move(1)", "move down", "pick.down"),
     _bind("e", "screen.edit", "edit the marked reply, then teach it", "pick.edit"),
     _bind("t", "screen.type", "type a better reply", "pick.type"),
-    _bind("r", "screen.again", "five other replies", "pick.again"),
+    _bind("r", "screen.regen", "five other replies", "pick.again"),
     _bind("x", "screen.none", "none of these; learn nothing", "pick.none"),
     _bind("s", "screen.fact", "learn the fact that was stated", "pick.fact"),
     _bind("u", "screen.undo", "take back the last lesson", "pick.undo"),

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from theta_tui.session import protocol as p
+from theta_tui.session.verbs import Mode, Verb
 
 if TYPE_CHECKING:
-    from theta_tui.store.records import Outcome, Pending
+    from theta_tui.store.records import Candidate, Outcome, Pending
 
-Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 ASIDES = 20
 
 
@@ -26,6 +26,17 @@ class Chosen:
     reply: str
     kind: Literal["pick", "correction", "statement"]
     prompt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Editing:
+    """What the editor is open for: candidate `index`, a free text (None), the last turn (`turn`: its prompt), or the
+    stated fact (`fact`)."""
+
+    prompt_id: str | None
+    index: int | None = None
+    turn: str | None = None
+    fact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +97,20 @@ class State:
         last = self.snapshot.last
         return None if last is None or last.skipped is not None else (last.p_before, last.p_after)
 
+    def refused(self, verb: Verb) -> str:
+        """Why `verb` does not apply now; empty where it does."""
+        return verb.refused(self.mode, self.snapshot)
+
+    def candidate(self, index: int) -> Candidate | None:
+        """Candidate `index` of what waits."""
+        pending = self.snapshot.pending
+        return next((c for c in pending.candidates if c.index == index), None) if pending is not None else None
+
+    def copyable(self, index: int) -> str | None:
+        """What `y` copies: candidate `index` of what waits, or the last reply of the conversation."""
+        candidate, turns = self.candidate(index), self.snapshot.turns
+        return candidate.text if candidate is not None else turns[-1].reply if turns else None
+
     def begin_prompt(self, prompt: str) -> None:
         """Replies to `prompt` were asked for."""
         self.prompt, self.drafts, self.queued, self.result, self.chosen = prompt, (), None, None, None
@@ -116,7 +141,7 @@ class State:
             case p.Taught(outcome=outcome):
                 self.teaching, self.progress, self.result = False, None, outcome
                 self.problem = outcome.skipped
-            case p.Undone() | p.Redone() | p.Withdrawn():
+            case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
                 self.offered = event.snapshot.pending
             case p.Answered(prompt=prompt, reply=reply):

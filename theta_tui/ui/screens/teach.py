@@ -6,26 +6,29 @@ is decided in one place, `check_action`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Paste
 
-from theta_tui.base.config import Settings
-from theta_tui.base.text import repair, visible
+from theta_tui.base.config import Settings, change
+from theta_tui.base.errors import UsageError
+from theta_tui.base.text import is_blank, visible
 from theta_tui.session import protocol as p
+from theta_tui.session.verbs import BY_NAME, SLASH, Call, Mistake, Verb, complete, read
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
-from theta_tui.ui.fixing import CorrectionEditor
+from theta_tui.ui.compat.sized import Sized
+from theta_tui.ui.correction_editor import CorrectionEditor
+from theta_tui.ui.labels import WELCOME, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
+from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
-from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.state import Chosen, State
-from theta_tui.ui.verbs import Verbs
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.conversation import Conversation
@@ -34,10 +37,13 @@ from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
 from theta_tui.ui.widgets.rule import Rule
-from theta_tui.ui.words import WELCOME, asked, entries, placeholder, rule_words
 
-if TYPE_CHECKING:
-    from theta_tui.store.records import Candidate
+OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
+    "pick_cursor": "pick",
+    "edit": "correct",
+    "type": "correct",
+}
+"""The verb of an action on the replies: it applies when the verb does."""
 
 
 class TeachScreen(Sized):
@@ -61,9 +67,15 @@ class TeachScreen(Sized):
         self.send = send
         self.tell = tell
         self.state = State()
-        self.fixing = CorrectionEditor(self)
+        self.corrections = CorrectionEditor(self)
         self.fresh_until = 0.0
-        self.verbs = Verbs(self)
+        self.own: dict[str, Callable[..., object]] = {
+            "correct": lambda text: self.corrections.correct(text, None), "fact": self.action_fact,
+            "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
+            "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
+            "help": self.action_help,
+        }  # fmt: skip
+        """The verbs that are more than a command for the worker, the app adds some; False: it could not be done."""
         self.ledger: LedgerScreen | None = None
         self._composed = False
 
@@ -78,7 +90,7 @@ class TeachScreen(Sized):
         yield Rule(self.clock, id="rule")
         yield CandidateList(self._typed, id="candidates")
         yield FactBox()
-        yield Composer(self.verbs.complete, id="composer")
+        yield Composer(lambda line: complete(line, sorted(self.app.available_themes)), id="composer")
         yield KeyBar(self._hides, id="keybar")
 
     def on_mount(self) -> None:
@@ -89,21 +101,10 @@ class TeachScreen(Sized):
 
     # --- the widgets ---
 
-    @property
-    def conversation(self) -> Conversation:
-        return self.query_one(Conversation)
-
-    @property
-    def replies(self) -> CandidateList:
-        return self.query_one(CandidateList)
-
-    @property
-    def composer(self) -> Composer:
-        return self.query_one(Composer)
-
-    @property
-    def fact(self) -> FactBox:
-        return self.query_one(FactBox)
+    conversation = getters.query_one(Conversation)
+    replies = getters.query_one(CandidateList)
+    composer = getters.query_one(Composer)
+    fact = getters.query_one(FactBox)
 
     @property
     def waiting(self) -> bool:
@@ -134,7 +135,7 @@ class TeachScreen(Sized):
     def draw_rule(self) -> None:
         """The line above the replies alone: it also depends on the focus."""
         in_list = self.focused is self.replies
-        self.query_one(Rule).show(rule_words(self.state, self.fixing.editing, self.waiting, in_list))
+        self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, in_list))
 
     def on_descendant_focus(self) -> None:
         self.draw_rule()
@@ -152,60 +153,38 @@ class TeachScreen(Sized):
         self.query_one(LearningPanel).show(self.state)
 
     def _hides(self, name: str) -> bool:
-        """Keys that apply but that the bottom line need not name."""
-        if name in {"say.escape", "app.escape"}:
-            return not self.state.stoppable
-        if name == "say.newline":
-            return not self.composer.text
-        if name == "say.send":
-            return self.state.mode == "broken" or (
-                not self.composer.text and self.state.mode not in {"idle", "loading"}
-            )
-        return name == "say.tab" and self.state.mode not in {"choosing", "idle"}
+        return hidden(self.state, name, writing=bool(self.composer.text))
 
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
         """Replay an event in, and say or do what it calls for."""
-        before, prompt_before = self.state.mode, self.state.prompt
+        before, prompt_before, sent = self.state.mode, self.state.prompt, self.state.chosen
         self.state.apply(event)
         if not self.composer.history:
             self.composer.history = [turn.prompt for turn in event.snapshot.turns]
+        if (said := toast(event)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
+            self.tell(*said)
         match event:
             case p.Proposed():
                 self._offer()
             case p.Ready() if self.state.mode == "choosing":
                 self._offer()
             case p.Cancelled(prompt=prompt):
-                if self.state.queued is None and not self.composer.text:
-                    self.composer.put(prompt)
+                if self.state.queued is None:
+                    self._put_back(prompt)
                 self.focus_composer()
-            case p.Taught(outcome=outcome):
-                if outcome.skipped is not None:
-                    self.tell(f"nothing was learned: {outcome.skipped}", "warning")
+            case p.Taught():
+                self.corrections.sent = None
                 if self.state.mode == "choosing" and not self.composer.text:
                     self.replies.focus()  # a fact was learned; the five replies still wait
                 else:
                     self.focus_composer()
-            case p.Undone(reply=reply):
-                self.tell(f"taken back: {_short(reply)}", "information")
-                if self.state.mode == "choosing":
-                    self._offer()
-            case p.Redone(reply=reply):
-                self.tell(f"brought back: {_short(reply)}", "information")
-            case p.Withdrawn(number=number, reply=reply):
-                self.tell(f"lesson {number} is withdrawn: {_short(reply)}", "information")
-            case p.Saved(asked=asked_for, seconds=seconds):
-                self.tell(f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information")
-            case p.Quizzed(snapshot=shot) if self.ledger is None:  # the ledger shows it
-                self.tell(shot.tally.words if shot.tally.live else "nothing was taught yet", "information")
-            case p.Notice(text=text):
-                self.tell(text, "information")
-            case p.Failed(message=message, fatal=fatal):
-                if not fatal:  # a fatal one stays on the screen
-                    self.tell(message, "error")
-                if prompt_before is not None and not self.composer.text:
-                    self.composer.put(prompt_before)
+            case p.TakenBack(deed="undo") if self.state.mode == "choosing":
+                self._offer()
+            case p.Failed(command=command):
+                if command not in p.LESSONS or not self.corrections.reopen():
+                    self._put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
                 self.focus_composer()
             case _:
                 pass
@@ -215,9 +194,15 @@ class TeachScreen(Sized):
             self.ledger.apply(event)
         self.draw()
 
+    def _put_back(self, *texts: str | None) -> None:
+        """Let what was refused stand in the composer again, unless the person is writing there."""
+        text = next(filter(None, texts), None)
+        if text is not None and not self.composer.text:
+            self.composer.put(text)
+
     def _offer(self) -> None:
         """Fresh replies: the first is marked, digits wait a moment, the focus comes unless the person is writing."""
-        self.fixing.close()
+        self.corrections.close()
         self.replies.cursor = 1
         self.replies.scroll_home(animate=False)
         if self.state.queued is not None:
@@ -241,53 +226,25 @@ class TeachScreen(Sized):
         """Send a lesson and show it as under way."""
         self.state.begin_lesson(chosen)
         self.send(command)
-        self.fixing.close()
+        self.corrections.close()
         self.focus_composer()
         self.draw()
 
     # --- what may be done now ---
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        mode, shot = self.state.mode, self.state.snapshot
-        if self.fixing.editing is not None and action in {
-            "pick",
-            "pick_cursor",
-            "again",
-            "none",
-            "edit",
-            "type",
-            "undo",
-            "redo",
-            "move",
-            "fact",
-        }:
+        verb = BY_NAME.get(OF_VERB.get(action, action))
+        if self.corrections.editing is not None and (action in OF_VERB or action in {"none", "undo", "redo", "move"}):
             return False  # keys that arrive before the editor has the focus are its text
-        match action:
-            case "pick" | "pick_cursor" | "again" | "none":
-                return mode == "choosing" and not (shot.read_only and action != "none")
-            case "fact":
-                offered = shot.pending.statement if shot.pending is not None else None
-                return mode == "choosing" and offered is not None and not shot.read_only
-            case "move":
-                return self.state.offered is not None
-            case "edit" | "type":
-                return not shot.read_only and (mode == "choosing" or (mode == "idle" and bool(shot.turns)))
-            case "undo":
-                return mode in {"idle", "choosing"} and shot.lessons > 0 and not shot.read_only
-            case "redo":
-                return mode in {"idle", "choosing"} and shot.redo and not shot.read_only
-            case "copy":
-                return self.copyable() is not None
-            case "save":
-                return mode not in {"loading", "broken"} and not shot.read_only
-            case _:
-                return True
+        if action == "move":
+            return self.state.offered is not None
+        return verb is None or not self.state.refused(verb)
 
     # --- keys ---
 
     def action_pick(self, index: int) -> None:
         """Teach candidate `index`, unless the replies are too fresh."""
-        candidate, pending = self.candidate(index), self.state.snapshot.pending
+        candidate, pending = self.state.candidate(index), self.state.snapshot.pending
         if self.waiting or candidate is None or pending is None:
             return
         self.replies.cursor = index
@@ -307,18 +264,18 @@ class TeachScreen(Sized):
 
     def action_edit(self) -> None:
         """Edit the marked reply in place; with none on offer, the last turn's."""
-        self.fixing.edit()
+        self.corrections.edit()
 
     def action_type(self) -> None:
         """Type a better reply from nothing."""
-        self.fixing.type()
+        self.corrections.type()
 
     def action_fact(self) -> None:
         """Look over the fact that was stated, then learn it."""
         if not self.waiting and self.check_action("fact", ()):
-            self.fixing.fact()
+            self.corrections.fact()
 
-    def action_again(self) -> None:
+    def action_regen(self) -> None:
         """Five other replies to the same prompt."""
         pending = self.state.snapshot.pending
         if pending is not None and not self.waiting:
@@ -336,16 +293,18 @@ class TeachScreen(Sized):
     def action_undo(self) -> None:
         """Take back the last lesson."""
         if not self.waiting:
-            self.send(p.Undo())
+            self.send(p.TakeBack("undo"))
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken back last."""
         if not self.waiting:
-            self.send(p.Redo())
+            self.send(p.TakeBack("redo"))
 
     def action_lessons(self) -> None:
         """Every lesson, and whether it holds."""
-        self.ledger = LedgerScreen(self.clock, self.send, self.state.snapshot, self.verbs.withdraw)
+        self.ledger = LedgerScreen(
+            self.clock, self.send, self.state.snapshot, partial(self.run_verb, BY_NAME["withdraw"])
+        )
         self.app.push_screen(self.ledger, self._ledger_closed)
 
     def _ledger_closed(self, _: None) -> None:
@@ -353,7 +312,7 @@ class TeachScreen(Sized):
 
     def action_copy(self) -> None:
         """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
-        text = self.copyable()
+        text = self.state.copyable(self.replies.cursor)
         if text is not None:
             self.app.copy_to_clipboard(text)
             self.tell("copied, if this terminal lets programs use the clipboard", "information")
@@ -362,7 +321,11 @@ class TeachScreen(Sized):
         self.send(p.Save())
 
     def action_help(self) -> None:
-        self.verbs.help()
+        """Keys and commands on one screen."""
+        self.app.push_screen(HelpScreen())
+
+    def action_stats(self) -> None:
+        self.app.push_screen(StatsScreen(self.state, self.clock))
 
     def action_say(self) -> None:
         self.focus_composer()
@@ -374,9 +337,9 @@ class TeachScreen(Sized):
 
     def action_switch(self) -> None:
         """Between the replies and the composer."""
-        if self.fixing.editing is not None and self.fixing.editing.fact:
+        if self.corrections.editing is not None and self.corrections.editing.fact:
             self.set_focus(self.fact.other())
-        elif self.fixing.editing is not None:
+        elif self.corrections.editing is not None:
             self.replies.editor.editor.focus()
         elif self.focused is self.replies:
             self.focus_composer()
@@ -398,24 +361,79 @@ class TeachScreen(Sized):
 
     @on(m.EditLeft)
     def _edit_left(self) -> None:
-        self.fixing.close()
+        self.corrections.close()
         self.replies.focus()
         self.draw()
 
     @on(m.Corrected)
     def _corrected(self, message: m.Corrected) -> None:
-        self.fixing.correct(message.text, self.fixing.editing)
+        self.corrections.correct(message.text, self.corrections.editing)
 
     @on(m.FactGiven)
     def _fact_given(self, message: m.FactGiven) -> None:
-        self.fixing.state(message.prompt, message.reply)
+        self.corrections.state(message.prompt, message.reply)
 
     # --- the composer ---
 
     @on(m.Sent)
     def _sent(self, message: m.Sent) -> None:
-        self.verbs.sent(message.text)
+        """A prompt, or a verb. What could not be taken stands in the composer again."""
+        if not self._take(message.text):
+            self._put_back(message.text)
         self.draw()
+
+    def _take(self, text: str) -> bool:
+        """Do what a line says; whether it could be done."""
+        meant = read(text.strip() if text.lstrip().startswith("/") else text)
+        if isinstance(meant, Mistake):
+            self.tell(meant.text, "warning")
+            return False
+        if isinstance(meant, Call):
+            return self.run_verb(meant.verb, *meant.arguments)
+        if is_blank(meant.text):
+            return True
+        if self.state.mode == "broken":
+            self.tell("Theta has stopped; ctrl+q leaves", "error")
+            return False
+        self.say(meant.text)
+        return True
+
+    # --- verbs ---
+
+    def run_verb(self, verb: Verb, *arguments: object) -> bool:
+        """Do `verb`, where it applies; whether it could be done."""
+        if refusal := self.state.refused(verb):
+            self.tell(refusal, "warning")
+            return False
+        if verb.name in self.own:
+            return self.own[verb.name](*arguments) is not False
+        assert verb.command is not None, verb.name
+        self.send(verb.command(*arguments))
+        return True
+
+    def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
+        """(title, help, what to do) of each verb, for the command palette; those with an argument fill the composer."""
+        for verb in SLASH:
+            yield verb.line, verb.about, partial(self._choose, verb)
+
+    def _choose(self, verb: Verb) -> None:
+        if verb.needs:
+            self.focus_composer()
+            self.composer.put(f"/{verb.name} ")
+        else:
+            self.run_verb(verb, *(verb.read("") or ()))
+            self.draw()
+
+    def _set(self, name: str, value: str) -> bool:
+        if name == "theme":
+            return self.own["theme"](value) is not False
+        try:
+            self.settings = change(self.settings, name, value)
+        except UsageError as error:
+            self.tell(str(error), "warning")
+            return False
+        self.send(p.Configure(name.replace("-", "_"), value))
+        return True
 
     @on(m.ComposerChanged)
     def _composer_changed(self) -> None:
@@ -424,23 +442,23 @@ class TeachScreen(Sized):
     def _typed(self, character: str) -> None:
         """An unbound key: in a choice it begins a free correction, else it was meant for the composer."""
         mode = self.state.mode
-        if self.fixing.editing is not None:
+        if self.corrections.editing is not None:
             self.replies.editor.editor.insert(character)
         elif mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
-            self.fixing.type(character)
+            self.corrections.type(character)
         elif not (character.isdigit() and mode in {"proposing", "learning", "choosing"}):
             self.focus_composer()
             self.composer.put(self.composer.text + character)
 
     def on_paste(self, event: Paste) -> None:
-        """A paste that no editor has taken goes where typing would."""
+        """A paste that no editor has taken goes into the one that typing would go into."""
         event.stop()
-        text = self.cleaned(event.text)
-        if self.fixing.editing is None and self.state.mode != "choosing":
+        if self.state.mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
+            self.corrections.type()
+        if self.corrections.editing is None:
             self.focus_composer()
-            self.composer.put(self.composer.text + text)
-        else:
-            self._typed(text)
+        editor = self.composer.prompt if self.corrections.editing is None else self.replies.editor.editor
+        editor.paste(event.text)
 
     @on(m.Told)
     def _told(self, message: m.Told) -> None:
@@ -448,10 +466,10 @@ class TeachScreen(Sized):
 
     def say(self, text: str) -> None:
         """Offer replies to `text`, now or when the machine is free."""
-        text = self.cleaned(text).strip("\n")
+        text = text.strip("\n")
         mode = self.state.mode
         if mode in {"choosing", "idle"}:
-            self.fixing.close()
+            self.corrections.close()
             self._propose(text)
             return
         if self.state.queued is not None:
@@ -460,34 +478,10 @@ class TeachScreen(Sized):
         if mode == "proposing":
             self.send(p.Cancel())
 
-    def cleaned(self, text: str) -> str:
-        """`text` as it can be stored, telling what had to be changed."""
-        text, notices = repair(text)
-        for notice in notices:
-            self.tell(notice, "warning")
-        return text
-
     # --- small things ---
-
-    def candidate(self, index: int) -> Candidate | None:
-        """Candidate `index` of what waits."""
-        pending = self.state.snapshot.pending
-        return next((c for c in pending.candidates if c.index == index), None) if pending is not None else None
-
-    def copyable(self) -> str | None:
-        """What `y` copies: the marked reply, or the last one of the conversation."""
-        candidate = self.candidate(self.replies.cursor)
-        if candidate is not None:
-            return candidate.text
-        turns = self.state.snapshot.turns
-        return turns[-1].reply if turns else None
 
     def focus_composer(self) -> None:
         """Unless an editor is open."""
-        if self.fixing.editing is None:
+        if self.corrections.editing is None:
             # At once and not by Widget.focus, which waits its turn behind keys that are meant for the composer.
             self.set_focus(self.composer.prompt)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 60 else f"{text[:60]}…"

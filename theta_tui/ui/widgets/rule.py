@@ -8,8 +8,8 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.labels import RuleWords
 from theta_tui.ui.safe import fit, join
-from theta_tui.ui.words import RuleWords
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 8

@@ -1,11 +1,13 @@
-"""What the screen says about a state: the line above the replies, the placeholder, the conversation. No widgets."""
+"""What the screen says about a state: the line above the replies, the placeholder, the conversation, the toasts. No
+widgets."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from theta_tui.base.text import percent
-from theta_tui.ui.state import State
+from theta_tui.session import protocol as p
+from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
 
 WELCOME = (
@@ -13,17 +15,6 @@ WELCOME = (
     "1-5 picks one, e fixes one in place.",
     "Theta learns it at once, and shows you the proof.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Editing:
-    """What the editor is open for: candidate `index`, a free text (None), the last turn (`turn`: its prompt), or the
-    stated fact (`fact`)."""
-
-    prompt_id: str | None
-    index: int | None = None
-    turn: str | None = None
-    fact: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +101,20 @@ def placeholder(state: State) -> str:
             return "say something" if state.snapshot.turns else "say something to begin"
 
 
+def hidden(state: State, name: str, *, writing: bool) -> bool:
+    """Whether the bottom line need not name the key of binding `name`, although it applies. `writing`: the composer is
+    not empty."""
+    match name:
+        case "say.escape" | "app.escape":
+            return not state.stoppable
+        case "say.newline":
+            return not writing
+        case "say.send":
+            return state.mode == "broken" or (not writing and state.mode not in {"idle", "loading"})
+        case _:
+            return name == "say.tab" and state.mode not in {"choosing", "idle"}
+
+
 def entries(state: State) -> list[Entry]:
     """The conversation as it is shown: the turns with what was asked beside them, then what is under way."""
     shot = state.snapshot
@@ -148,3 +153,29 @@ def asked(state: State) -> str:
     if state.snapshot.pending is not None:
         return state.snapshot.pending.prompt
     return state.queued or ""
+
+
+def toast(event: p.Event) -> tuple[str, str] | None:
+    """What is said of an event in passing, and how urgent it is. A fatal failure stays on the screen instead."""
+    match event:
+        case p.Taught(outcome=outcome) if outcome.skipped is not None:
+            return f"nothing was learned: {outcome.skipped}", "warning"
+        case p.TakenBack(deed="undo", reply=reply):
+            return f"taken back: {_short(reply)}", "information"
+        case p.TakenBack(deed="redo", reply=reply):
+            return f"brought back: {_short(reply)}", "information"
+        case p.TakenBack(number=number, reply=reply):
+            return f"lesson {number} is withdrawn: {_short(reply)}", "information"
+        case p.Saved(asked=asked_for, seconds=seconds):
+            return f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
+        case p.Quizzed(snapshot=shot):
+            return shot.tally.words if shot.tally.live else "nothing was taught yet", "information"
+        case p.Notice(text=text):
+            return text, "information"
+        case p.Failed(message=message, fatal=False):
+            return message, "error"
+    return None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,0 +1,132 @@
+"""The thread that a service runs on: commands in, events out, cancel and stop. Knows nothing of lessons or models.
+
+The thread opens the home, and only then is there a service. A command that fails becomes a Failed event and the next
+one still works.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from theta_tui.session.idle import IdleRunner
+from theta_tui.session.protocol import Cancel, Command, Event, Snapshot
+from theta_tui.session.service import Service, failure
+
+if TYPE_CHECKING:
+    from theta_tui.base.config import Settings
+    from theta_tui.session.session import Teacher
+
+ABANDON_SECONDS = 2.0
+"""How long a lesson may still run once leaving was asked for."""
+IDLE_AFTER = 2.0
+"""How long after a command idle work begins: a person who is quicker than this is not kept waiting at all."""
+IDLE_SECONDS = 1.0
+"""Between two looks at the clock while nothing is to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Queued:
+    number: int
+    command: Command | None
+
+
+class Worker:
+    """Runs `open_teacher` and everything after it on a thread of its own. Safe to call from any thread."""
+
+    def __init__(self, settings: Settings, open_teacher: Callable[[Settings], Teacher]) -> None:
+        self._settings = settings
+        self._open_teacher = open_teacher
+        self.idle = IdleRunner(IDLE_AFTER)
+        self._queue: queue.SimpleQueue[_Queued] = queue.SimpleQueue()
+        self._numbers = 0
+        self._cancelled_up_to = 0
+        self._stopping_since: float | None = None
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+        self._post: Callable[[Event], None] = lambda _: None
+
+    # --- called from outside ---
+
+    def start(self, post: Callable[[Event], None]) -> None:
+        """Start the thread; `post` is called from it."""
+        self._post = post
+        self._thread = threading.Thread(target=self._run, name="theta-worker", daemon=True)
+        self._thread.start()
+
+    def send(self, command: Command) -> None:
+        """Queue a command. Cancel is served at once: it stops what was asked for before it."""
+        if isinstance(command, Cancel):
+            self._cancelled_up_to = self._numbers
+            return
+        self._numbers += 1
+        self._queue.put(_Queued(self._numbers, command))
+
+    def request_stop(self) -> None:
+        """Finish or abandon what is under way, save, end."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
+        self._queue.put(_Queued(0, None))
+
+    def join(self, timeout: float) -> bool:
+        """Whether the thread has ended within `timeout` seconds (True where it was never started)."""
+        return self._thread is None or self._ended.wait(timeout)
+
+    # --- the thread ---
+
+    def _run(self) -> None:
+        try:
+            service = self._open()
+            if service is None:
+                return
+            try:
+                if service.load():
+                    self._serve(service)
+            finally:
+                service.close()
+        finally:
+            self._ended.set()
+
+    def _open(self) -> Service | None:
+        try:
+            teacher = self._open_teacher(self._settings)
+        except Exception as error:
+            shot = Snapshot("loading", "opening the home", self._settings.model)
+            self._post(failure(shot, error, "load", fatal=True))
+            return None
+        return Service(teacher, self._post, self, self.idle)
+
+    def _serve(self, service: Service) -> None:
+        while self._stopping_since is None:
+            try:
+                queued = self._queue.get(timeout=0 if service.has_quiz else IDLE_SECONDS)
+            except queue.Empty:
+                service.use_idle_time()
+                continue
+            if queued.command is None or self._stopping_since is not None:
+                break
+            service.serve(queued.command, partial(self._is_cancelled, queued.number))
+
+    # --- what a service asks between two steps ---
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end was asked for."""
+        return self._stopping_since is not None
+
+    def interrupted(self) -> bool:
+        """Whether something waits that idle work makes way for."""
+        return not self._queue.empty() or self.stopping
+
+    def should_abandon(self) -> bool:
+        """Whether a lesson has run for too long since the end was asked for."""
+        since = self._stopping_since
+        return since is not None and time.monotonic() - since > ABANDON_SECONDS
+
+    def _is_cancelled(self, number: int) -> bool:
+        return number <= self._cancelled_up_to or self.stopping

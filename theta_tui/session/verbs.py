@@ -1,0 +1,348 @@
+"""Every verb, once: its name, what stands behind it, what it does, when it applies, and the command that it is.
+
+Slash commands, the palette, the help, the keys of the screen, the loop line by line, the commands of `theta` and the
+worker read this table. A new verb is an entry here and a handler where it is carried out: in `service.py` what the
+worker does, in a front end what only that one can do. Neither torch nor Textual here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Literal
+
+from theta_tui.base.config import CHANGEABLE, SETTINGS
+from theta_tui.base.text import is_blank
+from theta_tui.session import protocol as p
+
+Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
+"""What goes on, as far as it decides what may be done."""
+ExportKind = Literal["hf", "peft", "trl"]
+EXPORTS: tuple[ExportKind, ...] = ("hf", "peft", "trl")
+
+
+# --- what stands behind a verb: its arguments, or None where they are missing or wrong ---
+
+
+def _nothing(text: str) -> tuple[()] | None:
+    return None if text else ()
+
+
+def _name(text: str) -> tuple[str]:
+    return (text,)
+
+
+def _text(text: str) -> tuple[str] | None:
+    return None if is_blank(text) else (text,)
+
+
+def _lesson(text: str) -> tuple[int] | None:
+    number = lesson_number(text)
+    return None if number is None else (number,)
+
+
+def _export(text: str) -> tuple[str, str] | None:
+    words = text.split(None, 1)
+    return (words[0], words[1]) if len(words) == 2 and words[0] in EXPORTS else None
+
+
+def _setting(text: str) -> tuple[str, str] | None:
+    words = text.split(None, 1)
+    return (words[0], words[1]) if len(words) == 2 else None
+
+
+def lesson_number(text: str) -> int | None:
+    """The number of a lesson as a person types it, `3` or `#3`; None for anything else."""
+    word = text.strip().removeprefix("#")
+    return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else None
+
+
+# --- why a verb does not apply now: empty where it does ---
+
+
+def _always(mode: Mode, shot: p.Snapshot) -> str:
+    return ""
+
+
+def _free(mode: Mode, shot: p.Snapshot) -> bool:
+    """Whether nothing is under way that a lesson, or taking one back, would disturb."""
+    return mode in {"choosing", "idle"} and not shot.read_only
+
+
+def _pick(mode: Mode, shot: p.Snapshot) -> str:
+    return _none(mode, shot) or (f"nothing can be taught: {shot.read_only}" if shot.read_only else "")
+
+
+def _none(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if mode == "choosing" else "there are no replies now; say something first"
+
+
+def _correct(mode: Mode, shot: p.Snapshot) -> str:
+    if shot.read_only:
+        return f"nothing can be taught: {shot.read_only}"
+    if mode not in {"choosing", "idle"}:
+        return f"nothing can be taught while it is {mode}"
+    return "" if shot.pending is not None or shot.turns else "there is nothing to correct yet"
+
+
+def _fact(mode: Mode, shot: p.Snapshot) -> str:
+    offered = shot.pending is not None and shot.pending.statement is not None
+    return "" if mode == "choosing" and offered and not shot.read_only else "no fact is offered now"
+
+
+def _undo(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if _free(mode, shot) and shot.lessons else "there is nothing to undo now"
+
+
+def _redo(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if _free(mode, shot) and shot.redo else "there is nothing to redo now"
+
+
+def _withdraw(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if _free(mode, shot) else "no lesson can be taken out now"
+
+
+def _save(mode: Mode, shot: p.Snapshot) -> str:
+    return "there is nothing to save now" if mode in {"loading", "broken"} or shot.read_only else ""
+
+
+def _copy(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if shot.turns or shot.pending is not None else "there is nothing to copy now"
+
+
+def _configure(name: str, value: str) -> p.Configure:
+    return p.Configure(name.replace("-", "_"), value)
+
+
+# --- the table ---
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb. `about` says in a few words what it does, `help` what `theta NAME --help` says.
+
+    `argument` names what stands behind it, `read` makes arguments of that, or None where it does not fit, and `needs`
+    then says what does. `choices` complete its first word, each with what it is. `refused` says why it does not apply
+    now, empty where it does. `command` is what the worker is sent, made of the arguments; without one, the front end
+    does it, or adds what only that knows. `doing` and `done` are said of it meanwhile and afterwards. `slash` and
+    `plain`: whether it is a slash command of the app, and of the loop line by line.
+    """
+
+    name: str
+    about: str
+    argument: str = ""
+    needs: str = ""
+    read: Callable[[str], tuple[Any, ...] | None] = _nothing
+    choices: Mapping[str, str] = field(default_factory=dict)
+    refused: Callable[[Mode, p.Snapshot], str] = _always
+    command: Callable[..., p.Command] | None = None
+    help: str = ""
+    doing: str = ""
+    done: str = ""
+    aliases: tuple[str, ...] = ()
+    slash: bool = True
+    plain: bool = True
+
+    @property
+    def line(self) -> str:
+        """As it is typed: `/withdraw N`."""
+        return f"/{self.name} {self.argument}".rstrip()
+
+
+VERBS = (
+    Verb("pick", "teach that reply", "N", refused=_pick, slash=False, plain=False),
+    Verb("none", "none of these; learn nothing", refused=_none, slash=False),
+    Verb(
+        "correct",
+        "teach a better reply",
+        "TEXT",
+        "a text, as in /correct My name is Theta.",
+        _text,
+        refused=_correct,
+        plain=False,
+    ),
+    Verb("fact", "learn the fact that was stated", refused=_fact),
+    Verb(
+        "undo",
+        "take back the last lesson",
+        refused=_undo,
+        command=partial(p.TakeBack, "undo"),
+        help="Take back the last lesson.",
+        doing="undoing",
+        done="undone",
+    ),
+    Verb(
+        "redo",
+        "bring back the lesson taken back",
+        refused=_redo,
+        command=partial(p.TakeBack, "redo"),
+        help="Bring back the lesson that was taken back last, while no other was taught since.",
+        doing="bringing back",
+        done="redone",
+    ),
+    Verb(
+        "withdraw",
+        "take lesson N out",
+        "N",
+        "the number of a lesson, as in /withdraw 3",
+        _lesson,
+        refused=_withdraw,
+        command=partial(p.TakeBack, "withdraw"),
+        help="Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again.",
+        doing="withdrawing",
+        done="withdrawn",
+    ),
+    Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
+    Verb(
+        "ask",
+        "its own reply; changes nothing",
+        "TEXT",
+        "a text, as in /ask Who are you?",
+        _text,
+        command=p.Ask,
+        help="The most likely reply; changes nothing. With - a question a line, a JSON line each.",
+        plain=False,
+    ),
+    Verb(
+        "lessons",
+        "what was taught, and whether it holds",
+        help="The ledger: every lesson, when, what it did, and whether it holds.",
+        aliases=("ledger",),
+    ),
+    Verb(
+        "quiz",
+        "ask every lesson again",
+        command=p.Quiz,
+        help="Ask every live lesson again: kept, fading or lost.",
+    ),
+    Verb("stats", "what it has learned so far", help="Loss, steps, what is kept, drift, sizes, speeds."),
+    Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
+    Verb(
+        "export",
+        "take the model or the lessons along",
+        "hf|peft|trl PATH",
+        "hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+        _export,
+        dict.fromkeys(EXPORTS, ""),
+        command=p.Export,
+        help="Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL.",
+    ),
+    Verb(
+        "set",
+        "change a setting",
+        "NAME VALUE",
+        "a name and a value, as in /set temperature 0.7",
+        _setting,
+        {name: SETTINGS[name].brief for name in CHANGEABLE},
+        command=_configure,
+        plain=False,
+    ),
+    Verb("theme", "change the colours", "NAME", read=_name, plain=False),
+    Verb(
+        "new",
+        "begin a fresh conversation",
+        command=p.NewConversation,
+        help="Begin a fresh conversation; what was taught stays.",
+        aliases=("clear",),
+    ),
+    Verb("copy", "copy the reply", refused=_copy, plain=False),
+    Verb("help", "keys and commands", aliases=("?",)),
+    Verb("quit", "save and leave", aliases=("exit", "bye")),
+)
+BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
+SLASH = tuple(verb for verb in VERBS if verb.slash)
+
+
+def doing(deed: p.Deed, number: int | None) -> str:
+    """What goes on while a lesson is taken back: `withdrawing 3`."""
+    return BY_NAME[deed].doing if number is None else f"{BY_NAME[deed].doing} {number}"
+
+
+# --- a line that was typed ---
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """The line is something to say."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The line is a verb with its arguments."""
+
+    verb: Verb
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """The line is neither; `text` says why."""
+
+    text: str
+
+
+def read(line: str, *, plain: bool = False) -> Prompt | Call | Mistake:
+    """What a line means that was typed into the app, or into the loop line by line (`plain`). `//text` says `/text`; an
+    unknown command is a mistake, never a prompt."""
+    if line.startswith("//"):
+        return Prompt(line[1:])
+    if not line.startswith("/"):
+        return Prompt(line)
+    word, _, rest = line[1:].partition(" ")
+    if "\n" in word:
+        word, _, more = word.partition("\n")
+        rest = f"{more} {rest}"
+    verb = BY_NAME.get(word.lower())
+    if verb is None or not (verb.slash or (plain and verb.plain)):
+        shown = word if len(word) <= 24 else f"{word[:24]}…"
+        return Mistake(f"there is no /{shown}; /help lists what there is, and //{shown} says it as text")
+    arguments = verb.read(rest.strip())
+    if arguments is None:
+        return Mistake(f"/{verb.name} needs {verb.needs}" if verb.needs else f"/{verb.name} takes nothing after it")
+    if plain and not verb.plain:
+        return Mistake(f"/{verb.name} is for the full-screen app; /help lists what there is here")
+    return Call(verb, arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One line of the popup: what the composer holds if it is taken, and how it is shown."""
+
+    line: str
+    shown: str
+    about: str
+    final: bool
+    """Whether the line is then ready to be sent."""
+
+
+def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
+    """What could stand where `line` is; empty where there is nothing to complete."""
+    if not line.startswith("/") or line.startswith("//") or "\n" in line:
+        return []
+    word, space, rest = line[1:].partition(" ")
+    if not space:
+        return [
+            Completion(
+                f"/{verb.name}{' ' if verb.argument else ''}",
+                verb.line,
+                verb.about,
+                not verb.argument,
+            )
+            for verb in SLASH
+            if verb.name.startswith(word.lower())
+        ]
+    if word == "theme":
+        return [
+            Completion(f"/theme {name}", name, "", True) for name in themes if name.startswith(rest) and name != rest
+        ]
+    verb = BY_NAME.get(word)
+    if verb is None or " " in rest:
+        return []
+    return [
+        Completion(f"/{word} {name} ", name, about, False)
+        for name, about in verb.choices.items()
+        if name.startswith(rest)
+    ]

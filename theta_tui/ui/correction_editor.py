@@ -1,0 +1,134 @@
+"""Better replies and facts: the editor that a person writes one in, and the lesson that it becomes.
+
+One can be begun from a candidate, from nothing, or, with no prompt waiting, for the last turn of the conversation.
+What the text may be is for the session to say; what it refuses stands in the editor again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from theta_tui.session import protocol as p
+from theta_tui.session.verbs import BY_NAME
+from theta_tui.ui.state import Chosen, Editing, State
+from theta_tui.ui.widgets.candidates import CandidateList
+from theta_tui.ui.widgets.fact import FactBox
+
+CORRECT, FACT = BY_NAME["correct"], BY_NAME["fact"]
+GONE = "that prompt is gone; say it again"
+
+
+class Desk(Protocol):
+    """The screen that it stands on. `teach` sends a lesson and shows it as under way."""
+
+    state: State
+    tell: Callable[[str, str], None]
+
+    @property
+    def replies(self) -> CandidateList: ...
+
+    @property
+    def fact(self) -> FactBox: ...
+
+    def teach(self, chosen: Chosen, command: p.Command) -> None: ...
+
+    def draw(self) -> None: ...
+
+
+class CorrectionEditor:
+    """The corrections of one screen. `editing` says what the editor is open for, if it is."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.editing: Editing | None = None
+        self.sent: tuple[Editing, str, str] | None = None
+        """The lesson under way, if it was edited here: what for, the reply, and the question where it is a fact."""
+
+    def edit(self) -> None:
+        """Edit the marked reply in place; with none on offer, the last turn's."""
+        shot, candidate = self.desk.state.snapshot, self.desk.state.candidate(self.desk.replies.cursor)
+        if shot.pending is None:
+            self.open(Editing(None, turn=shot.turns[-1].prompt), shot.turns[-1].reply)
+        elif candidate is not None:
+            self.open(Editing(shot.pending.prompt_id, candidate.index), candidate.text)
+
+    def type(self, text: str = "") -> None:
+        """Write one that begins as `text`."""
+        shot = self.desk.state.snapshot
+        if shot.pending is not None:
+            self.open(Editing(shot.pending.prompt_id), text)
+        elif shot.turns:
+            self.open(Editing(None, turn=shot.turns[-1].prompt), text)
+
+    def fact(self) -> None:
+        """Edit the fact that the waiting prompt states, question and answer."""
+        pending = self.desk.state.snapshot.pending
+        if pending is not None and pending.statement is not None:
+            self.open(Editing(pending.prompt_id, fact=True), pending.statement.reply, pending.statement.prompt)
+
+    def open(self, editing: Editing, text: str, prompt: str = "") -> None:
+        """Open the editor for `editing`, `text` standing in it, and in that of a fact `prompt` as the question."""
+        self.close()
+        pending = self.desk.state.snapshot.pending
+        self.editing = editing
+        if not editing.fact:
+            self.desk.replies.edit(editing.index, text)
+        elif pending is not None and pending.statement is not None:
+            from theta_tui.store.records import Stated
+
+            self.desk.fact.open(Stated(prompt, text))
+        self.desk.draw()
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if self.editing is not None:
+            self.desk.fact.close() if self.editing.fact else self.desk.replies.close_editor()
+            self.editing = None
+
+    def reopen(self) -> bool:
+        """Open it again with what was sent, where that was refused; whether it was edited here and still applies."""
+        sent, self.sent = self.sent, None
+        if sent is None or self._refusal(sent[0]):
+            return False
+        self.open(*sent)
+        return True
+
+    def state(self, prompt: str, reply: str) -> None:
+        """Teach the fact as it is edited. What cannot be taught stays in the editor."""
+        desk, editing, pending = self.desk, self.editing, self.desk.state.snapshot.pending
+        if CORRECT.read(prompt) is None or CORRECT.read(reply) is None:
+            desk.tell("a question and an answer are both needed", "warning")
+        elif pending is None or (refusal := self._refusal(editing)):
+            desk.tell(GONE if pending is None else refusal, "warning")
+        else:
+            self.sent = None if editing is None else (editing, reply, prompt)
+            chosen = Chosen(None, reply.strip(), "statement", prompt.strip())
+            desk.teach(chosen, p.TeachFact(pending.prompt_id, prompt, reply))
+
+    def correct(self, text: str, editing: Editing | None) -> bool:
+        """Teach `text` for what waits, or for the last turn; whether it could be sent."""
+        desk, shot = self.desk, self.desk.state.snapshot
+        if refusal := "an empty reply is never learned" if CORRECT.read(text) is None else self._refusal(editing):
+            desk.tell(refusal, "warning")
+            return False
+        self.sent = None if editing is None else (editing, text, "")
+        edited = editing.index if editing is not None else None
+        original = desk.state.candidate(edited) if edited is not None else None
+        if shot.pending is None:
+            desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), p.Correct(text))
+        elif original is not None and original.text.strip() == text.strip():
+            # Left as it was, it is the model's own reply: a pick.
+            chosen = Chosen(original.index, original.text, "pick", shot.pending.prompt)
+            desk.teach(chosen, p.Pick(shot.pending.prompt_id, original.index))
+        else:
+            chosen = Chosen(None, text.strip(), "correction", shot.pending.prompt)
+            desk.teach(chosen, p.Correct(text, shot.pending.prompt_id, edited))
+        return True
+
+    def _refusal(self, editing: Editing | None) -> str:
+        """Why what was begun as `editing` cannot be taught now; empty where it can."""
+        pending = self.desk.state.snapshot.pending
+        gone = editing is not None and editing.prompt_id != (pending.prompt_id if pending is not None else None)
+        verb = FACT if editing is not None and editing.fact else CORRECT
+        return GONE if gone else self.desk.state.refused(verb)
