@@ -12,10 +12,12 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tests.faults.disk import Call, watching
 from theta_tui.base.config import Settings
@@ -99,7 +101,9 @@ class Played:
         for name, tensor in sorted([*self.session.model.trainable().items(), *tensors.items()]):
             digest.update(name.encode())
             digest.update(tensor.detach().contiguous().numpy().tobytes())
-        records = [(type(entry.record).__name__, _plain(asdict(entry.record))) for entry in record.journal.entries]
+        records = [
+            (type(entry.record).__name__, _plain(msgspec.to_builtins(entry.record))) for entry in record.journal.entries
+        ]
         conversation = record.settings.context_path
         assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(story.dialogue)
         return State(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.session.crashing import home_settings
 from tests.session.test_session import same, state
@@ -29,9 +30,9 @@ def never_taught(record: Store, path: Path) -> None:
     for entry in record.journal.entries:
         match entry.record:
             case Exchange() as said if entry.seq in live:
-                places[entry.seq] = journal.append(replace(said, replaces=places.get(said.replaces or 0))).seq
+                places[entry.seq] = journal.append(structs.replace(said, replaces=places.get(said.replaces or 0))).seq
             case Learned(of=of) as learned if of in live:
-                journal.append(replace(learned, of=places[of]))
+                journal.append(structs.replace(learned, of=places[of]))
             case Begin() | ConversationStarted() | ContextImported() as kept:
                 journal.append(kept)
     journal.close()

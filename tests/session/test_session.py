@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.session.conftest import opened
 from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
@@ -604,7 +605,7 @@ def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
     assert outcome.steps > 1
     assert outcome.p_after > outcome.p_before
     assert session.settings.context_path.read_bytes() == context
-    assert session.pending == replace(waiting, statement=None)
+    assert session.pending == structs.replace(waiting, statement=None)
     lesson = session.store.story.lessons[-1]
     assert lesson.exchange.said == "Your creator is Dakota."
     assert lesson.context == ()
@@ -657,7 +658,7 @@ def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
     monkeypatch.undo()
     session.close()
     again = start()
-    assert again.pending == replace(waiting, statement=None)
+    assert again.pending == structs.replace(waiting, statement=None)
     assert again.store.story.lessons[-1].outcome is not None
     again.close()
 

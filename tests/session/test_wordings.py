@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.learning.lessons import spoil
 from tests.support.tiny_models import equal, weights
@@ -95,7 +96,7 @@ def test_the_wordings_make_a_difference(start: Open, settings: Settings, monkeyp
     learn(session.learner, session.store.story, lesson, session.recipe)
     assert equal(with_them, everything(session))
     session.learner.restore(untaught)
-    without = replace(lesson, exchange=replace(lesson.exchange, variants=()))
+    without = replace(lesson, exchange=structs.replace(lesson.exchange, variants=()))
     learn(session.learner, session.store.story, without, session.recipe)
     assert not equal(with_them, everything(session))
     session.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +16,10 @@ from theta_tui.base.text import percent, plural
 from theta_tui.cli.console import Invocation
 from theta_tui.store import meant
 from theta_tui.store import retention as ledger
-from theta_tui.store.book import Book
 from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.standing import Standing, Tally
 from theta_tui.store.state import Lesson, Story
 from theta_tui.store.store import Store
-from theta_tui.store.totals import totals
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -106,10 +105,12 @@ def stats(call: Invocation, store: Store) -> None:
 def figures(store: Store) -> dict[str, Any]:
     """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
     story = store.story
-    total, sums = Book({}).tally(story), totals(story)
+    total = ledger.tally(ledger.judged(story))
+    kinds = Counter(lesson.exchange.kind for lesson in story.live)
+    outcomes = [lesson.outcome for lesson in story.live if lesson.outcome is not None]
     medians = {
-        name: _median([value for value in values if value > 0 or name != "seconds"])
-        for name, values in sums.figures.items()
+        name: _median([value for outcome in outcomes if (value := getattr(outcome, name)) > 0 or name != "seconds"])
+        for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds")
     }
     home = store.home
     checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
@@ -117,9 +118,9 @@ def figures(store: Store) -> dict[str, Any]:
         "home": str(home.path),
         "model": story.begin.model if story.begin else store.settings.model,
         "lessons": len(story.live),
-        "picks": sums.kinds["pick"],
-        "corrections": sums.kinds["correction"],
-        "statements": sums.kinds["statement"],
+        "picks": kinds["pick"],
+        "corrections": kinds["correction"],
+        "statements": kinds["statement"],
         "withdrawn": total.withdrawn,
         "superseded": total.superseded,
         "live": total.live,
@@ -129,7 +130,7 @@ def figures(store: Store) -> dict[str, Any]:
         "not_asked_since": total.stale,
         "turns": len(story.turns),
         "step": story.step,
-        "said_afterwards": sums.learned,
+        "said_afterwards": sum(outcome.learned for outcome in outcomes),
         "loss_before": medians["loss_before"],
         "loss_after": medians["loss_after"],
         "p_before": medians["p_before"],

@@ -82,7 +82,7 @@ def learned_again(story: Story, changed: Lesson) -> int:
 
 def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, LessonModule]:
     """Those of `modules` whose lessons count in `story`."""
-    found = ((seq, module, story.lessons.find(seq)) for seq, module in modules.items())
+    found = ((seq, module, story.find(seq)) for seq, module in modules.items())
     return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
@@ -349,7 +349,7 @@ class Replay:
             held = extra.get("withdrawn")
             if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt or not isinstance(held, list):
                 continue
-            if not all(isinstance(seq, int) and story.lessons.find(seq) is not None for seq in held):
+            if not all(isinstance(seq, int) and story.find(seq) is not None for seq in held):
                 continue
             differing = set(held) ^ {seq for seq in story.withdrawn if seq <= position}
             differing = {seq for seq in differing if not moves_nothing(story.lesson(seq))}

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 
 from theta_tui.base.text import plural
 from theta_tui.store import retention as ledger
-from theta_tui.store.book import ANSWERS, Book
 from theta_tui.store.records import Asked, Finding
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.standing import Holding, Standing, Tally
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
 
@@ -37,7 +36,6 @@ class Review:
         self.changes = 0
         self._moves = 0
         self._found: dict[int, Finding] = {}
-        self._book = Book(self._found)
         self._found_at = 0.0
         self._told: tuple[int, ...] = ()
         self._verified: dict[int, int] = {}
@@ -51,15 +49,14 @@ class Review:
 
     def tally(self) -> Tally:
         """How many lessons hold, with what was found and is not journalled yet."""
-        return self._book.tally(self.store.story)
+        return ledger.tally(ledger.judged(self.store.story, self._found))
 
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
 
-        Ends at once where there is none. To know in which order, all that was taught is looked at.
+        Ends at once where there is none.
         """
         if self.tally().stale:
-            yield from self.store.story.lessons.look()
             yield from self._ask(ledger.due(self.store.story, self.standings()))
         self._look_for_recovery()
         self.settle()
@@ -89,13 +86,13 @@ class Review:
         worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
         if results and worth and self.store.read_only is None:
             self.store.append(Asked(results))
-            self._forget()
+            self._found.clear()
 
     def moved(self) -> None:
         """The weights are others now: what was found of the last ones is void, and so is the alarm."""
         self._verified.update(self._asked)
         self._asked.clear()
-        self._forget()
+        self._found.clear()
         self.changes += 1
         self._moves += 1
         self._told = ()
@@ -115,7 +112,6 @@ class Review:
             for at, lesson in enumerate(lessons, 1):
                 self.left = len(lessons) - at
                 self._found[lesson.seq] = self.score(lesson)
-                self._book.touch([lesson.seq])
                 self._found_at = time.time()
                 self.changes += 1
                 self._asked[lesson.seq] = newest
@@ -127,10 +123,9 @@ class Review:
         finally:
             self.left = 0
 
-    def _forget(self) -> None:
-        """What was found is journalled, or void."""
-        self._book.touch(self._found)
-        self._found.clear()
+    def _state(self, lesson: Lesson) -> Holding:
+        story = self.store.story
+        return ledger.stand(lesson, ledger.holding(story, lesson), self._found.get(lesson.seq), story.moved)[0]
 
     def _weights(self) -> tuple[int, int]:
         """Another value where the weights are others."""
@@ -151,7 +146,7 @@ class Review:
         for seq in sorted(self._found):
             lesson, found = story.lesson(seq), self._found[seq]
             known = ledger.measured(lesson)
-            answers = self._book.state(story, seq) in ANSWERS
+            answers = self._state(lesson) in ledger.ANSWERS
             if not answers or known is None or lesson is newest or known.seq > newest.seq:
                 continue
             before = ledger.judge(lesson, known.p, known.says)
@@ -168,7 +163,7 @@ class Review:
     def _look_for_recovery(self) -> None:
         """Take the alarm back where what it named holds again."""
         story = self.store.story
-        if self._told and not any(self._book.state(story, story.lessons[n - 1].seq) == "lost" for n in self._told):
+        if self._told and not any(self._state(story.lessons[number - 1]) == "lost" for number in self._told):
             self.store.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
             self.alarm, self._told = None, ()
             self.changes += 1

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from theta_tui import __version__
 from theta_tui.base.config import Settings
@@ -119,7 +121,7 @@ class Session:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return self.store.story.unsaved(self.replay.saved_position)
+        return len(self.store.story.live_after(self.replay.saved_position))
 
     # --- coming back ---
 
@@ -456,9 +458,7 @@ class Session:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        path = self.replay.save()
-        self.store.write_index()
-        return path
+        return self.replay.save()
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again

@@ -85,7 +85,7 @@ def unfit(model: LanguageModel, prompt: str, reply: str, at: float) -> str | Non
 
 def outcome(learner: Learner, story: Story, lesson: Lesson, result: Result, seconds: float) -> Outcome:
     """What came of `lesson`, as it is journalled."""
-    meant = story.lessons.find(lesson.exchange.meant or 0)
+    meant = story.find(lesson.exchange.meant or 0)
     return Outcome(
         lesson=lesson.number,
         kind=lesson.exchange.kind,
