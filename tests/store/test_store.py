@@ -39,7 +39,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def lesson(record: Store, prompt: str, reply: str, kind: Kind = "pick", skipped: str | None = None) -> int:
-    """Teach without a model: an exchange and its outcome, as the Session journals them."""
+    """Teach without a model: an exchange and its outcome, as the Teacher journals them."""
     seq = record.append(Exchange(kind, prompt, reply, CANDIDATES, {}, pick=1, prompt_id="id")).seq
     number = record.state.lesson(seq).number
     outcome = Outcome(number, kind, prompt, reply, 2.0, 0.5, 0.1, 0.9, 1, number, True, 0.1, (2.0, 0.5), skipped)
@@ -141,7 +141,7 @@ def test_an_edited_conversation_file_is_the_conversation_from_then_on(settings: 
     record.close()
     settings.context_path.write_text("<|user|> x <|assistant|> y\n<|user|> more <|assistant|> turns\n")
     again = Store.open(settings)
-    assert again.state.dialogue == (("x", "y"), ("more", "turns"))
+    assert again.state.history == (("x", "y"), ("more", "turns"))
     assert any("changed by hand" in notice for notice in again.take_notices())
     assert len(again.state.active) == 1
     seqs = again.journal.last_seq
