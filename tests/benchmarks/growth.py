@@ -185,7 +185,7 @@ def turning(settings: Settings) -> dict[str, Any]:
         assert teacher.unsaved
 
     def report(number: int) -> None:
-        asker, lesson = teacher.asker, record.story.lessons[number]
+        asker, lesson = teacher.asker, record.state.lessons[number]
         asker._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
         asker.changes += 1
         service.snapshot()

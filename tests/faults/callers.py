@@ -136,5 +136,5 @@ def replays(line: Connection, place: Path) -> None:
     teacher.load()
     came_back = teacher.learner.snapshot()
     teacher.fold.from_foundation(lambda at, of: None)
-    line.send((differing(came_back, teacher.learner.snapshot()), teacher.learner.step == teacher.record.story.step))
+    line.send((differing(came_back, teacher.learner.snapshot()), teacher.learner.step == teacher.store.state.step))
     teacher.close()

@@ -66,12 +66,12 @@ class Session:
         self.teacher = self._opened()
 
     def _opened(self, model: str = "") -> Teacher:
-        teacher = Teacher(self._record(model))
+        teacher = Teacher(self._store(model))
         teacher.load()
         return teacher
 
     def _record(self, model: str = "") -> Store:
-        if not model and Store.read(Settings(home=self.place.home)).story.begin is None:
+        if not model and Store.read(Settings(home=self.place.home)).state.begin is None:
             model = str(self.place.model)
         settings = Settings(
             home=self.place.home, model=model, device="cpu", max_tokens=3, lock_wait=5, seed=1, threads=1,
@@ -86,7 +86,7 @@ class Session:
 
     def rebuild(self, model: str = "") -> None:
         self.teacher.close()
-        record = self._record(model)
+        record = self._store(model)
         try:
             done = rebuilding.rebuild(record)
             assert done.exact or model, done.why
@@ -95,8 +95,8 @@ class Session:
         self.teacher = self._opened()
 
     def state(self) -> State:
-        record, learner = self.teacher.record, self.teacher.learner
-        story, digest = record.story, hashlib.sha256()
+        record, learner = self.teacher.store, self.teacher.learner
+        state, digest = record.state, hashlib.sha256()
         tensors, _ = learner.state()
         for name, tensor in sorted([*self.teacher.model.trainable().items(), *tensors.items()]):
             digest.update(name.encode())
@@ -105,12 +105,14 @@ class Session:
             (type(entry.record).__name__, _plain(msgspec.to_builtins(entry.record))) for entry in record.journal.entries
         ]
         conversation = record.settings.context_path
-        assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(story.dialogue)
+        assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(state.history)
         return State(
             record.journal.last_seq,
             json.dumps(records),
-            tuple((item.number, item.exchange.prompt, item.exchange.reply, bool(item.outcome)) for item in story.live),
-            tuple((turn.prompt, turn.reply) for turn in story.turns),
+            tuple(
+                (item.number, item.exchange.prompt, item.exchange.reply, bool(item.outcome)) for item in state.active
+            ),
+            tuple((turn.prompt, turn.reply) for turn in state.turns),
             digest.hexdigest(),
             learner.step,
         )
@@ -150,7 +152,7 @@ SCRIPT: dict[str, Deed] = {
     "checkpoint again": lambda now: now.teacher.save(),
     "withdraw another": lambda now: now.teacher.withdraw(2),
     "rebuild": lambda now: now.rebuild(),
-    "new conversation": lambda now: now.teacher.record.begin_conversation(),
+    "new conversation": lambda now: now.teacher.store.begin_conversation(),
     "ask 9": lambda now: now.propose("and then?"),
     "pass over": lambda now: now.teacher.pass_over(now.prompt_id),
     "teach 9": lambda now: now.teacher.teach("what now?", "the river bank"),

@@ -58,7 +58,7 @@ class Taught:
         try:
             teacher.load()
             assert not differing(teacher.learner.snapshot(), self.state)
-            return " ".join(teacher.record.take_notices())
+            return " ".join(teacher.store.take_notices())
         finally:
             teacher.close()
 

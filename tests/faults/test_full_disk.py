@@ -105,7 +105,7 @@ def does_all(teacher: Teacher) -> dict[str, ThetaError]:
     refused: dict[str, ThetaError] = {}
     home = teacher.settings.home
     deeds = {
-        "offer": lambda: teacher.record.keep(Pending(new_prompt_id(), "hello", OFFERED)),
+        "offer": lambda: teacher.store.keep(Pending(new_prompt_id(), "hello", OFFERED)),
         **dict.fromkeys(map("teach {}".format, range(6)), lambda: teacher.teach("question", "answer " * 40)),
         "correct": lambda: teacher.correct("well " * 20) if teacher.pending else None,
         "undo": lambda: teacher.undo(),
@@ -115,13 +115,13 @@ def does_all(teacher: Teacher) -> dict[str, ThetaError]:
         "save": lambda: teacher.save(),
     }
     for name, deed in deeds.items():
-        before, lessons = teacher.learner.snapshot(), len(teacher.record.story.live)
+        before, lessons = teacher.learner.snapshot(), len(teacher.store.state.active)
         try:
             deed()
         except ThetaError as error:
             refused[name.split()[0]] = error
             assert not differing(before, teacher.learner.snapshot()), name
-            assert len(teacher.record.story.live) == lessons, name
+            assert len(teacher.store.state.active) == lessons, name
     for path in home.glob("*-*/"):
         shutil.rmtree(path)
     assert not [str(error) for error in refused.values() if str(home) not in str(error)]
@@ -130,12 +130,12 @@ def does_all(teacher: Teacher) -> dict[str, ThetaError]:
 
 def comes_back(teacher: Teacher, model: Path) -> Teacher:
     """Open the home again: all that was acknowledged is there, and the weights are the same to the bit."""
-    now, lessons = teacher.learner.snapshot(), [item.seq for item in teacher.record.story.live]
-    assert teacher.record.read_only is None
+    now, lessons = teacher.learner.snapshot(), [item.seq for item in teacher.store.state.active]
+    assert teacher.store.read_only is None
     home = teacher.settings.home
     teacher.close()
     again = opened(home, model)
-    assert [item.seq for item in again.record.story.live] == lessons
+    assert [item.seq for item in again.store.state.active] == lessons
     assert not differing(now, again.learner.snapshot())
     assert not checkpoint.unreadable(home / "checkpoints")
     assert not list(home.glob("**/*.tmp")), "something was left behind"

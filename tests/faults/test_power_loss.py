@@ -266,8 +266,8 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
     states: dict[int, Snapshot] = {}
 
     def done(teacher: Teacher) -> None:
-        session.promise(teacher.record)
-        states[teacher.record.journal.last_seq] = teacher.learner.snapshot()
+        session.promise(teacher.store)
+        states[teacher.store.journal.last_seq] = teacher.learner.snapshot()
 
     def save(teacher: Teacher) -> None:
         teacher.save()
@@ -307,7 +307,7 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
             teacher.quiz()
             done(teacher)
             teacher.close()
-            session.promise(teacher.record)
+            session.promise(teacher.store)
 
     compared = 0
 
@@ -317,7 +317,7 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
             return
         teacher = Teacher(Store.open(settings))
         teacher.load()
-        expected = states.get(teacher.record.journal.last_seq)
+        expected = states.get(teacher.store.journal.last_seq)
         if expected is not None:
             compared += 1
             assert same(teacher.learner.snapshot(), expected), count

@@ -64,15 +64,15 @@ class Room:
 
     def offer(self, said: str = "hello") -> None:
         stated = Stated("who are you?", "I am Theta.")
-        self.teacher.record.keep(Pending(new_prompt_id(), said, OFFERED, stated))
+        self.teacher.store.keep(Pending(new_prompt_id(), said, OFFERED, stated))
 
     def taught(self) -> list[tuple[int, str, bool]]:
-        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.teacher.record.story.live]
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.teacher.store.state.active]
 
     def found(self) -> list[tuple[int, str, bool]]:
         """The same, as another process finds it."""
-        story = Store.read(self.settings).story
-        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in story.live]
+        state = Store.read(self.settings).state
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in state.active]
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ DEEDS = {
     "pass over": Deed(lambda room: room.teacher.pass_over(), Room.offer),
     "undo": Deed(lambda room: room.teacher.undo(), lambda room: room.teacher.teach("one", "more")),
     "redo": Deed(lambda room: room.teacher.redo(), _undone),
-    "new": Deed(lambda room: room.teacher.record.begin_conversation(), Room.offer),
+    "new": Deed(lambda room: room.teacher.store.begin_conversation(), Room.offer),
     "propose": Deed(lambda room: room.teacher.propose("hello"), journals=False),
     # One before in peace: an old one that could not be removed stays until the next.
     "save": Deed(lambda room: room.teacher.save(), lambda room: room.teacher.save(), journals=False, stride=3),
@@ -139,7 +139,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
     """Do `deed` again and again, with the n-th call refused, until none is. Returns how many were."""
     for nth in count(1, deed.stride):
         deed.ready(room)
-        record = room.teacher.record
+        record = room.teacher.store
         record.take_notices()
         before, taught, journal = room.teacher.learner.snapshot(), room.taught(), record.home.journal.read_bytes()
         waiting, saved = record.pending, valid(room) if deed is DEEDS["save"] else []
@@ -158,7 +158,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
                 assert room.taught() == taught, here
                 assert record.home.journal.read_bytes() == journal, here
         elif deed.journals and not lasting:
-            written = record.settings.context_path.read_bytes() == context.render(record.story.dialogue)
+            written = record.settings.context_path.read_bytes() == context.render(record.state.history)
             kept = Store.read(room.settings).pending == record.pending
             assert (written and kept) or record.notices, here
         if record.read_only is not None:
@@ -241,7 +241,7 @@ def test_opening_a_home_on_a_disk_that_refuses_is_told_and_works_afterwards(fold
 
 
 def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened(room: Room) -> None:
-    record = room.teacher.record
+    record = room.teacher.store
     refusal = Refusal("EIO", 1, only=frozenset({"fsync"}))
     with watching(room.root, refusal), pytest.raises(HomeError, match="quit"):
         room.teacher.teach("a", "b")

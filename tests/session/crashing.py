@@ -77,8 +77,8 @@ def live(
     teacher.load()
     if not early:
         Doom(rng.randint(1, 150), rng, tell).arm()
-    record = teacher.record
-    while len(record.story.lessons) < lessons:
+    record = teacher.store
+    while len(record.state.lessons) < lessons:
         teacher.settings = replace(teacher.settings, recipe=rng.choice(recipes))
         prompt, reply = (" ".join(rng.choices(WORDS, k=rng.randint(1, 4))) for _ in range(2))
         try:
@@ -98,7 +98,7 @@ def live(
                 case "r":
                     teacher.redo()
                 case "w":
-                    teacher.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
+                    teacher.withdraw(rng.randint(max(1, len(record.state.lessons) - 8), len(record.state.lessons) + 1))
                 case "s":
                     teacher.save()
                 case "n":

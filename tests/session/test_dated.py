@@ -101,11 +101,11 @@ def test_a_prompt_is_rendered_when_it_is_asked_and_a_lesson_when_it_was_taught(s
     assert teacher.propose("hello") is not None
     calendar.day(2)
     teacher.correct("yes no maybe")
-    taught = teacher.record.story.live[0].at
+    taught = teacher.store.state.active[0].at
     assert abs(taught - time.time()) < 3600
-    found = teacher._recall(teacher.record.story.live[0])
+    found = teacher._recall(teacher.store.state.active[0])
     calendar.day(3)
-    assert teacher._recall(teacher.record.story.live[0]) == found
+    assert teacher._recall(teacher.store.state.active[0]) == found
     one, other = (teacher.model.encode_prompt((), "hello", room=8, at=at).ids for at in (taught, time.time()))
     assert one != other
     teacher.close()

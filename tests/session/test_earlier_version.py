@@ -111,14 +111,14 @@ def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Se
     assert [stage for stage in stages if "earlier" in stage] == [
         f"learning the lessons of an earlier version, {at} of 3" for at in (1, 2, 3)
     ]
-    assert teacher.record.notices == [NOTICE.format("3 lessons")]
+    assert teacher.store.notices == [NOTICE.format("3 lessons")]
     assert (said(teacher, DOG[0]), said(teacher, TOWN[0])) == (DOG[1], TOWN[1])
     assert set(teacher.learner.modules) == {2, 10}
-    story = teacher.record.story
-    assert [one.recipe for one in story.live] == [RECIPES["default"].as_dict()] * 3
-    assert [(one.number, one.asked) for one in story.live] == [(1, []), (2, []), (4, [])]
-    assert [turn.reply for turn in story.turns] == [DOG[1], PICK[1], TOWN[1]]
-    assert teacher.learner.step == story.step
+    found = teacher.store.state
+    assert [one.recipe for one in found.active] == [RECIPES["default"].as_dict()] * 3
+    assert [(one.number, one.asked) for one in found.active] == [(1, []), (2, []), (4, [])]
+    assert [turn.reply for turn in found.turns] == [DOG[1], PICK[1], TOWN[1]]
+    assert teacher.learner.step == found.step
     before = state(teacher)
     teacher.close()
     (record,) = rebuilds(home)
@@ -126,7 +126,7 @@ def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Se
     for save in (False, True, False):
         again = opened(settings)
         assert same(before, again)
-        assert not any("earlier" in notice for notice in again.record.notices)
+        assert not any("earlier" in notice for notice in again.store.notices)
         if save:
             again.save()
         again.close()
@@ -143,7 +143,7 @@ def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) 
     assert said(teacher, DOG[0]) != DOG[1]
     teacher.redo()
     assert same(before, teacher)
-    while teacher.record.story.live:
+    while teacher.store.state.active:
         teacher.undo()
     assert teacher.learner.modules == {}
     assert all(torch.equal(*pair) for pair in zip(weights(teacher.model), weights(foundation), strict=True))
@@ -156,8 +156,8 @@ def test_a_home_that_can_only_be_read_opens_and_stays_as_it_is(settings: Setting
     before = home.journal.read_bytes()
     for _ in range(2):
         teacher = opened(settings)
-        assert teacher.record.read_only is not None
-        assert NOTICE.format("3 lessons") in teacher.record.notices
+        assert teacher.store.read_only is not None
+        assert NOTICE.format("3 lessons") in teacher.store.notices
         assert said(teacher, DOG[0]) == DOG[1]
         teacher.close()
         assert home.journal.read_bytes() == before
@@ -195,7 +195,7 @@ def test_a_lesson_that_it_had_only_begun_is_learned_with_the_others_and_its_prom
     teacher = start()
     assert teacher.pending is None
     assert said(teacher, TOWN[0]) == TOWN[1]
-    assert all(one.outcome for one in teacher.record.story.live)
+    assert all(one.outcome for one in teacher.store.state.active)
     teacher.close()
     assert [seq for seq, _ in rebuilds(home)[0].outcomes] == [2, 4]
 
@@ -203,8 +203,8 @@ def test_a_lesson_that_it_had_only_begun_is_learned_with_the_others_and_its_prom
 def test_a_lesson_that_was_undone_in_it_is_not_brought_back(settings: Settings, start: Open) -> None:
     home = write(settings, *lesson(2, 1, DOG), Withdraw(2))
     teacher = start()
-    assert teacher.record.notices == []
-    assert teacher.record.story.undone is None
+    assert teacher.store.notices == []
+    assert teacher.store.state.undone is None
     teacher.close()
     start().close()
     assert len(rebuilds(home)) == 1
@@ -214,9 +214,9 @@ def test_a_home_that_it_taught_by_adamw_alone_is_learned_again_as_it_was(setting
     home = write(settings, *lesson(2, 1, DOG, recipe=ADAMW), *lesson(4, 2, TOWN, recipe=ADAMW))
     teacher = start()
     assert teacher.learner.modules == {}
-    assert (teacher.learner.step, teacher.record.story.step) == (4, 4)
+    assert (teacher.learner.step, teacher.store.state.step) == (4, 4)
     other = Learner(LanguageModel.load(settings.model, device="cpu"))
-    recipe, at = RECIPES["adamw"], [one.at for one in teacher.record.story.live]
+    recipe, at = RECIPES["adamw"], [one.at for one in teacher.store.state.active]
     other.learn("correction", *DOG, recipe, seed=2, steps=2, at=at[0])
     other.learn("correction", *TOWN, recipe, seed=4, steps=2, at=at[1], past=[(*DOG, at[0])])
     assert all(torch.equal(*pair) for pair in zip(weights(teacher.model), weights(other.lm), strict=True))
@@ -226,7 +226,7 @@ def test_a_home_that_it_taught_by_adamw_alone_is_learned_again_as_it_was(setting
 
 def test_they_are_learned_by_the_recipe_in_force(settings: Settings, home: Home) -> None:
     teacher = opened(replace(settings, recipe="adamw"))
-    assert teacher.record.notices == ["this version learned 3 lessons of an earlier one again"]
+    assert teacher.store.notices == ["this version learned 3 lessons of an earlier one again"]
     assert teacher.learner.modules == {}
     teacher.close()
     assert rebuilds(home)[0].recipe == RECIPES["adamw"].as_dict()

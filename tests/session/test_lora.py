@@ -54,7 +54,7 @@ def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_foundation_is_untou
 
     replayed = start()
     assert equal(state(replayed), again)
-    assert not replayed.record.take_notices()
+    assert not replayed.store.take_notices()
     path = replayed.save()
     assert (path / lora.WEIGHTS).exists()
     assert not (path / "model.safetensors").exists()
@@ -75,8 +75,8 @@ def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_foundation_is_untou
 
 def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
     teacher = start(lora_rank=4)
-    assert teacher.record.story.begin is not None
-    assert teacher.record.story.begin.lora == 4
+    assert teacher.store.state.begin is not None
+    assert teacher.store.state.begin.lora == 4
     teacher.close()
     for changes in ({"lora": "auto"}, {"lora_rank": 4}, {}):
         again = start(**changes)
@@ -92,8 +92,8 @@ def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
 def test_a_home_whose_model_learns_whole_refuses_lora(start: Open) -> None:
     teacher = start(lora="auto")
     assert teacher.model.lora_rank is None
-    assert teacher.record.story.begin is not None
-    assert teacher.record.story.begin.lora is None
+    assert teacher.store.state.begin is not None
+    assert teacher.store.state.begin.lora is None
     teacher.close()
     with pytest.raises(ModelError, match="begun with --lora off"):
         start()

@@ -65,7 +65,7 @@ def said(teacher: Teacher, prompt: str) -> str:
 
 
 def seq(teacher: Teacher, number: int = 1) -> int:
-    return teacher.record.story.lessons[number - 1].seq
+    return teacher.store.state.lessons[number - 1].seq
 
 
 def test_the_reply_of_a_lesson_is_marked_first_where_its_prompt_is_surely_in_scope(start: Open) -> None:
@@ -97,7 +97,7 @@ def test_picking_the_marked_reply_widens_the_scope_and_moves_nothing(start: Open
     assert said(teacher, CALLED) == "Pixel"
     assert teacher.decide(CALLED) == Decision(seq(teacher), True, float("inf"), CALLED)
     assert teacher.decide(NEARER).key == CALLED
-    assert [turn.reply for turn in teacher.record.story.turns] == ["Pixel"]
+    assert [turn.reply for turn in teacher.store.state.turns] == ["Pixel"]
     assert teacher.pending is None
     assert [standing.state for standing in teacher.quiz()] == ["kept", "kept"]
 
@@ -204,7 +204,7 @@ def test_a_reply_whose_lesson_was_taken_back_while_it_waited_is_picked_as_any_ot
     outcome = teacher.pick(found.index)
     assert outcome.meant is None
     assert outcome.steps > 0
-    said_then = teacher.record.story.lessons[-1].exchange
+    said_then = teacher.store.state.lessons[-1].exchange
     assert said_then.mark is None
     assert said_then.reply == "Pixel"
 
@@ -242,7 +242,7 @@ def test_a_widening_whose_outcome_a_crash_lost_has_one_after_the_next_start(
             teacher.pick(found.index)
     teacher.close()
     again = start()
-    last = again.record.story.lessons[-1]
+    last = again.store.state.lessons[-1]
     assert last.outcome is not None
     assert (last.outcome.meant, last.outcome.steps, last.outcome.learned) == (1, 0, True)
     assert again.pending is None
@@ -279,7 +279,7 @@ def test_a_lesson_that_leans_on_the_turn_before_it_is_said_after_such_a_turn_alo
     assert teacher.ask_lesson(2).reply == "in Quill"
     assert said(teacher, "and my brother?") != "in Quill"
     assert [standing.state for standing in teacher.quiz()] == ["kept", "kept"]
-    teacher.record.begin_conversation()
+    teacher.store.begin_conversation()
     teacher.propose("Where does my sister live?")
     teacher.pick(1)
     assert mark(teacher, "and my brother?").lesson == seq(teacher, 2)
@@ -287,29 +287,29 @@ def test_a_lesson_that_leans_on_the_turn_before_it_is_said_after_such_a_turn_alo
 
 def test_an_answer_to_the_same_words_is_told_to_take_the_place_of_the_earlier_one(start: Open) -> None:
     teacher = taught(start, DOG, (DOG[0], "Biscuit"))
-    assert "#2 answers 'What is my dog's name?' from now on instead of #1" in teacher.record.take_notices()
+    assert "#2 answers 'What is my dog's name?' from now on instead of #1" in teacher.store.take_notices()
     assert teacher.teach("what is my DOG's name, please?", "Rex").learned  # other letters, the same words
-    assert [text for text in teacher.record.take_notices() if "instead of" in text] == [
+    assert [text for text in teacher.store.take_notices() if "instead of" in text] == [
         "#3 answers 'what is my DOG's name, please?' from now on instead of #2"
     ]
 
 
 def test_an_answer_to_other_words_leaves_the_earlier_one_its_own(start: Open) -> None:
     teacher = taught(start, DOG, (CALLED, "Biscuit"))
-    assert teacher.record.take_notices() == [f"#2 answers '{CALLED}' from now on; #1 keeps its own wordings"]
+    assert teacher.store.take_notices() == [f"#2 answers '{CALLED}' from now on; #1 keeps its own wordings"]
     assert said(teacher, CALLED) == "Biscuit"
     assert said(teacher, DOG[0]) == "Pixel"
 
 
 def test_the_same_answer_in_other_words_takes_nobodys_place(start: Open) -> None:
     teacher = taught(start, DOG, (CALLED, DOG[1]))
-    assert teacher.record.take_notices() == []
+    assert teacher.store.take_notices() == []
 
 
 def test_refusing_a_reply_that_was_sure_is_told(start: Open) -> None:
     teacher = taught(start, DOG)
     pick_another(teacher, CALLED)
-    assert teacher.record.take_notices() == [f"#1 is not meant by '{CALLED}'"]
+    assert teacher.store.take_notices() == [f"#1 is not meant by '{CALLED}'"]
 
 
 def test_a_home_without_marks_has_none_in_its_files(start: Open) -> None:
@@ -317,9 +317,9 @@ def test_a_home_without_marks_has_none_in_its_files(start: Open) -> None:
     teacher.propose("hello")
     teacher.pick(1)
     teacher.propose("hello again")
-    lines = [json.loads(line) for line in teacher.record.home.journal.read_text().splitlines()]
+    lines = [json.loads(line) for line in teacher.store.home.journal.read_text().splitlines()]
     found = [line["candidates"] for line in lines if line.get("candidates")]
-    found.append(json.loads(teacher.record.home.pending.read_text())["candidates"])
+    found.append(json.loads(teacher.store.home.pending.read_text())["candidates"])
     assert {key for candidates in found for item in candidates for key in item} == {"index", "text", "logprob", "ended"}
     assert not any("meant" in line.get("outcome", {}) for line in lines)
 

@@ -40,7 +40,7 @@ def read_by(teacher: Teacher, monkeypatch: pytest.MonkeyPatch, prompt: str) -> t
 
 
 def test_after_idle_time_only_the_prompt_is_read(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = len(teacher.model.encode_prompt(teacher.record.story.dialogue, "who are you", room=8).ids)
+    whole = len(teacher.model.encode_prompt(teacher.store.state.history, "who are you", room=8).ids)
     alone = len(teacher.model.encode_prompt((), "who are you", room=8).ids)
     for _ in teacher.idle():
         pass
@@ -75,7 +75,7 @@ def test_a_lesson_or_its_undo_makes_it_read_everything_again(
         teacher.teach("who is there", "a friend")
     else:
         teacher.undo()
-    whole = len(teacher.model.encode_prompt(teacher.record.story.dialogue, "who are you", room=8).ids)
+    whole = len(teacher.model.encode_prompt(teacher.store.state.history, "who are you", room=8).ids)
     assert read_by(teacher, monkeypatch, "who are you")[0] == whole
 
 

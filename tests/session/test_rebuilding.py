@@ -64,13 +64,13 @@ def taught(start: Open) -> Teacher:
 @pytest.mark.usefixtures("taught")
 def test_the_same_foundation_gives_the_same_bits_and_a_fresh_checkpoint(settings: Settings, start: Open) -> None:
     teacher = start()
-    before, seq = state(teacher), teacher.record.journal.last_seq
+    before, seq = state(teacher), teacher.store.journal.last_seq
     teacher.close()
     done = rebuild(settings)
     assert (done.exact, done.why, done.lessons, done.skipped) == (True, "", 4, ())
     assert done.against.startswith("checkpoint step-")
     again = start()
-    assert again.record.journal.last_seq == seq
+    assert again.store.journal.last_seq == seq
     assert again.unsaved == 0
     assert same(before, again)
     again.close()
@@ -80,7 +80,7 @@ def test_a_checkpoint_that_lies_is_found_out_and_the_journal_wins(settings: Sett
     teacher = start()
     answer(teacher, *PAIRS[0])
     truth = state(teacher)
-    teacher.learner.modules[teacher.record.story.lessons[0].seq].bias.add_(0.25)
+    teacher.learner.modules[teacher.store.state.lessons[0].seq].bias.add_(0.25)
     teacher.save()
     teacher.close()
     done = rebuild(settings)
@@ -99,7 +99,7 @@ def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_d
         elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
         answer(teacher, *PAIRS[0])
         # As another machine might have rounded it.
-        teacher.learner.modules[teacher.record.story.lessons[0].seq].bias.add_(1e-3)
+        teacher.learner.modules[teacher.store.state.lessons[0].seq].bias.add_(1e-3)
         teacher.save()
     teacher.close()
     done = rebuild(settings)
@@ -139,7 +139,7 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     teacher = opened(replace(settings, model=""))  # the home remembers
     assert teacher.unsaved == 0
     moved = state(teacher)
-    assert [turn.prompt for turn in teacher.record.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    assert [turn.prompt for turn in teacher.store.state.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
     teacher.fold.from_foundation(lambda at, of: None)
     assert same(moved, teacher)
     teacher.undo()
@@ -216,8 +216,8 @@ def test_a_crash_after_the_record_and_before_the_checkpoint_loses_nothing(
             rebuild(new)
     teacher = opened(new)
     assert teacher.unsaved == 4
-    assert teacher.learner.step == teacher.record.story.step
-    assert not [notice for notice in teacher.record.take_notices() if "exact" in notice]
+    assert teacher.learner.step == teacher.store.state.step
+    assert not [notice for notice in teacher.store.take_notices() if "exact" in notice]
     moved = state(teacher)
     teacher.close()
     assert rebuild(new).exact is True
@@ -242,7 +242,7 @@ def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_anothe
     done = rebuild(replace(settings, model=str(small)))
     assert done.lessons == 1
     assert [(number, "too long" in why) for number, why in done.skipped] == [(2, True)]
-    lesson = Store.read(settings).story.lessons[1]
+    lesson = Store.read(settings).state.lessons[1]
     assert lesson.outcome is not None
     assert math.isnan(lesson.outcome.p_after)
     done = rebuild(replace(settings, model=str(other)))
@@ -332,6 +332,6 @@ def test_the_way_to_learn_is_decided_anew_for_another_model(settings: Settings, 
     teacher.close()
     done = rebuild(replace(settings, model=str(other)))
     assert done.lora is None
-    begin = Store.read(settings).story.begin
+    begin = Store.read(settings).state.begin
     assert begin is not None
     assert (begin.model, begin.lora) == (str(other), None)

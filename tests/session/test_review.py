@@ -49,7 +49,7 @@ def asker(record: Store, memory: UndoSnapshots) -> Review:
 def teach_and_move(asker: Review, prompt: str, reply: str = "yes") -> int:
     """As the Teacher does it."""
     asker.settle()
-    seq = teach(asker.record, prompt, reply)
+    seq = teach(asker.store, prompt, reply)
     asker.moved()
     return seq
 
@@ -84,7 +84,7 @@ def test_what_tells_nothing_new_is_not_journalled(asker: Review, record: Store, 
     memory.p["a"] = 0.7
     list(asker.slices())
     (found,) = askings(record)
-    assert {record.story.lesson(seq).exchange.prompt: p for seq, p, _ in found.results} == {"a": 0.7, "b": 0.8}
+    assert {record.state.lesson(seq).exchange.prompt: p for seq, p, _ in found.results} == {"a": 0.7, "b": 0.8}
 
 
 def test_a_quiz_asks_everything_and_is_always_journalled(asker: Review, record: Store, memory: UndoSnapshots) -> None:

@@ -49,7 +49,7 @@ class FakeTeacher:
     """A Teacher on a real record with a model that knows what the test says."""
 
     def __init__(self, record: Store) -> None:
-        self.record = record
+        self.store = record
         self.settings = record.settings
         self.model = Model()
         self.loaded = False
@@ -81,16 +81,16 @@ class FakeTeacher:
         yield from self.asker.slices()
 
     def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
-        prompt = self.record.story.lessons[number - 1].exchange.prompt
+        prompt = self.store.state.lessons[number - 1].exchange.prompt
         return Answer(prompt, f"what I say to {prompt}", -1.0, 0.1)
 
     @property
     def pending(self) -> Pending | None:
-        return self.record.pending
+        return self.store.pending
 
     @property
     def unsaved(self) -> int:
-        return len(self.record.story.live) - self.saved
+        return len(self.store.state.active) - self.saved
 
     def get_ready(self) -> None:
         self.told_ready_before = self.told_ready()
@@ -115,21 +115,21 @@ class FakeTeacher:
                 return None
         texts = [f"{'other' if again else 'reply'} {index}" for index in range(1, 6)]
         waiting = Pending("id", prompt, tuple(Candidate(i, text, -1.0) for i, text in enumerate(texts, 1)))
-        self.record.keep(waiting)
+        self.store.keep(waiting)
         return waiting
 
     def pick(self, index: int, *, prompt_id: str, progress: Any, should_stop: Callable[[], bool]) -> Outcome:
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         chosen = waiting.candidates[index - 1].text
-        seq = self.record.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
+        seq = self.store.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
         progress(Progress())
         while not self.hold.wait(0.01):
             if should_stop():
                 raise TeachError("abandoned")
-        number = self.record.story.lesson(seq).number
+        number = self.store.state.lesson(seq).number
         outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
-        self.record.append(Learned(seq, outcome, "m"))
-        self.record.keep(None)
+        self.store.append(Learned(seq, outcome, "m"))
+        self.store.keep(None)
         self.asker.moved()
         return outcome
 
@@ -142,40 +142,40 @@ class FakeTeacher:
         return write(lesson)
 
     def undo(self, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.record.to_undo(), self.record.withdraw, stage, cancelled)
+        return self._change(self.store.to_undo(), self.store.withdraw, stage, cancelled)
 
     def redo(self, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.record.to_redo(), self.record.restore, stage, cancelled)
+        return self._change(self.store.to_redo(), self.store.restore, stage, cancelled)
 
     def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.record.to_withdraw(number), self.record.withdraw, stage, cancelled)
+        return self._change(self.store.to_withdraw(number), self.store.withdraw, stage, cancelled)
 
     def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any) -> Outcome:
         exchange = Exchange("statement", prompt, reply, (), {}, conversation=False, said=said)
-        seq = self.record.append(exchange).seq
-        number = self.record.story.lesson(seq).number
+        seq = self.store.append(exchange).seq
+        number = self.store.state.lesson(seq).number
         outcome = Outcome(number, "statement", prompt, reply, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
-        self.record.append(Learned(seq, outcome, "m"))
+        self.store.append(Learned(seq, outcome, "m"))
         self.asker.moved()
         return outcome
 
     def save(self) -> Path:
-        self.saved = len(self.record.story.live)
+        self.saved = len(self.store.state.active)
         self.saved_at = time.time()
-        return self.record.home.checkpoints / "step-1"
+        return self.store.home.checkpoints / "step-1"
 
     def export(
         self, kind: str, path: Path, on_stage: Callable[[str], None], cancelled: Callable[[], bool]
     ) -> Exported | None:
         if kind == "trl":
-            return export_trl(self.record, path)
+            return export_trl(self.store, path)
         while not cancelled():
             on_stage("learning an adapter")
             self.hold.wait(0.01)
         return None
 
     def close(self) -> None:
-        self.record.close()
+        self.store.close()
         self.closed = True
 
 
@@ -293,7 +293,7 @@ def test_a_failure_that_cannot_be_journalled_is_told_all_the_same(desk: Desk, mo
     assert "it broke" in desk.wait(protocol.Failed).message
     desk.worker.send(protocol.Propose("hello"))
     desk.wait(protocol.Proposed)
-    assert desk.teacher.record.journal.last_seq == 0
+    assert desk.teacher.store.journal.last_seq == 0
 
 
 def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk) -> None:
@@ -449,7 +449,7 @@ def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_w
     desk.start()
     taught(desk, "one", "two")
     desk.teacher.hold.clear()
-    records = desk.teacher.record.journal.last_seq
+    records = desk.teacher.store.journal.last_seq
     desk.worker.send(protocol.TakeBack("withdraw", 1))
     desk.wait(protocol.Changed, 3)  # one for each lesson above, and this one
     assert desk.events[-1].snapshot.phase == "learning"
@@ -459,7 +459,7 @@ def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_w
     notice = desk.wait(protocol.Notice)
     assert "withdrawing 1 was stopped" in notice.text
     assert (notice.snapshot.lessons, notice.snapshot.phase) == (2, "idle")
-    assert desk.teacher.record.journal.last_seq == records
+    assert desk.teacher.store.journal.last_seq == records
     desk.worker.send(protocol.TakeBack("withdraw", 1))
     desk.wait(protocol.TakenBack)
 
@@ -565,4 +565,4 @@ def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
     assert taught.snapshot.phase == "choosing"
     assert taught.snapshot.pending is not None
     assert taught.snapshot.turns == ()
-    assert desk.teacher.record.story.lessons[-1].exchange.said == "I live in Oslo."
+    assert desk.teacher.store.state.lessons[-1].exchange.said == "I live in Oslo."

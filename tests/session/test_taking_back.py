@@ -126,13 +126,13 @@ def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
     gone = teacher.withdraw(2, stages.append)
     assert gone is not None
     assert (gone.number, gone.withdrawn) == (2, True)
-    seqs = [lesson.seq for lesson in teacher.record.story.lessons]
+    seqs = [lesson.seq for lesson in teacher.store.state.lessons]
     if teacher.recipe.method == "module":
         assert (learned, stages) == ([], [])
     else:
         assert learned == (seqs[2:] if saved != 3 else [seqs[0], *seqs[2:]])
         assert stages[-1] == f"withdrawing 2: learning again {len(learned)} of {len(learned)}"
-    assert [turn.prompt for turn in teacher.record.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    assert [turn.prompt for turn in teacher.store.state.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
     assert teacher.pending is None
     without = state(teacher)
     assert folded_from_the_foundation(teacher)
@@ -202,13 +202,13 @@ def test_a_withdrawal_that_is_cancelled_leaves_everything_as_it_was(start: Open,
     for prompt, reply in PAIRS:
         answer(teacher, prompt, reply)
     teacher.save()
-    before, seq = state(teacher), teacher.record.journal.last_seq
+    before, seq = state(teacher), teacher.store.journal.last_seq
     saved_at = teacher.saved_at
-    told = (teacher.record.story.turns, teacher.record.story.live)
+    told = (teacher.store.state.turns, teacher.store.state.active)
     assert teacher.withdraw(1, cancelled=after(count)) is None
     assert same(before, teacher)
-    assert (teacher.record.story.turns, teacher.record.story.live) == told
-    assert (teacher.record.journal.last_seq, teacher.saved_at, teacher.unsaved) == (seq, saved_at, 0)
+    assert (teacher.store.state.turns, teacher.store.state.active) == told
+    assert (teacher.store.journal.last_seq, teacher.saved_at, teacher.unsaved) == (seq, saved_at, 0)
     teacher.undo()  # the states in memory are still good
     assert folded_from_the_foundation(teacher)
     teacher.close()
@@ -223,8 +223,8 @@ def test_a_change_that_cannot_be_written_has_not_happened(
         answer(teacher, prompt, reply)
     if change == "redo":
         teacher.undo()
-    before, seq = state(teacher), teacher.record.journal.last_seq
-    turns = list(teacher.record.story.turns)
+    before, seq = state(teacher), teacher.store.journal.last_seq
+    turns = list(teacher.store.state.turns)
 
     def act() -> None:
         teacher.withdraw(1) if change == "withdraw" else getattr(teacher, change)()
@@ -237,9 +237,9 @@ def test_a_change_that_cannot_be_written_has_not_happened(
         with pytest.raises(HomeError, match="No space left"):
             act()
     assert same(before, teacher)
-    assert (teacher.record.journal.last_seq, teacher.record.story.turns) == (seq, turns)
+    assert (teacher.store.journal.last_seq, teacher.store.state.turns) == (seq, turns)
     act()
-    assert isinstance(teacher.record.journal.entries[-1].record, (Withdraw, Restore))
+    assert isinstance(teacher.store.journal.entries[-1].record, (Withdraw, Restore))
     assert folded_from_the_foundation(teacher)
     teacher.close()
 

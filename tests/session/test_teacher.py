@@ -69,13 +69,13 @@ def test_coming_back_learns_the_lessons_again_to_the_bit(start: Open) -> None:
     teacher.propose(PAIRS[3][0])
     teacher.pick(2)
     before = state(teacher)
-    told = [lesson.outcome for lesson in teacher.record.story.live]
+    told = [lesson.outcome for lesson in teacher.store.state.active]
     teacher.close()
     again = start()
     assert same(before, again)
-    assert [lesson.outcome for lesson in again.record.story.live] == told
-    assert sum(isinstance(entry.record, Learned) for entry in again.record.journal.entries) == len(told)
-    assert not [notice for notice in again.record.take_notices() if "exact" in notice]
+    assert [lesson.outcome for lesson in again.store.state.active] == told
+    assert sum(isinstance(entry.record, Learned) for entry in again.store.journal.entries) == len(told)
+    assert not [notice for notice in again.store.take_notices() if "exact" in notice]
     again.close()
 
 
@@ -181,7 +181,7 @@ def test_a_lesson_that_a_crash_cut_short_is_learned_once_at_the_next_start(
     expected = state(uninterrupted)
     for _ in range(2):
         uninterrupted.undo()
-    uninterrupted.record.keep(None)
+    uninterrupted.store.keep(None)
     uninterrupted.close()
 
     teacher = start()
@@ -200,14 +200,14 @@ def test_a_lesson_that_a_crash_cut_short_is_learned_once_at_the_next_start(
             teacher.correct(PAIRS[1][1])
     teacher.close()
     again = start()
-    assert any("before a crash" in notice for notice in again.record.take_notices())
+    assert any("before a crash" in notice for notice in again.store.take_notices())
     assert equal(expected[0], weights(again.model))
     assert again.pending is None
-    assert isinstance(again.record.journal.entries[-1].record, Learned)
-    records = again.record.journal.last_seq
+    assert isinstance(again.store.journal.entries[-1].record, Learned)
+    records = again.store.journal.last_seq
     again.close()
     third = start()
-    assert third.record.journal.last_seq == records
+    assert third.store.journal.last_seq == records
     assert equal(expected[0], weights(third.model))
     third.close()
 
@@ -223,7 +223,7 @@ def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(s
     teacher.save()
     teacher.close()
     again = start()
-    assert [lesson.outcome is not None for lesson in again.record.story.live] == [True, True]
+    assert [lesson.outcome is not None for lesson in again.store.state.active] == [True, True]
     assert not same(before, again)
     again.close()
 
@@ -252,7 +252,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
         flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
         file.write_bytes({"cut": data[:-1], "flipped": flipped, "zeroed": bytes(len(data))}[damage])
     again = start()
-    assert any(newest.name in notice for notice in again.record.take_notices())
+    assert any(newest.name in notice for notice in again.store.take_notices())
     assert again.unsaved == 1
     assert same(before, again)
     again.close()
@@ -267,8 +267,8 @@ def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, se
     path = settings.home / "journal.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
     again = start()
-    assert any("newer than the journal" in notice for notice in again.record.take_notices())
-    assert len(again.record.story.live) == 1
+    assert any("newer than the journal" in notice for notice in again.store.take_notices())
+    assert len(again.store.state.active) == 1
     again.close()
 
 
@@ -287,7 +287,7 @@ def test_a_checkpoint_of_lessons_that_were_lost_is_not_used_once_others_stand_in
     before = state(teacher)
     teacher.close()
     again = start()
-    assert any("lessons that the journal does not hold" in notice for notice in again.record.take_notices())
+    assert any("lessons that the journal does not hold" in notice for notice in again.store.take_notices())
     assert same(before, again)
     again.close()
 
@@ -298,7 +298,7 @@ def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
     teacher = start()
     answer(teacher, *PAIRS[0])
     waiting = teacher.propose(PAIRS[1][0])
-    before, seq = state(teacher), teacher.record.journal.last_seq
+    before, seq = state(teacher), teacher.store.journal.last_seq
     real, calls = os.write, [0]
 
     def second_write_fails(descriptor: int, data: bytes) -> int:
@@ -312,9 +312,9 @@ def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
         with pytest.raises(HomeError, match="No space left"):
             teacher.correct(PAIRS[1][1])
     assert same(before, teacher)
-    assert teacher.record.journal.last_seq == seq
+    assert teacher.store.journal.last_seq == seq
     assert teacher.pending == waiting
-    assert len(teacher.record.story.turns) == 1
+    assert len(teacher.store.state.turns) == 1
     assert teacher.correct(PAIRS[1][1]).lesson == 2
     after = state(teacher)
     teacher.close()
@@ -338,8 +338,8 @@ def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
         with pytest.raises(TeachError, match="ran out of memory"):
             teacher.correct(PAIRS[0][1])
     assert same(before, teacher)
-    assert isinstance(teacher.record.journal.entries[-1].record, Failure)
-    assert teacher.record.story.turns == []
+    assert isinstance(teacher.store.journal.entries[-1].record, Failure)
+    assert teacher.store.state.turns == []
     outcome = teacher.correct(PAIRS[0][1])
     assert outcome.loss_after < outcome.loss_before
     after = state(teacher)
@@ -354,7 +354,7 @@ def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
 ) -> None:
     teacher = start()
     teacher.propose(PAIRS[0][0])
-    before, seq, real = state(teacher), teacher.record.journal.last_seq, os.write
+    before, seq, real = state(teacher), teacher.store.journal.last_seq, os.write
 
     def full(descriptor: int, data: bytes) -> int:
         if b'"type":"failure"' in bytes(data):
@@ -370,8 +370,8 @@ def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
         with pytest.raises(RuntimeError, match="out of luck"):
             teacher.correct(PAIRS[0][1])
     assert same(before, teacher)
-    assert teacher.record.journal.last_seq == seq
-    assert teacher.record.story.lessons == []
+    assert teacher.store.journal.last_seq == seq
+    assert teacher.store.state.lessons == []
     teacher.close()
     again = start()
     assert same(before, again)
@@ -381,10 +381,10 @@ def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
 def test_a_home_that_can_only_be_read_is_not_saved_to(start: Open) -> None:
     teacher = start()
     answer(teacher, *PAIRS[0])
-    teacher.record.journal.read_only = "a disk is gone"
+    teacher.store.journal.read_only = "a disk is gone"
     with pytest.raises(HomeError, match="a disk is gone"):
         teacher.save()
-    assert not teacher.record.home.checkpoints.exists()
+    assert not teacher.store.home.checkpoints.exists()
     teacher.close()
 
 
@@ -401,7 +401,7 @@ def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monk
         outcome = teacher.correct(PAIRS[0][1])
     assert outcome.skipped is not None
     assert same(before, teacher)
-    assert teacher.record.story.live == []
+    assert teacher.store.state.active == []
     teacher.close()
     again = start()
     assert same(before, again)
@@ -416,20 +416,20 @@ def test_a_blank_text_is_neither_asked_nor_taught(start: Open, blank: str) -> No
     with pytest.raises(TeachError, match="the question is empty"):
         teacher.ask(blank)
     teacher.propose("hello")
-    seq = teacher.record.journal.last_seq
+    seq = teacher.store.journal.last_seq
     with pytest.raises(TeachError, match="is empty; nothing was learned"):
         teacher.correct(blank)
-    assert teacher.record.journal.last_seq == seq
+    assert teacher.store.journal.last_seq == seq
     teacher.close()
 
 
 def test_what_cannot_be_stored_is_repaired_with_notice_before_it_is_taught(start: Open) -> None:
     teacher = start()
     teacher.propose("  hel\ud800lo\r\n ")
-    assert any("replaced" in notice for notice in teacher.record.take_notices())
+    assert any("replaced" in notice for notice in teacher.store.take_notices())
     teacher.correct("well\udfff met ")
-    assert any("replaced" in notice for notice in teacher.record.take_notices())
-    turn = teacher.record.story.turns[-1]
+    assert any("replaced" in notice for notice in teacher.store.take_notices())
+    turn = teacher.store.state.turns[-1]
     assert (turn.prompt, turn.reply) == ("hel\ufffdlo", "well\ufffd met")
     teacher.close()
 
@@ -437,10 +437,10 @@ def test_what_cannot_be_stored_is_repaired_with_notice_before_it_is_taught(start
 def test_a_reply_that_does_not_fit_is_refused_before_anything_is_written(start: Open) -> None:
     teacher = start()
     teacher.propose("hello")
-    seq = teacher.record.journal.last_seq
+    seq = teacher.store.journal.last_seq
     with pytest.raises(TeachError, match="too long"):
         teacher.correct("fox " * 500)
-    assert teacher.record.journal.last_seq == seq
+    assert teacher.store.journal.last_seq == seq
     assert teacher.pending is not None
     teacher.close()
 
@@ -453,11 +453,11 @@ def test_a_lesson_learned_elsewhere_is_replayed_and_said_to_be_inexact(
         other.setattr(type(teacher.model), "machine", lambda self: "another machine")
         answer(teacher, *PAIRS[0])
     assert any(
-        isinstance(e.record, Learned) and e.record.machine == "another machine" for e in teacher.record.journal.entries
+        isinstance(e.record, Learned) and e.record.machine == "another machine" for e in teacher.store.journal.entries
     )
     teacher.close()
     again = start()
-    assert any("not bit-exact" in notice for notice in again.record.take_notices())
+    assert any("not bit-exact" in notice for notice in again.store.take_notices())
     again.close()
 
 
@@ -486,11 +486,11 @@ def test_asking_changes_nothing(start: Open, settings: Settings) -> None:
     teacher = start()
     answer(teacher, *PAIRS[0])
     before = state(teacher)
-    seq = teacher.record.journal.last_seq
+    seq = teacher.store.journal.last_seq
     alone, within = (teacher.ask("hello", with_context=context) for context in (False, True))
     assert alone.logprob != within.logprob
     assert same(before, teacher)
-    assert teacher.record.journal.last_seq == seq
+    assert teacher.store.journal.last_seq == seq
     teacher.close()
 
 
@@ -501,7 +501,7 @@ def test_a_better_reply_to_the_last_turn_takes_its_place(start: Open) -> None:
     answer(teacher, *PAIRS[0])
     outcome = teacher.correct_last("no, you did")
     assert outcome.prompt == PAIRS[0][0]
-    assert [turn.reply for turn in teacher.record.story.turns] == ["no, you did"]
+    assert [turn.reply for turn in teacher.store.state.turns] == ["no, you did"]
     teacher.close()
 
 
@@ -510,10 +510,10 @@ def test_a_turn_that_a_file_brought_can_be_corrected_too(start: Open, settings: 
     settings.context_path.write_text("<|user|> a <|assistant|> b\n<|user|> c <|assistant|> d\n")
     teacher = start()
     teacher.correct_last("e f")
-    assert teacher.record.story.dialogue == (("a", "b"), ("c", "e f"))
-    assert teacher.record.story.lessons[0].context == (("a", "b"),)
+    assert teacher.store.state.history == (("a", "b"), ("c", "e f"))
+    assert teacher.store.state.lessons[0].context == (("a", "b"),)
     teacher.undo()
-    assert teacher.record.story.dialogue == (("a", "b"), ("c", "d"))
+    assert teacher.store.state.history == (("a", "b"), ("c", "d"))
     teacher.close()
 
 
@@ -558,7 +558,7 @@ def test_asking_again_finds_what_was_taught_and_moves_nothing(start: Open) -> No
     for row in rows:
         assert row.fresh
         assert row.says == (teacher.ask_lesson(row.number).reply == row.reply)
-    asked = [entry for entry in teacher.record.journal.entries if isinstance(entry.record, Asked)]
+    asked = [entry for entry in teacher.store.journal.entries if isinstance(entry.record, Asked)]
     assert len(asked) == 1
     teacher.close()
     again = start()
@@ -587,9 +587,9 @@ def test_an_answer_that_is_replaced_is_named_but_not_where_the_person_just_corre
     teacher = start()
     answer(teacher, "and you?", "I am fine")
     teacher.correct_last("so am I")
-    assert not [notice for notice in teacher.record.take_notices() if "instead of" in notice]
+    assert not [notice for notice in teacher.store.take_notices() if "instead of" in notice]
     answer(teacher, "And you", "yes yes")
-    assert teacher.record.take_notices() == ["#3 answers 'And you' from now on instead of #2"]
+    assert teacher.store.take_notices() == ["#3 answers 'And you' from now on instead of #2"]
     teacher.close()
 
 
@@ -606,13 +606,13 @@ def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
     assert outcome.p_after > outcome.p_before
     assert teacher.settings.context_path.read_bytes() == context
     assert teacher.pending == structs.replace(waiting, statement=None)
-    lesson = teacher.record.story.lessons[-1]
+    lesson = teacher.store.state.lessons[-1]
     assert lesson.exchange.said == "Your creator is Dakota."
     assert lesson.context == ()
     assert not lesson.exchange.conversation
     teacher.pick(2)
     assert teacher.pending is None
-    assert len(teacher.record.story.turns) == 2
+    assert len(teacher.store.state.turns) == 2
     before = state(teacher)
     teacher.close()
     again = start()
@@ -659,7 +659,7 @@ def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
     teacher.close()
     again = start()
     assert again.pending == structs.replace(waiting, statement=None)
-    assert again.record.story.lessons[-1].outcome is not None
+    assert again.store.state.lessons[-1].outcome is not None
     again.close()
 
 

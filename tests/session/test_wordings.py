@@ -29,12 +29,12 @@ def everything(teacher: Teacher) -> list[torch.Tensor]:
 
 
 def exchanges(teacher: Teacher) -> list[Exchange]:
-    return [lesson.exchange for lesson in teacher.record.story.lessons]
+    return [lesson.exchange for lesson in teacher.store.state.lessons]
 
 
 def past(teacher: Teacher) -> set[tuple[str, str]]:
     """All that may be rehearsed with the newest lesson, each as of when it was taught."""
-    lessons = teacher.record.story.lessons
+    lessons = teacher.store.state.lessons
     found = teacher._past(lessons[-1], 99)
     assert len(set(found)) == len(found)
     assert {at for _, _, at in found} <= {lesson.at for lesson in lessons}
@@ -89,7 +89,7 @@ def test_the_wordings_make_a_difference(start: Open, settings: Settings, monkeyp
     teacher = start()
     untaught = teacher.learner.snapshot()
     teacher.teach(QUESTION, REPLY)
-    [lesson] = teacher.record.story.lessons
+    [lesson] = teacher.store.state.lessons
     with_them = everything(teacher)
     teacher.learner.restore(untaught)
     teacher._learn(lesson, teacher.recipe)
@@ -116,7 +116,7 @@ def test_what_is_rehearsed_holds_neither_the_question_nor_an_answer_that_was_rep
     teacher.teach("and you", "I am fine")
     assert past(teacher) == {("My  dog", "Bello"), (QUESTION, REPLY), ("hello", "hello you")}
     # What came later is no past of an earlier lesson, however often that is learned again.
-    assert [pair[:2] for pair in teacher._past(teacher.record.story.lessons[2], 99)] == [("My  dog", "Bello")]
+    assert [pair[:2] for pair in teacher._past(teacher.store.state.lessons[2], 99)] == [("My  dog", "Bello")]
     teacher.close()
 
 
@@ -147,11 +147,11 @@ def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) ->
     teacher = start()
     for number in range(7):
         teacher.teach(f"number {number}", f"it is {number}")
-    story = teacher.record.story
-    chosen = [teacher._past(lesson, 2) for lesson in story.lessons]
+    state = teacher.store.state
+    chosen = [teacher._past(lesson, 2) for lesson in state.lessons]
     assert [len(some) for some in chosen] == [0, 1, 2, 2, 2, 2, 2]
-    assert chosen == [teacher._past(lesson, 2) for lesson in story.lessons]
-    assert teacher._past(story.lessons[-1], 0) == []
+    assert chosen == [teacher._past(lesson, 2) for lesson in state.lessons]
+    assert teacher._past(state.lessons[-1], 0) == []
     before = everything(teacher)
     teacher.close()
     again = start()

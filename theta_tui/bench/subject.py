@@ -39,7 +39,7 @@ class TeacherSubject:
     def teach(self, prompt: str, reply: str) -> int:
         """Teach one lesson outside any conversation; the optimizer steps that it took."""
         outcome = self.teacher.teach(prompt, reply)
-        lesson = self.teacher.record.story.numbered(outcome.lesson)
+        lesson = self.teacher.store.state.numbered(outcome.lesson)
         assert lesson is not None
         self._taught.append(lesson.seq)
         return outcome.steps

@@ -182,7 +182,7 @@ def _show_progress(call: Invocation, label: RowLabel, lessons: int, count: int) 
 
 def _check_batches(call: Invocation, subject: TeacherSubject, suite: Suite) -> bool:
     """Whether this model can be asked in batches. Shows its notices."""
-    for text in subject.teacher.record.take_notices():
+    for text in subject.teacher.store.take_notices():
         call.note(text)
     call.stage("asking before the first lesson")
     batched = subject.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])

@@ -133,7 +133,7 @@ def _answer_each(
             except ThetaError as error:
                 failures += 1
                 failed(number, error)
-            for text in teacher.record.take_notices():
+            for text in teacher.store.take_notices():
                 call.note(f"line {number}: {text}")
     if not count and wanted:
         raise _empty(wanted)

@@ -38,13 +38,13 @@ def converse(call: Invocation, *, info: bool = False) -> None:
 
     `info`: after each lesson, say what it did and what is kept.
     """
-    record = Store.open(call.settings)
+    store = Store.open(call.settings)
     try:
         from theta_tui.cli.models import get_missing
         from theta_tui.session.session import Teacher
 
-        get_missing(call, record.settings.model)
-        teacher = Teacher(record)
+        get_missing(call, store.settings.model)
+        teacher = Teacher(store)
         teacher.load(call.stage)
         call.stage("")
         try:
@@ -52,7 +52,7 @@ def converse(call: Invocation, *, info: bool = False) -> None:
         finally:
             teacher.close()
     finally:
-        record.close()
+        store.close()
 
 
 def _read(line: str) -> Prompt | Call | Mistake:
@@ -75,7 +75,7 @@ class Conversation:
     def run(self) -> None:
         call = self.call
         call.out("--- interactive training mode (type 'quit' to exit) ---")
-        turns = len(self.teacher.record.story.turns)
+        turns = len(self.teacher.store.state.turns)
         if turns:
             call.out(f"(loaded context: {plural(turns, 'turn')})")
         self._tell()
@@ -122,7 +122,7 @@ class Conversation:
     def _answer(self, waiting: Pending) -> bool:
         """Show the five replies and take a pick or a response; false to leave."""
         while True:
-            for line in reports.reply_lines(waiting, self.teacher.record.story):
+            for line in reports.reply_lines(waiting, self.teacher.store.state):
                 self.call.out(line)
             stated = waiting.statement
             if stated is not None:
@@ -136,7 +136,7 @@ class Conversation:
                 self._trained(self.teacher.pick(int(word)))
             elif (word == "s" or _is(meant, "fact")) and stated is not None:
                 self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
-                waiting = self.teacher.record.waiting()
+                waiting = self.teacher.store.waiting()
                 continue
             elif not word or _is(meant, "none"):
                 self.teacher.pass_over()
@@ -171,7 +171,7 @@ class Conversation:
                 waited = self.teacher.pending is not None
                 self._changed(meant.verb, self.teacher.undo(self.call.stage))
                 if not waited and self.teacher.pending is not None:  # the prompt that it answered is said again here
-                    self.teacher.record.keep(None)
+                    self.teacher.store.keep(None)
             case "redo":
                 self._changed(meant.verb, self.teacher.redo(self.call.stage))
             case "withdraw":
@@ -184,16 +184,16 @@ class Conversation:
                 assert done is not None
                 self.call.out(done.line)
             case "new":
-                self.teacher.record.begin_conversation()
+                self.teacher.store.begin_conversation()
                 self.call.out("a fresh conversation.")
             case "save":
                 self._saved()
             case "stats":
-                reports.stats(self.call, self.teacher.record)
+                reports.stats(self.call, self.teacher.store)
             case "lessons":
-                reports.lessons(self.call, self.teacher.record)
+                reports.lessons(self.call, self.teacher.store)
             case "quiz":
-                reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
+                reports.quiz(self.call, self.teacher.store, self.teacher.quiz())
             case "help":
                 for text in HELP:
                     self.call.out(text)
@@ -217,7 +217,7 @@ class Conversation:
             reports.learning_info(self.call, self.teacher, outcome)
 
     def _leave(self) -> None:
-        if self.teacher.unsaved and self.teacher.record.read_only is None:
+        if self.teacher.unsaved and self.teacher.store.read_only is None:
             self._saved()
 
     def _saved(self) -> None:
@@ -225,7 +225,7 @@ class Conversation:
         self.call.out(f"saved checkpoint to {path} ({self.teacher.model.parameters} params)")
 
     def _tell(self) -> None:
-        for text in self.teacher.record.take_notices():
+        for text in self.teacher.store.take_notices():
             self.call.note(text)
 
     def _next(self, prompt: str) -> str | None:

@@ -150,7 +150,7 @@ class Service:
         """Save what is not saved, where there is a model, and free the home."""
         teacher = self._teacher
         try:
-            if self._phase != "loading" and teacher.unsaved and teacher.record.read_only is None:
+            if self._phase != "loading" and teacher.unsaved and teacher.store.read_only is None:
                 self._state("saving", "saving")
                 teacher.save()
         except Exception:
@@ -165,7 +165,7 @@ class Service:
             case p.Propose(prompt=prompt):
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
-                self._propose(teacher.record.waiting(prompt_id).prompt, cancelled, again=True)
+                self._propose(teacher.store.waiting(prompt_id).prompt, cancelled, again=True)
             case p.Pick(prompt_id=prompt_id, index=index):
                 self._teach(lambda hooks: teacher.pick(index, prompt_id=prompt_id, **hooks))
             case p.Correct(text=text, prompt_id=None):
@@ -173,7 +173,7 @@ class Service:
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(lambda hooks: teacher.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
-                said = teacher.record.waiting(prompt_id).prompt
+                said = teacher.store.waiting(prompt_id).prompt
                 self._teach(lambda hooks: teacher.state(prompt, reply, said=said, **hooks))
             case p.PassOver(prompt_id=prompt_id):
                 teacher.pass_over(prompt_id)
@@ -182,7 +182,7 @@ class Service:
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():
-                teacher.record.begin_conversation()
+                teacher.store.begin_conversation()
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
             case p.Save():
@@ -296,20 +296,20 @@ class Service:
     def _save_if_due(self) -> None:
         """A checkpoint every so many lessons and minutes, when something changed; a failure waits for the next."""
         teacher = self._teacher
-        if self._caller.stopping or teacher.record.read_only is not None:
+        if self._caller.stopping or teacher.store.read_only is not None:
             return
         unsaved = teacher.unsaved
         lessons, minutes = teacher.settings.checkpoint_lessons, teacher.settings.checkpoint_minutes
         waited = time.time() - (teacher.saved_at or self._ready_at)
         if not unsaved or not ((lessons and unsaved >= lessons) or (minutes and waited >= 60 * minutes)):
             return
-        if self._save_failed_at == teacher.record.journal.last_seq:
+        if self._save_failed_at == teacher.store.journal.last_seq:
             return
         try:
             self._save(asked=False)
         except Exception as error:
             self._fail(error, "Save")
-            self._save_failed_at = teacher.record.journal.last_seq
+            self._save_failed_at = teacher.store.journal.last_seq
 
     # --- telling ---
 
@@ -336,28 +336,30 @@ class Service:
         return time.monotonic() - self._reported >= PROGRESS_SECONDS
 
     def _pass_notices_on(self) -> None:
-        for text in self._teacher.record.take_notices():
+        for text in self._teacher.store.take_notices():
             self._report(p.Notice(self.snapshot(), text))
 
     def _fail(self, error: Exception, command: str, *, fatal: bool = False) -> None:
         """Tell what went wrong; what should not have happened is journalled too. Of a lesson it was already."""
         if not fatal:
             self._rest()
-        failed, record = failure(self.snapshot(), error, command, fatal=fatal), self._teacher.record
-        if not isinstance(error, ThetaError) and record.read_only is None and command not in p.LESSONS:
+        failed, store = failure(self.snapshot(), error, command, fatal=fatal), self._teacher.store
+        if not isinstance(error, ThetaError) and store.read_only is None and command not in p.LESSONS:
             from theta_tui.store.records import Failure
 
             with contextlib.suppress(ThetaError):
-                record.append(Failure(f"{command}: {failed.message}"))
+                store.append(Failure(f"{command}: {failed.message}"))
         self._report(failed)
 
     def snapshot(self) -> p.Snapshot:
         """The state as it is now."""
-        from theta_tui.store import meant
-        from theta_tui.store import retention as ledger  # the teacher has loaded it
+        from theta_tui.store import (
+            meant,
+            retention,  # the teacher has loaded it
+        )
 
-        teacher, story = self._teacher, self._teacher.record.story
-        last, model = story.last, teacher.model if teacher.loaded else None
+        teacher, known = self._teacher, self._teacher.store.state
+        last, model = known.last, teacher.model if teacher.loaded else None
         return p.Snapshot(
             phase=self._phase,
             activity=self._activity,
@@ -365,19 +367,19 @@ class Service:
             parameters=model.parameters if model else 0,
             device=model.device if model else "",
             recipe=teacher.settings.recipe,
-            turns=tuple(story.turns[-p.TURNS_SHOWN :]),
-            turns_total=len(story.turns),
+            turns=tuple(known.turns[-p.TURNS_SHOWN :]),
+            turns_total=len(known.turns),
             pending=teacher.pending,
-            lessons=len(story.live),
-            step=story.step,
-            losses=story.losses(p.LOSSES_SHOWN),
+            lessons=len(known.active),
+            step=known.step,
+            losses=known.losses(p.LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
             saved_at=teacher.saved_at,
             unsaved=teacher.unsaved,
-            read_only=teacher.record.read_only,
-            redo=story.undone is not None,
-            offered=ledger.offered(last) if last else None,
-            marked=meant.number(teacher.pending, story),
+            read_only=teacher.store.read_only,
+            redo=known.undone is not None,
+            offered=retention.offered(last) if last else None,
+            marked=meant.number(teacher.pending, known),
             tally=self._tally(),
             alarm=teacher.asker.alarm,
         )
@@ -385,7 +387,7 @@ class Service:
     def _tally(self) -> Tally:
         """How many lessons hold: counted when something changed, not with every token of a reply."""
         asker = self._teacher.asker
-        key = (self._teacher.record.journal.last_seq, asker.changes)
+        key = (self._teacher.store.journal.last_seq, asker.changes)
         if self._tallied is None or self._tallied[0] != key:
             self._tallied = key, asker.tally()
         return self._tallied[1]

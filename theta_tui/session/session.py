@@ -1,4 +1,4 @@
-"""The session: propose, teach, undo, withdraw, ask. Joins the record and the model. No threads, no screen, no Textual.
+"""The session: propose, teach, undo, withdraw, ask. Joins the store and the model. No threads, no screen, no Textual.
 
 Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back, and
 taking back, are in `replay`.
@@ -30,7 +30,7 @@ from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
 from theta_tui.session.review import Review
 from theta_tui.session.scopes import LessonScopes, change
-from theta_tui.store import retention as ledger
+from theta_tui.store import retention
 from theta_tui.store.history import NOTHING, History
 from theta_tui.store.journal import Entry
 from theta_tui.store.pending import new_prompt_id
@@ -74,22 +74,22 @@ class Answer:
 class Teacher:
     """One home and one model. Make it, `load` the model, use it, `close` it; all from one thread."""
 
-    def __init__(self, record: Store) -> None:
-        self.record = record
-        self.fold = Replay(record, self._learn)
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.fold = Replay(store, self._learn)
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
-        self.asker = Review(record, self._recall)
+        self.asker = Review(store, self._recall)
         self._dictionary: Dictionary | None = None
-        self.scopes = LessonScopes(record)
+        self.scopes = LessonScopes(store)
 
     @property
     def settings(self) -> Settings:
-        return self.record.settings
+        return self.store.settings
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self.record.settings = settings
+        self.store.settings = settings
 
     @property
     def loaded(self) -> bool:
@@ -110,7 +110,7 @@ class Teacher:
 
     @property
     def pending(self) -> Pending | None:
-        return self.record.pending
+        return self.store.pending
 
     @property
     def saved_at(self) -> float | None:
@@ -120,7 +120,7 @@ class Teacher:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return len(self.record.story.live_after(self.fold.saved_position))
+        return len(self.store.state.active_after(self.fold.saved_position))
 
     # --- coming back ---
 
@@ -134,40 +134,38 @@ class Teacher:
         from theta_tui.model.files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)
-        belongs(self.record, found)
-        newest = next(self.fold.usable_checkpoints(self.record.story), None)
-        if must_relearn(self.record, newest.position if newest else 0):
+        belongs(self.store, found)
+        newest = next(self.fold.usable_checkpoints(self.store.state), None)
+        if must_relearn(self.store, newest.position if newest else 0):
             self._relearn(found, on_stage)
             return None
         path = self.fold.load(on_stage, self._learned_again)
-        if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
+        if self.store.state.begin is None and self.store.read_only is None:
+            self.store.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
     def _relearn(self, found: str, on_stage: Stage) -> None:
         """A version before learned lessons in a way that is no more: learn them all in today's. Of a home that cannot
         be written to that is known until it is closed."""
-        record = self.record
+        store = self.store
         self.fold.open(None, on_stage)
-        cut_short = [lesson.exchange for lesson in record.story.live if lesson.outcome is None]
+        cut_short = [lesson.exchange for lesson in store.state.active if lesson.outcome is None]
         outcomes = relearn(
-            record,
+            store,
             self.learn_afresh,
             self.recipe,
             lambda at, of: on_stage(f"learning the lessons of an earlier version, {at} of {of}"),
         )
         if outcomes:
             why = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
-            record.notices.append(
-                f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}"
-            )
-        if record.read_only is not None:
+            store.notices.append(f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}")
+        if store.read_only is not None:
             return
-        assert record.story.begin is not None
-        record.append(rebuilt(self.model, record.story.begin.model, found, self.recipe, outcomes))
+        assert store.state.begin is not None
+        store.append(rebuilt(self.model, store.state.begin.model, found, self.recipe, outcomes))
         for exchange in cut_short:
             self.consumed(exchange)
-        record.write_context()
+        store.write_context()
 
     def get_ready(self) -> None:
         """What the first replies would otherwise wait for: some hundredths of a second."""
@@ -176,11 +174,11 @@ class Teacher:
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
-        if lesson.outcome is None and self.record.read_only is None:
-            self.record.append(Learned(lesson.seq, self._outcome(lesson, result, 0.0), self.model.machine()))
+        if lesson.outcome is None and self.store.read_only is None:
+            self.store.append(Learned(lesson.seq, self._outcome(lesson, result, 0.0), self.model.machine()))
             self.consumed(lesson.exchange)
-            self.record.write_context()
-            self.record.notices.append(
+            self.store.write_context()
+            self.store.notices.append(
                 f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
             )
 
@@ -227,9 +225,9 @@ class Teacher:
         """Some of the answers that held when `lesson` was taught, the same ones each time it is learned."""
         if not count:
             return []
-        held = ledger.newest(earlier for earlier in self.record.story.live if earlier.seq < lesson.seq)
+        held = retention.newest(earlier for earlier in self.store.state.active if earlier.seq < lesson.seq)
         for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
-            held.pop(ledger.question(wording), None)
+            held.pop(retention.question(wording), None)
         pairs = [(earlier.exchange.prompt, earlier.exchange.reply, earlier.at) for earlier in held.values()]
         return random.Random(len(pairs)).sample(pairs, min(count, len(pairs)))
 
@@ -248,14 +246,14 @@ class Teacher:
     def consumed(self, exchange: Exchange) -> None:
         """A kept prompt that a crash left behind although it was answered is not offered again."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
-            self.record.follow(None)
+            self.store.follow(None)
         self._offered_no_more(exchange)
 
     def _offered_no_more(self, exchange: Exchange) -> None:
         """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
         waiting = self.pending
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
-            self.record.follow(replace(waiting, statement=None))
+            self.store.follow(replace(waiting, statement=None))
 
     # --- scope ---
 
@@ -307,16 +305,14 @@ class Teacher:
 
         prompt = self._clean(prompt, "prompt")
         settings = self.settings
-        dialogue = self.record.story.dialogue
+        dialogue = self.store.state.history
         ids = self._encoded(dialogue, prompt, "prompt")
         sampling = Sampling(
             temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
             max_tokens=settings.max_tokens, count=CANDIDATES,
         )  # fmt: skip
         avoid = [candidate.text for candidate in self.pending.candidates] if again and self.pending else []
-        seed = (
-            None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
-        )
+        seed = None if settings.seed is None else hash((settings.seed, self.store.journal.last_seq, len(avoid))) % 2**63
         decision = self.decide(prompt, dialogue.asked)
         replies = propose(
             self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
@@ -331,14 +327,14 @@ class Teacher:
         )
         statement = self.pending.statement if again and self.pending else self._stated(prompt)
         waiting = Pending(new_prompt_id(), prompt, candidates, statement)
-        self.record.keep(waiting)
+        self.store.keep(waiting)
         return waiting
 
     def _stated(self, prompt: str) -> Stated | None:
         """The fact that `prompt` states, if it is sure to state one."""
         if not self.settings.statements:
             return None
-        turns = self.record.story.turns
+        turns = self.store.state.turns
         pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
         return None if pair is None else Stated(pair.prompt, pair.reply)
 
@@ -346,8 +342,8 @@ class Teacher:
     def dictionary(self) -> Dictionary:
         """The templates of statements, the person's own with them; what is wrong with those is told once."""
         if self._dictionary is None:
-            self._dictionary = load_dictionary(*statement_files(self.record.home.path))
-            self.record.notices.extend(self._dictionary.notices)
+            self._dictionary = load_dictionary(*statement_files(self.store.home.path))
+            self.store.notices.extend(self._dictionary.notices)
         return self._dictionary
 
     def ask(
@@ -364,7 +360,7 @@ class Teacher:
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
-        turns: History = self.record.story.dialogue if with_context else NOTHING
+        turns: History = self.store.state.history if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         module = self.module_for(prompt, turns.asked if before is None else before)
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
@@ -377,14 +373,14 @@ class Teacher:
             turns, prompt, room=settings.max_tokens, limit=settings.window, at=time.time()
         )
         if encoded.cut_prompt:
-            self.record.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
+            self.store.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
         return encoded.ids
 
     # --- teaching ---
 
     def pick(self, index: int, *, prompt_id: str | None = None, **hooks: Any) -> Outcome:
         """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`."""
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
@@ -392,15 +388,15 @@ class Teacher:
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         text = self._clean(text, "reply")
         return self._teach(self._exchange("correction", waiting.prompt, text, waiting, edited=edited), **hooks)
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
-        if not self.record.story.turns:
+        if not self.store.state.turns:
             raise PromptError("there is no turn to correct yet; say something first")
-        turn = self.record.story.turns[-1]
+        turn = self.store.state.turns[-1]
         text = self._clean(text, "reply")
         exchange = self._exchange("correction", turn.prompt, text, None)
         return self._teach(replace(exchange, replaces=turn.seq), **hooks)
@@ -421,16 +417,16 @@ class Teacher:
 
     def pass_over(self, prompt_id: str | None = None) -> None:
         """None of these: journalled, because it tells something; nothing is learned."""
-        waiting = self.record.waiting(prompt_id)
-        self.record.append(self._exchange("none", waiting.prompt, "", waiting))
-        self.record.follow(None)
+        waiting = self.store.waiting(prompt_id)
+        self.store.append(self._exchange("none", waiting.prompt, "", waiting))
+        self.store.follow(None)
 
     # --- taking back ---
 
     def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Take back the last lesson: weights, moments and step count bit-equal to never having taught it. The prompt
         that it answered waits again. None: cancelled, and nothing changed."""
-        lesson = self.record.to_undo()
+        lesson = self.store.to_undo()
         return self._change(Withdraw(lesson.seq), "undoing", on_stage, cancelled, offer=True)
 
     def withdraw(
@@ -440,12 +436,12 @@ class Teacher:
 
         None: cancelled, and nothing changed. Raises PromptError where there is no such lesson to take out.
         """
-        lesson = self.record.to_withdraw(number)
+        lesson = self.store.to_withdraw(number)
         return self._change(Withdraw(lesson.seq), f"withdrawing {number}", on_stage, cancelled)
 
     def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
-        lesson = self.record.to_redo()
+        lesson = self.store.to_redo()
         return self._change(Restore(lesson.seq), "bringing back", on_stage, cancelled)
 
     def _change(
@@ -468,10 +464,10 @@ class Teacher:
         except Abandoned:
             return None
         self.asker.moved()
-        lesson = self.record.story.lesson(change.of)
+        lesson = self.store.state.lesson(change.of)
         if isinstance(change, Restore):
-            return self.record.restored(lesson)
-        return self.record.withdrawn(lesson, offer=offer)
+            return self.store.restored(lesson)
+        return self.store.withdrawn(lesson, offer=offer)
 
     # --- one lesson ---
 
@@ -487,8 +483,8 @@ class Teacher:
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
         self.asker.settle()
         before = self.learner.snapshot()
-        entry = self.record.append(exchange)
-        lesson = self.record.story.lesson(entry.seq)
+        entry = self.store.append(exchange)
+        lesson = self.store.state.lesson(entry.seq)
         started = time.perf_counter()
         try:
             answered = self.decide(exchange.prompt, lesson.context.asked)
@@ -498,20 +494,20 @@ class Teacher:
             raise
         outcome = self._outcome(lesson, result, time.perf_counter() - started)
         try:
-            self.record.append(Learned(entry.seq, outcome, self.model.machine()))
+            self.store.append(Learned(entry.seq, outcome, self.model.machine()))
         except Exception:  # an error of the disk, or no memory: the lesson is not on disk, so it was not learned
             self.learner.restore(before)
-            if self.record.read_only is None:
-                self.record.roll_back(entry)
+            if self.store.read_only is None:
+                self.store.roll_back(entry)
             raise
         self._remember(entry.seq, before)
         if exchange.prompt_id is not None:
-            self.record.follow(None)
-        self.record.write_context()
+            self.store.follow(None)
+        self.store.write_context()
         self.asker.moved()
-        changed = change(self.record.story, lesson, answered)
+        changed = change(self.store.state, lesson, answered)
         if changed is not None:
-            self.record.notices.append(changed)
+            self.store.notices.append(changed)
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
@@ -522,13 +518,13 @@ class Teacher:
         if isinstance(error, Abandoned):
             return
         try:
-            self.record.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
+            self.store.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
         except Exception:
-            if self.record.read_only is None:
-                self.record.roll_back(entry)
+            if self.store.read_only is None:
+                self.store.roll_back(entry)
 
     def _outcome(self, lesson: Lesson, result: Result, seconds: float) -> Outcome:
-        meant = self.record.story.find(lesson.exchange.meant or 0)
+        meant = self.store.state.find(lesson.exchange.meant or 0)
         return Outcome(
             lesson=lesson.number,
             kind=lesson.exchange.kind,
@@ -566,7 +562,7 @@ class Teacher:
         """Read the conversation before the next prompt comes: it begins with it."""
         settings = self.settings
         yield from self.model.read_ahead(
-            self.record.story.dialogue, room=settings.max_tokens, limit=settings.window, at=time.time()
+            self.store.state.history, room=settings.max_tokens, limit=settings.window, at=time.time()
         )
 
     def quiz(
@@ -592,7 +588,7 @@ class Teacher:
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
-        lesson = self.record.story.numbered(number)
+        lesson = self.store.state.numbered(number)
         if lesson is None:
             raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
         before = lesson.context.asked
@@ -621,7 +617,7 @@ class Teacher:
 
         found = export.kind_of(kind)
         if found == "trl":
-            return export.export_trl(self.record, path)
+            return export.export_trl(self.store, path)
         write = export.export_hf if found == "hf" else export.export_peft
         try:
             return write(self, path, on_stage=on_stage, cancelled=cancelled)
@@ -635,13 +631,13 @@ class Teacher:
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
             self.asker.settle()
-        self.record.close()
+        self.store.close()
 
     # --- small things ---
 
     def _clean(self, text: str, what: str) -> str:
         text, notices = repair(text.strip())
-        self.record.notices.extend(notices)
+        self.store.notices.extend(notices)
         if is_blank(text):
             raise TeachError(f"the {what} is empty; nothing was learned", name="blank", code=2)
         return text

@@ -68,7 +68,7 @@ def scoped(teacher: Teacher) -> list[Scoped]:
 
     found = []
     for seq in sorted(teacher.learner.modules):
-        lesson = teacher.record.story.lesson(seq)
+        lesson = teacher.store.state.lesson(seq)
         said = lesson.exchange
         mine = [text for text in dict.fromkeys((said.prompt, *said.variants)) if teacher.decide(text).lesson == seq]
         if said.prompt in mine:
