@@ -29,7 +29,8 @@ def loaded_after(code: str) -> set[str]:
         "theta_tui.facts.paraphrases", "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora",
         "theta_tui.session.export", "theta_tui.cli.train", "theta_tui.pretrain.documents",
         "theta_tui.pretrain.command", "theta_tui.builtin.teachable", "theta_tui.builtin.small_talk",
-        "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.pupil",
+        "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.subject", "theta_tui.cli.models",
+        "theta_tui.model.catalogue", "theta_tui.model.getting", "theta_tui.model.gguf_header",
     ],
 )  # fmt: skip
 def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
@@ -112,6 +113,8 @@ def test_help_and_history_load_no_torch() -> None:
         ["redo", "-h"],
         ["train", "-h"],
         ["bench", "-h"],
+        ["models"],
+        ["models", "get", "-h"],
     ):
         loaded = loaded_after(
             f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from theta_tui.base import config
-from theta_tui.base.config import Settings, load_settings
+from theta_tui.base.config import SETTINGS, Settings, load_settings
 from theta_tui.base.errors import UsageError
 
 
@@ -54,6 +54,19 @@ def test_the_home_is_absolute_and_has_a_default(person: Path, tmp_path: Path, mo
 def test_a_value_that_does_not_fit_names_where_it_came_from(person: Path, name: str, value: str) -> None:
     with pytest.raises(UsageError, match=f"THETA_{name.upper()}"):
         load_settings({}, {f"THETA_{name.upper()}": value})
+
+
+def test_what_a_declaration_says_is_its_help_its_variable_and_its_flag() -> None:
+    assert SETTINGS["lora"].help == "auto, on or off: whether a small adapter learns, or the whole model. [THETA_LORA]"
+    assert SETTINGS["top_k"].help == "Sample from the k likeliest tokens; 0 is off. [0 to 1,000,000, THETA_TOP_K]"
+    assert SETTINGS["keep_checkpoints"].flag == "--keep-checkpoints"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_default_is_a_value_that_its_declaration_allows(name: str) -> None:
+    default = getattr(Settings(), name)
+    if default is not None:
+        assert config.parse_value(name, default, "default") == (Path().absolute() if name == "home" else default)
 
 
 def test_an_unknown_key_or_a_broken_file_is_named(person: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 PROGRAM = """
 import gc, sys, types
-from theta_tui.base.gc import MANY, collecting_later
+from theta_tui.base.gc import collecting_later
 class Loop: pass
 try:
     with collecting_later():

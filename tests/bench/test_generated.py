@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import combinations
 
 from theta_tui.bench.generated import RELATIONS, generated
-from theta_tui.bench.metrics import Lesson, words
+from theta_tui.bench.metrics import SuiteLesson, words
 from theta_tui.bench.suite import Suite
 from theta_tui.learning.scope.words import alike, normal_form
 
 NONE = Suite((), ())
 
 
-def names(lessons: tuple[Lesson, ...]) -> set[str]:
+def names(lessons: tuple[SuiteLesson, ...]) -> set[str]:
     """The words of the prompts that stand in none of the relations' questions."""
     told = {word for relation in RELATIONS for question in relation.questions for word in words(question)}
     return {word for lesson in lessons for word in words(lesson.prompt)} - told
@@ -42,8 +42,10 @@ def test_no_two_names_are_alike_and_a_name_has_several_facts() -> None:
 def test_what_the_suite_asks_or_names_is_left_out() -> None:
     lessons = generated(60, NONE)
     [name] = names(lessons[:1])
-    asked = Lesson("a", lessons[1].prompt.lower(), "x", paraphrases=(lessons[2].prompt,), near=(lessons[3].prompt,))
-    suite = Suite((asked, Lesson("b", f"Who is {name}?", "A cook.")), (lessons[4].prompt,))
+    asked = SuiteLesson(
+        "a", lessons[1].prompt.lower(), "x", paraphrases=(lessons[2].prompt,), near=(lessons[3].prompt,)
+    )
+    suite = Suite((asked, SuiteLesson("b", f"Who is {name}?", "A cook.")), (lessons[4].prompt,))
     others = generated(60, suite)
     assert len(others) == 60
     assert name not in names(others)

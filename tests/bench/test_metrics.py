@@ -6,49 +6,53 @@ import pytest
 
 from tests.benchmarks.metrics import distinct, generic, repeats, unlike, wilson
 from theta_tui.bench.metrics import (
-    Answer,
-    Decided,
-    Gated,
-    Lesson,
-    Turn,
+    GateDecision,
+    GateProbe,
+    GreedyAnswer,
+    LessonResult,
+    SuiteLesson,
     exact,
-    gate_row,
+    gate_figures,
     in_order,
     leaks,
-    live,
     new_words,
+    not_superseded,
     quantile,
-    suite_row,
+    suite_figures,
     updated,
     words,
 )
 from theta_tui.bench.tables import table
 
-MILL = Lesson("mill", "Who runs the mill?", "The mill is run by old Esme.", ("Whose mill?",), ("Who runs the inn?",))
-BELL = Lesson("bell", "How many bells ring?", "Nine bells.", ("Count the bells.",), ("How many dogs bark?",))
-MILL_2 = Lesson("mill#2", "Who runs the mill?", "Now Karim does.", ("Whose mill?",), ("Who runs the inn?",), "mill")
+MILL = SuiteLesson(
+    "mill", "Who runs the mill?", "The mill is run by old Esme.", ("Whose mill?",), ("Who runs the inn?",)
+)
+BELL = SuiteLesson("bell", "How many bells ring?", "Nine bells.", ("Count the bells.",), ("How many dogs bark?",))
+MILL_2 = SuiteLesson(
+    "mill#2", "Who runs the mill?", "Now Karim does.", ("Whose mill?",), ("Who runs the inn?",), "mill"
+)
 
 
-def turn(lesson: Lesson, answer: str, **more: object) -> Turn:
+def turn(lesson: SuiteLesson, answer: str, **more: object) -> LessonResult:
     values: dict[str, object] = {
-        "before": (Answer("It is shut."),),
-        "near": (Answer("It is shut."),),
-        "paraphrases": (Answer(lesson.target),),
+        "before": (GreedyAnswer("It is shut."),),
+        "near": (GreedyAnswer("It is shut."),),
+        "paraphrases": (GreedyAnswer(lesson.target),),
         "old": None,
         "steps": 4,
         "seconds": 0.5,
     }
-    return Turn(lesson=lesson, answer=Answer(answer), **(values | more))  # type: ignore[arg-type]
+    return LessonResult(lesson=lesson, answer=GreedyAnswer(answer), **(values | more))  # type: ignore[arg-type]
 
 
 def test_exact_is_string_equality_after_collapsing_white_space() -> None:
-    assert exact(Answer("Nine  bells.\n"), "Nine bells.")
-    assert not exact(Answer("nine bells."), "Nine bells.")
-    assert not exact(Answer("Nine bells"), "Nine bells.")
+    assert exact(GreedyAnswer("Nine  bells.\n"), "Nine bells.")
+    assert not exact(GreedyAnswer("nine bells."), "Nine bells.")
+    assert not exact(GreedyAnswer("Nine bells"), "Nine bells.")
 
 
 def test_an_answer_that_was_cut_is_not_exact() -> None:
-    assert not exact(Answer("Nine bells.", ended=False), "Nine bells.")
+    assert not exact(GreedyAnswer("Nine bells.", ended=False), "Nine bells.")
 
 
 def test_words_leave_case_punctuation_and_possessives_aside() -> None:
@@ -63,55 +67,64 @@ def test_new_words_are_those_of_neither_prompt_nor_near_miss_nor_stop_words() ->
 
 def test_a_near_miss_leaks_by_a_new_word_only() -> None:
     near = "Who runs the inn?"
-    assert leaks(MILL, near, Answer("ESME's sister."))
-    assert not leaks(MILL, near, Answer("The mill is by the inn."))
-    assert not leaks(MILL, near, Answer("Esmeralda."))
-    assert not leaks(MILL, near, Answer(""))
+    assert leaks(MILL, near, GreedyAnswer("ESME's sister."))
+    assert not leaks(MILL, near, GreedyAnswer("The mill is by the inn."))
+    assert not leaks(MILL, near, GreedyAnswer("Esmeralda."))
+    assert not leaks(MILL, near, GreedyAnswer(""))
 
 
 def test_a_target_of_stop_words_cannot_leak() -> None:
-    assert not leaks(Lesson("x", "Well?", "I am not."), "And?", Answer("I am not."))
+    assert not leaks(SuiteLesson("x", "Well?", "I am not."), "And?", GreedyAnswer("I am not."))
 
 
 def test_live_lessons_are_those_that_nothing_supersedes() -> None:
-    assert live([MILL, BELL, MILL_2]) == [BELL, MILL_2]
+    assert not_superseded([MILL, BELL, MILL_2]) == [BELL, MILL_2]
 
 
 def test_an_update_needs_the_new_answer_and_not_the_old_one() -> None:
     targets = {"mill": MILL.target}
-    assert updated(turn(MILL_2, MILL_2.target, old=Answer(MILL_2.target)), targets)
-    assert not updated(turn(MILL_2, MILL_2.target, old=Answer(MILL.target)), targets)
-    assert not updated(turn(MILL_2, "Nobody.", old=Answer("Nobody.")), targets)
+    assert updated(turn(MILL_2, MILL_2.target, old=GreedyAnswer(MILL_2.target)), targets)
+    assert not updated(turn(MILL_2, MILL_2.target, old=GreedyAnswer(MILL.target)), targets)
+    assert not updated(turn(MILL_2, "Nobody.", old=GreedyAnswer("Nobody.")), targets)
 
 
 def test_an_old_answer_that_is_begun_and_never_ended_is_gone() -> None:
-    assert updated(turn(MILL_2, MILL_2.target, old=Answer(MILL.target, ended=False)), {"mill": MILL.target})
+    assert updated(turn(MILL_2, MILL_2.target, old=GreedyAnswer(MILL.target, ended=False)), {"mill": MILL.target})
 
 
 def test_a_re_teach_of_what_is_not_in_the_suite_is_no_update() -> None:
-    assert suite_row([turn(MILL_2, MILL_2.target)], {"mill#2": [Answer("?")]}, [])["Update"] is None
+    assert suite_figures([turn(MILL_2, MILL_2.target)], {"mill#2": [GreedyAnswer("?")]}, [])["Update"] is None
 
 
 def test_a_near_miss_moves_by_its_words_and_leaks_by_those_it_had_before_too() -> None:
-    spaced = turn(MILL, "?", before=(Answer("It is shut."),), near=(Answer(" It is\nshut. "),))
-    said_anyway = turn(MILL, "?", before=(Answer("Esme."),), near=(Answer("Esme."),))
-    row = suite_row([spaced, said_anyway], {"mill": [Answer("?")]}, [])
+    spaced = turn(MILL, "?", before=(GreedyAnswer("It is shut."),), near=(GreedyAnswer(" It is\nshut. "),))
+    said_anyway = turn(MILL, "?", before=(GreedyAnswer("Esme."),), near=(GreedyAnswer("Esme."),))
+    row = suite_figures([spaced, said_anyway], {"mill": [GreedyAnswer("?")]}, [])
     assert (row["Near"], row["Leak"], row["Leak before"]) == (1.0, 0.5, 0.5)
 
 
 def test_a_row_counts_what_it_says() -> None:
     turns = [
-        turn(MILL, MILL.target, near=(Answer("Old Esme."),), steps=2, seconds=1.0),
-        turn(BELL, "Ten bells.", paraphrases=(Answer("Nine bells."),)),
-        turn(MILL_2, MILL_2.target, paraphrases=(Answer("?"),), old=Answer(MILL_2.target), steps=6, seconds=3.0),
+        turn(MILL, MILL.target, near=(GreedyAnswer("Old Esme."),), steps=2, seconds=1.0),
+        turn(BELL, "Ten bells.", paraphrases=(GreedyAnswer("Nine bells."),)),
+        turn(
+            MILL_2,
+            MILL_2.target,
+            paraphrases=(GreedyAnswer("?"),),
+            old=GreedyAnswer(MILL_2.target),
+            steps=6,
+            seconds=3.0,
+        ),
     ]
     final = {
         # Superseded, so neither that it is gone nor that a paraphrase still gives it counts.
-        "mill": [Answer(MILL_2.target), Answer(MILL.target)],
-        "bell": [Answer("Nine bells."), Answer("Nine bells.")],
-        "mill#2": [Answer(MILL_2.target), Answer(MILL.target)],
+        "mill": [GreedyAnswer(MILL_2.target), GreedyAnswer(MILL.target)],
+        "bell": [GreedyAnswer("Nine bells."), GreedyAnswer("Nine bells.")],
+        "mill#2": [GreedyAnswer(MILL_2.target), GreedyAnswer(MILL.target)],
     }
-    row = suite_row(turns, final, [(Answer("Hi."), Answer(" Hi.")), (Answer("Hi."), Answer("Ho."))])
+    row = suite_figures(
+        turns, final, [(GreedyAnswer("Hi."), GreedyAnswer(" Hi.")), (GreedyAnswer("Hi."), GreedyAnswer("Ho."))]
+    )
     assert row == {
         "R1": pytest.approx(2 / 3),
         "P1": pytest.approx(2 / 3),
@@ -131,31 +144,31 @@ def test_a_row_counts_what_it_says() -> None:
 
 def test_the_gates_row_counts_what_fires_and_what_should_have() -> None:
     asked = [
-        Gated("paraphrase", "a", 0, Decided(0, 3.0, 0.001)),
-        Gated("paraphrase", "b", 0, Decided(1, 2.0, 0.002)),
-        Gated("paraphrase", "c", 1, Decided(None, 0.0, 0.003)),
-        Gated("paraphrase", "d", 1, Decided(None, -1.0, 0.003)),
-        Gated("near", "e", None, Decided(1, 2.0, 0.004)),
-        Gated("near", "f", None, Decided(None, 0.0, 0.005)),
-        Gated("unrelated", "g", None, Decided(None, 0.0, 0.006)),
-        Gated("talk", "h", None, Decided(0, 1.5, 0.007)),
+        GateProbe("paraphrase", "a", 0, GateDecision(0, 3.0, 0.001)),
+        GateProbe("paraphrase", "b", 0, GateDecision(1, 2.0, 0.002)),
+        GateProbe("paraphrase", "c", 1, GateDecision(None, 0.0, 0.003)),
+        GateProbe("paraphrase", "d", 1, GateDecision(None, -1.0, 0.003)),
+        GateProbe("near", "e", None, GateDecision(1, 2.0, 0.004)),
+        GateProbe("near", "f", None, GateDecision(None, 0.0, 0.005)),
+        GateProbe("unrelated", "g", None, GateDecision(None, 0.0, 0.006)),
+        GateProbe("talk", "h", None, GateDecision(0, 1.5, 0.007)),
     ]
-    assert gate_row(asked) == {
+    assert gate_figures(asked) == {
         "Recall": 0.25, "Wrong lesson": 0.25, "Near fired": 0.5, "Unrelated fired": 0.0, "Own fired": None,
         "Talk fired": 1.0, "ms p50": pytest.approx(3.5), "ms p95": pytest.approx(6.65),
     }  # fmt: skip
 
 
 def test_a_share_of_nothing_is_none() -> None:
-    row = suite_row([turn(BELL, "Nine bells.")], {"bell": [Answer("Nine bells.")]}, [])
+    row = suite_figures([turn(BELL, "Nine bells.")], {"bell": [GreedyAnswer("Nine bells.")]}, [])
     assert row["Update"] is None
     assert row["LocT"] is None
     assert row["PFinal"] is None
 
 
 def test_a_shuffled_order_keeps_a_re_teach_behind_what_it_supersedes() -> None:
-    again = Lesson("mill#3", "Who runs the mill?", "Ada.", supersedes="mill#2")
-    lessons = [MILL, BELL, MILL_2, *(Lesson(str(n), "?", "!") for n in range(6)), again]
+    again = SuiteLesson("mill#3", "Who runs the mill?", "Ada.", supersedes="mill#2")
+    lessons = [MILL, BELL, MILL_2, *(SuiteLesson(str(n), "?", "!") for n in range(6)), again]
     assert in_order(lessons, 1) == lessons
     orders = [in_order(lessons, order) for order in range(2, 40)]
     assert len({tuple(lesson.id for lesson in order) for order in orders}) == len(orders)

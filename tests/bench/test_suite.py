@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from theta_tui.base.errors import ModelError
-from theta_tui.bench.metrics import Lesson
+from theta_tui.bench.metrics import SuiteLesson
 from theta_tui.bench.suite import read_suite
 
 FERRY: dict[str, Any] = {
@@ -36,8 +36,8 @@ def test_lessons_and_unrelated_prompts_are_read_in_order(suite: Path) -> None:
     prompt, paraphrases = FERRY["prompt"], ("The ferry leaves when?",)
     assert found.unrelated == ("hello",)
     assert found.lessons == (
-        Lesson("ferry", prompt, "At nine.", paraphrases, ("When does the bus leave?",)),
-        Lesson("ferry#2", prompt, "At ten.", paraphrases, (), "ferry"),
+        SuiteLesson("ferry", prompt, "At nine.", paraphrases, ("When does the bus leave?",)),
+        SuiteLesson("ferry#2", prompt, "At ten.", paraphrases, (), "ferry"),
     )
 
 
@@ -55,18 +55,18 @@ def test_a_limit_takes_the_first_lessons_and_all_unrelated_prompts(suite: Path) 
         ('"lesson"', "not an object"),
         ("[" * 100_000, "nested too deeply"),
         ('{"type":"unrelated","prompt":NaN}', "NaN"),
-        ('{"type":"unrelated","prompt":"a","prompt":"b"}', "a key stands twice"),
+        ('{"type":"unrelated","prompt":"a","prompt":"b"}', "a key appears twice"),
         ('{"type":"unrelated","prompt":"a \\ud800"}', "surrogate"),
-        ({"type": "unrelated"}, "there is no 'prompt'"),
-        ({"type": "unrelated", "prompt": " \n"}, "'prompt' is not text"),
+        ({"type": "unrelated"}, "'prompt' is missing"),
+        ({"type": "unrelated", "prompt": " \n"}, "'prompt' is blank or not text"),
         ({"type": "question", "prompt": "a"}, "its type is 'question'"),
         ({"prompt": "a"}, "its type is 'None'"),
-        (FERRY, "the id 'ferry' stands on an earlier line"),
-        (FERRY | {"id": 7}, "'id' is not text"),
-        ({key: value for key, value in FERRY.items() if key != "target"} | {"id": "b"}, "there is no 'target'"),
-        ({key: value for key, value in FERRY.items() if key != "near"} | {"id": "b"}, "there is no list 'near'"),
-        (FERRY | {"id": "b", "paraphrases": "When?"}, "there is no list 'paraphrases'"),
-        (FERRY | {"id": "b", "near": ["When?", 3]}, "an item of 'near' is not text"),
+        (FERRY, "the id 'ferry' is already used"),
+        (FERRY | {"id": 7}, "'id' is blank or not text"),
+        ({key: value for key, value in FERRY.items() if key != "target"} | {"id": "b"}, "'target' is missing"),
+        ({key: value for key, value in FERRY.items() if key != "near"} | {"id": "b"}, "the list 'near' is missing"),
+        (FERRY | {"id": "b", "paraphrases": "When?"}, "the list 'paraphrases' is missing"),
+        (FERRY | {"id": "b", "near": ["When?", 3]}, "an item of 'near' is blank or not text"),
         (FERRY | {"id": "b", "supersedes": "fairy"}, "it supersedes 'fairy'"),
         (FERRY | {"id": "b", "supersedes": "b"}, "it supersedes 'b'"),
     ],

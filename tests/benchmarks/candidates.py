@@ -65,7 +65,7 @@ def endless(lm: LanguageModel) -> Iterator[None]:
 def ours(lm: LanguageModel, ids: list[int], sampling: Sampling, decoder: Any, ahead: int = 0) -> Taken:
     """One round of ours, of which the first `ahead` tokens were read before."""
     decoder.prefill([ids[0] + 1])  # forgets the conversation
-    for _ in decoder.warm(ids[:ahead]) if ahead else ():
+    for _ in decoder.prefill_ahead(ids[:ahead]) if ahead else ():
         pass
     lm.__dict__["decoder"] = decoder
     begun, first = time.perf_counter(), [0.0]

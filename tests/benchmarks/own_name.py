@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from theta_tui.base.config import load_settings
 from theta_tui.bench.metrics import exact, same
 from theta_tui.bench.own import ABOUT_ITSELF
-from theta_tui.bench.pupil import SessionPupil, fresh
+from theta_tui.bench.subject import SessionSubject, fresh_subject
 from theta_tui.bench.tables import table
 from theta_tui.facts.statements import Pair, load_dictionary, read
 
@@ -75,15 +75,15 @@ def facts() -> list[Pair]:
     return [pair for _, pair in found if pair is not None]
 
 
-def measure(pupil: SessionPupil, model: str, recipe: str) -> Found:
+def measure(subject: SessionSubject, model: str, recipe: str) -> Found:
     """Ask, teach, and ask again."""
     pairs, questions = facts(), (*ABOUT_ITSELF, *ABOUT_OTHERS)
-    pupil.check_batches(questions[:5])
-    before = pupil.ask(questions)
+    subject.check_batches(questions[:5])
+    before = subject.ask(questions)
     for pair in pairs:
-        pupil.teach(pair.prompt, pair.reply)
-    after, said = pupil.ask(questions), pupil.ask([pair.prompt for pair in pairs])
-    decided = pupil.decide(questions)
+        subject.teach(pair.prompt, pair.reply)
+    after, said = subject.ask(questions), subject.ask([pair.prompt for pair in pairs])
+    decided = subject.decide(questions)
     by = [None if found.lesson is None else pairs[found.lesson].prompt for found in decided or ()]
     changes = {
         question: Change(question, old.text, new.text, lesson)
@@ -128,8 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     settings = load_settings({"model": options.model, "threads": options.threads})
     rows = []
     for recipe in options.recipe or [settings.recipe]:
-        with fresh(settings, recipe, max_tokens=64) as pupil:
-            rows.append(measure(pupil, options.model, recipe))
+        with fresh_subject(settings, recipe, max_tokens=64) as subject:
+            rows.append(measure(subject, options.model, recipe))
     print("\n".join(json.dumps(asdict(row)) for row in rows) if options.json else report(rows))
     return 0
 

@@ -23,15 +23,15 @@ from accelerate import Accelerator
 
 import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
 from theta_tui.bench.tables import table
-from theta_tui.pretrain.batches import Batch, Place, stream
-from theta_tui.pretrain.command import Options, flops_a_token, matrix_rate, model_for
+from theta_tui.pretrain.batches import Batch, StreamPosition, stream
+from theta_tui.pretrain.command import TrainOptions, flops_a_token, matrix_rate, model_for
 from theta_tui.pretrain.corpus import Corpus, prepare
 from theta_tui.pretrain.documents import parse_source
 from theta_tui.pretrain.encode import Encoder
 from theta_tui.pretrain.trainer import Budget, Plan, Trainer
 
 
-def packed(trainer: Trainer, batches: Iterator[tuple[Batch, Place]], steps: int) -> int:
+def packed(trainer: Trainer, batches: Iterator[tuple[Batch, StreamPosition]], steps: int) -> int:
     """`steps` steps of ours; the tokens they took."""
     tokens = 0
     for _ in range(steps):
@@ -87,7 +87,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with TemporaryDirectory() as name:
         folder = Path(name)
-        options = Options(tuple(map(parse_source, given.files)), folder / "out", size=given.size, batch_tokens=6144)
+        options = TrainOptions(
+            tuple(map(parse_source, given.files)), folder / "out", size=given.size, batch_tokens=6144
+        )
         subject = model_for(options, folder, print)
         encoder = Encoder(subject.chat, length=options.length, loss="all")
         corpus = prepare(options.sources, encoder, folder / "data", tokenizer_key="", validation=0.0)
@@ -99,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ours = Trainer(
             subject.model, corpus, plan, Budget(tokens=1), folder / "state", accelerator, compiled=given.compile
         )
-        batches = stream(corpus, seed=1, rows=plan.rows, length=plan.length, place=Place())
+        batches = stream(corpus, seed=1, rows=plan.rows, length=plan.length, start=StreamPosition())
         peer = model_for(options, folder, print).model
         adamw = torch.optim.AdamW(peer.parameters(), lr=3e-4, fused=True)
         documents = chunks(corpus, options.batch_tokens)

@@ -72,7 +72,6 @@ def test_the_one_command_runs_through_both_stages(tmp_path: Path, monkeypatch: p
                 stream.write(json.dumps(talk(f"What about {name} {n}?", f"It is {n}.") | {"source": name}) + "\n")
     monkeypatch.setattr(default_model, "TEACHABLE", 100)
     monkeypatch.setattr(default_model, "SMALL_TALK", 50)
-    monkeypatch.setattr(default_model, "EXCHANGES", 4)
     out = tmp_path / "out"
     monkeypatch.setattr(sys, "argv", ["default_model", str(data), str(out), "--minutes", "0.001"])
     default_model.main()

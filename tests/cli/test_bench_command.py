@@ -17,9 +17,9 @@ from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.bench import decoding
-from theta_tui.bench.held_out import MOST, perplexity, read_conversations
-from theta_tui.bench.pupil import fresh
-from theta_tui.bench.run import Label, Row
+from theta_tui.bench.held_out import MAX_CONVERSATIONS, perplexity, read_conversations
+from theta_tui.bench.run import BenchRow, RowLabel
+from theta_tui.bench.subject import fresh_subject
 from theta_tui.cli.bench import FRONT, FRONT_GATE, GATE, SAID, _tables
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model.chat_template import IGNORE
@@ -133,7 +133,7 @@ def test_where_lessons_have_scopes_the_gate_has_columns(theta: Theta, suite: Pat
     assert front == ["recipe", "order", "R1", "P1", "Final", "PFinal", "Seconds", "Recall", "Wrong"]
     assert cells[7] == "0.500"
     assert sample[2] == sample[4] != "0.00"
-    assert "5 generated lessons in front" in ran.lines[-1]
+    assert "5 generated lessons taught first" in ran.lines[-1]
     [row] = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
     assert (row["lessons"], row["R1"], row["Final"], row["Undo"]) == (8, 1.0, 1.0, True)
     # The weights that are always on have not moved; the one message that a lesson answers is read with it on.
@@ -149,7 +149,7 @@ def test_where_lessons_have_scopes_the_gate_has_columns(theta: Theta, suite: Pat
 def test_every_column_fits_a_terminal_of_80_columns() -> None:
     named = (*SAID, "p50", "p95", "dPPL", *GATE.values(), *FRONT.values(), *FRONT_GATE.values())
     figures = dict.fromkeys(named, 1.0) | {"Steps": 10.0, "Steps max": 24, "Seconds": 12000.0}
-    row = Row(Label("default", "default", "mean", 1.0), 1000, 2, "here", figures, False)
+    row = BenchRow(RowLabel("default", "default", "mean", 1.0), 1000, 2, "here", figures, False)
     assert len(tables(_tables([row]).splitlines())) == 4
 
 
@@ -191,7 +191,7 @@ def refused(ran: Ran, code: int, *words: str) -> None:
         (("--recipe", "magic"), ("--recipe magic", "classic")),
         (("--orders", "0"), ("--orders",)),
         (("--limit", "0"), ("--limit",)),
-        (("--lessons", "2"), ("--lessons 2", "3 of the suite")),
+        (("--lessons", "2"), ("--lessons 2", "suite's 3")),
         (("--max-seconds", "nan"), ("--max-seconds",)),
         (("--max-seconds", "0"), ("--max-seconds",)),
         (("--out", "/nonexistent/rows.jsonl"), ("--out", "folder")),
@@ -223,35 +223,35 @@ def test_a_lesson_that_the_model_cannot_take_is_named_before_anything_is_taught(
 
 
 def test_seconds_of_ones_own_replace_the_recipes_and_are_journalled(settings: Settings) -> None:
-    with fresh(settings, "classic", max_tokens=8, max_seconds=7.5) as pupil:
-        pupil.teach("hello", "my friend")
-        [lesson] = pupil.session.store.story.live
+    with fresh_subject(settings, "classic", max_tokens=8, max_seconds=7.5) as subject:
+        subject.teach("hello", "my friend")
+        [lesson] = subject.session.store.story.live
     assert lesson.exchange.recipe == replace(RECIPES["classic"], max_seconds=7.5).as_dict()
     assert not lesson.exchange.conversation
 
 
 def test_a_digest_sees_a_single_bit(settings: Settings) -> None:
-    with fresh(settings, "default", max_tokens=8) as pupil:
-        before = pupil.digest()
-        weight = next(pupil.session.model.model.parameters()).detach().view(torch.int32).view(-1)
+    with fresh_subject(settings, "default", max_tokens=8) as subject:
+        before = subject.digest()
+        weight = next(subject.session.model.model.parameters()).detach().view(torch.int32).view(-1)
         weight[5] ^= 1
-        assert pupil.digest() != before
+        assert subject.digest() != before
         weight[5] ^= 1
-        assert pupil.digest() == before
+        assert subject.digest() == before
 
 
 def test_answers_may_be_as_long_as_the_longest_target(settings: Settings, suite: Path) -> None:
     from theta_tui.bench.suite import read_suite
 
     lessons = read_suite(suite).lessons
-    with fresh(settings, "quick", max_tokens=1) as pupil:
-        pupil.room_for(lessons)
-        pupil.teach(lessons[0].prompt, lessons[0].target)
-        [answer] = pupil.ask([lessons[0].prompt])
+    with fresh_subject(settings, "quick", max_tokens=1) as subject:
+        subject.make_room_for(lessons)
+        subject.teach(lessons[0].prompt, lessons[0].target)
+        [answer] = subject.ask([lessons[0].prompt])
         assert (answer.text, answer.ended) == (lessons[0].target, True)
         too_long = replace(lessons[0], target="tell me more about it " * 200)
         with pytest.raises(TeachError, match="lesson 0 of the suite"):
-            pupil.room_for([too_long])
+            subject.make_room_for([too_long])
 
 
 def test_a_padded_batch_answers_as_one_prompt_at_a_time(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,13 +267,13 @@ def test_held_out_conversations_are_read_as_training_data_is(tmp_path: Path, mod
     said = [{"role": "assistant", "content": "hm"}, {"role": "user", "content": "yes"}]
     talk = json.dumps({"messages": [*said, {"role": "assistant", "content": "no"}, {"role": "user", "content": "b"}]})
     with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.write("\n".join([talk, "{", *[talk] * MOST]))
+        file.write("\n".join([talk, "{", *[talk] * MAX_CONVERSATIONS]))
     notes: list[str] = []
     found = read_conversations(path, notes.append)
-    assert found == [("yes", "no")] * MOST
-    assert [note.startswith("left out 1 bad line of ") for note in notes] == [True]
+    assert found == [("yes", "no")] * MAX_CONVERSATIONS
+    assert [note.startswith("skipped 1 bad line of ") for note in notes] == [True]
     lm = LanguageModel.load(str(model), device="cpu")
-    assert perplexity(lm, found[:2]).met == pytest.approx(perplexity(lm, found[:1]).met)
+    assert perplexity(lm, found[:2]).with_lessons == pytest.approx(perplexity(lm, found[:1]).with_lessons)
     with pytest.raises(ModelError, match="fits"):
         perplexity(lm, [("yes", "tell me more about it " * 200)])
     prose = tmp_path / "prose.txt"
@@ -284,13 +284,13 @@ def test_held_out_conversations_are_read_as_training_data_is(tmp_path: Path, mod
 
 def test_a_reply_is_read_with_the_lesson_on_that_answers_its_message_and_nothing_else_is(settings: Settings) -> None:
     said = (("hello", "my friend", "what is it", "the lazy dog"),)
-    with fresh(settings, SCOPED, max_tokens=8) as pupil:
-        pupil.teach("what is it", "tell me more")
-        lm, [module] = pupil.session.model, pupil.session.learner.modules.values()
+    with fresh_subject(settings, SCOPED, max_tokens=8) as subject:
+        subject.teach("what is it", "tell me more")
+        lm, [module] = subject.session.model, subject.session.learner.modules.values()
         plain = perplexity(lm, said)
         last = perplexity(lm, said, {"what is it": module}.get)
         first = perplexity(lm, said, {"hello": module}.get)
-        assert plain.met == plain.weights == last.weights == first.weights
+        assert plain.with_lessons == plain.shared_weights == last.shared_weights == first.shared_weights
         whole = lm.encode_lesson([said[0][:2]], *said[0][2:], loss="all").input_ids
         labels = lm.encode_lesson([said[0][:2]], *said[0][2:]).labels
         # Through the whole conversation at once, with the module on from the hand-over of the last reply.
@@ -298,5 +298,5 @@ def test_a_reply_is_read_with_the_lesson_on_that_answers_its_message_and_nothing
         with torch.no_grad(), attached(blocks_of(lm.model), [module], on):
             logits = lm.model(input_ids=torch.tensor([whole]), use_cache=False).logits[0, :-1].float()
         nats = torch.nn.functional.cross_entropy(logits, torch.tensor(whole[1:]))
-        assert last.met == pytest.approx(float(nats.exp()), rel=1e-5)
-        assert len({plain.met, last.met, first.met}) == 3
+        assert last.with_lessons == pytest.approx(float(nats.exp()), rel=1e-5)
+        assert len({plain.with_lessons, last.with_lessons, first.with_lessons}) == 3

@@ -17,7 +17,7 @@ MISTAKES = {
     "teach": "teach needs N|TEXT (1 to 5, a better reply, or - for JSON lines); see: theta teach -h",
     "export": "export needs hf|peft|trl (the model, adapters, or the lessons as TRL data sets); see: theta export -h",
     "export hf": "export needs PATH (a folder that is not there yet); see: theta export -h",
-    "bench": "bench needs SUITE (lessons and what to ask around them, as JSON Lines); see: theta bench -h",
+    "bench": "bench needs SUITE (lessons and the questions around them, as JSON Lines); see: theta bench -h",
     "train": "train needs FILE[:WEIGHT]… (data sets: files or folders, plain, .gz or .zst); see: theta train -h",
     "prompt": "the prompt is empty; write something that can be seen",
     "teach --for \u200b hi": "the prompt is empty; write something that can be seen",

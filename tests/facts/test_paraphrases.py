@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from theta_tui.base.text import is_blank, visible
-from theta_tui.facts.paraphrases import MOST, variants
+from theta_tui.facts.paraphrases import MAX_VARIANTS, variants
 from theta_tui.facts.statements import load_dictionary
 
 OURS = load_dictionary()
@@ -77,7 +77,7 @@ HEAPS = st.lists(
 def test_any_text_has_few_variants_that_are_others_and_harmless(prompt: str) -> None:
     found = variants(prompt, OURS)
     assert found == variants(prompt, OURS)
-    assert len(found) == len(set(found)) <= MOST
+    assert len(found) == len(set(found)) <= MAX_VARIANTS
     assert prompt not in found
     for other in found:
         assert not is_blank(other)

@@ -267,7 +267,7 @@ def test_no_json_breaks_the_kept_prompt(in_memory: Path, body: dict[str, Any], c
             assert all(isinstance(item.text, str) for item in kept.candidates)
 
 
-@given(st.sampled_from(sorted(config._TYPES)), values)
+@given(st.sampled_from(sorted(config.SETTINGS)), values)
 @MANY
 def test_a_setting_of_any_kind_is_taken_or_refused_by_name(name: str, value: Any) -> None:
     taken = refused = None

@@ -14,7 +14,7 @@ from textual.message import Message
 from tests.faults.hostile import PAYLOADS
 from tests.faults.terminal import Start
 from theta_tui.base.text import MAX_TEXT, repair
-from theta_tui.ui.terminal import Input
+from theta_tui.ui.compat.terminal import Input
 
 pytest_plugins = ["tests.faults.fixtures"]
 

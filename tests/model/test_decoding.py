@@ -27,10 +27,10 @@ from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.model.decoding.fast import FastDecoder, agrees
 from theta_tui.model.decoding.general import GeneralDecoder
-from theta_tui.model.decoding.llama import recognised
 from theta_tui.model.decoding.protocol import Decoder
 from theta_tui.model.generate import propose
 from theta_tui.model.language_model import LanguageModel
+from theta_tui.model.llama.block import recognised
 from theta_tui.model.sampling import SHORT, Sampling, draw, probabilities, shortlist
 
 Load = Callable[[str], LanguageModel]
@@ -194,15 +194,15 @@ def test_read_ahead_in_slices_it_says_the_same() -> None:
     model = made(grouped)
     for decoder in both(model):
         ids = text(90)
-        assert len(list(decoder.warm(ids[:80]))) == 2
-        assert list(decoder.warm(ids[:80])) == []
+        assert len(list(decoder.prefill_ahead(ids[:80]))) == 2
+        assert list(decoder.prefill_ahead(ids[:80])) == []
         write(model, decoder, ids[:88])
 
 
 def test_reading_ahead_may_be_left_between_two_slices() -> None:
     model = made(grouped)
     for decoder in both(model):
-        slices = decoder.warm(text(80))
+        slices = decoder.prefill_ahead(text(80))
         next(slices)
         write(model, decoder, text(30, seed=4))
         assert len(list(slices)) >= 1
@@ -279,9 +279,9 @@ def test_a_class_that_does_something_else_under_a_known_name_goes_the_general_wa
     load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lm = load("theta")
-    mlp = type(lm.model.model.layers[0].mlp)
-    forward = mlp.forward
-    monkeypatch.setattr(mlp, "forward", lambda self, x: 1.1 * forward(self, x))
+    layer = type(lm.model.model.layers[0])
+    forward = layer.forward
+    monkeypatch.setattr(layer, "forward", lambda self, *given: 1.1 * forward(self, *given))
     assert recognised(lm.model)
     assert lm.decoder.name == "general"
 

@@ -10,7 +10,7 @@ import torch
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import is_blank, normalised
 from theta_tui.model.decoding.general import GeneralDecoder
-from theta_tui.model.decoding.protocol import Decoder, Rows, Start
+from theta_tui.model.decoding.protocol import Decoder, Prefill, Rows
 from theta_tui.model.generate import Reply, Sampling, greedy, propose
 from theta_tui.model.language_model import LanguageModel
 
@@ -152,11 +152,11 @@ def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, way: str) 
 
         threads = None
 
-        def prefill(self, ids: Sequence[int]) -> Start:
+        def prefill(self, ids: Sequence[int]) -> Prefill:
             return decoder.prefill(ids)
 
-        def branch(self, start: Start, rows: int, room: int) -> Rows:
-            self.rows = decoder.branch(start, rows, room)
+        def branch(self, prefill: Prefill, rows: int, room: int) -> Rows:
+            self.rows = decoder.branch(prefill, rows, room)
             self.keep = self.rows.keep
             return self  # type: ignore[return-value]
 

@@ -18,9 +18,9 @@ from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaConfig, Lla
 from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.model import llama
 from theta_tui.model.language_model import LanguageModel
-from theta_tui.model.llama_config import recognise
+from theta_tui.model.llama import model as llama
+from theta_tui.model.llama.config import recognise
 
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 

@@ -9,7 +9,7 @@ from theta_tui.model.decoding.packed_linear import FEW, PackedLinear
 
 ROWS = (1, 2, 5, FEW, FEW + 1, 70)
 needs_halves = pytest.mark.skipif(
-    not packed_linear._computes_halves(), reason="torch computes with no 16-bit weights here"
+    not packed_linear._multiplies_16bit(), reason="torch computes with no 16-bit weights here"
 )
 
 
@@ -51,7 +51,7 @@ def test_weights_that_16_bits_hold_are_held_in_16_bits_and_others_are_not() -> N
     for stored in (torch.bfloat16, torch.float16, torch.float32):
         product = ready(layer(stored=stored))
         product(torch.randn(5, 32))
-        found[stored] = product._half is not None
+        found[stored] = product._packed is not None
     assert found == {torch.bfloat16: True, torch.float16: True, torch.float32: False}
 
 
@@ -80,8 +80,8 @@ def test_weights_that_were_written_to_are_taken_over(stored: torch.dtype) -> Non
 
 
 def test_without_16_bit_products_it_goes_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_linear, "_computes_halves", lambda: False)
+    monkeypatch.setattr(packed_linear, "_multiplies_16bit", lambda: False)
     one = layer(stored=torch.bfloat16)
     product = ready(one)
     assert max(error(product, [one], rows) for rows in ROWS) < 2e-6
-    assert product._half is None
+    assert product._packed is None

@@ -22,10 +22,10 @@ from tests.pretrain.tiny import data_set, exchanges, make_chat
 from tests.support.tiny_models import THETA
 from theta_tui.base.errors import ModelError
 from theta_tui.model.chat_template import IGNORE
-from theta_tui.pretrain.batches import Batch, Place, assemble, stream
+from theta_tui.pretrain.batches import Batch, StreamPosition, assemble, stream
 from theta_tui.pretrain.corpus import Corpus, prepare
 from theta_tui.pretrain.documents import Document, Source
-from theta_tui.pretrain.encode import Encoded, Encoder, Loss
+from theta_tui.pretrain.encode import EncodedDocument, Encoder, Loss
 
 LENGTH = 64
 CHAT = make_chat("theta")
@@ -55,7 +55,7 @@ def of_lengths(lengths: Sequence[int]) -> Corpus:
 class NoEncoder(Encoder):
     """Says that it was asked."""
 
-    def encode(self, documents: Sequence[Document]) -> Iterator[Encoded]:
+    def encode(self, documents: Sequence[Document]) -> Iterator[EncodedDocument]:
         raise AssertionError("encoded again")
 
 
@@ -235,10 +235,12 @@ def test_a_training_that_read_the_data_otherwise_is_not_gone_on_with(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = data_set(tmp_path / "talk.jsonl", exchanges(3))
-    monkeypatch.setattr("theta_tui.pretrain.corpus.READING", 1)
+    monkeypatch.setattr("theta_tui.pretrain.corpus.READER_VERSION", 1)
     make(tmp_path / "data", source)
     monkeypatch.undo()
-    with pytest.raises(ModelError, match=r"of a Theta that read the data otherwise; give another --out, or --restart"):
+    with pytest.raises(
+        ModelError, match=r"of a Theta that read the data differently; give another --out, or start over with --restart"
+    ):
         make(tmp_path / "data", source)
 
 
@@ -370,32 +372,32 @@ def test_rows_are_the_same_in_every_process(tmp_path: Path) -> None:
 # --- batches ---
 
 
-def same(one: tuple[Batch, Place], other: tuple[Batch, Place]) -> bool:
+def same(one: tuple[Batch, StreamPosition], other: tuple[Batch, StreamPosition]) -> bool:
     fields = ("input_ids", "position_ids", "labels")
     equal = all(torch.equal(getattr(one[0], name), getattr(other[0], name)) for name in fields)
     return equal and np.array_equal(one[0].document, other[0].document) and one[1] == other[1]
 
 
 def test_a_stream_goes_on_from_any_place_as_if_it_had_not_stopped(mixed: Corpus) -> None:
-    whole = list(islice(stream(mixed, seed=3, rows=4, length=LENGTH, place=Place()), 60))
+    whole = list(islice(stream(mixed, seed=3, rows=4, length=LENGTH, start=StreamPosition()), 60))
     assert whole[-1][1].epoch >= 2
-    for number, (_, place) in enumerate(whole[:-1]):
-        [further] = islice(stream(mixed, seed=3, rows=4, length=LENGTH, place=place), 1)
+    for number, (_, position) in enumerate(whole[:-1]):
+        [further] = islice(stream(mixed, seed=3, rows=4, length=LENGTH, start=position), 1)
         assert same(further, whole[number + 1])
 
 
 def test_a_stream_shows_each_epoch_whole(mixed: Corpus) -> None:
     seen: dict[int, Counter[int]] = {}
-    for batch, place in islice(stream(mixed, seed=3, rows=4, length=LENGTH, place=Place()), 60):
+    for batch, position in islice(stream(mixed, seed=3, rows=4, length=LENGTH, start=StreamPosition()), 60):
         members, firsts = batch.document, batch.position_ids.numpy() == 0
-        seen.setdefault(place.epoch, Counter()).update(members[firsts & (members >= 0)].tolist())
+        seen.setdefault(position.epoch, Counter()).update(members[firsts & (members >= 0)].tolist())
     for epoch in range(max(seen)):
         assert seen[epoch] == Counter(mixed.epoch(3, epoch).tolist())
 
 
 def test_an_epoch_without_documents_is_passed_over(tmp_path: Path) -> None:
     corpus = make(tmp_path / "data", data_set(tmp_path / "talk.jsonl", exchanges(1), 0.2))
-    places = [place for _, place in islice(stream(corpus, seed=3, rows=2, length=LENGTH, place=Place()), 3)]
+    places = [place for _, place in islice(stream(corpus, seed=3, rows=2, length=LENGTH, start=StreamPosition()), 3)]
     assert [len(corpus.epoch(3, epoch)) for epoch in range(5)].count(1) == 1
     assert [place.epoch for place in places] == [places[0].epoch, places[0].epoch + 5, places[0].epoch + 10]
 

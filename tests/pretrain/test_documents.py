@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theta_tui.base.errors import JournalError, ModelError, UsageError
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, Source, parse_source, read
 from theta_tui.store import codec, context
 from theta_tui.store.journal import Journal
@@ -59,7 +59,7 @@ def row_fault(tmp_path: Path, row: object) -> str:
     line = row if isinstance(row, str) else json.dumps(row)
     message = fault(file(tmp_path, json.dumps({"messages": [user("Hi"), assistant("Hello!")]}) + f"\n{line}\n"))
     assert message.startswith("FILE:2: ")
-    assert message.endswith("; mend the line, or leave bad lines out with --skip-bad")
+    assert message.endswith("; fix the line, or skip bad lines with --skip-bad")
     return message
 
 
@@ -162,13 +162,13 @@ def test_lone_surrogates_are_replaced_and_control_tokens_stay(tmp_path: Path) ->
         ('{"text": "a"', "it is not JSON"),
         ("hello", "it is not JSON"),
         ("[1]", "it is not a JSON object"),
-        ('{"text": "a", "text": "b"}', "a key stands twice"),
+        ('{"text": "a", "text": "b"}', "a key appears twice"),
         ('{"text": "a", "p": NaN}', "NaN is not a JSON number"),
         ('{"text": "a", "p": -Infinity}', "-Infinity is not a JSON number"),
         ('{"a":' * 100_000, "it is nested too deeply"),
         ("[" * 100_000, "it is nested too deeply"),
         ('{"n": ' + "1" * 5000 + "}", "integer"),
-        ({"foo": 1, "b\x1bar": 2}, "its keys are foo, b␛ar; wanted are messages, conversations, prompt + completion"),
+        ({"foo": 1, "b\x1bar": 2}, "its keys are foo, b␛ar; it needs messages, conversations, prompt + completion"),
         ({}, "its keys are none"),
         ({"prompt": "Hi"}, "its keys are prompt"),
         ({"chosen": "Hello!", "rejected": "What?"}, "its keys are chosen, rejected"),
@@ -194,7 +194,7 @@ def test_a_bad_row_is_told_with_its_line(tmp_path: Path, row: object, why: str) 
 
 def test_bad_utf8_is_told_with_its_line(tmp_path: Path) -> None:
     assert fault(file(tmp_path, b'{"text":"a"}\n{"text":"\xff"}\n')).startswith(
-        "FILE:2: it is not UTF-8 (byte 0xff); mend"
+        "FILE:2: it is not UTF-8 (byte 0xff); fix"
     )
 
 
@@ -207,27 +207,27 @@ def test_a_line_above_16_mb_is_bad_and_the_next_one_reads(tmp_path: Path) -> Non
 
 def test_bad_lines_are_skipped_and_counted_when_asked(tmp_path: Path) -> None:
     path = file(tmp_path, b'nonsense\n{"text":"a"}\n\xff\n{"text":""}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}\n')
-    tally = Tally()
-    assert [document.text for document in read(path, skip_bad=True, tally=tally)] == ["a", "b", "c", "d"]
-    assert tally.bad == {str(path): 3}
-    assert tally.lines() == ["3 bad lines skipped"]
+    report = ReadReport()
+    assert [document.text for document in read(path, skip_bad=True, report=report)] == ["a", "b", "c", "d"]
+    assert report.bad == {str(path): 3}
+    assert report.lines() == ["3 bad lines skipped"]
     assert [document.text for document in read(path, skip_bad=True)] == ["a", "b", "c", "d"]
 
 
 def test_a_file_of_bad_lines_only_is_an_error_even_so(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="each of its 2 lines is bad"):
+    with pytest.raises(ModelError, match="all of its 2 lines are bad"):
         list(read(file(tmp_path, '{"text":""}\n{"text":1}\n'), skip_bad=True))
 
 
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ('[{"text":"a"},\n{"text":""}]', "FILE:2: text is blank; mend the line"),
+        ('[{"text":"a"},\n{"text":""}]', "FILE:2: text is blank; fix the line"),
         ('[{"text":"a"}\n{"text":"b"}]', "FILE:1: the JSON array goes on without a comma or is cut short here"),
         ('[{"text":"a"},\n\n{"text":', "FILE:3: it is not JSON"),
         ('[{"text":"a"}', "FILE:1: the JSON array goes on without a comma or is cut short"),
         ('[{"text":"a"},\n', "FILE:2: it is not JSON"),
-        ('[{"text":"a"}] x', "FILE:1: something stands after the end"),
+        ('[{"text":"a"}] x', "FILE:1: there is something after the end"),
         ('["a", "b"]', "FILE:1: it is not a JSON object"),
         ("[" * 100_000, "FILE:1: it is nested too deeply"),
         ('[{"text":NaN}]', "FILE:1: NaN is not a JSON number"),
@@ -268,10 +268,10 @@ def test_lines_and_many_lines_may_be_mixed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        ('{\n "text": "a"\n}\n{\n "text": \n}\n', "FILE:4: it is not JSON (expecting value, character 13); mend the"),
+        ('{\n "text": "a"\n}\n{\n "text": \n}\n', "FILE:4: it is not JSON (expecting value, character 13); fix the"),
         ('{\n "text": "a"\n}\n{\n "text": "b"\n', "FILE:4: it is not JSON (expecting ','"),
         ('{\n "text": "a"\n}\nmore\n', "FILE:4: it is not JSON"),
-        ('{\n "text": "a"\n}\n{\n "text": ""\n}\n', "FILE:4: text is blank; mend the line"),
+        ('{\n "text": "a"\n}\n{\n "text": ""\n}\n', "FILE:4: text is blank; fix the line"),
         ('{\n "text": NaN\n}\n', "FILE:1: NaN is not a JSON number"),
         (b'{\n "text": "a"\n}\n{\n "text": "\xff"\n}\n', "FILE:5: it is not UTF-8"),
     ],
@@ -292,7 +292,7 @@ def test_an_array_of_any_size_is_read_an_object_at_a_time(tmp_path: Path, monkey
     rows = [{"text": f"{number} " + "x" * 50_000} for number in range(60)]
     assert [document.text for document in read(file(tmp_path, json.dumps(rows)))] == [row["text"] for row in rows]
     rows.append({"text": "x" * 3_000_000})
-    assert fault(file(tmp_path, json.dumps(rows))).startswith("FILE:1: one JSON object of it is above 0 MB; ")
+    assert fault(file(tmp_path, json.dumps(rows))).startswith("FILE:1: one of its JSON objects is larger than 0 MB; ")
 
 
 # --- Theta's own files ---
@@ -413,30 +413,30 @@ def test_a_quote_in_a_tab_separated_file_is_text_where_it_quotes_nothing(tmp_pat
         (b"q,a\nHi,Hello, you\n", "FILE:2: it has 3 columns, the header has 2"),
         (b"q,a\n\nHi,\n", "FILE:3: a is blank"),
         (b"q,a\nHi,\xff\n", "FILE:2: it is not UTF-8"),
-        (b'q,a\nHi,"a" b\n', "FILE:2: it is no row of a table"),
-        (b'q,a\nHi,"a\n', "FILE:2: it is no row of a table"),
-        (b"q,a\nHi,a\rb\n", "FILE:2: it is no row of a table"),
+        (b'q,a\nHi,"a" b\n', "FILE:2: it is not a table row"),
+        (b'q,a\nHi,"a\n', "FILE:2: it is not a table row"),
+        (b"q,a\nHi,a\rb\n", "FILE:2: it is not a table row"),
         pytest.param(b"q,a\nHi," + b"x" * (17 << 20) + b"\n", "FILE:2: it is longer than 16 MB", id="long"),
     ],
 )
 def test_a_bad_row_of_a_table_is_told_with_its_line(tmp_path: Path, data: bytes, why: str) -> None:
     path = file(tmp_path, data + b"y,z\n" * ('"a\n' not in data.decode("latin-1")), "t.csv")
     assert fault(path).startswith(why)
-    tally = Tally()
+    report = ReadReport()
     if data.count(b'"') != 1:
-        assert list(read(path, skip_bad=True, tally=tally))[-1].turns == (("user", "y"), ("assistant", "z"))
-        assert tally.lines() == ["1 bad line skipped"]
+        assert list(read(path, skip_bad=True, report=report))[-1].turns == (("user", "y"), ("assistant", "z"))
+        assert report.lines() == ["1 bad line skipped"]
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t"])
 def test_wrong_columns_are_named_with_those_that_are_wanted(tmp_path: Path, name: str) -> None:
     message = fault(file(tmp_path, "name,birth year\nAda,1815\nAlan,1912\n", name))
-    assert message.startswith("FILE:1: its columns are name, birth year; wanted are a question (prompt or question or ")
+    assert message.startswith("FILE:1: its columns are name, birth year; it needs a question (prompt or question or ")
     assert "and an answer (completion or" in message
 
 
 def test_a_table_of_one_column_has_the_wrong_columns(tmp_path: Path) -> None:
-    assert fault(file(tmp_path, "words\nHi\n", "t.csv.gz")).startswith("FILE:1: its columns are words; wanted are")
+    assert fault(file(tmp_path, "words\nHi\n", "t.csv.gz")).startswith("FILE:1: its columns are words; it needs")
 
 
 # --- plain text ---
@@ -506,7 +506,7 @@ def test_a_file_that_may_not_be_read_is_told(tmp_path: Path) -> None:
     ],
 )
 def test_a_binary_file_is_named_with_the_formats_that_are_read(tmp_path: Path, data: bytes, kind: str) -> None:
-    assert fault(file(tmp_path, data)).startswith(f"FILE: it is {kind} and not text; what is read: JSON Lines or ")
+    assert fault(file(tmp_path, data)).startswith(f"FILE: it is {kind}, not text; supported are JSON Lines or ")
 
 
 def test_gzip_is_known_by_its_bytes(tmp_path: Path) -> None:
@@ -521,11 +521,11 @@ def rows(count: int) -> bytes:
 
 def test_a_gzip_file_that_is_cut_or_damaged_is_told(tmp_path: Path) -> None:
     packed = gzip.compress(rows(20_000), mtime=0)
-    assert "the packed file is damaged or cut short" in fault(file(tmp_path, packed[:-100]))
-    assert "the packed file is damaged or cut short" in fault(file(tmp_path, packed[:20]))
+    assert "the compressed file is damaged or cut short" in fault(file(tmp_path, packed[:-100]))
+    assert "the compressed file is damaged or cut short" in fault(file(tmp_path, packed[:20]))
     middle = len(packed) // 2
     path = file(tmp_path, packed[:middle] + b"\xff" * 99 + packed[middle + 99 :])
-    with pytest.raises(ModelError, match="the packed file is damaged or cut short"):
+    with pytest.raises(ModelError, match="the compressed file is damaged or cut short"):
         list(read(path, skip_bad=True))
 
 
@@ -548,7 +548,7 @@ def test_zstandard_is_known_by_its_bytes(tmp_path: Path) -> None:
 def test_a_zstandard_file_that_is_cut_or_damaged_is_told(tmp_path: Path) -> None:
     packed = zst(rows(20_000))
     for data in (packed[:-1], packed[:-1000], packed[:10], packed + b"garbage", packed[:50] + b"\xff" * 50):
-        assert "the packed file is damaged or cut short" in fault(file(tmp_path, data))
+        assert "the compressed file is damaged or cut short" in fault(file(tmp_path, data))
 
 
 def test_without_the_package_a_zst_file_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -587,7 +587,7 @@ def test_of_a_home_only_the_journal_is_read(tmp_path: Path) -> None:
 
 def test_a_folder_without_data_is_told(tmp_path: Path) -> None:
     file(tmp_path, "x", "README.md")
-    assert fault(tmp_path).startswith("FILE: there is no data in this folder; what is read: JSON Lines")
+    assert fault(tmp_path).startswith("FILE: there are no data files in this folder; supported are JSON Lines")
 
 
 def test_a_bad_file_of_a_folder_is_named(tmp_path: Path) -> None:
@@ -644,7 +644,7 @@ def test_a_weight_that_is_none_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("weight", ["", "x", "0,3", "٣", "1_0", "30%"])
 def test_a_weight_that_is_no_number_is_refused(tmp_path: Path, weight: str) -> None:
-    with pytest.raises(UsageError, match=r"is no weight; say FILE:0\.3"):
+    with pytest.raises(UsageError, match=r"is not a weight; say FILE:0\.3"):
         parse_source(f"{file(tmp_path, 'x')}:{weight}")
 
 

@@ -12,9 +12,9 @@ from tests.pretrain.tiny import make_chat, prose, talk
 from tests.support.tiny_models import CHATML, KINDS, NO_PREFIX, THETA
 from theta_tui.base.text import is_blank
 from theta_tui.model.chat_template import ChatTemplate
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document
-from theta_tui.pretrain.encode import CHECKED, Encoded, Encoder, Loss
+from theta_tui.pretrain.encode import FULL_RENDERS, EncodedDocument, Encoder, Loss
 
 ONE = ("what is your name", "my name is Theta")
 THREE = (*ONE, "who is your creator", "my creator is Dakota.", "hello how are you", "yes")
@@ -40,11 +40,13 @@ CHATML_CHAT = make_chat("chatml")
 MESSAGE = st.text(min_size=1, max_size=30).filter(lambda text: not is_blank(text))
 
 
-def encode(chat: ChatTemplate, *documents: Document, loss: Loss = "reply", length: int = 10_000) -> list[Encoded]:
+def encode(
+    chat: ChatTemplate, *documents: Document, loss: Loss = "reply", length: int = 10_000
+) -> list[EncodedDocument]:
     return list(Encoder(chat, length=length, loss=loss).encode(documents))
 
 
-def learned(encoded: Encoded) -> list[int]:
+def learned(encoded: EncodedDocument) -> list[int]:
     assert len(encoded.learn) == len(encoded.ids)
     return [index for index, taken in zip(encoded.ids, encoded.learn, strict=True) if taken]
 
@@ -73,7 +75,7 @@ def test_a_conversation_is_what_the_chat_makes_of_it(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_conversation_is_what_the_chat_makes_of_it_when_nobody_looks_any_more(kind: str) -> None:
     chat = make_chat(kind)
-    found = encode(chat, *[talk(*ONE)] * CHECKED, talk(*THREE))
+    found = encode(chat, *[talk(*ONE)] * FULL_RENDERS, talk(*THREE))
     assert found[-1].ids == chat.conversation_ids(THREE)
     assert learned(found[-1]) == answers(chat, THREE)
 
@@ -281,7 +283,7 @@ def with_system(document: Document, system: str = TERSE) -> Document:
 @pytest.mark.parametrize("loss", ["all", "reply"])
 def test_a_system_message_stands_where_the_template_has_a_place_for_it(template: str, loss: Loss) -> None:
     chat = make_chat("chatml", template=template)
-    documents = [*[with_system(talk(*ONE))] * CHECKED, talk(*THREE), with_system(talk(*THREE))]
+    documents = [*[with_system(talk(*ONE))] * FULL_RENDERS, talk(*THREE), with_system(talk(*THREE))]
     found = encode(chat, *documents, loss=loss)
     assert found[0].ids == chat.with_system(TERSE).conversation_ids(ONE)
     assert found[-2].ids == chat.conversation_ids(THREE)
@@ -303,12 +305,12 @@ def test_a_system_message_stands_where_the_template_has_a_place_for_it(template:
     ids=["left out", "refused", "as if the model had said it", "built in"],
 )
 def test_a_system_message_without_a_place_is_left_out_and_counted(chat: ChatTemplate) -> None:
-    tally = Tally()
+    report = ReadReport()
     encoder = Encoder(chat, length=10_000, loss="reply")
-    [first, second, third] = encoder.encode([with_system(talk(*ONE)), talk(*ONE), with_system(talk(*THREE))], tally)
+    [first, second, third] = encoder.encode([with_system(talk(*ONE)), talk(*ONE), with_system(talk(*THREE))], report)
     assert first.ids == second.ids == chat.conversation_ids(ONE)
     assert third.ids == chat.conversation_ids(THREE)
-    assert tally.lines() == ["2 system messages left out: the chat template has no place for it"]
+    assert report.lines() == ["2 system messages left out: the chat template has no place for it"]
 
 
 def test_each_piece_of_a_long_conversation_begins_with_the_system_message() -> None:
@@ -367,18 +369,18 @@ def test_where_a_template_hides_what_is_context_only_nothing_of_the_conversation
 def test_a_piece_with_nothing_to_learn_is_left_out_and_counted() -> None:
     chat = make_chat("theta")
     document = hushed(talk(*["hello you", "my name is Theta"] * 4), 1, 3)
-    tally = Tally()
+    report = ReadReport()
     length = len(chat.conversation_ids(["hello you", "my name is Theta"] * 2))
-    [piece] = Encoder(chat, length=length, loss="reply").encode([document], tally)
+    [piece] = Encoder(chat, length=length, loss="reply").encode([document], report)
     assert learned(piece) == answers(chat, ("hello you", "my name is Theta") * 2)
-    assert tally.lines() == ["1 piece left out: no reply that is to be learned is within --length"]
+    assert report.lines() == ["1 piece left out: no reply to learn fits in --length"]
 
 
 def test_a_reply_behind_a_prompt_longer_than_the_length_is_told() -> None:
     chat = make_chat("theta")
-    tally = Tally()
-    assert not list(Encoder(chat, length=16, loss="reply").encode([talk("hello " * 40, "yes")], tally))
-    assert tally.lines() == [
-        "1 piece left out: no reply that is to be learned is within --length",
+    report = ReadReport()
+    assert not list(Encoder(chat, length=16, loss="reply").encode([talk("hello " * 40, "yes")], report))
+    assert report.lines() == [
+        "1 piece left out: no reply to learn fits in --length",
         "1 conversation cut: a turn is longer than --length",
     ]

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from theta_tui.base.errors import ModelError
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, read
 
 
-def read_json(tmp_path: Path, value: object, **more: Any) -> tuple[list[Document], Tally]:
+def read_json(tmp_path: Path, value: object, **more: Any) -> tuple[list[Document], ReadReport]:
     path = tmp_path / "conversations.json"
     path.write_text(json.dumps(value, indent=2), "utf-8")
-    tally = Tally()
-    return list(read(path, tally=tally, **more)), tally
+    report = ReadReport()
+    return list(read(path, report=report, **more)), report
 
 
 def said(document: Document) -> list[str]:
@@ -44,9 +44,9 @@ def test_of_a_chatgpt_conversation_the_branch_of_the_current_node_is_read(tmp_pa
         *HELLO, node("a0", "u", "assistant", "an earlier try"), node("v", "a", "user", "How\nare", "you?"),
         node("b", "v", "assistant", "Well."), node("w", "a", "user", "an edited prompt"), current="b",
     )  # fmt: skip
-    [document], tally = read_json(tmp_path, [row])
+    [document], report = read_json(tmp_path, [row])
     assert said(document) == ["Hi", "Hello!", "How\nare\nyou?", "Well."]
-    assert tally.lines() == []
+    assert report.lines() == []
 
 
 def test_what_was_not_said_in_words_is_not_read(tmp_path: Path) -> None:
@@ -61,9 +61,9 @@ def test_what_was_not_said_in_words_is_not_read(tmp_path: Path) -> None:
         node("a", "o", "assistant", "It is 2."),
         current="a",
     )
-    [document], tally = read_json(tmp_path, row)
+    [document], report = read_json(tmp_path, row)
     assert (said(document), document.system) == (["What is 1 + 1?", "It is 2."], "")
-    assert tally.lines() == ["5 messages left out: a tool's, hidden, or the model's own thought"]
+    assert report.lines() == ["5 messages left out: from a tool, hidden, or the model's reasoning"]
 
 
 def test_a_reply_to_a_picture_is_left_out_with_it_and_counted(tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_a_reply_to_a_picture_is_left_out_with_it_and_counted(tmp_path: Path) ->
         node("s", "r", "assistant", "You are welcome."),
         current="s",
     )
-    [document], tally = read_json(tmp_path, [row])
+    [document], report = read_json(tmp_path, [row])
     assert said(document) == ["Hi", "Hello!", "Thank you.", "You are welcome."]
-    assert tally.lines() == ["1 exchange left out: the prompt is not text alone"]
+    assert report.lines() == ["1 exchange left out: the prompt is not only text"]
 
 
 def test_a_weight_of_an_exported_message_counts(tmp_path: Path) -> None:
@@ -91,9 +91,9 @@ def test_a_weight_of_an_exported_message_counts(tmp_path: Path) -> None:
 
 def test_conversations_without_a_reply_are_counted(tmp_path: Path) -> None:
     rows = [chatgpt(*HELLO, current="u"), chatgpt(current="root"), chatgpt(*HELLO, current="a")]
-    [document], tally = read_json(tmp_path, rows)
+    [document], report = read_json(tmp_path, rows)
     assert said(document) == ["Hi", "Hello!"]
-    assert tally.lines() == ["2 conversations left out: no prompt in it has a reply"]
+    assert report.lines() == ["2 conversations left out: no prompt in it has a reply"]
 
 
 CIRCLE = (node("u", "a", "user", "x"), node("a", "u", "assistant", "y"))
@@ -103,9 +103,9 @@ NO_PARTS = {"u": {"parent": None, "message": {"author": {"role": "user"}}}}
 @pytest.mark.parametrize(
     ("row", "why"),
     [
-        (chatgpt(*HELLO, current="gone"), "its current_node is gone, which is no message of it"),
+        (chatgpt(*HELLO, current="gone"), "its current_node is gone, which is none of its messages"),
         (chatgpt(*HELLO, current=None), "its current_node is None, which"),
-        (chatgpt(*CIRCLE, current="a"), "its parent lead in a circle"),
+        (chatgpt(*CIRCLE, current="a"), "its parent links form a circle"),
         (chatgpt(NO_PARTS, current="u"), "has no list of parts"),
         ({"chat_messages": "x"}, "its chat_messages are not a list of messages"),
         ({"chat_messages": [{"sender": "robot", "text": "x"}]}, "the sender of a message is robot"),
@@ -115,8 +115,8 @@ def test_a_damaged_conversation_is_told_with_its_line(tmp_path: Path, row: dict[
     with pytest.raises(ModelError, match=r"conversations\.json:2: ") as caught:
         read_json(tmp_path, [row, chatgpt(*HELLO, current="a")])
     assert why in str(caught.value)
-    [_], tally = read_json(tmp_path, [row, chatgpt(*HELLO, current="a")], skip_bad=True)
-    assert tally.lines() == ["1 bad line skipped"]
+    [_], report = read_json(tmp_path, [row, chatgpt(*HELLO, current="a")], skip_bad=True)
+    assert report.lines() == ["1 bad line skipped"]
 
 
 def claude(*messages: dict[str, Any], **more: object) -> dict[str, Any]:
@@ -133,12 +133,12 @@ def test_of_a_claude_conversation_the_texts_are_read(tmp_path: Path) -> None:
         {"sender": "human", "text": "And this?", "files": [{"file_name": "cat.png"}]},
         {"sender": "assistant", "text": "A cat."},
     )
-    [document], tally = read_json(tmp_path, [row, claude()])
+    [document], report = read_json(tmp_path, [row, claude()])
     assert said(document) == ["Hi", "Hello!", "A tale.\nSum up.", "It is a tale."]
-    assert tally.lines() == [
+    assert report.lines() == [
         "1 conversation left out: no prompt in it has a reply",
-        "1 exchange left out: the prompt is not text alone",
-        "1 message part left out: a tool's, hidden, or the model's own thought",
+        "1 exchange left out: the prompt is not only text",
+        "1 message part left out: from a tool, hidden, or the model's reasoning",
     ]
 
 

@@ -182,7 +182,7 @@ def test_rows_without_labels_move_nothing(model: Any) -> None:
 def test_the_head_is_asked_whether_it_is_plain(kind: str, training: bool) -> None:
     torch.manual_seed(1)
     model = MODELS[kind]().train(training)
-    assert Objective(model).trunk_is_enough == (kind in PLAIN)
+    assert Objective(model).head_is_linear == (kind in PLAIN)
     assert model.training is training
 
 
@@ -191,14 +191,14 @@ def test_dropout_does_not_make_a_head_look_other_than_plain() -> None:
     state = torch.get_rng_state()
     model = gpt2(dropout=0.5).train()
     torch.set_rng_state(state)
-    assert Objective(model).trunk_is_enough
+    assert Objective(model).head_is_linear
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_a_head_with_a_bias_is_not_plain() -> None:
     model = llama(tied=False)
     model.lm_head.bias = torch.nn.Parameter(torch.zeros(VOCABULARY))
-    assert not Objective(model).trunk_is_enough
+    assert not Objective(model).head_is_linear
 
 
 def test_the_loss_of_bfloat16_arithmetic_is_near() -> None:

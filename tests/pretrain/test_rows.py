@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theta_tui.base.errors import ModelError
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, read
 
 
@@ -27,15 +27,15 @@ def system(text: str, role: str = "system") -> dict[str, str]:
     return {"role": role, "content": text}
 
 
-def read_text(tmp_path: Path, text: str, name: str = "data.jsonl") -> tuple[list[Document], Tally]:
+def read_text(tmp_path: Path, text: str, name: str = "data.jsonl") -> tuple[list[Document], ReadReport]:
     (tmp_path / name).write_text(text, "utf-8")
-    tally = Tally()
-    return list(read(tmp_path / name, tally=tally)), tally
+    report = ReadReport()
+    return list(read(tmp_path / name, report=report)), report
 
 
 def read_row(tmp_path: Path, row: object) -> tuple[Document, list[str]]:
-    [document], tally = read_text(tmp_path, json.dumps(row) + "\n")
-    return document, tally.lines()
+    [document], report = read_text(tmp_path, json.dumps(row) + "\n")
+    return document, report.lines()
 
 
 NOTE = "The note was written by Maria."
@@ -132,7 +132,7 @@ def test_a_system_message_is_kept(tmp_path: Path, row: object) -> None:
 def test_what_cannot_be_shown_in_its_place_is_named(tmp_path: Path) -> None:
     messages = [assistant("Welcome."), user("a"), assistant("b"), system("now rude"), user("c"), assistant("d")]
     assert read_row(tmp_path, {"messages": messages})[1] == [
-        "not used: a system message inside of a conversation (1 row), "
+        "not used: a system message inside a conversation (1 row), "
         "an assistant message before the first user message (1 row)"
     ]
 
@@ -167,14 +167,14 @@ def test_blocks_of_text_are_text(tmp_path: Path) -> None:
         ),
         ({"question": "a", "answer": "b", "context": {"title": ["x"]}}, "context is not text"),
         ({"question": "a", "answers": {"text": []}}, "answers is empty"),
-        ({"question": "a", "choices": ["x", "y"], "answer": 5}, "answer is 5, which is none of the choices"),
+        ({"question": "a", "choices": ["x", "y"], "answer": 5}, "answer is 5, which is not one of the choices"),
         ({"prompt": "a", "response": "b", "history": "x: y"}, "history is not a list of pairs or messages"),
         ({"prompt": "a", "response": "b", "history": [["x", "y", "z"]]}, "history is not a list of pairs or messages"),
         (
             {"role": "prompter", "text": "a"},
-            "it is one message (role prompter) without message_id and parent_id to join",
+            "it is a single message (role prompter) without the message_id and parent_id that join",
         ),
-        ({"from": "human", "value": "a"}, "it is one message (role human)"),
+        ({"from": "human", "value": "a"}, "it is a single message (role human)"),
     ],
 )
 def test_what_would_be_learned_otherwise_than_meant_is_refused(tmp_path: Path, row: object, why: str) -> None:
@@ -187,9 +187,9 @@ def test_columns_that_are_not_understood_are_named_once_with_their_counts(tmp_pa
     row: dict[str, Any] = {"question": "a", "answer": "b", "id": 7, "tags": [], "notes": "", "source": "set"}
     rows = [row | {"topic": "x"}] * 2 + [row | {"e\x1bvil": 1, "messages": None}]
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    documents, tally = read_text(tmp_path, text)
+    documents, report = read_text(tmp_path, text)
     assert len(documents) == 3
-    assert tally.lines() == ["not used: id (3 rows), topic (2 rows), e␛vil (1 row)"]
+    assert report.lines() == ["not used: id (3 rows), topic (2 rows), e␛vil (1 row)"]
 
 
 def test_parts_of_messages_that_are_not_understood_are_named(tmp_path: Path) -> None:
@@ -210,20 +210,20 @@ def test_a_table_has_the_same_parts(tmp_path: Path) -> None:
         'Who?,"The note, by M.",B,Be terse,"[[""a"", ""b""]]","[""Ann"", ""Maria""]",x\n'
         "When?,,In May,,,,\n"
     )
-    [first, second], tally = read_text(tmp_path, table, "t.csv")
+    [first, second], report = read_text(tmp_path, table, "t.csv")
     assert first.system == "Be terse"
     assert first.turns == (
         ("user", "a"), ("assistant", "b"),
         ("user", "The note, by M.\n\nWho?\nA. Ann\nB. Maria"), ("assistant", "B. Maria"),
     )  # fmt: skip
     assert second.turns == (("user", "When?"), ("assistant", "In May"))
-    assert tally.lines() == ["not used: topic (1 row)"]
+    assert report.lines() == ["not used: topic (1 row)"]
 
 
 def test_a_table_of_preferences_reads_by_the_chosen_side(tmp_path: Path) -> None:
-    [document], tally = read_text(tmp_path, "prompt,chosen,rejected\na,b,c\n", "t.csv")
+    [document], report = read_text(tmp_path, "prompt,chosen,rejected\na,b,c\n", "t.csv")
     assert document.turns == (("user", "a"), ("assistant", "b"))
-    assert tally.lines() == []
+    assert report.lines() == []
 
 
 # --- whatever comes ---

@@ -25,28 +25,28 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from theta_tui.base.errors import ModelError, UsageError
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.pretrain import command, trainer
-from theta_tui.pretrain.command import Made, Options
+from theta_tui.pretrain.command import TrainOptions, TrainResult
 from theta_tui.pretrain.documents import Source
 from theta_tui.pretrain.trainer import Budget, Plan, StepDone, Validated
 
 
-class Ear:
-    """What a Watch hears. `then` is called with each step."""
+class Recorder:
+    """A progress display that keeps what it is given. `then` is called with each step."""
 
     def __init__(self, then: Callable[[StepDone], None] = lambda done: None) -> None:
         self.steps: list[StepDone] = []
         self.validations: list[Validated] = []
         self.then = then
 
-    def reading(self, name: str, documents: int) -> None: ...
+    def on_reading(self, name: str, documents: int) -> None: ...
 
-    def begin(self, flops_a_token: float, matrix_rate: float) -> None: ...
+    def start(self, flops_a_token: float, matrix_rate: float) -> None: ...
 
-    def step(self, done: StepDone) -> None:
+    def on_step(self, done: StepDone) -> None:
         self.steps.append(done)
         self.then(done)
 
-    def validated(self, done: Validated) -> None:
+    def on_validated(self, done: Validated) -> None:
         self.validations.append(done)
 
     def close(self) -> None: ...
@@ -69,29 +69,29 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def small(data: Path, out: Path) -> Options:
+def small(data: Path, out: Path) -> TrainOptions:
     """Some ten steps of a network of 0.85M parameters."""
-    return Options(
+    return TrainOptions(
         (Source(data, 1.0),), out, size="1m", vocabulary=320, length=64, batch_tokens=512, tokens=5_000,
         device="cpu", dtype="float32", threads=1, validation=0.05, compile=False,
     )  # fmt: skip
 
 
 @pytest.fixture
-def options(data: Path, tmp_path: Path) -> Options:
+def options(data: Path, tmp_path: Path) -> TrainOptions:
     return small(data, tmp_path / "out")
 
 
 @pytest.fixture(scope="module")
-def learned(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Made, Ear, Path]:
+def learned(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainResult, Recorder, Path]:
     """A training of some twenty steps, what was heard of it, and its folder. Tests do not write to it."""
-    ear, out = Ear(), tmp_path_factory.mktemp("learned") / "out"
-    return trained(replace(small(data, out), tokens=9_000), ear), ear, out
+    recorder, out = Recorder(), tmp_path_factory.mktemp("learned") / "out"
+    return trained(replace(small(data, out), tokens=9_000), recorder), recorder, out
 
 
-def trained(options: Options, ear: Ear | None = None) -> Made:
+def trained(options: TrainOptions, recorder: Recorder | None = None) -> TrainResult:
     AcceleratorState._reset_state(reset_partial_state=True)  # One a process; here each training is to have its own.
-    return command.train(options, lambda text: None, ear or Ear())
+    return command.train(options, lambda text: None, recorder or Recorder())
 
 
 def state_weights(out: Path) -> dict[str, torch.Tensor]:
@@ -103,11 +103,13 @@ def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_what_comes_out_is_a_model_that_learned_and_that_others_read(learned: tuple[Made, Ear, Path]) -> None:
-    made, ear, out = learned
+def test_what_comes_out_is_a_model_that_learned_and_that_others_read(
+    learned: tuple[TrainResult, Recorder, Path],
+) -> None:
+    made, recorder, out = learned
     assert made.stopped is None
-    assert ear.losses[-1] < ear.losses[0] - 1
-    assert made.bits_per_byte == ear.validations[-1].bits_per_byte
+    assert recorder.losses[-1] < recorder.losses[0] - 1
+    assert made.bits_per_byte == recorder.validations[-1].bits_per_byte
     model = AutoModelForCausalLM.from_pretrained(out)
     assert model.dtype == torch.bfloat16
     assert "lm_head.weight" not in load_file(out / "model.safetensors")  # tied: the embedding is it
@@ -116,12 +118,12 @@ def test_what_comes_out_is_a_model_that_learned_and_that_others_read(learned: tu
     assert lm.window == 64
     assert not lm.notices
     lines = [json.loads(line) for line in (out / "training" / "metrics.jsonl").read_text().splitlines()]
-    assert [line["loss"] for line in lines if "loss" in line] == ear.losses
+    assert [line["loss"] for line in lines if "loss" in line] == recorder.losses
     assert lines[-1]["by_source"].keys() == {"pairs"}
 
 
-def test_stopped_by_a_signal_and_gone_on_is_bit_equal_to_never_having_stopped(options: Options) -> None:
-    whole = Ear()
+def test_stopped_by_a_signal_and_gone_on_is_bit_equal_to_never_having_stopped(options: TrainOptions) -> None:
+    whole = Recorder()
     trained(options, whole)
 
     def stop_at_four(done: StepDone) -> None:
@@ -129,7 +131,7 @@ def test_stopped_by_a_signal_and_gone_on_is_bit_equal_to_never_having_stopped(op
             os.kill(os.getpid(), signal.SIGTERM)
 
     cut = replace(options, out=options.out.with_name("cut"))
-    first, second = Ear(stop_at_four), Ear()
+    first, second = Recorder(stop_at_four), Recorder()
     stopped = trained(cut, first)
     assert (stopped.stopped, stopped.step) == (signal.SIGTERM, 4)
     assert trained(cut, second).stopped is None
@@ -138,25 +140,25 @@ def test_stopped_by_a_signal_and_gone_on_is_bit_equal_to_never_having_stopped(op
     assert signal.getsignal(signal.SIGTERM) is not None
 
 
-def test_a_finished_training_stays_and_a_larger_budget_goes_on(options: Options) -> None:
+def test_a_finished_training_stays_and_a_larger_budget_goes_on(options: TrainOptions) -> None:
     made = trained(options)
-    ear = Ear()
-    assert trained(options, ear).step == made.step
-    assert not ear.steps
-    assert trained(replace(options, tokens=6_000), ear).step > made.step
+    recorder = Recorder()
+    assert trained(options, recorder).step == made.step
+    assert not recorder.steps
+    assert trained(replace(options, tokens=6_000), recorder).step > made.step
 
 
 @pytest.mark.slow
-def test_a_step_taken_in_slices_is_the_same_step(options: Options) -> None:
-    whole, sliced = Ear(), Ear()
+def test_a_step_taken_in_slices_is_the_same_step(options: TrainOptions) -> None:
+    whole, sliced = Recorder(), Recorder()
     trained(options, whole)
     trained(replace(options, out=options.out.with_name("sliced"), micro_rows=3), sliced)
     assert sliced.losses == pytest.approx(whole.losses, abs=2e-4)
 
 
 @pytest.mark.slow
-def test_in_bfloat16_the_curve_is_nearly_the_same_and_going_on_keeps_to_it(options: Options) -> None:
-    exact, rounded, further = Ear(), Ear(), Ear()
+def test_in_bfloat16_the_curve_is_nearly_the_same_and_going_on_keeps_to_it(options: TrainOptions) -> None:
+    exact, rounded, further = Recorder(), Recorder(), Recorder()
     options = replace(options, tokens=2_500)
     trained(options, exact)
     half = replace(options, out=options.out.with_name("half"), dtype="bfloat16")
@@ -170,15 +172,17 @@ def test_in_bfloat16_the_curve_is_nearly_the_same_and_going_on_keeps_to_it(optio
 
 
 @pytest.mark.slow
-def test_compiled_the_curve_is_the_same_within_rounding(options: Options) -> None:
-    plain, compiled = Ear(), Ear()
+def test_compiled_the_curve_is_the_same_within_rounding(options: TrainOptions) -> None:
+    plain, compiled = Recorder(), Recorder()
     trained(options, plain)
     trained(replace(options, out=options.out.with_name("compiled"), compile=True), compiled)
     assert compiled.losses == pytest.approx(plain.losses, abs=2e-3)
 
 
 @pytest.mark.slow
-def test_another_plan_or_other_data_is_refused_with_the_way_out(options: Options, data: Path, tmp_path: Path) -> None:
+def test_another_plan_or_other_data_is_refused_with_the_way_out(
+    options: TrainOptions, data: Path, tmp_path: Path
+) -> None:
     trained(options)
     with pytest.raises(ModelError, match="begun with lr"):
         trained(replace(options, lr=1e-4))
@@ -186,12 +190,12 @@ def test_another_plan_or_other_data_is_refused_with_the_way_out(options: Options
     other.write_text(data.read_text("utf-8").replace("red", "pink"), "utf-8")
     with pytest.raises(ModelError, match="--restart"):
         trained(replace(options, sources=(Source(other, 1.0),)))
-    ear = Ear()
-    trained(replace(options, lr=1e-4, restart=True), ear)
-    assert ear.steps[0].step == 1
+    recorder = Recorder()
+    trained(replace(options, lr=1e-4, restart=True), recorder)
+    assert recorder.steps[0].step == 1
 
 
-def test_a_folder_with_other_things_in_it_is_not_written_to(options: Options) -> None:
+def test_a_folder_with_other_things_in_it_is_not_written_to(options: TrainOptions) -> None:
     options.out.mkdir()
     (options.out / "thesis.txt").write_text("mine")
     with pytest.raises(UsageError, match="not empty"):
@@ -199,16 +203,18 @@ def test_a_folder_with_other_things_in_it_is_not_written_to(options: Options) ->
     assert [path.name for path in options.out.iterdir()] == ["thesis.txt"]
 
 
-def test_training_goes_on_from_a_model_with_its_own_template(options: Options, learned: tuple[Made, Ear, Path]) -> None:
-    ear, (_, _, before) = Ear(), learned
+def test_training_goes_on_from_a_model_with_its_own_template(
+    options: TrainOptions, learned: tuple[TrainResult, Recorder, Path]
+) -> None:
+    recorder, (_, _, before) = Recorder(), learned
     further = replace(options, model=str(before), optimizer="muon")
-    trained(further, ear)
-    assert ear.losses[0] < 2.5  # a fresh one begins at ln 320 = 5.8
+    trained(further, recorder)
+    assert recorder.losses[0] < 2.5  # a fresh one begins at ln 320 = 5.8
     tokenizers = [(out / "tokenizer.json").read_bytes() for out in (before, further.out)]
     assert tokenizers[0] == tokenizers[1]
 
 
-def test_the_best_validation_is_what_is_kept(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_best_validation_is_what_is_kept(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[int] = []
     original = command.export
     monkeypatch.setattr(command, "export", lambda *parts: (kept.append(1), original(*parts)))
@@ -218,13 +224,13 @@ def test_the_best_validation_is_what_is_kept(options: Options, monkeypatch: pyte
         return np.array([next(told, 3.0)]), np.array([1.0]), np.array([1.0])
 
     monkeypatch.setattr(trainer, "score", score)
-    ear = Ear()
-    made = trained(replace(options, validate_minutes=0.0), ear)
-    assert [done.best for done in ear.validations[:3]] == [True, True, False]
+    recorder = Recorder()
+    made = trained(replace(options, validate_minutes=0.0), recorder)
+    assert [done.best for done in recorder.validations[:3]] == [True, True, False]
     assert (len(kept), made.best_step) == (2, 2)
 
 
-def test_a_gradient_that_is_not_finite_moves_nothing(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gradient_that_is_not_finite_moves_nothing(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     from theta_tui.pretrain.objective import Objective
 
     forward = Objective.forward
@@ -236,14 +242,14 @@ def test_a_gradient_that_is_not_finite_moves_nothing(options: Options, monkeypat
         return forward(self, *inputs) * (float("nan") if calls == 3 else 1.0)
 
     monkeypatch.setattr(Objective, "forward", poisoned)
-    ear = Ear()
-    trained(options, ear)
-    assert [done.step for done in ear.steps if done.loss != done.loss] == [3]
+    recorder = Recorder()
+    trained(options, recorder)
+    assert [done.step for done in recorder.steps if done.loss != done.loss] == [3]
     assert all(torch.isfinite(value).all() for value in state_weights(options.out).values())
-    assert ear.losses[-1] < ear.losses[0]
+    assert recorder.losses[-1] < recorder.losses[0]
 
 
-def test_a_hopeless_training_gives_up_and_says_why(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hopeless_training_gives_up_and_says_why(options: TrainOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     from theta_tui.pretrain.objective import Objective
 
     forward = Objective.forward

@@ -11,7 +11,7 @@ import pytest
 
 from theta_tui.base.errors import ModelError
 from theta_tui.pretrain import trees
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, read
 
 
@@ -20,11 +20,11 @@ def row(name: str, parent: str | None, text: str, **more: object) -> dict[str, A
     return {"message_id": name, "parent_id": parent, "role": role, "text": text, "lang": "en", "deleted": False} | more
 
 
-def read_rows(tmp_path: Path, *rows: object, array: bool = False, **more: Any) -> tuple[list[Document], Tally]:
+def read_rows(tmp_path: Path, *rows: object, array: bool = False, **more: Any) -> tuple[list[Document], ReadReport]:
     path = tmp_path / "trees.jsonl"
     path.write_text(json.dumps(rows) if array else "".join(json.dumps(one) + "\n" for one in rows), "utf-8")
-    tally = Tally()
-    return list(read(path, tally=tally, **more)), tally
+    report = ReadReport()
+    return list(read(path, report=report, **more)), report
 
 
 def said(document: Document) -> list[str]:
@@ -44,9 +44,9 @@ OTHER = (row("o", None, "?other"), row("p", "o", "reply"))
 def test_rows_in_any_order_make_the_best_ranked_path_of_each_tree(tmp_path: Path, seed: int, array: bool) -> None:
     rows = [*TREE, *OTHER]
     random.Random(seed).shuffle(rows)
-    documents, tally = read_rows(tmp_path, *rows, array=array)
+    documents, report = read_rows(tmp_path, *rows, array=array)
     assert sorted(map(said, documents)) == [["?one", "best", "?first", "end"], ["?other", "reply"]]
-    assert tally.lines() == ["3 messages left out: another reply is ranked higher"]
+    assert report.lines() == ["3 messages left out: another reply is ranked higher"]
     if not array:
         assert {document.line for document in documents} == {rows.index(TREE[0]) + 1, rows.index(OTHER[0]) + 1}
 
@@ -62,27 +62,27 @@ def test_what_is_deleted_or_spam_is_not_learned_and_neither_is_what_follows_it(
     tmp_path: Path, mark: dict[str, Any]
 ) -> None:
     bad = row("b", "o", "spam", rank=0, **mark)
-    [document], tally = read_rows(tmp_path, *OTHER, bad, row("c", "b", "?why"), row("d", "c", "because"))
+    [document], report = read_rows(tmp_path, *OTHER, bad, row("c", "b", "?why"), row("d", "c", "because"))
     assert said(document) == ["?other", "reply"]
-    assert tally.lines() == ["3 messages left out: it, or one before it, is deleted or spam"]
-    [document], tally = read_rows(tmp_path, *OTHER, row("x", None, "?x"), row("y", "x", "spam", **mark))
+    assert report.lines() == ["3 messages left out: it, or one before it, is deleted or spam"]
+    [document], report = read_rows(tmp_path, *OTHER, row("x", None, "?x"), row("y", "x", "spam", **mark))
     assert said(document) == ["?other", "reply"]
-    assert tally.lines()[0] == "1 message left out: it has no reply left"
+    assert report.lines()[0] == "1 message left out: it has no reply left"
 
 
 def test_a_message_that_is_not_spam_is_learned(tmp_path: Path) -> None:
     fine = {"labels": {"spam": {"value": 0.1}}, "review_result": True, "synthetic": False}
-    [document], tally = read_rows(tmp_path, row("o", None, "?other", **fine), row("p", "o", "reply", **fine))
-    assert (said(document), tally.lines()) == (["?other", "reply"], [])
+    [document], report = read_rows(tmp_path, row("o", None, "?other", **fine), row("p", "o", "reply", **fine))
+    assert (said(document), report.lines()) == (["?other", "reply"], [])
 
 
 @pytest.mark.parametrize(
     ("rows", "why"),
     [
-        ([row("x", None, "?alone")], ":3: it is a message that nothing in the file replies to"),
+        ([row("x", None, "?alone")], ":3: nothing in the file replies to this message"),
         ([row("x", "gone", "?orphan")], ":3: its parent, gone, is not in the file"),
-        ([row("x", "y", "?a"), row("y", "x", "b")], ":3: its parents lead in a circle"),
-        ([row("p", "o", "twice")], ":3: the message_id p stands in line 2 already"),
+        ([row("x", "y", "?a"), row("y", "x", "b")], ":3: its parents form a circle"),
+        ([row("p", "o", "twice")], ":3: the message_id p is already used in line 2"),
         ([row("x", "o", "a", role="robot")], ":3: the role of a message is robot, not prompter or assistant"),
         ([row("x", "o", " ")], ":3: a message is blank"),
     ],
@@ -91,14 +91,14 @@ def test_a_message_that_cannot_be_joined_is_refused_by_name(tmp_path: Path, rows
     with pytest.raises(ModelError) as caught:
         read_rows(tmp_path, *OTHER, *rows)
     assert f"trees.jsonl{why}" in str(caught.value)
-    [document], tally = read_rows(tmp_path, *OTHER, *rows, skip_bad=True)
+    [document], report = read_rows(tmp_path, *OTHER, *rows, skip_bad=True)
     assert said(document) == ["?other", "reply"]
-    assert tally.bad.total() == len(rows)
+    assert report.bad.total() == len(rows)
 
 
 def test_rows_above_the_bound_are_told_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trees, "MAX_BYTES", 1000)
-    with pytest.raises(ModelError, match=r"trees\.jsonl:3: .* make several files of it, with each tree whole in one"):
+    with pytest.raises(ModelError, match=r"trees\.jsonl:3: .* split it into several files, and keep each tree in one"):
         read_rows(tmp_path, *OTHER, *TREE)
 
 
@@ -113,14 +113,14 @@ def test_a_nested_tree_reads_as_its_rows_do(tmp_path: Path) -> None:
     )  # fmt: skip
     row = {"message_tree_id": "1", "tree_state": "ready_for_export", "prompt": tree}
     bad = row | {"tree_state": "aborted_low_grade"}
-    [document], tally = read_rows(tmp_path, row, bad)
+    [document], report = read_rows(tmp_path, row, bad)
     assert said(document) == ["?one", "best", "?first", "end"]
-    assert tally.lines() == [
+    assert report.lines() == [
         "3 messages left out: another reply is ranked higher",
         "8 messages left out: it, or one before it, is deleted or spam",
     ]
 
 
 def test_a_tree_without_a_reply_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"trees\.jsonl:1: it is a message that nothing in the file replies to"):
+    with pytest.raises(ModelError, match=r"trees\.jsonl:1: nothing in the file replies to this message"):
         read_rows(tmp_path, {"message_tree_id": "1", "prompt": nested(TREE[0])})

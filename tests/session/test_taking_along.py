@@ -132,7 +132,7 @@ def test_what_is_stopped_leaves_nothing(session: Session, tmp_path: Path, write:
 def test_a_bad_target_is_refused_before_anything_is_learned(session: Session, tmp_path: Path, write: Write) -> None:
     (tmp_path / "file").write_text("mine")
     stages: list[str] = []
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         write(session, tmp_path / "file", on_stage=stages.append)
     with pytest.raises(UsageError, match="not empty"):
         write(session, session.settings.home, on_stage=stages.append)

@@ -186,7 +186,7 @@ def test_a_link_is_no_folder_whatever_it_leads_to(tmp_path: Path) -> None:
     for number, target in enumerate((tmp_path / "out", tmp_path / "nowhere")):
         link = tmp_path / f"link{number}"
         link.symlink_to(target)
-        with pytest.raises(UsageError, match="no folder"):
+        with pytest.raises(UsageError, match="not a folder"):
             write(link, force=True)
         assert link.is_symlink()
 
@@ -206,7 +206,7 @@ def test_force_replaces_nothing_but_an_earlier_export(tmp_path: Path) -> None:
 def test_the_foundation_is_never_written_over(tmp_path: Path) -> None:
     write(tmp_path / "model")
     for place in (tmp_path / "model", tmp_path / "model" / "out", tmp_path):
-        with pytest.raises(UsageError, match="never written"):
+        with pytest.raises(UsageError, match="never overwritten"):
             write(place, force=True, spare=tmp_path / "model")
 
 

@@ -12,8 +12,8 @@ from textual.widgets import Static
 
 from tests.support.fakes import Driven, FakeWorker, drive, outcome, snapshot, turn
 from theta_tui.session import protocol as p
+from theta_tui.ui.compat.editor import hold, release
 from theta_tui.ui.safe import MOST, fit, wrap
-from theta_tui.ui.widgets.editor import hold, release
 
 MARKUP = "[/ [/b] [b]bold[/b] [@click=app.quit]quit[/] [red]"
 CONTROLS = "\x1b]52;c;aGk=\x07\x1b[31m\x9b31m\x00\x08\x0b\x7f\x85\u202e\u2066\u200b\u2028\r"

@@ -1,7 +1,8 @@
 """Settings: where each comes from and what it may be. flags > environment > home's file > person's file > default.
 
-One frozen dataclass; a field's docstring is its help. `config.toml` is read from the person's config folder and then
-from the home, whose values win; what the app changes (`/set`, the theme) is written to the home's.
+One frozen dataclass. A field declares all of its setting: default, help, choices or bounds, and whether the app may
+change it; variable, flag and the words of an error are made of that. `config.toml` is read from the person's config
+folder and then from the home, whose values win; what the app changes (`/set`, the theme) is written to the home's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from theta_tui.base.errors import UsageError
 
@@ -23,120 +24,180 @@ CANDIDATES = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """All that is declared of one setting, but its default."""
+
+    about: str
+    """What it is. The first sentence is its line in `theta --help`."""
+    choices: tuple[str, ...] = ()
+    bounds: tuple[float, float] | None = None
+    changeable: bool = False
+    """Whether `/set` may change it while Theta runs."""
+    name: str = ""
+    kind: Any = str
+    """The type of its values. This and the name come from the field."""
+
+    @property
+    def environment(self) -> str:
+        """The variable that sets it; empty where a line of text cannot."""
+        return "" if self.name == "keymap" else f"THETA_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    @property
+    def brief(self) -> str:
+        """The first sentence of what it is, without the point."""
+        return self.about.split(". ")[0].rstrip(".")
+
+    @property
+    def help(self) -> str:
+        """A line for a list of options: what it may be, what it is, and the variable."""
+        kinds = f"{', '.join(self.choices[:-1])} or {self.choices[-1]}: " if self.choices else ""
+        brief = self.brief[:1].lower() + self.brief[1:] if kinds else self.brief
+        limits = "" if self.bounds is None else "{:,.9g} to {:,.9g}, ".format(*self.bounds)
+        return f"{kinds}{brief}. [{limits}{self.environment}]"
+
+    def describe(self) -> str:
+        """What it may be, in words."""
+        if self.choices:
+            return f"it may be {', '.join(self.choices)}"
+        if self.bounds is not None:
+            return "it is a number from {:g} to {:g}".format(*self.bounds)
+        words = {bool: "it is true or false", int: "it is a whole number", Path: "it is a folder"}
+        return words.get(self.kind, "it is text")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that can be set. Paths are absolute once loaded."""
 
-    home: Path = Path()
-    """Everything that Theta keeps for one model and one conversation."""
-    model: str = ""
-    """`default` (ships with Theta), a Hugging Face id, or a local folder; empty: what the home was begun with, else
-    `default`."""
-    device: str = "auto"
-    """auto, cpu, cuda or mps."""
-    dtype: str = "auto"
-    """auto, float32 or bfloat16: what the weights are held and trained in."""
-    lora: str = "auto"
-    """auto, on or off: whether a small adapter learns, or the whole model (auto: an adapter above 300M parameters). A
-    home keeps to what it was begun with."""
-    lora_rank: int | None = None
-    """Rank of the adapter: 16, or what the home was begun with."""
-    seed: int | None = None
-    """Makes the five replies repeatable."""
-    recipe: str = "default"
-    """How a lesson is learned: `default` (in weights and a scope of its own), or always on: `adamw`, or `classic` (one
-    AdamW step at 1e-5)."""
-    context: Path | None = None
-    """The conversation file; default `context.md` in the home."""
-    offline: bool = False
-    """Never ask the Hugging Face hub for anything."""
-    quiet: bool = False
-    """No notices on stderr."""
+    home: Annotated[Path, Setting("Everything Theta keeps. One model and one conversation.")] = Path()
+    model: Annotated[
+        str,
+        Setting("default, a Hugging Face id, or a folder. Empty: what the home was begun with, else default."),
+    ] = ""
+    device: Annotated[str, Setting("Where the model runs.", choices=("auto", "cpu", "cuda", "mps"))] = "auto"
+    dtype: Annotated[
+        str, Setting("What the weights are held and trained in.", choices=("auto", "float32", "bfloat16"))
+    ] = "auto"
+    lora: Annotated[
+        str,
+        Setting(
+            "Whether a small adapter learns, or the whole model. auto: an adapter above 300M parameters. A home keeps "
+            "to what it was begun with.",
+            choices=("auto", "on", "off"),
+        ),
+    ] = "auto"
+    lora_rank: Annotated[
+        int | None, Setting("Rank of the adapter. 16, or what the home was begun with.", bounds=(1, 1024))
+    ] = None
+    seed: Annotated[int | None, Setting("Makes the five replies repeatable.")] = None
+    recipe: Annotated[
+        str,
+        Setting(
+            "How a lesson is learned. default: in weights and a scope of its own. Always on: adamw, and classic (one "
+            "AdamW step at 1e-5).",
+            choices=("default", "adamw", "classic"),
+            changeable=True,
+        ),
+    ] = "default"
+    context: Annotated[Path | None, Setting("The conversation file; context.md in the home.")] = None
+    offline: Annotated[bool, Setting("Never ask the Hugging Face hub.")] = False
+    quiet: Annotated[bool, Setting("No notices on stderr.")] = False
     # Temperature and min-p on 40 everyday prompts with the built-in model (nats a token; how unlike two of five are;
     # share of replies that another prompt got too): .6/.05 -.46 .87 .21; .7/.05 -.48 .87 .17; .7/.1 -.45 .87 .21;
     # .8/.05 -.53 .88 .18; .9/.05 -.59 .89 .17; 1/.1 -.57 .87 .15. The five are kept apart anyway, so that heat buys
     # oddness more than variety.
-    temperature: float = 0.7
-    """Of sampling; lower is safer and more alike."""
-    top_p: float = 0.95
-    """Nucleus: sample from the likeliest tokens that hold this much probability; 1 is off."""
-    top_k: int = 0
-    """Sample from the k likeliest tokens; 0 is off."""
-    min_p: float = 0.1
-    """Leave out tokens less likely than this share of the likeliest; 0 is off."""
-    max_tokens: int = 48
-    """Longest reply, in tokens."""
-    window: int = 1024
-    """Most tokens of conversation shown to the model (never more than it can take)."""
-    checkpoint_lessons: int = 10
-    """A checkpoint after this many lessons; 0 is off. A command that taught writes one each time while it is small:
-    until something moves the shared weights."""
-    checkpoint_minutes: float = 15.0
-    """A checkpoint when this long has passed and something changed; 0 is off."""
-    keep_checkpoints: int = 3
-    """How many checkpoints stay."""
-    threads: int = 0
-    """CPU threads for the model; 0 lets PyTorch choose."""
-    lock: str = "flock"
-    """flock, or pid: how one process keeps the home. pid is for file systems that know no flock: a file names the
-    process."""
-    lock_wait: float = 2.0
-    """Seconds to wait for another process to let go of the home."""
-    statements: bool = True
-    """Offer to learn a fact that a message states, beside the conversation."""
-    grace: float = 0.4
-    """Seconds in which fresh replies ignore digits, so that nothing is taught by accident."""
-    idle: bool = True
-    """Ask again what was taught while nothing else is to do; never on battery."""
-    theme: str = ""
-    """Colour theme of the app; empty is Theta's own."""
-    keymap: Mapping[str, str] = field(default_factory=dict)
-    """Other keys for the app's actions: binding id → key, as in `pick.edit = "f2"`."""
+    temperature: Annotated[
+        float,
+        Setting("Temperature of sampling: lower is safer and more alike; 0 is greedy.", bounds=(0, 5), changeable=True),
+    ] = 0.7
+    top_p: Annotated[
+        float,
+        Setting("Nucleus sampling: keep this much probability; 1 is off.", bounds=(0.01, 1), changeable=True),
+    ] = 0.95
+    top_k: Annotated[
+        int, Setting("Sample from the k likeliest tokens; 0 is off.", bounds=(0, 1_000_000), changeable=True)
+    ] = 0
+    min_p: Annotated[
+        float,
+        Setting("Leave out tokens below this share of the likeliest; 0 is off.", bounds=(0, 1), changeable=True),
+    ] = 0.1
+    max_tokens: Annotated[int, Setting("Longest reply, in tokens.", bounds=(1, 4096), changeable=True)] = 48
+    window: Annotated[
+        int,
+        Setting("Most tokens of conversation shown to the model. Never more than it takes.", bounds=(32, 1_000_000)),
+    ] = 1024
+    checkpoint_lessons: Annotated[
+        int,
+        Setting(
+            "A checkpoint after this many lessons; 0 is off. A command that taught writes one each time while it is "
+            "small: until something moves the shared weights.",
+            bounds=(0, 1_000_000),
+            changeable=True,
+        ),
+    ] = 10
+    checkpoint_minutes: Annotated[
+        float,
+        Setting(
+            "A checkpoint when this long has passed and something changed; 0 is off.", bounds=(0, 1e6), changeable=True
+        ),
+    ] = 15.0
+    keep_checkpoints: Annotated[int, Setting("How many checkpoints stay.", bounds=(1, 1000))] = 3
+    threads: Annotated[int, Setting("CPU threads for the model; 0 lets PyTorch choose.", bounds=(0, 1024))] = 0
+    lock: Annotated[
+        str,
+        Setting(
+            "How one process keeps the home; pid where the file system knows no flock. A file names the process then.",
+            choices=("flock", "pid"),
+        ),
+    ] = "flock"
+    lock_wait: Annotated[
+        float, Setting("Seconds to wait for another process to let go of the home.", bounds=(0, 3600))
+    ] = 2.0
+    statements: Annotated[
+        bool, Setting("Offer to learn a fact that a message states, beside the conversation.", changeable=True)
+    ] = True
+    grace: Annotated[
+        float,
+        Setting(
+            "Seconds in which fresh replies ignore digits. So nothing is taught by accident.",
+            bounds=(0, 5),
+            changeable=True,
+        ),
+    ] = 0.4
+    idle: Annotated[
+        bool, Setting("Ask again what was taught while nothing else is to do; never on battery.", changeable=True)
+    ] = True
+    theme: Annotated[str, Setting("Colour theme of the app. Empty is Theta's own.", changeable=True)] = ""
+    keymap: Annotated[
+        Mapping[str, str], Setting('Other keys for the app\'s actions: binding id → key, as in pick.edit = "f2".')
+    ] = field(default_factory=dict)
 
     @property
     def context_path(self) -> Path:
         return self.context if self.context is not None else self.home / "context.md"
 
 
-_TYPES = get_type_hints(Settings)
-_CHOICES = {
-    "device": ("auto", "cpu", "cuda", "mps"),
-    "dtype": ("auto", "float32", "bfloat16"),
-    "lora": ("auto", "on", "off"),
-    "recipe": ("default", "adamw", "classic"),
-    "lock": ("flock", "pid"),
+SETTINGS: dict[str, Setting] = {
+    name: replace(declared.__metadata__[0], name=name, kind=declared.__origin__)
+    for name, declared in get_type_hints(Settings, include_extras=True).items()
 }
-_BOUNDS: dict[str, tuple[float, float]] = {
-    "lora_rank": (1, 1024),
-    "temperature": (0.0, 5.0),
-    "top_p": (0.01, 1.0),
-    "top_k": (0, 1_000_000),
-    "min_p": (0.0, 1.0),
-    "max_tokens": (1, 4096),
-    "window": (32, 1_000_000),
-    "checkpoint_lessons": (0, 1_000_000),
-    "checkpoint_minutes": (0.0, 1e6),
-    "keep_checkpoints": (1, 1000),
-    "threads": (0, 1024),
-    "lock_wait": (0.0, 3600.0),
-    "grace": (0.0, 5.0),
-}
-CHANGEABLE = (
-    "temperature", "top_p", "top_k", "min_p", "max_tokens", "recipe", "grace", "checkpoint_lessons",
-    "checkpoint_minutes", "statements", "idle", "theme",
-)  # fmt: skip
+CHANGEABLE = tuple(setting.name for setting in SETTINGS.values() if setting.changeable)
 """What `/set` may change while Theta runs."""
-
-
 RETIRED = frozenset({"drift_budget"})
 """Settings of versions before, which may stand in a file still. They say nothing any more."""
 
 
 def parse_value(name: str, value: Any, source: str) -> Any:
     """`value` (text, or what TOML gave) as the type of setting `name`. Raises UsageError naming `source`."""
-    if name not in _TYPES:
-        raise UsageError(f"{source}: there is no setting '{name}'; known are {', '.join(sorted(_TYPES))}")
-    kind = _TYPES[name]
-    problem = UsageError(f"{source}: '{value}' is not a value for {name}; {describe(name)}")
+    if name not in SETTINGS:
+        raise UsageError(f"{source}: there is no setting '{name}'; known are {', '.join(sorted(SETTINGS))}")
+    setting = SETTINGS[name]
+    kind = setting.kind
+    problem = UsageError(f"{source}: '{value}' is not a value for {name}; {setting.describe()}")
     try:
         if name == "keymap":
             if not isinstance(value, Mapping):
@@ -148,9 +209,9 @@ def parse_value(name: str, value: Any, source: str) -> Any:
             raise problem
         if kind is int or kind == (int | None):
             number = int(str(value).strip()) if not isinstance(value, float) else _whole(value)
-            return _bounded(name, number, problem)
+            return _bounded(setting, number, problem)
         if kind is float:
-            return _bounded(name, float(value), problem)
+            return _bounded(setting, float(value), problem)
         if not isinstance(value, (str, os.PathLike)):
             raise problem
     except (TypeError, ValueError, OverflowError):
@@ -160,20 +221,9 @@ def parse_value(name: str, value: Any, source: str) -> Any:
             raise problem
         return Path(value).expanduser().absolute()
     text = str(value).strip()
-    if name in _CHOICES and text not in _CHOICES[name]:
+    if setting.choices and text not in setting.choices:
         raise problem
     return text
-
-
-def describe(name: str) -> str:
-    """What setting `name` may be, in words."""
-    if name in _CHOICES:
-        return f"it may be {', '.join(_CHOICES[name])}"
-    if name in _BOUNDS:
-        low, high = _BOUNDS[name]
-        return f"it is a number from {low:g} to {high:g}"
-    words = {bool: "it is true or false", int: "it is a whole number", Path: "it is a folder"}
-    return words.get(_TYPES[name], "it is text")
 
 
 def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -185,11 +235,7 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
     from platformdirs import user_config_path, user_data_path
 
     given = {name: value for name, value in flags.items() if value is not None}
-    from_env = {
-        name: environ[variable]
-        for name in _TYPES
-        if name != "keymap" and (variable := f"THETA_{name.upper()}") in environ and environ[variable] != ""
-    }
+    from_env = {name: value for name, setting in SETTINGS.items() if (value := environ.get(setting.environment))}
     values: dict[str, Any] = {}
     person = _read_toml(user_config_path("theta", appauthor=False) / CONFIG_NAME)
     home_value = given.get("home", from_env.get("home", person.get("home", user_data_path("theta", appauthor=False))))
@@ -201,8 +247,8 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
         (_read_toml(home / CONFIG_NAME), str(home / CONFIG_NAME)),
     ):
         values |= {name: parse_value(name, value, source) for name, value in table.items() if name not in RETIRED}
-    values |= {name: parse_value(name, value, f"THETA_{name.upper()}") for name, value in from_env.items()}
-    values |= {name: parse_value(name, value, f"--{name.replace('_', '-')}") for name, value in given.items()}
+    values |= {name: parse_value(name, value, SETTINGS[name].environment) for name, value in from_env.items()}
+    values |= {name: parse_value(name, value, SETTINGS[name].flag) for name, value in given.items()}
     return Settings(**(values | {"home": home}))
 
 
@@ -302,8 +348,8 @@ def _whole(value: float) -> int:
     return int(value)
 
 
-def _bounded(name: str, number: float, problem: UsageError) -> float:
-    low, high = _BOUNDS.get(name, (float("-inf"), float("inf")))
+def _bounded(setting: Setting, number: float, problem: UsageError) -> float:
+    low, high = setting.bounds or (float("-inf"), float("inf"))
     if not low <= number <= high:  # NaN fails this too
         raise problem
     return number

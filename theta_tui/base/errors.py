@@ -1,14 +1,14 @@
-"""The errors that a person can meet, one type a boundary, each with the exit code that CONTRACT gives it.
+"""The errors that a person can meet: one type per boundary, each with its exit code.
 
-An error says what happened, why, and what to do, in one line. Nothing here is a programming error: those keep
-their Python types and end in a traceback in the log.
+An error says what happened, why, and what to do, in one line. Programming errors are not here: they keep
+their Python types and end as a traceback in the log.
 """
 
 from __future__ import annotations
 
 
 class ThetaError(Exception):
-    """Something a person or a program can act on. `code` is the exit code, `name` a stable word for programs."""
+    """Something a person or a program can act on. `code` is the exit code; `name` is a stable word for programs."""
 
     code = 1
     name = "failed"
@@ -22,14 +22,14 @@ class ThetaError(Exception):
 
 
 class UsageError(ThetaError):
-    """The words of a command are off."""
+    """The command line is wrong."""
 
     code = 2
     name = "usage"
 
 
 class PromptError(ThetaError):
-    """There is no kept prompt to answer, or it is not the one that was meant."""
+    """There is no kept prompt to answer, or a newer one has replaced it."""
 
     code = 3
     name = "no_prompt"
@@ -57,7 +57,7 @@ class TeachError(ThetaError):
 
 
 class StreamError(ThetaError):
-    """Standard output cannot be written: what was done is done, and nobody has read so."""
+    """Standard output cannot be written. What the command did is done, but its output is lost."""
 
     code = 1
     name = "stream"

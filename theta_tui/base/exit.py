@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the line on stderr. Imports next to nothing, and not the commands."""
+"""How a command ends: its exit code, and the line on stderr. Imports very little, and none of the commands."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from theta_tui.base.text import visible
 SCHEMA = 1
 
 
-class Leave(BaseException):
-    """A signal asked the process to go; `code` is its exit code. A BaseException, so that no handler swallows it."""
+class ExitSignal(BaseException):
+    """A signal asked the process to end; `code` is the exit code. A BaseException, so that no handler swallows it."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -25,13 +25,13 @@ class Leave(BaseException):
 
 
 def run(command: Callable[[], object]) -> NoReturn:
-    """Run `command` and leave with the exit code that CONTRACT gives; what it returns is the code, if a number."""
+    """Run `command` and exit. An int that it returns is the exit code; a ThetaError brings its own."""
     as_json = "--json" in sys.argv[1:]
     _silence_libraries()
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdin else "backslashreplace")
-    with ending_in_time(_leave):
+    with ending_in_time(_raise_exit):
         try:
             code = command()
             if sys.stdout is not None:
@@ -39,39 +39,40 @@ def run(command: Callable[[], object]) -> NoReturn:
             sys.exit(code if isinstance(code, int) else 0)
         except ThetaError as error:
             if isinstance(error, StreamError):
-                sys.stdout = None  # or the interpreter, which tries once more, complains too
-            _complain(str(error), error.code, error.name, as_json)
+                sys.stdout = None  # otherwise the interpreter tries to flush it again, and complains too
+            _fail(str(error), error.code, error.name, as_json)
         except KeyboardInterrupt:
             sys.exit(130)
-        except Leave as leave:
-            sys.exit(leave.code)
+        except ExitSignal as ending:
+            sys.exit(ending.code)
         except BrokenPipeError:
-            # The reader has gone: nothing is left to say to it.
+            # The reader has gone: there is nobody to write to.
             sys.stdout = None
             sys.exit(1)
         except Exception as error:
-            if isinstance(error, OSError) and (words := stream_error(error)):
+            if isinstance(error, OSError) and (message := stream_error(error)):
                 sys.stdout = None
-                _complain(words, StreamError.code, StreamError.name, as_json)
+                _fail(message, StreamError.code, StreamError.name, as_json)
             from typer.exceptions import Abort, TyperException
 
             if isinstance(error, Abort):
                 sys.exit(130)
             if isinstance(error, TyperException):
-                _complain(error.format_message(), 2, "usage", as_json)
+                _fail(error.format_message(), 2, "usage", as_json)
             if os.environ.get("THETA_DEBUG"):
                 raise
-            words = f"this should not have happened ({type(error).__name__}: {error}); THETA_DEBUG=1 shows where"
-            _complain(words, 1, "unexpected", as_json)
+            message = f"this should not have happened ({type(error).__name__}: {error}); THETA_DEBUG=1 shows where"
+            _fail(message, 1, "unexpected", as_json)
 
 
-def _leave(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Leave(number)
+def _raise_exit(number: int, _frame: FrameType | None) -> NoReturn:
+    raise ExitSignal(number)
 
 
 def _silence_libraries() -> None:
-    """What libraries warn of is for those who work on Theta, who ask for it (`python -W default`, PYTHONWARNINGS): in
-    the app it goes to the log, and here nowhere. What they log is left to a handler, and never printed for want of one.
+    """Print no warnings of libraries unless asked to (`python -W default`, PYTHONWARNINGS): they are for developers.
+
+    The app sends them to its log; a command drops them. What libraries log is never printed for want of a handler.
     """
     if not sys.warnoptions:
         import logging
@@ -80,7 +81,7 @@ def _silence_libraries() -> None:
         logging.lastResort = logging.NullHandler()
 
 
-def _complain(message: str, code: int, name: str, as_json: bool) -> NoReturn:
+def _fail(message: str, code: int, name: str, as_json: bool) -> NoReturn:
     if as_json:
         from theta_tui.base.json import dumps
 

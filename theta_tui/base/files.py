@@ -1,4 +1,4 @@
-"""Folders and files that a crash, or a power loss, cannot tear: made, written and on disk, or as they were before."""
+"""Files and folders that survive a crash or a power loss: each is either written and on disk, or as it was before."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from theta_tui.base.errors import HomeError
 
 
 def make_folder(path: Path, mode: int = 0o700) -> None:
-    """Make `path` and the folders above it that are missing, each with this mode (for its owner only) and with its name
-    on disk before anything is put into it. Without that a power loss could take a folder away with all that was synced
-    inside."""
+    """Make `path` and its missing parents, each with `mode` (by default for the owner only).
+
+    Each name is on disk before anything is put inside: otherwise a power loss could take the folder away with all that
+    was synced in it.
+    """
     if path.is_dir():
         return
     if not path.parent.exists():
@@ -40,16 +42,16 @@ def fsync_folder(folder: Path) -> None:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """`os.write` until all of it is written: on a full disk it returns short before it raises."""
+    """Call `os.write` until all of `data` is written: on a full disk it writes less before it raises."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Temp file in the same folder, fsync, rename, fsync of the folder. On an error `path` is as it was.
+    """Write a temporary file beside `path`, fsync it, rename it, fsync the folder. On an error `path` is as it was.
 
-    A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError naming the path.
+    A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError that names the path.
     """
     temporary: Path | None = None
     try:
@@ -68,8 +70,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
-        if not isinstance(error, (OSError, RuntimeError)):  # RuntimeError: symbolic links that lead in a circle
+        if not isinstance(error, (OSError, RuntimeError)):  # RuntimeError: symbolic links in a circle
             raise
-        left = "what was there before is untouched" if temporary else "what was there before is replaced"
+        left = "the file is as it was before" if temporary else "the file has been replaced"
         why = getattr(error, "strerror", None) or str(error)
         raise HomeError(f"{path} cannot be written ({why}); {left}") from error

@@ -1,4 +1,4 @@
-"""Python's search for garbage in cycles, put off while a great many modules are imported."""
+"""Python's cyclic garbage collector, paused while hundreds of modules are imported."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-MANY = 100
-"""Modules, imported meanwhile, from which it was for something. Where they were there already nothing is set aside:
-garbage that is about then would stay for ever, a little more each time."""
+MANY_MODULES = 100
+"""Imports from which the objects that exist are frozen (never scanned again). With fewer, nothing is frozen: garbage
+that exists then would stay for ever, a little more each time."""
 
 
-def put_off() -> None:
-    """Look for no cycles until `begin`: what is imported and made for the first frame stays."""
+def pause() -> None:
+    """Stop collecting until `resume`: what is imported and made for the first frame stays in use."""
     gc.disable()
 
 
-def begin() -> None:
-    """Look for cycles again, where it was put off, and never among what is there by now."""
+def resume() -> None:
+    """After `pause`, collect again, but never scan what exists by now."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()
@@ -26,10 +26,10 @@ def begin() -> None:
 
 @contextmanager
 def collecting_later() -> Iterator[None]:
-    """Look for no cycles meanwhile, and afterwards never again among what is there by then.
+    """Pause collection in the body; afterwards never scan what exists by then.
 
-    Importing makes hundreds of thousands of objects that stay: looking through them again and again was a fifth of the
-    time until the model is ready, and every later look through all of them would hold up a key press.
+    Imports make hundreds of thousands of objects that stay. Scanning them again and again took a fifth of the time
+    until the model is ready, and each later scan of all of them would hold up a key press.
     """
     enabled, modules = gc.isenabled(), len(sys.modules)
     gc.disable()
@@ -37,6 +37,6 @@ def collecting_later() -> Iterator[None]:
         yield
     finally:
         if enabled:
-            if len(sys.modules) >= modules + MANY:
+            if len(sys.modules) >= modules + MANY_MODULES:
                 gc.freeze()
             gc.enable()

@@ -1,4 +1,4 @@
-"""PyTorch's libraries, loaded beside whatever else the process does. Imports no PyTorch."""
+"""Loads PyTorch's shared libraries without holding up the process. Does not import PyTorch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 LIBRARIES = (("libtorch_global_deps.so", os.RTLD_GLOBAL), ("libtorch_cpu.so", os.RTLD_LOCAL))
-"""In the order and the way that `import torch` loads them."""
+"""(name, dlopen mode), in the order in which `import torch` loads them."""
 
 
 def preload_torch() -> bool:
-    """Load the largest of PyTorch's libraries; whether that worked. What did not is left to `import torch`.
+    """Load PyTorch's largest libraries; true if that worked. `import torch` loads what is missing.
 
-    Python holds its lock while it loads a library for an import, and these take 0.23 s: no key was drawn meanwhile. A
-    foreign function is called without the lock, and the linker's own is one.
+    An import holds the GIL while it loads a library, and these take 0.23 s, in which no key was drawn. ctypes calls
+    `dlopen` without the GIL.
     """
     import ctypes
 
@@ -25,5 +25,5 @@ def preload_torch() -> bool:
             folder = Path(spec.origin).parent / "lib"
             dlopen = ctypes.CDLL(None).dlopen
             dlopen.restype, dlopen.argtypes = ctypes.c_void_p, (ctypes.c_char_p, ctypes.c_int)
-            return all([dlopen(os.fsencode(folder / name), os.RTLD_NOW | how) for name, how in LIBRARIES])
+            return all([dlopen(os.fsencode(folder / name), os.RTLD_NOW | mode) for name, mode in LIBRARIES])
     return False

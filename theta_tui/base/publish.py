@@ -1,4 +1,4 @@
-"""A folder that appears whole or not at all, where a person asked for it. Standard library only."""
+"""Writes a folder that a person asked for: it appears whole or not at all. Standard library only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,16 @@ from theta_tui.base.files import fsync_file, fsync_folder, make_folder
 
 README = "README.md"
 MARK = "theta-tui"
-"""The tag in the README of what is published, by which `--force` knows what it may replace."""
+"""Tag in the README of an export. `--force` replaces only folders that have it."""
 
 
 @contextmanager
 def fresh_folder(path: Path, *, force: bool, spare: Path | None = None) -> Iterator[Path]:
-    """An empty folder beside `path` to write into; at the end it is synced and takes the name `path`.
+    """Yield an empty folder beside `path` to write into; at the end it is synced and renamed to `path`.
 
-    Where the body raises, nothing is left behind and `path` is as it was. A `path` that is there and not empty is
-    refused with UsageError; with `force` an earlier export is replaced, and nothing else is: never a folder without
-    our mark, and never one that holds `spare` (the model taught on) or lies in it. Raises HomeError where the disk
-    refuses.
+    If the body raises, nothing is left behind and `path` is as it was. Raises UsageError if `path` exists and is not
+    empty. `force` replaces an earlier export and nothing else: never a folder without our tag, and never one that
+    contains `spare` (the base model) or lies in it. Raises HomeError if the disk refuses.
     """
     path = path.absolute()
     _may_be_written(path, force, spare)
@@ -54,7 +53,7 @@ def fresh_folder(path: Path, *, force: bool, spare: Path | None = None) -> Itera
         _remove(unfinished)
         raise HomeError(
             f"{path} cannot be written ({error.strerror or error}); make room or choose another folder; "
-            "what was there before is untouched"
+            "what was there before is unchanged"
         ) from error
     except BaseException:
         _remove(unfinished)
@@ -64,20 +63,20 @@ def fresh_folder(path: Path, *, force: bool, spare: Path | None = None) -> Itera
 
 def _may_be_written(path: Path, force: bool, spare: Path | None) -> None:
     if path.is_symlink() or (path.exists() and not path.is_dir()):
-        raise UsageError(f"{path} is there and is no folder; choose another")
+        raise UsageError(f"{path} exists and is not a folder; choose another")
     if spare is not None:
         taught, wanted = spare.resolve(), path.resolve()
         if taught == wanted or taught in wanted.parents or wanted in taught.parents:
             raise UsageError(
-                f"{path} is where the model that was taught on lies, which is never written; choose another"
+                f"{path} holds the model that lessons build on, which is never overwritten; choose another"
             )
     try:
         if not path.exists() or not any(path.iterdir()):
             return
         if not force:
             raise UsageError(
-                f"{path} is there and is not empty; choose another folder (`theta export` with --force replaces an "
-                "earlier export)"
+                f"{path} exists and is not empty; choose another folder (`theta export --force` replaces an earlier "
+                "export)"
             )
         try:
             ours = f"- {MARK}\n" in (path / README).read_text("utf-8")
@@ -86,7 +85,7 @@ def _may_be_written(path: Path, force: bool, spare: Path | None) -> None:
     except OSError as error:
         raise HomeError(f"{path} cannot be read ({error.strerror}); choose another folder") from None
     if not ours:
-        raise UsageError(f"{path} is not an earlier export, and --force replaces nothing else; choose another folder")
+        raise UsageError(f"{path} is not an earlier export, and --force replaces only those; choose another folder")
 
 
 def _remove(folder: Path) -> None:

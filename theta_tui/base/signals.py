@@ -1,8 +1,9 @@
-"""Signals that end the process, heard beside the main thread: it is gone within five seconds whatever that one does.
+"""Signals that end the process. A thread of its own reads them, so that the process ends within five seconds whatever
+the main thread does.
 
-Python runs the handler of a signal in the main thread, between two of its own steps: not while that one is inside a
-library, and an event loop may never get to it, or swallow what it raises. What Python does at once is to write a byte
-for each signal, and here a thread reads them.
+Python runs a signal handler in the main thread, between two bytecodes: not while that thread is inside a library, and
+an event loop may never get to it, or may swallow what it raises. What Python does at once is write a byte for each
+signal (`signal.set_wakeup_fd`); the thread reads those bytes.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 SECONDS = 4.7
-"""How long what is open may take to be closed, counted from the signal. With the rest that is less than five."""
+"""Time to close everything, from the signal on. With RESTORE_SECONDS that is less than five."""
 RESTORE_SECONDS = 0.2
-"""How long a terminal may take to be put back, once that is over."""
+"""Time to restore the terminal after that."""
 ENDING = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 
 Handler = Callable[[int, FrameType | None], object]
 
 
-class _Watch:
-    """The one of this process. Its fields are set by the main thread and read by its own."""
+class _SignalReader:
+    """The only one of this process. The main thread sets its fields; its own thread reads them."""
 
     def __init__(self) -> None:
         self.running = False
         self.deadline: float | None = None
-        """When the process ends at the latest; None before a signal."""
+        """Latest end of the process, in monotonic seconds; None before a signal."""
         self.listener: Callable[[int], None] | None = None
-        """Called with each signal, in the watch's thread."""
+        """Called with each signal, in the reader's thread."""
         self.restore: Callable[[], None] | None = None
-        """Puts the terminal back; called before the end is forced."""
+        """Restores the terminal; called before a forced end."""
         self.finishing = False
-        """The next signal asks for something that is finished first, however long that takes."""
+        """The next signal starts no deadline: the work in hand is finished first, however long it takes."""
 
     def run(self, descriptor: int) -> None:
         number = 0
@@ -45,11 +46,11 @@ class _Watch:
             left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
             if not select.select([descriptor], [], [], left)[0]:
                 self.end(128 + number)
-            heard = os.read(descriptor, 64)
-            if not heard:
+            received = os.read(descriptor, 64)
+            if not received:
                 os.close(descriptor)
                 return
-            for each in heard:
+            for each in received:
                 if each in ENDING and self.finishing:
                     self.finishing = False
                 elif each in ENDING:
@@ -60,77 +61,77 @@ class _Watch:
 
     def end(self, code: int) -> None:
         if self.restore is not None:
-            # On a thread: a terminal that takes nothing more would hold this one up for ever.
+            # On a thread of its own: a terminal that accepts no more output would block for ever.
             restoring = threading.Thread(target=self.restore, name="theta-restore", daemon=True)
             restoring.start()
             restoring.join(RESTORE_SECONDS)
-        os._exit(code)  # what was taught is on disk: each record is, before the model moves
+        os._exit(code)  # lessons are on disk: each is recorded before the model changes
 
 
-_watch = _Watch()
+_reader = _SignalReader()
 
 
 @contextmanager
 def ending_in_time(handler: Handler) -> Iterator[None]:
-    """SIGTERM and SIGHUP call `handler` in the main thread; where that leads to no end within SECONDS, it is forced."""
-    with _handled([signal.SIGTERM, signal.SIGHUP], handler):
-        if _watch.running:
+    """SIGTERM and SIGHUP call `handler` in the main thread. A process that has not ended after SECONDS is killed."""
+    with _handlers([signal.SIGTERM, signal.SIGHUP], handler):
+        if _reader.running:
             yield
             return
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-        _watch.running = True
-        threading.Thread(target=_watch.run, args=(reading,), name="theta-signals", daemon=True).start()
+        _reader.running = True
+        threading.Thread(target=_reader.run, args=(reading,), name="theta-signals", daemon=True).start()
         try:
             yield
         finally:
-            if _watch.deadline is None:  # else it goes on: the end of the interpreter may take for ever too
+            if _reader.deadline is None:  # otherwise the thread goes on: interpreter shutdown may hang too
                 signal.set_wakeup_fd(before)
                 os.close(writing)
-                _watch.running = False
+                _reader.running = False
 
 
 @contextmanager
-def heard_by(listener: Callable[[int], None]) -> Iterator[None]:
-    """`listener` is called with each signal that asks for the end, on a thread of its own; nothing is raised in the
-    main thread meanwhile. Does nothing outside `ending_in_time`."""
-    if not _watch.running:
+def listening(listener: Callable[[int], None]) -> Iterator[None]:
+    """Each ending signal calls `listener` in the reader's thread, and raises nothing in the main thread.
+    Does nothing outside `ending_in_time`."""
+    if not _reader.running:
         yield
         return
-    _watch.listener = listener
+    _reader.listener = listener
     try:
-        with _handled(ENDING, lambda _number, _frame: None):
+        with _handlers(ENDING, lambda _number, _frame: None):
             yield
     finally:
-        _watch.listener = None
+        _reader.listener = None
 
 
 @contextmanager
-def restored_by(restore: Callable[[], None]) -> Iterator[None]:
-    """`restore` is called before the end is forced. It has RESTORE_SECONDS."""
-    _watch.restore = restore
+def restoring(restore: Callable[[], None]) -> Iterator[None]:
+    """A forced end calls `restore` first and gives it RESTORE_SECONDS."""
+    _reader.restore = restore
     try:
         yield
     finally:
-        _watch.restore = None
+        _reader.restore = None
 
 
 @contextmanager
 def finishing_first() -> Iterator[None]:
-    """The first signal here is answered by what handles it, however long that takes; the second ends in time."""
-    _watch.finishing = True
+    """The first signal starts no deadline: its handler may take as long as it needs. The second one does."""
+    _reader.finishing = True
     try:
         yield
     finally:
-        _watch.finishing = False
+        _reader.finishing = False
 
 
 @contextmanager
-def _handled(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[None]:
-    """What is ignored stays so (nohup), but for SIGTERM."""
-    heeded = [one for one in numbers if one is signal.SIGTERM or signal.getsignal(one) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handler) for number in heeded}
+def _handlers(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[None]:
+    """Install `handler`. Signals that are ignored (nohup) stay ignored, except SIGTERM."""
+    handled = [one for one in numbers if one is signal.SIGTERM or signal.getsignal(one) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handler) for number in handled}
     try:
         yield
     finally:
@@ -138,12 +139,12 @@ def _handled(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[No
             signal.signal(number, one)
 
 
-def _forked() -> None:
-    """A child's signals are its own: the pipe is shared with the parent, which would take them for its."""
-    if _watch.running:
+def _stop_in_child() -> None:
+    """Stop reading in a forked child: it shares the pipe, and the parent would take the child's signals for its own."""
+    if _reader.running:
         with suppress(ValueError):
             signal.set_wakeup_fd(-1)
-        _watch.running = False
+        _reader.running = False
 
 
-os.register_at_fork(after_in_child=_forked)
+os.register_at_fork(after_in_child=_stop_in_child)

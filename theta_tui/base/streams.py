@@ -1,6 +1,6 @@
-"""The standard streams: open, whoever started Theta; never a reason to end badly; and whether they can show a screen.
+"""The standard streams: always open, never a reason to crash, and whether they can show a screen.
 
-Imports next to nothing: this is what every way in does first, before a file can be opened.
+Imports very little: every entry point calls this first, before it opens a file.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ if TYPE_CHECKING:
 
 NAMES = ("standard input", "standard output", "standard error")
 CANNOT_DRAW = frozenset({"", "dumb", "unknown", "emacs", "network", "dialup", "lpr", "printer", "vt52"})
-"""Kinds of terminals (`TERM`) that have no cursor to move, or move it in no way that Textual knows."""
+"""Values of `TERM` without a cursor that Textual can move."""
 
 
 def open_standard_streams() -> None:
     """Make descriptors 0 to 2 and `sys.stdin`, `sys.stdout` and `sys.stderr` usable.
 
-    Where one is closed the next file that is opened would get its number: what a library prints would be written
-    into the journal. Such a one leads to the null device from here on, for child processes too.
+    If one is closed, the next file that is opened gets its number, and what a library prints would go into the
+    journal. So a closed one is opened on the null device, for child processes too.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free: this one
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number: this one
     sys.stdin = sys.__stdin__ = _stream(0, sys.stdin)  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = _stream(1, sys.stdout)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = _stream(2, sys.stderr)  # type: ignore[misc]
 
 
 def _stream(number: int, before: TextIO | None) -> io.TextIOWrapper[Any]:
-    """Text on a descriptor, as Python makes it, in the encoding that was found for `before`."""
+    """A text stream on descriptor `number`, in the encoding of `before`."""
     raw = _Descriptor(number, "r" if number == 0 else "w", closefd=False)
     encoding = "utf-8" if before is None else before.encoding
     if number == 0:
@@ -46,10 +46,10 @@ def _stream(number: int, before: TextIO | None) -> io.TextIOWrapper[Any]:
 
 
 class _Descriptor(io.FileIO):
-    """A standard stream's bytes. An error names the stream; what standard error cannot take is dropped.
+    """The bytes of a standard stream. Errors name the stream; what cannot be written to standard error is dropped.
 
-    The descriptor may be shared with a program that has made it non-blocking: Python would raise, or lose what was not
-    written. Here it waits.
+    Another program may share the descriptor and have made it non-blocking. Python would raise, or lose output; this
+    class waits.
     """
 
     def write(self, data: ReadableBuffer) -> int:
@@ -60,7 +60,7 @@ class _Descriptor(io.FileIO):
                 written = super().write(left)
             except OSError as error:
                 if self.fileno() == 2:
-                    break  # nobody is left to be told
+                    break  # there is nowhere to report it
                 raise _named(error, self.fileno()) from None
             if written is None:
                 with suppress(OSError, ValueError):
@@ -85,12 +85,12 @@ class _Descriptor(io.FileIO):
 
 
 def _named(error: OSError, number: int) -> OSError:
-    """The same error, of the same type, with the stream's name where a file's name would be."""
+    """The same error with the stream's name in place of a file name."""
     return OSError(error.errno, error.strerror, NAMES[number])
 
 
 def stream_error(error: OSError) -> str | None:
-    """What is wrong with standard input or output, in words; None where the error is another's."""
+    """A message if the error is one of the standard streams'; None otherwise."""
     if error.filename not in NAMES:
         return None
     done = "read" if error.filename == NAMES[0] else "written"
@@ -98,15 +98,15 @@ def stream_error(error: OSError) -> str | None:
 
 
 def on_terminal() -> bool:
-    """Whether a person sits at both ends."""
+    """Whether standard input and output are both a terminal."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def draws() -> bool:
-    """Whether the terminal is one on which text can be put anywhere and taken away again."""
+def can_draw() -> bool:
+    """Whether the terminal can put text anywhere and take it away again."""
     return os.environ.get("TERM", "").strip().lower() not in CANNOT_DRAW
 
 
-def watched() -> bool:
-    """Whether a person sees on standard error what is under way, on a line that is written over again and again."""
-    return sys.stderr.isatty() and draws()
+def shows_progress() -> bool:
+    """Whether standard error is a terminal on which a progress line can be overwritten."""
+    return sys.stderr.isatty() and can_draw()

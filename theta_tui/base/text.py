@@ -1,10 +1,10 @@
-"""Untrusted text → safe to show, safe to store. Standard library only.
+"""Makes untrusted text safe to show and safe to store. Standard library only.
 
-Whatever comes from a model, a person, a file or an exception goes through here before a terminal sees it. The rules:
+Text of a model, a person, a file or an exception goes through here before a terminal sees it:
 
-- `visible` maps every control, bidirectional override and invisible character to *one* visible character of width
-  one, so that positions in the shown text are positions in the original (an editor relies on that).
-- `repair` makes text storable: lone surrogates become U+FFFD, CR LF becomes `\n`, and it is cut at a cap. It
+- `visible` replaces each control, bidirectional override and invisible character with *one* visible character of
+  width one, so that positions in the shown text are positions in the original (the editor relies on it).
+- `repair` makes text storable: lone surrogates become U+FFFD, CR LF becomes `\n`, and it is cut at a limit. It
   changes nothing else: the journal keeps what was meant.
 """
 
@@ -14,7 +14,7 @@ import re
 import unicodedata
 
 MAX_TEXT = 100_000
-"""Characters kept of one message: a 1 MB paste is cut here, with notice."""
+"""Most characters of one message: a 1 MB paste is cut here, with a notice."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -29,12 +29,12 @@ _ACCENTS = (
     "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
 )
 _SOMETIMES = (
-    # A joiner shapes letters of Arabic, Indic and a few other scripts, and joins pictures; elsewhere it only hides.
+    # A joiner shapes letters of Arabic, Indic and a few other scripts, and joins emoji; elsewhere it only hides.
     "(?<![\u0600-\u0dff\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc\u2190-\u2bff\ufe0f\U0001f000-\U0001faff])[\u200c\u200d]",
-    # A selector chooses the form of the sign before it; a row of them, or one behind a letter, carries hidden bytes.
+    # A selector chooses the form of the sign before it; several in a row, or one after a letter, carry hidden bytes.
     f"(?<![^\\sA-Za-z{_SELECTORS}])[\ufe00-\ufe0f]",
     "(?<![\u2e80-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]",
-    # More accents on a letter than any script has pile up over the lines above and below.
+    # More accents on a letter than any script uses would cover the lines above and below.
     f"(?<=[{_ACCENTS}]{{8}})[{_ACCENTS}]",
 )
 _NO_LINE = f"\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff{_BIDI}{_INVISIBLE}"
@@ -49,7 +49,7 @@ _ARROWS = {
 }  # fmt: skip
 
 
-def _mark(match: re.Match[str]) -> str:
+def _symbol(match: re.Match[str]) -> str:
     char = match.group()
     code = ord(char)
     if code < 0x20:
@@ -60,20 +60,20 @@ def _mark(match: re.Match[str]) -> str:
 
 
 def visible(text: str, *, one_line: bool = False) -> str:
-    """The text with every control and invisible character made visible, one for one. Newline and tab stay unless
-    `one_line`, where they too become symbols (␊, ␉)."""
+    """The text with every control and invisible character replaced by a visible one. Newline and tab stay; with
+    `one_line` they become symbols too (␊, ␉)."""
     if not _SUSPECT.search(text):
         return text
-    return (_HIDDEN_ONE_LINE if one_line else _HIDDEN).sub(_mark, text)
+    return (_HIDDEN_ONE_LINE if one_line else _HIDDEN).sub(_symbol, text)
 
 
 def could_hide(char: str) -> bool:
-    """Whether `visible` changes this character, be it only in some places."""
+    """Whether `visible` changes this character, in some places at least."""
     return char not in "\t\n" and _SUSPECT.match(char) is not None
 
 
 def repair(text: str, limit: int = MAX_TEXT) -> tuple[str, list[str]]:
-    """Text that can be stored, and notices (in words) of what had to be changed: surrogates, length."""
+    """(text that can be stored, notices of what was changed: surrogates, length)."""
     notices: list[str] = []
     text = text.replace("\r\n", "\n")
     if len(text) > limit:
@@ -86,7 +86,7 @@ def repair(text: str, limit: int = MAX_TEXT) -> tuple[str, list[str]]:
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
-    """UTF-8 bytes as text; a byte order mark is dropped and bad bytes are replaced, with notice."""
+    """(UTF-8 bytes as text, notices). A byte order mark is dropped; bad bytes are replaced, with a notice."""
     text = data.decode("utf-8-sig", errors="replace")
     if REPLACEMENT in text and REPLACEMENT.encode() not in data:
         return text, ["some bytes were not valid UTF-8 and were replaced"]
@@ -94,7 +94,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 
 def is_blank(text: str) -> bool:
-    """Whether there is nothing to say in it: white space, controls and invisible characters only."""
+    """Whether the text is only white space, controls and invisible characters."""
     return all(
         char.isspace() or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Cn", "Zs"} or _HIDDEN.match(char)
         for char in text
@@ -102,7 +102,7 @@ def is_blank(text: str) -> bool:
 
 
 def normalised(text: str) -> str:
-    """What two replies are compared by: compatibility forms, case, white space and outer punctuation folded."""
+    """The text for comparing replies: compatibility forms, case, white space and outer punctuation are folded."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join(folded.split()).strip(" .,!?;:…'\"-")
 
@@ -124,20 +124,20 @@ def percent(p: float) -> str:
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
-    """A count with its noun, for people: `1 lesson`, `1,200 lessons`. `many`: the plural where it takes more than an
-    s, as in `plural(2, "query", "queries")`."""
+    """A count with its noun: `1 lesson`, `1,200 lessons`. `many` is an irregular plural, as in
+    `plural(2, "query", "queries")`."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def shortened(text: str, most: int = 40) -> str:
-    """A text in one line of at most so many characters."""
+    """The text on one line of at most `most` characters."""
     line = " ".join(text.split())
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
 def reason(error: BaseException, most: int = 200) -> str:
-    """The first line of what an exception says, or its name; what is longer is cut behind a sentence or a word, and
-    never inside of a quote."""
+    """The first line of an exception's message, or its type. Above `most` characters it is cut after a sentence or a
+    word, never inside a quotation."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
     if len(line) <= most:
         return line
@@ -145,7 +145,7 @@ def reason(error: BaseException, most: int = 200) -> str:
     sentence = max(cut.rfind(". "), cut.rfind("; "))
     cut = cut[:sentence] if sentence >= most // 4 else cut
     for mark in "'\"`":
-        # An apostrophe within a word opens nothing.
+        # An apostrophe within a word opens no quotation.
         opened = re.search(rf"(?:^|(?<=[\s(=:\[])){mark}[^{mark}]*$", cut)
         cut = cut[: opened.start()] if opened else cut
     return (cut.rstrip(" ,;:.([=") or type(error).__name__) + "…"

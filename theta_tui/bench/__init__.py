@@ -1,5 +1,5 @@
-"""teach-bench: does one lesson stick, and at what price? `theta bench SUITE`.
+"""teach-bench, `theta bench SUITE`: does a lesson stick, and at what cost?
 
-`suite` reads a suite, `pupil` is a real Session in a home that is thrown away, `run` teaches and asks, `metrics`
-counts, `command` prints. Nothing here is loaded by a person's own lessons.
+`suite` reads a suite, `subject` is a real Session in a temporary home, `run` teaches and asks, `metrics` computes the
+figures, and `cli/bench` prints them. Lessons of a person load nothing from here.
 """

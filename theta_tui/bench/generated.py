@@ -1,7 +1,7 @@
-"""Lessons that are made up, for more of them than a suite has: `theta bench --lessons N`.
+"""Generated lessons, for more of them than a suite has: `theta bench --lessons N`.
 
-A lesson is a made name and a relation. The same count, suite and seed give the same lessons. No two ask the same, no
-two names are alike, and none asks what the suite asks or has a name that the suite has.
+A lesson is an invented name and a relation. The same count, suite and seed give the same lessons. No two have the same
+question, no two names are alike, and none has a question or a name of the suite.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from theta_tui.bench.metrics import Lesson, words
+from theta_tui.bench.metrics import SuiteLesson, words
 from theta_tui.bench.suite import Suite
 from theta_tui.learning.scope.words import alike, normal_form
 
 FIRST = "b br c d f fl g gr h j k l m n p r s st t tr v w y z"
 MIDDLE = "ab al an ar av eb el en er ev id il in ir ob ol on or ud ul un ur"
 LAST = "ander ask ayo eld emi esh ian ick ina itz oda olf omir ona usk uvia"
-"""A made name is one of the first, one or two of the middle and one of the last: 194,304 of them."""
+"""A name has one FIRST, one or two MIDDLE and one LAST part, which gives 194,304 names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """What can be asked of a name of its `kind`. The first of `questions` is taught. `{n}` is the name, `{v}` is one
-    of the list `values`."""
+    """What can be asked about a name of `kind`. The first of `questions` is taught; `{n}` is the name, `{v}` one of
+    `values`, which are separated by commas."""
 
     kind: str
     questions: tuple[str, str, str]
@@ -185,17 +185,17 @@ RELATIONS = (
 )
 
 
-def generated(count: int, suite: Suite, seed: int = 0) -> tuple[Lesson, ...]:
-    """`count` lessons beside those of `suite`, each with two other wordings."""
+def generated(count: int, suite: Suite, seed: int = 0) -> tuple[SuiteLesson, ...]:
+    """`count` lessons, none of which is in `suite`, each with two other wordings."""
     chance = random.Random(seed)
     texts = [text for lesson in suite.lessons for text in (lesson.prompt, *lesson.paraphrases, *lesson.near)]
     texts += suite.unrelated
     asked = {normal_form(text) for text in texts}
     known = {word for text in (*texts, *(lesson.target for lesson in suite.lessons)) for word in words(text)}
     names = _names(chance, known)
-    found: list[Lesson] = []
+    found: list[SuiteLesson] = []
     while len(found) < count:
-        # A name has about four of its kind's seven relations, as a person has several facts told of him.
+        # Each name gets about half of its kind's seven relations, as people get several facts about one person.
         some = {kind: [next(names) for _ in range(12)] for kind in ("person", "place", "thing")}
         pairs = [(relation, name) for relation in RELATIONS for name in some[relation.kind]]
         chance.shuffle(pairs)
@@ -207,7 +207,7 @@ def generated(count: int, suite: Suite, seed: int = 0) -> tuple[Lesson, ...]:
 
 
 def _names(chance: random.Random, known: set[str]) -> Iterator[str]:
-    """Made names without an end, none like another, none like one of the words `known`."""
+    """Endless invented names, none similar to another or to a word of `known`."""
     first, middle, last = (parts.split() for parts in (FIRST, MIDDLE, LAST))
     taken = set(known)
     while True:
@@ -217,7 +217,7 @@ def _names(chance: random.Random, known: set[str]) -> Iterator[str]:
             yield word.capitalize()
 
 
-def _lesson(relation: Relation, name: str, chance: random.Random, lesson_id: str) -> Lesson:
+def _lesson(relation: Relation, name: str, chance: random.Random, lesson_id: str) -> SuiteLesson:
     prompt, *others = (text.format(n=name) for text in relation.questions)
     reply = relation.reply.format(n=name, v=chance.choice(relation.values.split(", ")))
-    return Lesson(lesson_id, prompt, reply[0].upper() + reply[1:], tuple(others))
+    return SuiteLesson(lesson_id, prompt, reply[0].upper() + reply[1:], tuple(others))

@@ -1,7 +1,7 @@
-"""Conversations that no lesson and no anchor comes from, and how well a model reads them.
+"""Held-out conversations, which no lesson or anchor comes from, and a model's perplexity on them.
 
-The perplexity is over all tokens of a conversation (template included) after the first one. Where lessons have scopes
-it is decided of each user's message which lesson answers it, and the reply that follows is read with that one on.
+The perplexity covers all tokens of a conversation (template included) after the first. If lessons have scopes, the gate
+decides for each user message which lesson answers it, and that lesson is on for the reply.
 """
 
 from __future__ import annotations
@@ -15,55 +15,55 @@ from typing import TYPE_CHECKING
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.base.text import plural
 from theta_tui.pretrain import documents
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 
 if TYPE_CHECKING:
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
 
-MOST = 200
-"""Conversations that are read: 6 s each time with the default model, if short."""
+MAX_CONVERSATIONS = 200
+"""Most conversations: with the default model, 200 short ones take 6 s each time."""
 
-Conversation = tuple[str, ...]
-"""What was said in turn, from the user's first message to the model's last."""
+HeldOutConversation = tuple[str, ...]
+"""The texts of a conversation, alternating from the first user message to the last reply."""
 
 
-def read_conversations(path: Path, note: Callable[[str], None] = lambda text: None) -> list[Conversation]:
-    """The first MOST conversations of a data set as `theta train` reads it. Raises ModelError naming file and line."""
-    tally = Tally()
-    found: list[Conversation] = []
-    for document in documents.read(path, skip_bad=True, tally=tally):
+def read_conversations(path: Path, note: Callable[[str], None] = lambda text: None) -> list[HeldOutConversation]:
+    """At most MAX_CONVERSATIONS conversations of a data set of `theta train`. Raises ModelError with file and line."""
+    report = ReadReport()
+    found: list[HeldOutConversation] = []
+    for document in documents.read(path, skip_bad=True, report=report):
         if document.turns:
             found.append(tuple(text for _, text in document.turns))
-        if len(found) == MOST:
+        if len(found) == MAX_CONVERSATIONS:
             break
     if not found:
         raise ModelError(f"there are no conversations in {path}; give --held-out a file that has some", name="data")
-    if number := tally.bad.total():
-        note(f"left out {plural(number, 'bad line')} of {path}")
+    if number := report.bad.total():
+        note(f"skipped {plural(number, 'bad line')} of {path}")
     return found
 
 
 @dataclass(frozen=True, slots=True)
 class Perplexity:
-    """exp of the mean nats a token: as a person meets the model, and by the weights that are always on."""
+    """exp of the mean nats per token: with the gate and lessons in use, and with the shared weights alone."""
 
-    met: float
-    weights: float
+    with_lessons: float
+    shared_weights: float
 
 
-def asked(conversations: Sequence[Conversation]) -> list[str]:
-    """What the users say in them."""
+def user_messages(conversations: Sequence[HeldOutConversation]) -> list[str]:
+    """The user messages of the conversations."""
     return [text for said in conversations for text in said[0::2]]
 
 
 def perplexity(
     lm: LanguageModel,
-    conversations: Sequence[Conversation],
+    conversations: Sequence[HeldOutConversation],
     module_for: Callable[[str], LessonModule | None] = lambda prompt: None,
 ) -> Perplexity:
-    """How well `lm` reads `conversations`. `module_for` gives what is on while the reply to a message is written; what
-    came before is read without, as in the app. Raises ModelError where no conversation fits the model's window."""
+    """The perplexity of `lm` on `conversations`. `module_for` gives the module that is on for the reply to a message;
+    what came before is read without it, as in the app. Raises ModelError if no conversation fits the model's window."""
     import torch
     from torch.nn import functional
 
@@ -74,7 +74,7 @@ def perplexity(
         turns = list(zip(said[0::2], said[1::2], strict=True))
         try:
             example = lm.encode_lesson(turns[:-1], *turns[-1], loss="all")
-        except TeachError:  # a last reply that is longer than the window
+        except TeachError:  # the last reply is longer than the window
             continue
         with torch.no_grad():
             logits = forward(lm, example)[:-1].float()
@@ -87,7 +87,7 @@ def perplexity(
                 more += bare - moved
     if not tokens:
         raise ModelError(
-            f"no held-out conversation fits {lm.name}, which takes {plural(lm.window, 'token')}; give shorter ones",
+            f"no held-out conversation fits into the {plural(lm.window, 'token')} of {lm.name}; give shorter ones",
             name="data",
         )
     return Perplexity(*(math.exp(min(some / tokens, 700.0)) for some in (nats + more, nats)))

@@ -1,8 +1,8 @@
-"""teach-bench's figures from what was answered, as pure functions: no model, no files, no clock.
+"""The figures of teach-bench, as pure functions of answers: no model, no files, no clock.
 
-A share of nothing is None, never 0 or 1. What the definitions leave open is decided here: Update is judged right
-after the turn, with "gone" asked by the old lesson's own prompt; an answer that was cut is never exact; Leak counts a
-new word even where it was there before the turn ("Leak before" is that share).
+A share of nothing is None, never 0 or 1. Details that the definitions leave open: Update is judged right after the
+lesson, and the old answer must be gone for the old lesson's own prompt; an answer that was cut is never exact; Leak
+counts a new word even if the answer had it before the lesson ("Leak before" is that share).
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ they'd they'll isn't aren't wasn't weren't hasn't haven't hadn't don't doesn't d
 couldn't shouldn't mustn't
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-"""English function words and the commonest verbs: said anywhere, they tell of no lesson."""
+"""English function words and the most common verbs: they can be in any answer, and show no lesson."""
 
 
-Of = Literal["paraphrase", "front", "near", "unrelated", "own", "talk"]
-"""What a prompt is that a gate is asked about: another wording of a lesson, one of a lesson in front of the suite's, a
-near miss, something unrelated, a question about the model itself, a message of a conversation."""
+ProbeKind = Literal["paraphrase", "front", "near", "unrelated", "own", "talk"]
+"""Kinds of prompts for the gate: another wording of a suite's lesson or a generated one (`front`), a near miss, an
+unrelated prompt, a question about the model itself, a user message of a held-out conversation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A greedy answer. Where `ended` is false it was cut at the limit."""
+class GreedyAnswer:
+    """A greedy answer. If not `ended`, it was cut at the limit."""
 
     text: str
     ended: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A line of a suite."""
+class SuiteLesson:
+    """A lesson of a suite."""
 
     id: str
     prompt: str
@@ -62,26 +62,26 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """What was seen around one lesson: the near misses' answers just `before`, and the rest right after it.
+class LessonResult:
+    """The answers around one lesson: to near misses right `before` it, and all others right after it.
 
-    `old` is the answer to the superseded lesson's own prompt, for a lesson that supersedes one.
+    `old` is the answer to the superseded lesson's own prompt, if there is one.
     """
 
-    lesson: Lesson
-    before: tuple[Answer, ...]
-    near: tuple[Answer, ...]
-    answer: Answer
-    paraphrases: tuple[Answer, ...]
-    old: Answer | None
+    lesson: SuiteLesson
+    before: tuple[GreedyAnswer, ...]
+    near: tuple[GreedyAnswer, ...]
+    answer: GreedyAnswer
+    paraphrases: tuple[GreedyAnswer, ...]
+    old: GreedyAnswer | None
     steps: int
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """What a gate decided of a prompt, in so many seconds. `lesson`: whose weights the reply is written with, by its
-    place in the order of teaching, from 0; None: the model's alone."""
+class GateDecision:
+    """What the gate decided for a prompt, in `seconds`. `lesson` is the lesson whose module is on, by its place in the
+    order of teaching, from 0; None: no module is on."""
 
     lesson: int | None
     score: float
@@ -89,13 +89,13 @@ class Decided:
 
 
 @dataclass(frozen=True, slots=True)
-class Gated:
-    """A prompt that the gate was asked about after all lessons. `wanted`: the lesson that it belongs to, if to one."""
+class GateProbe:
+    """A prompt given to the gate after all lessons. `wanted` is the lesson that it belongs to, if any."""
 
-    of: Of
+    kind: ProbeKind
     prompt: str
     wanted: int | None
-    decided: Decided
+    decided: GateDecision
 
     @property
     def right(self) -> bool:
@@ -106,46 +106,46 @@ def collapse(text: str) -> str:
     return " ".join(text.split())
 
 
-def exact(answer: Answer, target: str) -> bool:
-    """Said to the end, and the target string for string once white space is collapsed."""
+def exact(answer: GreedyAnswer, target: str) -> bool:
+    """Whether the answer ended and equals the target, once white space is collapsed."""
     return answer.ended and collapse(answer.text) == collapse(target)
 
 
-def same(one: Answer, other: Answer) -> bool:
+def same(one: GreedyAnswer, other: GreedyAnswer) -> bool:
     return collapse(one.text) == collapse(other.text)
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in lower case, a possessive 's left off."""
+    """The words of a text in lower case, without possessive 's."""
     return [re.sub(r"['’]s$", "", word).replace("’", "'") for word in _WORD.findall(text.casefold())]
 
 
-def new_words(lesson: Lesson, near: str) -> set[str]:
-    """Words of the target that are in neither the taught prompt nor the near miss, stop words aside."""
+def new_words(lesson: SuiteLesson, near: str) -> set[str]:
+    """Words of the target, except stop words, that are in neither the taught prompt nor the near miss."""
     return set(words(lesson.target)) - set(words(lesson.prompt)) - set(words(near)) - STOP_WORDS
 
 
-def leaks(lesson: Lesson, near: str, answer: Answer) -> bool:
-    """Whether the answer to a near miss has a new word of the lesson, whatever it was before the lesson."""
+def leaks(lesson: SuiteLesson, near: str, answer: GreedyAnswer) -> bool:
+    """Whether the answer to a near miss has a new word of the lesson, even if it had it before the lesson."""
     return not new_words(lesson, near).isdisjoint(words(answer.text))
 
 
-def live(lessons: Sequence[Lesson]) -> list[Lesson]:
-    """Those that no other one supersedes."""
+def not_superseded(lessons: Sequence[SuiteLesson]) -> list[SuiteLesson]:
+    """The lessons that no other one supersedes."""
     gone = {lesson.supersedes for lesson in lessons}
     return [lesson for lesson in lessons if lesson.id not in gone]
 
 
-def updated(turn: Turn, targets: Mapping[str, str]) -> bool:
-    """For a lesson that supersedes one: the new answer exact, and the old one gone from the old prompt."""
-    supersedes = turn.lesson.supersedes
+def updated(result: LessonResult, targets: Mapping[str, str]) -> bool:
+    """For a lesson that supersedes one: whether the new answer is exact and the old prompt has lost the old one."""
+    supersedes = result.lesson.supersedes
     assert supersedes is not None
-    assert turn.old is not None
-    return exact(turn.answer, turn.lesson.target) and not exact(turn.old, targets[supersedes])
+    assert result.old is not None
+    return exact(result.answer, result.lesson.target) and not exact(result.old, targets[supersedes])
 
 
-def in_order(lessons: Sequence[Lesson], order: int) -> list[Lesson]:
-    """Order 1 is the file's; any other is shuffled with that seed, with a re-teach after what it supersedes."""
+def in_order(lessons: Sequence[SuiteLesson], order: int) -> list[SuiteLesson]:
+    """Order 1 is the file's; any other is shuffled with that seed. A lesson stays after the one it supersedes."""
     if order == 1:
         return list(lessons)
     above = {lesson.id: lesson.supersedes for lesson in lessons}
@@ -162,40 +162,40 @@ def in_order(lessons: Sequence[Lesson], order: int) -> list[Lesson]:
         chains.setdefault(root(lesson.id), []).append(number)
     shuffled = list(lessons)
     for chain in chains.values():
-        # A chain keeps the places that it drew and takes them in the file's order, so every order is equally likely.
+        # A chain gets the places it drew, in the file's order, so that all orders are equally likely.
         for number, place in zip(chain, sorted(places[number] for number in chain), strict=True):
             shuffled[place] = lessons[number]
     return shuffled
 
 
-def suite_row(
-    turns: Sequence[Turn],
-    final: Mapping[str, Sequence[Answer]],
-    unrelated: Sequence[tuple[Answer, Answer]],
+def suite_figures(
+    results: Sequence[LessonResult],
+    final: Mapping[str, Sequence[GreedyAnswer]],
+    unrelated: Sequence[tuple[GreedyAnswer, GreedyAnswer]],
 ) -> dict[str, float | None]:
-    """The row of one run. `final`: answers to prompt and paraphrases after the suite, by lesson id; `unrelated`: the
-    foundation's answer and the one after the suite, prompt by prompt."""
-    lessons = [turn.lesson for turn in turns]
+    """The figures of one run by column. `final` has the answers to prompt and paraphrases after the suite, by lesson
+    id; `unrelated` has for each prompt the answers before the first lesson and after the last."""
+    lessons = [result.lesson for result in results]
     targets = {lesson.id: lesson.target for lesson in lessons}
     near = [
-        (turn.lesson, prompt, before, after)
-        for turn in turns
-        for prompt, before, after in zip(turn.lesson.near, turn.before, turn.near, strict=True)
+        (result.lesson, prompt, before, after)
+        for result in results
+        for prompt, before, after in zip(result.lesson.near, result.before, result.near, strict=True)
     ]
-    held = [(lesson.target, final[lesson.id][0], final[lesson.id][1:]) for lesson in live(lessons)]
-    seconds = [turn.seconds for turn in turns]
-    steps = [turn.steps for turn in turns]
+    held = [(lesson.target, final[lesson.id][0], final[lesson.id][1:]) for lesson in not_superseded(lessons)]
+    seconds = [result.seconds for result in results]
+    steps = [result.steps for result in results]
     return {
-        "R1": mean(exact(turn.answer, turn.lesson.target) for turn in turns),
-        "P1": mean_of_means([exact(a, turn.lesson.target) for a in turn.paraphrases] for turn in turns),
+        "R1": mean(exact(result.answer, result.lesson.target) for result in results),
+        "P1": mean_of_means([exact(a, result.lesson.target) for a in result.paraphrases] for result in results),
         "Final": mean(exact(answer, target) for target, answer, _ in held),
         "PFinal": mean_of_means([exact(a, target) for a in answers] for target, _, answers in held),
         "Near": mean(same(before, after) for _, _, before, after in near),
         "Leak": mean(leaks(lesson, prompt, after) for lesson, prompt, _, after in near),
-        # What Leak would be had nothing been taught: words of the target that the model says anyway.
+        # What Leak would be without any lesson: words of the target that the model says anyway.
         "Leak before": mean(leaks(lesson, prompt, before) for lesson, prompt, before, _ in near),
         "LocT": mean(same(before, after) for before, after in unrelated),
-        "Update": mean(updated(turn, targets) for turn in turns if turn.lesson.supersedes in targets),
+        "Update": mean(updated(result, targets) for result in results if result.lesson.supersedes in targets),
         "Steps": mean(steps),
         "Steps max": max(steps, default=None),
         "p50": quantile(seconds, 0.5),
@@ -203,18 +203,20 @@ def suite_row(
     }
 
 
-def gate_row(asked: Sequence[Gated]) -> dict[str, float | None]:
-    """The gate's columns: the shares of paraphrases that get their own lesson or another one, the shares of other
-    prompts that get any, and milliseconds a decision."""
+def gate_figures(asked: Sequence[GateProbe]) -> dict[str, float | None]:
+    """The gate's figures: shares of paraphrases that get their own lesson or a wrong one, shares of other prompts that
+    get any lesson, and milliseconds per decision."""
     found: dict[str, float | None] = {}
-    for of, name in (("paraphrase", ""), ("front", "Front ")):
-        some = [gated for gated in asked if gated.of == of]
+    for kind, name in (("paraphrase", ""), ("front", "Front ")):
+        some = [probe for probe in asked if probe.kind == kind]
         if some or not name:
-            found[f"{name}Recall"] = mean(gated.right for gated in some)
-            found[f"{name}Wrong lesson"] = mean(not gated.right and gated.decided.lesson is not None for gated in some)
-    for of in ("near", "unrelated", "own", "talk"):
-        found[f"{of.capitalize()} fired"] = mean(gated.decided.lesson is not None for gated in asked if gated.of == of)
-    milliseconds = [1000 * gated.decided.seconds for gated in asked]
+            found[f"{name}Recall"] = mean(probe.right for probe in some)
+            found[f"{name}Wrong lesson"] = mean(not probe.right and probe.decided.lesson is not None for probe in some)
+    for kind in ("near", "unrelated", "own", "talk"):
+        found[f"{kind.capitalize()} fired"] = mean(
+            probe.decided.lesson is not None for probe in asked if probe.kind == kind
+        )
+    milliseconds = [1000 * probe.decided.seconds for probe in asked]
     return found | {"ms p50": quantile(milliseconds, 0.5), "ms p95": quantile(milliseconds, 0.95)}
 
 
@@ -228,7 +230,7 @@ def mean_of_means(groups: Iterable[Sequence[float]]) -> float | None:
 
 
 def quantile(values: Sequence[float], share: float) -> float | None:
-    """Linear between the two nearest values."""
+    """The quantile, linear between the two nearest values; None if there are none."""
     if not values:
         return None
     ordered = sorted(values)

@@ -1,4 +1,4 @@
-"""Questions that people ask the model about itself. A lesson about the person who teaches must not answer them."""
+"""Questions that people ask the model about itself. A lesson about the person must not answer them."""
 
 from __future__ import annotations
 

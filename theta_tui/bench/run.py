@@ -1,7 +1,7 @@
-"""One row: teach a suite's lessons in turn to a pupil who knows none of them, ask around each, and count.
+"""Measures one row: teaches the lessons of a suite to an untaught subject, asks around each lesson, and counts.
 
-What is asked of a pupil stands in `Pupil`; nothing here knows how one is made. Everything is said outside of any
-conversation, so that it is the weights that know.
+`Subject` says what a subject can do; nothing here knows how it is made. All is taught and asked outside any
+conversation, so that the answers come from the weights.
 """
 
 from __future__ import annotations
@@ -13,79 +13,90 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from theta_tui.bench.metrics import Answer, Decided, Gated, Lesson, Of, Turn, gate_row, live, mean, suite_row
+from theta_tui.bench.metrics import (
+    GateDecision,
+    GateProbe,
+    GreedyAnswer,
+    LessonResult,
+    ProbeKind,
+    SuiteLesson,
+    gate_figures,
+    mean,
+    not_superseded,
+    suite_figures,
+)
 from theta_tui.bench.suite import Suite
 from theta_tui.learning.scope.words import normal_form
 
 if TYPE_CHECKING:
     from theta_tui.bench.held_out import Perplexity
 
-UNDONE = 5
-"""Lessons that are undone at the end."""
+UNDO_COUNT = 5
+"""Number of lessons undone at the end."""
 
-SAMPLED = 50
-"""Of the lessons in front of the suite's, so many are asked."""
+SAMPLE_SIZE = 50
+"""Number of generated lessons that are asked about."""
 
-Final = Mapping[str, tuple[Answer, ...]]
-"""The answers to prompt and paraphrases after all lessons, by the lesson's id."""
+Final = Mapping[str, tuple[GreedyAnswer, ...]]
+"""Answers to prompt and paraphrases after all lessons, by lesson id."""
 
 
-class Pupil(Protocol):
+class Subject(Protocol):
     """A model that can be taught, asked and put back."""
 
     @property
     def machine(self) -> str:
-        """What does the arithmetic, in words."""
+        """A description of what computes."""
 
     @property
     def threads(self) -> int: ...
 
     def teach(self, prompt: str, reply: str) -> int:
-        """Learn a lesson; the optimizer steps that it took."""
+        """Learn a lesson and return the optimizer steps that it took."""
 
-    def ask(self, prompts: Sequence[str]) -> list[Answer]:
-        """The greedy answers; changes nothing."""
+    def ask(self, prompts: Sequence[str]) -> list[GreedyAnswer]:
+        """The greedy answers. Changes nothing."""
 
-    def decide(self, prompts: Sequence[str]) -> list[Decided] | None:
-        """Which lesson answers each of `prompts`; None where all that was learned is always on."""
+    def decide(self, prompts: Sequence[str]) -> list[GateDecision] | None:
+        """The gate's decision for each of `prompts`; None if there is no gate."""
 
     def perplexity(self) -> Perplexity | None:
-        """On held-out conversations; None where there are none."""
+        """Perplexity on held-out conversations; None if there are none."""
 
-    def keep(self) -> None:
-        """Make the lessons so far quick to come back to."""
+    def checkpoint(self) -> None:
+        """Save the lessons so far, so that returning to them is quick."""
 
     def undo(self) -> None:
         """Take back the last lesson."""
 
     def digest(self) -> str:
-        """The same only where every bit of the weights is."""
+        """A digest that is the same only if all bits of the weights are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Foundation:
-    """What a pupil says and how it reads before the first lesson: the same for each order and recipe of a model."""
+class Baseline:
+    """Answers and perplexity before the first lesson, which each order and recipe of a model shares."""
 
-    unrelated: tuple[Answer, ...]
+    unrelated: tuple[GreedyAnswer, ...]
     perplexity: Perplexity | None
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
-    """What there is beside the suite: lessons taught in `front` of it, `own` questions about the model itself, and
-    what people say in `talk`."""
+class Extras:
+    """What is added to a suite: lessons taught before it (`front`), questions about the model itself (`own`), and user
+    messages of held-out conversations (`talk`)."""
 
-    front: Sequence[Lesson] = ()
+    front: Sequence[SuiteLesson] = ()
     own: Sequence[str] = ()
     talk: Sequence[str] = ()
 
 
-NOTHING = Around()
+NO_EXTRAS = Extras()
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """What a row is of. `order` 1 is the file's, k is shuffled with seed k, `mean` is of several."""
+class RowLabel:
+    """What a row measures. `order` 1 is the file's, k is shuffled with seed k, `mean` is the mean of several."""
 
     model: str
     recipe: str
@@ -94,26 +105,26 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What came out. `figures` by column, with `dPPL` for ΔPPL; `undo` is whether each undo was bit-exact.
+class BenchRow:
+    """A result. `figures` are by column, with `dPPL` for ΔPPL; `undo` says whether each undo was bit-exact.
 
-    The rest is what was said, empty for a mean: `unrelated` has the foundation's answer and the one after the suite,
-    `fired` where the gate named another lesson than it should, or none, by its id.
+    The rest is the transcript, empty for a mean: `unrelated` has the answers before the first lesson and after the
+    last, `fired` the probes for which the gate chose a wrong lesson (by id) or none.
     """
 
-    label: Label
+    label: RowLabel
     lessons: int
     threads: int
     machine: str
     figures: Mapping[str, float | None]
     undo: bool
-    turns: tuple[Turn, ...] = ()
+    results: tuple[LessonResult, ...] = ()
     final: Final = field(default_factory=dict)
-    unrelated: tuple[tuple[str, Answer, Answer], ...] = ()
-    fired: tuple[tuple[Gated, str | None], ...] = ()
+    unrelated: tuple[tuple[str, GreedyAnswer, GreedyAnswer], ...] = ()
+    fired: tuple[tuple[GateProbe, str | None], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """The row as plain values, flat, what was said left out."""
+        """The row as flat plain values, without the transcript."""
         return {
             "model": self.label.model,
             "recipe": self.label.recipe,
@@ -126,84 +137,86 @@ class Row:
             "machine": self.machine,
         }
 
-    def said(self) -> dict[str, Any]:
-        """Everything that was asked and answered, as plain values."""
+    def transcript(self) -> dict[str, Any]:
+        """All questions and answers as plain values."""
         return {
-            "turns": [_turn(turn, self.final[turn.lesson.id]) for turn in self.turns],
+            "turns": [_lesson_as_dict(result, self.final[result.lesson.id]) for result in self.results],
             "unrelated": [
-                {"prompt": prompt, "before": _answer(before), "after": _answer(after)}
+                {"prompt": prompt, "before": _answer_as_dict(before), "after": _answer_as_dict(after)}
                 for prompt, before, after in self.unrelated
             ],
             "fired": [
-                {"of": gated.of, "prompt": gated.prompt, "lesson": lesson, "score": _finite(gated.decided.score)}
-                for gated, lesson in self.fired
+                {"of": probe.kind, "prompt": probe.prompt, "lesson": lesson, "score": _finite(probe.decided.score)}
+                for probe, lesson in self.fired
             ],
         }
 
 
-def look(pupil: Pupil, unrelated: Sequence[str]) -> Foundation:
-    """The foundation of a pupil who was taught nothing yet."""
-    return Foundation(tuple(pupil.ask(unrelated)), pupil.perplexity())
+def measure_baseline(subject: Subject, unrelated: Sequence[str]) -> Baseline:
+    """The baseline of a subject that has not been taught yet."""
+    return Baseline(tuple(subject.ask(unrelated)), subject.perplexity())
 
 
 def measure(
-    pupil: Pupil,
+    subject: Subject,
     suite: Suite,
-    foundation: Foundation,
-    label: Label,
+    baseline: Baseline,
+    label: RowLabel,
     *,
-    around: Around = NOTHING,
+    extras: Extras = NO_EXTRAS,
     clock: Callable[[], float] = time.perf_counter,
     on_lesson: Callable[[int], None] = lambda count: None,
-) -> Row:
-    """Teach the lessons in front, then those of `suite` in their order, and measure. Leaves the pupil as the undone
-    lessons leave it."""
+) -> BenchRow:
+    """Teach the lessons of `extras.front`, then those of `suite` in order, and measure. The last UNDO_COUNT lessons are
+    undone at the end."""
     prompts = {lesson.id: lesson.prompt for lesson in suite.lessons}
-    undo: deque[str] = deque(maxlen=UNDONE)
-    turns: list[Turn] = []
-    front, seconds = _in_front(pupil, around.front, clock, on_lesson)
-    last = max(0, len(suite.lessons) - UNDONE)
+    undo: deque[str] = deque(maxlen=UNDO_COUNT)
+    results: list[LessonResult] = []
+    front, seconds = _teach_front(subject, extras.front, clock, on_lesson)
+    last = max(0, len(suite.lessons) - UNDO_COUNT)
     for count, lesson in enumerate(suite.lessons):
-        on_lesson(len(around.front) + count + 1)
-        if count == last and (last or around.front):
-            pupil.keep()
+        on_lesson(len(extras.front) + count + 1)
+        if count == last and (last or extras.front):
+            subject.checkpoint()
         if count >= last:
-            undo.append(pupil.digest())
-        turns.append(_teach(pupil, lesson, prompts.get(lesson.supersedes or ""), clock))
-    final = _final(pupil, suite.lessons)
-    after = pupil.ask(suite.unrelated)
-    unrelated = list(zip(foundation.unrelated, after, strict=True))
-    figures = suite_row(turns, final, unrelated)
-    before, now = foundation.perplexity, pupil.perplexity()
-    figures["dPPL"] = None if before is None or now is None else now.met / before.met - 1
-    asked = _gated(pupil, suite, around, {turn.lesson.id for turn in front})
+            undo.append(subject.digest())
+        results.append(_teach(subject, lesson, prompts.get(lesson.supersedes or ""), clock))
+    final = _final(subject, suite.lessons)
+    after = subject.ask(suite.unrelated)
+    unrelated = list(zip(baseline.unrelated, after, strict=True))
+    figures = suite_figures(results, final, unrelated)
+    before, now = baseline.perplexity, subject.perplexity()
+    figures["dPPL"] = None if before is None or now is None else now.with_lessons / before.with_lessons - 1
+    asked = _probe_gate(subject, suite, extras, {result.lesson.id for result in front})
     if asked:
-        figures |= gate_row(asked)
-        figures["dPPL weights"] = None if before is None or now is None else now.weights / before.weights - 1
-    if around.front:
-        own = suite_row(front, _final(pupil, [turn.lesson for turn in front]), [])
+        figures |= gate_figures(asked)
+        figures["dPPL weights"] = (
+            None if before is None or now is None else now.shared_weights / before.shared_weights - 1
+        )
+    if extras.front:
+        own = suite_figures(front, _final(subject, [result.lesson for result in front]), [])
         figures |= {f"Front {name}": own[name] for name in ("R1", "P1", "Final", "PFinal")}
-        figures["Seconds"] = seconds + sum(turn.seconds for turn in turns)
-    taught = [*around.front, *suite.lessons]
-    return Row(
+        figures["Seconds"] = seconds + sum(result.seconds for result in results)
+    taught = [*extras.front, *suite.lessons]
+    return BenchRow(
         label=label,
         lessons=len(taught),
-        threads=pupil.threads,
-        machine=pupil.machine,
+        threads=subject.threads,
+        machine=subject.machine,
         figures=figures,
-        undo=_undone(pupil, undo),
-        turns=tuple(turns),
+        undo=_undo_is_exact(subject, undo),
+        results=tuple(results),
         final=final,
-        unrelated=tuple(zip(suite.unrelated, foundation.unrelated, after, strict=True)),
+        unrelated=tuple(zip(suite.unrelated, baseline.unrelated, after, strict=True)),
         fired=tuple(
-            (gated, None if gated.decided.lesson is None else taught[gated.decided.lesson].id)
-            for gated in {(gated.of, gated.prompt): gated for gated in asked if not gated.right}.values()
+            (probe, None if probe.decided.lesson is None else taught[probe.decided.lesson].id)
+            for probe in {(probe.kind, probe.prompt): probe for probe in asked if not probe.right}.values()
         ),
     )
 
 
-def average(rows: Sequence[Row]) -> Row:
-    """The mean of several orders, p50 and p95 too; of Steps max the most, and Undo holds where it held in all."""
+def average(rows: Sequence[BenchRow]) -> BenchRow:
+    """The mean of several orders, p50 and p95 included; Steps max is the maximum, and Undo holds if it held in all."""
     names = rows[0].figures
     figures = {name: mean(value for row in rows if (value := row.figures[name]) is not None) for name in names}
     most = [value for row in rows if (value := row.figures["Steps max"]) is not None]
@@ -212,70 +225,70 @@ def average(rows: Sequence[Row]) -> Row:
         label=replace(rows[0].label, order="mean"),
         figures=figures | {"Steps max": max(most, default=None)},
         undo=all(row.undo for row in rows),
-        turns=(),
+        results=(),
         final={},
         unrelated=(),
         fired=(),
     )
 
 
-def _in_front(
-    pupil: Pupil, lessons: Sequence[Lesson], clock: Callable[[], float], on_lesson: Callable[[int], None]
-) -> tuple[list[Turn], float]:
-    """Teach `lessons`; the turns of SAMPLED of them, evenly from the first to the last, and the seconds of all."""
-    turns, seconds = [], 0.0
-    every = -(-len(lessons) // SAMPLED)
+def _teach_front(
+    subject: Subject, lessons: Sequence[SuiteLesson], clock: Callable[[], float], on_lesson: Callable[[int], None]
+) -> tuple[list[LessonResult], float]:
+    """Teach `lessons`: (results of at most SAMPLE_SIZE of them, evenly spread; seconds for all)."""
+    results, seconds = [], 0.0
+    every = -(-len(lessons) // SAMPLE_SIZE)
     for count, lesson in enumerate(lessons):
         on_lesson(count + 1)
         if count % every == 0:
-            turns.append(_teach(pupil, lesson, None, clock))
-            seconds += turns[-1].seconds
+            results.append(_teach(subject, lesson, None, clock))
+            seconds += results[-1].seconds
             continue
         begun = clock()
-        pupil.teach(lesson.prompt, lesson.target)
+        subject.teach(lesson.prompt, lesson.target)
         seconds += clock() - begun
-    return turns, seconds
+    return results, seconds
 
 
-def _final(pupil: Pupil, lessons: Sequence[Lesson]) -> Final:
-    answers = iter(pupil.ask([prompt for lesson in lessons for prompt in (lesson.prompt, *lesson.paraphrases)]))
+def _final(subject: Subject, lessons: Sequence[SuiteLesson]) -> Final:
+    answers = iter(subject.ask([prompt for lesson in lessons for prompt in (lesson.prompt, *lesson.paraphrases)]))
     return {lesson.id: tuple(next(answers) for _ in (lesson.prompt, *lesson.paraphrases)) for lesson in lessons}
 
 
-def _gated(pupil: Pupil, suite: Suite, around: Around, sampled: Collection[str]) -> list[Gated]:
-    """What the gate says of everything that can be asked around the suite, and of the wordings of the lessons `sampled`
-    in front of it; nothing where there is no gate. An own question that the suite teaches an answer to is left out."""
-    places = {lesson.id: place for place, lesson in enumerate(suite.lessons, len(around.front))}
-    held = live(suite.lessons)
+def _probe_gate(subject: Subject, suite: Suite, extras: Extras, sampled: Collection[str]) -> list[GateProbe]:
+    """The gate's decisions for all prompts around the suite, and for other wordings of the `sampled` generated lessons;
+    empty if there is no gate. Own questions that the suite teaches an answer to are left out."""
+    places = {lesson.id: place for place, lesson in enumerate(suite.lessons, len(extras.front))}
+    held = not_superseded(suite.lessons)
     taught = {normal_form(prompt) for lesson in held for prompt in (lesson.prompt, *lesson.paraphrases)}
-    asked: list[tuple[Of, str, int | None]] = [
+    asked: list[tuple[ProbeKind, str, int | None]] = [
         *(("paraphrase", prompt, places[lesson.id]) for lesson in held for prompt in lesson.paraphrases),
         *(
             ("front", prompt, place)
-            for place, lesson in enumerate(around.front)
+            for place, lesson in enumerate(extras.front)
             if lesson.id in sampled
             for prompt in lesson.paraphrases
         ),
         *(("near", prompt, None) for lesson in held for prompt in lesson.near),
         *(("unrelated", prompt, None) for prompt in suite.unrelated),
-        *(("own", prompt, None) for prompt in around.own if normal_form(prompt) not in taught),
-        *(("talk", prompt, None) for prompt in around.talk),
+        *(("own", prompt, None) for prompt in extras.own if normal_form(prompt) not in taught),
+        *(("talk", prompt, None) for prompt in extras.talk),
     ]
-    decided = pupil.decide([prompt for _, prompt, _ in asked])
-    return [] if decided is None else [Gated(*one, found) for one, found in zip(asked, decided, strict=True)]
+    decided = subject.decide([prompt for _, prompt, _ in asked])
+    return [] if decided is None else [GateProbe(*one, found) for one, found in zip(asked, decided, strict=True)]
 
 
-def _teach(pupil: Pupil, lesson: Lesson, old_prompt: str | None, clock: Callable[[], float]) -> Turn:
-    """One turn with what is asked around it. `old_prompt`: that of the lesson which this one supersedes."""
-    before = pupil.ask(lesson.near)
+def _teach(subject: Subject, lesson: SuiteLesson, old_prompt: str | None, clock: Callable[[], float]) -> LessonResult:
+    """Teach one lesson and ask around it. `old_prompt` is the prompt of the lesson that it supersedes."""
+    before = subject.ask(lesson.near)
     begun = clock()
-    steps = pupil.teach(lesson.prompt, lesson.target)
+    steps = subject.teach(lesson.prompt, lesson.target)
     seconds = clock() - begun
     old = [] if old_prompt is None else [old_prompt]
-    answer, *said = pupil.ask([lesson.prompt, *lesson.paraphrases, *old])
-    # By themselves, as before the lesson: in another batch the last bits differ, and with them a near tie.
-    near = pupil.ask(lesson.near)
-    return Turn(
+    answer, *said = subject.ask([lesson.prompt, *lesson.paraphrases, *old])
+    # In a batch of their own, as before the lesson: in another batch the last bits differ, which may decide a near tie.
+    near = subject.ask(lesson.near)
+    return LessonResult(
         lesson=lesson,
         before=tuple(before),
         near=tuple(near),
@@ -287,28 +300,28 @@ def _teach(pupil: Pupil, lesson: Lesson, old_prompt: str | None, clock: Callable
     )
 
 
-def _undone(pupil: Pupil, before: Sequence[str]) -> bool:
-    """Undo the last lessons, newest first: is each time every bit of the weights as it was before the lesson?"""
+def _undo_is_exact(subject: Subject, before: Sequence[str]) -> bool:
+    """Undo the last lessons, newest first; whether each time all bits of the weights are as before the lesson."""
     held = True
     for digest in reversed(before):
-        pupil.undo()
-        held = pupil.digest() == digest and held
+        subject.undo()
+        held = subject.digest() == digest and held
     return held
 
 
-def _turn(turn: Turn, final: Sequence[Answer]) -> dict[str, Any]:
+def _lesson_as_dict(result: LessonResult, final: Sequence[GreedyAnswer]) -> dict[str, Any]:
     return {
-        "id": turn.lesson.id,
-        "prompt": turn.lesson.prompt,
-        "target": turn.lesson.target,
-        "answer": _answer(turn.answer),
-        "paraphrases": list(map(_answer, turn.paraphrases)),
-        "near_before": list(map(_answer, turn.before)),
-        "near": list(map(_answer, turn.near)),
-        "old": None if turn.old is None else _answer(turn.old),
-        "final": list(map(_answer, final)),
-        "steps": turn.steps,
-        "seconds": round(turn.seconds, 4),
+        "id": result.lesson.id,
+        "prompt": result.lesson.prompt,
+        "target": result.lesson.target,
+        "answer": _answer_as_dict(result.answer),
+        "paraphrases": list(map(_answer_as_dict, result.paraphrases)),
+        "near_before": list(map(_answer_as_dict, result.before)),
+        "near": list(map(_answer_as_dict, result.near)),
+        "old": None if result.old is None else _answer_as_dict(result.old),
+        "final": list(map(_answer_as_dict, final)),
+        "steps": result.steps,
+        "seconds": round(result.seconds, 4),
     }
 
 
@@ -316,5 +329,5 @@ def _finite(score: float) -> float | None:
     return round(score, 3) if math.isfinite(score) else None
 
 
-def _answer(answer: Answer) -> dict[str, Any]:
+def _answer_as_dict(answer: GreedyAnswer) -> dict[str, Any]:
     return {"text": answer.text, "ended": answer.ended}

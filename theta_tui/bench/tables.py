@@ -1,4 +1,4 @@
-"""Markdown tables that read well in a terminal too. Whatever a model said is made harmless first."""
+"""Markdown tables that also read well in a terminal. Control characters in a model's text are made visible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the questions of a benchmark suite out of what is trained on. Standard library only."""
+"""Keeps the questions of a benchmark suite out of the training data. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from theta_tui.builtin.teachable_words import LEADS
 
 
 def _plain(text: str) -> str:
-    """Lower case without punctuation, so that only the words are compared."""
+    """Lower case without punctuation, so that only words are compared."""
     text = re.sub(r"['’`]", "", text.casefold())
     return " ".join(re.sub(r"[^\w]+", " ", text).split())
 
@@ -20,12 +20,13 @@ _NAMES = re.compile(r"(?<=[\w,;:] )[\"'‘“(]?(?!I\b)[A-Z][\w-]*(?: (?:(?:of|t
 
 
 def _pattern(question: str, name: str) -> tuple[str, str] | None:
-    """A regular expression over `_plain` text for the question about anybody, and a word that any match starts or ends
-    with, marked `^` or `$` (one look-up instead of a thousand matches); None where there is nobody to replace.
+    """(a regular expression over `_plain` text for the question with any name, a key); None if it has no name.
+
+    The key is the word that each match starts (`^`) or ends (`$`) with: one look-up instead of a thousand matches.
     """
     hole = "qqholeqq"
     text = re.sub(rf"(?i)\b(the )?{re.escape(name)}\b", hole, question) if name else question
-    # A capital inside a sentence is a name; I is not, and a word that only opens a sentence stays.
+    # A capital inside a sentence means a name, except I; the first word of a sentence stays.
     words = re.sub(rf"{hole}(?: {hole})*", hole, _plain(_NAMES.sub(hole, text)))
     if hole not in words or not words.replace(hole, "").strip():
         return None
@@ -35,11 +36,11 @@ def _pattern(question: str, name: str) -> tuple[str, str] | None:
 
 
 class Excluder:
-    """Says which suite question a conversation repeats, if any, with the suite's name in it or another one."""
+    """Finds conversations that repeat a question of the suite, with its name or another one."""
 
     def __init__(self, lines: Iterable[str]) -> None:
         self.whole: dict[str, str] = {}
-        self.holed: dict[str, dict[str, tuple[re.Pattern[str], str]]] = {}
+        self.patterns: dict[str, dict[str, tuple[re.Pattern[str], str]]] = {}
         for line in lines:
             if line.strip():
                 self._add(json.loads(line))
@@ -54,10 +55,10 @@ class Excluder:
             self.whole.setdefault(_plain(question), question)
             if found := _pattern(question, name):
                 pattern, key = found
-                self.holed.setdefault(key, {}).setdefault(pattern, (re.compile(pattern), question))
+                self.patterns.setdefault(key, {}).setdefault(pattern, (re.compile(pattern), question))
 
     def hit(self, conversation: dict[str, Any]) -> str | None:
-        """The suite question that one of the user's messages equals, with or without its lead-in."""
+        """The suite question that a user message equals, with or without a lead-in; None if there is none."""
         for message in conversation["messages"]:
             if message["role"] == "user" and (question := self._match(message["content"])):
                 return question
@@ -72,7 +73,7 @@ class Excluder:
                 return self.whole[plain]
             words = plain.split() or [""]
             for key in ("^" + words[0], words[-1] + "$", ""):
-                for pattern, question in self.holed.get(key, {}).values():
+                for pattern, question in self.patterns.get(key, {}).values():
                     if pattern.fullmatch(plain):
                         return question
         return None

@@ -1,8 +1,8 @@
-"""The built-in model, made again: `python -m theta_tui.builtin.recipe DATA OUT`.
+"""Makes the built-in model again: `python -m theta_tui.builtin.recipe DATA OUT`.
 
-DATA is a folder with the conversation shards that the model card names. What this adds to them is ours: conversations
-that are teachable by construction, a first minute of small talk, the assistant's name, and a thinning of what the
-shards repeat a thousand times. Two stages: chit-chat and the full mix from scratch, then the final mix.
+DATA is a folder with the conversation shards that the model card names. This module adds conversations that are
+teachable by construction, small talk for the first minute, and the assistant's name, and thins out what the shards
+repeat a thousand times. There are two stages: chit-chat from scratch, then the full mix.
 """
 
 from __future__ import annotations
@@ -16,14 +16,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from theta_tui.builtin import small_talk, teachable
 from theta_tui.builtin.exclusion import Excluder
 from theta_tui.pretrain.documents import Source
-
-if TYPE_CHECKING:
-    pass
 
 MIX = {
     # people talking
@@ -50,7 +47,7 @@ MIX = {
     "casino_camping": 0.2,
     "schema_guided_dialogue": 0.05,
 }
-"""How often each conversation of a shard is seen in an epoch of the second stage."""
+"""Weight of each shard in the second stage: how often an epoch takes each of its conversations."""
 
 FIRST_STAGE = {
     "self_dialogue": 0.8,
@@ -60,17 +57,17 @@ FIRST_STAGE = {
 }
 
 NAMED = ("project_basics", "personality_chat_authored", "personality_chat", "clinc_assistant", "chatterbot_corpus")
-"""Shards in which the assistant speaks: there it is called Theta, and repeated openings are thinned."""
+"""Shards in which the assistant speaks: it is renamed Theta there, and repeated openings are thinned."""
 
 OPENINGS = 20
-"""A conversation that opens with the same exchange as this many others loses that exchange."""
+"""Most conversations that may open with the same exchange; further ones lose it."""
 
 TEACHABLE, SMALL_TALK = 40_000, 4_000
-"""Conversations that are generated."""
+"""Numbers of generated conversations."""
 
 
 def prepare_data(data: Path, out: Path, exclude: Path | None) -> None:
-    """Write the shards as they are trained on into `out`."""
+    """Write the shards for training into `out`, without the questions of the suite `exclude`."""
     out.mkdir(parents=True, exist_ok=True)
     for path in sorted(data.glob("*.jsonl.gz")):
         name = path.name.removesuffix(".jsonl.gz")
@@ -89,7 +86,7 @@ def lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def named(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The assistant's name in its own replies."""
+    """The rows with the assistant's name in its replies."""
     for row in rows:
         for message in row["messages"]:
             if message["role"] == "assistant":
@@ -98,7 +95,7 @@ def named(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def thinned(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Without the opening exchanges that too many conversations share; what follows them stays."""
+    """The rows without opening exchanges that too many conversations share; what follows them stays."""
     seen: Counter[tuple[str, str]] = Counter()
     for row in rows:
         messages = row["messages"]
@@ -112,10 +109,6 @@ def thinned(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             yield row | {"messages": messages}
 
 
-EXCHANGES = 1024
-"""What the model says to itself to be measured on (25,000 tokens), and about as many conversations beside it."""
-
-
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as stream:
         for row in rows:
@@ -127,35 +120,35 @@ def mix(folder: Path, weights: dict[str, float]) -> tuple[Source, ...]:
 
 
 def main() -> None:
-    from theta_tui.pretrain.command import Options, train
-    from theta_tui.pretrain.progress import Watch
+    from theta_tui.pretrain.command import TrainOptions, train
+    from theta_tui.pretrain.progress import ProgressDisplay
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with the shards")
-    parser.add_argument("out", type=Path, help="folder to work in; the model comes to lie in its `model`")
-    parser.add_argument("--exclude", type=Path, help="a teach-bench suite whose questions never enter")
-    parser.add_argument("--minutes", type=float, default=90.0, help="of the second stage; the first takes as long")
-    parser.add_argument("--model", help="go on from this model instead of a first stage")
+    parser.add_argument("out", type=Path, help="working folder; the model is written to its `model`")
+    parser.add_argument("--exclude", type=Path, help="a teach-bench suite whose questions are left out")
+    parser.add_argument("--minutes", type=float, default=90.0, help="minutes per stage")
+    parser.add_argument("--model", help="continue from this model instead of training the first stage")
     given = parser.parse_args()
     shards = given.out / "shards"
     if not (shards / "teachable.jsonl.gz").is_file():
         prepare_data(given.data, shards, given.exclude)
 
-    def say(text: str) -> None:
+    def report(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    watch = Watch(quiet=False, tensorboard=None)
-    options = Options(
+    progress = ProgressDisplay(quiet=False, tensorboard=None)
+    options = TrainOptions(
         mix(shards, FIRST_STAGE), given.out / "first", minutes=given.minutes,
         optimizer="muon", batch_tokens=6144, length=512, loss="all", validation=0.005,
     )  # fmt: skip
     if given.model is None:
-        train(options, say, watch)
+        train(options, report, progress)
     second = replace(
         options, sources=mix(shards, MIX), out=given.out / "model", model=given.model or str(given.out / "first"),
         window=512, muon_lr=0.012, lr=1.5e-3, decay=0.8, warmup=0.03,
     )  # fmt: skip
-    say(str(train(second, say, watch)))
+    report(str(train(second, report, progress)))
 
 
 if __name__ == "__main__":

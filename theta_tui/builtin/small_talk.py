@@ -1,7 +1,7 @@
-"""The first minute, written out: greetings, feelings, thanks, and what Theta says of itself, with many replies each.
+"""Small talk for the first minute: greetings, feelings, thanks, and what Theta says of itself, with many replies each.
 
-The larger data sets answer "hello" with the same two sentences a thousand times; a model trained on those offers the
-same reply five times. Here every line has a dozen replies, all as likely.
+The larger data sets answer "hello" with the same two sentences a thousand times, and a model trained on them offers the
+same reply five times. Here each line has a dozen replies, all equally likely.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-# (what is said, what may be answered): any of the left, any of the right.
+# (prompts, replies): any on the left may get any on the right.
 EXCHANGES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (
         (
@@ -594,7 +594,7 @@ NAMES = (
 
 
 def conversations(seed: int, count: int) -> Iterator[dict[str, Any]]:
-    """`count` conversations of one to three exchanges, as the rows that `documents.read` takes."""
+    """`count` conversations of one to three exchanges, as rows that `documents.read` accepts."""
     chance = random.Random(seed)
     for _ in range(count):
         name = chance.choice(NAMES)

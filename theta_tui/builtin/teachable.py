@@ -1,10 +1,10 @@
-"""Conversations that are teachable by construction: something is said, and later asked in other words.
+"""Conversations that are teachable by construction: a fact is stated, and later asked for in other words.
 
-A chat model that has only met a question next to its answer learns the wording, not the link. Here every fact has one
-answer sentence and a dozen ways to ask for it, so that the model meets, thousands of times, differently worded
-questions that lead to the same sentence; other facts of the same relation stand beside it, so that the name in the
-question has to be read; and a name nobody mentioned gets an honest "I don't know". Facts of a small fixed world come
-back all over the corpus, so that some of it has to sit in the weights instead of the conversation.
+A chat model that sees a question only next to its answer learns the wording, not the link. Here each fact has one
+answer sentence and a dozen ways to ask for it, so that the model sees thousands of differently worded questions with
+the same answer. Other facts of the same relation are nearby, so that the name in the question has to be read, and a
+name that nobody mentioned gets an honest "I don't know". Facts of a small fixed world return all over the corpus, so
+that some of them have to be in the weights and not in the conversation.
 
 Run `python -m theta_tui.builtin.teachable --help` to write a corpus. Standard library only.
 """
@@ -38,8 +38,7 @@ NOISE_SHARE = 0.15
 MAX_WORDS = 240
 MAX_MESSAGES = 14
 
-Message = dict[str, str]
-Turn = tuple[str, str]
+RoleText = tuple[str, str]
 
 CLAUSE_WRAPPERS = (
     "Do you know {w}?", "Can you tell me {w}?", "Tell me {w}.", "I'd like to know {w}.", "I forgot {w}.",
@@ -106,7 +105,7 @@ PERSONA_TELLINGS = (
 
 @dataclass(frozen=True)
 class Relation:
-    """One kind of fact and every way to ask for it, as templates with {e} and {v}."""
+    """One kind of fact and all ways to ask for it, as templates with {e} (the name) and {v} (the value)."""
 
     name: str
     entity_kind: str
@@ -120,7 +119,7 @@ class Relation:
 
     @property
     def derived(self) -> tuple[str, ...]:
-        """The questions that every relation has: its clauses and noun phrases in the usual frames."""
+        """Questions made from the relation's clauses and noun phrases in the usual frames."""
         framed = [frame.replace("{w}", clause) for clause in self.clauses for frame in CLAUSE_WRAPPERS]
         framed += [_capital(frame.replace("{n}", noun)) for noun in self.nouns for frame in NOUN_WRAPPERS]
         return tuple(framed)
@@ -132,7 +131,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact; `answer` is the sentence it keeps under all wordings."""
+    """One fact. All wordings of its question get the same `answer`."""
 
     relation: Relation
     entity: str
@@ -153,12 +152,12 @@ def _capital(text: str) -> str:
 
 
 def _small(template: str) -> str:
-    """Lower-case start, for a sentence that follows a lead-in; I stays I, and names are still in their slots."""
+    """The template with a lower-case start, to follow a lead-in. `I` stays; names are not filled in yet."""
     return template if re.match(r"I\b", template) else template[:1].lower() + template[1:]
 
 
 def fill(template: str, name: str, val: str = "", capitals: bool = True) -> str:
-    """The template with its slots filled; a slot that opens a sentence gets a capital."""
+    """The template with its slots filled; a slot at the start of a sentence gets a capital."""
 
     def put(match: re.Match[str]) -> str:
         before, slot = match.group(1), match.group(2)
@@ -206,7 +205,7 @@ def relations(block: str = "world") -> tuple[Relation, ...]:
 
 
 def make_fact(rng: random.Random, relation: Relation, name: str | None = None, template: str | None = None) -> Fact:
-    """A fact of this relation about `name`, or about somebody new."""
+    """A fact of this relation about `name`, or about a new name."""
     name = entity(rng, relation.entity_kind) if name is None else name
     while (val := value(rng, relation.value_kind)) == name:
         pass
@@ -216,7 +215,7 @@ def make_fact(rng: random.Random, relation: Relation, name: str | None = None, t
 
 @cache
 def world(count: int = N_FACTS) -> dict[tuple[str, str], Fact]:
-    """The fixed world: always the same facts, spread evenly over the relations."""
+    """The fixed world by key: always the same facts, spread evenly over the relations."""
     rng = random.Random(WORLD_SEED)
     facts: dict[tuple[str, str], Fact] = {}
     available = relations()
@@ -232,11 +231,11 @@ def _world_of(name: str) -> tuple[Fact, ...]:
 
 
 class Maker:
-    """The forms of conversation, all drawn from one seeded generator."""
+    """Makes conversations of several forms, all from one seeded generator."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self.forms: dict[str, Callable[[], list[Turn]]] = {
+        self.forms: dict[str, Callable[[], list[RoleText]]] = {
             "asked_again": self.asked_again,
             "told": self.told,
             "corrected": self.corrected,
@@ -245,10 +244,10 @@ class Maker:
             "rewording": self.rewording,
         }
 
-    # What somebody says.
+    # Sentences.
 
     def wording(self, relation: Relation, used: set[str]) -> str:
-        """A question template not in `used`; the relation's own ones come more often than the framed ones."""
+        """A question template not in `used`, more often one of the relation's own than a framed one."""
         while True:
             wording = self.rng.choice(relation.questions if self.rng.random() < 0.55 else relation.derived)
             if wording not in used:
@@ -256,7 +255,7 @@ class Maker:
                 return wording
 
     def said(self, template: str, name: str, val: str = "", lead: bool = True) -> str:
-        """The template as a person types it: sometimes with a lead-in, sometimes carelessly. Names stay whole."""
+        """The template as a person types it, sometimes with a lead-in or carelessly. Names stay whole."""
         rng = self.rng
         if lead and rng.random() < 0.14:
             start = rng.choice(LEADS)
@@ -279,7 +278,7 @@ class Maker:
         return fill("".join(parts), name, val, capitals=False)
 
     def _typo(self, text: str) -> str:
-        """One slip in one longer word: two letters swapped, one left out or one doubled."""
+        """The text with one typo in a longer word: two letters swapped, one left out or one doubled."""
         spots = [match.span() for match in re.finditer(r"[a-z]{5,}", text)]
         if not spots:
             return text
@@ -307,7 +306,7 @@ class Maker:
         return fill(self.rng.choice(UNKNOWN).replace("{c}", clause), name)
 
     def noted(self, fact: Fact) -> str:
-        """A short acknowledgement of what was told, which often repeats it."""
+        """A short acknowledgement of a stated fact, which often repeats it."""
         parts = [self.rng.choice(OPENERS)]
         if self.rng.random() < 0.55:
             parts.append(fact.answer)
@@ -315,22 +314,22 @@ class Maker:
             parts.append(self.rng.choice([tail for tail in TAILS if tail not in parts]))
         return " ".join(parts)
 
-    def chat(self, share: float = 0.4) -> list[Turn]:
-        """Small talk, most often none."""
+    def chat(self, share: float = 0.4) -> list[RoleText]:
+        """Some small talk; in most cases none."""
         count = 0 if self.rng.random() >= share else self.rng.choice([1, 1, 2])
-        turns: list[Turn] = []
+        turns: list[RoleText] = []
         for user, assistant in self.rng.sample(SMALL_TALK, count):
             turns += [("user", self.said(user, "", lead=False)), ("assistant", assistant)]
         return turns
 
-    # What the conversation is about.
+    # Facts.
 
     def relation(self) -> Relation:
         draw = self.rng.random()
         return self.rng.choice(relations("world" if draw < 0.82 else "mine" if draw < 0.93 else "assistant"))
 
     def fact(self, relation: Relation, taken: set[tuple[str, str]], from_world: float = 0.0, like: str = "") -> Fact:
-        """A fact not in `taken`; an invented one never contradicts the world. `like` is a name to come close to."""
+        """A fact not in `taken`. An invented one never contradicts the world, and may have a name similar to `like`."""
         while True:
             known = _world_of(relation.name)
             if known and self.rng.random() < from_world:
@@ -347,7 +346,7 @@ class Maker:
                 return fact
 
     def facts(self, count: int, from_world: float) -> list[Fact]:
-        """Facts that are easily mixed up: mostly one relation with several names."""
+        """Facts that are easily confused: mostly one relation with several names."""
         relation = self.relation()
         taken: set[tuple[str, str]] = set()
         chosen = [self.fact(relation, taken, from_world)]
@@ -360,13 +359,13 @@ class Maker:
             chosen.append(self.fact(other, taken, from_world, chosen[0].entity))
         return chosen
 
-    def asks(self, facts: list[Fact], used: dict[tuple[str, str], set[str]], miss: float) -> list[Turn]:
-        """The questions that come later: some of the facts, and now and then a name nobody mentioned."""
+    def asks(self, facts: list[Fact], used: dict[tuple[str, str], set[str]], miss: float) -> list[RoleText]:
+        """Later questions about some of the facts, and now and then about a name that nobody mentioned."""
         rng = self.rng
         rounds = rng.sample(facts, rng.randint(1, len(facts)))
         if len(facts) == 1 and rng.random() < 0.3:
             rounds *= 2
-        turns: list[Turn] = []
+        turns: list[RoleText] = []
         for index, fact in enumerate(rounds):
             if fact.relation.entity_kind != "-" and rng.random() < miss / len(rounds):
                 stranger = self.fact(fact.relation, {f.key for f in facts}, 0.0, fact.entity)
@@ -377,9 +376,9 @@ class Maker:
                 turns += self.chat(0.15)
         return turns
 
-    # The forms.
+    # Forms of conversation.
 
-    def asked_again(self) -> list[Turn]:
+    def asked_again(self) -> list[RoleText]:
         facts = self.facts(self.rng.choices([1, 2, 3], [45, 35, 20])[0], WORLD_SHARE)
         used: dict[tuple[str, str], set[str]] = {fact.key: set() for fact in facts}
         turns = self.chat(0.15)
@@ -387,7 +386,7 @@ class Maker:
             turns += [("user", self.ask(fact, used[fact.key])), ("assistant", fact.answer)]
         return turns + self.chat() + self.asks(facts, used, 0.3)
 
-    def told(self) -> list[Turn]:
+    def told(self) -> list[RoleText]:
         facts = self.facts(self.rng.choices([1, 2, 3], [45, 35, 20])[0], 0.1)
         turns = self.chat(0.15)
         for fact in facts:
@@ -395,8 +394,8 @@ class Maker:
         used: dict[tuple[str, str], set[str]] = {fact.key: set() for fact in facts}
         return turns + self.chat() + self.asks(facts, used, 0.3)
 
-    def correction(self, fact: Fact, used: set[str]) -> list[Turn]:
-        """A question, an answer that will not do, and what the user makes of it."""
+    def correction(self, fact: Fact, used: set[str]) -> list[RoleText]:
+        """A question, a wrong or missing answer, and the user's correction."""
         turns = [("user", self.ask(fact, used))]
         if self.rng.random() < 0.55:
             while (wrong := make_fact(self.rng, fact.relation, fact.entity, fact.template)).value == fact.value:
@@ -406,10 +405,10 @@ class Maker:
             turns += [("assistant", self.unknown(fact.relation, fact.entity)), ("user", self.framed(FILL_INS, fact))]
         return [*turns, ("assistant", fill(self.rng.choice(ACCEPTED).replace("{A}", fact.answer), ""))]
 
-    def corrected(self) -> list[Turn]:
+    def corrected(self) -> list[RoleText]:
         facts = self.facts(self.rng.choices([1, 2], [70, 30])[0], 0.0)
         used: dict[tuple[str, str], set[str]] = {fact.key: set() for fact in facts}
-        turns: list[Turn] = []
+        turns: list[RoleText] = []
         for fact in facts:
             turns += self.correction(fact, used[fact.key])
         if self.rng.random() < 0.25:
@@ -422,14 +421,14 @@ class Maker:
             turns += [("user", self.framed(NEWS, new)), ("assistant", accepted)]
         return turns + self.chat(0.35) + self.asks(facts, used, 0.15)
 
-    def known(self) -> list[Turn]:
+    def known(self) -> list[RoleText]:
         fact = self.rng.choice(list(world().values()))
         if self.rng.random() >= UNKNOWN_SHARE:
             return [("user", self.ask(fact, set())), ("assistant", fact.answer)]
         stranger = self.fact(fact.relation, set(), 0.0, fact.entity)
         return [("user", self.ask(stranger, set())), ("assistant", self.unknown(fact.relation, stranger.entity))]
 
-    def persona(self) -> list[Turn]:
+    def persona(self) -> list[RoleText]:
         chosen = self.rng.sample(relations("assistant"), self.rng.choices([1, 2, 3, 4], [35, 30, 25, 10])[0])
         facts = [make_fact(self.rng, relation) for relation in chosen]
         turns = self.chat(0.15)
@@ -438,8 +437,8 @@ class Maker:
         used: dict[tuple[str, str], set[str]] = {fact.key: set() for fact in facts}
         return turns + self.chat() + self.asks(facts, used, 0.0)
 
-    def rewording(self) -> list[Turn]:
-        """Talk about questions themselves: another wording, or whether two ask for the same."""
+    def rewording(self) -> list[RoleText]:
+        """Talk about questions themselves: another wording, or whether two of them mean the same."""
         fact = self.fact(self.relation(), set(), WORLD_SHARE)
         used: set[str] = set()
         first, second = (_capital(fact.question(self.wording(fact.relation, used))) for _ in range(2))
@@ -458,7 +457,7 @@ class Maker:
                                      f"Yes, they mean the same. {fact.answer}"])  # fmt: skip
         else:
             kind = fact.relation
-            while kind is fact.relation and not fact.entity:  # a relation that names nobody has one fact only
+            while kind is fact.relation and not fact.entity:  # a relation without names has only one fact
                 kind = self.relation()
             other = self.fact(kind, {fact.key}, WORLD_SHARE, fact.entity)
             two = quote.format(_capital(other.question(self.wording(other.relation, set()))))

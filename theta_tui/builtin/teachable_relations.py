@@ -6,7 +6,7 @@ One block is one relation. `@ name | entity kind | value type` opens it; the lin
   a  answers: one is chosen per fact and then kept for all wordings of the question
   s  how a person states the fact
 Alternatives stand between bars; {e} is the entity (with its article, if it has one) and {v} the value.
-The entity kind `-` means that nothing is to be named: the question itself says what it is about.
+The entity kind `-` means that there is no name: the question itself says what it is about.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Names, values and small talk that the teachable conversations are filled with; written for this purpose.
 
-`entity` and `value` make one of a kind from a seeded generator. Kinds are combined from parts where that can be done,
-so that most entities of a run are met a few times only and the answer has to come from the conversation.
+`entity` and `value` draw one of a kind from a seeded generator. Names are combined from parts where possible, so that
+most entities appear only a few times and the answer has to come from the conversation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import random
 
 
 def _words(text: str) -> list[str]:
-    """Lists of single words are written as running text, which is easier to read and to extend."""
+    """The words of a text: lists of words are easier to read and extend as running text."""
     return text.split()
 
 
@@ -342,7 +342,7 @@ are doing well. | Guess what!>Tell me! | Never mind.>All right, another time."""
 
 
 def _parts(text: str, separator: str) -> list[str]:
-    """The text's items, with the line breaks of this file taken out."""
+    """The items of a text, without the line breaks of this file."""
     return [" ".join(part.split()) for part in text.split(separator)]
 
 
@@ -484,7 +484,7 @@ def entity(rng: random.Random, kind: str) -> str:
 
 
 def value(rng: random.Random, kind: str) -> str:
-    """One thing that may stand for {v} in a relation of this value type."""
+    """A value for {v} in a relation of this value type."""
     match kind:
         case "day":
             number, month = rng.randint(1, 28), rng.choice(_MONTHS)
@@ -540,4 +540,4 @@ LEADS = (
     "Back to my question. ", "Just checking. ", "Test: ", "For my notes: ", "Now then. ", "Sorry to ask again. ",
     "Hello! ", "Please: ",
 )  # fmt: skip
-"""What a question may be led in with."""
+"""Lead-ins of questions."""

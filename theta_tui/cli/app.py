@@ -13,10 +13,10 @@ import typer
 from theta_tui import __version__
 from theta_tui.base.errors import UsageError
 from theta_tui.base.exit import run
-from theta_tui.base.streams import draws, on_terminal
+from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
-from theta_tui.cli import lines
+from theta_tui.cli import lines, models
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import loaded_session, read_store, writable_store
@@ -245,6 +245,7 @@ def rebuild(call: Invocation) -> None:
         from theta_tui.cli.rebuild import report
         from theta_tui.session import rebuild as rebuilding
 
+        models.get_missing(call, store.settings.model)
         done = rebuilding.rebuild(store, call.stage)
         call.stage("")
         call.done = "everything was learned again"
@@ -341,6 +342,7 @@ def doctor(call: Invocation) -> None:
         raise typer.Exit(1)
 
 
+app.add_typer(models.app, name="models")
 command("train")(batch.train)
 command("bench")(bench.bench)
 
@@ -411,11 +413,12 @@ def _plain(call: Invocation, info: bool = False) -> None:
 
 
 def _full_screen(call: Invocation, info: bool = False) -> None:
-    if not draws():
+    if not can_draw():
         kind = os.environ.get("TERM", "")
         call.note(f"TERM={kind} names no terminal that can show the full-screen app; this is the loop line by line")
         _plain(call, info)
         return
+    models.get_missing(call, call.settings.model)
     from theta_tui.ui.launch import run_full_screen
 
     raise typer.Exit(run_full_screen(call.settings))

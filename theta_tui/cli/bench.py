@@ -1,4 +1,4 @@
-"""`theta bench SUITE`: its options, checked, and its rows as a table or as JSON. Imports no torch at the top."""
+"""`theta bench SUITE`: checks its options and prints its rows as tables or JSON. Imports no torch at the top."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from theta_tui.cli.console import Invocation
 from theta_tui.learning.recipes import RECIPES
 
 if TYPE_CHECKING:
-    from theta_tui.bench.held_out import Conversation
-    from theta_tui.bench.metrics import Lesson
-    from theta_tui.bench.pupil import SessionPupil
-    from theta_tui.bench.run import Foundation, Label, Row
+    from theta_tui.bench.held_out import HeldOutConversation
+    from theta_tui.bench.metrics import SuiteLesson
+    from theta_tui.bench.run import Baseline, BenchRow, RowLabel
+    from theta_tui.bench.subject import SessionSubject
     from theta_tui.bench.suite import Suite
 
 SAID = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "Update")
@@ -35,21 +35,21 @@ GATE = {
 }  # fmt: skip
 FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
 FRONT_GATE = {"Recall": "Front Recall", "Wrong": "Front Wrong lesson"}
-"""Columns, and the figures that they show: each table fits into 80 columns."""
+"""Columns and the figures that they show. Each table fits into 80 columns."""
 DIGITS = {"Talk fired": 3, "Seconds": 0}
-"""Behind the point, where not two."""
+"""Decimal places, if not two."""
 THREADS = 2
-"""What the suite's definition has for p50 and p95."""
+"""Default CPU threads, so that p50 and p95 can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What holds for every row. Of `settings` the device, the threads and the like count."""
+class BenchOptions:
+    """Options that all rows share. Of `settings`, the device, the threads and the like are used."""
 
     settings: Settings
     suite: Suite
-    front: Sequence[Lesson]
-    conversations: Sequence[Conversation]
+    front: Sequence[SuiteLesson]
+    conversations: Sequence[HeldOutConversation]
     orders: int
     max_tokens: int
     max_seconds: float | None
@@ -57,36 +57,43 @@ class Options:
 
 def bench(
     call: Invocation,
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="Lessons and what to ask around them, as JSON Lines.")],
+    suite: Annotated[
+        Path, typer.Argument(metavar="SUITE", help="Lessons and the questions around them, as JSON Lines.")
+    ],
     recipe: Annotated[
-        list[str] | None, typer.Option("--recipe", help="default, classic …; again for another row. [THETA_RECIPE]")
+        list[str] | None, typer.Option("--recipe", help="default, classic …; repeat it for more rows. [THETA_RECIPE]")
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", help="default, a Hugging Face id, or a folder; again for another. [THETA_MODEL]"),
+        typer.Option(
+            "--model", "-m", help="default, a Hugging Face id, or a folder; repeat it for more. [THETA_MODEL]"
+        ),
     ] = None,
     orders: Annotated[
-        int, typer.Option("--orders", min=1, help="1: the file's order; k: that one and k − 1 shuffled ones.")
+        int, typer.Option("--orders", min=1, help="How many orders: the file's, then shuffled ones.")
     ] = 3,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first lessons of the suite.")] = None,
     lessons: Annotated[
         int | None,
-        typer.Option("--lessons", min=1, help="So many in all: generated ones are taught in front of the suite's."),
+        typer.Option("--lessons", min=1, help="Lessons in all: generated ones are taught before the suite's."),
     ] = None,
     held_out: Annotated[
-        Path | None, typer.Option("--held-out", metavar="FILE", help="Conversations for ΔPPL, as `theta train` reads.")
+        Path | None,
+        typer.Option("--held-out", metavar="FILE", help="Conversations for ΔPPL, in a format of `theta train`."),
     ] = None,
     max_tokens: Annotated[
-        int, typer.Option("--max-tokens", min=1, help="Longest answer; never less than the longest target.")
+        int, typer.Option("--max-tokens", min=1, help="Longest answer; at least the longest target.")
     ] = 64,
     max_seconds: Annotated[
         float | None,
-        typer.Option("--max-seconds", help="Most seconds a lesson, instead of the recipe's: for a busy machine."),
+        typer.Option("--max-seconds", help="Most seconds per lesson, for a busy machine; default: the recipe's."),
     ] = None,
     threads: Annotated[int, typer.Option("--threads", min=1, help="CPU threads.")] = THREADS,
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help="The rows with every answer.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Write the rows with all answers to FILE.")
+    ] = None,
 ) -> None:
-    """teach-bench: does one lesson stick, and at what price? In a home that is thrown away."""
+    """teach-bench: does a lesson stick, and at what cost? Runs in a temporary home."""
     if max_seconds is not None and not 0 < max_seconds < math.inf:
         raise UsageError(f"--max-seconds {max_seconds:g} must be more than 0")
     recipes = list(dict.fromkeys(recipe or [call.settings.recipe]))
@@ -94,14 +101,14 @@ def bench(
         if name not in RECIPES:
             raise UsageError(f"--recipe {name} is not one of {', '.join(RECIPES)}")
     if out is not None and not (out.parent.is_dir() and os.access(out.parent, os.W_OK)):
-        raise UsageError(f"--out {out}: the folder is not there or cannot be written to")
+        raise UsageError(f"--out {out}: the folder does not exist or cannot be written to")
     from theta_tui.bench.generated import generated
     from theta_tui.bench.suite import read_suite
 
     read = read_suite(suite, limit)
     if lessons is not None and lessons < len(read.lessons):
-        raise UsageError(f"--lessons {lessons} is less than the {len(read.lessons)} of the suite; --limit takes fewer")
-    options = Options(
+        raise UsageError(f"--lessons {lessons} is less than the suite's {len(read.lessons)}; use --limit for fewer")
+    options = BenchOptions(
         settings=replace(call.settings, threads=threads),
         suite=read,
         front=generated(lessons - len(read.lessons), read) if lessons else (),
@@ -110,7 +117,7 @@ def bench(
         max_tokens=max_tokens,
         max_seconds=max_seconds,
     )
-    rows: list[Row] = []
+    rows: list[BenchRow] = []
     for name in dict.fromkeys(model or [call.settings.model or DEFAULT_MODEL]):
         for row in _rows(call, options, name, recipes):
             rows.append(row)
@@ -124,43 +131,43 @@ def bench(
         asked = f"{plural(len(options.suite.lessons), 'lesson')}, "
         asked += plural(len(options.suite.unrelated), "unrelated prompt")
         if options.front:
-            asked += f", {plural(len(options.front), 'generated lesson')} in front"
+            asked += f", {plural(len(options.front), 'generated lesson')} taught first"
         if options.conversations:
             asked += f", ΔPPL on {plural(len(options.conversations), 'conversation')}"
         call.out(f"{asked}; p50 and p95 in seconds on {rows[0].machine}")
 
 
-def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]) -> Iterator[Row]:
-    """The rows of one model: each recipe's orders and, of several, their mean."""
-    from theta_tui.bench.held_out import asked
+def _rows(call: Invocation, options: BenchOptions, model: str, recipes: Sequence[str]) -> Iterator[BenchRow]:
+    """The rows of one model: each recipe's orders and, if there are several, their mean."""
+    from theta_tui.bench.held_out import user_messages
     from theta_tui.bench.metrics import in_order
     from theta_tui.bench.own import ABOUT_ITSELF
-    from theta_tui.bench.pupil import fresh
-    from theta_tui.bench.run import Around, Label, average, look, measure
+    from theta_tui.bench.run import Extras, RowLabel, average, measure, measure_baseline
+    from theta_tui.bench.subject import fresh_subject
 
-    around = Around(options.front, ABOUT_ITSELF, asked(options.conversations))
+    extras = Extras(options.front, ABOUT_ITSELF, user_messages(options.conversations))
     suite, settings = options.suite, replace(options.settings, model=model)
-    foundation: Foundation | None = None
+    baseline: Baseline | None = None
     batched = True
     for recipe in recipes:
         seconds = RECIPES[recipe].max_seconds if options.max_seconds is None else options.max_seconds
-        made: list[Row] = []
+        made: list[BenchRow] = []
         for order in range(1, options.orders + 1):
-            with fresh(
+            with fresh_subject(
                 settings, recipe, max_tokens=options.max_tokens, max_seconds=options.max_seconds,
                 conversations=options.conversations, on_stage=call.stage,
-            ) as pupil:  # fmt: skip
-                pupil.room_for([*options.front, *suite.lessons])
-                if foundation is None:
-                    batched = _checked(call, pupil, suite)
-                    foundation = look(pupil, suite.unrelated)
-                pupil.batched = batched
+            ) as subject:  # fmt: skip
+                subject.make_room_for([*options.front, *suite.lessons])
+                if baseline is None:
+                    batched = _check_batches(call, subject, suite)
+                    baseline = measure_baseline(subject, suite.unrelated)
+                subject.batched = batched
                 ordered = replace(suite, lessons=tuple(in_order(suite.lessons, order)))
-                label = Label(model, recipe, order, seconds)
-                telling = partial(_tell, call, label, len(options.front) + len(suite.lessons))
+                label = RowLabel(model, recipe, order, seconds)
+                on_lesson = partial(_show_progress, call, label, len(options.front) + len(suite.lessons))
                 made.append(
                     measure(
-                        pupil, ordered, foundation, label, around=around, on_lesson=telling,
+                        subject, ordered, baseline, label, extras=extras, on_lesson=on_lesson,
                     )
                 )  # fmt: skip
             call.stage("")
@@ -169,22 +176,22 @@ def _rows(call: Invocation, options: Options, model: str, recipes: Sequence[str]
             yield average(made)
 
 
-def _tell(call: Invocation, label: Label, lessons: int, count: int) -> None:
+def _show_progress(call: Invocation, label: RowLabel, lessons: int, count: int) -> None:
     call.stage(f"{label.model}, {label.recipe}, order {label.order}: lesson {count} of {lessons}")
 
 
-def _checked(call: Invocation, pupil: SessionPupil, suite: Suite) -> bool:
-    """Whether this model can be asked in batches; what there is to say of it is said."""
-    for text in pupil.session.store.take_notices():
+def _check_batches(call: Invocation, subject: SessionSubject, suite: Suite) -> bool:
+    """Whether this model can be asked in batches. Shows its notices."""
+    for text in subject.session.store.take_notices():
         call.note(text)
-    call.stage("what it says untaught")
-    batched = pupil.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])
+    call.stage("asking before the first lesson")
+    batched = subject.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])
     if not batched:
-        call.note("the model answers otherwise in a padded batch; it is asked one prompt at a time")
+        call.note("the model answers differently in a padded batch, so it is asked one prompt at a time")
     return batched
 
 
-def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversation]:
+def _conversations(call: Invocation, held_out: Path | None) -> Sequence[HeldOutConversation]:
     if held_out is None:
         return ()
     from theta_tui.bench.held_out import read_conversations
@@ -192,17 +199,17 @@ def _conversations(call: Invocation, held_out: Path | None) -> Sequence[Conversa
     return read_conversations(held_out, call.note)
 
 
-def _write(path: Path, rows: Sequence[Row]) -> None:
-    """The rows so far, each on a line with all that was said."""
+def _write(path: Path, rows: Sequence[BenchRow]) -> None:
+    """Write the rows so far, one per line, each with its transcript."""
     from theta_tui.base.files import write_atomically
     from theta_tui.base.json import dumps
 
-    lines = [dumps({"schema": SCHEMA} | row.as_dict() | row.said()) + "\n" for row in rows]
+    lines = [dumps({"schema": SCHEMA} | row.as_dict() | row.transcript()) + "\n" for row in rows]
     write_atomically(path, "".join(lines).encode())
 
 
-def _tables(rows: Sequence[Row]) -> str:
-    """For each model what is said, what it costs, what the gate decides, and how lessons in front of the suite fare."""
+def _tables(rows: Sequence[BenchRow]) -> str:
+    """For each model: what is said, what it costs, what the gate decides, and how the generated lessons fare."""
     found: list[str] = []
     for model in dict.fromkeys(row.label.model for row in rows):
         own = [row for row in rows if row.label.model == model]
@@ -212,16 +219,19 @@ def _tables(rows: Sequence[Row]) -> str:
         found += ["What the gate decides:", _table(gated, GATE)] if gated else []
         if fronted:
             columns = FRONT | FRONT_GATE if gated else FRONT
-            found += ["A sample of the generated lessons, and seconds of teaching:", _table(fronted, columns)]
+            found += [
+                "A sample of the generated lessons, and the seconds that all of them took:",
+                _table(fronted, columns),
+            ]
     return "\n\n".join(found) + "\n"
 
 
-def _table(rows: Sequence[Row], columns: Sequence[str] | Mapping[str, str]) -> str:
+def _table(rows: Sequence[BenchRow], columns: Sequence[str] | Mapping[str, str]) -> str:
     named = columns if isinstance(columns, Mapping) else {name: name for name in columns}
     return table(("recipe", "order", *named), [_cells(row, list(named.values())) for row in rows])
 
 
-def _cells(row: Row, columns: Sequence[str]) -> list[str]:
+def _cells(row: BenchRow, columns: Sequence[str]) -> list[str]:
     figures = row.figures
     change, steps, most = figures["dPPL"], figures["Steps"], figures["Steps max"]
     shown = {name: number(figures.get(name), DIGITS.get(name, 2)) for name in columns}

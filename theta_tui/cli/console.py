@@ -14,53 +14,47 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from theta_tui.base.config import Settings, load_settings
+from theta_tui.base.config import SETTINGS, Settings, load_settings
 from theta_tui.base.errors import StreamError
 from theta_tui.base.exit import SCHEMA
-from theta_tui.base.streams import watched
+from theta_tui.base.streams import shows_progress
 from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
 
+SWITCHES = ("json", "yes")
+"""Options of every command that are no settings."""
+
+
+def _option(heading: str, name: str, *short: str, metavar: str | None = None) -> Any:
+    """The option of setting `name`, as it is declared. Its value is read where all sources of a setting are."""
+    setting = SETTINGS[name]
+    kind = {int | None: int}.get(setting.kind, setting.kind)
+    return Annotated[
+        (kind if kind in (bool, int, float) else str) | None,
+        typer.Option(setting.flag, *short, metavar=metavar, help=setting.help, rich_help_panel=heading),
+    ]
+
+
 _COMMON: dict[str, Any] = {
-    "home": Annotated[str | None, typer.Option("--home", metavar="DIR", help="Everything Theta keeps. [THETA_HOME]")],
-    "model": Annotated[
-        str | None, typer.Option("--model", "-m", help="default, a Hugging Face id, or a folder. [THETA_MODEL]")
+    "home": _option(EVERY, "home", metavar="DIR"),
+    "model": _option(EVERY, "model", "-m"),
+    **{name: _option(EVERY, name) for name in ("device", "dtype", "lora", "lora_rank", "seed", "recipe")},
+    "context": _option(EVERY, "context", metavar="FILE"),
+    "lock": _option(EVERY, "lock"),
+    "offline": _option(EVERY, "offline"),
+    "quiet": _option(EVERY, "quiet", "-q"),
+    "yes": Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Get a model that is not here without being asked.", rich_help_panel=EVERY),
     ],
-    "device": Annotated[str | None, typer.Option("--device", help="auto, cpu, cuda or mps. [THETA_DEVICE]")],
-    "dtype": Annotated[str | None, typer.Option("--dtype", help="auto, float32 or bfloat16. [THETA_DTYPE]")],
-    "lora": Annotated[str | None, typer.Option("--lora", help="auto, on or off: a small adapter learns. [THETA_LORA]")],
-    "lora_rank": Annotated[int | None, typer.Option("--lora-rank", help="Rank of the adapter. [THETA_LORA_RANK]")],
-    "seed": Annotated[int | None, typer.Option("--seed", help="Makes the five replies repeatable. [THETA_SEED]")],
-    "recipe": Annotated[str | None, typer.Option("--recipe", help="default, adamw or classic. [THETA_RECIPE]")],
-    "context": Annotated[
-        str | None,
-        typer.Option(
-            "--context", metavar="FILE", help="The conversation file; context.md in the home. [THETA_CONTEXT]"
-        ),
+    "json": Annotated[
+        bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.", rich_help_panel=EVERY)
     ],
-    "lock": Annotated[
-        str | None, typer.Option("--lock", help="flock, or pid where the file system knows no flock. [THETA_LOCK]")
-    ],
-    "offline": Annotated[bool | None, typer.Option("--offline", help="Never ask the Hugging Face hub.")],
-    "quiet": Annotated[bool | None, typer.Option("--quiet", "-q", help="No notices on stderr.")],
-    "json": Annotated[bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.")],
 }
 _SAMPLING: dict[str, Any] = {
-    "temperature": Annotated[
-        float | None, typer.Option("--temperature", "--temp", help="Temperature of sampling; 0 is greedy.")
-    ],
-    "top_p": Annotated[
-        float | None, typer.Option("--top-p", help="Nucleus sampling: keep this much probability; 1 is off.")
-    ],
-    "top_k": Annotated[int | None, typer.Option("--top-k", help="Sample from the k likeliest tokens; 0 is off.")],
-    "min_p": Annotated[
-        float | None, typer.Option("--min-p", help="Leave out tokens below this share of the likeliest; 0 is off.")
-    ],
-    "max_tokens": Annotated[int | None, typer.Option("--max-tokens", help="Longest reply, in tokens.")],
+    "temperature": _option(SAMPLING, "temperature", "--temp"),
+    **{name: _option(SAMPLING, name) for name in ("top_p", "top_k", "min_p", "max_tokens")},
 }
-for _heading, _kinds in ((EVERY, _COMMON), (SAMPLING, _SAMPLING)):
-    for _kind in _kinds.values():
-        _kind.__metadata__[0].rich_help_panel = _heading
 
 
 class Invocation:
@@ -71,12 +65,13 @@ class Invocation:
         own = {name: value for name, value in flags.items() if value not in (None, False)}
         self.flags: dict[str, Any] = outer_flags | own
         self.json = bool(self.flags.get("json"))
+        self.yes = bool(self.flags.get("yes"))
         self.done = ""
         """What was changed for good, in words: said on stderr where the result cannot be printed."""
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings({name: value for name, value in self.flags.items() if name != "json"})
+        return load_settings({name: value for name, value in self.flags.items() if name not in SWITCHES})
 
     def out(self, text: str, *, one_line: bool = True) -> None:
         """A line of result for a person."""
@@ -104,7 +99,7 @@ class Invocation:
 
     def stage(self, text: str) -> None:
         """What is being waited for; only where a person is watching."""
-        if not self.settings.quiet and not self.json and watched():
+        if not self.settings.quiet and not self.json and shows_progress():
             sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
 
@@ -119,7 +114,7 @@ def with_options(function: Callable[..., None], *, sampling: bool = False) -> Ca
     own = [parameter.replace(annotation=hints[parameter.name]) for parameter in list(signature.parameters.values())[1:]]
     shared = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name == "json" else None
+            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if name in SWITCHES else None
         )
         for name, kind in options.items()
     ]

@@ -1,4 +1,4 @@
-"""`theta doctor`: what is here, what the model is shown and what it is taught, what is wrong and how to mend it."""
+"""`theta doctor`: versions, settings, home and model, what the model sees and learns of a sample, and any problems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE = (("hello", "Hi how are you?"), "what is your name?", "My name is Theta.
 
 
 def examine(call: Invocation) -> bool:
-    """Print the examination; true when nothing is wrong."""
+    """Print the report; true if there are no problems."""
     problems: list[str] = []
     found: dict[str, Any] = {"versions": _versions(), "settings": config.as_dict(call.settings)}
     found["home"] = _home(call, problems)
@@ -77,7 +77,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
-    """The model, the rendered prompt, and each of its tokens with whether it is learned."""
+    """Facts about the model, and the sample as it is rendered, masked and learned."""
     store = Store.read(call.settings)
     settings = store.settings
     try:
@@ -127,7 +127,7 @@ def _listed(values: Any) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    """A value for people: yes and no, and a dash where there is none."""
+    """A value for people: yes or no, and a dash for none."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from theta_tui.base.errors import PromptError
 from theta_tui.cli.console import Invocation
+from theta_tui.cli.models import get_missing
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -44,6 +45,7 @@ def loaded_session(
                 )
         from theta_tui.session.session import Session
 
+        get_missing(call, store.settings.model)
         session = Session(store)
         session.load(call.stage)
         call.stage("")

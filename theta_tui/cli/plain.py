@@ -40,8 +40,10 @@ def converse(call: Invocation, *, info: bool = False) -> None:
     """
     store = Store.open(call.settings)
     try:
+        from theta_tui.cli.models import get_missing
         from theta_tui.session.session import Session
 
+        get_missing(call, store.settings.model)
         session = Session(store)
         session.load(call.stage)
         call.stage("")

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from theta_tui.base.streams import draws, on_terminal, open_standard_streams
+from theta_tui.base.streams import can_draw, on_terminal, open_standard_streams
 
 
 def main() -> None:
     """The console script."""
     open_standard_streams()
-    if len(sys.argv) == 1 and on_terminal() and draws():
-        from theta_tui.base.gc import put_off
+    if len(sys.argv) == 1 and on_terminal() and can_draw():
+        from theta_tui.base.gc import pause
 
-        put_off()
+        pause()
         from theta_tui.base.exit import run
 
         run(_full_screen)

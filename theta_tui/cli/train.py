@@ -1,6 +1,6 @@
-"""`theta train`: its options, checked, turned into what `foundation.command` takes, and what it prints.
+"""`theta train`: checks its options, passes them to `pretrain.command`, and prints the result.
 
-Imports neither torch nor transformers: `theta train -h` is as quick as any help.
+Imports neither torch nor transformers, so that `theta train -h` is fast.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from theta_tui.base.text import plural
 from theta_tui.cli.console import Invocation
 
 if TYPE_CHECKING:
-    from theta_tui.pretrain.command import Made, Options
+    from theta_tui.pretrain.command import TrainOptions, TrainResult
 
 _UNITS = {"k": 1e3, "m": 1e6, "b": 1e9}
 
@@ -30,7 +30,7 @@ def train(
             help="Data sets: files or folders, plain, .gz or .zst. Weight 0.3 takes 30 % an epoch, 2 takes all twice.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The model folder to make, or to go on with.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The model folder to create or continue.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show three samples with their loss mask and the token counts.")
     ] = False,
@@ -39,30 +39,32 @@ def train(
     tokens: Annotated[str | None, typer.Option("--tokens", help="Tokens to train on, as in 10M.")] = None,
     size: Annotated[str, typer.Option("--size", help="From scratch: 1m, 4m, 10m, 25m, 50m or 100m.")] = "10m",
     vocabulary: Annotated[int, typer.Option("--vocabulary", help="From scratch: tokens of the tokenizer.")] = 6144,
-    length: Annotated[int, typer.Option("--length", help="Tokens a row; from scratch, the window.")] = 512,
-    batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Tokens a step.")] = 8192,
-    rows: Annotated[int, typer.Option("--rows", help="Rows at a time, to save memory; 0 is all of a step's.")] = 0,
+    length: Annotated[
+        int, typer.Option("--length", help="Tokens per row; from scratch, also the context window.")
+    ] = 512,
+    batch_tokens: Annotated[int, typer.Option("--batch-tokens", help="Tokens per step.")] = 8192,
+    rows: Annotated[int, typer.Option("--rows", help="Rows per pass, to save memory; 0 takes all at once.")] = 0,
     optimizer: Annotated[str | None, typer.Option("--optimizer", help="muon (from scratch) or adamw.")] = None,
     lr: Annotated[float | None, typer.Option("--lr", help="AdamW's learning rate.")] = None,
     muon_lr: Annotated[float | None, typer.Option("--muon-lr", help="Muon's learning rate.")] = None,
     loss: Annotated[
-        str | None, typer.Option("--loss", help="all (from scratch) or reply: what the loss is taken on.")
+        str | None, typer.Option("--loss", help="What the loss covers: all (from scratch) or reply.")
     ] = None,
     validation: Annotated[float, typer.Option("--validation", help="Share of the data that is held out.")] = 0.01,
     compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="torch.compile; by default where it pays.")
+        bool | None, typer.Option("--compile/--no-compile", help="Use torch.compile; by default when it pays off.")
     ] = None,
     threads: Annotated[int, typer.Option("--threads", help="CPU threads; 0 lets PyTorch choose.")] = 0,
     save_minutes: Annotated[
-        float, typer.Option("--save-minutes", help="Between two states to go on from, after a kill say.")
+        float, typer.Option("--save-minutes", help="Minutes between saves from which a killed run continues.")
     ] = 5.0,
-    validate_minutes: Annotated[float, typer.Option("--validate-minutes", help="Between two validations.")] = 10.0,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out and count them.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew instead of going on.")] = False,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write what TensorBoard reads.")] = False,
+    validate_minutes: Annotated[float, typer.Option("--validate-minutes", help="Minutes between validations.")] = 10.0,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Skip bad lines and count them.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over instead of continuing.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard logs.")] = False,
 ) -> None:
     """Batch training on data sets: from scratch, or continued from --model."""
-    from theta_tui.pretrain.command import Options
+    from theta_tui.pretrain.command import TrainOptions
     from theta_tui.pretrain.documents import parse_source
 
     sources = tuple(parse_source(file) for file in files)
@@ -78,9 +80,9 @@ def train(
         if number is not None and not low < number < math.inf:
             raise UsageError(f"{name} {number:g} must be more than {low:g}")
     if not 0 <= validation < 1:
-        raise UsageError(f"--validation {validation:g} must be a share from 0 to below 1")
+        raise UsageError(f"--validation {validation:g} must be at least 0 and less than 1")
     model = call.flags.get("model")
-    options = Options(
+    options = TrainOptions(
         sources=sources,
         out=out or Path("."),
         model=None if model is None else str(model),
@@ -114,55 +116,57 @@ def train(
     if dry_run:
         _dry_run(call, options)
         return
-    from theta_tui.pretrain.progress import Watch
+    from theta_tui.pretrain.progress import ProgressDisplay
 
-    watch = Watch(quiet=call.settings.quiet, tensorboard=options.out / command.STATE if tensorboard else None)
-    made = command.train(options, call.note, watch)
-    call.done = f"{made.out} was written"
-    if made.main:
-        _report(call, made)
-    if made.stopped is not None:
-        raise typer.Exit(128 + made.stopped)
+    progress = ProgressDisplay(
+        quiet=call.settings.quiet, tensorboard=options.out / command.STATE if tensorboard else None
+    )
+    result = command.train(options, call.note, progress)
+    call.done = f"{result.out} was written"
+    if result.main:
+        _report(call, result)
+    if result.stopped is not None:
+        raise typer.Exit(128 + result.stopped)
 
 
-def _report(call: Invocation, made: Made) -> None:
+def _report(call: Invocation, result: TrainResult) -> None:
     if call.json:
         call.emit(
-            out=str(made.out), step=made.step, tokens=made.tokens, seconds=round(made.seconds, 3),
-            bits_per_byte=made.bits_per_byte, best_step=made.best_step, finished=made.stopped is None,
+            out=str(result.out), step=result.step, tokens=result.tokens, seconds=round(result.seconds, 3),
+            bits_per_byte=result.bits_per_byte, best_step=result.best_step, finished=result.stopped is None,
         )  # fmt: skip
-    elif made.stopped is not None:
-        call.out(f"stopped at step {made.step:,}; the same command goes on from there")
+    elif result.stopped is not None:
+        call.out(f"stopped at step {result.step:,}; the same command continues from there")
     else:
-        scored = "" if made.bits_per_byte is None else f", {made.bits_per_byte:.4f} bits per byte"
-        done = f"{plural(made.step, 'step')}, {plural(made.tokens, 'token')}"
-        call.out(f"{made.out}: {done}{scored}; try: theta --model {made.out}")
+        scored = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.4f} bits per byte"
+        done = f"{plural(result.step, 'step')}, {plural(result.tokens, 'token')}"
+        call.out(f"{result.out}: {done}{scored}; try: theta --model {result.out}")
 
 
-def _dry_run(call: Invocation, options: Options) -> None:
+def _dry_run(call: Invocation, options: TrainOptions) -> None:
     from theta_tui.pretrain import preview
 
-    looked = preview.look(options, call.stage)
+    previewed = preview.make_preview(options, call.stage)
     call.stage("")
     if call.json:
         call.emit(
             samples=[
                 {"place": item.place, "pieces": item.pieces, "tokens": item.tokens, "learned": item.learned}
-                for item in looked.samples
+                for item in previewed.samples
             ],
             data=[
                 {"name": item.name, "weight": item.weight, "documents": item.documents, "tokens": item.tokens,
                  "learned": item.learned, "skipped": item.skipped, "context_only": item.context_only,
                  "left_out": item.left_out, "unused": item.unused, "notices": item.notices}
-                for item in looked.summaries
+                for item in previewed.summaries
             ],
         )  # fmt: skip
         return
-    for item in looked.samples:
+    for item in previewed.samples:
         call.out(f"{item.place}: {plural(item.tokens, 'token')}, {item.learned:,} learned (between ⟦ and ⟧)")
         call.out("".join(f"⟦{text}⟧" if learned else text for text, learned in item.pieces))
         call.out("")
-    for summary in looked.summaries:
+    for summary in previewed.summaries:
         call.out(
             f"{summary.name}: {plural(summary.documents, 'document')}, {plural(summary.tokens, 'token')}, "
             f"{summary.learned:,} learned, weight {summary.weight:g}"

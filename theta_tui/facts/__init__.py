@@ -1,1 +1,1 @@
-"""Facts in plain English: what a message states, and other wordings of a question. Standard library only."""
+"""Facts in English messages, and other wordings of a question. Standard library only."""

@@ -1,6 +1,6 @@
-"""The little English that statements and questions need: words, who is meant, which verb form. Standard library only.
+"""The English grammar that statements and questions need: words, persons, verb forms. Standard library only.
 
-Nothing here guesses at meaning. A form that is not known stays as it is.
+Nothing here guesses at meaning. An unknown form stays as it is.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _PLURALS = listed("children people men women feet teeth mice geese wives sheep f
 
 
 def words(text: str) -> list[str]:
-    """The words of a sentence, its end mark taken off; apostrophes are made straight."""
+    """The words of a sentence without its end mark, with straight apostrophes."""
     text = text.replace("’", "'").replace("‘", "'").replace("`", "'").strip()
     found = text.split()
     if found and found[-1].lower() not in ABBREVIATIONS:
@@ -66,7 +66,7 @@ def words(text: str) -> list[str]:
 
 
 def expand(found: list[str]) -> list[str]:
-    """`I'm` → `I am` and their like, word by word."""
+    """Contractions spelled out, word by word: `I'm` → `I am`."""
     spread: list[str] = []
     for at, word in enumerate(found):
         full = _EXPANDED.get(word.lower())
@@ -79,7 +79,7 @@ def expand(found: list[str]) -> list[str]:
 
 
 def swap(found: list[str]) -> list[str]:
-    """Said by the other one: my ↔ your, I ↔ you, am ↔ are. `we` and `our` become `you` and `your`."""
+    """The sentence as the other speaker says it: my ↔ your, I ↔ you, am ↔ are; `we`, `our` → `you`, `your`."""
     said: list[str] = []
     lower = [word.lower() for word in found]
     for at, word in enumerate(lower):
@@ -99,7 +99,7 @@ def swap(found: list[str]) -> list[str]:
 
 
 def sentence(found: list[str], end: str = ".") -> str:
-    """Words as a sentence: days and months with a capital, the first letter too, one end mark."""
+    """Words as a sentence: a capital for the first letter, days and months, and one end mark."""
     shown = [word.capitalize() if word in DAYS or is_month(found, at) else word for at, word in enumerate(found)]
     text = " ".join(shown)
     if end == "." and text.lower().endswith(tuple(ABBREVIATIONS)):
@@ -108,7 +108,7 @@ def sentence(found: list[str], end: str = ".") -> str:
 
 
 def is_month(found: list[str], at: int) -> bool:
-    """Whether the word at `at` is a month where it stands: `may` is one in `in may` and `may 4`."""
+    """Whether the word at `at` is a month: `may` is one in `in may` and `may 4`."""
     word = found[at].lower()
     if word not in {"may", "march"}:
         return word in MONTHS
@@ -118,7 +118,7 @@ def is_month(found: list[str], at: int) -> bool:
 
 
 def lowered(found: list[str], known: frozenset[str]) -> list[str]:
-    """The words of a sentence without the capital that its first one has for standing first."""
+    """The words of a sentence; the first one loses its capital if its lower-case form is in `known`."""
     first = found[0].lower()
     return [first if first in known and first != "i" else found[0], *found[1:]]
 
@@ -134,7 +134,7 @@ def is_ordinal(word: str) -> bool:
 
 
 def is_plural(word: str) -> bool:
-    """Whether a noun looks like several."""
+    """Whether a noun looks like a plural."""
     lower = word.lower()
     return lower in _PLURALS or (lower.endswith("s") and not lower.endswith(("ss", "us", "is")))
 
@@ -149,7 +149,7 @@ def possessive(found: list[str]) -> list[str]:
 
 
 def owner(found: list[str]) -> list[str] | None:
-    """my dog's → my dog; my → I. None where nothing is owned."""
+    """my dog's → my dog; my → I. None if it is no possessive."""
     if not found:
         return None
     alone = {"my": "I", "your": "you", "our": "we"}.get(found[0].lower()) if len(found) == 1 else None
@@ -171,7 +171,7 @@ def as_subject(found: list[str]) -> list[str]:
     return [{"me": "I", "us": "we"}.get(found[0].lower(), found[0])] if len(found) == 1 else found
 
 
-def base(verb: str) -> str:
+def base_form(verb: str) -> str:
     """lives, lived → live."""
     if verb in BE:
         return "be"
@@ -188,20 +188,20 @@ def base(verb: str) -> str:
     return verb[:-1] if verb.endswith("s") and not verb.endswith("ss") else verb
 
 
-def helper(verb: str) -> str:
-    """do, does or did, as the verb form asks for."""
+def do_support(verb: str) -> str:
+    """`do`, `does` or `did`, whichever goes with this verb form."""
     if verb in {"was", "were"} or verb in _PAST or (verb.endswith("ed") and len(verb) > 4):
         return "did"
-    return "does" if verb == "is" or (base(verb) != verb and verb not in BE) else "do"
+    return "does" if verb == "is" or (base_form(verb) != verb and verb not in BE) else "do"
 
 
-def past(participle: str) -> str:
-    """written → wrote; regular ones are their own past."""
+def past_tense(participle: str) -> str:
+    """written → wrote. A regular participle is its own past."""
     return _PARTICIPLES.get(participle, participle)
 
 
 def conjugated(verb: str, help_verb: str) -> str | None:
-    """The form that stands without its do-support: (live, does) → lives, (leave, did) → left. None where unknown."""
+    """The verb without do-support: (live, does) → lives, (leave, did) → left. None if it is not known."""
     if help_verb == "do":
         return verb
     if help_verb == "does":

@@ -1,7 +1,7 @@
-"""Other wordings of a prompt, so that rehearsal teaches the fact and not only the sentence. Standard library only.
+"""Other wordings of a prompt, so that a lesson teaches the fact and not only the sentence. Standard library only.
 
-First what the dictionary knows of the question, then what grammar gives: "Where does my brother live?" → "Tell me where
-my brother lives." What is not understood keeps its words and only changes in case and end mark.
+They come first from the dictionary, then from grammar: "Where does my brother live?" → "Tell me where my brother
+lives." A prompt that is not understood keeps its words; only case and end mark change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from theta_tui.facts import grammar
 from theta_tui.facts.phrases import DETERMINERS, PARTICIPLES
 from theta_tui.facts.templates import Dictionary, fill, match
 
-MOST = 12
+MAX_VARIANTS = 12
 FROM_DICTIONARY = 5
 MAX_CHARACTERS = 300
 
@@ -22,7 +22,7 @@ _LIGHT = grammar.listed(
     "what what's which who who's whom whose where where's when when's why how how's is are was were am do does did "
     "a an the of to in on at for with by it that this there can could would will should may has have had"
 )
-"""Words that a question can do without and still be understood."""
+"""Words that a question can drop and still be understood."""
 _PRONOUNS = grammar.listed("i you we he she it they this that these those there")
 _DO = frozenset({"do", "does", "did"})
 _CONTRACTED = {"what is": "What's", "who is": "Who's", "where is": "Where's", "when is": "When's", "how is": "How's"}
@@ -38,17 +38,17 @@ _VERBS = grammar.listed(
 
 
 def variants(prompt: str, dictionary: Dictionary) -> tuple[str, ...]:
-    """Other ways to say `prompt` that mean the same, best first; at most MOST, never the prompt, none twice."""
+    """Other wordings of `prompt` with the same meaning, best first. At most MAX_VARIANTS, no two alike."""
     said = prompt.strip()
     if is_blank(said) or len(said) > MAX_CHARACTERS or visible(said, one_line=True) != said:
         return ()
-    found = list(dict.fromkeys(_all(said, dictionary)))
-    return tuple(text for text in found if text not in (said, prompt) and not is_blank(text))[:MOST]
+    found = list(dict.fromkeys(_wordings(said, dictionary)))
+    return tuple(text for text in found if text not in (said, prompt) and not is_blank(text))[:MAX_VARIANTS]
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """A question taken apart: `asks` (what, how old; `whether`), then the clause in the order of a statement."""
+    """A parsed question: `asks` (what, how old, `whether`), then the clause in statement order."""
 
     asks: str
     subject: list[str]
@@ -59,13 +59,13 @@ class _Question:
         return " ".join([*self.subject, *self.rest])
 
 
-def _all(said: str, dictionary: Dictionary) -> Iterator[str]:
+def _wordings(said: str, dictionary: Dictionary) -> Iterator[str]:
     words = grammar.words(said)
     plain = _several_sentences(words)
-    asked = None if plain else _opened(words)
+    asked = None if plain else _question_words(words)
     if asked:
-        yield from list(dict.fromkeys(_known(asked, dictionary)))[:FROM_DICTIONARY]
-    question = _taken_apart(asked) if asked else None
+        yield from list(dict.fromkeys(_from_dictionary(asked, dictionary)))[:FROM_DICTIONARY]
+    question = _parse(asked) if asked else None
     if question is not None:
         indirect = f"{question.asks} {question.clause}".strip()
         yield f"Tell me {indirect}."
@@ -94,7 +94,7 @@ def _all(said: str, dictionary: Dictionary) -> Iterator[str]:
 
 
 def _key_words(said: str) -> Iterator[str]:
-    """What somebody in a hurry types: the words that carry the question, in its order."""
+    """Only the words that carry the question, in order, as somebody in a hurry types it."""
     kept = [word for word in said.rstrip("?!. ").split() if word.lower().strip(",") not in _LIGHT]
     if len(kept) > 1:
         yield f"{' '.join(kept)}?"
@@ -104,8 +104,8 @@ def _several_sentences(words: list[str]) -> bool:
     return any(word[-1] in ".!?,;:" and word.lower() not in grammar.ABBREVIATIONS for word in words[:-1])
 
 
-def _opened(words: list[str]) -> list[str] | None:
-    """The words of a question, contractions spelled out and its first word small; None for what is no question."""
+def _question_words(words: list[str]) -> list[str] | None:
+    """The words of a question, with contractions spelled out and the first word in lower case; None if it is none."""
     words = grammar.expand(words)
     if not words:
         return None
@@ -117,10 +117,10 @@ def _opened(words: list[str]) -> list[str] | None:
     return words if asks and len(words) > 1 else None
 
 
-def _known(asked: list[str], dictionary: Dictionary) -> Iterator[str]:
-    """What the dictionary has besides, where `asked` is a question that it offers.
+def _from_dictionary(asked: list[str], dictionary: Dictionary) -> Iterator[str]:
+    """The dictionary's other wordings, if `asked` is a question that it offers.
 
-    Only the first form counts: a paraphrase may be looser ("Who are you?" asks for more than a name).
+    Only the first wording of a template counts: others may be looser ("Who are you?" asks for more than a name).
     """
     lower = not any(word[0].isupper() for word in asked if word != "I")
     for template in dictionary.templates:
@@ -135,22 +135,22 @@ def _known(asked: list[str], dictionary: Dictionary) -> Iterator[str]:
                 yield grammar.sentence(text, "?")
 
 
-def _taken_apart(asked: list[str]) -> _Question | None:
-    """The question in the order of a statement; None where that is not sure."""
+def _parse(asked: list[str]) -> _Question | None:
+    """The question in statement order; None if that is not certain."""
     lower = [word.lower() for word in asked]
     if lower[0] not in grammar.QUESTION_WORDS:
         return _yes_no(asked, lower)
-    helper = next((at for at, word in enumerate(lower) if at and (word in grammar.AUXILIARIES)), None)
-    if helper is None or helper > 4:
+    auxiliary = next((at for at, word in enumerate(lower) if at and (word in grammar.AUXILIARIES)), None)
+    if auxiliary is None or auxiliary > 4:
         # The question word is the subject: who made you, what causes rain.
-        if helper is None and lower[0] in {"who", "what"} and len(asked) > 2 and _may_be_verb(lower[1]):
+        if auxiliary is None and lower[0] in {"who", "what"} and len(asked) > 2 and _may_be_verb(lower[1]):
             return _Question(lower[0], [], asked[1:])
         return None
-    if helper == 1 and lower[0] in {"who", "whom"} and lower[1] not in grammar.BE | _DO:
+    if auxiliary == 1 and lower[0] in {"who", "whom"} and lower[1] not in grammar.BE | _DO:
         return None
-    asks = " ".join([lower[0], *asked[1:helper]])
-    # Why is the sky blue? What follows is no longer the subject alone.
-    split = _clause(lower[helper], asked[helper + 1 :], closed=asks == "why")
+    asks = " ".join([lower[0], *asked[1:auxiliary]])
+    # Why is the sky blue? What follows is not the subject alone.
+    split = _clause(lower[auxiliary], asked[auxiliary + 1 :], closed=asks == "why")
     return None if split is None else _Question(asks, *split)
 
 
@@ -159,31 +159,31 @@ def _yes_no(asked: list[str], lower: list[str]) -> _Question | None:
     return None if split is None else _Question("whether", *split)
 
 
-def _clause(helper: str, after: list[str], *, closed: bool = False) -> tuple[list[str], list[str]] | None:
-    """(subject, verb and rest) of what stands behind the helping verb, in the order of a statement."""
+def _clause(auxiliary: str, after: list[str], *, closed: bool = False) -> tuple[list[str], list[str]] | None:
+    """(subject, verb and rest) of the words after the auxiliary verb, in statement order."""
     lower = [word.lower() for word in after]
     if not after:
         return None
     noun_follows = lower[0] in {"this", "that", "these", "those"} and len(after) > 2
     at = 1 if lower[0] in _PRONOUNS and not noun_follows else None
-    if helper in _DO:
+    if auxiliary in _DO:
         if at is None:
             at = _verb_place(lower)
         if at is None or at >= len(after):
             return None
-        verb = grammar.conjugated(lower[at], helper)
+        verb = grammar.conjugated(lower[at], auxiliary)
         return None if verb is None else (after[:at], [verb, *after[at + 1 :]])
-    if helper in grammar.BE:
+    if auxiliary in grammar.BE:
         if at is None:
             at = _be_place(lower, closed)
-        return None if at is None else (after[:at], [helper, *after[at:]])
+        return None if at is None else (after[:at], [auxiliary, *after[at:]])
     if at is None or at >= len(after):
         return None
-    return after[:at], [helper, *after[at:]]
+    return after[:at], [auxiliary, *after[at:]]
 
 
 def _verb_place(lower: list[str]) -> int | None:
-    """Where the verb stands behind its subject: the one known verb, or the only word that it can be."""
+    """Index of the verb after the subject: the only known verb, or the only word that it can be."""
     found = [at for at, word in enumerate(lower) if at and word in _VERBS]
     if len(found) == 1:
         return found[0]
@@ -195,7 +195,7 @@ def _verb_place(lower: list[str]) -> int | None:
 
 
 def _be_place(lower: list[str], closed: bool) -> int | None:
-    """Where the subject ends behind a form of be: before a participle, a last preposition, or at the end."""
+    """Index at which the subject ends after a form of be: at a participle, a last preposition, or the end."""
     for at, word in enumerate(lower):
         if at and word in _TAILS:
             return at
@@ -203,12 +203,14 @@ def _be_place(lower: list[str], closed: bool) -> int | None:
         return len(lower) - 1 if len(lower) > 1 else None
     if not closed:
         return len(lower)
-    # Is my dog brown? The subject is two words where the rest is one.
+    # Is my dog brown? The subject is two words if the rest is one.
     return 2 if lower[0] in DETERMINERS and len(lower) == 3 else None
 
 
 def _may_be_verb(word: str) -> bool:
-    return grammar.base(word) in _VERBS or word.endswith("ed") or word in {"made", "wrote", "built", "founded", "won"}
+    return (
+        grammar.base_form(word) in _VERBS or word.endswith("ed") or word in {"made", "wrote", "built", "founded", "won"}
+    )
 
 
 def _contractions(said: str, words: list[str]) -> Iterator[str]:
@@ -220,7 +222,7 @@ def _contractions(said: str, words: list[str]) -> Iterator[str]:
 
 
 def _bare(said: str) -> str:
-    """As it is typed in a hurry."""
+    """Lower case without an end mark, as somebody in a hurry types."""
     return said.lower().rstrip("?!. ") or said
 
 

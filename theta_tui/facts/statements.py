@@ -1,8 +1,8 @@
 """A stated fact → the question it answers: "Your creator is Dakota." → ("Who is your creator?", "My creator is
 Dakota."). Standard library only.
 
-Precision first: questions, wishes, guesses, negations, quotes, opinions and anything longer than a plain sentence are
-left alone. What is found is only offered; the person may edit it, and nothing is learned before they say so.
+Precision comes first: questions, wishes, guesses, negations, quotations, opinions and anything longer than a plain
+sentence are ignored. A fact is only offered: the person may edit it, and nothing is learned before they agree.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ MAX_WORDS = 16
 
 _QUOTES = re.compile("[\"“”„«»<>|{}\\[\\]()*_~;…]|(?:^|\\s)['‘]|--|—|–")
 _CAPITALISED = {"name", "nickname", "place"}
-"""Kinds of slots that get their capitals where a person types without."""
+"""Kinds of slots that get capitals if the person types without."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A question and its answer. `paraphrases` ask the same in other words; `template` names what was recognised."""
+    """A question and its answer. `paraphrases` are other wordings of the question; `template` names the template."""
 
     prompt: str
     reply: str
@@ -36,9 +36,9 @@ class Pair:
 
 
 def read(message: str, dictionary: Dictionary, *, previous: str | None = None) -> Pair | None:
-    """The pair that `message` states; None where it states none, or it is not sure.
+    """The question and answer that `message` states; None if it states none or that is not certain.
 
-    `previous` is what was asked just before in the conversation: "No, it's Friday." is its answer.
+    `previous` is the prompt just before in the conversation: "No, it's Friday." corrects its answer.
     """
     found = _plain_sentence(message)
     if found is None:
@@ -47,7 +47,7 @@ def read(message: str, dictionary: Dictionary, *, previous: str | None = None) -
     if not found or _is_no_statement(found, dictionary):
         return None
     lower = not any(word[0].isupper() for word in found if word not in {"I", "I'm", "I've"})
-    # As it stands first: "my sister's name is Ingrid" is no "my sister is name is Ingrid".
+    # First as written: "my sister's name is Ingrid" is not "my sister is name is Ingrid".
     for words in _readings(grammar.expand(found)):
         words = grammar.lowered(words, STARTERS)
         for template in dictionary.templates:
@@ -63,7 +63,7 @@ def read(message: str, dictionary: Dictionary, *, previous: str | None = None) -
 
 
 def _plain_sentence(message: str) -> list[str] | None:
-    """The words of one plain sentence; None for anything else."""
+    """The words of the message if it is one plain sentence; None otherwise."""
     text = message.strip().replace("’", "'")
     if len(text) > MAX_CHARACTERS or is_blank(text) or visible(text, one_line=True) != text or _QUOTES.search(text):
         return None
@@ -81,9 +81,9 @@ def _plain_sentence(message: str) -> list[str] | None:
 
 
 def _without_prefixes(found: list[str], dictionary: Dictionary) -> tuple[list[str], bool]:
-    """The sentence without a `Remember that` or `No,` before it; whether there was one that contradicts.
+    """(the sentence without a leading `Remember that` or `No,`; whether such a prefix contradicts).
 
-    A comma anywhere else makes it no plain sentence: nothing is left of it.
+    With a comma anywhere else it is no plain sentence, and no words are returned.
     """
     prefixes = sorted(dictionary.words.get("prefixes", ()), key=lambda text: -len(text.split()))
     contradictions = dictionary.words.get("contradictions", frozenset())
@@ -105,12 +105,12 @@ def _without_prefixes(found: list[str], dictionary: Dictionary) -> tuple[list[st
 
 
 def _is_no_statement(found: list[str], dictionary: Dictionary) -> bool:
-    """Whether it asks, denies, guesses or wishes."""
+    """Whether the sentence is a question, a denial, a guess or a wish."""
     lower = [word.lower() for word in found]
     if lower[0] in grammar.QUESTION_WORDS or lower[0] in grammar.AUXILIARIES - {"may", "will"}:
         return True
     unsure = dictionary.words.get("hedges", frozenset()) | dictionary.words.get("negations", frozenset())
-    # A name may be a hedge: Will, May, Hope. In the middle of a sentence its capital tells.
+    # A name may look like a hedge: Will, May, Hope. Inside a sentence its capital tells them apart.
     return any(
         (word.lower() in unsure and not (at and word[0].isupper()) and not grammar.is_month(found, at))
         or word.lower().endswith(("n't", "'ll", "'d"))
@@ -119,7 +119,7 @@ def _is_no_statement(found: list[str], dictionary: Dictionary) -> bool:
 
 
 def _readings(found: list[str]) -> list[list[str]]:
-    """The sentence, then with one `'s` read as `is`."""
+    """The sentence as it is, then with each `'s` in turn read as `is`."""
     readings = [found]
     for at, word in enumerate(found):
         if word.lower().endswith("'s") and len(word) > 2:
@@ -137,10 +137,10 @@ def _pair(template: Template, words: list[str], filled: Filled, previous: str | 
         if not plain.startswith(tuple(f"{start} " for start in template.follows)) and plain not in template.follows:
             return None
         reply = fill(template.reply, filled) if template.reply else grammar.swap(words)
-        # The question as it was asked: what was answered wrongly is put right.
+        # The question stays as it was asked: only its answer is corrected.
         return None if reply is None else Pair(previous.strip(), grammar.sentence(reply), (), template.name)
     if isinstance(template.statement[0], Slot) and template.statement[0].kind == "noun":
-        # "Water boils at …": its capital is the sentence's.
+        # "Water boils at …": the capital only marks the start of the sentence.
         name = template.statement[0].name
         filled = filled | {name: [filled[name][0][:1].lower() + filled[name][0][1:], *filled[name][1:]]}
     if lower:
@@ -168,7 +168,7 @@ def _asked(text: str) -> str:
 
 
 def _replaced(words: list[str], part: list[str], by: list[str]) -> list[str]:
-    """`words` with the last run that equals `part` replaced: names stand late in a statement."""
+    """`words` with the last occurrence of `part` replaced: names come late in a statement."""
     for at in range(len(words) - len(part), -1, -1):
         if words[at : at + len(part)] == part:
             return [*words[:at], *by, *words[at + len(part) :]]

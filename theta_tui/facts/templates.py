@@ -1,8 +1,8 @@
 """The dictionary of statements: templates and word lists, read from TOML and made ready to match.
 
 The built-in one is `assets/statements.toml`, which also explains the format; a person's own files extend it. A
-template's `statement` is words and slots (`{thing:np}`, `{be:is|are}`, `{x:name}`), its `question` and `paraphrases`
-use the same slots. Whoever can read a sentence can so read a question too: `Template.questions` match both ways.
+template's `statement` is words and slots (`{thing:np}`, `{be:is|are}`, `{x:name}`); its `question` and `paraphrases`
+use the same slots. `Template.questions` can be matched as well as filled.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from theta_tui.facts import grammar, phrases
 FILE_NAME = "statements.toml"
 MAX_BYTES = 1 << 20
 _SLOT = re.compile(r"\{([a-z_]\w*)(?:('s)|\.(\w+))?(?::([^{}]+))?\}")
-_FILTERS = {"base": grammar.base, "do": grammar.helper, "past": grammar.past}
+_FILTERS = {"base": grammar.base_form, "do": grammar.do_support, "past": grammar.past_tense}
 _KEYS = {"name", "statement", "question", "paraphrases", "reply", "follows"}
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A hole: `kind` says what fits, `form` how it stands there (`'s`, `object`, or as it is).
+    """A slot: `kind` says what fits, `form` how it is written (`'s`, `object`, or unchanged).
 
-    With alternatives `kind` is empty and `choices` are (the words as they stand here, the alternative) each.
+    A slot with alternatives has no `kind`; its `choices` are pairs (words as written here, alternative).
     """
 
     name: str
@@ -40,14 +40,14 @@ class Slot:
 Piece = str | Slot
 Pattern = tuple[Piece, ...]
 Filled = dict[str, list[str]]
-"""What each slot holds; of alternatives the one that was taken."""
+"""The words in each slot, by its name; for alternatives, the one that matched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """One template with its alternatives decided. `questions` begins with the one that is offered.
+    """One template with a single statement. The first of `questions` is the one that is offered.
 
-    `follows`: it is read only as an answer to the question before, which must begin with one of these words.
+    With `follows` it matches only an answer to the previous question, which must begin with one of these words.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """`words` are lower case; `notices` say which files could not be used, and why."""
+    """`words` are lists of lower-case words; `notices` say which files could not be used, and why."""
 
     templates: tuple[Template, ...] = ()
     words: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -67,17 +67,17 @@ class Dictionary:
 
 
 def built_in() -> Path:
-    """The file that ships with Theta: inside the package in a wheel, beside it in a checkout."""
+    """The file that ships with Theta: inside the package in a wheel, next to it in a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / "assets" / FILE_NAME
     return inside if inside.is_file() else package.parent / "assets" / FILE_NAME
 
 
 def load_dictionary(*paths: Path) -> Dictionary:
-    """The built-in dictionary, extended by those of `paths` that are there.
+    """The built-in dictionary, extended by those of `paths` that exist.
 
-    A file that cannot be used is left out whole and named in `notices`: the others still work. The templates of a
-    later file are tried first, so that a person's own win.
+    A file that cannot be used is left out as a whole and named in `notices`; the others still work. Templates of later
+    files are tried first, so that a person's own win.
     """
     templates: tuple[Template, ...] = ()
     words: dict[str, frozenset[str]] = {}
@@ -91,15 +91,17 @@ def load_dictionary(*paths: Path) -> Dictionary:
             words = joined
         except FileNotFoundError:
             if path == built_in():
-                notices.append(f"{path} is missing: stated facts are not recognised; install Theta again")
+                notices.append(f"{path} is missing: facts in messages are not recognised; install Theta again")
         except (OSError, ValueError, RecursionError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            notices.append(f"{path} is not used: {reason}; mend it or move it away (the other statements still work)")
+            notices.append(
+                f"{path} is not used: {reason}; correct it or move it away (the other statements still work)"
+            )
     return Dictionary(templates, words, tuple(notices))
 
 
 def fill(pattern: Pattern, filled: Filled) -> list[str] | None:
-    """The words of a pattern with its slots filled; None where one is not known."""
+    """The words of a pattern with its slots filled; None if a slot is not in `filled`."""
     said: list[str] = []
     for piece in pattern:
         if isinstance(piece, str):
@@ -118,40 +120,42 @@ def fill(pattern: Pattern, filled: Filled) -> list[str] | None:
 
 
 def match(pattern: Pattern, found: list[str], dictionary: Dictionary, *, lower: bool) -> Filled | None:
-    """What the slots of `pattern` hold in `found`, all of it used; None where it does not fit.
+    """The slots of `pattern` when it matches all of `found`; None if it does not.
 
     `lower`: the person types without capitals, so a name may have none.
     """
     if len(found) < len(pattern):
         return None
     there = {word.lower() for word in found}
-    for piece in pattern:  # most patterns are out at once
+    for piece in pattern:  # rules most patterns out at once
         if isinstance(piece, str):
             if piece.lower() not in there:
                 return None
         elif piece.choices and not any(shown[0] in there for shown, _ in piece.choices):
             return None
-    return _match(pattern, found, 0, {}, phrases.Sight(dictionary.words, lower))
+    return _match(pattern, found, 0, {}, phrases.Lexicon(dictionary.words, lower))
 
 
-def _match(pattern: Pattern, found: list[str], at: int, filled: Filled, sight: phrases.Sight) -> Filled | None:
+def _match(pattern: Pattern, found: list[str], at: int, filled: Filled, lexicon: phrases.Lexicon) -> Filled | None:
     if not pattern:
         return filled if at == len(found) else None
     piece, rest = pattern[0], pattern[1:]
     if isinstance(piece, str):
         fits = at < len(found) and found[at].lower() == piece.lower()
-        return _match(rest, found, at + 1, filled, sight) if fits else None
-    for part, end in _parts(piece, found, at, len(found) - len(rest), sight):
+        return _match(rest, found, at + 1, filled, lexicon) if fits else None
+    for part, end in _parts(piece, found, at, len(found) - len(rest), lexicon):
         if filled.get(piece.name, part) != part:
             continue
-        after = _match(rest, found, end, filled | {piece.name: part}, sight)
+        after = _match(rest, found, end, filled | {piece.name: part}, lexicon)
         if after is not None:
             return after
     return None
 
 
-def _parts(slot: Slot, found: list[str], at: int, most: int, sight: phrases.Sight) -> Iterator[tuple[list[str], int]]:
-    """(what the slot would hold, where it would end), for every way that it can begin at `at`."""
+def _parts(
+    slot: Slot, found: list[str], at: int, most: int, lexicon: phrases.Lexicon
+) -> Iterator[tuple[list[str], int]]:
+    """Every way to fill the slot from `at` on: (its words, where it ends)."""
     if slot.choices:
         for shown, choice in slot.choices:
             if tuple(word.lower() for word in found[at : at + len(shown)]) == shown:
@@ -164,7 +168,7 @@ def _parts(slot: Slot, found: list[str], at: int, most: int, sight: phrases.Sigh
             part = grammar.owner(part)
         elif slot.form:
             part = grammar.as_subject(part)
-        if part is not None and phrases.fits(slot.kind, part, sight, first=at == 0):
+        if part is not None and phrases.fits(slot.kind, part, lexicon, first=at == 0):
             yield part, end
 
 
@@ -172,14 +176,14 @@ def _text(path: Path) -> str:
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ValueError(f"it is longer than {MAX_BYTES >> 10} KiB")
+        raise ValueError(f"it is larger than {MAX_BYTES >> 10} KiB")
     return data.decode("utf-8-sig")
 
 
 def _words(table: dict[str, Any]) -> dict[str, frozenset[str]]:
     unknown = set(table) - {"words", "template"}
     if unknown:
-        raise ValueError(f"there is no '{min(unknown)}'; known are [words] and [[template]]")
+        raise ValueError(f"'{min(unknown)}' is not known; a file has [words] and [[template]]")
     lists = table.get("words", {})
     if not isinstance(lists, dict):
         raise ValueError("words must be a table of lists")
@@ -212,7 +216,7 @@ def _template(item: Any, words: Mapping[str, frozenset[str]]) -> Iterator[Templa
     if not isinstance(item, dict) or not {"name", "statement"} <= set(item) or not {"question", "follows"} & set(item):
         raise ValueError("it needs a name, a statement and a question")
     if set(item) - _KEYS:
-        raise ValueError(f"there is no '{min(set(item) - _KEYS)}'; known are {', '.join(sorted(_KEYS))}")
+        raise ValueError(f"'{min(set(item) - _KEYS)}' is not known; a template has {', '.join(sorted(_KEYS))}")
     statements = _lines(item["statement"])
     asked = [*_lines(item.get("question", [])), *_lines(item.get("paraphrases", []))]
     reply, follows = _lines(item.get("reply", [])), tuple(_lines(item.get("follows", [])))
@@ -227,14 +231,14 @@ def _template(item: Any, words: Mapping[str, frozenset[str]]) -> Iterator[Templa
 def _lines(value: Any) -> list[str]:
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list) or not all(isinstance(line, str) and line.strip() for line in found):
-        raise ValueError("statement, question, paraphrases, reply and follows are text or lists of text")
+        raise ValueError("statement, question, paraphrases, reply and follows must be text or lists of text")
     if any(visible(line, one_line=True) != line for line in found):
-        raise ValueError("a line holds a control or an invisible character")
+        raise ValueError("a line contains a control or invisible character")
     return found
 
 
 def _pattern(line: str, words: Mapping[str, frozenset[str]], slots: dict[str, Slot] | None) -> Pattern:
-    """A line as words and slots. `slots`: those of the statement; None while that is read."""
+    """A line as words and slots. `slots` are the statement's; None while the statement itself is read."""
     pieces: list[Piece] = []
     for word in _SLOT.sub(lambda found: f" {found.group().replace(' ', chr(0))} ", line).split():
         found = _SLOT.fullmatch(word.replace(chr(0), " "))
@@ -255,7 +259,7 @@ def _slot(name: str, form: str, kind: str, known: Slot | None, words: Mapping[st
     alternatives = [choice for _, choice in known.choices] if known else kind.lower().split("|") if "|" in kind else []
     if alternatives:
         if form and form not in _FILTERS:
-            raise ValueError(f"there is no .{form}; known are {', '.join(f'.{item}' for item in _FILTERS)}")
+            raise ValueError(f".{form} is not known; there are {', '.join(f'.{item}' for item in _FILTERS)}")
         forms = _FILTERS.get(form, str)
         choices = (" ".join(item.split()) for item in alternatives if item.strip())
         return Slot(name, "", form, tuple((tuple(forms(choice).split()), choice) for choice in choices))
@@ -263,5 +267,5 @@ def _slot(name: str, form: str, kind: str, known: Slot | None, words: Mapping[st
         raise ValueError(f"{{{name}.{form}}} needs alternatives, as in {{{name}:lives|lived}}")
     kind = known.kind if known else kind
     if not phrases.known(kind, words):
-        raise ValueError(f"there is no kind '{kind}' of slot and no list words.{kind}")
+        raise ValueError(f"'{kind}' is no kind of slot and no list in [words]")
     return Slot(name, kind, form)

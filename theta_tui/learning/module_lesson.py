@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from theta_tui.learning.passes import padded
 from theta_tui.learning.recall import Recall, label_positions, nll_and_margin, recalled
-from theta_tui.model.decoding.llama import recognised
+from theta_tui.model.llama.block import Block, attention, recognised
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
 if TYPE_CHECKING:
@@ -240,9 +240,9 @@ class _Tree:
     """
 
     def __init__(self, model: Any, rows: Sequence[Row]) -> None:
-        self._model, self._blocks = model, list(model.model.layers)
-        self._size: int = self._blocks[0].self_attn.head_dim
-        self._first = max(0, len(self._blocks) - SITES)
+        self._model, blocks = model, [Block(layer) for layer in model.model.layers]
+        first = max(0, len(blocks) - SITES) + 1
+        self._upper = blocks[first:]
         prompts = [list(prompt) for prompt, _ in rows]
         shared = _shared(prompts)
         tokens, places, own = prompts[0][:shared], list(range(shared)), [-1] * shared
@@ -261,61 +261,44 @@ class _Tree:
         self._cosines, self._sines = cosines[0][:, None], sines[0][:, None]
         with torch.no_grad():
             hidden = functional.embedding(torch.tensor(tokens, device=model.device), model.model.embed_tokens.weight)
-            for block in self._blocks[: self._first + 1]:
+            for block in blocks[:first]:
                 hidden, _ = self._through(block, hidden, slice(0, len(tokens)))
             self._hidden, hidden = hidden[self._begin :], hidden[: self._begin]
             self._past: list[tuple[torch.Tensor, torch.Tensor]] = []
-            for block in self._blocks[self._first + 1 :]:
+            for block in self._upper:
                 hidden, past = self._through(block, hidden, slice(0, self._begin))
                 self._past.append(past)
 
     def states(self) -> list[torch.Tensor]:
         held = [self._hidden]
         with torch.no_grad():
-            for block, past in zip(self._blocks[self._first + 1 :], self._past, strict=True):
+            for block, past in zip(self._upper, self._past, strict=True):
                 held.append(self._again(block, held[-1], past))
         return held
 
     def logits(self, module: LessonModule) -> torch.Tensor:
         hidden = self._hidden + module.added(0, self._hidden)
-        for site, (block, past) in enumerate(zip(self._blocks[self._first + 1 :], self._past, strict=True), 1):
+        for site, (block, past) in enumerate(zip(self._upper, self._past, strict=True), 1):
             hidden = self._again(block, hidden, past)
             hidden = hidden + module.added(site, hidden)
         found: torch.Tensor = self._model.lm_head(self._model.model.norm(hidden))
         return found
 
-    def _again(self, block: Any, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+    def _again(self, block: Block, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return self._through(block, hidden, slice(self._begin, None), past)[0]
 
     def _through(
-        self, block: Any, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
+        self, block: Block, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """What leaves a block for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those
-        of the tokens before them."""
-        attention, states, count = block.self_attn, block.input_layernorm(hidden), len(hidden)
-        queries, keys, values = (
-            project(states).view(count, -1, self._size)
-            for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        if hasattr(attention, "q_norm"):
-            queries, keys = attention.q_norm(queries), attention.k_norm(keys)
-        queries, keys = self._rotated(queries, at), self._rotated(keys, at)
+        """A block's output for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those of
+        the tokens before them."""
+        queries, keys, values = block.qkv(hidden, (self._cosines[at], self._sines[at]))
         own = keys, values
         if past is not None:
             keys, values = torch.cat((past[0], keys)), torch.cat((past[1], values))
-        groups = queries.shape[1] // keys.shape[1]
-        if groups > 1:
-            keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
         queries, keys, values = (part.transpose(0, 1)[None] for part in (queries, keys, values))
-        mask = self._mask[at, : keys.shape[2]]
-        found = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        hidden = hidden + attention.o_proj(found[0].transpose(0, 1).reshape(count, -1))
-        mlp, states = block.mlp, block.post_attention_layernorm(hidden)
-        return hidden + mlp.down_proj(functional.silu(mlp.gate_proj(states)) * mlp.up_proj(states)), own
-
-    def _rotated(self, states: torch.Tensor, at: slice) -> torch.Tensor:
-        one, other = states.chunk(2, -1)
-        return states * self._cosines[at] + torch.cat((-other, one), -1) * self._sines[at]
+        found = attention(queries, keys, values, self._mask[at, : keys.shape[2]])[0]
+        return block.mlp(block.out(hidden, found)), own
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:

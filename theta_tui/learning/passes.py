@@ -1,13 +1,13 @@
-"""The forward passes that lessons are taken on: as much of the model as a lesson needs, and what a step goes by.
+"""Forward passes for lessons: only the part of the model that a lesson needs, and the gradients that a step needs.
 
-A lesson looks at the same rows of tokens several times, at the logits of a few places in them. A pick moves only the
-last layer of some blocks. For the models that the fast decoder knows, what lies below the first of those layers is
-then computed once; rows are laid end to end, so that nothing is padded but inside of attention; and the last block and
-the head are computed where somebody looks. The same numbers as the model's own pass within rounding. Other models, and
-lessons that move everything, go through the model's own forward pass.
+A lesson needs the logits of the same rows of tokens several times, at a few positions of each. A pick moves only the
+last layer of some blocks. So for the models that `llama.block` knows, what lies below the first of those layers is
+computed once; rows are laid end to end, and padded only inside of attention; the last block's MLP and the head are
+computed only at the positions that are needed. The result equals the model's own forward pass within rounding. Other
+models, and lessons that move everything, use the model's own forward pass.
 
-To the same rows, from the same weights, both give the same bits: what is kept was computed in the shapes that it would
-be computed in again.
+The same rows and weights give the same bits either way, since what is kept was computed in the shapes in which it would
+be computed again.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ import torch
 from torch.nn import functional
 
 from theta_tui.learning.recall import forward_batch
-from theta_tui.model.decoding.llama import recognised
+from theta_tui.model.llama.block import Block, attention, recognised, repeat_heads
 
 if TYPE_CHECKING:
     from theta_tui.model.language_model import LanguageModel
 
 LayerGradients = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-"""By module name: the gradients g [n, out] of what came out of it and what went in, x [n, in], at the same n tokens.
-Tokens that feel nothing may be left out."""
+"""By module name: the gradient g [n, out] of its output and its input x [n, in], at the same n tokens. Tokens without a
+gradient may be left out."""
 
 
 class Pass(Protocol):
-    """Some rows of token ids, of each of which some places are looked at."""
+    """Rows of token ids, and some positions in each at which logits are wanted."""
 
     def logits(self) -> torch.Tensor:
-        """[places of all rows, V], with the weights as they are now; with a graph where gradients are enabled."""
+        """[positions of all rows, V], with the weights as they are now; with a graph where gradients are enabled."""
 
     def layer_gradients(self) -> LayerGradients:
-        """Of the last `logits`, after a backward pass."""
+        """Those of the last `logits()`. Call after `backward()`."""
 
 
 class Passes:
-    """Passes over one model, of which `modules` (by name) move."""
+    """Passes over one model. `modules` are those that move, by name."""
 
     def __init__(self, lm: LanguageModel, modules: Mapping[str, Any]) -> None:
         self.lm = lm
         self.modules = modules
 
     def over(self, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]], *, upper: bool) -> Pass:
-        """A pass over `rows`, to look at `places` of each. `upper`: only the modules move."""
+        """A pass over `rows` of token ids, for the logits at `places` of each. `upper`: only the modules move."""
         if upper and self._trunk is not None:
-            return _Packed.of(self._trunk, rows, places)
+            return _Packed(self._trunk, rows, places)
         return _Whole(self.lm, self.modules if upper else {}, rows, places)
 
     @cached_property
@@ -65,7 +65,7 @@ class Passes:
 
 
 class _Whole:
-    """Through the model's own forward pass, over a padded batch."""
+    """The model's own forward pass, over a padded batch."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class _Whole:
     ) -> None:
         self._lm = lm
         self._modules = modules
-        # One row is passed as it is, unpadded: that is what asking the model later does too.
+        # A single row is not padded, so it has the shape in which the model is asked later.
         self._ids, self._real = padded(rows)
         self._row = torch.tensor([row for row, some in enumerate(places) for _ in some], device=lm.device)
         self._place = torch.tensor([place for some in places for place in some], device=lm.device)
@@ -94,14 +94,14 @@ class _Whole:
         found = {}
         for name in self._modules:
             g, x = self._gradients[name][self._real].float(), self._inputs[name][self._real].float()
-            some = ~(g == 0).all(1)  # what is not a number stays, and is told by the size of the step
+            some = ~(g == 0).all(1)  # NaN stays, so that the step is refused
             found[name] = g[some], x[some]
         return found
 
 
 @contextmanager
 def frozen(model: Any) -> Iterator[None]:
-    """While it lasts, no parameter of the model wants a gradient."""
+    """No parameter of the model requires a gradient within this context."""
     every = list(model.parameters())
     wanted = [parameter.requires_grad for parameter in every]
     try:
@@ -114,8 +114,8 @@ def frozen(model: Any) -> Iterator[None]:
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rows of token ids as one batch, padded behind, and which tokens are real: [batch, tokens] both. Behind a causal
-    model's rows any padding will do."""
+    """Rows of token ids as one batch padded behind, and a mask of the real tokens, both [batch, tokens]. The padding is
+    token 0: in a causal model no real token sees it."""
     longest = max(map(len, rows))
     ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
     return ids, torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in rows])
@@ -125,9 +125,9 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 def capture_hooks(
     modules: Mapping[str, Any], inputs: dict[str, torch.Tensor], gradients: dict[str, torch.Tensor]
 ) -> Iterator[None]:
-    """While it lasts, a forward pass leaves what goes into each module in `inputs` and a backward pass the gradient
-    of what came out in `gradients`, [batch, tokens, size]. The graph begins at the first of the modules: what lies
-    below is neither trained nor differentiated, so the parameters themselves need no gradients."""
+    """Within this context a forward pass puts each module's input into `inputs`, and a backward pass the gradient of
+    its output into `gradients`, [batch, tokens, size] each. The graph begins at the first module: what lies below is
+    not differentiated, and parameters need no gradients."""
 
     def see(name: str) -> Callable[..., torch.Tensor | None]:
         def hook(_: Any, given: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor | None:
@@ -148,65 +148,35 @@ def capture_hooks(
             handle.remove()
 
 
-# --- models that the fast decoder knows ---
+# --- models that `llama.block` knows ---
 
 
 class _Trunk:
     """A model cut at the first module that moves: `hidden` is what reaches the MLP of that block."""
 
     def __init__(self, model: Any, modules: Mapping[str, Any]) -> None:
-        self.model, self.blocks = model, list(model.model.layers)
+        self.model, self.blocks = model, [Block(layer) for layer in model.model.layers]
         self.names = {id(module): name for name, module in modules.items()}
         self.first = len(self.blocks) - len(modules)
-        self.size: int = self.blocks[0].self_attn.head_dim
 
     def hidden(self, layout: _Layout) -> torch.Tensor:
         """[tokens, size], without a graph."""
         with torch.no_grad():
             x = functional.embedding(layout.tokens, self.model.model.embed_tokens.weight)
             for block in self.blocks[: self.first]:
-                x = self.attend(block, x, layout)
-                x = x + block.mlp.down_proj(self.inner(block, x))
-            return self.attend(self.blocks[self.first], x, layout)
-
-    def attend(self, block: Any, x: torch.Tensor, layout: _Layout) -> torch.Tensor:
-        """x behind attention."""
-        return self.out(block, x, self.attended(block, x, layout))
-
-    def out(self, block: Any, x: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
-        behind: torch.Tensor = x + block.self_attn.o_proj(found)
-        return behind
-
-    def attended(self, block: Any, x: torch.Tensor, layout: _Layout) -> torch.Tensor:
-        """What attention brings together at each token, [tokens, heads · D]."""
-        attention, y = block.self_attn, block.input_layernorm(x)
-        queries, keys, values = (
-            project(y).view(len(x), -1, self.size) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-        )
-        if hasattr(attention, "q_norm"):
-            queries, keys = attention.q_norm(queries), attention.k_norm(keys)
-        queries, keys, values = (
-            layout.pad(part) for part in (layout.apply_rotary(queries), layout.apply_rotary(keys), values)
-        )
-        groups = queries.shape[1] // keys.shape[1]
-        if groups > 1:
-            keys, values = keys.repeat_interleave(groups, 1), values.repeat_interleave(groups, 1)
-        return layout.unpad(functional.scaled_dot_product_attention(queries, keys, values, is_causal=True))
-
-    def inner(self, block: Any, x: torch.Tensor) -> torch.Tensor:
-        """What goes into the last layer of the MLP, [tokens, inner]."""
-        mlp, y = block.mlp, block.post_attention_layernorm(x)
-        found: torch.Tensor = functional.silu(mlp.gate_proj(y)) * mlp.up_proj(y)
-        return found
+                x = block.mlp(block.out(x, layout.attention(block, x)))
+            block = self.blocks[self.first]
+            return block.out(x, layout.attention(block, x))
 
     def head(self, x: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.model.lm_head(self.model.model.norm(x))
-        return found
+        """Logits [n, V] of states [n, size]."""
+        logits: torch.Tensor = self.model.lm_head(self.model.model.norm(x))
+        return logits
 
 
 class _Layout:
-    """Where the tokens of some rows lie, one row behind the other, and how attention sees them: [rows, heads, longest,
-    D], padded behind, which no token of a causal model looks at."""
+    """Some rows of tokens laid end to end. Attention sees them as [rows, heads, longest, D], padded behind, and no
+    token of a causal model looks at padding."""
 
     def __init__(self, trunk: _Trunk, rows: Sequence[Sequence[int]]) -> None:
         device = trunk.model.device
@@ -216,7 +186,7 @@ class _Layout:
         self.tokens = torch.tensor([token for row in rows for token in row], device=device)
         places = torch.tensor([place for length in lengths for place in range(length)], device=device)
         cosines, sines = trunk.model.model.rotary_emb(trunk.model.lm_head.weight, places[None])
-        self._cosines, self._sines = cosines[0][:, None], sines[0][:, None]
+        self._rotary = cosines[0][:, None], sines[0][:, None]
         spread = [
             start + min(place, size - 1)
             for start, size in zip(self.starts, lengths, strict=False)
@@ -225,68 +195,59 @@ class _Layout:
         real = [row * self.longest + place for row, size in enumerate(lengths) for place in range(size)]
         self._spread, self._real = torch.tensor(spread, device=device), torch.tensor(real, device=device)
 
-    def apply_rotary(self, states: torch.Tensor) -> torch.Tensor:
-        """Queries or keys [tokens, heads, D] turned by their places."""
-        one, other = states.chunk(2, -1)
-        return states * self._cosines + torch.cat((-other, one), -1) * self._sines
+    def attention(self, block: Block, x: torch.Tensor) -> torch.Tensor:
+        """What attention finds at each token of x [tokens, size], [tokens, heads · D]."""
+        queries, keys, values = (self.pad(part) for part in block.qkv(x, self._rotary))
+        heads = queries.shape[1]
+        return self.unpad(attention(queries, repeat_heads(keys, heads), repeat_heads(values, heads)))
 
     def pad(self, states: torch.Tensor) -> torch.Tensor:
-        """[tokens, heads, D] as attention sees them."""
+        """[tokens, heads, D] → [rows, heads, longest, D]."""
         grid = states.index_select(0, self._spread).view(self.rows, self.longest, *states.shape[1:])
         return grid.transpose(1, 2)
 
     def unpad(self, found: torch.Tensor) -> torch.Tensor:
-        """And back, [tokens, heads · D]."""
-        return found.transpose(1, 2).flatten(2).flatten(0, 1).index_select(0, self._real)
+        """[rows, longest, heads · D] → [tokens, heads · D]."""
+        return found.flatten(0, 1).index_select(0, self._real)
 
 
 class _Packed:
-    """Only what does move, again and again."""
+    """The part of a model that moves, computed anew for each `logits`."""
 
-    def __init__(
-        self,
-        trunk: _Trunk,
-        layout: _Layout,
-        places: Sequence[Sequence[int]],
-        hidden: torch.Tensor,
-        inner: torch.Tensor,
-    ) -> None:
-        """`hidden` reaches the MLP of the first block that moves, `inner` its last layer; neither has a graph."""
+    def __init__(self, trunk: _Trunk, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> None:
         self._trunk = trunk
-        self._layout = layout
+        self._layout = layout = _Layout(trunk, rows)
         label_positions = [start + place for start, some in zip(layout.starts, places, strict=False) for place in some]
-        self._looked_at = torch.tensor(label_positions, device=layout.tokens.device)
-        self._hidden, self._inner = hidden, inner
+        self._label_positions = torch.tensor(label_positions, device=layout.tokens.device)
         self._inputs: dict[str, torch.Tensor] = {}
         self._gradients: dict[str, torch.Tensor] = {}
+        self.read()
 
-    @classmethod
-    def of(cls, trunk: _Trunk, rows: Sequence[Sequence[int]], places: Sequence[Sequence[int]]) -> _Packed:
-        layout = _Layout(trunk, rows)
-        hidden = trunk.hidden(layout)
+    def read(self) -> None:
+        """Compute what does not move: the states in front of the first MLP that moves, and what enters its last
+        layer."""
+        self._hidden = self._trunk.hidden(self._layout)
         with torch.no_grad():
-            inner = trunk.inner(trunk.blocks[trunk.first], hidden)
-        return cls(trunk, layout, places, hidden, inner)
+            self._inner = self._trunk.blocks[self._trunk.first].inner(self._hidden)
 
     def logits(self) -> torch.Tensor:
-        trunk, layout, chosen = self._trunk, self._layout, self._looked_at
+        trunk, layout, chosen = self._trunk, self._layout, self._label_positions
         first, *between = trunk.blocks[trunk.first :]
         x, inner, last = self._hidden, self._inner, trunk.blocks[-1]
         if first is last:
             x, inner = x.index_select(0, chosen), inner.index_select(0, chosen)
         x = x + self._down(first, inner)
         for block in between:
-            found = trunk.attended(block, x, layout)
+            found = layout.attention(block, x)
             if block is last:
                 x, found = x.index_select(0, chosen), found.index_select(0, chosen)
-            x = trunk.out(block, x, found)
-            x = x + self._down(block, trunk.inner(block, x))
+            x = block.out(x, found)
+            x = x + self._down(block, block.inner(x))
         return trunk.head(x)
 
-    def _down(self, block: Any, inner: torch.Tensor) -> torch.Tensor:
-        down = block.mlp.down_proj
-        name = self._trunk.names[id(down)]
-        output: torch.Tensor = down(inner)
+    def _down(self, block: Block, inner: torch.Tensor) -> torch.Tensor:
+        name = self._trunk.names[id(block.down_proj)]
+        output: torch.Tensor = block.down_proj(inner)
         self._inputs[name] = inner.detach() if inner.requires_grad else inner
         if torch.is_grad_enabled():
             # The graph begins at the first of them.

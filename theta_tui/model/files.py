@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from theta_tui.base.errors import ModelError
+from theta_tui.model import catalogue, gguf_header
 
 DEFAULT = "default"
 FULL_HASH_LIMIT = 256 * 2**20
@@ -27,21 +28,27 @@ def assets_dir() -> Path:
 
 
 def resolve(name: str) -> Path | str:
-    """`default` (or nothing), a local folder (which wins over a hub id of the same name), or else the hub id itself.
+    """`default` (or nothing), the place of a model of the catalogue, a local folder or a GGUF file (which win over a
+    hub id of the same name), or else the hub id itself.
 
-    What is spelled as a path (`./x`, `/x`, `~/x`, `a/b/c`) is one, there or not.
+    What is spelled as a path (`./x`, `/x`, `~/x`, `a/b/c`, `x.gguf`) is one, there or not.
     """
     if name in ("", DEFAULT):
         return assets_dir() / DEFAULT
+    if catalogue.find(name) is not None:
+        return catalogue.folder(name)
     path = Path(name).expanduser()
-    if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1 or (os.sep != "/" and os.sep in name):
+    spelled = name.startswith((".", "/", "~")) or name.count("/") > 1 or (os.sep != "/" and os.sep in name)
+    if path.exists() or spelled or path.suffix.lower() == gguf_header.SUFFIX:
         return path.absolute()
     return name
 
 
 def full_name(name: str) -> str:
     """`name` such that it means the same model from any working folder."""
-    return DEFAULT if name in ("", DEFAULT) else str(resolve(name))
+    if name in ("", DEFAULT) or catalogue.find(name) is not None:
+        return name or DEFAULT
+    return str(resolve(name))
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -96,11 +103,17 @@ def fingerprint(name: str) -> str:
     """What identifies the model that `name` means: a short sha256 over config and weights.
 
     A hub id is identified by its name: whether it has been downloaded yet must not change the answer.
-    Raises ModelError where there is no usable model.
+    A GGUF file is identified by itself, not by what a version of Transformers makes of it; so is a model of the
+    catalogue that came as one. Raises ModelError where there is no usable model.
     """
     place = resolve(name)
     if isinstance(place, str):
         return hashlib.sha256(b"hub:" + place.encode()).hexdigest()[:16]
+    if gguf_header.is_gguf(place):
+        return gguf_header.fingerprint(place)
+    catalogue.require(name)
+    if catalogue.find(name) is not None and (known := catalogue.source(place).get("fingerprint")):
+        return str(known)
     files = weight_files(place)
     whole = sum(path.stat().st_size for path in files) <= FULL_HASH_LIMIT
     digest = hashlib.sha256()

@@ -240,11 +240,11 @@ def _generate(
     modules = [row.module for row in rows]
     taught = any(module is not None for module in modules)
     # A module is on from the token that hands over to the reply, so each row reads that one for itself.
-    start = lm.decoder.prefill(ids[:-1] if taught else ids)
-    writing = lm.decoder.branch(start, len(rows), limit, modules) if taught else None
+    prefill = lm.decoder.prefill(ids[:-1] if taught else ids)
+    writing = lm.decoder.branch(prefill, len(rows), limit, modules) if taught else None
     active = rows
     with on_threads(lm.decoder.threads):
-        logits = start.logits.expand(len(rows), -1) if writing is None else writing.step([ids[-1]] * len(rows))
+        logits = prefill.logits.expand(len(rows), -1) if writing is None else writing.step([ids[-1]] * len(rows))
         while True:
             if cancelled():
                 return False
@@ -264,7 +264,7 @@ def _generate(
             if not stay:
                 return True
             if writing is None:
-                writing = lm.decoder.branch(start, len(active), limit - 1)
+                writing = lm.decoder.branch(prefill, len(active), limit - 1)
             if len(stay) < len(active):
                 writing.keep(stay)
                 active = [active[number] for number in stay]

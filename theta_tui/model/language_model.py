@@ -2,7 +2,7 @@
 
 Opens safetensors and JSON only and runs nobody's code. torch is imported when a model is loaded, not with this
 module, so that `--offline` and the quiet settings are in force first; Transformers only where the model or its
-tokenizer is not one that model/llama.py and model/tokenizer.py know, or where it learns by LoRA.
+tokenizer is not one that model/llama and model/tokenizer.py know, or where it learns by LoRA.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.gc import collecting_later
+from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.text import reason
+from theta_tui.model import catalogue, gguf_header, lora, token_rows
 from theta_tui.model import files as model_files
-from theta_tui.model import lora, token_rows
 from theta_tui.model.chat_template import ChatTemplate, Encoded, Example, Turns
 from theta_tui.model.files import assets_dir, fingerprint, resolve
 from theta_tui.model.instant import UNDATED
@@ -97,9 +98,11 @@ class LanguageModel:
             torch.set_num_threads(threads)
         place = choose_device(device)
         target = resolve(name)
-        folder = target if isinstance(target, Path) else _download(target, offline, stage)
+        catalogue.require(name)
+        folder = _folder(target, offline, stage)
         stage("reading the model")
         kind = _dtype(dtype, folder)
+        _require_memory(name, folder, kind)
         chosen = lora.rank_for(adapt, rank, _size(folder))
         adapter = None
         model = None
@@ -118,7 +121,7 @@ class LanguageModel:
                 lora.load(adapter, weights)
         stage("reading the tokenizer")
         lm = cls(name, folder, model.to(place), _tokenizer(folder, transformers), place, adapter)
-        from theta_tui.model.decoding.llama import recognised
+        from theta_tui.model.llama.block import recognised
 
         if not recognised(model):
             stage("trying the model on a few tokens")
@@ -143,10 +146,18 @@ class LanguageModel:
 
     @cached_property
     def decoder(self) -> Decoder:
-        """What writes replies with this model; it keeps what was read last (see `decoding.protocol`)."""
-        from theta_tui.model.decoding.choose import decoder_for
+        """The fastest exact decoder of this model; it keeps what was read last (`decoding.protocol`). Raises ModelError
+        where the model is none that can write or be taught."""
+        from theta_tui.model.decoding import fast
 
-        return decoder_for(self)
+        found = fast.proven(self.model) if self.adapter is None else None
+        if found is not None:
+            return found
+        # Imported only here: it takes Transformers, which the built-in model does without.
+        from theta_tui.model.decoding import general
+
+        ids = self.encode_prompt((), "hello, who are you?", room=1).ids
+        return general.proven(self.model, self.last_logits, ids)
 
     def encode_prompt(
         self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
@@ -157,11 +168,11 @@ class LanguageModel:
     def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None, at: float = UNDATED) -> Iterator[None]:
         """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
         to it begin at once. Nothing where it is read already, or where no turn would be kept."""
-        from theta_tui.model.decoding.protocol import common
+        from theta_tui.model.decoding.protocol import common_prefix
 
         if turns:
             one, other = (self.encode_prompt(turns, text, room=room, limit=limit, at=at).ids for text in ("a", "b"))
-            yield from self.decoder.warm(one[: common(one, other)])
+            yield from self.decoder.prefill_ahead(one[: common_prefix(one, other)])
 
     def encode_lesson(
         self,
@@ -193,7 +204,7 @@ class LanguageModel:
             else:
                 lora.load(self.adapter, folder)
             return
-        from theta_tui.model.llama import LlamaForCausalLM
+        from theta_tui.model.llama.model import LlamaForCausalLM
 
         source, own = _whole(folder or self.folder), isinstance(self.model, LlamaForCausalLM)
         fresh = _known(self.folder, source, self.dtype) if own else None
@@ -277,6 +288,27 @@ def _size(folder: Path) -> int:
     return sum(map(_numel, shapes))
 
 
+def _folder(target: Path | str, offline: bool, stage: Callable[[str], None]) -> Path:
+    """The model folder that `--model` means: itself, what was made of a GGUF file, or what was fetched from the hub."""
+    if isinstance(target, str):
+        return _download(target, offline, stage)
+    if gguf_header.is_gguf(target):
+        from theta_tui.model.gguf_reading import converted
+
+        return converted(target, stage)
+    return target
+
+
+def _require_memory(name: str, folder: Path, kind: torch.dtype) -> None:
+    """Raises ModelError where the weights alone take more memory than this machine has."""
+    needed, there = _size(folder) * kind.itemsize, total_memory()
+    if there is not None and needed > there:
+        raise ModelError(
+            f"the weights of {name} take {shown(needed)} of memory as {str(kind).removeprefix('torch.')}, and this "
+            f"machine has {shown(there)}; use a smaller model"
+        )
+
+
 def _whole(folder: Path) -> Path:
     """`folder`, unless it is an adapter where a whole model is needed: ModelError then."""
     if lora.is_adapter(folder) and not (folder / "config.json").is_file():
@@ -322,7 +354,7 @@ def _download(name: str, offline: bool, stage: Callable[[str], None]) -> Path:
 
 def _known(folder: Path, weights: Path, dtype: torch.dtype) -> Any | None:
     """The model of `folder` with the tensors of `weights`, where it can be had without Transformers; else None."""
-    from theta_tui.model import llama
+    from theta_tui.model.llama import model as llama
 
     model = llama.load(folder, weights, dtype)
     if model is not None:

@@ -1,3 +1,3 @@
-"""Batch training on data sets: `theta train`. Imports no Textual; shares `model` with the rest for loading and chat."""
+"""Batch training on data sets: `theta train`. Loads models and chat templates through `model`; imports no Textual."""
 
-import theta_tui.model  # noqa: F401  # its environment must stand before anything here imports torch
+import theta_tui.model  # noqa: F401  # sets environment variables that torch reads when it is imported

@@ -1,4 +1,4 @@
-"""Packed rows → tensors, and the endless, resumable stream of them."""
+"""Packed rows as tensors, and the endless, resumable stream of batches."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from theta_tui.pretrain.corpus import Corpus
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one step, all [rows, tokens]. `document` is the number of each token's document, -1 for padding."""
+    """The rows of one step; each field is [rows, tokens]. `document` numbers each token's document, -1 for padding."""
 
     input_ids: torch.Tensor
     position_ids: torch.Tensor
@@ -23,26 +23,28 @@ class Batch:
 
     @property
     def tokens(self) -> int:
-        """Tokens that are not padding."""
+        """Number of tokens that are not padding."""
         return int((self.document >= 0).sum())
 
     @property
     def learned(self) -> int:
-        """Labels: what the loss is a mean over."""
+        """Number of labels, over which the loss is a mean."""
         return int((self.labels[:, 1:] != IGNORE).sum())
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the stream is: the next row is number `row` of `epoch`."""
+class StreamPosition:
+    """A position in the stream: the next row is number `row` of `epoch`."""
 
     epoch: int = 0
     row: int = 0
 
 
-def stream(corpus: Corpus, *, seed: int, rows: int, length: int, place: Place) -> Iterator[tuple[Batch, Place]]:
-    """Batches of `rows` rows from `place` on, each with the place behind it. Without end; an epoch's last is short."""
-    epoch, row = place.epoch, place.row
+def stream(
+    corpus: Corpus, *, seed: int, rows: int, length: int, start: StreamPosition
+) -> Iterator[tuple[Batch, StreamPosition]]:
+    """Endless (batch, next position), from `start` on. A batch has `rows` rows; the last of an epoch may be short."""
+    epoch, row = start.epoch, start.row
     while True:
         packed = corpus.pack(corpus.epoch(seed, epoch), length)
         if not packed and corpus.held_out.all():
@@ -50,12 +52,12 @@ def stream(corpus: Corpus, *, seed: int, rows: int, length: int, place: Place) -
         while row < len(packed):
             batch = assemble(corpus, packed[row : row + rows], length, rows)
             row += rows
-            yield batch, Place(epoch, row)
+            yield batch, StreamPosition(epoch, row)
         epoch, row = epoch + 1, 0
 
 
 def assemble(corpus: Corpus, packed: Sequence[Sequence[int]], length: int, rows: int) -> Batch:
-    """`packed` rows as tensors of exactly [rows, length]: one shape, so that a compiled network is compiled once."""
+    """`packed` rows as tensors of shape [rows, length], always the same, so that a network is compiled only once."""
     ids = np.zeros((rows, length), np.int64)
     positions = np.tile(np.arange(length), (rows, 1))
     labels = np.full((rows, length), IGNORE, np.int64)
@@ -69,7 +71,7 @@ def assemble(corpus: Corpus, packed: Sequence[Sequence[int]], length: int, rows:
             ids[number, at:end] = tokens
             positions[number, at:end] = np.arange(end - at)
             labels[number, at:end] = np.where(corpus.learn[start:stop] > 0, tokens, IGNORE)
-            # The token before a document's first belongs to another document.
+            # The token before a document's first one belongs to another document.
             labels[number, at] = IGNORE
             document[number, at:end] = member
             at = end

@@ -1,4 +1,4 @@
-"""`theta train`, put together: data sets and options in, a model folder out."""
+"""`theta train`: from data sets and options to a model folder."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from theta_tui.base.text import plural
 from theta_tui.pretrain.documents import Source
 
 STATE = "training"
-"""Folder, inside the model's, of what is needed to go on. It may be deleted when training is done."""
+"""Folder inside the model folder with what a run needs to continue. It may be deleted when training is done."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """The options of `theta train`, as given. None is: the default that suits a fresh, or a continued, model."""
+class TrainOptions:
+    """The options of `theta train`. None is the default, which may differ for a fresh and a continued model."""
 
     sources: tuple[Source, ...]
     out: Path
     model: str | None = None
-    """Continue from this one; None trains from scratch."""
+    """The model to continue from; None trains from scratch."""
     size: str = "10m"
     vocabulary: int = 6144
     length: int = 512
     window: int | None = None
-    """Most tokens that the model says it takes; None leaves a continued model's, and is `length` for a fresh one."""
+    """Context window written to the model's config; None keeps a continued model's, and is `length` for a fresh one."""
     epochs: float | None = None
     minutes: float | None = None
     tokens: int | None = None
@@ -47,7 +47,7 @@ class Options:
     seed: int = 1
     device: str = "auto"
     dtype: str = "auto"
-    """What the arithmetic runs in: auto measures whether bfloat16 is faster here."""
+    """Arithmetic: float32, bfloat16, or auto, which measures whether bfloat16 is faster here."""
     compile: bool | None = None
     micro_rows: int = 0
     threads: int = 0
@@ -59,14 +59,14 @@ class Options:
     tensorboard: bool = False
 
     @property
-    def covers(self) -> Literal["all", "reply"]:
-        """What the loss is taken on: a fresh model learns all that was said, a continued one what it is to say."""
+    def loss_on(self) -> Literal["all", "reply"]:
+        """What the loss covers. By default a fresh model learns all turns, a continued one only the replies."""
         return self.loss or ("reply" if self.model else "all")
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """What came out. `stopped` is the signal that ended it early."""
+class TrainResult:
+    """The result of a run. `stopped` is the number of the signal that ended it early."""
 
     out: Path
     step: int
@@ -76,22 +76,22 @@ class Made:
     best_step: int
     stopped: int | None
     main: bool
-    """Whether this is the process that speaks, of several."""
+    """Whether this is the main process; only that one prints."""
 
 
 @dataclass(frozen=True, slots=True)
-class Learnable:
-    """A model in float32 on the CPU, with its tokenizer and chat."""
+class ModelParts:
+    """A model in float32 on the CPU, with its tokenizer and chat template."""
 
     model: Any
     tokenizer: Any
     chat: Any
 
 
-def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
-    """Train, or go on with, the model in `options.out`. `watch` hears steps and validations (see `progress`).
+def train(options: TrainOptions, on_message: Callable[[str], None], progress: Any) -> TrainResult:
+    """Train the model in `options.out`, or continue its run. `progress` is a `ProgressDisplay` or has its methods.
 
-    Raises UsageError and ModelError with what to do.
+    Raises UsageError and ModelError.
     """
     _check(options)
     folder = options.out / STATE
@@ -103,18 +103,18 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
     from theta_tui.pretrain.trainer import Budget, Plan, Trainer, write_metric
 
     main = accelerator.is_main_process
-    tell = say if main else (lambda text: None)
+    report = on_message if main else (lambda text: None)
     if main:
         _clear(options, folder)
     accelerator.wait_for_everyone()
     with accelerator.main_process_first():
-        subject = model_for(options, folder, tell)
-        # Encoded once: going on with a training finds the documents as they were rendered when it was begun.
-        encoder = Encoder(subject.chat, length=options.length, loss=options.covers, at=time.time())
+        parts = model_for(options, folder, report)
+        # Encoded once: a run that continues finds the documents as they were rendered at its start.
+        encoder = Encoder(parts.chat, length=options.length, loss=options.loss_on, at=time.time())
         corpus: Corpus = prepare(
             options.sources, encoder, folder / "data",
-            tokenizer_key=_tokenizer_key(subject.tokenizer), validation=options.validation, skip_bad=options.skip_bad,
-            on_progress=watch.reading if main else lambda name, count: None,
+            tokenizer_key=_tokenizer_key(parts.tokenizer), validation=options.validation, skip_bad=options.skip_bad,
+            on_progress=progress.on_reading if main else lambda name, count: None,
         )  # fmt: skip
     muon = options.optimizer == "muon" or (options.optimizer is None and options.model is None)
     plan = Plan(
@@ -132,60 +132,60 @@ def train(options: Options, say: Callable[[str], None], watch: Any) -> Made:
     tokens = options.tokens or (max(1, int(corpus.tokens_an_epoch * options.epochs)) if options.epochs else None)
     budget = Budget(tokens=tokens, minutes=options.minutes)
     for summary in corpus.summaries:
-        tell(
+        report(
             f"{summary.name}: {plural(summary.documents, 'document')} ({summary.held_out:,} held out), "
             f"{plural(summary.tokens, 'token')}, {summary.learned / max(summary.tokens, 1):.0%} learned, "
             f"weight {summary.weight:g}"
         )
         for notice in summary.notices:
-            tell(f"{summary.name}: {notice}")
-    parameters = sum(parameter.numel() for parameter in subject.model.parameters())
-    tell(
+            report(f"{summary.name}: {notice}")
+    parameters = sum(parameter.numel() for parameter in parts.model.parameters())
+    report(
         f"{plural(parameters, 'parameter')}, {plural(corpus.tokens_an_epoch, 'token')} an epoch, {plan.optimizer}, "
         f"{plan.arithmetic}; matrix products run at {rate / 1e9:,.0f} GFLOP/s here"
     )
     metrics = folder / "metrics.jsonl"
 
-    def heard(show: Callable[[Any], None]) -> Callable[[Any], None]:
-        """What is done is shown and written down, once for all processes."""
+    def recorded(show: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Show an event and append it to the metrics, in the main process only."""
 
-        def hear(done: Any) -> None:
+        def on_event(event: Any) -> None:
             if main:
-                show(done)
-                write_metric(metrics, done)
+                show(event)
+                write_metric(metrics, event)
 
-        return hear
+        return on_event
 
     trainer = Trainer(
-        subject.model, corpus, plan, budget, folder, accelerator,
+        parts.model, corpus, plan, budget, folder, accelerator,
         micro_rows=options.micro_rows,
         compiled=_compiled(options, accelerator.device.type),
         muon_dtype=torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32,
         save_seconds=options.save_minutes * 60,
         validate_seconds=options.validate_minutes * 60,
-        on_step=heard(watch.step),
-        on_validated=heard(watch.validated),
-        export=lambda: export(subject.model, subject.tokenizer, options.out),
+        on_step=recorded(progress.on_step),
+        on_validated=recorded(progress.on_validated),
+        export=lambda: export(parts.model, parts.tokenizer, options.out),
     )  # fmt: skip
     if trainer.resume():
-        tell(f"going on at step {trainer.counters.step:,}")
+        report(f"continuing at step {trainer.counters.step:,}")
         if main:
             _cut_metrics(metrics, trainer.counters.step)
     if main:
-        watch.begin(flops_a_token(subject.model, options.length), rate)
+        progress.start(flops_a_token(parts.model, options.length), rate)
     try:
         trainer.run()
     finally:
-        watch.close()
+        progress.close()
     counters = trainer.counters
-    return Made(
+    return TrainResult(
         options.out, counters.step, counters.tokens, counters.seconds, counters.best, counters.best_step,
         trainer.stopped, main,
     )  # fmt: skip
 
 
 def export(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write a model folder that `from_pretrained` reads, in bfloat16, file by file and each as a whole."""
+    """Write a model folder for `from_pretrained`, in bfloat16. Each file is replaced as a whole."""
     import torch
 
     partial = out / STATE / ".export"
@@ -197,25 +197,25 @@ def export(model: Any, tokenizer: Any, out: Path) -> None:
         if name not in tied
     }
     model.save_pretrained(partial, state_dict=half)
-    # Transformers notes the dtype of the model in memory there, and loads as what it finds.
-    _mend_json(partial / "config.json", dtype="bfloat16")
+    # Transformers writes the dtype of the model in memory there, and loads in the dtype that it finds.
+    _edit_json(partial / "config.json", dtype="bfloat16")
     tokenizer.save_pretrained(partial)
-    # How it was loaded here is nobody else's business.
-    _mend_json(partial / "tokenizer_config.json", is_local=None, local_files_only=None)
+    # How it was loaded here says nothing to others.
+    _edit_json(partial / "tokenizer_config.json", is_local=None, local_files_only=None)
     for path in sorted(partial.iterdir()):
         path.replace(out / path.name)
     partial.rmdir()
 
 
-def _mend_json(path: Path, **values: Any) -> None:
-    """Set keys of a JSON object in a file; None takes one out."""
+def _edit_json(path: Path, **values: Any) -> None:
+    """Set keys of the JSON object in a file; None removes a key."""
     changed = json.loads(path.read_text("utf-8")) | values
     kept = {key: value for key, value in changed.items() if key not in values or value is not None}
     path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def flops_a_token(model: Any, length: int) -> float:
-    """Multiply-adds of a training step, two a piece, by token: 6 a weight that takes part, and attention's own."""
+    """FLOPs of a training step per token: 6 per weight that takes part, and attention's. A multiply-add counts 2."""
     head = model.get_output_embeddings()
     embeddings = model.get_input_embeddings().weight
     weights = sum(parameter.numel() for parameter in model.parameters())
@@ -229,35 +229,35 @@ def flops_a_token(model: Any, length: int) -> float:
 # --- parts ---
 
 
-def _check(options: Options) -> None:
+def _check(options: TrainOptions) -> None:
     from theta_tui.pretrain.shapes import SHAPES
 
     if not (options.epochs or options.minutes or options.tokens):
-        raise UsageError("say how much to train: --epochs 3, --minutes 60 or --tokens 10M")
+        raise UsageError("say how long to train: --epochs 3, --minutes 60 or --tokens 10M")
     if options.size not in SHAPES:
-        raise UsageError(f"there is no size {options.size}; there are {', '.join(SHAPES)}")
+        raise UsageError(f"--size {options.size} is not one of {', '.join(SHAPES)}")
     if options.length > options.batch_tokens:
-        raise UsageError(f"--batch-tokens {options.batch_tokens} is less than one row of --length {options.length}")
+        raise UsageError(f"--batch-tokens {options.batch_tokens} is less than one row (--length {options.length})")
     if options.out.exists() and not options.out.is_dir():
-        raise UsageError(f"--out {options.out} is a file; name a folder")
+        raise UsageError(f"--out {options.out} is a file; give a folder")
     for source in options.sources:
         if options.out.resolve().is_relative_to(source.path.resolve()):
-            raise UsageError(f"--out {options.out} lies in the data set {source.path}; name a folder outside it")
+            raise UsageError(f"--out {options.out} lies in the data set {source.path}; give a folder outside it")
 
 
-def _clear(options: Options, folder: Path) -> None:
+def _clear(options: TrainOptions, folder: Path) -> None:
     if options.out.is_dir() and any(options.out.iterdir()) and not folder.is_dir():
-        raise UsageError(f"--out {options.out} is not empty and holds no training to go on with; name another folder")
+        raise UsageError(f"--out {options.out} is not empty and holds no run to continue; give another folder")
     if options.restart:
         shutil.rmtree(folder, ignore_errors=True)
     try:
         make_folder(folder, 0o777)
     except OSError as error:
-        raise ModelError(f"{options.out} cannot be made ({error.strerror}); name another --out") from None
+        raise ModelError(f"{options.out} cannot be created ({error.strerror}); give another --out") from None
 
 
-def _accelerator(options: Options, folder: Path) -> tuple[Any, float]:
-    """Accelerate, on the device, in the arithmetic that is faster here; and FLOP/s of a matrix product in it."""
+def _accelerator(options: TrainOptions, folder: Path) -> tuple[Any, float]:
+    """(the Accelerator in the faster arithmetic, FLOP/s of a matrix product in it)."""
     import torch
 
     from theta_tui.model.language_model import choose_device
@@ -283,7 +283,7 @@ def _accelerator(options: Options, folder: Path) -> tuple[Any, float]:
 
 
 def matrix_rate(device: str, dtype: Any) -> float:
-    """FLOP/s of a square matrix product: the limit that training is measured against. Takes some 0.2 s."""
+    """FLOP/s of a square matrix product, the peak that training is measured against. Takes about 0.2 s."""
     import torch
 
     size = 1024 if device == "cpu" else 8192
@@ -299,8 +299,8 @@ def matrix_rate(device: str, dtype: Any) -> float:
     return 2 * size**3 / min(times)
 
 
-def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Learnable:
-    """Continued from `--model`, or made for the data; a tokenizer that was made is kept in `folder`."""
+def model_for(options: TrainOptions, folder: Path, report: Callable[[str], None]) -> ModelParts:
+    """The model of `--model`, or a fresh one with a tokenizer trained on the data, which is kept in `folder`."""
     from theta_tui.model.chat_template import ChatTemplate
     from theta_tui.model.language_model import LanguageModel
 
@@ -312,13 +312,13 @@ def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Le
             raise UsageError(f"--length {options.length} is more than the window of {options.model} ({lm.window})")
         if options.window is not None:
             lm.model.config.max_position_embeddings = lm.tokenizer.model_max_length = min(options.window, lm.window)
-        return Learnable(lm.model, lm.tokenizer, lm.chat)
+        return ModelParts(lm.model, lm.tokenizer, lm.chat)
     from theta_tui.pretrain.shapes import SHAPES, build
     from theta_tui.pretrain.tokenizer import train_tokenizer
 
     kept = folder / "tokenizer"
     if not (kept / "tokenizer.json").is_file():
-        tell("training the tokenizer")
+        report("training the tokenizer")
         made = train_tokenizer(
             options.sources, vocabulary=options.vocabulary, length=options.length, skip_bad=options.skip_bad
         )
@@ -331,11 +331,11 @@ def model_for(options: Options, folder: Path, tell: Callable[[str], None]) -> Le
 
     tokenizer = AutoTokenizer.from_pretrained(kept, local_files_only=True)
     model = build(SHAPES[options.size], tokenizer, length=options.length, seed=options.seed)
-    return Learnable(model, tokenizer, ChatTemplate(tokenizer, window=options.length))
+    return ModelParts(model, tokenizer, ChatTemplate(tokenizer, window=options.length))
 
 
-def _compiled(options: Options, device: str) -> bool:
-    """Compiling costs a minute: it pays on a long run."""
+def _compiled(options: TrainOptions, device: str) -> bool:
+    """Compiling takes a minute, which pays off on a long run."""
     if options.compile is not None:
         return options.compile
     return device == "cuda" or (options.minutes or 0) >= 20
@@ -348,9 +348,9 @@ def _tokenizer_key(tokenizer: Any) -> str:
 
 
 def _cut_metrics(path: Path, step: int) -> None:
-    """Leave out what was written after the state that training goes on from: those steps are taken again."""
+    """Drop metrics written after `step`: training continues from there and takes the later steps again."""
     if path.is_file():
-        # A kill may have torn the last line; nothing reads what is after the state.
+        # A kill may have torn the last line.
         whole = path.read_text("utf-8", errors="replace").splitlines(keepends=True)
         lines = [line for line in whole if line.endswith("\n") and json.loads(line)["step"] <= step]
         path.write_text("".join(lines), "utf-8")

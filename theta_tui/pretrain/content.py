@@ -1,7 +1,7 @@
-"""What the readers of data sets hand on: the content of a row, and a tally of what was not used. Standard library only.
+"""What readers of data sets produce: the content of a row, and a report of what was not used. Standard library only.
 
-What is wrong with one row is a ValueError inside of a reader, which goes to `refuse(line, why)`; what is wrong with
-the whole file is a FormatError.
+A reader raises ValueError for a bad row, which its caller passes to `refuse(line, why)`, and FormatError if the whole
+file is unusable.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from theta_tui.base.text import REPLACEMENT, is_blank, plural, visible
 from theta_tui.store import codec
 
 Turns = tuple[tuple[str, str], ...]
-"""(role, text): user and assistant take turns, from a user message to an assistant message."""
+"""(role, text) pairs: user and assistant alternate, from a user message to an assistant message."""
 
 Lines = Iterable[tuple[int, bytes]]
-"""(number, line without its newline). A line above MAX_LINE is cut, but is still above it."""
+"""(number, line without newline). A line longer than MAX_LINE is cut, but stays longer than it."""
 
 Refuse = Callable[[int, str], None]
 
 MAX_LINE = codec.MAX_LINE
 _NAMES = 100
-"""Most names of columns that are counted: a damaged file may have a new one in every row."""
+"""Most column names that are counted: a damaged file may have a new one in each row."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What one row holds: `turns` or plain `text`, the other is empty. `source` is the row's own name of its source.
+    """The content of one row: `turns` or plain `text`; the other is empty. `source` is the source that the row names.
 
-    `context_only` are the numbers of the turns that are not to be learned.
+    `context_only` holds the indices of turns that are shown but not learned.
     """
 
     turns: Turns = ()
@@ -45,35 +45,35 @@ class Content:
 
 
 Item = tuple[int, Content]
-"""Content with the number of the line where it begins."""
+"""(line on which it begins, content)."""
 
 
 @dataclass(slots=True)
-class Tally:
-    """What of a data set was not used, and why. It is said once, before anything is learned."""
+class ReadReport:
+    """What of a data set was not used, and why. It is shown once, before training begins."""
 
     bad: Counter[str] = field(default_factory=Counter)
     """Bad lines by file."""
     left_out: Counter[str] = field(default_factory=Counter)
-    """What is not to be learned, as `what: why`, both in the singular: `row: label is false`."""
+    """What is not learned, by `what: why` with `what` in the singular: `row: label is false`."""
     unused: Counter[str] = field(default_factory=Counter)
-    """Rows with a column, or a part of a message, that is not understood, by its name."""
+    """Rows with an unknown column or message key, by its name."""
     context_only: int = 0
-    """Messages that the model is shown and does not learn."""
+    """Messages that are shown to the model but not learned."""
     cut: int = 0
-    """Conversations with a turn that is longer than a row of training."""
+    """Conversations with a turn longer than a training row."""
 
     def leave_out(self, what: str, why: str) -> None:
         self.left_out[f"{what}: {why}"] += 1
 
     def ignore(self, name: str) -> None:
-        """A column, or a part of a message, is not understood in one row more."""
+        """Count one more row with an unknown column or message key."""
         shown = visible(name, one_line=True)[:60] or "(no name)"
         if shown in self.unused or len(self.unused) < _NAMES:
             self.unused[shown] += 1
 
     def lines(self) -> list[str]:
-        """For people: a line for each kind of what was not used."""
+        """One line per kind of unused content, for people."""
         found = [f"{plural(number, 'bad line')} skipped"] if (number := self.bad.total()) else []
         found += explained(self.left_out)
         if self.context_only:
@@ -94,29 +94,29 @@ def explained(left_out: Counter[str]) -> list[str]:
 
 
 class FormatError(ValueError):
-    """The whole file cannot be used. `line` says where that was seen, if anywhere, `remedy` what to do."""
+    """The whole file cannot be used. `line` is where that showed, if known; `remedy` is what to do."""
 
-    def __init__(self, message: str, line: int | None = None, *, remedy: str = "mend the file there") -> None:
+    def __init__(self, message: str, line: int | None = None, *, remedy: str = "fix the file there") -> None:
         super().__init__(message)
         self.line, self.remedy = line, remedy
 
 
-def said(value: Any, name: str = "a message") -> str:
-    """A text that says something. Raises ValueError."""
+def required_text(value: Any, name: str = "a message") -> str:
+    """`value` as a text that can be stored. Raises ValueError if it is not text or is blank."""
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text" if value is not None else f"{name} has no text")
     if not value[:1].isalnum() and is_blank(value):
         raise ValueError(f"{name} is blank")
-    return value if value.isascii() and "\r" not in value else mended(value)
+    return value if value.isascii() and "\r" not in value else storable(value)
 
 
-def mended(text: str) -> str:
-    """As `text.repair`, but quick and not cut: a message may be as long as its line."""
+def storable(text: str) -> str:
+    """As `text.repair`, but fast and never cut: a message may be as long as its line."""
     return _SURROGATE.sub(REPLACEMENT, text).replace("\r\n", "\n")
 
 
 def shown(value: Any) -> str:
-    """A value of a data set, short and on one line, for a message."""
+    """A value of a data set on one short line, for an error message."""
     return visible(str(value), one_line=True)[:40]
 
 
@@ -126,8 +126,8 @@ def decoded(line: bytes) -> str:
     return line.decode("utf-8")
 
 
-def why(error: BaseException) -> str:
-    """What is wrong with a line, for people."""
+def describe(error: BaseException) -> str:
+    """What is wrong with a line, as a clause for people."""
     if isinstance(error, json.JSONDecodeError):
         return f"it is not JSON ({error.msg[:1].lower()}{error.msg[1:]}, character {error.pos + 1})"
     if isinstance(error, UnicodeDecodeError):

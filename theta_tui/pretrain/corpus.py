@@ -1,8 +1,7 @@
 """Encoded data sets on disk, and the order in which training sees them.
 
-Encoding happens once: the ids lie beside the model in the making as plain arrays, memory-mapped afterwards. What an
-epoch holds and how it is packed follows from (seed, epoch) alone, so that training can go on after a kill exactly
-where it was.
+Data sets are encoded once, into plain arrays in the run's folder that are memory-mapped afterwards. The documents of
+an epoch and their packing follow from (seed, epoch) alone, so that a killed run can continue exactly where it was.
 """
 
 from __future__ import annotations
@@ -19,23 +18,26 @@ from typing import Any
 import numpy as np
 
 from theta_tui.base.errors import ModelError
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Source, data_files, read
-from theta_tui.pretrain.encode import Encoded, Encoder
+from theta_tui.pretrain.encode import EncodedDocument, Encoder
 
-READING = 2
-"""Raised when the same files mean other documents than before: a training that was begun goes on with what it read."""
+READER_VERSION = 2
+"""Version of the readers. Increase it when the same files would give other documents, so that no run mixes the two."""
 
 BATCH = 2000
-"""Documents that are encoded together."""
+"""Documents encoded together."""
 
 OPEN_ROWS = 512
-"""Rows that are being filled at one time. More pack tighter and disturb the order more; 512 leave under 1 % empty."""
+"""Rows that are open at a time. More pack tighter but disturb the order more; 512 leave less than 1 % empty."""
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """One data set as encoded: documents (pieces of long ones count each), tokens, those with a loss, bytes."""
+class DataSetSummary:
+    """Counts of one encoded data set. Each piece of a long document counts as one.
+
+    `learned` is the number of tokens with a loss, `size` the bytes of text that the loss covers.
+    """
 
     name: str
     weight: float
@@ -49,12 +51,12 @@ class Summary:
     left_out: dict[str, int] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
-    """For people: what was skipped, left out and not used, with the counts."""
+    """What was skipped, left out and not used, with counts, for people."""
 
 
 @dataclass(slots=True)
-class Counts:
-    """The tally of a Summary while its data set is read."""
+class DocumentCounts:
+    """Running counts of a DataSetSummary, while its data set is read."""
 
     documents: int = 0
     tokens: int = 0
@@ -62,28 +64,28 @@ class Counts:
     size: int = 0
     held_out: int = 0
 
-    def add(self, encoded: Encoded, *, held_out: bool = False) -> None:
+    def add(self, encoded: EncodedDocument, *, held_out: bool = False) -> None:
         self.documents += 1
         self.tokens += len(encoded.ids)
         self.learned += sum(encoded.learn)
         self.size += encoded.size
         self.held_out += held_out
 
-    def summary(self, source: Source, tally: Tally) -> Summary:
-        return Summary(
+    def summary(self, source: Source, report: ReadReport) -> DataSetSummary:
+        return DataSetSummary(
             source.path.name, source.weight, **asdict(self),
-            skipped=tally.bad.total(), context_only=tally.context_only, left_out=dict(tally.left_out),
-            unused=dict(tally.unused), notices=tally.lines(),
+            skipped=report.bad.total(), context_only=report.context_only, left_out=dict(report.left_out),
+            unused=dict(report.unused), notices=report.lines(),
         )  # fmt: skip
 
 
 class Corpus:
-    """Encoded data sets with their weights. Documents are numbered through all of them."""
+    """Encoded data sets with their weights. Document numbers run through all of them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         facts = json.loads((folder / "corpus.json").read_text("utf-8"))
-        self.summaries = [Summary(**values) for values in facts["summaries"]]
+        self.summaries = [DataSetSummary(**values) for values in facts["summaries"]]
         self.sources: list[str] = facts["sources"]
         self.tokens = np.load(folder / "tokens.npy", mmap_mode="r")
         self.learn = np.load(folder / "learn.npy", mmap_mode="r")
@@ -96,18 +98,18 @@ class Corpus:
 
     @property
     def tokens_an_epoch(self) -> int:
-        """Expected tokens of an epoch: each data set's, times its weight."""
+        """Expected tokens in an epoch: those of each data set times its weight."""
         weights = np.array([summary.weight for summary in self.summaries])
         return int((self.lengths * weights[self.sets])[~self.held_out].sum())
 
     def epoch(self, seed: int, epoch: int) -> np.ndarray:
-        """The documents of an epoch in the order in which they are packed: numbers, some more than once."""
+        """The document numbers of an epoch in packing order, some more than once."""
         chance = np.random.default_rng([seed, epoch])
         chosen = []
         for number, summary in enumerate(self.summaries):
             own = np.flatnonzero((self.sets == number) & ~self.held_out)
             whole, part = divmod(summary.weight, 1.0)
-            # The parts that successive epochs take are different ones: a data set of weight 0.3 is seen evenly.
+            # Successive epochs take different parts, so that a data set of weight 0.3 is seen evenly.
             order = np.random.default_rng([seed, number]).permutation(own)
             begin, end = round(len(own) * part * epoch), round(len(own) * part * (epoch + 1))
             chosen.append(np.tile(own, int(whole)))
@@ -118,17 +120,17 @@ class Corpus:
         return documents
 
     def validation(self) -> np.ndarray:
-        """The documents that training never sees."""
+        """The numbers of the held-out documents."""
         return np.flatnonzero(self.held_out)
 
     def pack(self, documents: Sequence[int] | np.ndarray, length: int) -> list[list[int]]:
-        """Rows of documents that fit `length` tokens together: best fit among OPEN_ROWS open rows.
+        """Rows of document numbers, each of at most `length` tokens: best fit among OPEN_ROWS open rows.
 
-        No document is cut here: one that is longer than `length` cannot be (the encoder cuts them).
+        No document is longer than `length`: the encoder has cut them.
         """
         open_rows: dict[int, list[list[int]]] = {}
         rows: list[list[int]] = []
-        rooms = 0  # bit n: some open row has room for n tokens
+        rooms = 0  # bit n is set if an open row has room for n tokens
         count = 0
         lengths = self.lengths
         for document in documents:
@@ -151,7 +153,7 @@ class Corpus:
             else:
                 count -= 1
             if count > OPEN_ROWS:
-                # Close the fullest: what fits into it is rarest.
+                # Close the fullest row: few documents fit into it.
                 room = (rooms & -rooms).bit_length() - 1
                 open_rows[room].pop(0)
                 if not open_rows[room]:
@@ -170,18 +172,21 @@ def prepare(
     skip_bad: bool = False,
     on_progress: Callable[[str, int], None] = lambda name, documents: None,
 ) -> Corpus:
-    """Encode `sources` into `folder`, or find them there as they were. `validation`: the share held out, by content,
-    so that a document and its repetitions fall on one side. Raises ModelError as the readers do."""
+    """Encode `sources` into `folder`, or load what an earlier call has encoded there.
+
+    `validation` is the share held out, chosen by content, so that repetitions of a document are on the same side.
+    Raises ModelError.
+    """
     key = _key(sources, encoder, tokenizer_key, validation)
     if (folder / "corpus.json").is_file():
         try:
             if json.loads((folder / "corpus.json").read_text("utf-8"))["key"] == key:
                 return Corpus(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"{folder} is damaged ({error}); --restart to begin anew", name="data") from None
+            raise ModelError(f"{folder} is damaged ({error}); start over with --restart", name="data") from None
         raise ModelError(
-            f"{folder.parent} holds a training on other data or settings, or of a Theta that read the data otherwise; "
-            "give another --out, or --restart",
+            f"{folder.parent} holds a run with other data or settings, or of a Theta that read the data differently; "
+            "give another --out, or start over with --restart",
             name="data",
         )
     partial = folder.with_name(folder.name + ".partial")
@@ -189,28 +194,28 @@ def prepare(
     partial.mkdir(parents=True)
     writer = _Writer(encoder.chat.tokenizer, validation)
     for number, source in enumerate(sources):
-        tally = Tally()
-        counts = Counts()
-        documents = read(source.path, skip_bad=skip_bad, tally=tally)
+        report = ReadReport()
+        counts = DocumentCounts()
+        documents = read(source.path, skip_bad=skip_bad, report=report)
         while batch := list(islice(documents, BATCH)):
-            for encoded in encoder.encode(batch, tally):
+            for encoded in encoder.encode(batch, report):
                 counts.add(encoded, held_out=writer.add(number, encoded))
             on_progress(source.path.name, counts.documents)
-        writer.summaries.append(counts.summary(source, tally))
+        writer.summaries.append(counts.summary(source, report))
     if not writer.lengths:
         raise ModelError(
-            f"no reply of the data sets begins within --length {encoder.length}; raise it, or bring other data",
+            f"no reply in the data begins within --length {encoder.length}; raise it, or use other data",
             name="data",
         )
     if all(writer.held_out) and validation < 1:
-        raise ModelError("every document was held out; bring more data or lower --validation", name="data")
+        raise ModelError("every document was held out; use more data or lower --validation", name="data")
     writer.write(partial, key, encoder.at)
     partial.rename(folder)
     return Corpus(folder)
 
 
 class _Writer:
-    """Gathers encoded documents and writes them as arrays."""
+    """Collects encoded documents and writes them as arrays."""
 
     def __init__(self, tokenizer: Any, validation: float) -> None:
         self.validation = validation
@@ -223,10 +228,10 @@ class _Writer:
         self.sizes: list[int] = []
         self.held_out: list[bool] = []
         self.names: dict[str, int] = {}
-        self.summaries: list[Summary] = []
+        self.summaries: list[DataSetSummary] = []
 
-    def add(self, number: int, encoded: Encoded) -> bool:
-        """Keep a document of data set `number`; whether it is held out."""
+    def add(self, number: int, encoded: EncodedDocument) -> bool:
+        """Add a document of data set `number`; true if it is held out."""
         held_out = share(encoded.key) < self.validation
         learn = np.frombuffer(bytes(encoded.learn), np.uint8)
         self.tokens.append(np.array(encoded.ids, self.kind))
@@ -256,7 +261,7 @@ class _Writer:
 
 
 def share(text: str) -> float:
-    """A number in [0, 1) that follows from the text."""
+    """A number in [0, 1) that depends on the text alone."""
     digest = hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**64
 
@@ -264,15 +269,15 @@ def share(text: str) -> float:
 def _key(sources: Sequence[Source], encoder: Encoder, tokenizer_key: str, validation: float) -> str:
     digest = hashlib.sha256()
     for source in sources:
-        # Of a folder what is read of it, and not whatever else turns up there.
+        # For a folder, only the files that are read from it.
         for path in data_files(source.path) if source.path.is_dir() else [source.path]:
             try:
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
             except OSError:
-                next(read(path))  # Raises with the file's name and what to do.
+                next(read(path))  # raises an error that names the file and what to do
                 raise
         digest.update(repr(source.weight).encode())
     template = encoder.chat.tokenizer.chat_template
-    digest.update(repr((READING, encoder.length, encoder.loss, validation, tokenizer_key, template)).encode())
+    digest.update(repr((READER_VERSION, encoder.length, encoder.loss, validation, tokenizer_key, template)).encode())
     return digest.hexdigest()

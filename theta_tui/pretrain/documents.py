@@ -1,7 +1,7 @@
-"""The data sets of `theta train FILE…`: files and folders → documents, streamed. Standard library only.
+"""Reads the data sets of `theta train FILE…` as a stream of documents. Standard library only.
 
-What a file is, is seen from its first bytes and not from its name. gzip and Zstandard files are read as they are,
-piece by piece. A file that cannot be used raises ModelError, which names the file, the line and the way out.
+The format of a file is seen from its first bytes, not from its name. gzip and Zstandard files are decompressed piece by
+piece. An unusable file raises ModelError, which names the file, the line and what to do.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import BinaryIO, NoReturn
 from theta_tui.base.errors import JournalError, ModelError, UsageError
 from theta_tui.base.text import plural, visible
 from theta_tui.pretrain import formats
-from theta_tui.pretrain.content import MAX_LINE, FormatError, Item, Refuse, Tally, explained
-from theta_tui.pretrain.packed import DAMAGE, unpacked
+from theta_tui.pretrain.compressed import DAMAGE, decompressed
+from theta_tui.pretrain.content import MAX_LINE, FormatError, Item, ReadReport, Refuse, explained
 from theta_tui.pretrain.rows import PROMPTS, REPLIES, RowReader, find_columns
 from theta_tui.pretrain.tables import read_table
 from theta_tui.store import codec, context
@@ -34,13 +34,13 @@ FORMATS = (
 _HEAD = 64 << 10
 _PIECE = 1 << 20
 _DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".text"}
-_PACKED = {".gz", ".zst"}
+_COMPRESSED = {".gz", ".zst"}
 _ABOUT = {
     "config", "dataset_dict", "dataset_info", "dataset_infos", "generation_config", "license", "manifest", "notice",
     "package", "pending", "readme", "requirements", "special_tokens_map", "state", "tokenizer", "tokenizer_config",
     "vocab",
 }  # fmt: skip
-"""Names, without suffixes, of files that stand beside data and are none."""
+"""Names, without suffix, of files that often lie beside data but are none."""
 
 _JSON_ROW = re.compile(r"\s*\{\s*[\"'}]")
 _JSON_ARRAY = re.compile(r"\[\s*([{\"]|\]\s*$|\[\s*[\"\[{])")
@@ -61,10 +61,10 @@ _BINARY = (
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One conversation, or one piece of plain text. `turns` are (role, text), from user to assistant, alternating.
+    """One conversation or one piece of plain text. `turns` are (role, text) pairs, user and assistant alternating.
 
-    `source` is the data set's name for reports: the row's own, else the file's. `line` is where it begins, from 1.
-    `system` is the system message, or empty. No loss is ever taken on the turns whose numbers are in `context_only`.
+    `source` names the data set in reports: the row's own name, or else the file's. `line` is where it begins, from 1.
+    `system` is the system message, or empty. Turns whose indices are in `context_only` never have a loss.
     """
 
     turns: tuple[tuple[str, str], ...]
@@ -76,92 +76,93 @@ class Document:
 
     @property
     def key(self) -> str:
-        """What was said: the same for a document and its repetitions."""
+        """The text of all turns: the same for a document and its repetitions."""
         return "\0".join(text for _, text in self.turns) or self.text
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file or folder and how often each of its documents is seen in an epoch: 0.3 is 30 % of them, 2 is twice."""
+    """A file or folder. `weight` is how often an epoch takes each document: 0.3 takes 30 % of them, 2 all twice."""
 
     path: Path
     weight: float
 
 
 def parse_source(text: str) -> Source:
-    """`FILE` or `FILE:WEIGHT`. A file that is named so, colon and all, is that file. Raises UsageError."""
+    """Parse `FILE` or `FILE:WEIGHT`. If a file has that name, colon included, it is that file. Raises UsageError."""
     head, colon, tail = text.rpartition(":")
     if not text.strip():
-        raise UsageError("a data set has no name; say a file or a folder")
+        raise UsageError("the name of a data set is empty; give a file or a folder")
     if os.path.exists(text) or not colon or not head:
         return Source(Path(text), 1.0)
     if not _NUMBER.fullmatch(tail):
         if os.path.exists(head):
-            raise UsageError(f"{_shown(tail)!r} in {_shown(text)} is no weight; say FILE:0.3 or FILE:2")
+            raise UsageError(f"{_shown(tail)!r} in {_shown(text)} is not a weight; say FILE:0.3 or FILE:2")
         return Source(Path(text), 1.0)
     weight = float(tail)
     if not (0 < weight < math.inf):
-        raise UsageError(f"the weight {tail} in {_shown(text)} is not above 0 and finite; leave the file out instead")
+        raise UsageError(
+            f"the weight {tail} in {_shown(text)} must be finite and above 0; to use none of a file, leave it out"
+        )
     return Source(Path(head), weight)
 
 
-def read(source_path: Path, *, skip_bad: bool = False, tally: Tally | None = None) -> Iterator[Document]:
-    """The documents of a file, or of every data file in a folder, in order.
+def read(source_path: Path, *, skip_bad: bool = False, report: ReadReport | None = None) -> Iterator[Document]:
+    """Yield the documents of a file, or of every data file in a folder, in order. Nothing is opened before the first.
 
-    A bad line raises ModelError with file and line; under `skip_bad` it is left out and counted in `tally`, with all
-    else that is not used. A damaged journal raises JournalError. Nothing is opened before the first document is asked
-    for.
+    A bad line raises ModelError with file and line; with `skip_bad` it is skipped. `report` counts what is not used. A
+    damaged journal raises JournalError.
     """
-    tally = Tally() if tally is None else tally
+    report = ReadReport() if report is None else report
     if os.path.isdir(source_path):
         files = data_files(source_path)
         if not files:
-            raise _error(source_path, "there is no data in this folder", f"what is read: {FORMATS}")
+            raise _error(source_path, "there are no data files in this folder", f"supported are {FORMATS}")
         for path in files:
-            yield from _file(path, skip_bad, tally)
+            yield from _file(path, skip_bad, report)
     else:
-        yield from _file(source_path, skip_bad, tally)
+        yield from _file(source_path, skip_bad, report)
 
 
-def _file(path: Path, skip_bad: bool, tally: Tally) -> Iterator[Document]:
-    before = tally.left_out.copy()
+def _file(path: Path, skip_bad: bool, report: ReadReport) -> Iterator[Document]:
+    before = report.left_out.copy()
     line: int | None
 
     def refuse(number: int, why: str) -> None:
         if not skip_bad:
-            raise _error(path, why, "mend the line, or leave bad lines out with --skip-bad", number)
-        tally.bad[str(path)] += 1
+            raise _error(path, why, "fix the line, or skip bad lines with --skip-bad", number)
+        report.bad[str(path)] += 1
 
     found = False
     name = _data_name(path)
     try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below; what goes wrong here is another matter
+        file = open(path, "rb")  # noqa: SIM115 - closed below; errors of opening are handled apart
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
     try:
         with file:
-            for line, content in _items(path, unpacked(file), refuse, RowReader(tally)):
+            for line, content in _items(path, decompressed(file), refuse, RowReader(report)):
                 found = True
                 source = content.source or name
                 yield Document(content.turns, content.text, source, line, content.system, content.context_only)
     except FormatError as error:
         raise _error(path, str(error), error.remedy, error.line) from None
     except ImportError:
-        raise _error(path, "it is packed with Zstandard", "pip install zstandard, or unpack it") from None
+        raise _error(path, "it is compressed with Zstandard", "pip install zstandard, or decompress it") from None
     except DAMAGE as error:
-        raise _error(path, f"the packed file is damaged or cut short ({error})", "bring it from its source") from None
+        raise _error(path, f"the compressed file is damaged or cut short ({error})", "get it again") from None
     except OSError as error:
         raise _unreadable(path, error) from None
-    if not found and (left_out := tally.left_out - before):
-        raise _error(path, f"nothing in it is to be learned ({'; '.join(explained(left_out))})", "leave the file out")
+    if not found and (left_out := report.left_out - before):
+        raise _error(path, f"nothing in it can be learned ({'; '.join(explained(left_out))})", "leave the file out")
     if not found:
-        skipped = tally.bad[str(path)]
-        why = f"{_all_of(skipped)} bad" if skipped else "there is nothing in it to learn from"
-        raise _error(path, why, "leave the file out or bring another")
+        skipped = report.bad[str(path)]
+        why = f"{_all_lines(skipped)} bad" if skipped else "there is nothing in it to learn from"
+        raise _error(path, why, "leave the file out or use another")
 
 
 def _items(path: Path, stream: BinaryIO, refuse: Refuse, reader: RowReader) -> Iterator[Item]:
-    """Look at the first bytes, choose the format."""
+    """Choose the format by the first bytes, and read the file."""
     head = stream.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
         head = _past_blanks(head, stream)
@@ -188,8 +189,10 @@ def _items(path: Path, stream: BinaryIO, refuse: Refuse, reader: RowReader) -> I
 
 
 def _spans_lines(text: str, whole: bool) -> bool:
-    """Whether a JSON object at the beginning of a file goes over more than one line; `text` is the file unless it is
-    not `whole`. Of JSON Lines with a bad line the next line is an object again."""
+    """Whether a JSON object at the start of a file takes more than one line. `whole`: `text` is the whole file.
+
+    In JSON Lines, the line after a bad one is an object again.
+    """
     while (begin := text.find("{")) >= 0:
         text = text[begin:]
         line, _, rest = text.partition("\n")
@@ -208,7 +211,7 @@ def _spans_lines(text: str, whole: bool) -> bool:
 
 
 def _goes_on(line: str, rest: str) -> bool:
-    """Whether what a line of JSON begins is not ended there, and the next line does not begin anew."""
+    """Whether the JSON object of a line goes on in the next one."""
     try:
         json.JSONDecoder().raw_decode(line)
     except json.JSONDecodeError as error:
@@ -217,9 +220,9 @@ def _goes_on(line: str, rest: str) -> bool:
 
 
 def _table(path: Path, text: str, sample: list[str], *, whole: bool) -> tuple[str, list[str] | None, bool] | None:
-    """(delimiter, header, whether cells are quoted) of a table; None where the file is none.
+    """(delimiter, header, whether cells are quoted) of a table; None if the file is no table.
 
-    Raises FormatError where it is a table with other columns.
+    Raises FormatError for a table with other columns.
     """
     if not sample:
         return None
@@ -237,7 +240,7 @@ def _table(path: Path, text: str, sample: list[str], *, whole: bool) -> tuple[st
     if wrong or _suffixes(path)[:1] in ([".csv"], [".tsv"]):
         found = _shown(", ".join(wrong) or sample[0].strip())
         asked, said = " or ".join(PROMPTS), " or ".join(REPLIES)
-        why = f"its columns are {found}; wanted are a question ({asked}) and an answer ({said})"
+        why = f"its columns are {found}; it needs a question ({asked}) and an answer ({said})"
         raise FormatError(why, 1, remedy="rename the columns in the first line")
     return None
 
@@ -250,7 +253,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _quotes_fit(text: str, whole: bool) -> bool:
-    """Whether quotes in a tab-separated file are quoting, or just text."""
+    """Whether quotes in a tab-separated file quote cells, and are not just text."""
     try:
         for _ in csv.reader(io.StringIO(text, newline="\n"), delimiter="\t", strict=True):
             pass
@@ -266,11 +269,11 @@ def _require_text(head: bytes) -> None:
     if kind is None and head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < 100 << 20:
         kind = "safetensors"
     if kind is not None or b"\0" in head[:4096]:
-        raise FormatError(f"it is {kind or 'binary'} and not text", remedy=f"what is read: {FORMATS}")
+        raise FormatError(f"it is {kind or 'binary'}, not text", remedy=f"supported are {FORMATS}")
 
 
 def _lines(head: bytes, stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    """(number, line) split on \\n only. A line above MAX_LINE is cut one byte above it."""
+    """(number, line), split at \\n only. A line longer than MAX_LINE is cut to MAX_LINE + 1 bytes."""
     number, rest = 0, b""
     for piece in _pieces(head, stream):
         if len(rest) > MAX_LINE:
@@ -294,7 +297,7 @@ def _pieces(head: bytes, stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _past_blanks(head: bytes, stream: BinaryIO) -> bytes:
-    """A head that is blank, with as much more as shows what the file is."""
+    """A blank head, extended until there is something in it."""
     while not head.strip() and len(head) < MAX_LINE:
         more = stream.read(_PIECE)
         if not more:
@@ -304,7 +307,7 @@ def _past_blanks(head: bytes, stream: BinaryIO) -> bytes:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """The data files below a folder, sorted. Of a Theta home it is the journal, which holds all the rest."""
+    """The data files below a folder, sorted. From a Theta home only the journal is read: it contains all the rest."""
     found: list[Path] = []
 
     def refused(error: OSError) -> NoReturn:
@@ -340,22 +343,22 @@ def _is_data(name: str) -> bool:
 
 
 def _suffixes(path: Path) -> list[str]:
-    """The suffixes that say what is in a file, without those of packing."""
+    """The suffix that names the format, without those of compression; at most one."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    while suffixes and suffixes[-1] in _PACKED:
+    while suffixes and suffixes[-1] in _COMPRESSED:
         suffixes.pop()
     return suffixes[-1:]
 
 
 def _data_name(path: Path) -> str:
-    """`talk` of `talk.jsonl.gz`."""
-    while path.suffix.lower() in _PACKED and path.stem:
+    """The name without suffixes: `talk` for `talk.jsonl.gz`."""
+    while path.suffix.lower() in _COMPRESSED and path.stem:
         path = path.with_suffix("")
     return (path.stem if path.suffix.lower() in _DATA | {".md"} else path.name) or "data"
 
 
-def _all_of(lines: int) -> str:
-    return "its only line is" if lines == 1 else f"each of its {plural(lines, 'line')} is"
+def _all_lines(count: int) -> str:
+    return "its only line is" if count == 1 else f"all of its {plural(count, 'line')} are"
 
 
 def _shown(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Documents → token ids with a loss mask, many at a time. The chat template is honoured; no text becomes control.
+"""Encodes documents as token ids with a loss mask, through the chat template. Text never becomes a control token.
 
-One rendering of the template a number of messages, and the messages themselves in batches: `Chat` renders every
-conversation anew, which is right for one lesson and slow for a million.
+The template is rendered once per number of messages, and messages are tokenized in batches. `ChatTemplate` renders
+each conversation anew, which is fine for one lesson and slow for a million.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Literal
 
 from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.model.instant import UNDATED
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document
 
 Loss = Literal["all", "reply"]
 
-CHECKED = 20
-"""Conversations that are rendered whole as well, to see whether the template can be taken apart."""
+FULL_RENDERS = 20
+"""Conversations that are also rendered whole, to check that the template can be taken apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """A document, or a part of a long one, as the model sees it.
+class EncodedDocument:
+    """A document, or a part of a long one, as token ids.
 
-    `learn[i]` is 1 where a loss is taken on `ids[i]`. `size` is the UTF-8 bytes of the text that the loss covers:
-    what bits per byte divides by.
+    `learn[i]` is 1 if `ids[i]` has a loss. `size` is the number of UTF-8 bytes of the text that the loss covers, by
+    which bits per byte are computed.
     """
 
     ids: list[int]
@@ -35,49 +35,49 @@ class Encoded:
     size: int
     source: str
     key: str
-    """The document's text, for telling one from another; the parts of a long one share it."""
+    """The document's text, which identifies it; the parts of a long document share it."""
 
 
 class Encoder:
-    """Encodes for one tokenizer, template and length. `loss` is over everything or over the replies alone (plain
-    text counts whole either way); never over what is context only."""
+    """Encodes for one tokenizer, template and length. `loss` covers all turns or only replies, and never turns that are
+    context only; plain text always counts whole."""
 
     def __init__(self, chat: ChatTemplate, *, length: int, loss: Loss, at: float = UNDATED) -> None:
-        """`at`: the one instant that all documents are rendered at, for a template that writes the date."""
+        """`at` is the time at which all documents are rendered, for a template that writes the date."""
         self.chat = chat
         self.at = at
         self.length = length
         self.loss = loss
         self.takes_system = chat.takes_system()
         self._exact = False
-        """Some template does not come apart between messages: every conversation is rendered whole."""
-        self._to_check = {False: CHECKED, True: CHECKED}
-        """Conversations, without and with a system message, that are still rendered whole as well."""
+        """The template cannot be taken apart between messages: each conversation is rendered whole."""
+        self._to_check = {False: FULL_RENDERS, True: FULL_RENDERS}
+        """Conversations still to check, without and with a system message."""
         self._skeletons = {
             False: lru_cache(maxsize=1024)(partial(chat.skeleton, at=at)),
             True: lru_cache(maxsize=1024)(partial(chat.with_system("x").skeleton, at=at)),
         }
 
-    def encode(self, documents: Sequence[Document], tally: Tally | None = None) -> Iterator[Encoded]:
-        """The documents, in order, in pieces of at most `length` tokens.
+    def encode(self, documents: Sequence[Document], report: ReadReport | None = None) -> Iterator[EncodedDocument]:
+        """Yield the documents in order, in pieces of at most `length` tokens.
 
-        A longer conversation is cut between turns, and each piece begins with the system message; a single turn or a
-        text that is longer is cut where it must be. A piece with nothing to learn is left out. `tally` hears of it.
+        A longer conversation is cut between turns, and each piece begins with the system message. A longer turn is cut
+        to `length`, a longer text into pieces. Pieces with nothing to learn are left out and counted in `report`.
         """
-        tally = Tally() if tally is None else tally
+        report = ReadReport() if report is None else report
         texts = [text for document in documents for text in self._texts(document)]
         ids = iter(self.chat.plain_ids(texts))
         for document in documents:
             contents = [next(ids) for _ in self._texts(document)]
             if document.turns:
                 if document.system and not self.takes_system:
-                    tally.leave_out("system message", "the chat template has no place for it")
-                yield from self._conversation(document, contents, tally)
+                    report.leave_out("system message", "the chat template has no place for it")
+                yield from self._conversation(document, contents, report)
             else:
                 yield from self._text(document, contents[0])
 
     def _texts(self, document: Document) -> list[str]:
-        """The texts of a document that are encoded: a system message first, where there is a place for it."""
+        """The texts of a document to encode; first the system message, if the template has a place for it."""
         if not document.turns:
             return [document.text]
         return [*self._system(document), *(text for _, text in document.turns)]
@@ -85,16 +85,18 @@ class Encoder:
     def _system(self, document: Document) -> list[str]:
         return [document.system] if document.system and self.takes_system else []
 
-    def _text(self, document: Document, ids: list[int]) -> Iterator[Encoded]:
+    def _text(self, document: Document, ids: list[int]) -> Iterator[EncodedDocument]:
         ids = [*ids, self.chat.turn_end]
         size = len(document.text.encode("utf-8", "replace"))
         for start in range(0, len(ids), self.length):
             part = ids[start : start + self.length]
-            # Differences of a running share: the pieces' sizes add up to the document's.
+            # Differences of a running total, so that the pieces' sizes add up to the document's.
             before, behind = (round(size * place / len(ids)) for place in (start, start + len(part)))
-            yield Encoded(part, bytearray(b"\1" * len(part)), behind - before, document.source, document.text)
+            yield EncodedDocument(part, bytearray(b"\1" * len(part)), behind - before, document.source, document.text)
 
-    def _conversation(self, document: Document, contents: list[list[int]], tally: Tally) -> Iterator[Encoded]:
+    def _conversation(
+        self, document: Document, contents: list[list[int]], report: ReadReport
+    ) -> Iterator[EncodedDocument]:
         key = document.key
         system = contents[: len(contents) - len(document.turns)]
         contents = contents[len(system) :]
@@ -108,14 +110,14 @@ class Encoder:
             ids, learn = self._join(document, system, contents, start, stop)
             size = self._size(document, start, stop)
             if len(ids) > self.length:
-                # Cut in one turn: the text that is left out is left out of the count as well.
-                tally.cut += 1
+                # Cut inside a turn: the size counts only the text that is kept.
+                report.cut += 1
                 size = round(size * sum(learn[: self.length]) / max(sum(learn), 1))
                 ids, learn = ids[: self.length], learn[: self.length]
             if any(learn):
-                yield Encoded(ids, learn, size, document.source, key)
+                yield EncodedDocument(ids, learn, size, document.source, key)
             else:
-                tally.leave_out("piece", "no reply that is to be learned is within --length")
+                report.leave_out("piece", "no reply to learn fits in --length")
             start = stop
 
     def _size(self, document: Document, start: int, stop: int) -> int:
@@ -146,8 +148,8 @@ class Encoder:
         return self.chat.with_system(document.system) if self._system(document) else self.chat
 
     def _lead(self, piece: list[int], messages: int, system: bool) -> int:
-        """Tokens at the end of `piece`, before the reply to `messages`, that the model has to say itself: a space,
-        mostly, that the template writes before a reply and not when it asks for one."""
+        """Tokens at the end of `piece` that the model has to generate itself: those (mostly a space) that the template
+        writes before a reply but not in a generation prompt after `messages` messages."""
         asked = self._skeletons[system](messages, True)
         return len(piece) - len(asked[-1]) if asked and piece[: len(asked[-1])] == asked[-1] else 0
 
@@ -156,14 +158,14 @@ class Encoder:
     ) -> tuple[list[int], bytearray]:
         pieces = self._skeletons[bool(system)](len(system) + stop - start)
         if not pieces:
-            # A template that leaves a message out, or writes one twice.
+            # The template leaves a message out, or writes one twice.
             self._exact = True
             pieces = ([],) * (len(system) + stop - start + 1)
         ids = list(pieces[0])
         for content, piece in zip(system, pieces[1:], strict=False):
             ids += content + piece
         spans = []
-        """Where the tokens of each turn are, and of a reply the end that the model has to say."""
+        """(begin, end) of each turn's tokens; for a reply with the end token that the model has to generate."""
         for number, (content, piece) in enumerate(zip(contents[start:stop], pieces[1 + len(system) :], strict=True)):
             reply = number % 2 == 1
             before = pieces[len(system) + number]
@@ -181,15 +183,15 @@ class Encoder:
         for number, (begin, end) in enumerate(spans):
             if start + number in document.context_only:
                 if begin == end and self.loss == "all":
-                    return ids, bytearray(len(ids))  # It may be anywhere in a rendering that hides where it is.
+                    return ids, bytearray(len(ids))  # It could be anywhere in this rendering.
                 learn[begin:end] = bytes(end - begin)
             elif number % 2:
                 learn[begin:end] = b"\1" * (end - begin)
         return ids, learn
 
     def _spans(self, document: Document, start: int, stop: int, whole: list[int]) -> list[tuple[int, int]]:
-        """As in `_join`, in a rendering as one: a reply is found by rendering one turn after the other, and what is
-        between two of them is the user's. A reply that the template does not show is nowhere."""
+        """(begin, end) of each turn in the rendering `whole`. Replies are found by rendering turn after turn; what is
+        between two of them is the user's. A reply that the template does not show stays at (0, 0)."""
         chat = self._chat(document)
         spans = [(0, 0)] * (stop - start)
         texts = [text for _, text in document.turns[start:stop]]
@@ -197,10 +199,10 @@ class Encoder:
             said = list(zip(texts[: number - 1 : 2], texts[1:number:2], strict=True))
             example = chat.encode_lesson(said, texts[number - 1], texts[number], limit=10**9, at=self.at)
             answer = [label for label in example.labels if label >= 0]
-            # Asked for a reply, some templates write what they do not write before one that is there: from where
-            # the two part, the reply is looked for.
-            parted = (n for n, (one, other) in enumerate(zip(example.input_ids, whole, strict=False)) if one != other)
-            begin = min(next(parted, len(whole)), len(example.input_ids) - len(answer))
+            # Some templates write more in a generation prompt than before a reply, so the search begins where the two
+            # renderings differ.
+            differ = (n for n, (one, other) in enumerate(zip(example.input_ids, whole, strict=False)) if one != other)
+            begin = min(next(differ, len(whole)), len(example.input_ids) - len(answer))
             for place in range(begin, len(whole) - len(answer) + 1):
                 if whole[place : place + len(answer)] == answer:
                     spans[number] = (place, place + len(answer))

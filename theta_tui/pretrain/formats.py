@@ -1,8 +1,7 @@
-"""The formats of data sets, one function each: the lines of a file → what is to be learned. Standard library only.
+"""The formats of data sets, one function each: from the lines of a file to `Item`s. Standard library only.
 
-A format yields `Item`s. What is wrong with one line goes to `refuse(line, why)`, which either raises or counts; what
-is wrong with the whole file raises `FormatError`. Which format a file has is decided in `documents`, what one row
-holds in `rows`, `exports` and `trees`.
+A bad line goes to `refuse(line, why)`, which raises or counts it; an unusable file raises `FormatError`. `documents`
+chooses the format; `rows`, `exports` and `trees` read one row.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.base.json import loads
-from theta_tui.pretrain.content import Content, FormatError, Item, Lines, Refuse, decoded, mended, why
+from theta_tui.pretrain.content import Content, FormatError, Item, Lines, Refuse, decoded, describe, storable
 from theta_tui.pretrain.exports import is_export, read_export
 from theta_tui.pretrain.rows import RowReader
 from theta_tui.pretrain.trees import Forest, is_tree, is_tree_row, read_tree
@@ -25,16 +24,16 @@ from theta_tui.store.journal import Journal
 from theta_tui.store.state import Story
 
 MAX_VALUE = 64 << 20
-"""Bytes of one JSON object in a file that has not one a line, as a conversation is. It is held in memory."""
+"""Most bytes of a JSON object that takes several lines; it is held in memory."""
 MAX_BLOCK = 2_000
-"""Characters of plain text that are gathered into one document."""
+"""Most characters of plain text in one document."""
 
 _SPACE = re.compile("[ \t\r\n]*")
 
 
 def json_rows(rows: Iterable[tuple[int, str | ValueError]], refuse: Refuse, reader: RowReader) -> Iterator[Item]:
-    """JSON texts, each with the number of its line: rows, conversations, trees, and messages that make trees."""
-    forest = Forest(reader.marks, reader.tally)
+    """Read JSON texts, each with its line number: rows, conversations, trees, and messages that form trees."""
+    forest = Forest(reader.flags, reader.report)
     for number, text in rows:
         try:
             if isinstance(text, ValueError):
@@ -47,7 +46,7 @@ def json_rows(rows: Iterable[tuple[int, str | ValueError]], refuse: Refuse, read
         except FormatError:
             raise
         except ValueError as error:
-            refuse(number, why(error))
+            refuse(number, describe(error))
         else:
             if content is not None:
                 yield number, content
@@ -56,14 +55,14 @@ def json_rows(rows: Iterable[tuple[int, str | ValueError]], refuse: Refuse, read
 
 def _content(row: Any, number: int, reader: RowReader) -> Content | None:
     if is_export(row):
-        return read_export(row, reader.marks, reader.tally)
+        return read_export(row, reader.flags, reader.report)
     if is_tree(row):
-        return read_tree(row, number, reader.marks, reader.tally)
+        return read_tree(row, number, reader.flags, reader.report)
     return reader.read(row)
 
 
 def json_lines(lines: Lines) -> Iterator[tuple[int, str | ValueError]]:
-    """The rows of JSON Lines: one JSON object a line."""
+    """The rows of JSON Lines: one JSON object per line."""
     for number, line in lines:
         if not line or line.isspace():
             continue
@@ -74,10 +73,9 @@ def json_lines(lines: Lines) -> Iterator[tuple[int, str | ValueError]]:
 
 
 def json_values(pieces: Iterator[bytes]) -> Iterator[tuple[int, str]]:
-    """The rows of a JSON array, or JSON objects one behind the other, on as many lines as they like.
+    """The rows of a JSON array, or JSON objects one after another, over any number of lines.
 
-    One object is held in memory at a time. Raises FormatError where the file is not JSON: what is behind that place
-    cannot be told apart.
+    Holds one object in memory at a time. Raises FormatError at the first JSON error: what follows cannot be told apart.
     """
     text = _Window(pieces)
     is_array = text.follows("[")
@@ -89,11 +87,11 @@ def json_values(pieces: Iterator[bytes]) -> Iterator[tuple[int, str]]:
                 continue
             raise FormatError("the JSON array goes on without a comma or is cut short here", number)
     if not text.follows(""):
-        raise FormatError("something stands after the end of the JSON array", text.line)
+        raise FormatError("there is something after the end of the JSON array", text.line)
 
 
 class _Window:
-    """The text of a file from the next JSON value on, read as it is needed."""
+    """The text of a file from the next JSON value on, read when needed."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
@@ -104,7 +102,7 @@ class _Window:
         self.line = 1
 
     def follows(self, mark: str, *, leave: bool = False) -> bool:
-        """Whether `mark` is next, behind spaces, and step over it; an empty one is the end of the file."""
+        """Whether `mark` comes next after white space; if so, skip it unless `leave`. An empty mark is the end."""
         while True:
             found = _SPACE.match(self._data, self._at)
             end = self._at if found is None else found.end()
@@ -120,24 +118,24 @@ class _Window:
         return is_next
 
     def value(self) -> tuple[int, str]:
-        """The next value and its line. Raises FormatError."""
+        """(line, text) of the next value. Raises FormatError."""
         while True:
             try:
                 _, end = json.JSONDecoder().raw_decode(self._data, self._at)
             except RecursionError as error:
-                raise FormatError(why(error), self.line) from None
+                raise FormatError(describe(error), self.line) from None
             except json.JSONDecodeError as error:
                 if self._ended or not is_cut_short(error, len(self._data)):
                     place = json.JSONDecodeError(error.msg, "", error.pos - self._at)
-                    raise FormatError(why(place), self.line) from None
-            except ValueError as error:  # a number of thousands of digits
-                raise FormatError(why(error), self.line) from None
+                    raise FormatError(describe(place), self.line) from None
+            except ValueError as error:  # a number with thousands of digits
+                raise FormatError(describe(error), self.line) from None
             else:
                 found = self.line, self._data[self._at : end]
                 self._go(end)
                 return found
             if len(self._data) - self._at > MAX_VALUE:
-                raise FormatError(f"one JSON object of it is above {MAX_VALUE >> 20} MB", self.line)
+                raise FormatError(f"one of its JSON objects is larger than {MAX_VALUE >> 20} MB", self.line)
             self._more()
 
     def _go(self, place: int) -> None:
@@ -145,7 +143,7 @@ class _Window:
         self._at = place
 
     def _more(self) -> None:
-        """Read about as much again as is left, so that a long value is not begun too often."""
+        """Read about as much again as is left, so that a long value is not parsed from its start too often."""
         parts = [self._data[self._at :]]
         size = len(parts[0])
         added = 0
@@ -156,21 +154,21 @@ class _Window:
                 parts.append(self._decoder.decode(piece or b"", self._ended))
             except UnicodeDecodeError as error:
                 before = sum(part.count("\n") for part in parts) + error.object.count(b"\n", 0, error.start)
-                raise FormatError(why(error), self.line + before) from None
+                raise FormatError(describe(error), self.line + before) from None
             added += len(parts[-1])
         self._data, self._at = "".join(parts), 0
 
 
 def is_cut_short(error: json.JSONDecodeError, size: int) -> bool:
-    """Whether JSON of `size` characters may be right as far as it goes, and only ends too early."""
+    """Whether JSON of `size` characters may be valid so far and only end too early."""
     return error.pos + 16 >= size or error.msg.startswith("Unterminated")
 
 
 def journal(data: Iterator[bytes]) -> Iterator[Item]:
-    """The lessons of a Theta journal that count, each a prompt and its reply. `line` is the record's.
+    """The active lessons of a Theta journal, each a prompt and its reply, with the line of its record.
 
-    Not those that were withdrawn, that failed, or that a later lesson corrected. Raises FormatError where the journal
-    is damaged, even though its beginning could be read: a lesson that is taken back further on would be taught.
+    Lessons that were withdrawn, failed or corrected later are left out. Raises FormatError for a damaged journal, even
+    if its beginning is readable: a lesson that is taken back further on would be learned.
     """
     with tempfile.NamedTemporaryFile(prefix="theta-", suffix=".journal") as file:
         for piece in data:
@@ -186,19 +184,19 @@ def journal(data: Iterator[bytes]) -> Iterator[Item]:
     corrected = {lesson.exchange.replaces for lesson in lessons}
     for lesson in lessons:
         if lesson.seq not in corrected:
-            turns = (("user", mended(lesson.exchange.prompt)), ("assistant", mended(lesson.exchange.reply)))
+            turns = (("user", storable(lesson.exchange.prompt)), ("assistant", storable(lesson.exchange.reply)))
             yield lesson.seq, Content(turns)
 
 
 def conversation(data: bytes, refuse: Refuse) -> Iterator[Item]:
-    """Theta's context.md: one conversation. `data` is the whole file."""
+    """A context.md of Theta's, which is one conversation. `data` is the whole file."""
     if len(data) > context.MAX_BYTES or data.count(context.USER.encode()) > context.MAX_TURNS:
         most = f"{context.MAX_BYTES >> 20} MB and {context.MAX_TURNS:,} turns"
-        raise FormatError(f"a context file has at most {most}", remedy="make several files of it")
+        raise FormatError(f"a context file has at most {most}", remedy="split it into several files")
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
-        refuse(data.count(b"\n", 0, error.start) + 1, why(error))
+        refuse(data.count(b"\n", 0, error.start) + 1, describe(error))
     pairs, _ = context.parse(data)
     if pairs:
         yield 1, Content(tuple(turn for pair in pairs for turn in zip(("user", "assistant"), pair, strict=True)))
@@ -207,7 +205,7 @@ def conversation(data: bytes, refuse: Refuse) -> Iterator[Item]:
 
 
 def plain_text(lines: Lines, refuse: Refuse) -> Iterator[Item]:
-    """Paragraphs, gathered up to MAX_BLOCK characters; one that is longer is cut at a line end."""
+    """Paragraphs, joined up to MAX_BLOCK characters; a longer one is cut at the end of a line."""
     block: list[str] = []  # whole paragraphs
     begun = size = 0
     paragraph: list[str] = []
@@ -216,7 +214,7 @@ def plain_text(lines: Lines, refuse: Refuse) -> Iterator[Item]:
         try:
             text = decoded(line).removesuffix("\r")
         except ValueError as error:
-            refuse(number, why(error))
+            refuse(number, describe(error))
             continue
         if text and not text.isspace():
             at = at if paragraph else number

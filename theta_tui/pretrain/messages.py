@@ -1,4 +1,4 @@
-"""A list of chat messages → turns that alternate, and the system message before them. Standard library only."""
+"""Reads a list of chat messages as alternating turns and a system message before them. Standard library only."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from theta_tui.base.text import is_blank
-from theta_tui.pretrain.content import Turns, said, shown
-from theta_tui.pretrain.marks import Marks
+from theta_tui.pretrain.content import Turns, required_text, shown
+from theta_tui.pretrain.learn_flags import LearnFlags
 
 ROLES = {
     "user": "user", "human": "user", "prompter": "user",
@@ -18,22 +18,22 @@ _TOOLS = {"tool", "function", "ipython", "observation", "function_call", "tool_c
 _UNDERSTOOD = {"role", "from", "content", "value"}
 
 
-class Message(NamedTuple):
-    """One message. `context_only`: the model is shown it and does not learn it."""
+class ChatMessage(NamedTuple):
+    """One message. `context_only`: it is shown to the model but not learned."""
 
     role: str
     text: str
     context_only: bool = False
 
 
-def read_messages(found: Any, marks: Marks, ignore: Callable[[str], None]) -> tuple[list[Message], list[str]]:
-    """The messages of user and assistant, and the system messages before them. Raises ValueError.
+def read_messages(found: Any, flags: LearnFlags, ignore: Callable[[str], None]) -> tuple[list[ChatMessage], list[str]]:
+    """(messages of user and assistant, texts of the system messages before them). Raises ValueError.
 
-    `ignore` hears the name of what is not understood.
+    `ignore` is called with the name of each part that is not understood.
     """
     if not isinstance(found, list):
         raise ValueError("its messages are not a list")
-    messages: list[Message] = []
+    messages: list[ChatMessage] = []
     system = []
     for message in found:
         if not isinstance(message, dict):
@@ -42,30 +42,31 @@ def read_messages(found: Any, marks: Marks, ignore: Callable[[str], None]) -> tu
         if message.get("tool_calls") or message.get("function_call"):
             raise ValueError("a message calls a tool, which cannot be learned here")
         used: set[str] = set()
-        context_only = marks.reason(message, used) is not None
+        context_only = flags.reason(message, used) is not None
         content = message.get("content")
         text = flat_text(message.get("value") if content is None else content)
         if role == "system":
             if not isinstance(text, str) or is_blank(text):
                 pass
             elif messages:
-                ignore("a system message inside of a conversation")
+                ignore("a system message inside a conversation")
             else:
-                system.append(said(text))
+                system.append(required_text(text))
         else:
-            messages.append(Message(role, said(text), context_only))
+            messages.append(ChatMessage(role, required_text(text), context_only))
         for name in message.keys() - _UNDERSTOOD - used:
             if message[name]:
                 ignore(f"messages.{name}")
     return messages, system
 
 
-def take_turns(messages: Iterable[Message]) -> tuple[Turns, frozenset[int]]:
-    """From the first user message to the last assistant message, and the numbers of those that are context only.
+def take_turns(messages: Iterable[ChatMessage]) -> tuple[Turns, frozenset[int]]:
+    """(turns from the first user message to the last assistant message, indices of those that are context only).
 
-    Neighbours of one role are joined; of a part that must not be learned nothing is. Raises ValueError.
+    Neighbours of the same role are joined; the turn is context only if one of them is. Raises ValueError if no user
+    message has a reply.
     """
-    turns: list[Message] = []
+    turns: list[ChatMessage] = []
     for message in messages:
         if turns and turns[-1].role == message.role:
             last = turns[-1]
@@ -77,12 +78,12 @@ def take_turns(messages: Iterable[Message]) -> tuple[Turns, frozenset[int]]:
         turns.pop()
     if not turns:
         raise ValueError("no user message in it has a reply")
-    hushed = frozenset(number for number, message in enumerate(turns) if message.context_only)
-    return tuple((message.role, message.text) for message in turns), hushed
+    context_only = frozenset(number for number, message in enumerate(turns) if message.context_only)
+    return tuple((message.role, message.text) for message in turns), context_only
 
 
 def flat_text(content: Any) -> Any:
-    """Blocks of text as one text; anything else as it is. Raises ValueError where a block is not text."""
+    """Text blocks joined to one text; anything else unchanged. Raises ValueError if a block is not text."""
     if not isinstance(content, list) or not content:
         return content
     texts = []

@@ -1,8 +1,8 @@
-"""Muon: momentum, made orthogonal, for the weight matrices of a network's blocks (Jordan et al. 2024).
+"""Muon: orthogonalised momentum for the weight matrices of a network's blocks (Jordan et al. 2024).
 
-Our own and not `torch.optim.Muon`, for one measured reason: that one orthogonalises in bfloat16, always and a matrix
-at a time. On a processor without bfloat16 arithmetic (AVX2: 18 GFLOP/s against 175 in float32) its step costs more
-than the gradient of 4,096 tokens. Here the dtype is chosen, and matrices of one shape go through as one batch.
+We do not use `torch.optim.Muon` for one measured reason: it always orthogonalises in bfloat16, one matrix at a time. On
+a processor without bfloat16 arithmetic (AVX2: 18 GFLOP/s, against 175 in float32) its step takes longer than the
+gradient of 4,096 tokens. Here the dtype can be chosen, and matrices of the same shape are one batch.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-"""Of the quintic Newton-Schulz iteration: they push singular values to about 1 fast, and not exactly."""
+"""Coefficients of the quintic Newton-Schulz iteration, which quickly bring singular values close to 1."""
 
 
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised by five Newton-Schulz steps; decoupled weight decay.
 
-    `params` are matrices. The step is scaled by sqrt(max(1, rows / columns)), so that a learning rate carries over
-    between shapes. `dtype` is what the iteration runs in: bfloat16 where the hardware multiplies it fast.
+    `params` are matrices. The step is scaled by sqrt(max(1, rows / columns)), so that one learning rate suits all
+    shapes. `dtype` is that of the iteration: bfloat16 if the hardware multiplies it fast.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """One step from the gradients that are there; parameters without one stay."""
+        """Take one step. Parameters without a gradient stay as they are."""
         for group in self.param_groups:
             shapes: dict[torch.Size, list[torch.nn.Parameter]] = {}
             for parameter in group["params"]:
@@ -62,7 +62,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices, roughly: singular values of about 1. [n, rows, columns] → the same."""
+    """Roughly the nearest semi-orthogonal matrices (singular values near 1). [n, rows, columns] → the same shape."""
     a, b, c = COEFFICIENTS
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices

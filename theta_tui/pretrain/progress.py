@@ -1,4 +1,4 @@
-"""What a person, or a log, sees of a training: a bar on a terminal, a line now and then elsewhere."""
+"""The progress of a training run: a bar on a terminal, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theta_tui.base.streams import watched
+from theta_tui.base.streams import shows_progress
 from theta_tui.base.text import plural, visible
 
 if TYPE_CHECKING:
     from theta_tui.pretrain.trainer import StepDone, Validated
 
 LINE_SECONDS = 30.0
-"""Between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 
 
-class Watch:
-    """Hears of steps and validations. Draws on stderr."""
+class ProgressDisplay:
+    """Shows steps and validations on stderr and, if asked, in TensorBoard."""
 
     def __init__(self, *, quiet: bool, tensorboard: Path | None) -> None:
         self.quiet = quiet
@@ -26,16 +26,16 @@ class Watch:
         self.writer = _writer(tensorboard)
         self.last_line = 0.0
         self.flops = self.rate = 0.0
-        self.on_terminal = watched()
+        self.on_terminal = shows_progress()
 
-    def reading(self, name: str, documents: int) -> None:
-        """A data set is being read, `documents` of it so far."""
+    def on_reading(self, name: str, documents: int) -> None:
+        """`documents` of the data set `name` have been read so far."""
         if self.on_terminal and not self.quiet:
             sys.stderr.write(f"\r\x1b[2K{visible(name, one_line=True)}: {plural(documents, 'document')}…")
             sys.stderr.flush()
 
-    def begin(self, flops_a_token: float, matrix_rate: float) -> None:
-        """`flops_a_token` and FLOP/s of a matrix product give the share of the machine's arithmetic that is used."""
+    def start(self, flops_a_token: float, matrix_rate: float) -> None:
+        """Start the bar. `matrix_rate` is FLOP/s of a matrix product, to which the achieved rate is compared."""
         self.flops, self.rate = flops_a_token, matrix_rate
         if self.on_terminal and not self.quiet:
             from tqdm import tqdm
@@ -45,7 +45,7 @@ class Watch:
                 total=1000, bar_format="{percentage:3.0f}% {bar} {desc}", file=sys.stderr, dynamic_ncols=True
             )
 
-    def step(self, done: StepDone) -> None:
+    def on_step(self, done: StepDone) -> None:
         left = done.seconds * (1 - done.progress) / done.progress if done.progress > 0 else 0.0
         share = self.flops * done.rate / self.rate if self.rate else 0.0
         words = (
@@ -63,7 +63,7 @@ class Watch:
             for name in ("loss", "lr", "grad_norm", "rate"):
                 self.writer.add_scalar(name, getattr(done, name), done.tokens)
 
-    def validated(self, done: Validated) -> None:
+    def on_validated(self, done: Validated) -> None:
         words = (
             f"step {done.step:,}  validation: {done.bits_per_byte:.4f} bits per byte, "
             f"{done.nats_per_token:.4f} nats a token{'  best' if done.best else ''}"

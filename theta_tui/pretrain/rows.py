@@ -1,7 +1,7 @@
-"""One JSON object, or one row of a table, → a conversation or a text. Standard library only.
+"""Reads one JSON object, or one row of a table, as a conversation or a text. Standard library only.
 
-What is part of the prompt is used as its format means it: an instruction's input or context, a passage before its
-question, choices behind it, a history before it, a system message. What is not understood is counted by its name.
+All parts of a prompt are used: an instruction's input or context, a passage before its question, choices after it, the
+history, a system message. Unknown columns are counted by name.
 """
 
 from __future__ import annotations
@@ -11,55 +11,55 @@ from collections.abc import Mapping
 from typing import Any
 
 from theta_tui.base.text import is_blank, visible
-from theta_tui.pretrain.content import Content, Tally, mended, said, shown
-from theta_tui.pretrain.marks import Marks
-from theta_tui.pretrain.messages import Message, read_messages, take_turns
+from theta_tui.pretrain.content import Content, ReadReport, required_text, shown, storable
+from theta_tui.pretrain.learn_flags import LearnFlags
+from theta_tui.pretrain.messages import ChatMessage, read_messages, take_turns
 
 PROMPTS = ("prompt", "question", "instruction", "query", "user", "input", "q")
 REPLIES = (
     "completion", "response", "reply", "answer", "answers", "output", "assistant", "a", "answerKey", "answerkey",
 )  # fmt: skip
-"""What a column or a key is called, the surest name first."""
+"""Names of the reply's column or key, the surest first; PROMPTS are those of the prompt's."""
 
 _SYSTEM = ("system", "system_prompt", "system_message")
 _HISTORY = ("history", "chat_history", "conversation_history")
 _PASSAGES = ("context", "passage", "document", "article", "paragraph", "story", "background")
 _CHOICES = ("choices", "options")
-_SHAPES = "messages, conversations, prompt + completion (or chosen), question + answer, instruction + output, text"
+_SHAPES = "messages, conversations, prompt + completion (or chosen), question + answer, instruction + output, or text"
 _MESSAGE_TEXTS = ("text", "content", "value")
 
 
 class RowReader:
-    """Reads the rows of one file. What it does not use, or must not, goes to `tally`."""
+    """Reads the rows of one file. `report` counts what is not used."""
 
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
-        self.marks = Marks()
+    def __init__(self, report: ReadReport) -> None:
+        self.report = report
+        self.flags = LearnFlags()
         self._ignored: set[str] = set()
 
     def read(self, row: Any) -> Content | None:
-        """What a row holds; None where it is not to be learned. Raises ValueError with what is wrong with it."""
+        """The content of a row; None if it is not to be learned. Raises ValueError that says what is wrong."""
         if not isinstance(row, dict):
             raise ValueError("it is not a JSON object")
         used = {"source"}
         self._ignored = set()
-        if (reason := self.marks.reason(row, used)) is not None:
-            self.tally.leave_out("row", reason)
+        if (reason := self.flags.reason(row, used)) is not None:
+            self.report.leave_out("row", reason)
             return None
         content = self._content(row, used)
         replies = range(1, len(content.turns), 2)
         if replies and content.context_only.issuperset(replies):
-            self.tally.leave_out("row", "no reply in it is to be learned")
+            self.report.leave_out("row", "none of its replies may be learned")
             return None
         self._ignored.update(name for name, value in row.items() if name not in used and not _is_empty(value))
         for name in sorted(self._ignored):
-            self.tally.ignore(name)
-        self.tally.context_only += len(content.context_only)
+            self.report.ignore(name)
+        self.report.context_only += len(content.context_only)
         return content
 
     def _content(self, row: dict[str, Any], used: set[str]) -> Content:
         source = row.get("source")
-        source = mended(source) if isinstance(source, str) and source.strip() else None
+        source = storable(source) if isinstance(source, str) and source.strip() else None
         lists = next((name for name in ("messages", "conversations") if row.get(name) is not None), None)
         if lists is not None:
             used.add(lists)
@@ -77,15 +77,17 @@ class RowReader:
             return self._conversation(row, used, messages, system, source)
         if isinstance(row.get("role") or row.get("from"), str) and any(row.get(name) for name in _MESSAGE_TEXTS):
             role = shown(row.get("role") or row.get("from"))
-            raise ValueError(f"it is one message (role {role}) without message_id and parent_id to join it by")
+            raise ValueError(
+                f"it is a single message (role {role}) without the message_id and parent_id that join messages"
+            )
         if (text := row.get("text")) is not None:
             used.add("text")
-            return Content(text=said(text, "text"), source=source)
+            return Content(text=required_text(text, "text"), source=source)
         found = visible(", ".join(str(name) for name in row), one_line=True)[:120] or "none"
-        raise ValueError(f"its keys are {found}; wanted are {_SHAPES}")
+        raise ValueError(f"its keys are {found}; it needs {_SHAPES}")
 
     def _conversation(
-        self, row: dict[str, Any], used: set[str], messages: list[Message], system: list[str], source: str | None
+        self, row: dict[str, Any], used: set[str], messages: list[ChatMessage], system: list[str], source: str | None
     ) -> Content:
         own = [_text(row, name, used) for name in _SYSTEM]
         if messages and messages[0].role == "assistant":
@@ -94,30 +96,30 @@ class RowReader:
         whole = "\n".join(text for text in (*own, *system) if text)
         return Content(turns, source=source, system=whole, context_only=context_only)
 
-    def _messages(self, found: Any) -> tuple[list[Message], list[str]]:
-        return read_messages(found, self.marks, self._ignored.add)
+    def _messages(self, found: Any) -> tuple[list[ChatMessage], list[str]]:
+        return read_messages(found, self.flags, self._ignored.add)
 
     def _pair(
         self, row: dict[str, Any], used: set[str], prompt: str | None, reply: str
-    ) -> tuple[list[Message], list[str]]:
-        """A prompt and its reply, each a text or a list of messages; the reply's list may begin with the prompt."""
+    ) -> tuple[list[ChatMessage], list[str]]:
+        """Messages of a prompt and its reply, each a text or a list; the reply's list may begin with the prompt."""
         used.update((reply, "rejected"))
         history, system = self._history(row, used)
-        before: list[Message] = []
+        before: list[ChatMessage] = []
         if prompt is not None and isinstance(row[prompt], list):
             used.add(prompt)
             before, more = self._messages(row[prompt])
             system += more
         elif prompt is not None:
-            before = [Message("user", self._prompt(row, prompt, used))]
+            before = [ChatMessage("user", self._prompt(row, prompt, used))]
         answer = _answer(row, reply)
         if isinstance(answer, list):
             after, more = self._messages(answer)
             system += [text for text in more if text not in system]
         else:
-            after = [Message("assistant", said(answer, reply))]
+            after = [ChatMessage("assistant", required_text(answer, reply))]
         if before and after and before[-1].role == "user" == after[0].role and after[: len(before)] != before:
-            # The reply's list says the prompt again: the last of it, or all of it in other words.
+            # The reply's list repeats the prompt: its last message, or a part of its text.
             again = after[0].text == before[-1].text or (len(before) == 1 and after[0].text in before[-1].text)
             pair = before + after[1:] if again else after
         else:
@@ -125,8 +127,8 @@ class RowReader:
         return (pair if pair[: len(history)] == history else history + pair), system
 
     def _prompt(self, row: dict[str, Any], name: str, used: set[str]) -> str:
-        """The prompt with all that belongs to it. A part that it shows already is not said twice."""
-        prompt = said(row[name], name)
+        """The prompt with all its parts. A part that it already contains is not repeated."""
+        prompt = required_text(row[name], name)
         before, behind = [], []
         first = name == "instruction"
         if not first and (instruction := _text(row, "instruction", used)):
@@ -143,13 +145,13 @@ class RowReader:
             other for other in PROMPTS if isinstance(row.get(other), str) and _holds(prompt, row[other].strip())
         )
         if len(before + behind) > 1 and all(text in prompt for text in before + behind):
-            return prompt  # It was put together from these.
+            return prompt  # It already consists of these.
         before, behind = ([text for text in part if not _holds(prompt, text)] for part in (before, behind))
         return "\n\n".join([*before, "\n".join([prompt, *behind])])
 
-    def _history(self, row: dict[str, Any], used: set[str]) -> tuple[list[Message], list[str]]:
-        """What was said before the prompt: pairs, messages, or texts in turn."""
-        messages: list[Message] = []
+    def _history(self, row: dict[str, Any], used: set[str]) -> tuple[list[ChatMessage], list[str]]:
+        """(messages, system texts) before the prompt, from pairs, messages, or alternating texts."""
+        messages: list[ChatMessage] = []
         system: list[str] = []
         for name in _HISTORY:
             said_before = _parsed(row.get(name))
@@ -169,24 +171,27 @@ class RowReader:
                     turn = [asked, next((turn[key] for key in REPLIES if key in turn), None)]
                 if not isinstance(turn, list) or len(turn) != 2:
                     raise ValueError(f"{name} is not a list of pairs or messages")
-                messages += [Message("user", said(turn[0], name)), Message("assistant", said(turn[1], name))]
+                messages += [
+                    ChatMessage("user", required_text(turn[0], name)),
+                    ChatMessage("assistant", required_text(turn[1], name)),
+                ]
         return messages, system
 
 
 def find_columns(names: list[str]) -> tuple[int, int] | None:
-    """Where the question and the answer stand among the column names; None where they do not."""
+    """Indices of the question and the answer among the column names; None if one is missing."""
     ask = next((names.index(name) for name in PROMPTS if name in names), None)
     say = next((names.index(name) for name in ("chosen", *REPLIES) if name in names), None)
     return None if ask is None or say is None else (ask, say)
 
 
 def _holds(prompt: str, part: str) -> bool:
-    """Whether a prompt that was put together before shows a part: on lines of its own, or too long for chance."""
+    """Whether a prompt already contains a part: on lines of its own, or too long to be there by chance."""
     return f"\n{part}\n" in f"\n{prompt}\n" or (len(part) >= 40 and part in prompt)
 
 
 def _text(row: Mapping[str, Any], name: str, used: set[str]) -> str:
-    """A part of the prompt, or nothing. Several texts are paragraphs. Raises ValueError."""
+    """A part of the prompt, or \"\". A list of texts becomes paragraphs. Raises ValueError."""
     value = row.get(name)
     if _is_empty(value):
         return ""
@@ -195,11 +200,11 @@ def _text(row: Mapping[str, Any], name: str, used: set[str]) -> str:
         value = "\n\n".join(value)
     if not isinstance(value, str):
         raise ValueError(f"{name} is not text")
-    return mended(value.strip())
+    return storable(value.strip())
 
 
 def _choices(row: Mapping[str, Any], used: set[str]) -> tuple[list[str], list[str]]:
-    """Labels and texts to choose from: a list, {"text": […], "label": […]}, or {"A": …, "B": …}. Raises ValueError."""
+    """(labels, texts) of choices: a list, {"text": […], "label": […]}, or {"A": …, "B": …}. Raises ValueError."""
     for name in _CHOICES:
         value = _parsed(row.get(name))
         if _is_empty(value):
@@ -212,12 +217,12 @@ def _choices(row: Mapping[str, Any], used: set[str]) -> tuple[list[str], list[st
             raise ValueError(f"{name} is not a list of texts")
         if not isinstance(labels, list) or len(labels) != len(value):
             labels = [chr(ord("A") + number) if len(value) <= 26 else number + 1 for number in range(len(value))]
-        return [str(label) for label in labels], [said(str(choice), name) for choice in value]
+        return [str(label) for label in labels], [required_text(str(choice), name) for choice in value]
     return [], []
 
 
 def _answer(row: Mapping[str, Any], name: str) -> Any:
-    """The reply: the first of the answers that are all right, or the choice that a number or a letter names."""
+    """The reply: the first of several right answers, or the choice that a number or a letter names."""
     answer = _parsed(row[name]) if name == "answers" else row[name]
     if isinstance(answer, dict) and ("role" in answer or "from" in answer):
         return [answer]
@@ -237,12 +242,12 @@ def _answer(row: Mapping[str, Any], name: str) -> Any:
     if number is not None:
         return f"{labels[number]}. {choices[number]}"
     if isinstance(answer, int) or len(answer.strip()) == 1:
-        raise ValueError(f"{name} is {shown(answer)}, which is none of the choices")
+        raise ValueError(f"{name} is {shown(answer)}, which is not one of the choices")
     return answer
 
 
 def _parsed(value: Any) -> Any:
-    """A list or an object that a cell of a table holds as JSON."""
+    """A value that may be a JSON list or object in a cell of a table, parsed."""
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             return json.loads(value)

@@ -1,4 +1,4 @@
-"""The networks that training from scratch can make: Llama, because Ollama, GGUF tools and everybody else read it."""
+"""The networks of training from scratch. They are Llama models, which Ollama, GGUF tools and everyone else can read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Layers, width, heads (of width / heads each) and width of the MLP; embeddings are tied."""
+    """Layers, width, heads (width / heads wide each) and MLP width. Embeddings are tied."""
 
     layers: int
     width: int
@@ -24,11 +24,11 @@ SHAPES = {
     "50m": Shape(12, 576, 9, 1536),
     "100m": Shape(16, 768, 12, 2048),
 }
-"""By rough size with a vocabulary that suits it. 10m is the built-in model's."""
+"""Shapes by rough size, with a vocabulary that suits it. 10m is the built-in model's."""
 
 
 def build(shape: Shape, tokenizer: Any, *, length: int, seed: int) -> Any:
-    """A fresh `LlamaForCausalLM` in float32 for `tokenizer`, with a window of `length` tokens."""
+    """A fresh `LlamaForCausalLM` in float32 for `tokenizer`, with a context window of `length` tokens."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -48,7 +48,7 @@ def build(shape: Shape, tokenizer: Any, *, length: int, seed: int) -> Any:
         pad_token_id=tokenizer.pad_token_id,
     )
     model: Any = LlamaForCausalLM(config)
-    # What writes into the residual stream begins small, so that its variance does not grow with depth (GPT-2's way).
+    # Layers that write into the residual stream start small, so that its variance does not grow with depth (GPT-2).
     for name, parameter in model.named_parameters():
         if name.endswith(("o_proj.weight", "down_proj.weight")):
             torch.nn.init.normal_(parameter, std=0.02 / (2 * shape.layers) ** 0.5)

@@ -1,7 +1,6 @@
-"""Where a training stands, on disk: weights, optimizer state and counters, whole or not at all.
+"""The state of a training run on disk: weights, optimizer state and counters, whole or not at all.
 
-The newest state is beside the older one until it is complete: a kill at any instant leaves one that can be gone on
-from, bit for bit.
+The older state stays until the new one is complete: after a kill at any instant, the run can continue bit for bit.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from theta_tui.base.files import fsync_file, fsync_folder, make_folder
 
 @dataclass(slots=True)
 class Counters:
-    """What a training has done. `seconds` are those it ran, over all its sittings."""
+    """What a run has done so far. `seconds` is the time it ran, over all its sessions."""
 
     step: int = 0
     tokens: int = 0
@@ -31,10 +30,10 @@ class Counters:
     epoch: int = 0
     row: int = 0
     best: float | None = None
-    """Bits per byte of the best validation so far."""
+    """Bits per byte of the best validation so far; None before the first."""
     best_step: int = 0
     skipped: int = 0
-    """Steps that were not taken because the gradient was not finite."""
+    """Steps skipped because the gradient was not finite."""
     plan: dict[str, Any] = field(default_factory=dict)
 
 
@@ -44,11 +43,11 @@ def save_state(
     parameters: Mapping[str, torch.nn.Parameter],
     optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
-    """Write `folder`/step-N and take away the older ones."""
+    """Write `folder`/step-N and remove the older states."""
     make_folder(folder, 0o777)
     target = folder / f"step-{counters.step}"
     if (target / "state.json").is_file():
-        # The same step once more: what is there stays until this one is complete.
+        # The same step again: the existing state stays until this one is complete.
         target = folder / f"step-{counters.step}-again"
     _remove(target)
     partial = folder / ".partial"
@@ -78,7 +77,7 @@ def save_state(
 
 
 def _remove(state: Path) -> None:
-    """What makes it a state goes first: half removed, it is none."""
+    """Remove state.json first: without it, a half-removed folder is no state."""
     (state / "state.json").unlink(missing_ok=True)
     shutil.rmtree(state, ignore_errors=True)
 
@@ -90,11 +89,11 @@ def newest(folder: Path) -> Path | None:
 
 
 def read_counters(state: Path) -> Counters:
-    """Raises ModelError where the file cannot be read."""
+    """The counters of a state. Raises ModelError if they cannot be read."""
     try:
         return Counters(**json.loads((state / "state.json").read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{state} cannot be gone on from ({error}); --restart begins anew") from None
+        raise ModelError(f"training cannot continue from {state} ({error}); start over with --restart") from None
 
 
 def load_state(
@@ -102,7 +101,7 @@ def load_state(
     parameters: Mapping[str, torch.nn.Parameter],
     optimizers: Sequence[torch.optim.Optimizer],
 ) -> None:
-    """Put weights and optimizer state of `state` in place. Raises ModelError where they do not fit."""
+    """Load weights and optimizer state of `state`. Raises ModelError if they do not fit."""
     try:
         weights, held = load_file(state / "w.safetensors"), load_file(state / "o.safetensors")
         with torch.no_grad():
@@ -121,8 +120,8 @@ def load_state(
             if part != "step":
                 value = value.to(parameter.device, parameter.dtype)
             elif group.get("fused") or group.get("capturable"):
-                # A step count stays float32; the fused AdamW alone wants it beside the parameter.
+                # A step count stays float32; only the fused AdamW wants it on the parameter's device.
                 value = value.to(parameter.device)
             optimizer.state[parameter][part] = value
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise ModelError(f"{state} cannot be gone on from ({error}); --restart begins anew") from None
+        raise ModelError(f"training cannot continue from {state} ({error}); start over with --restart") from None

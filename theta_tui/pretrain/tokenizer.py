@@ -1,4 +1,4 @@
-"""A tokenizer from the data itself: byte-level BPE with the Llama 3 split, and Theta's control tokens and template."""
+"""Trains a tokenizer on the data: byte-level BPE with Llama 3's split, and Theta's control tokens and template."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-"""How text is cut before merging: the pattern of Llama 3, which llama.cpp knows by that name."""
+"""The pre-tokenizer pattern of Llama 3, which llama.cpp knows by that name."""
 
 PAD, USER, ASSISTANT, END = "<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"
 
@@ -23,15 +23,17 @@ TEMPLATE = (
     "{{ m['content'] }}{% elif m['role']=='assistant' %}<|assistant|>{% generation %}{{ m['content'] }}<|end|>"
     "{% endgeneration %}{% endif %}{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-"""A system message stands before the first `<|user|>` and needs no token of its own."""
+"""A system message comes before the first `<|user|>` and needs no token of its own."""
 
 READ = 200_000
-"""Documents a data set that the merges are counted on; more change few of them."""
+"""Documents per data set on which merges are counted; more would change few of them."""
 
 
 def train_tokenizer(sources: Sequence[Source], *, vocabulary: int, length: int, skip_bad: bool = False) -> Any:
-    """A `PreTrainedTokenizerFast` of `vocabulary` tokens, control tokens included. Weights of sources are not used:
-    a word that is rare in the mix still wants to be spelled briefly."""
+    """A `PreTrainedTokenizerFast` of `vocabulary` tokens, control tokens included. Raises UsageError for too few.
+
+    Weights of sources are not used: a word that is rare in the mix should still take few tokens.
+    """
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

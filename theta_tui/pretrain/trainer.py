@@ -1,8 +1,8 @@
-"""The training loop: steps, schedule, validation, states to go on from. Accelerate carries it over processes.
+"""The training loop: steps, schedule, validation, saved states. Accelerate spreads it over processes.
 
-What a run does follows from data, plan and seed alone, whether it was interrupted or not and however many processes
-share it (within rounding): a step's rows are the same, its loss is a mean over all of its labels, and nothing is drawn
-at random on the way.
+A run depends on data, plan and seed alone, whether it was interrupted or not and (within rounding) on however many
+processes: each step has the same rows, its loss is the mean over all its labels, and nothing is drawn at random on the
+way.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from accelerate import Accelerator
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.signals import finishing_first
-from theta_tui.pretrain.batches import Batch, Place, assemble, stream
+from theta_tui.pretrain.batches import Batch, StreamPosition, assemble, stream
 from theta_tui.pretrain.corpus import Corpus
 from theta_tui.pretrain.muon import Muon
 from theta_tui.pretrain.objective import Objective
 from theta_tui.pretrain.state import Counters, load_state, newest, read_counters, save_state
 
-HOPELESS = 20
-"""Steps in a row without a finite gradient after which training gives up."""
+MAX_BAD_STEPS = 20
+"""Steps in a row without a finite gradient, after which training gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How much to train: the first of them that is reached ends it."""
+    """How long to train. The first limit that is reached ends the run."""
 
     tokens: int | None = None
     minutes: float | None = None
 
     def progress(self, tokens: int, seconds: float) -> float:
-        """From 0 to 1."""
+        """The share of the budget used, from 0 to 1."""
         shares = [tokens / self.tokens] if self.tokens else []
         shares += [seconds / 60 / self.minutes] if self.minutes else []
         return min(1.0, max(shares, default=1.0))
@@ -50,27 +50,27 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a step is. `lr` is AdamW's, `muon_lr` that of the matrices where `optimizer` is muon."""
+    """The settings that define each step. `lr` is AdamW's; `muon_lr` is the matrices' if `optimizer` is muon."""
 
     length: int
     rows: int
-    """Rows of `length` tokens a step, over all processes."""
+    """Rows of `length` tokens per step, over all processes."""
     optimizer: Literal["muon", "adamw"]
     lr: float
     muon_lr: float
     weight_decay: float
     warmup: float
-    """Share of the budget in which the learning rates rise from 0."""
+    """Share of the budget, at its start, in which learning rates rise from 0."""
     decay: float
-    """Share of the budget, at its end, in which they fall to 0."""
+    """Share of the budget, at its end, in which learning rates fall to 0."""
     seed: int
     arithmetic: str = "float32"
-    """What products run in; bfloat16 rounds, so that going on in another one is another curve."""
+    """dtype of matrix products. A run that continues in another one would not be the same."""
     clip: float = 1.0
     validation_tokens: int = 100_000
 
     def factor(self, progress: float) -> float:
-        """What the learning rates are multiplied with: trapezoid over the budget."""
+        """The factor on learning rates at `progress`: a trapezoid over the budget."""
         rise = progress / self.warmup if progress < self.warmup else 1.0
         fall = (1 - progress) / self.decay if self.decay and progress > 1 - self.decay else 1.0
         return max(min(rise, fall), 1e-3)
@@ -78,7 +78,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class StepDone:
-    """One optimizer step. `loss` is nats a label; `rate` tokens a second, lately."""
+    """One optimizer step. `loss` is nats per label; `rate` is recent tokens per second."""
 
     step: int
     tokens: int
@@ -92,7 +92,7 @@ class StepDone:
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """The held-out documents, scored. `by_source` is bits per byte of each data set."""
+    """Scores of the held-out documents. `by_source` is bits per byte of each data set."""
 
     step: int
     tokens: int
@@ -104,7 +104,7 @@ class Validated:
 
 
 class Trainer:
-    """One training. Every process of a distributed run makes the same one."""
+    """One training run. Each process of a distributed run makes the same one."""
 
     def __init__(
         self,
@@ -130,8 +130,8 @@ class Trainer:
         self.save_seconds, self.validate_seconds = save_seconds, validate_seconds
         own_rows = -(-plan.rows // accelerator.num_processes)
         self.micro_rows = min(micro_rows or own_rows, own_rows)
-        # Dropout stays off, as in a lesson: a model this small for its data has none to spare, and what is drawn at
-        # random could not be gone on from exactly.
+        # Dropout stays off, as in a lesson: models this small for their data do not need it, and a run with random
+        # draws could not be continued exactly.
         model.eval()
         self.objective = Objective(model.to(accelerator.device), compiled=compiled)
         self.model = model
@@ -140,11 +140,11 @@ class Trainer:
         self.prepared: Any = accelerator.prepare(self.objective)
         self.counters = Counters(plan=asdict(plan))
         self.stopped: int | None = None
-        """The number of the signal that ended it before its budget."""
+        """Number of the signal that ended the run early."""
         self._rate = 0.0
 
     def resume(self) -> bool:
-        """Go on from the newest state, if there is one. Raises ModelError where it was another plan's."""
+        """Continue from the newest state; false if there is none. Raises ModelError if it has another plan."""
         state = newest(self.folder)
         if state is None:
             return False
@@ -153,8 +153,8 @@ class Trainer:
         for name, value in counters.plan.items():
             if mine.get(name) != value:
                 raise ModelError(
-                    f"{self.folder} was begun with {name} {value}, now it is {mine.get(name)}; "
-                    "keep it, give another --out, or --restart",
+                    f"{self.folder} was begun with {name} {value}, but now it is {mine.get(name)}; "
+                    "use the first value, give another --out, or start over with --restart",
                     name="data",
                 )
         load_state(state, self.parameters, self.optimizers)
@@ -162,7 +162,7 @@ class Trainer:
         return True
 
     def run(self) -> None:
-        """Train until the budget is spent or a signal asks to stop; then the state is on disk."""
+        """Train until the budget is spent or a signal asks to stop, then save the state."""
         counters = self.counters
         began = time.monotonic() - counters.seconds
         saved = validated = counters.seconds
@@ -172,25 +172,27 @@ class Trainer:
             seed=self.plan.seed,
             rows=self.plan.rows,
             length=self.plan.length,
-            place=Place(counters.epoch, counters.row),
+            start=StreamPosition(counters.epoch, counters.row),
         )
         with self._signals():
-            while (progress := self.budget.progress(counters.tokens, counters.seconds)) < 1 and not self._asked():
-                batch, place = next(batches)
+            while (
+                progress := self.budget.progress(counters.tokens, counters.seconds)
+            ) < 1 and not self._stop_requested():
+                batch, position = next(batches)
                 before = counters.seconds
                 factor = self.plan.factor(progress)
                 loss, norm = self.step(batch, factor)
                 finite = math.isfinite(loss) and math.isfinite(norm)
                 failures = 0 if finite else failures + 1
-                if failures >= HOPELESS:
+                if failures >= MAX_BAD_STEPS:
                     raise ModelError(
-                        f"{HOPELESS} steps in a row gave no finite gradient; lower --lr (it is {self.plan.lr:g})"
+                        f"{MAX_BAD_STEPS} steps in a row gave no finite gradient; lower --lr (it is {self.plan.lr:g})"
                     )
                 counters.skipped += not finite
                 counters.step += 1
                 counters.tokens += batch.tokens
-                counters.epoch, counters.row = place.epoch, place.row
-                counters.seconds = self._agreed(time.monotonic() - began)
+                counters.epoch, counters.row = position.epoch, position.row
+                counters.seconds = self._main_clock(time.monotonic() - began)
                 rate = batch.tokens / max(counters.seconds - before, 1e-9)
                 self._rate = rate if not self._rate else 0.9 * self._rate + 0.1 * rate
                 self.on_step(
@@ -201,7 +203,7 @@ class Trainer:
                 )  # fmt: skip
                 if counters.seconds - validated >= self.validate_seconds:
                     self.validate()
-                    counters.seconds = self._agreed(time.monotonic() - began)
+                    counters.seconds = self._main_clock(time.monotonic() - began)
                     validated = counters.seconds
                 if counters.seconds - saved >= self.save_seconds:
                     self.save()
@@ -209,11 +211,11 @@ class Trainer:
             if self.stopped is None:
                 self.validate()
             elif counters.best is None and self.accelerator.is_main_process:
-                self.export()  # Something to look at, if nothing was scored yet.
+                self.export()  # so that there is a model even before the first validation
             self.save()
 
     def validate(self) -> Validated | None:
-        """Score the held-out documents; the best so far is exported. None where there are none."""
+        """Score the held-out documents and export the model if it is the best so far. None if there are none."""
         documents = self._held_out()
         if not len(documents):
             if self.accelerator.is_main_process:
@@ -242,7 +244,7 @@ class Trainer:
         return done
 
     def save(self) -> None:
-        """Put the state on disk (the main process does)."""
+        """Save the state, in the main process."""
         if self.accelerator.is_main_process:
             save_state(self.folder, self.counters, self.parameters, self.optimizers)
         self.accelerator.wait_for_everyone()
@@ -250,7 +252,7 @@ class Trainer:
     # --- one step ---
 
     def step(self, batch: Batch, factor: float) -> tuple[float, float]:
-        """One optimizer step over all processes: (nats a label, gradient norm). Not finite: nothing moves."""
+        """One optimizer step over all processes: (nats per label, gradient norm). If not finite, no weight changes."""
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         count = max(batch.learned, 1)
         total = torch.zeros((), device=self.accelerator.device)
@@ -262,7 +264,7 @@ class Trainer:
             inputs = self._rows(batch, rows)
             with nullcontext() if last else self.accelerator.no_sync(self.prepared):
                 summed = self.prepared(*inputs)
-                # DistributedDataParallel takes the mean over processes; the loss is a mean over all their labels.
+                # DistributedDataParallel averages over processes; the loss is a mean over all their labels.
                 self.accelerator.backward(summed * (world / count))
             total += summed.detach()
         loss = float(self.accelerator.reduce(total, "sum")) / count
@@ -277,7 +279,7 @@ class Trainer:
         return loss, norm
 
     def _rows(self, batch: Batch, rows: list[int]) -> tuple[torch.Tensor, ...]:
-        """Those rows on the device, filled up to `micro_rows` with rows that have no labels."""
+        """Those rows on the device, padded to `micro_rows` with rows without labels."""
         tensors = []
         for tensor, fill in ((batch.input_ids, 0), (batch.position_ids, 0), (batch.labels, -100)):
             part = tensor[rows]
@@ -294,14 +296,14 @@ class Trainer:
 
     # --- time and signals ---
 
-    def _agreed(self, seconds: float) -> float:
-        """The main process's clock, everywhere: processes that disagree on when to stop wait for each other forever."""
+    def _main_clock(self, seconds: float) -> float:
+        """The main process's time: processes that disagree on when to stop would wait for each other forever."""
         if self.accelerator.num_processes == 1:
             return seconds
         clock = torch.tensor([seconds if self.accelerator.is_main_process else 0.0], dtype=torch.float64)
         return float(self.accelerator.reduce(clock.to(self.accelerator.device), "sum"))
 
-    def _asked(self) -> bool:
+    def _stop_requested(self) -> bool:
         if self.accelerator.num_processes == 1:
             return self.stopped is not None
         number = torch.tensor([self.stopped or 0], device=self.accelerator.device)
@@ -311,7 +313,7 @@ class Trainer:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first SIGINT or SIGTERM ends training after the step in hand; the second is taken as it comes."""
+        """The first SIGINT or SIGTERM ends training after the current step; a second one has its usual effect."""
         before: dict[signal.Signals, Any] = {}
 
         def stop(number: int, _frame: FrameType | None) -> None:
@@ -332,7 +334,7 @@ class Trainer:
 def score(
     objective: Objective, corpus: Corpus, documents: np.ndarray, length: int, rows: int, accelerator: Accelerator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nats, bytes and labels of `documents` by source, summed over processes. Each [sources], float64."""
+    """(nats, bytes, labels) of `documents` by source, summed over processes. Each is [sources], float64."""
     names = len(corpus.sources)
     nats, learned = np.zeros(names), np.zeros(names)
     packed = corpus.pack(documents, length)[accelerator.process_index :: accelerator.num_processes]
@@ -356,7 +358,7 @@ def score(
 def _optimizers(
     model: Any, parameters: dict[str, torch.nn.Parameter], plan: Plan, muon_dtype: torch.dtype
 ) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices of the blocks and AdamW for the rest, or AdamW for all. Only matrices decay."""
+    """Muon for the blocks' matrices and AdamW for the rest, or AdamW for all. Only matrices have weight decay."""
     outside = {id(model.get_input_embeddings().weight)}
     if model.get_output_embeddings() is not None:
         outside.add(id(model.get_output_embeddings().weight))
@@ -378,7 +380,7 @@ def _optimizers(
 
 
 def write_metric(path: Path, values: Any) -> None:
-    """One line of metrics.jsonl from a dataclass, NaN as null."""
+    """Append a dataclass to metrics.jsonl as one line, NaN as null."""
     line = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value
         for name, value in asdict(values).items()

@@ -7,12 +7,12 @@ worker does, in a front end what only that one can do. Neither torch nor Textual
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
 
-from theta_tui.base.config import CHANGEABLE
+from theta_tui.base.config import CHANGEABLE, SETTINGS
 from theta_tui.base.text import is_blank
 from theta_tui.session import protocol as p
 
@@ -123,10 +123,10 @@ class Verb:
     """One verb. `about` says in a few words what it does, `help` what `theta NAME --help` says.
 
     `argument` names what stands behind it, `read` makes arguments of that, or None where it does not fit, and `needs`
-    then says what does. `choices` complete its first word. `refused` says why it does not apply now, empty where it
-    does. `command` is what the worker is sent, made of the arguments; without one, the front end does it, or adds what
-    only that knows. `doing` and `done` are said of it meanwhile and afterwards. `slash` and `plain`: whether it is a
-    slash command of the app, and of the loop line by line.
+    then says what does. `choices` complete its first word, each with what it is. `refused` says why it does not apply
+    now, empty where it does. `command` is what the worker is sent, made of the arguments; without one, the front end
+    does it, or adds what only that knows. `doing` and `done` are said of it meanwhile and afterwards. `slash` and
+    `plain`: whether it is a slash command of the app, and of the loop line by line.
     """
 
     name: str
@@ -134,7 +134,7 @@ class Verb:
     argument: str = ""
     needs: str = ""
     read: Callable[[str], tuple[Any, ...] | None] = _nothing
-    choices: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
     refused: Callable[[Mode, p.Snapshot], str] = _always
     command: Callable[..., p.Command] | None = None
     help: str = ""
@@ -175,10 +175,10 @@ VERBS = (
     Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
     Verb("export", "take the model or the lessons along", "hf|peft|trl PATH",
          "hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
-         _export, EXPORTS, command=p.Export,
+         _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
          help="Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
-         tuple(CHANGEABLE), command=configure, plain=False),
+         {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
     Verb("new", "begin a fresh conversation", command=p.NewConversation, aliases=("clear",),
          help="Begin a fresh conversation; what was taught stays."),
@@ -272,4 +272,8 @@ def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
     verb = BY_NAME.get(word)
     if verb is None or " " in rest:
         return []
-    return [Completion(f"/{word} {name} ", name, "", False) for name in verb.choices if name.startswith(rest)]
+    return [
+        Completion(f"/{word} {name} ", name, about, False)
+        for name, about in verb.choices.items()
+        if name.startswith(rest)
+    ]

@@ -19,7 +19,7 @@ from textual.widgets import Input
 
 from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
-from theta_tui.base.signals import ENDING, heard_by
+from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
 from theta_tui.session.protocol import Cancel, Command, Event, Failed
 from theta_tui.ui.bindings import APP, IDS
@@ -97,7 +97,7 @@ class ThetaApp(App[int]):
     def get_driver_class(self) -> type[Driver]:
         from textual.drivers.linux_driver import LinuxDriver
 
-        from theta_tui.ui.terminal import Terminal
+        from theta_tui.ui.compat.terminal import Terminal
 
         found = super().get_driver_class()
         return Terminal if found is LinuxDriver else found
@@ -132,7 +132,7 @@ class ThetaApp(App[int]):
             widget.refresh()
 
     def _start_worker(self) -> None:
-        collecting.begin()
+        collecting.resume()
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
@@ -257,7 +257,7 @@ def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, obje
     """Run the app to its end and return the exit code. The worker is told to stop whatever happens."""
     app = ThetaApp(settings, worker, persist)
     try:
-        with heard_by(app.heard):
+        with listening(app.heard):
             app.run()
     except Exception:
         if app.code - 128 not in ENDING:

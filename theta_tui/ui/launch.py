@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui.base import config
 from theta_tui.base.config import Settings
-from theta_tui.base.signals import restored_by
+from theta_tui.base.signals import restoring
 from theta_tui.session.thread import Worker
 from theta_tui.store.home import Home
 
@@ -134,7 +134,7 @@ def own_terminal(log: Path) -> Iterator[None]:
     sys.__stdout__ = sys.__stderr__ = stream  # type: ignore[misc]
     attributes = termios.tcgetattr(screen) if os.isatty(screen) else None
     try:
-        with restored_by(partial(put_back, screen, attributes)):
+        with restoring(partial(put_back, screen, attributes)):
             yield
     finally:
         with suppress(OSError):  # what is left to be drawn on a terminal that has gone

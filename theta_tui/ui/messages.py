@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual.message import Message
 
 from theta_tui.session.protocol import Event, Learning, Loading, Reviewed, Streaming
 
 
+@dataclass
 class WorkerEvent(Message):
     """An event from the worker's thread. Progress that was not shown yet is replaced by newer progress."""
 
-    def __init__(self, event: Event) -> None:
-        super().__init__()
-        self.event = event
+    event: Event
 
     def can_replace(self, message: Message) -> bool:
         return (
@@ -22,51 +23,49 @@ class WorkerEvent(Message):
         )
 
 
+@dataclass
 class Sent(Message):
-    """The composer was sent. `text` is what stands in it, white space and all."""
+    """The composer was sent."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
+    text: str
+    """What stands in it, white space and all."""
 
 
 class ComposerChanged(Message):
     """The composer has become empty, or is so no more: other keys apply."""
 
 
+@dataclass
 class Corrected(Message):
-    """The person wants `text` taught. `edited` is the candidate it began as, None for free text."""
+    """The person wants `text` taught."""
 
-    def __init__(self, text: str, edited: int | None) -> None:
-        super().__init__()
-        self.text = text
-        self.edited = edited
+    text: str
+    edited: int | None
+    """The candidate that it began as, None for free text."""
 
 
+@dataclass
 class FactGiven(Message):
     """The person wants a stated fact taught, as `prompt` → `reply`."""
 
-    def __init__(self, prompt: str, reply: str) -> None:
-        super().__init__()
-        self.prompt = prompt
-        self.reply = reply
+    prompt: str
+    reply: str
 
 
 class EditLeft(Message):
     """The editor was left without teaching."""
 
 
+@dataclass
 class Clicked(Message):
-    """A click on candidate `index` (1 to 5) that picks it: a double click, or the second on the same row."""
+    """A click on a candidate that picks it: a double click, or the second on the same row."""
 
-    def __init__(self, index: int) -> None:
-        super().__init__()
-        self.index = index
+    index: int
+    """1 to 5."""
 
 
+@dataclass
 class Told(Message):
     """A widget has something to tell the person (a paste was cut)."""
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.text = text
+    text: str

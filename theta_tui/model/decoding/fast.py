@@ -1,10 +1,10 @@
-"""Decoding for the models that `llama` recognises, with nothing between the matrix products that is not needed.
+"""Decoding for the models that `llama.block` knows, with nothing between the matrix products that is not needed.
 
-Keys and values live in one buffer a model: the conversation's first, read once and shared by all rows, and behind
-them what the rows write, all rows of a step side by side. A mask says which of those belong to which row, so a step is
-one attention over the buffer and nothing is ever repeated, joined or moved, not even when a row leaves. The same
-numbers as the model's own forward pass within rounding: log-probabilities agree to 1e-4 nats in float32, the only
-precision that goes this way (see `products` for what is read in 16 bits all the same).
+Keys and values lie in one buffer: first those of the conversation, which all rows share, and behind them those that the
+rows write, side by side for each step. A mask says which of them belong to which row. So a step is one attention over
+the buffer, and nothing is repeated, joined or moved, not even when a row leaves. Log-probabilities agree with the
+model's own forward pass to 1e-4 nats in float32, the only precision that goes this way (packed_linear.py says what is
+read in 16 bits all the same).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from theta_tui.model.decoding.llama import Layer
 from theta_tui.model.decoding.packed_linear import PackedLinear
-from theta_tui.model.decoding.protocol import SLICE, Reading, Start
+from theta_tui.model.decoding.protocol import SLICE, Prefill, PrefixCache
+from theta_tui.model.llama.block import Block, recognised
 from theta_tui.model.modules import LessonModule, mixed
 
 SMALL = 40_000_000
@@ -29,51 +29,118 @@ GROWTH = 256
 """Tokens that the buffer grows by at least."""
 
 
+class PackedNorm:
+    """A model's RMSNorm in two operations. `refresh` before use."""
+
+    def __init__(self, norm: Any) -> None:
+        self._norm = norm
+        self._eps = torch.tensor(norm.variance_epsilon, device=norm.weight.device)
+        self._weight: torch.Tensor = norm.weight
+
+    def refresh(self) -> None:
+        self._weight = self._norm.weight
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return scaled(x, self._eps).mul_(self._weight)
+
+
+def scaled(x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+    """x with root mean square 1 over its last dimension."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()
+
+
+class PackedBlock(Block):
+    """A block over copies of its weights: queries, keys and values are one product, gate and up another.
+
+    Heads hold the two numbers that a rotation mixes side by side, so that it is one product of complex numbers. Scores
+    do not change, since queries and keys are held alike. `refresh` before use: it copies what has been written to.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__(layer)
+        attention, mlp = layer.self_attn, layer.mlp
+        pair = self._paired
+        self.input_norm, self.mlp_norm = PackedNorm(layer.input_layernorm), PackedNorm(layer.post_attention_layernorm)
+        self._qkv = PackedLinear((attention.q_proj, attention.k_proj, attention.v_proj), (pair, pair, None))
+        self.o_proj, self.down_proj = PackedLinear((attention.o_proj,)), PackedLinear((mlp.down_proj,))
+        self._gate_up = PackedLinear((mlp.gate_proj, mlp.up_proj))
+        self._packed = (self.input_norm, self.mlp_norm, self._qkv, self.o_proj, self.down_proj, self._gate_up)
+        queries, keys = (part.weight.shape[0] // self.head_dim for part in (attention.q_proj, attention.k_proj))
+        self.heads: tuple[int, int, int] = queries, keys, keys
+        """Of queries, keys and values."""
+        self._norms = [(attention.q_norm, queries), (attention.k_norm, keys)] if hasattr(attention, "q_norm") else []
+        self._head_norm = torch.empty(0)  # [queries + keys, D]
+        self._head_eps = torch.tensor(0.0)
+
+    def refresh(self) -> None:
+        for part in self._packed:
+            part.refresh()
+        if self._norms:
+            self._head_norm = torch.cat([self._paired(norm.weight.detach()).expand(n, -1) for norm, n in self._norms])
+            self._head_eps = torch.tensor(self._norms[0][0].variance_epsilon, device=self._head_norm.device)
+
+    def qkv(self, x: torch.Tensor, rotary: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """As `Block`, for x [n, size]: views of one tensor [n, heads, D]. `rotary` [n or 1, heads · D / 2] are complex
+        numbers, of queries, keys and values; those of values are 1."""
+        y = self._qkv(self.input_norm(x))
+        heads = y.view(len(y), -1, self.head_dim)
+        if self._norms:
+            both = heads[:, : self.heads[0] + self.heads[1]]
+            both.copy_(scaled(both, self._head_eps).mul_(self._head_norm))
+        torch.view_as_complex(y.view(len(y), -1, 2)).mul_(rotary)
+        queries, keys, values = heads.split(self.heads, 1)
+        return queries, keys, values
+
+    def gate_up(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        gate, up = self._gate_up(y).chunk(2, -1)
+        return gate, up
+
+    def _paired(self, rows: torch.Tensor) -> torch.Tensor:
+        """Rows [heads · D, …] with rows i and i + D/2 of each head next to each other."""
+        shape = rows.shape
+        return rows.view(-1, 2, self.head_dim // 2, *shape[1:]).transpose(1, 2).reshape(shape)
+
+
 class FastDecoder:
-    """Reads and writes with the weights of `model` as they are at each `prefill`."""
+    """Reads and writes with the weights that `model` has at each `prefill`."""
 
     name = "fast"
     rereads = False
 
     def __init__(self, model: Any) -> None:
         self._model, self._body = model, model.model
-        self._layers = [Layer(block) for block in self._body.layers]
-        attention = self._body.layers[0].self_attn
-        self._size: int = attention.head_dim
-        self._keys_heads: int = attention.k_proj.weight.shape[0] // self._size
-        self._heads: int = attention.q_proj.weight.shape[0] // self._size
-        self._head = PackedLinear((model.lm_head,))
-        self._head_eps = torch.tensor(self._body.norm.variance_epsilon, device=model.device)
+        self._blocks = [PackedBlock(layer) for layer in self._body.layers]
+        self._size = self._blocks[0].head_dim
+        self._heads, self._key_heads, _ = self._blocks[0].heads
+        self._norm, self._head = PackedNorm(self._body.norm), PackedLinear((model.lm_head,))
         parameters = sum(parameter.numel() for parameter in model.parameters())
         self.threads = 1 if model.device.type == "cpu" and parameters <= SMALL else None
-        self._reading = Reading(lambda: [*model.parameters()])
-        self._buffer: torch.Tensor | None = None  # [layers, 2 · keys, tokens, D]: a layer's keys and then its values
-        self._turns = torch.empty(0)
+        self._prefix = PrefixCache(lambda: [*model.parameters()])
+        self._buffer: torch.Tensor | None = None  # [layers, 2 · key heads, tokens, D]: keys, and then values
+        self._rotary = torch.empty(0)  # [tokens, heads · D / 2], complex
 
-    def prefill(self, ids: Sequence[int]) -> Start:
-        start = self._reading.of(ids)
-        if start is not None:
-            return start
-        known = min(self._reading.known(ids), len(ids) - 1)
-        return self._read(ids, known)
+    def prefill(self, ids: Sequence[int]) -> Prefill:
+        return self._prefix.get(ids) or self._read(ids, min(self._prefix.known(ids), len(ids) - 1))
 
-    def warm(self, ids: Sequence[int]) -> Iterator[None]:
-        while (known := self._reading.known(ids)) < len(ids):
+    def prefill_ahead(self, ids: Sequence[int]) -> Iterator[None]:
+        while (known := self._prefix.known(ids)) < len(ids):
             self._read(ids[: known + SLICE], known)
             yield
 
-    def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> FastRows:
-        if start is not self._reading.start:
+    def branch(self, prefill: Prefill, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> FastRows:
+        if prefill is not self._prefix.prefill:
             raise RuntimeError("another conversation was read since")
-        self._make_room(start.length, start.length + rows * room)
-        return FastRows(self, start.length, rows, room, modules)
+        self._make_room(prefill.length, prefill.length + rows * room)
+        return FastRows(self, prefill.length, rows, room, modules)
 
-    def _read(self, ids: Sequence[int], known: int) -> Start:
+    def _read(self, ids: Sequence[int], known: int) -> Prefill:
         """Read what comes after the first `known` of `ids`."""
-        self._reading.took(ids[:known], None)  # should it fail, no more than that is known
+        self._prefix.put(ids[:known], None)  # should it fail, no more than that is known
+        for block in self._blocks:
+            block.refresh()
+        self._norm.refresh()
         self._head.refresh()
-        for layer in self._layers:
-            layer.refresh()
         with torch.no_grad():
             self._make_room(known, len(ids))
             mask = None
@@ -81,9 +148,9 @@ class FastDecoder:
                 places = torch.arange(len(ids), device=self._model.device)
                 mask = places <= places[known:, None]
             logits = self.run(ids[known:], slice(known, len(ids)), known, mask, last=True)[0]
-        start = Start(len(ids), logits, None)
-        self._reading.took(ids, start)
-        return start
+        prefill = Prefill(len(ids), logits, None)
+        self._prefix.put(ids, prefill)
+        return prefill
 
     def _make_room(self, used: int, wanted: int) -> None:
         """Room for `wanted` tokens in the buffer, of which the first `used` stay."""
@@ -92,17 +159,17 @@ class FastDecoder:
             return
         size = max(wanted, have + GROWTH)
         device = self._model.device
-        fresh = torch.zeros((len(self._layers), 2 * self._keys_heads, size, self._size), device=device)
+        fresh = torch.zeros((len(self._blocks), 2 * self._key_heads, size, self._size), device=device)
         if self._buffer is not None:
             fresh[:, :, :used] = self._buffer[:, :, :used]
         self._buffer = fresh
         rotary = self._body.rotary_emb
         angles = torch.outer(torch.arange(size, device=device).float(), rotary.inv_freq.float())
         turns = torch.polar(torch.full_like(angles, rotary.attention_scaling), angles)[:, None]
-        # For a whole row of queries, keys and values; values are not turned.
-        queries_keys = turns.expand(-1, self._heads + self._keys_heads, -1)
-        values = torch.ones_like(turns).expand(-1, self._keys_heads, -1)
-        self._turns = torch.cat([queries_keys, values], dim=1).flatten(1)
+        # One for each head of a row of queries, keys and values; values are not rotated.
+        rotated = turns.expand(-1, self._heads + self._key_heads, -1)
+        values = torch.ones_like(turns).expand(-1, self._key_heads, -1)
+        self._rotary = torch.cat([rotated, values], dim=1).flatten(1)
 
     def run(
         self,
@@ -114,52 +181,45 @@ class FastDecoder:
         last: bool,
         modules: Sequence[LessonModule | None] = (),
     ) -> torch.Tensor:
-        """Logits [n, V] behind each of `tokens`, or behind the last one alone [1, V], float32 on the CPU.
+        """Logits [n, V] behind each of `tokens`, or [1, V] behind the `last` one alone, float32 on the CPU.
 
-        Their keys and values go into the buffer at `at`, and they attend to everything up to there and themselves as
-        `mask` [n, at + n] says; None: each to those before it. `positions` are theirs, one for all or one each; so are
-        `modules`, which are on.
+        Their keys and values go into the buffer at `at`. They see the buffer up to there and themselves as `mask`
+        [n, at + n] says; None: each those before it. `positions` are one for all or one each. `modules` are on, one a
+        token.
         """
         assert self._buffer is not None
-        body, n, end, turn = self._body, len(tokens), at + len(tokens), self._turns[positions]
-        heads, keys_heads, size = self._heads, self._keys_heads, self._size
-        groups, turned, width = heads // keys_heads, heads + keys_heads, (heads + 2 * keys_heads) * size
+        body, n, end, rotary = self._body, len(tokens), at + len(tokens), self._rotary[positions]
+        heads, key_heads, size = self._heads, self._key_heads, self._size
+        groups, width = heads // key_heads, (heads + 2 * key_heads) * size
         room = self._buffer[:, :, at:end].unbind()
-        # Heads that have keys of their own are the heads of one batch; where some share keys, those are a batch each.
+        # Heads that have keys of their own are the heads of one batch. Those that share a key head are a batch each.
         if groups == 1:
-            batches, apart, seen = 1, (0, size, width, 1), self._buffer[:, None, :, :end]
+            batches, strides, seen = 1, (0, size, width, 1), self._buffer[:, None, :, :end]
         else:
-            batches, apart = keys_heads, (groups * size, size, width, 1)
+            batches, strides = key_heads, (groups * size, size, width, 1)
             seen = self._buffer[:, :, None, :end].expand(-1, -1, groups, -1, -1)
-        keys, values = (part.unbind() for part in seen.split(keys_heads, dim=2 if groups == 1 else 1))
+        keys, values = (part.unbind() for part in seen.split(key_heads, dim=2 if groups == 1 else 1))
         x = functional.embedding(torch.tensor(tokens, device=self._model.device), body.embed_tokens.weight)
-        first = len(self._layers) - max((module.sites for module in modules if module is not None), default=0)
-        for number, layer in enumerate(self._layers):
-            y = layer.qkv(_normed(x, layer.eps[0]).mul_(layer.norms[0]))
-            if layer.head_norm is not None:
-                both = y.view(n, -1, size)[:, :turned]
-                both.copy_(_normed(both, layer.head_eps).mul_(layer.head_norm))
-            torch.view_as_complex(y.view(n, -1, 2)).mul_(turn)
-            room[number].copy_(y.view(n, -1, size)[:, heads:].transpose(0, 1))
+        first = len(self._blocks) - max((module.sites for module in modules if module is not None), default=0)
+        for number, block in enumerate(self._blocks):
+            queries, new_keys, new_values = block.qkv(x, rotary)
+            room[number][:key_heads].copy_(new_keys.transpose(0, 1))
+            room[number][key_heads:].copy_(new_values.transpose(0, 1))
             rows, here = n, mask
-            if last and layer is self._layers[-1]:
-                x, y, rows = x[-1:], y[-1:], 1
+            if last and block is self._blocks[-1]:
+                x, queries, rows = x[-1:], queries[-1:], 1
                 here = mask[-1:] if mask is not None else None
-            attended = functional.scaled_dot_product_attention(
-                y.as_strided((batches, heads // batches, rows, size), apart),
+            found = functional.scaled_dot_product_attention(
+                queries.as_strided((batches, heads // batches, rows, size), strides),
                 keys[number],
                 values[number],
                 attn_mask=here,
                 is_causal=mask is None and rows == n,
             )
-            x = x.add_(layer.out(attended.permute(2, 0, 1, 3).reshape(rows, heads * size)))
-            gate, up = layer.gate_up(_normed(x, layer.eps[1]).mul_(layer.norms[1])).chunk(2, -1)
-            x = x.add_(layer.down(functional.silu(gate).mul_(up)))
+            x = block.mlp(block.out(x, found.permute(2, 0, 1, 3).reshape(rows, heads * size)))
             if (site := number - first) >= 0:
                 x = mixed(modules, site, x)
-        if last:
-            x = x[-1:]
-        return self._head(_normed(x, self._head_eps).mul_(body.norm.weight)).cpu()
+        return self._head(self._norm(x)).cpu()
 
 
 class FastRows:
@@ -191,20 +251,20 @@ class FastRows:
 
 
 def agrees(decoder: FastDecoder, model: Any, tokens: int = 8) -> bool:
-    """Whether the decoder says what the model's own forward pass says, on a few tokens read and two rows written.
+    """Whether the decoder gives the logits of the model's own forward pass, on a few tokens read and two rows written.
 
-    Which classes are known is decided by name, and a later Transformers may put something else under one.
+    Classes are known by name, and a later Transformers may put something else under one.
     """
     ids = [(7 * at + 3) % model.config.vocab_size for at in range(tokens)]
     with torch.no_grad():
         own = model(input_ids=torch.tensor([ids], device=model.device), use_cache=False).logits[0].float().cpu()
-    start = decoder.prefill(ids[:-2])
-    rows = decoder.branch(start, 2, 2)
-    found = [start.logits, rows.step([ids[-2]] * 2)[1], rows.step([ids[-1]] * 2)[0]]
+    prefill = decoder.prefill(ids[:-2])
+    rows = decoder.branch(prefill, 2, 2)
+    found = [prefill.logits, rows.step([ids[-2]] * 2)[1], rows.step([ids[-1]] * 2)[0]]
     return torch.allclose(torch.stack(found).log_softmax(-1), own[-3:].log_softmax(-1), atol=1e-3, equal_nan=True)
 
 
-def _normed(x: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-    """Over the last dimension, of root mean square 1; the norm's weight is multiplied in elsewhere."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * torch.addcmul(eps, length, length, value=1 / x.shape[-1]).rsqrt_()
+def proven(model: Any) -> FastDecoder | None:
+    """The decoder of `model`; None where the model is not known, or the decoder does not agree with it."""
+    decoder = FastDecoder(model) if recognised(model) else None
+    return decoder if decoder is not None and agrees(decoder, model) else None

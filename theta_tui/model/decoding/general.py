@@ -1,8 +1,8 @@
-"""Decoding with the model's own forward pass: right for every decoder there is.
+"""Decoding with the model's own forward pass, which is right for every causal language model.
 
-What a model keeps of the tokens that it has read goes by another name from one architecture to the next, a keyword
-that is not its own is swallowed by `**kwargs`, and some cached steps are not what the uncached ones would be. So a
-cache is used where it has proven itself on a few tokens. Without one the whole text is read again for every token.
+Architectures call their cache by different names, `**kwargs` swallows a keyword that is not the model's own, and some
+cached steps differ from uncached ones. So a cache is used only if it proves itself on a few tokens. Without a cache the
+whole text is read again for every token.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import reason
-from theta_tui.model.decoding.protocol import SLICE, Reading, Rows, Start, marks
+from theta_tui.model.decoding.protocol import SLICE, Prefill, PrefixCache, Rows, versions
 from theta_tui.model.modules import LessonModule, attached, blocks_of
 
 NAMES = ("cache", "past_key_values", "cache_params", "state")
-"""What forward passes call their cache, the newest name first."""
+"""Names of the cache in forward passes, the newest first."""
 
 PROOF = 12
-"""Tokens that a model is proven on."""
+"""Tokens that a model is tried on."""
 
 WRITTEN = 2
-"""How many of them are written token by token, and differ between the rows."""
+"""Those of them that are written token by token, and differ between the rows."""
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
-"""How far log-probabilities of the same token may be apart, in nats: root mean square over the vocabulary."""
+"""Largest difference of log-probabilities of the same token, in nats: root mean square over the vocabulary."""
 
 TOLERANCE_OF_16_BITS = 0.1
 
 
 class GeneralDecoder:
-    """Reads and writes with `model`. `last_logits` are arguments that make it give the last token's logits only;
-    without `cached` every token is written by reading all that comes before it."""
+    """Reads and writes with `model`. `last_logits` are arguments that make it return the last token's logits only.
+    Without `cached`, everything before a token is read again to write it."""
 
     name = "general"
     threads = None
@@ -47,8 +47,8 @@ class GeneralDecoder:
         self.last_logits = last_logits
         self._blocks = blocks_of(model)
         self.cache_name = cache_name(model) if cached else None
-        """What the forward pass calls its cache; None: none is used."""
-        self._reading = Reading(lambda: [*model.parameters()])
+        """The forward pass's name for its cache; None: no cache is used."""
+        self._prefix = PrefixCache(lambda: [*model.parameters()])
         self._cache: Any = None
 
     @property
@@ -57,23 +57,22 @@ class GeneralDecoder:
 
     @property
     def plain(self) -> bool:
-        """Whether what it keeps of a text are keys and values alone: they can be cut back, and are read ahead."""
+        """Whether the cache holds keys and values alone, so that it can be cut back to its first tokens."""
         return self._cache is not None and _plain(self._cache)
 
-    def prefill(self, ids: Sequence[int]) -> Start:
-        start = self._reading.of(ids)
-        return start if start is not None else self._read(ids)
+    def prefill(self, ids: Sequence[int]) -> Prefill:
+        return self._prefix.get(ids) or self._read(ids)
 
-    def warm(self, ids: Sequence[int]) -> Iterator[None]:
-        # Where a cache cannot be cut back, everything would have to be read again for every prompt.
-        while (done := self._reading.known(ids)) < len(ids) and (done == 0 or self.plain):
+    def prefill_ahead(self, ids: Sequence[int]) -> Iterator[None]:
+        # A cache that cannot be cut back would be of no use to the next prompt.
+        while (done := self._prefix.known(ids)) < len(ids) and (done == 0 or self.plain):
             self._read(ids[: done + SLICE])
             yield
 
-    def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
+    def branch(self, prefill: Prefill, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
         if self.cache_name is None:
-            return UncachedRows(self, [list(start.cache) for _ in range(rows)], modules)
-        return CachedRows(self, _spread(start.cache, rows), modules)
+            return UncachedRows(self, [list(prefill.cache) for _ in range(rows)], modules)
+        return CachedRows(self, _spread(prefill.cache, rows), modules)
 
     def run(
         self,
@@ -82,8 +81,8 @@ class GeneralDecoder:
         modules: Sequence[LessonModule | None] = (),
         off: int = 0,
     ) -> Any:
-        """The forward pass over rows of new tokens behind `cache`, with what it says of the last of them; each row's
-        own of `modules` is on behind the first `off` of its tokens."""
+        """The output of a forward pass over rows of new tokens behind `cache`. In row i `modules[i]` is on, after its
+        first `off` tokens."""
         on = None
         if modules and off:
             on = (torch.arange(len(rows[0]), device=self.model.device) >= off).expand(len(rows), -1)
@@ -98,26 +97,26 @@ class GeneralDecoder:
             )
 
     def cache_of(self, output: Any) -> Any:
-        """What a forward pass kept."""
+        """The cache in a forward pass's output. Raises ModelError where there is none."""
         found = getattr(output, str(self.cache_name), None)
         if found is None:
             raise ModelError("the model's forward pass keeps no cache")
         return found
 
-    def _read(self, ids: Sequence[int]) -> Start:
-        known = min(self._reading.known(ids), len(ids) - 1)
+    def _read(self, ids: Sequence[int]) -> Prefill:
+        known = min(self._prefix.known(ids), len(ids) - 1)
         reused = known > 0 and self.plain
         cache = _first(self._cache, known) if reused else None
-        self._reading.took((), None)  # should the model fail, nothing is known
+        self._prefix.put((), None)  # should the model fail, nothing is known
         output = self.run([ids[known:] if reused else ids], cache)
         self._cache = self.cache_of(output) if self.cache_name is not None else tuple(ids)
-        start = Start(len(ids), _last(output)[0], self._cache)
-        self._reading.took(ids, start)
-        return start
+        prefill = Prefill(len(ids), _last(output)[0], self._cache)
+        self._prefix.put(ids, prefill)
+        return prefill
 
 
 class CachedRows:
-    """Rows in a batch of the model's own."""
+    """Rows that are one batch of the model."""
 
     def __init__(self, decoder: GeneralDecoder, cache: Any, modules: Sequence[LessonModule | None]) -> None:
         self._decoder = decoder
@@ -135,7 +134,7 @@ class CachedRows:
 
 
 class UncachedRows:
-    """Rows that are read from the beginning for every token."""
+    """Rows of which each is read from the beginning for every token."""
 
     def __init__(self, decoder: GeneralDecoder, rows: list[list[int]], modules: Sequence[LessonModule | None]) -> None:
         self._decoder = decoder
@@ -153,16 +152,15 @@ class UncachedRows:
 
 
 def proven(model: Any, last_logits: dict[str, Any], ids: Sequence[int]) -> GeneralDecoder:
-    """The decoder of `model`, with its cache where cached steps are what uncached ones are, on the first PROOF of
-    `ids`; the cost is some six forward passes over a few tokens, and one backward.
+    """The decoder of `model`. It uses the model's cache if cached steps equal uncached ones on the first PROOF of
+    `ids`; finding out takes some six forward passes over a few tokens, and one backward pass.
 
-    Raises ModelError where even uncached ones say one thing of a text and another of the same text with more behind it
-    (an encoder looks at what comes later, so it can neither write a reply nor be taught one), and where a lesson could
-    not be taught for another reason: there is no way back through the model, or reading moves its weights.
+    Raises ModelError where the model cannot be taught: its logits depend on later tokens (an encoder), there is no
+    backward pass through it, or reading moves its weights.
     """
-    before = marks([*model.parameters()])
+    before = versions([*model.parameters()])
     decoder = _proven(model, last_logits, ids)
-    if marks([*model.parameters()]) != before:
+    if versions([*model.parameters()]) != before:
         raise ModelError(
             f"{type(model).__name__} changes its own weights when it reads, so lessons could neither be taken back nor "
             "saved; use another model"
@@ -202,10 +200,11 @@ def _proven(model: Any, last_logits: dict[str, Any], ids: Sequence[int]) -> Gene
 
 
 def _tried(decoder: GeneralDecoder, one: list[int], other: list[int], shared: int, own: torch.Tensor) -> float:
-    """How far the decoder is from the logits `own` [2, T, V] of both rows: read, branched, written, changed places."""
-    start = decoder.prefill(one[:shared])
-    found, wanted = [start.logits], [own[0, shared - 1]]
-    rows, writing = [0, 1, 0], decoder.branch(start, 3, len(one) - shared)
+    """The decoder's distance from the logits `own` [2, T, V] of both rows. Rows are read, branched, written,
+    swapped."""
+    prefill = decoder.prefill(one[:shared])
+    found, wanted = [prefill.logits], [own[0, shared - 1]]
+    rows, writing = [0, 1, 0], decoder.branch(prefill, 3, len(one) - shared)
     for place in range(shared, len(one)):
         found += writing.step([(one, other)[row][place] for row in rows])
         wanted += [own[row, place] for row in rows]
@@ -237,7 +236,7 @@ def _forward_and_back(model: Any, ids: torch.Tensor) -> torch.Tensor:
 
 
 def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
-    """The largest distance of two rows of logits [n, V], see TOLERANCE; NaN and infinite alike are alike."""
+    """The largest distance of two rows of logits [n, V], see TOLERANCE. NaN equals NaN, and infinity itself."""
     mine, theirs = one.log_softmax(-1), other.log_softmax(-1)
     alike = (mine == theirs) | (mine.isnan() & theirs.isnan())
     return float(torch.where(alike, 0.0, mine - theirs).square().mean(-1).sqrt().amax())
@@ -248,6 +247,7 @@ def _another(ids: Sequence[int], token: int) -> int:
 
 
 def cache_name(model: Any) -> str | None:
+    """What the model's forward pass calls its cache; None where it takes none."""
     parameters = inspect.signature(model.forward).parameters
     return next((name for name in NAMES if name in parameters), None)
 
@@ -259,19 +259,19 @@ def _last(output: Any) -> torch.Tensor:
 
 
 def _plain(cache: Any) -> bool:
-    """Whether a cache is nothing but keys and values in the order of the tokens, so that views of it are caches too."""
+    """Whether a cache is keys and values in the order of the tokens alone, so that views of it are caches too."""
     return type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in cache.layers)
 
 
 def _first(cache: Any, tokens: int) -> Any:
-    """The cache of the first `tokens`; the one that is given stays as it is."""
+    """A cache of the first `tokens`; the given one stays as it is."""
     return _viewed(cache, lambda tensor: tensor[..., :tokens, :])
 
 
 def _spread(cache: Any, rows: int) -> Any:
-    """The cache for `rows` rows; the one that is given stays as it is."""
+    """A cache of `rows` equal rows; the given one stays as it is."""
     if _plain(cache):
-        # Taking in a token makes new tensors, so rows may share the prompt's until then.
+        # A step makes new tensors, so until then rows may share those of the prompt.
         return _viewed(cache, lambda tensor: tensor.expand(rows, -1, -1, -1))
     cache = copy.deepcopy(cache)
     cache.reorder_cache(torch.zeros(rows, dtype=torch.long))

@@ -1,7 +1,7 @@
-"""What candidates need of a model: read a conversation once, then write several rows of tokens behind it.
+"""What writing replies needs of a model: read a conversation once, then write several rows of tokens behind it.
 
-Whoever decodes keeps what was read last. The next conversation usually begins with it, and only what is new is read
-then. Once a weight has moved, nothing of it is used again.
+A decoder keeps the conversation that it read last. The next one usually begins with it, so only its new tokens are
+read. Once a weight has moved, nothing of it is used again.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ import torch
 if TYPE_CHECKING:
     from theta_tui.model.modules import LessonModule
 
-Marks = tuple[tuple[int, int, int], ...]
+Versions = tuple[tuple[int, int, int], ...]
 
 SLICE = 64
 """Tokens of a conversation that are read at a time while nobody waits for them: some 20 ms with the default model."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Start:
-    """A conversation that was read. `logits` [V] are those of the first token of a reply, float32 on the CPU.
-
-    `cache` is the decoder's own. It stands until the decoder reads something else.
-    """
+class Prefill:
+    """A conversation of `length` tokens that was read. `logits` [V] are those of a reply's first token, float32 on the
+    CPU. `cache` is the decoder's own, and valid until the decoder reads something else."""
 
     length: int
     logits: torch.Tensor
@@ -35,84 +33,83 @@ class Start:
 
 
 class Rows(Protocol):
-    """Rows of tokens behind one conversation, equally long."""
+    """Replies under way behind one conversation, all of the same length."""
 
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
-        """Take the next token of each row; the logits of the one after it, [rows, V], float32 on the CPU."""
+        """Take the next token of each row. The logits of the one after it, [rows, V], float32 on the CPU."""
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows only, by their place among those that are left."""
+        """Go on with these rows only, given by their index among those that are left."""
 
 
 class Decoder(Protocol):
-    """One model's decoder. One conversation at a time, all from one thread."""
+    """Decodes with one model: one conversation at a time, all from one thread."""
 
     @property
     def name(self) -> str:
-        """Which way it goes, in a word."""
+        """`fast` or `general`."""
 
     @property
     def threads(self) -> int | None:
-        """How many threads a step, and what is done with its logits, goes fastest on; None: all there are."""
+        """The number of threads on which a step, and what is done with its logits, is fastest; None: all there are."""
 
     @property
     def rereads(self) -> bool:
-        """Whether everything is read again for every token."""
+        """Whether the whole text is read again for every token."""
 
-    def prefill(self, ids: Sequence[int]) -> Start:
-        """Read a conversation of at least one token, or what of it is new."""
+    def prefill(self, ids: Sequence[int]) -> Prefill:
+        """Read a conversation of at least one token; only its new tokens are computed."""
 
-    def warm(self, ids: Sequence[int]) -> Iterator[None]:
-        """Read a conversation ahead, in slices of SLICE tokens, with a yield after each; nothing where it is read."""
+    def prefill_ahead(self, ids: Sequence[int]) -> Iterator[None]:
+        """Read a conversation in slices of SLICE tokens, with a yield after each. No slice where it was read before."""
 
-    def branch(self, start: Start, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
-        """`rows` rows, each to take up to `room` tokens, with its own of `modules` on. Those of an earlier call are
-        void."""
+    def branch(self, prefill: Prefill, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
+        """Begin `rows` rows of up to `room` tokens each, row i with `modules[i]` on. Rows of an earlier call end."""
 
 
-def marks(tensors: Sequence[torch.Tensor]) -> Marks:
-    """What tells whether any of these tensors was written to, or is another one, since it was last asked for.
+def versions(tensors: Sequence[torch.Tensor]) -> Versions:
+    """Identity, address and write count of each tensor: they differ once one was written to, or replaced.
 
     torch counts the writes to a tensor. Two kinds escape it: those through `.data`, which nothing here does, and those
-    of fused optimizers, which `Adam.step` counts itself.
+    of fused optimizers, which `AdamW.step` counts itself.
     """
     return tuple((id(tensor), tensor.data_ptr(), tensor._version) for tensor in tensors)
 
 
-def common(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two conversations begin with alike."""
+def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
+    """The number of tokens that two conversations begin with alike."""
     size = min(len(one), len(other))
     return next((at for at in range(size) if one[at] != other[at]), size)
 
 
-class Reading:
-    """What a decoder has read last: its tokens, of which weights, and the logits behind them."""
+class PrefixCache:
+    """The tokens that a decoder read last, with which versions of `weights`, and their prefill."""
 
-    def __init__(self, sources: Callable[[], Sequence[torch.Tensor]]) -> None:
-        self._sources = sources
-        self._marks: Marks = ()
+    def __init__(self, weights: Callable[[], Sequence[torch.Tensor]]) -> None:
+        self._weights = weights
+        self._versions: Versions = ()
         self.ids: list[int] = []
-        self.start: Start | None = None
+        self.prefill: Prefill | None = None
 
     def known(self, ids: Sequence[int]) -> int:
-        """How many of the first of `ids` need not be read again. Forgets everything where the weights have moved."""
-        now = marks(self._sources())
-        if now != self._marks:
-            self._marks, self.ids, self.start = now, [], None
-        return common(self.ids, ids)
+        """The number of first tokens of `ids` that need not be read again. Forgets all where a weight has moved."""
+        now = versions(self._weights())
+        if now != self._versions:
+            self._versions, self.ids, self.prefill = now, [], None
+        return common_prefix(self.ids, ids)
 
-    def of(self, ids: Sequence[int]) -> Start | None:
-        """The start of exactly these tokens, if that is what was read last."""
-        whole = self.known(ids) == len(ids) == len(self.ids)
-        return self.start if whole else None
+    def get(self, ids: Sequence[int]) -> Prefill | None:
+        """The prefill of exactly these tokens, if they were read last."""
+        return self.prefill if self.known(ids) == len(ids) == len(self.ids) else None
 
-    def took(self, ids: Sequence[int], start: Start | None) -> None:
-        self.ids, self.start = list(ids), start
+    def put(self, ids: Sequence[int], prefill: Prefill | None) -> None:
+        """`ids` are what was read last."""
+        self.ids, self.prefill = list(ids), prefill
 
 
 @contextmanager
 def on_threads(number: int | None) -> Iterator[None]:
-    """Within it, torch uses `number` threads; None: as many as before."""
+    """torch uses `number` threads within this context; None: as many as before."""
     before = torch.get_num_threads()
     if number in (None, before):
         yield

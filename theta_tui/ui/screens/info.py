@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -17,8 +16,9 @@ from theta_tui.session.verbs import SLASH
 from theta_tui.store.standing import named
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.compat.keys import keys_of
+from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.safe import Plain, join, plain
-from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.header import count, saved
 
@@ -87,11 +87,10 @@ class HelpScreen(InfoScreen):
         )
 
     def _keys(self, bindings: Iterable[Binding]) -> list[tuple[str, str]]:
-        keymap: Any = self.app._keymap
         rows = []
         for binding in bindings:
-            keys = keymap.get(binding.id, binding.key).split(",")
-            shown = " ".join(self.app.get_key_display(binding.with_key(key.strip())) for key in keys)
+            keys = keys_of(self.app, binding)
+            shown = " ".join(self.app.get_key_display(binding.with_key(key)) for key in keys)
             rows.append((shown, binding.description))
         if [row[1] for row in rows[:5]] == [f"pick reply {n}" for n in range(1, 6)]:
             rows[:5] = [(" ".join(row[0] for row in rows[:5]), "pick and teach that reply")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import OptionList, Static
@@ -14,8 +15,8 @@ from theta_tui.session import protocol as p
 from theta_tui.store.standing import Standing
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
+from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.safe import fit, join, wrap
-from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.widgets.keybar import KeyBar
 
 SIGNS = {
@@ -113,9 +114,7 @@ class LedgerScreen(Sized):
 
     # --- drawing ---
 
-    @property
-    def lessons(self) -> LessonList:
-        return self.query_one(LessonList)
+    lessons = getters.query_one(LessonList)
 
     @property
     def marked(self) -> Standing | None:

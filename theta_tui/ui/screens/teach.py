@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from textual import on
+from textual import getters, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Paste
@@ -22,12 +22,12 @@ from theta_tui.session.verbs import BY_NAME, SLASH, Call, Mistake, Verb, complet
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.labels import WELCOME, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
-from theta_tui.ui.screens.sized import Sized
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
@@ -101,21 +101,10 @@ class TeachScreen(Sized):
 
     # --- the widgets ---
 
-    @property
-    def conversation(self) -> Conversation:
-        return self.query_one(Conversation)
-
-    @property
-    def replies(self) -> CandidateList:
-        return self.query_one(CandidateList)
-
-    @property
-    def composer(self) -> Composer:
-        return self.query_one(Composer)
-
-    @property
-    def fact(self) -> FactBox:
-        return self.query_one(FactBox)
+    conversation = getters.query_one(Conversation)
+    replies = getters.query_one(CandidateList)
+    composer = getters.query_one(Composer)
+    fact = getters.query_one(FactBox)
 
     @property
     def waiting(self) -> bool:

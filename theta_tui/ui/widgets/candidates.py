@@ -21,7 +21,7 @@ from textual.widget import Widget
 from theta_tui.base.config import CANDIDATES
 from theta_tui.base.text import percent
 from theta_tui.ui.bindings import PICK
-from theta_tui.ui.keys import run_bound
+from theta_tui.ui.compat.keys import run_bound
 from theta_tui.ui.messages import Clicked
 from theta_tui.ui.safe import join, wrap
 from theta_tui.ui.state import State

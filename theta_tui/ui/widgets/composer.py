@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -12,9 +13,9 @@ from textual.widgets import TextArea
 
 from theta_tui.session.verbs import Completion
 from theta_tui.ui.bindings import SAY
+from theta_tui.ui.compat.editor import Editor
 from theta_tui.ui.messages import ComposerChanged, Sent
 from theta_tui.ui.safe import Plain, join, plain
-from theta_tui.ui.widgets.editor import Editor
 
 REMEMBERED = 200
 POPUP_LINES = 6
@@ -96,6 +97,9 @@ class Prompt(Editor):
 class Composer(Vertical):
     """The popup above, the text below. `completer` says what could complete a line."""
 
+    prompt = getters.query_one(Prompt)
+    popup = getters.query_one(Popup)
+
     def __init__(self, completer: Callable[[str], list[Completion]], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.completer = completer
@@ -111,14 +115,6 @@ class Composer(Vertical):
         with Horizontal(id="say-box"):
             yield Plain("› ", id="say-sign")
             yield Prompt(id="say")
-
-    @property
-    def prompt(self) -> Prompt:
-        return self.query_one(Prompt)
-
-    @property
-    def popup(self) -> Popup:
-        return self.query_one(Popup)
 
     @property
     def text(self) -> str:

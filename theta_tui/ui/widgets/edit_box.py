@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from theta_tui.ui.bindings import EDIT
+from theta_tui.ui.compat.editor import Editor
 from theta_tui.ui.messages import Corrected, EditLeft
 from theta_tui.ui.safe import Plain
-from theta_tui.ui.widgets.editor import Editor
 
 
 class ReplyEditor(Editor):
@@ -27,6 +28,9 @@ class ReplyEditor(Editor):
 class EditBox(Horizontal):
     """A gutter like a row's, and the text."""
 
+    editor = getters.query_one(ReplyEditor)
+    sign = getters.query_one("#edit-sign", Plain)
+
     def __init__(self) -> None:
         super().__init__(id="edit-box")
 
@@ -34,14 +38,10 @@ class EditBox(Horizontal):
         yield Plain(" ✎   ", id="edit-sign")
         yield ReplyEditor(id="edit-text")
 
-    @property
-    def editor(self) -> ReplyEditor:
-        return self.query_one(ReplyEditor)
-
     def open(self, text: str, edited: int | None, sign: str) -> None:
         """Show `text` to be changed, the cursor behind it."""
         self.editor.edited = edited
-        self.query_one("#edit-sign", Plain).show(f" ✎ {sign}" if edited is not None else f" {sign}   ")
+        self.sign.show(f" ✎ {sign}" if edited is not None else f" {sign}   ")
         self.editor.text = text
         self.editor.move_cursor(self.editor.document.end)
         self.display = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -14,9 +15,9 @@ from textual.events import Click
 from textual.widget import Widget
 
 from theta_tui.ui.bindings import EDIT
+from theta_tui.ui.compat.editor import Editor
 from theta_tui.ui.messages import EditLeft, FactGiven
 from theta_tui.ui.safe import Plain, fit, join
-from theta_tui.ui.widgets.editor import Editor
 
 if TYPE_CHECKING:
     from theta_tui.store.records import Stated
@@ -68,6 +69,10 @@ class FactEditor(Editor):
 class FactBox(Vertical):
     """The line, or while it is edited the question above the answer."""
 
+    line = getters.query_one(FactLine)
+    prompt = getters.query_one("#fact-prompt", FactEditor)
+    reply = getters.query_one("#fact-reply", FactEditor)
+
     def __init__(self) -> None:
         super().__init__(id="fact")
 
@@ -82,18 +87,6 @@ class FactBox(Vertical):
 
     def on_mount(self) -> None:
         self.display = False
-
-    @property
-    def line(self) -> FactLine:
-        return self.query_one(FactLine)
-
-    @property
-    def prompt(self) -> FactEditor:
-        return self.query_one("#fact-prompt", FactEditor)
-
-    @property
-    def reply(self) -> FactEditor:
-        return self.query_one("#fact-reply", FactEditor)
 
     @property
     def editing(self) -> bool:

@@ -1,6 +1,6 @@
-"""The one who is taught: a Session and its model in a home of their own, which is thrown away afterwards.
+"""The subject of a benchmark: a Session and its model in a temporary home.
 
-A lesson takes the same path as a person's, journal and all. Only the asking differs: many prompts at once.
+A lesson takes the same path as a person's, journal included. Only asking differs: many prompts are answered at once.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from tempfile import TemporaryDirectory
 
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import TeachError
-from theta_tui.bench.held_out import Conversation, Perplexity, perplexity
-from theta_tui.bench.metrics import Answer, Decided, Lesson
+from theta_tui.bench.held_out import HeldOutConversation, Perplexity, perplexity
+from theta_tui.bench.metrics import GateDecision, GreedyAnswer, SuiteLesson
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
 
-class SessionPupil:
-    """What `run` teaches and asks. `batched`: prompts are answered many at a time."""
+class SessionSubject:
+    """The Subject that `run` teaches and asks. `batched`: many prompts are answered at a time."""
 
-    def __init__(self, session: Session, max_tokens: int, conversations: Sequence[Conversation]) -> None:
+    def __init__(self, session: Session, max_tokens: int, conversations: Sequence[HeldOutConversation]) -> None:
         import torch
 
         self.session = session
@@ -37,7 +37,7 @@ class SessionPupil:
         self._taught: list[int] = []
 
     def teach(self, prompt: str, reply: str) -> int:
-        """One lesson, outside of any conversation; the optimizer steps that it took."""
+        """Teach one lesson outside any conversation; the optimizer steps that it took."""
         outcome = self.session.teach(prompt, reply)
         lesson = self.session.store.story.numbered(outcome.lesson)
         assert lesson is not None
@@ -48,19 +48,19 @@ class SessionPupil:
         self.session.undo()
         self._taught.pop()
 
-    def keep(self) -> None:
-        """A checkpoint, as a home gets one every few lessons: what is undone beyond it is not learned again."""
+    def checkpoint(self) -> None:
+        """Save a checkpoint, as a home does every few lessons, so that undo need not learn earlier lessons again."""
         self.session.save()
 
-    def ask(self, prompts: Sequence[str]) -> list[Answer]:
-        """The greedy answers, with nothing but the prompt in front."""
+    def ask(self, prompts: Sequence[str]) -> list[GreedyAnswer]:
+        """The greedy answers to `prompts`, without a conversation before them."""
         from theta_tui.bench.decoding import ask
 
         modules = [self.session.module_for(prompt) for prompt in prompts]
         return ask(self.session.model, prompts, self.max_tokens, batched=self.batched, modules=modules)
 
-    def decide(self, prompts: Sequence[str]) -> list[Decided] | None:
-        """Which lesson answers each of `prompts`; None where no lesson has a scope."""
+    def decide(self, prompts: Sequence[str]) -> list[GateDecision] | None:
+        """The gate's decision for each of `prompts`; None if no lesson has a scope."""
         if not self.session.learner.modules:
             return None
         places = {seq: place for place, seq in enumerate(self._taught)}
@@ -70,7 +70,7 @@ class SessionPupil:
             decision = self.session.decide(prompt)
             seconds = time.perf_counter() - begun
             place = None if decision.lesson is None or not decision.sure else places[decision.lesson]
-            found.append(Decided(place, decision.score, seconds))
+            found.append(GateDecision(place, decision.score, seconds))
         return found
 
     def perplexity(self) -> Perplexity | None:
@@ -79,7 +79,7 @@ class SessionPupil:
         return perplexity(self.session.model, self._conversations, self.session.module_for)
 
     def digest(self) -> str:
-        """sha256 over every bit of the weights."""
+        """sha256 over all bits of the weights."""
         import torch
 
         found = hashlib.sha256()
@@ -93,8 +93,8 @@ class SessionPupil:
                 found.update(f"{key} {name} {tuple(tensor.shape)}\n".encode() + tensor.cpu().numpy().tobytes())
         return found.hexdigest()
 
-    def room_for(self, lessons: Sequence[Lesson]) -> None:
-        """Answers may be as long as the longest target. Raises TeachError for a lesson that the model cannot take."""
+    def make_room_for(self, lessons: Sequence[SuiteLesson]) -> None:
+        """Allow answers as long as the longest target. Raises TeachError for a lesson that the model cannot take."""
         for lesson in lessons:
             try:
                 example = self.session.model.encode_lesson((), lesson.prompt, lesson.target)
@@ -103,7 +103,7 @@ class SessionPupil:
             self.max_tokens = max(self.max_tokens, len(example.input_ids))
 
     def check_batches(self, prompts: Sequence[str]) -> bool:
-        """Go back to one prompt at a time where a padded batch answers otherwise. Whether it does not."""
+        """Whether a padded batch gives the same answers; if not, prompts are answered one at a time from now on."""
         from theta_tui.bench.decoding import agrees
 
         self.batched = agrees(self.session.model, prompts, self.max_tokens)
@@ -111,19 +111,18 @@ class SessionPupil:
 
 
 @contextmanager
-def fresh(
+def fresh_subject(
     settings: Settings,
     recipe: str,
     *,
     max_tokens: int,
     max_seconds: float | None = None,
-    conversations: Sequence[Conversation] = (),
+    conversations: Sequence[HeldOutConversation] = (),
     on_stage: Callable[[str], None] = lambda _: None,
-) -> Iterator[SessionPupil]:
-    """A pupil who was never taught anything, and no trace of it afterwards. Raises ModelError (exit 4).
+) -> Iterator[SessionSubject]:
+    """Yield an untaught subject in a home that is deleted afterwards. Raises ModelError.
 
-    Of `settings` the model and where it runs count; home and conversation file do not. `max_seconds`: instead of
-    the recipe's.
+    Of `settings`, home and conversation file are not used. `max_seconds` replaces the recipe's.
     """
     with TemporaryDirectory(prefix="theta-bench-") as folder:
         own = replace(settings, home=Path(folder), context=None, recipe=recipe)
@@ -133,6 +132,6 @@ def fresh(
             if max_seconds is not None:
                 session.own_recipe = replace(RECIPES[recipe], max_seconds=max_seconds)
             session.load(on_stage)
-            yield SessionPupil(session, max_tokens, conversations)
+            yield SessionSubject(session, max_tokens, conversations)
         finally:
             store.close()

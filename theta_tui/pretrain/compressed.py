@@ -1,5 +1,5 @@
-"""gzip and Zstandard files, known by their first bytes and read piece by piece. Standard library, and for .zst before
-Python 3.14 the package `zstandard`, which is looked for when such a file is met.
+"""Reads gzip and Zstandard files, recognised by their first bytes, piece by piece. Standard library only, except that
+.zst before Python 3.14 needs the package `zstandard`, which is imported for such a file.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from importlib import import_module
 from typing import Any, BinaryIO, cast
 
 DAMAGE = (EOFError, zlib.error, gzip.BadGzipFile)
-"""What reading raises where a packed file is damaged or cut short."""
+"""Exceptions of reading a file that is damaged or cut short."""
 
 
-def unpacked(file: BinaryIO) -> BinaryIO:
-    """The content of a file that has just been opened. Raises ImportError where a package is needed for it."""
+def decompressed(file: BinaryIO) -> BinaryIO:
+    """The decompressed content of a file just opened. Raises ImportError if a package is missing."""
     start = cast(io.BufferedReader, file).peek(4)[:4]
     if start.startswith(b"\x1f\x8b"):
         return cast(BinaryIO, gzip.GzipFile(fileobj=file))
@@ -37,32 +37,32 @@ def _zstandard(file: BinaryIO) -> BinaryIO:
 
 
 class _Zstandard(io.RawIOBase):
-    """A Zstandard file of any number of frames. Unlike the package's own reader it tells where a file is cut short."""
+    """A Zstandard file of any number of frames. Unlike the package's reader, it notices a file that is cut short."""
 
     def __init__(self, file: BinaryIO, new_frame: Callable[[], Any], error: type[Exception]) -> None:
         self._file, self._new_frame, self._error = file, new_frame, error
         self._frame: Any = None
-        self._packed = self._out = b""
+        self._compressed = self._out = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._out:
-            # 2 KiB can unfold to 64 MB, no more: a frame's block of 4 bytes gives 128 KB.
-            self._packed = self._packed or self._file.read(2048)
-            if not self._packed:
+            # 2 KiB can expand to at most 64 MB: a block of 4 bytes gives 128 KB.
+            self._compressed = self._compressed or self._file.read(2048)
+            if not self._compressed:
                 if self._frame is not None:
                     raise EOFError("the last frame has no end")
                 return 0
             self._frame = self._frame or self._new_frame()
             try:
-                self._out = self._frame.decompress(self._packed)
+                self._out = self._frame.decompress(self._compressed)
             except self._error as error:
                 raise EOFError(str(error)) from None
-            self._packed = b""
+            self._compressed = b""
             if self._frame.eof:
-                self._packed, self._frame = self._frame.unused_data, None
+                self._compressed, self._frame = self._frame.unused_data, None
         size = min(len(buffer), len(self._out))
         buffer[:size] = self._out[:size]
         self._out = self._out[size:]

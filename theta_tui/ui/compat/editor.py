@@ -3,18 +3,20 @@
 Textual's TextArea writes what it holds to the terminal, splits lines at characters that are no newline to us, and
 counts a control as no cell at all. So each hidden character is *held* as a private-use character (plane 16, one cell
 wide, in no font that people use), *shown* as its symbol, and given back as what it was.
+
+Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/widgets/_text_area.py.
 """
 
 from __future__ import annotations
 
 from rich.text import Text
 from textual import events
-from textual.document._document import EditResult
+from textual.document._document import EditResult  # what `TextArea.edit` gives; exported nowhere
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit
 
 from theta_tui.base.text import MAX_TEXT, could_hide, repair, visible
-from theta_tui.ui.keys import run_bound
+from theta_tui.ui.compat.keys import run_bound
 from theta_tui.ui.messages import Told
 
 _PLANE = 0x100000
@@ -75,6 +77,7 @@ class Editor(TextArea):
         edit.text = hold(edit.text)
         return super().edit(edit)
 
+    # These two are Textual's own handlers. One named `on_key` would be called besides, after the key was taken.
     async def _on_key(self, event: events.Key) -> None:
         if event.is_printable or not await run_bound(self, event):
             await super()._on_key(event)

@@ -1,4 +1,7 @@
-"""A screen that is laid out at the size that the terminal has now, whichever it is told of."""
+"""A screen that is laid out at the size that the terminal has now, whichever it is told of.
+
+Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/screen.py (`Screen._on_resize`).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which config.json model/llama.py can do without asking anybody. Standard library only."""
+"""Which config.json model/llama/model.py can do without asking anybody. Standard library only."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ from torch.nn import functional
 
 from theta_tui.base.errors import ModelError
 from theta_tui.model import files as model_files
-from theta_tui.model.llama_config import Config, recognise
+from theta_tui.model.llama.block import Block, Rotary, attention
+from theta_tui.model.llama.config import Config, recognise
 
 GENERATION = "generation_config.json"
 
@@ -64,31 +65,23 @@ class LlamaRotaryEmbedding(nn.Module):
         return angles.cos().to(hidden.dtype), angles.sin().to(hidden.dtype)
 
 
-def _turned(states: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor) -> torch.Tensor:
-    half = states.shape[-1] // 2
-    return (states * cosines) + (torch.cat((-states[..., half:], states[..., :half]), dim=-1) * sines)
-
-
 class LlamaMLP(nn.Module):
+    """The layers of an MLP; `Block` computes with them."""
+
     def __init__(self, config: Config) -> None:
         super().__init__()
         wide, narrow, bias = config.intermediate_size, config.hidden_size, config.mlp_bias
         self.gate_proj = nn.Linear(narrow, wide, bias=bias, device="meta")
         self.up_proj = nn.Linear(narrow, wide, bias=bias, device="meta")
         self.down_proj = nn.Linear(wide, narrow, bias=bias, device="meta")
-        self.act_fn = nn.SiLU()
-
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.down_proj(self.act_fn(self.gate_proj(hidden)) * self.up_proj(hidden))
-        return found
 
 
 class LlamaAttention(nn.Module):
-    def __init__(self, config: Config, layer: int) -> None:
+    """The layers of an attention; `Block` computes with them."""
+
+    def __init__(self, config: Config) -> None:
         super().__init__()
-        self.layer_idx = layer
         self.head_dim = config.head_dim
-        self.num_key_value_groups = config.num_attention_heads // config.num_key_value_heads
         self.scaling = self.head_dim**-0.5
         asked, held = config.num_attention_heads * self.head_dim, config.num_key_value_heads * self.head_dim
         size, bias = config.hidden_size, config.attention_bias
@@ -97,56 +90,25 @@ class LlamaAttention(nn.Module):
         self.v_proj = nn.Linear(size, held, bias=bias, device="meta")
         self.o_proj = nn.Linear(asked, size, bias=bias, device="meta")
 
-    def forward(
-        self,
-        hidden: torch.Tensor,
-        turn: tuple[torch.Tensor, torch.Tensor],
-        mask: torch.Tensor | None,
-        cache: Cache | None,
-    ) -> torch.Tensor:
-        shape = (*hidden.shape[:-1], -1, self.head_dim)
-        queries, keys, values = (
-            project(hidden).view(shape).transpose(1, 2) for project in (self.q_proj, self.k_proj, self.v_proj)
-        )
-        queries, keys = _turned(queries, *turn), _turned(keys, *turn)
-        if cache is not None:
-            keys, values = cache.update(keys, values, self.layer_idx)
-        shared = self.num_key_value_groups > 1
-        if shared and (mask is not None or keys.device.type == "mps" or self.head_dim > 256):
-            keys, values = (part.repeat_interleave(self.num_key_value_groups, dim=1) for part in (keys, values))
-            shared = False
-        found = functional.scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=mask,
-            scale=self.scaling,
-            is_causal=mask is None and queries.shape[2] > 1,
-            enable_gqa=shared,
-        )
-        found = found.transpose(1, 2).contiguous().reshape(*hidden.shape[:-1], -1)
-        projected: torch.Tensor = self.o_proj(found)
-        return projected
-
 
 class LlamaDecoderLayer(nn.Module):
     def __init__(self, config: Config, layer: int) -> None:
         super().__init__()
-        self.self_attn = LlamaAttention(config, layer)
+        self.layer_idx = layer
+        self.self_attn = LlamaAttention(config)
         self.mlp = LlamaMLP(config)
         self.input_layernorm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
         self.post_attention_layernorm = LlamaRMSNorm(config.hidden_size, config.rms_norm_eps)
 
     def forward(
-        self,
-        hidden: torch.Tensor,
-        turn: tuple[torch.Tensor, torch.Tensor],
-        mask: torch.Tensor | None,
-        cache: Cache | None,
+        self, hidden: torch.Tensor, rotary: Rotary, mask: torch.Tensor | None, cache: Cache | None
     ) -> torch.Tensor:
-        hidden = hidden + self.self_attn(self.input_layernorm(hidden), turn, mask, cache)
-        found: torch.Tensor = hidden + self.mlp(self.post_attention_layernorm(hidden))
-        return found
+        """`hidden` [batch, tokens, size]; `rotary`, `mask` as in block.py; new keys and values go into `cache`."""
+        block = Block(self)
+        queries, keys, values = (part.transpose(1, 2) for part in block.qkv(hidden, rotary))
+        if cache is not None:
+            keys, values = cache.update(keys, values, self.layer_idx)
+        return block.mlp(block.out(hidden, attention(queries, keys, values, mask)))
 
 
 class LlamaModel(nn.Module):
@@ -173,10 +135,10 @@ class LlamaModel(nn.Module):
         if positions is None:
             positions = (torch.arange(count, device=hidden.device) + before).unsqueeze(0)
         mask = _mask(count, before, attention_mask, hidden.device)
-        turn = self.rotary_emb(hidden, positions)
-        turn = turn[0].unsqueeze(1), turn[1].unsqueeze(1)
-        for block in self.layers:
-            hidden = block(hidden, turn, mask, cache)
+        cosines, sines = self.rotary_emb(hidden, positions)
+        rotary = cosines.unsqueeze(2), sines.unsqueeze(2)
+        for layer in self.layers:
+            hidden = layer(hidden, rotary, mask, cache)
         found: torch.Tensor = self.norm(hidden)
         return found
 

@@ -4,6 +4,8 @@ and its size.
 Textual looks for escape sequences inside a paste too. What it does not understand there it takes for key presses, so a
 text copied from somewhere could pick a reply or leave; the rest of the text is lost, and it reads a letter at a time:
 ten megabytes kept the screen busy for half a minute. Bytes that are no UTF-8 ended the app.
+
+Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/drivers/linux_driver.py
 """
 
 from __future__ import annotations
@@ -35,6 +37,8 @@ MOST = (2000, 1000)
 """Columns and lines: what is drawn is in memory, cell by cell."""
 
 
+# https://github.com/Textualize/textual/blob/v8.2.8/src/textual/_xterm_parser.py
+# https://github.com/Textualize/textual/blob/v8.2.8/src/textual/_parser.py (`_timeout_time`)
 class Input(XTermParser):
     """Keys and mouse as Textual reads them; a paste as one text, whatever it spells."""
 
@@ -97,6 +101,7 @@ class Terminal(LinuxDriver):
         super().__init__(app, size=size, **how)
         self._size = size or self._get_terminal_size()  # else Textual asks Rich, which may be of another opinion
 
+    # https://github.com/Textualize/textual/pull/6153
     def _get_terminal_size(self) -> tuple[int, int]:
         """What the terminal says: COLUMNS and LINES, which shells export, are those of a moment that is past. They
         count where it says nothing, as on a serial line."""
@@ -116,6 +121,7 @@ class Terminal(LinuxDriver):
     def run_input_thread(self) -> None:
         parser = Input(self._debug)
         # A byte that is no UTF-8 becomes a lone surrogate, which is replaced, with notice, where a text is taken.
+        # https://github.com/Textualize/textual/issues/6456
         decode = getincrementaldecoder("utf-8")(errors="surrogateescape").decode
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
@@ -133,6 +139,7 @@ class Terminal(LinuxDriver):
                 for message in parser.tick():
                     self.process_message(message)
 
+    # https://github.com/Textualize/textual/issues/1582
     def _sigcont_application(self, *_: object) -> None:
         """Going on. Where it was stopped from outside nothing was put back before: Textual would begin a second time
         on top, and take the raw terminal for the one to give back."""
@@ -148,6 +155,7 @@ class Terminal(LinuxDriver):
         except OSError:
             return False  # the terminal has gone
 
+    # linux_driver.py asks for pixels where a terminal has them, and never takes that back.
     def _disable_mouse_support(self) -> None:
         super()._disable_mouse_support()
         if self._mouse_pixels:

@@ -1,12 +1,11 @@
-"""Marks that say whether a row or a message is to be learned: `label: false`, `weight: 0`, `train: no`.
+"""Flags that say whether a row or a message is learned: `label: false`, `weight: 0`, `train: no`.
 
-Only yes and no are understood. A weight between them, below or above is refused by name: to learn such a row in full,
-or not at all, would both be a guess.
+Only yes and no are understood. Any other weight is refused: to learn such a row in full, or not at all, would both be
+a guess.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,19 +15,19 @@ _LEARN = {
     "weight", "loss", "loss_weight", "loss_mask", "sample_weight", "train", "training", "trainable", "train_on_turn",
     "learn", "label", "kto_tag", "desirable", "chosen", "is_chosen", "accepted", "keep", "review_result",
 }  # fmt: skip
-"""Keys whose no says: do not learn this."""
-_LEAVE = {
+"""Keys whose `no` means: do not learn this."""
+_SKIP = {
     "rejected", "is_rejected", "undesirable", "ignore", "ignored", "exclude", "excluded", "skip", "masked", "deleted",
     "spam", "no_loss", "no_train", "do_not_train", "do_not_learn",
 }  # fmt: skip
-"""Keys whose yes says it."""
-_OPINIONS = {"label", "rating", "feedback", "vote", "verdict", "quality", "status"}
-"""Keys that say it with a word. Other words are a class, as `positive` is: a column like any other."""
+"""Keys whose `yes` means: do not learn this."""
+_RATINGS = {"label", "rating", "feedback", "vote", "verdict", "quality", "status"}
+"""Keys that are flags if they hold a word for yes or no. Other words, like `positive`, are a class."""
 _REPLIES = {"chosen", "rejected"}
-"""Keys that are a mark where they hold yes or no, and a reply where they hold text or messages."""
-_UNKNOWABLE = {
-    "mask": "it may mean either; say train: true or train: false",
-    "train_detail": "parts of a message cannot be marked here; mark the whole message with train",
+"""Keys that are flags if they hold yes or no, and replies if they hold text or messages."""
+_UNCLEAR = {
+    "mask": "its meaning is unclear; say train: true or train: false",
+    "train_detail": "parts of a message cannot be flagged here; flag the whole message with train",
 }
 
 _YES = {
@@ -43,17 +42,17 @@ _NO = {
 _USER, _MODEL = {"user", "human", "prompter"}, {"assistant", "gpt", "model"}
 
 
-class Marks:
-    """Reads the marks of one file, in which a column means one thing."""
+class LearnFlags:
+    """Reads the flags of one file, in which each column has one meaning."""
 
     def __init__(self) -> None:
         self._meaning: dict[str, str] = {}
-        """Of a key of _OPINIONS: `mark` or `class`, as first seen."""
+        """`flag` or `class` for each key of _RATINGS, as first seen."""
 
     def reason(self, row: Mapping[str, Any], used: set[str]) -> str | None:
-        """Why a row or a message is not to be learned: `label is false`; None where it is.
+        """Why a row or a message is not learned, as in `label is false`; None if it is learned.
 
-        The keys that are understood are added to `used`. Raises ValueError where a mark is neither yes nor no.
+        Adds the keys that are flags to `used`. Raises ValueError for a flag that is neither yes nor no.
         """
         if _ALL.isdisjoint(map(str.lower, row)):
             return None
@@ -63,42 +62,42 @@ class Marks:
             if name not in _ALL or value is None or value == "" or value == []:
                 continue
             if name == "mask" and str(value).lower() in _USER | _MODEL:
-                learned: bool | None = str(value).lower() in _USER
-            elif name in _UNKNOWABLE:
-                raise ValueError(f"{key} is {shown(value)}: {_UNKNOWABLE[name]}")
-            elif name in _REPLIES and not _is_mark(row, value):
+                learn: bool | None = str(value).lower() in _USER
+            elif name in _UNCLEAR:
+                raise ValueError(f"{key} is {shown(value)}: {_UNCLEAR[name]}")
+            elif name in _REPLIES and not _is_flag(row, value):
                 continue
             else:
-                learned = self._learned(key, name, value)
-            if learned is None:
+                learn = self._learned(key, name, value)
+            if learn is None:
                 continue
             used.add(key)
-            if not learned and found is None:
+            if not learn and found is None:
                 found = f"{key} is {_spelled(value)}"
         return found
 
     def _learned(self, key: str, name: str, value: Any) -> bool | None:
-        """What one mark says; None where it is none."""
+        """Whether one flag says to learn; None if it is no flag."""
         said = _yes_or_no(value)
-        if name in _OPINIONS:
+        if name in _RATINGS:
             if name != "label" and (_is_number(value) or not isinstance(value, (bool, str))):
-                return None  # a scale that only its author knows
-            meaning = "class" if said is None and isinstance(value, str) and not _is_number(value) else "mark"
+                return None  # a scale whose meaning is unknown
+            meaning = "class" if said is None and isinstance(value, str) and not _is_number(value) else "flag"
             if self._meaning.setdefault(name, meaning) != meaning:
-                raise ValueError(f"{key} is {shown(value)}, and in other rows {_OTHER[meaning]}")
+                raise ValueError(f"{key} is {shown(value)}, but in other rows {_OTHER[meaning]}")
             if meaning == "class":
                 return None
         if said is None:
             raise ValueError(_unknown(key, value))
-        return said != (name in _LEAVE)
+        return said != (name in _SKIP)
 
 
-_ALL = _LEARN | _LEAVE | _OPINIONS | set(_UNKNOWABLE)
-_OTHER = {"mark": "it is a class, which says nothing of learning", "class": "it says whether to learn"}
+_ALL = _LEARN | _SKIP | _RATINGS | set(_UNCLEAR)
+_OTHER = {"flag": "it is a class, which says nothing about learning", "class": "it says whether to learn"}
 
 
-def _is_mark(row: Mapping[str, Any], value: Any) -> bool:
-    """Whether `chosen` or `rejected` is a mark and not a reply: beside each other they are the two replies."""
+def _is_flag(row: Mapping[str, Any], value: Any) -> bool:
+    """Whether `chosen` or `rejected` is a flag. If a row has both, they are the two replies."""
     if isinstance(value, str):
         return value.strip().lower() in {"true", "false", "0", "1"} and not row.keys() >= _REPLIES
     return isinstance(value, (bool, int, float))
@@ -136,6 +135,4 @@ def _spelled(value: Any) -> str:
 
 
 def _unknown(key: str, value: Any) -> str:
-    number = value if isinstance(value, (int, float)) else math.nan
-    between = " (there is no learning by half)" if 0 < number < 1 else ""
-    return f"{key} is {_spelled(value)}, which says neither learn (1, true) nor do not learn (0, false){between}"
+    return f"{key} is {_spelled(value)}; it must be 1 or true (learn) or 0 or false (do not learn)"

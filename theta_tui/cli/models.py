@@ -1,0 +1,155 @@
+"""`theta models`: what has a name here, what of it is on this machine; and getting what `--model` names and is not.
+
+Imports neither torch nor transformers; what is fetched as a GGUF file is converted, which does.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from theta_tui.base.errors import ModelError, ThetaError, UsageError
+from theta_tui.base.memory import shown
+from theta_tui.base.text import visible
+from theta_tui.cli.console import Invocation, with_options
+from theta_tui.cli.usage import Command, Group
+from theta_tui.model import catalogue
+from theta_tui.model.files import DEFAULT, assets_dir
+
+if TYPE_CHECKING:
+    from theta_tui.model.catalogue import Entry
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `theta models` lists.")]
+
+app = typer.Typer(cls=Group, rich_markup_mode=None, help="The models that have a name: here or not, size, licence.")
+
+
+def listing(call: Invocation) -> None:
+    """The models that have a name: here or not, size, licence."""
+    rows = [_row(entry) for entry in catalogue.entries().values()]
+    made: list[dict[str, Any]] = [
+        {"name": name, "title": "", "here": True, "parameters": None, "bytes": catalogue.size(place), "license": None,
+         "window": None, "source": "gguf", "path": str(place)}
+        for name, place in catalogue.converted().items()
+    ]  # fmt: skip
+    if call.json:
+        call.emit(models=rows + made)
+        return
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        size = shown(row["bytes"]) if row["here"] else f"{shown(row['bytes'])} to fetch"
+        words = (
+            f"{row['parameters'] / 1e6:,.0f}M", size, row["license"], f"window {row['window']:,}", row["title"]
+        )  # fmt: skip
+        call.out(f"{row['name']:{width}}  {'here' if row['here'] else '-':4}  {'  '.join(words)}")
+    for row in made:
+        call.out(f"{row['name']}  here  {shown(row['bytes'])}, converted from this file")
+
+
+app.callback(invoke_without_command=True)(with_options(listing))
+
+
+def get(call: Invocation, name: Name) -> None:
+    """Fetch a model and keep it; from then on no network is needed. Stopped, it goes on the next time."""
+    place = _get(call, _entry(name))
+    call.done = f"{name} is here"
+    if call.json:
+        call.emit(**_row(_entry(name)))
+    else:
+        call.out(f"{name} is here: {place} ({shown(catalogue.size(place))})")
+
+
+def remove(call: Invocation, name: Name) -> None:
+    """Take a model, or what was made of a GGUF file, out of the cache."""
+    made = catalogue.converted()
+    place = made.get(name) or made.get(str(Path(name).expanduser().absolute()))
+    there = [path for path in ([place] if place else catalogue.leftovers(_entry(name).name)) if path.exists()]
+    if not there:
+        raise ThetaError(f"{name} is not on this machine; nothing was removed", name="not_here")
+    freed = sum(catalogue.remove(path) for path in there)
+    call.done = f"{name} was removed"
+    if call.json:
+        call.emit(removed=name, bytes=freed)
+    else:
+        call.out(f"{name} was removed ({shown(freed)})")
+
+
+app.command("get", cls=Command, short_help="Fetch a model and keep it.")(with_options(get))
+app.command("remove", cls=Command, short_help="Take a model out of the cache.")(with_options(remove))
+
+
+def get_missing(call: Invocation, model: str) -> None:
+    """Get `model` where it is one of the catalogue and not here: asked once on a terminal, elsewhere with --yes.
+
+    Raises ModelError (exit 4) where it is not wanted, or cannot be had.
+    """
+    entry = catalogue.find(model)
+    if entry is None or catalogue.here(model):
+        return
+    if not call.yes and not _wanted(call, entry):
+        raise ModelError(
+            f"{model} is not on this machine ({_offer(entry)}); give --yes to get it, or use `theta models get "
+            f"{model}`",
+            name="model_missing",
+        )
+    _get(call, entry)
+
+
+def _get(call: Invocation, entry: Entry) -> Path:
+    from theta_tui.model import getting
+
+    offline = call.settings.offline
+    if not catalogue.here(entry.name):
+        call.note(f"getting {entry.name}: {_offer(entry)}")
+    try:
+        return getting.get(entry, offline=offline, on_stage=call.stage)
+    finally:
+        call.stage("")
+
+
+def _wanted(call: Invocation, entry: Entry) -> bool:
+    if call.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    sys.stderr.write(visible(f"{entry.name} is not on this machine: {_offer(entry)}. Get it? [Y/n] ", one_line=True))
+    sys.stderr.flush()
+    answer = sys.stdin.readline()
+    return bool(answer) and answer.strip().lower() in {"", "y", "yes"}
+
+
+def _offer(entry: Entry) -> str:
+    """What one would get, in words."""
+    sizes = [f"{shown(entry.bytes)} from the Hugging Face hub"]
+    if entry.registry is not None:
+        sizes.append(f"{shown(entry.registry.bytes)} from the package registry, in fewer bits")
+    return f"{entry.title}, {entry.parameters / 1e6:,.0f}M parameters, {' or '.join(sizes)}, {entry.license}"
+
+
+def _entry(name: str) -> Entry:
+    entry = catalogue.find(name)
+    if entry is not None:
+        return entry
+    if name in catalogue.entries():
+        raise UsageError(f"{name} is built in: it is always here")
+    known = ", ".join(known for known in catalogue.entries() if known != DEFAULT)
+    raise UsageError(f"there is no model called {name}; these are: {known}")
+
+
+def _row(entry: Entry) -> dict[str, Any]:
+    """An entry for programs; `bytes` is what it takes here, or else what is fetched."""
+    built_in = not entry.hub
+    place = assets_dir() / DEFAULT if built_in else catalogue.folder(entry.name)
+    here = built_in or catalogue.here(entry.name)
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "here": here,
+        "parameters": entry.parameters,
+        "bytes": catalogue.size(place) if here else entry.bytes,
+        "license": entry.license,
+        "window": entry.window,
+        "source": "built in" if built_in else catalogue.source(place).get("source") if here else None,
+        "path": str(place) if here else None,
+    }
