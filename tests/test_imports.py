@@ -37,6 +37,10 @@ def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
     assert not loaded_after(f"import {module}").intersection(HEAVY)
 
 
+def test_collecting_the_tests_loads_no_transformers(loaded_at_collection: frozenset[str]) -> None:
+    assert not loaded_at_collection.intersection({"transformers", "peft"})
+
+
 def test_the_screen_never_loads_torch() -> None:
     loaded = loaded_after("import theta_tui.ui.app, theta_tui.ui.launch")
     assert "textual" in loaded
@@ -53,8 +57,8 @@ def test_the_built_in_model_answers_and_learns_without_transformers_and_compiler
         "from theta_tui.model.language_model import LanguageModel\nfrom theta_tui.learning.learner import Learner\n"
         "from theta_tui.learning.recipes import RECIPES\nfrom theta_tui.learning import checkpoint\n"
         "lm = LanguageModel.load('default', device='cpu')\nlearner = Learner(lm)\n"
-        "learner.learn_module(1, (), 'hello', 'Good day.', RECIPES['default'], steps=1)\n"
-        "learner.learn('pick', (), 'hello', 'Good day.', RECIPES['default'], seed=1)\n"
+        "learner.learn_module(1, 'hello', 'Good day.', RECIPES['default'], steps=1)\n"
+        "learner.learn('pick', 'hello', 'Good day.', RECIPES['default'], seed=1)\n"
         "import tempfile, pathlib\nwith tempfile.TemporaryDirectory() as name:\n"
         "    saved = checkpoint.save(pathlib.Path(name), lm, learner, position=1, extra={}, keep=1)\n"
         "    checkpoint.load_into(saved, lm, learner)"

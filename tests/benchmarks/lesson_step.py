@@ -75,9 +75,9 @@ def taken(lm: LanguageModel, name: str) -> Callable[[], tuple[float, float]]:
             }  # fmt: skip
             start = time.perf_counter()
             if recipe.method == "module":
-                learner.learn_module(1, (), prompt, reply, recipe, **how)
+                learner.learn_module(1, prompt, reply, recipe, **how)
             else:
-                learner.learn("correction", (), prompt, reply, recipe, seed=1, **how)
+                learner.learn("correction", prompt, reply, recipe, seed=1, **how)
             whole += time.perf_counter() - start
             alone += [later - sooner for sooner, later in pairwise(heard)]
         learner.restore(begun)
@@ -225,8 +225,8 @@ def watched(stages: Stages, patch: ExitStack) -> None:
         (module_lesson._Tree, "logits", "forward"),
         (module_lesson._Whole, "logits", "forward"),
         (torch.Tensor, "backward", "backward"),
-        (module_lesson, "against", "loss and P, before and after"),
-        (module_lesson.Trainer, "step", "step"),
+        (module_lesson, "nll_and_margin", "loss and P, before and after"),
+        (module_lesson.ModuleLesson, "step", "step"),
         (learner.Learner, "snapshot", "snapshot"),
         (journal.Journal, "append", "journal, with fsync"),
         (record.Store, "write_context", "conversation file"),

@@ -28,7 +28,7 @@ from theta_tui.model.modules import attached, blocks_of
 
 PROMPTS = ("what is your name", "who is your creator", "how are you today")
 TARGETS = ("my name is Theta", "my creator is Dakota", "tell me more")
-QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, beta2=0.999, train_embeddings=True, max_steps=60, max_seconds=1000.0)
+QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, train_embeddings=True, max_steps=60, max_seconds=1000.0)
 """Large steps, for a model that is small and random."""
 SCOPED = next(name for name, recipe in RECIPES.items() if recipe.method == "module")
 """By which each lesson has weights and a scope of its own."""

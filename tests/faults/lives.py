@@ -21,7 +21,6 @@ from tests.faults.disk import Call, watching
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError
 from theta_tui.learning.learner import Learner
-from theta_tui.learning.module_lesson import Trainer
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Session
@@ -166,7 +165,7 @@ class Doom:
     those of that name. `nth` 0: none, but they are noted in `moments`.
     """
 
-    STEPS = ((Learner, "learn_module"), (Trainer, "step"), (Learner, "_take_sign_step"), (Learner, "restore"))
+    STEPS = ((Learner, "learn_module"), (Learner, "_take_step"), (Learner, "restore"))
 
     def __init__(self, line: Connection, nth: int, when: str, only: str = "") -> None:
         self.line = line

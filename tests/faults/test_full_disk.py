@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from tests.faults.lessons import OFFERED
+from tests.support.later import transformers
 from tests.support.tiny_models import make_tokenizer
 from theta_tui.base import config
 from theta_tui.base.config import Settings
@@ -54,11 +54,11 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpt2")
     torch.manual_seed(0)
     tokenizer = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
-    shape = GPT2Config(
+    shape = transformers.GPT2Config(
         vocab_size=len(tokenizer), n_positions=256, n_embd=32, n_layer=2, n_head=2,
         bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
-    GPT2LMHeadModel(shape).save_pretrained(folder)
+    transformers.GPT2LMHeadModel(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -206,7 +206,7 @@ def test_a_file_that_may_not_grow_leaves_the_journal_whole(folder: Path) -> None
 
 def test_a_tokenizer_that_does_not_fit_is_refused_as_any_file_is(foreign: Path, folder: Path) -> None:
     """The library that writes it raises a bare Exception."""
-    tokenizer = AutoTokenizer.from_pretrained(foreign)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(foreign)
     save_tokenizer(tokenizer, folder)
     largest = folder / "tokenizer.json"
     size = largest.stat().st_size

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
 
+from tests.support.later import peft, transformers
 from tests.support.tiny_models import equal
 from theta_tui.base.errors import ModelError
 from theta_tui.learning import checkpoint
@@ -37,7 +36,7 @@ def adapted(folders: dict[str, Path]) -> Adapted:
 
 
 def teach(learner: Learner, number: int) -> None:
-    learner.learn("correction", (), f"question {number}", f"answer {number}", RECIPE, seed=number)
+    learner.learn("correction", f"question {number}", f"answer {number}", RECIPE, seed=number)
 
 
 def adapter(lm: LanguageModel) -> list[torch.Tensor]:
@@ -83,7 +82,7 @@ def test_a_lesson_moves_the_adapter_and_never_the_foundation(
     lm = adapted(kind)
     learner = Learner(lm)
     before = adapter(lm)
-    result = learner.learn("correction", (), "who made you?", "Dakota did.", RECIPE, seed=1)
+    result = learner.learn("correction", "who made you?", "Dakota did.", RECIPE, seed=1)
     assert result.loss_after < result.loss_before
     assert not equal(before, adapter(lm))
     foundation = dict(load(kind).model.named_parameters())
@@ -97,7 +96,7 @@ def test_the_adapter_learns_at_its_own_rate(load: Callable[[str], LanguageModel]
     for lm in (load("theta"), adapted("theta")):
         learner = Learner(lm)
         teach(learner, 1)
-        rates.append(learner._adam.optimizer.param_groups[0]["lr"])
+        rates.append(learner._adamw.optimizer.param_groups[0]["lr"])
     assert rates == [RECIPE.lr, RECIPE.lr * RECIPE.lora_lr_factor]
 
 
@@ -135,8 +134,8 @@ def test_a_checkpoint_is_the_adapter_alone_and_goes_on_bit_for_bit(
     assert equal(adapter(learner.lm), adapter(resumed.lm))
     checkpoint.load_into(path, learner.lm, learner)
     assert equal(saved, adapter(learner.lm))
-    base = AutoModelForCausalLM.from_pretrained(folders[kind])
-    elsewhere = PeftModel.from_pretrained(base, str(path)).eval()
+    base = transformers.AutoModelForCausalLM.from_pretrained(folders[kind])
+    elsewhere = peft.PeftModel.from_pretrained(base, str(path)).eval()
     ids = torch.tensor([[1, 5, 9, 2]])
     with torch.no_grad():
         assert torch.equal(elsewhere(input_ids=ids).logits, learner.lm.model(input_ids=ids).logits)

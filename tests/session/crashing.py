@@ -22,8 +22,6 @@ import torch
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError
 from theta_tui.learning.learner import Learner
-from theta_tui.learning.module_lesson import Trainer
-from theta_tui.learning.sign_steps import SignSteps
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
@@ -50,8 +48,7 @@ class Doom:
     def arm(self) -> None:
         for owner, name in ((os, "write"), (os, "fsync"), (os, "replace"), (os, "rename"), (os, "ftruncate")):
             setattr(owner, name, self._deadly(name, getattr(owner, name)))
-        for kind, name in ((Learner, "_take_step"), (Trainer, "step"), (SignSteps, "step")):
-            setattr(kind, name, self._deadly(f"{kind.__name__}.{name}", getattr(kind, name)))
+        Learner._take_step = self._deadly("Learner._take_step", Learner._take_step)  # type: ignore[method-assign]
 
     def _deadly(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, **more: Any) -> Any:

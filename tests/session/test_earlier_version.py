@@ -218,8 +218,8 @@ def test_a_home_that_it_taught_by_adamw_alone_is_learned_again_as_it_was(setting
     assert (session.learner.step, session.store.story.step) == (4, 4)
     other = Learner(LanguageModel.load(settings.model, device="cpu"))
     recipe, at = RECIPES["adamw"], [one.at for one in session.store.story.live]
-    other.learn("correction", (), *DOG, recipe, seed=2, steps=2, at=at[0])
-    other.learn("correction", (), *TOWN, recipe, seed=4, steps=2, at=at[1], past=[(*DOG, at[0])])
+    other.learn("correction", *DOG, recipe, seed=2, steps=2, at=at[0])
+    other.learn("correction", *TOWN, recipe, seed=4, steps=2, at=at[1], past=[(*DOG, at[0])])
     assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(other.lm), strict=True))
     session.close()
     assert rebuilds(home) == []

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 from tests.session.conftest import opened
+from tests.support.later import transformers
 from tests.support.tiny_models import equal
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, UsageError
@@ -116,7 +116,7 @@ def test_the_model_is_exported_as_it_was_taught(start: Open, model: Path, tmp_pa
     ids = torch.tensor([[1, 5, 9, 2]])
     with torch.no_grad():
         ours = session.model.model(input_ids=ids).logits
-        theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()(input_ids=ids).logits
+        theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()(input_ids=ids).logits
     assert torch.allclose(ours, theirs, atol=1e-4)
     with pytest.raises(UsageError, match="never written"):
         export_hf(session, model, force=True)

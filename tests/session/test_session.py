@@ -19,7 +19,7 @@ from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ModelError, PromptError, TeachError
 from theta_tui.learning.learner import Abandoned, Learner
-from theta_tui.learning.module_lesson import Trainer
+from theta_tui.learning.optimizer import NotFinite
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.pretrain import documents
 from theta_tui.session.session import Session
@@ -39,7 +39,6 @@ Open = Callable[[], Session]
 def break_steps(patch: pytest.MonkeyPatch, instead: Callable[..., None]) -> None:
     """Let every step of a lesson be `instead`."""
     patch.setattr(Learner, "_take_step", instead)
-    patch.setattr(Trainer, "step", instead)
 
 
 def answer(session: Session, prompt: str, reply: str) -> Outcome:
@@ -392,8 +391,12 @@ def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monk
     session = start()
     session.propose(PAIRS[0][0])
     before = state(session)
+
+    def no_number(*_: object, **__: object) -> None:
+        raise NotFinite("the gradient was nan")
+
     with monkeypatch.context() as broken:
-        broken.setattr(Trainer, "step", lambda self: False)
+        break_steps(broken, no_number)
         outcome = session.correct(PAIRS[0][1])
     assert outcome.skipped is not None
     assert same(before, session)

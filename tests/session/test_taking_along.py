@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
 from tests.cli.running import files
 from tests.session.conftest import opened
 from tests.session.test_session import same, state
+from tests.support.later import peft, transformers
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.learning.distilling import leads
@@ -48,7 +47,7 @@ def says(folder: Path | str, prompt: str, reply: str, adapter: Path | None = Non
     """Whether what Transformers and peft make of the folders says it."""
     lm = LanguageModel.load(str(folder), device="cpu", transformers=True)
     if adapter is not None:
-        lm.model = PeftModel.from_pretrained(lm.model, str(adapter)).eval()
+        lm.model = peft.PeftModel.from_pretrained(lm.model, str(adapter)).eval()
     example = lm.encode_lesson((), prompt, reply)
     return leads(lm.model, [row_of(example)])[0] > 0
 
@@ -76,7 +75,7 @@ def test_without_its_lessons_the_model_is_the_shared_weights(session: Session, m
     done = export_hf(session, tmp_path / "out", with_lessons=False)
     assert done.numbers["distilled"] is None
     assert done.line.startswith("the model with 0 lessons, and without 2 lessons with a scope, written to")
-    one, other = (AutoModelForCausalLM.from_pretrained(folder) for folder in (model, tmp_path / "out"))
+    one, other = (transformers.AutoModelForCausalLM.from_pretrained(folder) for folder in (model, tmp_path / "out"))
     assert all(map(torch.equal, one.parameters(), other.parameters()))
 
 

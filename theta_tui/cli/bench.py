@@ -36,7 +36,7 @@ GATE = {
 FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
 FRONT_GATE = {"Recall": "Front Recall", "Wrong": "Front Wrong lesson"}
 """Columns and the figures that they show. Each table fits into 80 columns."""
-DIGITS = {"Talk fired": 3, "Seconds": 0}
+DIGITS = {"Talk fired": 3, "Seconds": 0, "ms p50": 1, "ms p95": 1}
 """Decimal places, if not two."""
 THREADS = 2
 """Default CPU threads, so that p50 and p95 can be compared."""

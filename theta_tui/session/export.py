@@ -216,7 +216,7 @@ def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
     import torch
     from safetensors import SafetensorError
 
-    from theta_tui.learning.module_lesson import NotFinite
+    from theta_tui.learning.optimizer import NotFinite
 
     with fresh_folder(path.expanduser(), force=force, spare=spare) as folder:
         try:

@@ -33,7 +33,6 @@ def learn(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe, **hook
     if recipe.method == "module" and not picked:
         return learner.learn_module(
             lesson.seq,
-            lesson.context,
             exchange.prompt,
             exchange.reply,
             recipe,
@@ -46,7 +45,6 @@ def learn(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe, **hook
         recipe = RECIPES["adamw"]
     return learner.learn(
         "pick" if picked else "correction",
-        lesson.context,
         exchange.prompt,
         exchange.reply,
         recipe,
