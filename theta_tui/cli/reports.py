@@ -215,7 +215,7 @@ def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *,
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as CONTRACT's JSON has it."""
+    """An outcome as JSON has it."""
     names = (
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
         "learned", "seconds",
