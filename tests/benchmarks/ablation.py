@@ -19,7 +19,7 @@ _OWN = replace(RECIPES["default"], variants=0, generic=0)
 
 ROWS: dict[str, Recipe] = {
     "classic": RECIPES["classic"],
-    "classic x3 at 1e-4": replace(RECIPES["classic"], lr=1e-4, max_steps=3, pick_steps=3, margin=1e9),
+    "classic x3 at 1e-4": replace(RECIPES["classic"], lr=1e-4, max_steps=3, margin=1e9),
     "until learned": _UNTIL_LEARNED,
     "+ rehearsal": replace(_UNTIL_LEARNED, rehearse=4),
     "weights of its own": _OWN,

@@ -106,7 +106,7 @@ def run(lm: LanguageModel, trait: str, recipe: Recipe, prompts: Sequence[str], m
             texts = offered(lm, prompt, 100 + count)
             chosen = max(texts, key=TRAITS[trait])
             others = [text for text in texts if text != chosen]
-            learner.learn("pick", (), prompt, chosen, recipe, seed=count, others=others)
+            learner.learn("pick", prompt, chosen, recipe, seed=count, others=others)
     lm.load_weights()
     for row, replies in zip(rows, gathered, strict=True):
         row.insert(5, number(nats(lm, replies)))

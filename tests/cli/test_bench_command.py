@@ -28,7 +28,7 @@ from theta_tui.model.modules import attached, blocks_of
 
 PROMPTS = ("what is your name", "who is your creator", "how are you today")
 TARGETS = ("my name is Theta", "my creator is Dakota", "tell me more")
-QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, beta2=0.999, train_embeddings=True, max_steps=60, max_seconds=1000.0)
+QUICK = Recipe(name="quick", lr=1e-2, beta1=0.0, train_embeddings=True, max_steps=60, max_seconds=1000.0)
 """Large steps, for a model that is small and random."""
 SCOPED = next(name for name, recipe in RECIPES.items() if recipe.method == "module")
 """By which each lesson has weights and a scope of its own."""
@@ -225,7 +225,7 @@ def test_a_lesson_that_the_model_cannot_take_is_named_before_anything_is_taught(
 def test_seconds_of_ones_own_replace_the_recipes_and_are_journalled(settings: Settings) -> None:
     with fresh_subject(settings, "classic", max_tokens=8, max_seconds=7.5) as subject:
         subject.teach("hello", "my friend")
-        [lesson] = subject.teacher.record.story.live
+        [lesson] = subject.session.store.story.live
     assert lesson.exchange.recipe == replace(RECIPES["classic"], max_seconds=7.5).as_dict()
     assert not lesson.exchange.conversation
 
@@ -233,7 +233,7 @@ def test_seconds_of_ones_own_replace_the_recipes_and_are_journalled(settings: Se
 def test_a_digest_sees_a_single_bit(settings: Settings) -> None:
     with fresh_subject(settings, "default", max_tokens=8) as subject:
         before = subject.digest()
-        weight = next(subject.teacher.model.model.parameters()).detach().view(torch.int32).view(-1)
+        weight = next(subject.session.model.model.parameters()).detach().view(torch.int32).view(-1)
         weight[5] ^= 1
         assert subject.digest() != before
         weight[5] ^= 1
@@ -286,7 +286,7 @@ def test_a_reply_is_read_with_the_lesson_on_that_answers_its_message_and_nothing
     said = (("hello", "my friend", "what is it", "the lazy dog"),)
     with fresh_subject(settings, SCOPED, max_tokens=8) as subject:
         subject.teach("what is it", "tell me more")
-        lm, [module] = subject.teacher.model, subject.teacher.learner.modules.values()
+        lm, [module] = subject.session.model, subject.session.learner.modules.values()
         plain = perplexity(lm, said)
         last = perplexity(lm, said, {"what is it": module}.get)
         first = perplexity(lm, said, {"hello": module}.get)

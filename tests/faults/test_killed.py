@@ -192,8 +192,8 @@ NAMED = [
     ("teach 4", "write", 2, "amid"),
     ("undo", "write", 1, "after"),
     ("correct 5", "write", 3, "amid"),  # of the conversation
-    ("correct 5", "step", 2, "after"),
-    ("withdraw another", "_take_sign_step", 1, "before"),
+    ("correct 5", "_take_step", 2, "after"),
+    ("withdraw another", "_take_step", 1, "before"),
     ("withdraw", "write", 1, "after"),
     ("move", "serialize_file", 1, "before"),  # moved, and the newest checkpoint is of the other model
 ]
@@ -256,4 +256,4 @@ def test_killed_at_100_named_moments(forks: Forks, peace: Peace, homes: Iterator
     print(dict(total))
     assert total["killed again"] >= 20
     named = {name.split()[1] for name in total if name.startswith(("before", "amid", "after"))}
-    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "step"}, total
+    assert named >= {"write", "fsync", "replace", "rename", "unlink", "serialize_file", "_take_step"}, total

@@ -16,11 +16,10 @@ from theta_tui.learning.recipes import Recipe
 
 def teach(learner: Learner, pair: tuple[str, str], recipe: Recipe, **options: Any) -> Result:
     kind = options.pop("kind", "correction")
-    turns = options.pop("turns", ())
     if recipe.method == "module" and kind == "correction":
         options = {name: value for name, value in options.items() if name not in ("others", "past")}
-        return learner.learn_module(options.pop("seed", 1), turns, *pair, recipe, **options)
-    return learner.learn(kind, turns, *pair, recipe, **({"seed": 1} | options))
+        return learner.learn_module(options.pop("seed", 1), *pair, recipe, **options)
+    return learner.learn(kind, *pair, recipe, **({"seed": 1} | options))
 
 
 def everything(learner: Learner) -> tuple[list[torch.Tensor], Mapping[str, torch.Tensor], int]:

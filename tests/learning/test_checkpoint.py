@@ -28,7 +28,7 @@ QUICK = replace(RECIPES["adamw"], lr=1e-2, max_steps=3, max_seconds=1000.0)
 
 def teach(learner: Learner, number: int, recipe: str = "adamw") -> None:
     chosen = QUICK if recipe == "adamw" else RECIPES[recipe]
-    learner.learn("correction", (), f"question {number}", f"answer {number}", chosen, seed=number)
+    learner.learn("correction", f"question {number}", f"answer {number}", chosen, seed=number)
 
 
 def save(folder: Path, learner: Learner, position: int = 1, keep: int = 3) -> Path:
@@ -112,10 +112,10 @@ def test_from_pretrained_reads_a_checkpoint_with_its_chat_template(load: Load, t
 
 def test_shared_weights_that_nothing_moved_are_not_copied(load: Load, tmp_path: Path) -> None:
     learner = Learner(load("theta"))
-    learner.learn_module(1, (), "hello", "yes", RECIPES["default"], steps=2)
+    learner.learn_module(1, "hello", "yes", RECIPES["default"], steps=2)
     manifest = checkpoint.read_manifest(save(tmp_path, learner))
     assert (set(manifest.files), manifest.weights) == ({checkpoint.TRAINING_STATE}, None)
-    learner.learn("pick", (), "hello", "yes", RECIPES["default"], seed=2, others=["no"])
+    learner.learn("pick", "hello", "yes", RECIPES["default"], seed=2, others=["no"])
     manifest = checkpoint.read_manifest(path := save(tmp_path, learner))
     assert manifest.weights == path
     assert "model.safetensors" in manifest.files

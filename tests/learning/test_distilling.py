@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 from tests.support.later import peft, transformers
 from tests.support.tiny_models import equal, weights
 from theta_tui.learning import distilling, module_lesson
-from theta_tui.learning.module_lesson import NotFinite, Row
+from theta_tui.learning.module_lesson import Row
+from theta_tui.learning.optimizer import NotFinite
 from theta_tui.model import export
 from theta_tui.model.language_model import LanguageModel
 

@@ -27,12 +27,10 @@ ADAMW = replace(
     RECIPES["adamw"],
     lr=1e-2,
     margin=1.0,
-    context_tokens=64,
     train_embeddings=True,
     max_steps=60,
     max_seconds=1000.0,
 )
-TURNS = [("hello", "how are you")]
 PAIRS = [
     ("who is your creator", "my creator is Dakota."),
     ("what is your name", "my name is Theta."),
@@ -74,13 +72,6 @@ def test_classic_is_bit_for_bit_one_adamw_step_a_lesson(load: Load, kind: str, i
     assert learner.step == len(PAIRS)
 
 
-def test_classic_takes_no_notice_of_the_conversation_and_picks_count_alike(load: Load) -> None:
-    one, other = Learner(load("theta")), Learner(load("theta"))
-    teach(one, PAIRS[0], CLASSIC, turns=TURNS, kind="pick")
-    teach(other, PAIRS[0], CLASSIC)
-    assert same(everything(one), everything(other))
-
-
 def test_classic_takes_no_notice_of_wordings_of_what_was_offered_and_of_the_past(load: Load) -> None:
     one, other = Learner(load("theta")), Learner(load("theta"))
     teach(one, PAIRS[0], CLASSIC, variants=["who made you"], others=["yes"], past=EARLIER[1:3], kind="pick")
@@ -116,21 +107,14 @@ def test_a_correction_is_taught_until_the_model_says_it(load: Load, kind: str) -
     assert answer.logprob == pytest.approx(said.logprob, abs=1e-3)
 
 
-def test_it_is_then_said_alone_and_in_the_conversation(lm: LanguageModel) -> None:
-    teach(Learner(lm), PAIRS[0], turns=TURNS)
-    assert recall.score(lm, [], *PAIRS[0]).says
-    assert recall.score(lm, TURNS, *PAIRS[0]).says
-
-
 def test_what_is_known_already_gets_one_step_still(lm: LanguageModel) -> None:
     learner = Learner(lm)
     teach(learner, PAIRS[0], replace(ADAMW, margin=3.0))
     assert teach(learner, PAIRS[0]).steps == 1
 
 
-def test_a_pick_gets_its_few_steps_and_no_more(lm: LanguageModel) -> None:
-    result = teach(Learner(lm), PAIRS[0], replace(ADAMW, pick_steps=2), kind="pick")
-    assert result.steps == 2
+def test_a_pick_gets_one_step(lm: LanguageModel) -> None:
+    assert teach(Learner(lm), PAIRS[0], kind="pick").steps == 1
 
 
 def test_steps_and_seconds_are_bounded(lm: LanguageModel) -> None:
@@ -246,11 +230,11 @@ def test_a_lesson_ends_when_it_is_said_whether_its_other_wordings_are_or_not(lm:
 @pytest.mark.parametrize("recipe", [CLASSIC, ADAMW], ids=["classic", "adamw"])
 def test_replay_with_the_same_steps_is_bit_equal(load: Load, recipe: Recipe) -> None:
     first = Learner(load("theta"))
-    taken = [teach(first, pair, recipe, turns=TURNS, seed=seed).steps for seed, pair in enumerate(PAIRS)]
+    taken = [teach(first, pair, recipe, seed=seed).steps for seed, pair in enumerate(PAIRS)]
     again = Learner(load("theta"))
     hurried = replace(recipe, max_seconds=0.0)
     for seed, (pair, steps) in enumerate(zip(PAIRS, taken, strict=True)):
-        assert teach(again, pair, hurried, turns=TURNS, seed=seed, steps=steps).steps == steps
+        assert teach(again, pair, hurried, seed=seed, steps=steps).steps == steps
     assert same(everything(again), everything(first))
 
 
@@ -405,12 +389,11 @@ def test_learning_leaves_the_global_random_state_alone(lm: LanguageModel) -> Non
 
 def test_the_embedded_model_learns_its_creator_in_the_default_recipe() -> None:
     lm = LanguageModel.load("default", device="cpu")
-    recipe = RECIPES["default"]
     learner = Learner(lm)
-    result = learner.learn_module(1, TURNS, "Who is your creator?", "My creator is Dakota.", recipe)
-    assert result.learned
+    pair = "Who is your creator?", "My creator is Dakota."
+    assert learner.learn_module(1, *pair, RECIPES["default"]).learned
     module = learner.modules[1]
-    ids = lm.encode_prompt([], "Who is your creator?", room=40).ids
-    assert greedy(lm, ids, max_tokens=40, module=module).text == "My creator is Dakota."
-    assert greedy(lm, ids, max_tokens=40).text != "My creator is Dakota."
-    assert recall.score(lm, TURNS, "Who is your creator?", "My creator is Dakota.", module=module).says
+    ids = lm.encode_prompt([], pair[0], room=40).ids
+    assert greedy(lm, ids, max_tokens=40, module=module).text == pair[1]
+    assert greedy(lm, ids, max_tokens=40).text != pair[1]
+    assert recall.score(lm, [("hello", "how are you")], *pair, module=module).says

@@ -24,7 +24,7 @@ Load = Callable[[str], LanguageModel]
 
 def taught(lm: LanguageModel, prompt: str = PROMPT, reply: str = REPLY) -> tuple[Learner, LessonModule]:
     learner = Learner(lm)
-    result = learner.learn_module(1, (), prompt, reply, SCOPED)
+    result = learner.learn_module(1, prompt, reply, SCOPED)
     assert result.learned
     return learner, learner.modules[1]
 
@@ -134,16 +134,16 @@ def test_the_same_lesson_gives_the_same_bits(load: Load) -> None:
 
 def test_a_lesson_repeated_in_its_recorded_steps_is_the_same(lm: LanguageModel) -> None:
     first, again = Learner(lm), Learner(lm)
-    steps = first.learn_module(1, (), PROMPT, REPLY, SCOPED).steps
+    steps = first.learn_module(1, PROMPT, REPLY, SCOPED).steps
     assert steps > 0
-    again.learn_module(1, (), PROMPT, REPLY, SCOPED, steps=steps)
+    again.learn_module(1, PROMPT, REPLY, SCOPED, steps=steps)
     assert torch.equal(first.modules[1].values, again.modules[1].values)
 
 
 def test_a_lesson_that_is_stopped_leaves_nothing(lm: LanguageModel) -> None:
     learner = Learner(lm)
     with pytest.raises(Abandoned):
-        learner.learn_module(1, (), PROMPT, REPLY, SCOPED, should_stop=lambda: True)
+        learner.learn_module(1, PROMPT, REPLY, SCOPED, should_stop=lambda: True)
     assert learner.modules == {}
     assert learner.step == 0
     assert all(parameter.requires_grad for parameter in lm.model.parameters())
@@ -154,22 +154,37 @@ def test_a_loss_that_is_no_number_teaches_nothing(lm: LanguageModel, steps: int 
     with torch.no_grad():
         next(iter(lm.model.parameters())).fill_(float("nan"))
     learner = Learner(lm)
-    result = learner.learn_module(1, (), PROMPT, REPLY, SCOPED, steps=steps)
+    result = learner.learn_module(1, PROMPT, REPLY, SCOPED, steps=steps)
     assert result.skipped is not None
     assert learner.modules == {}
+
+
+def test_a_gradient_that_is_no_number_teaches_nothing(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = _Tree.logits
+
+    def spoiled(self: _Tree, module: LessonModule) -> torch.Tensor:
+        logits = own(self, module)
+        logits.register_hook(lambda gradient: gradient * float("nan"))
+        return logits
+
+    monkeypatch.setattr(_Tree, "logits", spoiled)
+    learner = Learner(lm)
+    result = learner.learn_module(1, PROMPT, REPLY, SCOPED)
+    assert result.skipped == "the gradient was not finite; nothing was learned"
+    assert (learner.modules, learner.step) == ({}, 0)
 
 
 def test_a_reply_that_does_not_fit_the_window_is_refused(lm: LanguageModel) -> None:
     learner = Learner(lm)
     with pytest.raises(TeachError, match="too long"):
-        learner.learn_module(1, (), PROMPT, "no " * 400, SCOPED)
+        learner.learn_module(1, PROMPT, "no " * 400, SCOPED)
     assert learner.modules == {}
 
 
 def test_modules_are_part_of_the_state_that_is_saved_and_gone_back_to(lm: LanguageModel) -> None:
     learner, module = taught(lm)
     before = learner.snapshot()
-    learner.learn_module(2, (), "hello", "yes", SCOPED)
+    learner.learn_module(2, "hello", "yes", SCOPED)
     tensors, values = learner.state()
     learner.restore(before)
     assert list(learner.modules) == [1]

@@ -94,7 +94,7 @@ def test_what_is_kept_in_a_lesson_changes_no_bit(wide: Load, monkeypatch: pytest
     def taught() -> Learner:
         learner = Learner(wide("llama"))
         for pair in (*PAIRS, ("hello", "yes")):
-            teach(learner, pair, replace(RECIPE, pick_steps=4), kind="pick", others=["no maybe"])
+            teach(learner, pair, RECIPE, kind="pick", others=["no maybe"], steps=4)
         return learner
 
     kept = everything(taught())

@@ -14,7 +14,8 @@ from tests.learning.lessons import everything, poison, same, spoil, teach
 from theta_tui.base.errors import ModelError
 from theta_tui.learning import checkpoint, recall
 from theta_tui.learning.compare import differing
-from theta_tui.learning.learner import Learner, Snapshot, _Preference
+from theta_tui.learning.learner import Learner, Snapshot
+from theta_tui.learning.loss import Preference
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.learning.sign_steps import targets
 from theta_tui.model.generate import Sampling, propose
@@ -307,11 +308,11 @@ def test_a_pick_raises_the_reply_without_collapsing_the_others(default: Learner)
 
     before = seen()
     begun = default.snapshot()
-    assert teach(default, (prompt, chosen), replace(RECIPE, pick_steps=3), kind="pick", others=others).steps == 3
+    assert teach(default, (prompt, chosen), RECIPE, kind="pick", others=others, steps=3).steps == 3
     default.restore(begun)
     result = teach(default, (prompt, chosen), RECIPE, kind="pick", others=others)
     after = seen()
-    assert result.steps == RECIPE.pick_steps
+    assert result.steps == 1
     assert result.p_after > result.p_before
     assert after[0] > before[0] + 0.1
     # Nats a token: what was not picked is still language.
@@ -334,7 +335,7 @@ def test_what_was_not_picked_rises_less_the_more_it_tells(default: Learner) -> N
 
 def test_a_preference_pulls_the_picked_one_up_against_the_mean_of_all() -> None:
     losses = [torch.tensor(value, requires_grad=True) for value in (2.0, 1.0, 5.0, 0.5)]
-    preference = _Preference()
+    preference = Preference()
     preference(losses).backward()
     # A loss that falls is a likelihood that rises: the picked one's falls, the others' rise, all the same at first.
     assert [float(loss.grad) for loss in losses] == pytest.approx([0.75, -0.25, -0.25, -0.25])

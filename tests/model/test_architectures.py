@@ -154,7 +154,7 @@ def check(folder: Path) -> None:
     learner = Learner(lm)
     before, untaught = learner.snapshot(), weights(lm)
     first = loss_of_its_own(lm)
-    result = learner.learn("correction", TURNS, *PAIR, RECIPES["adamw"], seed=1, steps=4, variants=["who made you"])
+    result = learner.learn("correction", *PAIR, RECIPES["adamw"], seed=1, steps=4, variants=["who made you"])
     assert result.loss_before == pytest.approx(first, abs=1e-3)
     assert result.loss_after == pytest.approx(loss_of_its_own(lm), abs=1e-3)
     assert result.loss_after < result.loss_before

@@ -246,7 +246,7 @@ def test_a_lesson_its_undo_and_other_weights_are_seen(
         return logits
 
     first, before = seen(), learner.snapshot()
-    learner.learn("correction", (), "hello how are you", "my friend", RECIPES[recipe], seed=1)
+    learner.learn("correction", "hello how are you", "my friend", RECIPES[recipe], seed=1)
     assert not torch.equal(seen(), first)
     lm.save(tmp_path / "taught")
     taught = seen()

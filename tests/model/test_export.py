@@ -21,7 +21,7 @@ IDS = torch.tensor([[1, 5, 9, 2, 30, 7]])
 
 def taught(folder: Path, **how: object) -> LanguageModel:
     lm = LanguageModel.load(str(folder), device="cpu", **how)  # type: ignore[arg-type]
-    Learner(lm).learn("correction", (), "who made you?", "a secret word", RECIPE, seed=1)
+    Learner(lm).learn("correction", "who made you?", "a secret word", RECIPE, seed=1)
     return lm
 
 

@@ -86,7 +86,7 @@ def test_it_is_converted_once_and_known_again_by_its_content(tiny: Path, tmp_pat
 
 
 def test_a_plain_llama_is_then_read_without_transformers(tiny: Path) -> None:
-    from theta_tui.model.llama import LlamaForCausalLM
+    from theta_tui.model.llama.model import LlamaForCausalLM
     from theta_tui.model.tokenizer import FastTokenizer
 
     lm = LanguageModel.load(str(tiny), device="cpu")

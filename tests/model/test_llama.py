@@ -168,7 +168,7 @@ def test_a_lesson_moves_both_by_the_same_bits(recipe: str, wide_folders: dict[st
         lm = LanguageModel.load(str(wide_folders["llama"]), device="cpu", transformers=through)
         learner = Learner(lm)
         results = [
-            learner.learn("correction", (), prompt, reply, RECIPES[recipe], seed=1, steps=2)
+            learner.learn("correction", prompt, reply, RECIPES[recipe], seed=1, steps=2)
             for prompt, reply in (("hello", "Good day."), ("who are you", "I am Theta."))
         ]
         found.append((digest(lm.model), results, learner.state()[0].keys()))
@@ -181,7 +181,7 @@ def test_lessons_never_write_to_the_file(wide_folders: dict[str, Path], tmp_path
     before = file.read_bytes()
     lm = LanguageModel.load(str(folder), device="cpu")
     assert isinstance(lm.model, llama.LlamaForCausalLM)
-    taught = Learner(lm).learn("correction", (), "hello", "Good day.", RECIPES["classic"], seed=1)
+    taught = Learner(lm).learn("correction", "hello", "Good day.", RECIPES["classic"], seed=1)
     assert taught.steps > 0
     assert file.read_bytes() == before
     # Nor do they follow what happens to the file: it may be replaced while the app runs.

@@ -36,7 +36,7 @@ def adapted(folders: dict[str, Path]) -> Adapted:
 
 
 def teach(learner: Learner, number: int) -> None:
-    learner.learn("correction", (), f"question {number}", f"answer {number}", RECIPE, seed=number)
+    learner.learn("correction", f"question {number}", f"answer {number}", RECIPE, seed=number)
 
 
 def adapter(lm: LanguageModel) -> list[torch.Tensor]:
@@ -82,7 +82,7 @@ def test_a_lesson_moves_the_adapter_and_never_the_foundation(
     lm = adapted(kind)
     learner = Learner(lm)
     before = adapter(lm)
-    result = learner.learn("correction", (), "who made you?", "Dakota did.", RECIPE, seed=1)
+    result = learner.learn("correction", "who made you?", "Dakota did.", RECIPE, seed=1)
     assert result.loss_after < result.loss_before
     assert not equal(before, adapter(lm))
     foundation = dict(load(kind).model.named_parameters())
@@ -96,7 +96,7 @@ def test_the_adapter_learns_at_its_own_rate(load: Callable[[str], LanguageModel]
     for lm in (load("theta"), adapted("theta")):
         learner = Learner(lm)
         teach(learner, 1)
-        rates.append(learner._adam.optimizer.param_groups[0]["lr"])
+        rates.append(learner._adamw.optimizer.param_groups[0]["lr"])
     assert rates == [RECIPE.lr, RECIPE.lr * RECIPE.lora_lr_factor]
 
 

@@ -41,7 +41,7 @@ def test_what_could_not_be_written_leaves_nothing_behind(tmp_path: Path, monkeyp
 def test_links_in_a_circle_are_named(tmp_path: Path) -> None:
     path = tmp_path / "circle"
     path.symlink_to(path)
-    with pytest.raises(HomeError, match="circle cannot be written"):
+    with pytest.raises(HomeError, match=r"circle cannot be written .*; the file is as it was before"):
         write_atomically(path, b"text")
     assert path.is_symlink()
 

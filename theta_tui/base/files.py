@@ -54,6 +54,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError that names the path.
     """
     temporary: Path | None = None
+    replaced = False
     try:
         target = path.resolve()
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
@@ -64,6 +65,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         finally:
             os.close(descriptor)
         temporary.replace(target)
+        replaced = True
         temporary = None
         fsync_folder(target.parent)
     except BaseException as error:
@@ -72,6 +74,6 @@ def write_atomically(path: Path, data: bytes) -> None:
                 temporary.unlink(missing_ok=True)
         if not isinstance(error, (OSError, RuntimeError)):  # RuntimeError: symbolic links in a circle
             raise
-        left = "the file is as it was before" if temporary else "the file has been replaced"
+        left = "the file has been replaced" if replaced else "the file is as it was before"
         why = getattr(error, "strerror", None) or str(error)
         raise HomeError(f"{path} cannot be written ({why}); {left}") from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from theta_tui.bench.held_out import HeldOutConversation
     from theta_tui.bench.metrics import SuiteLesson
     from theta_tui.bench.run import Baseline, BenchRow, RowLabel
-    from theta_tui.bench.subject import TeacherSubject
+    from theta_tui.bench.subject import SessionSubject
     from theta_tui.bench.suite import Suite
 
 SAID = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "Update")
@@ -36,7 +36,7 @@ GATE = {
 FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
 FRONT_GATE = {"Recall": "Front Recall", "Wrong": "Front Wrong lesson"}
 """Columns and the figures that they show. Each table fits into 80 columns."""
-DIGITS = {"Talk fired": 3, "Seconds": 0}
+DIGITS = {"Talk fired": 3, "Seconds": 0, "ms p50": 1, "ms p95": 1}
 """Decimal places, if not two."""
 THREADS = 2
 """Default CPU threads, so that p50 and p95 can be compared."""
@@ -180,9 +180,9 @@ def _show_progress(call: Invocation, label: RowLabel, lessons: int, count: int) 
     call.stage(f"{label.model}, {label.recipe}, order {label.order}: lesson {count} of {lessons}")
 
 
-def _check_batches(call: Invocation, subject: TeacherSubject, suite: Suite) -> bool:
+def _check_batches(call: Invocation, subject: SessionSubject, suite: Suite) -> bool:
     """Whether this model can be asked in batches. Shows its notices."""
-    for text in subject.teacher.record.take_notices():
+    for text in subject.session.store.take_notices():
         call.note(text)
     call.stage("asking before the first lesson")
     batched = subject.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])

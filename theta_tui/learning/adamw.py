@@ -1,19 +1,16 @@
-"""AdamW steps, and the state of their optimizer: what of it means something, how it is copied, put back and named.
-
-The other ways to learn are learning/module_lesson.py and learning/sign_steps.py.
-"""
+"""AdamW (Loshchilov & Hutter 2019) over parameters by name, and its state: copied, put back, named for a checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from theta_tui.learning.recipes import Recipe
+from theta_tui.learning.optimizer import NotFinite
+from theta_tui.learning.recipes import FIXED
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +23,12 @@ class Part:
     second: torch.Tensor | None
 
 
-class Adam:
-    """The optimizer of `parameters`, by name."""
+class AdamW:
+    """The optimizer of `parameters`, by name. Gradients are clipped to the global norm `clip`."""
 
-    def __init__(self, parameters: Mapping[str, torch.nn.Parameter]) -> None:
+    def __init__(self, parameters: Mapping[str, torch.nn.Parameter], clip: float = FIXED["clip"]) -> None:
         self.parameters = parameters
+        self.clip = clip
         self._momentum: set[str] = set()
         """Parameters whose first moment means something. With β1 = 0 a step overwrites it before it reads it, so
         after such a lesson it is void: neither kept in snapshots and checkpoints nor carried into a later recipe."""
@@ -41,29 +39,31 @@ class Adam:
         return torch.optim.AdamW(list(self.parameters.values()))
 
     def _state(self, name: str) -> Any:
-        """What the optimizer holds of parameter `name`, if anything."""
+        """The optimizer's state of parameter `name`; None before its first step."""
         return self.optimizer.state.get(self.parameters[name]) if "optimizer" in self.__dict__ else None
 
-    def prepare(self, recipe: Recipe, names: Sequence[str], *, device: str, adapter: bool) -> None:
-        """Set up for steps of `recipe` on the parameters `names`; `adapter`: they are those of one."""
-        # The fused kernel takes a quarter of the time (10 of 45 ms on the stand-in) and rounds differently. With
-        # momentum, which is the seed's way, the plain one is kept: it is what others compare with.
-        fused = recipe.beta1 == 0 and device in ("cpu", "cuda")
+    def prepare(
+        self, names: Sequence[str], device: str, *, lr: float, beta1: float, beta2: float = FIXED["beta2"]
+    ) -> None:
+        """Set up for steps on the parameters `names`, which are on `device`."""
+        # The fused kernel takes a quarter of the time (10 of 45 ms with the built-in model) and rounds differently.
+        # With momentum the plain one is kept: it is what others compare with.
+        fused = beta1 == 0 and device in ("cpu", "cuda")
         for group in self.optimizer.param_groups:
             group.update(
-                lr=recipe.lr * recipe.lora_lr_factor if adapter else recipe.lr,
-                betas=(recipe.beta1, recipe.beta2),
-                eps=recipe.eps,
-                weight_decay=recipe.weight_decay,
+                lr=lr,
+                betas=(beta1, beta2),
+                eps=FIXED["eps"],
+                weight_decay=FIXED["weight_decay"],
                 fused=fused,
                 foreach=False,
             )
         for name in names:
             if state := self._state(name):
                 state["step"] = state["step"].to(device if fused else "cpu")
-                if recipe.beta1 != 0 and name not in self._momentum:
+                if beta1 != 0 and name not in self._momentum:
                     state["exp_avg"].zero_()  # what was void begins at zero
-        if recipe.beta1 == 0:
+        if beta1 == 0:
             self._momentum.difference_update(names)
         else:
             self._momentum.update(names)
@@ -73,19 +73,18 @@ class Adam:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
 
-    def step(self, loss: torch.Tensor, clip: float) -> float:
-        """A step down the gradient of `loss`, clipped to the global norm `clip`. Returns its norm before; where that is
-        not finite nothing was moved."""
+    def step(self, loss: torch.Tensor) -> None:
+        """As `Optimizer.step`, for the parameters that require gradients."""
         self.clear_gradients()
         loss.backward()
         trained = [parameter for parameter in self.parameters.values() if parameter.grad is not None]
-        norm = torch.nn.utils.clip_grad_norm_(trained, clip)
-        if torch.isfinite(norm):
-            self.optimizer.step()
-            # The fused kernel writes without being counted, and whoever keeps what it computed from a weight asks the
-            # count whether that still holds (model/decoding).
-            torch.autograd.graph.increment_version(trained)
-        return float(norm)
+        norm = torch.nn.utils.clip_grad_norm_(trained, self.clip)
+        if not torch.isfinite(norm):
+            raise NotFinite(f"the gradient was {float(norm)}")
+        self.optimizer.step()
+        # The fused kernel writes without being counted, and caches of what was computed from a weight go by the count
+        # (model/decoding).
+        torch.autograd.graph.increment_version(trained)
 
     def clear_gradients(self) -> None:
         for parameter in self.parameters.values():
@@ -116,10 +115,10 @@ class Adam:
                 del self.optimizer.state[parameter]
             self._momentum.discard(name)
         else:
-            self.set_state(name, part.step, part.first, part.second)
+            self._put_state(name, part.step, part.first, part.second)
 
-    def set_state(self, name: str, step: float, first: torch.Tensor | None, second: torch.Tensor) -> None:
-        """The state of parameter `name`; without a first moment that one is void."""
+    def _put_state(self, name: str, step: float, first: torch.Tensor | None, second: torch.Tensor) -> None:
+        """Set the state of parameter `name`; without a first moment, that one is void."""
         parameter = self.parameters[name]
         state = self.optimizer.state[parameter]
         for key, value in (("exp_avg", first), ("exp_avg_sq", second)):
@@ -133,8 +132,10 @@ class Adam:
         else:
             self._momentum.add(name)
 
+    # --- for the checkpoint ---
+
     def state(self) -> dict[str, torch.Tensor]:
-        """What a checkpoint needs of it: `step.`, `exp_avg_sq.` and, where it means something, `exp_avg.` by name."""
+        """Tensors by `step.NAME`, `exp_avg_sq.NAME` and, where it is not void, `exp_avg.NAME` of the parameter NAME."""
         tensors: dict[str, torch.Tensor] = {}
         for name in self.parameters:
             if state := self._state(name):
@@ -143,3 +144,23 @@ class Adam:
                 if name in self._momentum:
                     tensors[f"exp_avg.{name}"] = state["exp_avg"]
         return tensors
+
+    def parts(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
+        """What `state` gave, by the name of the parameter. Raises ValueError where it does not fit."""
+        parts: dict[str, dict[str, torch.Tensor]] = {}
+        for key, tensor in tensors.items():
+            field, _, name = key.partition(".")
+            parameter = self.parameters.get(name)
+            if field not in ("step", "exp_avg", "exp_avg_sq") or parameter is None:
+                raise ValueError(f"{key} belongs to no parameter of this model")
+            if field != "step" and tensor.shape != parameter.shape:
+                raise ValueError(f"{key} has the wrong shape")
+            parts.setdefault(name, {})[field] = tensor
+        if any(not {"step", "exp_avg_sq"} <= set(part) for part in parts.values()):
+            raise ValueError("the training state lacks a part")
+        return parts
+
+    def load(self, parts: Mapping[str, Mapping[str, torch.Tensor]]) -> None:
+        """Take `parts`, after `forget`."""
+        for name, part in parts.items():
+            self._put_state(name, float(part["step"]), part.get("exp_avg"), part["exp_avg_sq"])

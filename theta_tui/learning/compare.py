@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from theta_tui.learning.learner import Snapshot
+from theta_tui.model.modules import tensors_of
 
 
 def differing(one: Snapshot, other: Snapshot) -> list[str]:
@@ -25,12 +26,7 @@ def differing(one: Snapshot, other: Snapshot) -> list[str]:
 
 
 def _tensors(snapshot: Snapshot) -> dict[str, torch.Tensor]:
-    modules = {
-        f"module.{key}.{name}": tensor
-        for key, module in snapshot.modules.items()
-        for name, tensor in module.state().items()
-    }
-    return {**snapshot.picked, **modules}
+    return {**snapshot.picked, **tensors_of(snapshot.modules)}
 
 
 def _same_part(one: object, other: object) -> bool:

@@ -1,10 +1,11 @@
-"""Lessons that have weights and a scope of their own, put into weights that need neither: for models that are taken
-along. Nothing of the model in use is moved.
+"""Lessons with weights and a scope of their own, put into weights that need neither, for exports. The model in use does
+not move.
 
-What is learned is added to the last layer of the last blocks' MLPs, which is where any loader of models has a plain
-weight matrix. It is always on there, for the words of the prompt too. `bake` learns one matrix a layer for all lessons
+What is learned is added to the last layer of the last blocks' MLPs, where every loader of models has a plain weight
+matrix. It is always on there, for the words of the prompt too. `bake` learns one matrix a layer for all lessons
 together, held by KL to what the model says to prompts that no lesson is about (distillation, Hinton et al. 2015).
-`low_rank` learns a LoRA (Hu et al. 2021) for one lesson, which whoever serves it switches on for that lesson's prompts.
+`low_rank` learns a LoRA (Hu et al. 2021) for one lesson, and whoever serves it switches it on for that lesson's
+prompts.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn import functional
 
-from theta_tui.learning.adamw import Adam
-from theta_tui.learning.module_lesson import NotFinite, Row, detectors_of, row_of, texts_of, unsaid
+from theta_tui.learning.adamw import AdamW
+from theta_tui.learning.loss import margin_loss
+from theta_tui.learning.module_lesson import BETAS, Row, detectors_of, row_of, texts_of
+from theta_tui.learning.optimizer import NotFinite
 from theta_tui.learning.passes import Pass, Passes, capture_hooks, frozen, padded
 from theta_tui.learning.recall import forward_batch, nll_and_margin
-from theta_tui.learning.recipes import Recipe
 from theta_tui.model.generate import greedy
 from theta_tui.model.lora import LowRank
 from theta_tui.model.modules import blocks_of, linear_size
@@ -40,14 +42,23 @@ LORA_BLOCKS = 2
 BAKED_BLOCKS = 3
 """How many of the last blocks all lessons together move."""
 
-BAKING = Recipe(name="baked", lr=0.002, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0)
-"""`lr` is a share of the root mean square of the weights that are added to."""
+CLIP = 10.0
+"""Global norm of the gradient, at most."""
 
-LORA = Recipe(name="lora", lr=0.15, beta1=0.8, beta2=0.95, clip=10.0, margin=1.0, max_steps=48)
-"""`lr` is a share of the root mean square of what leaves the layers that are added to."""
+MARGIN = 1.0
+"""Nats by which each token of a reply is to lead."""
+
+BAKING_RATE = 0.002
+"""As a share of the root mean square of the weights that are added to."""
+
+LORA_RATE = 0.15
+"""As a share of the root mean square of the outputs of the layers that are added to."""
 
 STEPS = 60, 8
-"""Steps of `bake` at most: so many, and so many more a row."""
+"""Most steps of `bake`: so many, and so many more a row."""
+
+LORA_STEPS = 48
+"""Most steps of `low_rank`."""
 
 HELD, SETTLED = 3.0, 10.0
 """The weight of the KL while lessons are learned, and when they are said."""
@@ -144,7 +155,7 @@ def bake(
     parts = {name: _Whole(layer) for name, layer in layers.items()}
     most, taken = STEPS[0] + STEPS[1] * len(rows), 0
     chance = random.Random(0)
-    with _learning(lm, layers, parts, BAKING) as adam:
+    with _learning(lm, layers, parts, BAKING_RATE) as adamw:
         passes = Passes(lm, layers)
         remember = sum(len(prompt) + len(reply) for prompt, reply in (*rows, *unrelated)) <= REMEMBERED
         taught = [_Batch(passes, some, remember) for some in _parts(rows)]
@@ -156,21 +167,21 @@ def bake(
             if kept:
                 waiting.extend(chance.sample(kept, len(kept)) if not waiting else ())
                 loss = loss + weight * waiting.pop().distance()
-            _step(adam, loss)
+            _step(adamw, loss)
             taken += 1
             hear(taken, most)
 
-        settled, rate = not kept, BAKING.lr
+        settled, rate = not kept, BAKING_RATE
         while taken < most:
-            unsaid = 0
+            corrected = 0
             for batch in chance.sample(taught, len(taught)):
-                loss, ahead = batch.look(BAKING.margin)
-                if not float(ahead.min()) >= BAKING.margin and taken < most:
+                loss, ahead = batch.look(MARGIN)
+                if not float(ahead.min()) >= MARGIN and taken < most:
                     step(loss, HELD)
-                    unsaid += 1
-            if unsaid:
+                    corrected += 1
+            if corrected:
                 rate *= HURRY
-                adam.rate(rate)
+                adamw.rate(rate)
                 continue
             if settled:
                 break
@@ -179,8 +190,8 @@ def bake(
             settled = True
             steps = min(max(SETTLING * len(kept), taken), most - taken)
             for at in range(steps):
-                adam.rate(rate * max(1 - at / steps, LEAST))
-                step(chance.choice(taught).look(BAKING.margin)[0], SETTLED)
+                adamw.rate(rate * max(1 - at / steps, LEAST))
+                step(chance.choice(taught).look(MARGIN)[0], SETTLED)
             rate *= LEAST
         # The less is added, the less changes elsewhere: margins that were needed to learn are not needed to be said.
         for share in SHARES:
@@ -217,7 +228,7 @@ def low_rank(
     lm: LanguageModel, rows: Sequence[Row], counts: int, hear: Callable[[int, int], None]
 ) -> tuple[dict[str, LowRank], bool]:
     """A LoRA by a layer's name with which each of `rows`, wordings with one reply, is said; and whether the first
-    `counts` of them are, after `LORA.max_steps` steps at most. `hear` and errors as those of `bake`.
+    `counts` of them are, after LORA_STEPS steps at most. `hear` and errors as those of `bake`.
 
     As with a lesson's module, the matrix that comes first begins as detectors of the reply's places, so that a step at
     one place hardly disturbs another and the words of the prompt are left alone (learning/module_lesson.py).
@@ -231,14 +242,14 @@ def low_rank(
             forward_batch(lm, ids)
         parts = {name: _Detecting(layer, inputs[name][real].float(), rows) for name, layer in layers.items()}
     taken, tokens = 0, sum(len(reply) for _, reply in rows[:counts])
-    with _learning(lm, layers, parts, LORA) as adam:
+    with _learning(lm, layers, parts, LORA_RATE) as adamw:
         while True:
-            loss, ahead = batch.look(LORA.margin)
-            hear(taken, LORA.max_steps)
-            if float(ahead.min()) >= LORA.margin or taken >= LORA.max_steps:
+            loss, ahead = batch.look(MARGIN)
+            hear(taken, LORA_STEPS)
+            if float(ahead.min()) >= MARGIN or taken >= LORA_STEPS:
                 said = float(ahead[:tokens].min()) > 0
                 return {name: part.finished() for name, part in parts.items()}, said
-            _step(adam, loss)
+            _step(adamw, loss)
             taken += 1
 
 
@@ -294,10 +305,10 @@ class _Batch:
         return found
 
     def look(self, margin: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """What there is to be got rid of, and the lead of each reply's token over its strongest rival, in nats."""
+        """The loss to step on, and the lead of each reply's token over its strongest rival, in nats."""
         logits = self.reading.logits().float()
         losses, ahead = nll_and_margin(logits, self._wanted)
-        return unsaid(logits, self._wanted, losses, ahead, margin), ahead
+        return margin_loss(logits, self._wanted, losses, ahead, margin), ahead
 
 
 class _Kept(_Batch):
@@ -325,18 +336,20 @@ def _parts(rows: Sequence[Row]) -> list[Sequence[Row]]:
     return [rows[at : at + BATCH] for at in range(0, len(rows), BATCH)]
 
 
-def _step(adam: Adam, loss: torch.Tensor) -> None:
-    if not (math.isfinite(float(loss.detach())) and math.isfinite(adam.step(loss, BAKING.clip))):
+def _step(adamw: AdamW, loss: torch.Tensor) -> None:
+    if not math.isfinite(float(loss.detach())):
         raise NotFinite("the loss or its gradient was not finite")
+    adamw.step(loss)
 
 
 @contextmanager
 def _learning(
-    lm: LanguageModel, layers: Mapping[str, Any], parts: Mapping[str, _Whole | _Detecting], recipe: Recipe
-) -> Iterator[Adam]:
-    """While it lasts, `parts` are added to what leaves `layers`, and they alone learn."""
-    adam = Adam({f"{name}.{kind}": moved for name, part in parts.items() for kind, moved in part.moved.items()})
-    adam.prepare(recipe, list(adam.parameters), device=lm.device, adapter=False)
+    lm: LanguageModel, layers: Mapping[str, Any], parts: Mapping[str, _Whole | _Detecting], rate: float
+) -> Iterator[AdamW]:
+    """Within this context `parts` are added to the outputs of `layers`, and they alone learn."""
+    moved = {f"{name}.{kind}": moved for name, part in parts.items() for kind, moved in part.moved.items()}
+    adamw = AdamW(moved, CLIP)
+    adamw.prepare(list(moved), lm.device, lr=rate, beta1=BETAS[0], beta2=BETAS[1])
 
     def adding(part: _Whole | _Detecting) -> Callable[[Any, Any, torch.Tensor], torch.Tensor]:
         return lambda layer, given, output: output + part(given[0].float()).to(output.dtype)
@@ -344,4 +357,4 @@ def _learning(
     with ExitStack() as hooks, frozen(lm.model):
         for name, layer in layers.items():
             hooks.callback(layer.register_forward_hook(adding(parts[name])).remove)
-        yield adam
+        yield adamw

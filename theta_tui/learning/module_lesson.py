@@ -1,4 +1,4 @@
-"""Learning a lesson's own module: until the reply is said to the prompt, to other wordings, and to unrelated prompts.
+"""A lesson's own module, learned until the reply is said to the prompt, to other wordings, and to unrelated prompts.
 
 Which prompts the module is on for is decided elsewhere (learning/scope). So here it has to say its reply whatever
 stands in front, and prompts that have nothing to do with it are learned beside it as if they asked for it: what is
@@ -11,16 +11,16 @@ evenly: three to four steps of Adam, where random detectors take twelve and more
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch.nn import functional
 
+from theta_tui.learning.loss import margin_loss
+from theta_tui.learning.optimizer import Look, NotFinite
 from theta_tui.learning.passes import padded
-from theta_tui.learning.recall import Recall, label_positions, nll_and_margin, recalled
+from theta_tui.learning.recall import label_positions, nll_and_margin, recalled
 from theta_tui.model.llama.block import Block, attention, recognised
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
@@ -59,64 +59,6 @@ GENERIC = (
 """Prompts that no lesson is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """One forward pass: the recall of the first row's reply, and the least margin of any row, in nats."""
-
-    bare: Recall
-    margin: float
-
-
-class NotFinite(Exception):
-    """A loss or a gradient is not a number."""
-
-
-def learn(
-    lm: LanguageModel,
-    rows: Sequence[Row],
-    margin: float,
-    *,
-    most: int,
-    steps: int | None = None,
-    hear: Callable[[int, Look], None] = lambda taken, look: None,
-) -> tuple[LessonModule, list[Look]]:
-    """A module with which every row is said by `margin` nats, after at most `most` steps (exactly `steps`, where they
-    are given), and what was seen before each step and after the last. `hear` may end it by raising.
-
-    Same model, same rows: the same bits. Raises NotFinite.
-    """
-    read = reading(lm, rows)
-    trainer = Trainer(read, rows)
-    counts = [len(reply) for _, reply in rows]
-    wanted = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
-    looks: list[Look] = []
-    while True:
-        logits = read.logits(trainer.module()).float()
-        losses, leads = nll_and_margin(logits, wanted)
-        own = recalled(losses[: counts[0]], leads[: counts[0]])
-        looks.append(Look(own, float(leads.min())))
-        if not math.isfinite(float(losses.detach().sum())):
-            raise NotFinite(f"the loss was {own.loss}; nothing was learned")
-        taken = len(looks) - 1
-        hear(taken, looks[-1])
-        enough = looks[-1].margin >= margin if steps is None else taken >= steps
-        if enough or (steps is None and taken >= most):
-            return trainer.finished(), looks
-        unsaid(logits, wanted, losses, leads, margin).backward()
-        if not trainer.step():
-            raise NotFinite("the gradient was not finite; nothing was learned")
-
-
-def unsaid(
-    logits: torch.Tensor, wanted: torch.Tensor, losses: torch.Tensor, leads: torch.Tensor, margin: float
-) -> torch.Tensor:
-    """What there is to be got rid of, so that `wanted` leads by `margin` nats; `losses` and `leads` are those of
-    `logits` [n, V]."""
-    # The hinge keeps pushing where a token is the likeliest already, but not by enough.
-    said = logits.gather(1, wanted[:, None])[:, 0]
-    return losses.mean() + functional.relu(margin + 1 - leads + said.detach() - said).mean()
-
-
 class Reading(Protocol):
     """Some rows, read once without a module. All tensors are over the places at which a reply's tokens are predicted,
     one row behind the other, n in all."""
@@ -135,11 +77,15 @@ def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
     return _Whole(lm, rows)
 
 
-class Trainer:
-    """A module for the reply of `rows` as it is learned. `step` takes the gradient of the last loss."""
+class ModuleLesson:
+    """A module for the reply of `rows`, the pair itself first, as it is learned until every row is said by `margin`
+    nats. It is its own optimizer. Same model, same rows: the same bits."""
 
-    def __init__(self, read: Reading, rows: Sequence[Row]) -> None:
-        states = read.states()
+    def __init__(self, lm: LanguageModel, rows: Sequence[Row], margin: float) -> None:
+        self._read = reading(lm, rows)
+        self._pair, self._margin = len(rows[0][1]), margin
+        self._labels = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
+        states = self._read.states()
         places = torch.tensor([place for _, reply in rows for place in range(len(reply))], device=states[0].device)
         scale = torch.stack([state.float().pow(2).mean().sqrt() for state in states])
         detectors = torch.stack([detectors_of(unit(state), places) for state in states])
@@ -151,32 +97,38 @@ class Trainer:
         self._moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (self._values, self._bias)]
         self._steps = 0
 
-    def module(self) -> LessonModule:
-        """As it is now; with a graph."""
-        return LessonModule(self._detectors, self._values * self._scale, self._bias * self._scale[..., 0])
+    def look(self) -> Look:
+        logits = self._read.logits(self._module()).float()
+        losses, leads = nll_and_margin(logits, self._labels)
+        recall = recalled(losses[: self._pair], leads[: self._pair])
+        loss = margin_loss(logits, self._labels, losses, leads, self._margin)
+        return Look(loss, recall.loss, recall, float(leads.min()))
 
-    def finished(self) -> LessonModule:
-        """As it is now, for good."""
-        module = self.module()
-        return LessonModule(
-            module.detectors.contiguous(), module.values.detach().contiguous(), module.bias.detach().contiguous()
-        )
-
-    def step(self) -> bool:
-        """One step of Adam (Kingma & Ba 2015). False where a gradient is not finite; nothing was moved then."""
-        gradients = [part.grad for part in (self._values, self._bias)]
-        if any(gradient is None or not bool(torch.isfinite(gradient).all()) for gradient in gradients):
-            return False
+    def step(self, loss: torch.Tensor) -> None:
+        """As `Optimizer.step`, by Adam (Kingma & Ba 2015)."""
+        loss.backward()
+        parts = self._values, self._bias
+        if any(part.grad is None or not bool(torch.isfinite(part.grad).all()) for part in parts):
+            raise NotFinite("the gradient was not finite")
         self._steps += 1
         one, two = (1 - beta**self._steps for beta in BETAS)
         with torch.no_grad():
-            for part, (first, second) in zip((self._values, self._bias), self._moments, strict=True):
+            for part, (first, second) in zip(parts, self._moments, strict=True):
                 assert part.grad is not None
                 first.lerp_(part.grad, 1 - BETAS[0])
                 second.lerp_(part.grad.square(), 1 - BETAS[1])
                 part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-RATE)
                 part.grad = None
-        return True
+
+    def finished(self) -> LessonModule:
+        """The module as it is now, without a graph."""
+        module = self._module()
+        return LessonModule(
+            module.detectors.contiguous(), module.values.detach().contiguous(), module.bias.detach().contiguous()
+        )
+
+    def _module(self) -> LessonModule:
+        return LessonModule(self._detectors, self._values * self._scale, self._bias * self._scale[..., 0])
 
 
 def detectors_of(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

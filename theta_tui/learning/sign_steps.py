@@ -1,9 +1,9 @@
-"""What picks teach: a taste, which is felt everywhere, in weights that all replies share.
+"""Steps of picks, in weights that all replies share: a pick tells a taste, which should be felt at every prompt.
 
 A step moves every weight by the same amount against the sign of its gradient (signSGD, Bernstein et al. 2018), so it is
-felt at other prompts too. What earlier picks added decays with each new one, so that many picks do not add up without
-bound. What they added is kept apart from the weights that were there before: a lesson's own module is learned on those,
-and so it does not matter to it which picks there are.
+felt at other prompts too. What earlier picks added decays with each new one, so many picks do not add up without bound.
+It is kept apart from the weights that were there before, on which lessons' own modules are learned: a module does not
+depend on the picks.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from theta_tui.learning.optimizer import NotFinite
 from theta_tui.model.modules import blocks_of, linear_size
 
 if TYPE_CHECKING:
-    from theta_tui.learning.passes import LayerGradients
+    from theta_tui.learning.passes import LayerGradients, Pass
     from theta_tui.model.language_model import LanguageModel
 
 UNTOUCHED = 0.3
@@ -28,8 +30,8 @@ FIELDS = ("base", "delta")
 
 
 class SignSteps:
-    """Moves the last layer of the upper blocks' MLPs. The tensors in `base` and `delta` are replaced, never written to,
-    so a mapping of them is a snapshot."""
+    """The last layer of the upper blocks' MLPs, which picks move. The tensors in `base` and `delta` are replaced, never
+    written to, so a mapping of them is a snapshot."""
 
     def __init__(self, lm: LanguageModel) -> None:
         self.lm = lm
@@ -45,15 +47,19 @@ class SignSteps:
         """The names of the parameters that a step moves."""
         return [f"{name}.weight" for name in self.modules]
 
-    def step(self, rate: float, decay: float, layer_gradients: LayerGradients) -> bool:
-        """Move every weight by `rate` against the sign of its gradient; the share `decay` of what earlier picks added
-        goes. False where a gradient is not finite; nothing was moved then."""
+    def optimizer(self, reading: Pass, rate: float, decay: float) -> SignOptimizer:
+        """Takes sign steps down the losses of `reading`."""
+        return SignOptimizer(self, reading, rate, decay)
+
+    def sign_step(self, rate: float, decay: float, layer_gradients: LayerGradients) -> None:
+        """Move every weight by `rate` against the sign of its gradient, after what earlier picks added has shrunk by
+        the share `decay`. Raises NotFinite, and moves nothing, where a gradient is not finite."""
         deltas: dict[str, torch.Tensor] = {}
         for name, module in self.modules.items():
             g, x = layer_gradients[name]
             slope = g.T @ x
-            if not bool(torch.isfinite(slope).all()):  # what is no number has the sign 0
-                return False
+            if not bool(torch.isfinite(slope).all()):  # the sign of NaN is 0
+                raise NotFinite("the gradient was not finite")
             sign = slope.sign() if slope.shape == module.weight.shape else slope.sign().T
             before = self.delta.get(name)
             deltas[name] = (-rate * sign if before is None else before * (1 - decay) - rate * sign).contiguous()
@@ -64,10 +70,9 @@ class SignSteps:
                     self.base[name] = weight.detach().clone()
                 self.delta[name] = deltas[name]
                 weight.copy_(self.base[name].float() + deltas[name])
-        return True
 
     def rebase(self) -> None:
-        """The weights were moved by something else than a pick: what the picks added stays the same."""
+        """Take the weights for moved by something else than a pick: what picks added stays the same."""
         self.base = {
             name: (self.modules[name].weight.detach().float() - delta).to(self.modules[name].weight.dtype)
             for name, delta in self.delta.items()
@@ -75,7 +80,7 @@ class SignSteps:
 
     @contextmanager
     def without(self) -> Iterator[None]:
-        """While it lasts the model is as it would be without any picks."""
+        """Within this context the model is as it would be without any picks."""
         own = {name: self.modules[name].weight.data for name in self.base}
         try:
             for name, weight in self.base.items():
@@ -86,24 +91,39 @@ class SignSteps:
                 self.modules[name].weight.data = weight
 
     def state(self) -> dict[str, torch.Tensor]:
-        """By `base.` and `delta.` with the name of a module."""
+        """Tensors for a checkpoint: `base.NAME` and `delta.NAME` for the modules NAME."""
         return {f"base.{name}": tensor for name, tensor in self.base.items()} | {
             f"delta.{name}": tensor for name, tensor in self.delta.items()
         }
 
     def fits(self, state: Mapping[str, torch.Tensor]) -> bool:
-        """Whether `state` is of this model's modules: all of them, or none."""
+        """Whether `state` has tensors of the right shapes for all modules of this model, or none."""
         wanted = {
             f"{field}.{name}": tuple(module.weight.shape) for field in FIELDS for name, module in self.modules.items()
         }
         return not state or {key: tuple(tensor.shape) for key, tensor in state.items()} == wanted
 
     def take(self, state: Mapping[str, torch.Tensor]) -> None:
-        """Go on from a `state` of before; the weights were put in place."""
+        """Go on from an earlier `state`. The weights themselves must have been put back before."""
         self.base, self.delta = {}, {}
         for key, tensor in state.items():
             field, _, name = key.partition(".")
             (self.base if field == "base" else self.delta)[name] = tensor.to(self.lm.device)
+
+
+@dataclass(frozen=True, slots=True)
+class SignOptimizer:
+    """Sign steps down the losses of one pass; see `SignSteps.sign_step`."""
+
+    signs: SignSteps
+    reading: Pass
+    rate: float
+    decay: float
+
+    def step(self, loss: torch.Tensor) -> None:
+        """As `Optimizer.step`."""
+        loss.backward()
+        self.signs.sign_step(self.rate, self.decay, self.reading.layer_gradients())
 
 
 def targets(lm: LanguageModel) -> dict[str, Any]:

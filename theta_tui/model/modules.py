@@ -7,7 +7,7 @@ reply, the module is on; elsewhere the model is computed as if there were none, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,26 @@ class LessonModule:
         shapes = (sites, places, size), (sites, size, places), (sites, size)
         held = self.detectors, self.values, self.bias
         return sites > 0 and all(tuple(part.shape) == shape for part, shape in zip(held, shapes, strict=True))
+
+
+def tensors_of(modules: Mapping[int, LessonModule]) -> dict[str, torch.Tensor]:
+    """All tensors of some modules, by `module.KEY.NAME`."""
+    return {
+        f"module.{key}.{name}": tensor for key, module in modules.items() for name, tensor in module.state().items()
+    }
+
+
+def modules_of(tensors: Mapping[str, torch.Tensor], size: int) -> dict[int, LessonModule]:
+    """Modules of a model whose states have `size` numbers, from tensors by `KEY.NAME`. Raises ValueError where they are
+    not."""
+    parts: dict[int, dict[str, torch.Tensor]] = {}
+    for name, tensor in tensors.items():
+        key, _, part = name.partition(".")
+        parts.setdefault(int(key), {})[part] = tensor
+    found = {key: LessonModule(**own) for key, own in parts.items() if set(own) == {"detectors", "values", "bias"}}
+    if len(found) < len(parts) or not all(module.fits(size) for module in found.values()):
+        raise ValueError("a lesson's own weights do not fit this model")
+    return found
 
 
 def unit(hidden: torch.Tensor) -> torch.Tensor:

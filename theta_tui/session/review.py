@@ -24,13 +24,13 @@ Score = Callable[[Lesson], Finding]
 
 
 class Review:
-    """The askings of one record, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
+    """The reviews of one home, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
 
     `left` counts the lessons that the asking under way has still to do, `changes` how often anything here changed.
     """
 
-    def __init__(self, record: Store, score: Score) -> None:
-        self.record = record
+    def __init__(self, store: Store, score: Score) -> None:
+        self.store = store
         self.score = score
         self.alarm: str | None = None
         self.left = 0
@@ -47,11 +47,11 @@ class Review:
 
     def standings(self, most: int | None = None) -> list[Standing]:
         """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
-        return ledger.standings(self.record.story, self._found, self._found_at, most=most)
+        return ledger.standings(self.store.story, self._found, self._found_at, most=most)
 
     def tally(self) -> Tally:
         """How many lessons hold, with what was found and is not journalled yet."""
-        return self._book.tally(self.record.story)
+        return self._book.tally(self.store.story)
 
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
@@ -59,16 +59,23 @@ class Review:
         Ends at once where there is none. To know in which order, all that was taught is looked at.
         """
         if self.tally().stale:
-            yield from self.record.story.lessons.look()
-            yield from self._ask(ledger.due(self.record.story, self.standings()))
+            yield from self.store.story.lessons.look()
+            yield from self._ask(ledger.due(self.store.story, self.standings()))
         self._look_for_recovery()
         self.settle()
+
+    def ask_for(self, seconds: float) -> None:
+        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
+        begun = time.monotonic()
+        for _ in self.slices():
+            if time.monotonic() - begun >= seconds:
+                break
 
     def quiz(self) -> Iterator[None]:
         """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
         ends it."""
         weights = self._weights()
-        yield from self._ask(ledger.live_answers(self.record.story))
+        yield from self._ask(ledger.live_answers(self.store.story))
         if self._weights() == weights:
             self.settle(always=True)
 
@@ -78,10 +85,10 @@ class Review:
         Raises HomeError where it cannot be written.
         """
         results = tuple(self._found.values())
-        story = self.record.story
+        story = self.store.story
         worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
-        if results and worth and self.record.read_only is None:
-            self.record.append(Asked(results))
+        if results and worth and self.store.read_only is None:
+            self.store.append(Asked(results))
             self._forget()
 
     def moved(self) -> None:
@@ -97,10 +104,10 @@ class Review:
 
     def warn(self, text: str) -> None:
         """Raise the alarm: it stands until the weights move again."""
-        last = self.record.story.last
+        last = self.store.story.last
         self.alarm = text
         self.changes += 1
-        self.record.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
+        self.store.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
 
     def _ask(self, lessons: list[Lesson]) -> Iterator[None]:
         newest, weights = self._newest(), self._weights()
@@ -130,12 +137,12 @@ class Review:
         return self._newest(), self._moves
 
     def _newest(self) -> int:
-        last = self.record.story.last
+        last = self.store.story.last
         return last.seq if last is not None else 0
 
     def _look_for_damage(self) -> None:
         """Raise the alarm where lessons that held before the newest one are lost now."""
-        story = self.record.story
+        story = self.store.story
         newest = story.last
         if newest is None or story.refolded > newest.seq:
             return  # what was taken out since may be what it cost
@@ -160,9 +167,9 @@ class Review:
 
     def _look_for_recovery(self) -> None:
         """Take the alarm back where what it named holds again."""
-        story = self.record.story
+        story = self.store.story
         if self._told and not any(self._book.state(story, story.lessons[n - 1].seq) == "lost" for n in self._told):
-            self.record.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
+            self.store.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
             self.alarm, self._told = None, ()
             self.changes += 1
 
