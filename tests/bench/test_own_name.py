@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.benchmarks.own_name import ABOUT_OTHERS, FACTS, Change, Found, facts, report
-from theta_tui.bench.own import ABOUT_ITSELF
+from theta_tui.facts.own_questions import ABOUT_ITSELF
 from theta_tui.facts.paraphrases import variants
 from theta_tui.facts.statements import load_dictionary
 from theta_tui.learning.scope.words import normal_form

@@ -4,8 +4,8 @@
 
 Each fact is said as a sentence and taught as the pair that is read in it. Each question is asked alone, before the
 first fact and after the last; a reply counts as unchanged where it is the same word for word. None of the questions
-asks for what was taught: thirty ask the model about itself (theta_tui/bench/own.py), twenty about someone else. `said`
-is how many facts are answered word for word at the end: who learns nothing changes nothing.
+asks for what was taught: thirty ask the model about itself (theta_tui/facts/own_questions.py), twenty about someone
+else. `said` is how many facts are answered word for word at the end: who learns nothing changes nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dataclasses import asdict, dataclass
 
 from theta_tui.base.config import load_settings
 from theta_tui.bench.metrics import exact, same
-from theta_tui.bench.own import ABOUT_ITSELF
 from theta_tui.bench.subject import SessionSubject, fresh_subject
 from theta_tui.bench.tables import table
+from theta_tui.facts.own_questions import ABOUT_ITSELF
 from theta_tui.facts.statements import Pair, load_dictionary, read
 
 FACTS = (

@@ -141,9 +141,9 @@ def _rows(call: Invocation, options: BenchOptions, model: str, recipes: Sequence
     """The rows of one model: each recipe's orders and, if there are several, their mean."""
     from theta_tui.bench.held_out import user_messages
     from theta_tui.bench.metrics import in_order
-    from theta_tui.bench.own import ABOUT_ITSELF
     from theta_tui.bench.run import Extras, RowLabel, average, measure, measure_baseline
     from theta_tui.bench.subject import fresh_subject
+    from theta_tui.facts.own_questions import ABOUT_ITSELF
 
     extras = Extras(options.front, ABOUT_ITSELF, user_messages(options.conversations))
     suite, settings = options.suite, replace(options.settings, model=model)

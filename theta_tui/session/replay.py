@@ -267,8 +267,10 @@ class Replay:
         learner.modules = _counting(learner.modules, state)
         found = state.active_after(manifest.position if manifest else 0)
         if manifest is not None:
-            returned = set(manifest.extra["withdrawn"]) - set(state.withdrawn)
-            found = [*map(state.lesson, sorted(returned)), *found]
+            missing = set(manifest.extra["withdrawn"]) - set(state.withdrawn)
+            # What was learned on since is in it as it was before.
+            missing |= {lesson.seq for lesson in state.active if lesson.seq <= manifest.position < lesson.learned_by}
+            found = [*map(state.lesson, sorted(missing)), *found]
         learner.step = state.step - sum(lesson.outcome.steps for lesson in found if lesson.outcome)
         return found
 

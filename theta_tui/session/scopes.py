@@ -7,10 +7,13 @@ changed since the last prompt is looked at, and nothing else.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from theta_tui.base.text import shortened
+from theta_tui.facts.grammar import sentence, swap, words
+from theta_tui.facts.own_questions import ABOUT_ITSELF
 from theta_tui.learning.scope.decision import NOWHERE, Decision
 from theta_tui.store import meant, retention
 from theta_tui.store.meant import Said
@@ -81,7 +84,19 @@ class LessonScopes:
         return changed
 
 
-def change(state: State, lesson: Lesson, answered: Decision) -> str | None:
+Decide = Callable[[str, str | None], Decision]
+"""Of a prompt and the prompt before it."""
+
+
+def changes(state: State, lesson: Lesson, answered: Decision, decide: Decide) -> list[str]:
+    """In a sentence each, what the new `lesson` changes besides its own reply. `answered` was decided of its prompt
+    before."""
+    asked = _stray(lesson, decide)
+    stray = None if asked is None else f"#{lesson.number} answers '{asked}' too; pick another reply there to stop that"
+    return [text for text in (_change(state, lesson, answered), stray) if text is not None]
+
+
+def _change(state: State, lesson: Lesson, answered: Decision) -> str | None:
     """In one sentence, which earlier answer `lesson` replaces, unless the person just corrected it; or which lesson it
     is kept from. `answered` was decided of its prompt before."""
     said, prompt = lesson.exchange, shortened(lesson.exchange.prompt)
@@ -102,3 +117,30 @@ def change(state: State, lesson: Lesson, answered: Decision) -> str | None:
     kept = f"; #{other.number} keeps its own wordings" if other is not None else ""
     instead = f" instead of {retention.named(sorted(replaced))}" if replaced else kept
     return f"#{lesson.number} answers '{prompt}' from now on{instead}"
+
+
+def _stray(lesson: Lesson, decide: Decide) -> str | None:
+    """A question about the model, or the lesson's own asked of the other speaker ("What is your name?" for "What is my
+    name?"), that `lesson` answers, although it is about something else; None where it answers none."""
+    prompt = lesson.exchange.prompt
+    about_the_model = not _ADDRESSED.isdisjoint(word.lower() for word in words(prompt))
+    if about_the_model or not lesson.moves or not retention.has_scope(lesson):
+        return None
+    for question in (sentence(swap(words(prompt)), "?"), *ABOUT_ITSELF):
+        found = decide(question, None)
+        if found.sure and found.lesson == lesson.seq and found.score < math.inf:
+            return question
+    return None
+
+
+_ADDRESSED = frozenset({"you", "your", "yours", "yourself"})
+
+
+def reached(state: State, lesson: Lesson, decide: Decide) -> float:
+    """The share of a lesson's wordings that are taken to its reply; 1 where it has no scope."""
+    wordings = lesson.exchange.variants
+    if not retention.has_scope(lesson):
+        return 1.0
+    found = [decide(text, lesson.context.asked) for text in wordings]
+    replies = [state.lesson(one.lesson).exchange.reply for one in found if one.sure and one.lesson is not None]
+    return (1 + replies.count(lesson.exchange.reply)) / (1 + len(wordings))

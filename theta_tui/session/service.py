@@ -126,11 +126,13 @@ class Service:
             if quiz is not None:
                 finished = self._idle.run(quiz, self._caller.interrupted, self._slice_done)
             else:
-                with contextlib.closing(session.idle()) as work:
+                with contextlib.closing(session.idle(self._caller.interrupted)) as work:
                     finished = self._idle.run(work, self._caller.interrupted, self._slice_done)
         except Exception as error:
             self._fail(error, "idle")
         self._quiz = quiz if not finished else None
+        if self._last is not None and (lesson := session.store.state.numbered(self._last.lesson)) is not None:
+            self._last = lesson.outcome  # it may have been learned on
         self._rest()
         if quiz is not None and finished:
             self._report(p.Quizzed(self.snapshot()))

@@ -29,9 +29,10 @@ from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
 from theta_tui.session.review import Review
-from theta_tui.session.scopes import LessonScopes, change
+from theta_tui.session.scopes import LessonScopes, changes, reached
 from theta_tui.session.teaching import learn
 from theta_tui.session.teaching import outcome as outcome_of
+from theta_tui.session.unfinished import finish
 from theta_tui.session.verbs import doing
 from theta_tui.store.history import NOTHING, History
 from theta_tui.store.journal import Entry
@@ -395,9 +396,7 @@ class Session:
             self.store.follow(None)
         self.store.write_context()
         self.review.moved()
-        changed = change(self.store.state, lesson, answered)
-        if changed is not None:
-            self.store.notices.append(changed)
+        self.store.notices.extend(changes(self.store.state, lesson, answered, self.decide))
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
@@ -415,14 +414,16 @@ class Session:
 
     # --- asking again ---
 
-    def idle(self) -> Generator[None]:
+    def idle(self, interrupted: Callable[[], bool] = _never) -> Generator[None]:
         """What is worth doing while nobody asks for anything, in slices of some ten milliseconds: a yield after each.
 
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
-        there is time; ends at once where nothing is to do.
+        there is time; ends at once where nothing is to do. A lesson that is learned on is one slice, which ends within
+        a step where `interrupted` says so.
         """
         settings, turns = self.settings, self.store.state.history  # the next prompt begins with the conversation
         yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
+        yield from finish(self, interrupted)
         yield from self.review.slices()
 
     def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[Standing]:
@@ -443,7 +444,9 @@ class Session:
         return self.ask(lesson.exchange.prompt, with_context=False, before=before, cancelled=cancelled)
 
     def _recall(self, lesson: Lesson) -> Finding:
-        """Ask one lesson, alone; one forward pass. What this model cannot take in it cannot say."""
+        """Ask one lesson, alone; one forward pass. P(reply) counts by the share of its wordings that are taken to an
+        answer of the same words, so a lesson fades where another one takes its wordings away. What this model cannot
+        take in it cannot say."""
         from theta_tui.learning import recall
 
         try:
@@ -452,7 +455,7 @@ class Session:
             found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
-        return Finding(lesson.seq, found.p, found.says)
+        return Finding(lesson.seq, found.p * reached(self.store.state, lesson, self.decide), found.says)
 
     # --- saving ---
 

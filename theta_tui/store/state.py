@@ -60,7 +60,8 @@ class Lesson:
     """A pick or a correction. `context` is the conversation that stood before it when it was taught.
 
     `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why nothing moved,
-    where it could not be learned. `asked` is what asking it again found, newest last.
+    where it could not be learned. `asked` is what asking it again found, newest last. `learned_by` is the record that
+    its outcome stands in; 0: none.
     """
 
     number: int
@@ -74,6 +75,7 @@ class Lesson:
     failed: str | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
     asked: list[Measured] = field(default_factory=list)
+    learned_by: int = field(default=0, repr=False, compare=False)
     question: str = field(init=False, repr=False, compare=False)
     """What `about` finds it by."""
 
@@ -163,7 +165,7 @@ class State:
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
-                self.learned(of, outcome, machine)
+                self.learned(of, outcome, machine, by=entry.seq)
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
@@ -264,11 +266,13 @@ class State:
                 break
         return tuple(reversed(found[:most]))
 
-    def learned(self, of: int, outcome: Outcome | None, machine: str | None) -> None:
-        """Lesson `of` has another outcome. None: it is yet to be learned."""
+    def learned(self, of: int, outcome: Outcome | None, machine: str | None, *, by: int = 0) -> None:
+        """Lesson `of` has another outcome, from record `by`. None: it is yet to be learned."""
         lesson = self.lesson(of)
         self._take(lesson)
-        lesson.outcome, lesson.machine = outcome, machine
+        if lesson.outcome is not None:
+            lesson.asked.clear()  # what was found is of other weights
+        lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._put(lesson)
         self.touched.append(of)
         place = self._where.get(of)
@@ -334,6 +338,7 @@ class State:
                 said = lesson.exchange
                 full = replace(outcome, lesson=lesson.number, kind=said.kind, prompt=said.prompt, reply=said.reply)
                 lesson.recipe, lesson.outcome, lesson.machine = rebuilt.recipe, full, rebuilt.machine
+                lesson.learned_by = seq
             self._put(lesson)
         self.turns = [self._turn(said) for said in self._said]
         self.touched = []

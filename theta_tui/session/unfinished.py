@@ -1,0 +1,74 @@
+"""Lessons that were not said after all their steps go on while nobody asks for anything.
+
+They begin anew, with more steps: the same lesson takes the same ones, so it goes on where it had stopped, and it is
+learned again in as many after a restart. Imports no torch itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from theta_tui.base.text import shortened
+from theta_tui.learning.recipes import Recipe
+from theta_tui.session.teaching import learn, outcome
+from theta_tui.store import retention
+from theta_tui.store.records import Learned
+
+if TYPE_CHECKING:
+    from theta_tui.session.session import Session
+    from theta_tui.store.state import Lesson, State
+
+LONGER = 4
+"""How many times its recipe's steps a lesson may take in all. Of ten odd replies that the built-in model does not say
+after 24 steps, those that it says at all are said by the 48th; the others, in scripts whose letters it never read, are
+not said after 200."""
+
+
+def unfinished(state: State) -> Iterator[Lesson]:
+    """The lessons whose answers hold, that are not said yet and have steps left."""
+    for lesson in state.active:
+        result = lesson.outcome
+        if result is not None and not result.learned and retention.has_scope(lesson):
+            most = LONGER * Recipe.from_dict(lesson.recipe).max_steps
+            if result.steps < most and retention.holding(state, lesson).exchange.reply == lesson.exchange.reply:
+                yield lesson
+
+
+def finish(session: Session, interrupted: Callable[[], bool]) -> Iterator[None]:
+    """Learn them on, one after the other; a yield after each. `interrupted` ends the one under way: it changes nothing
+    then and begins anew some other time."""
+    from theta_tui.learning.learner import Abandoned
+
+    if session.store.read_only is not None:
+        return
+    for lesson in list(unfinished(session.store.state)):
+        try:
+            _go_on(session, lesson, interrupted)
+        except Abandoned:
+            return
+        yield
+
+
+def _go_on(session: Session, lesson: Lesson, interrupted: Callable[[], bool]) -> None:
+    learner, store, begun = session.learner, session.store, time.perf_counter()
+    recipe = Recipe.from_dict(lesson.recipe)
+    longer = replace(recipe, max_steps=LONGER * recipe.max_steps)
+    before = learner.snapshot()
+    result = learn(learner, store.state, replace(lesson, outcome=None), longer, should_stop=interrupted)
+    found = outcome(learner, store.state, lesson, result, time.perf_counter() - begun)
+    try:
+        session.review.settle()
+        store.append(Learned(lesson.seq, found, session.model.machine()))
+    except BaseException:
+        learner.restore(before)
+        raise
+    learner.step = store.state.step
+    session.replay.memory.clear()  # in those states the lesson is as it was
+    session.review.moved()
+    if found.learned:
+        store.notices.append(f"#{lesson.number} is learned now: '{shortened(lesson.exchange.prompt)}'")
+    if not learner.moved_shared:  # it is small then, and no start has to learn the lesson again
+        session.save()
