@@ -6,6 +6,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+from tests.support import profiles as profiles
 
 # As many processes as there are cores run tests at once. Were each of them to use all cores, their threads would wait
 # for one another: two took three times as long as with a thread each.
@@ -17,6 +20,20 @@ for number, handler in (
 ):  # fmt: skip
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+settings.load_profile("dev")  # unless --hypothesis-profile says otherwise
+AT_COLLECTION = pytest.StashKey[frozenset[str]]()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[AT_COLLECTION] = frozenset(sys.modules)
+
+
+@pytest.fixture
+def loaded_at_collection(request: pytest.FixtureRequest) -> frozenset[str]:
+    """The modules that were there when the tests that are run had been collected."""
+    return request.config.stash[AT_COLLECTION]
 
 
 @pytest.fixture(autouse=True)

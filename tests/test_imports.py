@@ -37,6 +37,10 @@ def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
     assert not loaded_after(f"import {module}").intersection(HEAVY)
 
 
+def test_collecting_the_tests_loads_no_transformers(loaded_at_collection: frozenset[str]) -> None:
+    assert not loaded_at_collection.intersection({"transformers", "peft"})
+
+
 def test_the_screen_never_loads_torch() -> None:
     loaded = loaded_after("import theta_tui.ui.app, theta_tui.ui.launch")
     assert "textual" in loaded

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.growth [--most 100000] [--conversation 100] [--json OUT]
 
 Homes of 100, 1,000, 10,000 … exchanges are written by the real codec. Of a turn everything is done but what the model
-does, through the real Teacher and the real Worker's snapshot. "opened" is the home read and the first report to the
+does, through the real Session and the real Worker's snapshot. "opened" is the home read and the first report to the
 screen made of it. The peers, in the same run and in turns with ours: for opening `json.loads` of the same lines, for
 an append a bare write and fsync of the same bytes, for a turn and a report the smallest home. Times are medians; those
 that no disk is waited for in are of the process, so that a busy machine does not count as ours.
@@ -27,8 +27,9 @@ from typing import Any
 from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.learning.recipes import RECIPES
+from theta_tui.session import session as sessions
 from theta_tui.session.service import Service
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
 from theta_tui.store.codec import encode
 from theta_tui.store.pending import new_prompt_id
@@ -94,21 +95,23 @@ def write_home(home: Path, exchanges: int, conversation: int) -> Settings:
     return Settings(home=home, lock_wait=1)
 
 
-class BookKeeper(Teacher):
-    """A Teacher whose model is none: all else is as it is."""
+def learn(*given: Any, **hooks: Any) -> Any:
+    return SimpleNamespace(
+        loss_before=2.7, loss_after=0.2, p_before=1e-5, p_after=0.9, steps=3, learned=True, losses=(2.7, 0.2),
+        skipped=None,
+    )  # fmt: skip
 
-    def _learn(self, lesson: Any, recipe: Any, **hooks: Any) -> Any:
-        return SimpleNamespace(
-            loss_before=2.7, loss_after=0.2, p_before=1e-5, p_after=0.9, steps=3, learned=True,
-            losses=(2.7, 0.2), skipped=None,
-        )  # fmt: skip
+
+class BookKeeper(Session):
+    """A Session whose model is none: all else is as it is."""
 
     def furnish(self) -> None:
-        self.fold._model = SimpleNamespace(  # type: ignore[assignment]
+        sessions.learn = learn
+        self.replay._model = SimpleNamespace(  # type: ignore[assignment]
             encode_lesson=lambda *given, **more: None, machine=lambda: "m" * 16, parameters=1, device="cpu"
         )
         state = SimpleNamespace(nbytes=256 * MEBI)
-        self.fold._learner = SimpleNamespace(  # type: ignore[assignment]
+        self.replay._learner = SimpleNamespace(  # type: ignore[assignment]
             snapshot=lambda: state, restore=lambda state: None, step=1, modules={},
         )  # fmt: skip
 
@@ -119,10 +122,10 @@ def seconds(work: Callable[[], Any], clock: Callable[[], float] = time.process_t
     return clock() - began
 
 
-def serving(teacher: Teacher) -> Service:
-    """What reports of `teacher`, on no thread."""
-    worker = Worker(teacher.settings, lambda _: teacher)
-    return Service(teacher, lambda _: None, worker, worker.idle)
+def serving(session: Session) -> Service:
+    """What reports of `session`, on no thread."""
+    worker = Worker(session.settings, lambda _: session)
+    return Service(session, lambda _: None, worker, worker.idle)
 
 
 def told(settings: Settings) -> Service:
@@ -163,10 +166,10 @@ def held(settings: Settings, exchanges: int) -> float:
 def turning(settings: Settings) -> dict[str, Any]:
     """Appends, turns and reports in an open home."""
     record = Store.open(settings)
-    teacher = BookKeeper(record)
-    teacher.furnish()
+    session = BookKeeper(record)
+    session.furnish()
     record.write_context()
-    service = serving(teacher)
+    service = serving(session)
     service.snapshot()
     line = encode(record.journal.last_seq + 1, time.time(), Failure("x" * 900))
     bare = os.open(settings.home / "bare", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -180,14 +183,14 @@ def turning(settings: Settings) -> dict[str, Any]:
         prompt, offered = f"{phrase(number, 8)} {number} again?", candidates(number)
         record.keep(Pending(new_prompt_id(), prompt, offered))
         service.snapshot()
-        teacher.pick(1 + number % 5)
+        session.pick(1 + number % 5)
         service.snapshot()
-        assert teacher.unsaved
+        assert session.unsaved
 
     def report(number: int) -> None:
-        asker, lesson = teacher.asker, record.story.lessons[number]
-        asker._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
-        asker.changes += 1
+        review, lesson = session.review, record.story.lessons[number]
+        review._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
+        review.changes += 1
         service.snapshot()
 
     gc.collect()
@@ -197,7 +200,7 @@ def turning(settings: Settings) -> dict[str, Any]:
         times["bare"].append(seconds(bare_append, time.perf_counter))
         times["report"].append(seconds(lambda n=number: report(n % 8)))  # type: ignore[misc]
     os.close(bare)
-    teacher.asker._found.clear()
+    session.review._found.clear()
     record.close()
     found: dict[str, Any] = {f"{name}_s": statistics.median(values) for name, values in times.items()}
     ratio = statistics.median(a / b for a, b in zip(times["append"], times["bare"], strict=True))

@@ -213,13 +213,13 @@ def watched(stages: Stages, patch: ExitStack) -> None:
     import torch
 
     from theta_tui.learning import checkpoint, learner, module_lesson
-    from theta_tui.session import session as teacher
+    from theta_tui.session import session as session
     from theta_tui.store import journal
     from theta_tui.store import store as record
 
     for owner, name, stage in (
         (LanguageModel, "encode_lesson", "tokenise"),
-        (teacher, "variants", "other wordings"),
+        (session, "variants", "other wordings"),
         (module_lesson, "reading", "what does not move, once a lesson"),
         (module_lesson, "detectors_of", "detectors"),
         (module_lesson._Tree, "logits", "forward"),
@@ -237,14 +237,14 @@ def watched(stages: Stages, patch: ExitStack) -> None:
 
 
 def profile(given: argparse.Namespace) -> dict[str, Any]:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
     from theta_tui.store.store import Store
 
     stages = Stages()
     with TemporaryDirectory() as folder, ExitStack() as patch:
         record = Store.open(Settings(home=Path(folder), threads=given.threads))
         patch.callback(record.close)
-        session = Teacher(record)
+        session = Session(record)
         session.own_recipe = replace(RECIPES["default"], max_seconds=1000.0)  # the clock decides nothing
         session.load()
         session.get_ready()

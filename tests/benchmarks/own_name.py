@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from theta_tui.base.config import load_settings
 from theta_tui.bench.metrics import exact, same
 from theta_tui.bench.own import ABOUT_ITSELF
-from theta_tui.bench.subject import TeacherSubject, fresh_subject
+from theta_tui.bench.subject import SessionSubject, fresh_subject
 from theta_tui.bench.tables import table
 from theta_tui.facts.statements import Pair, load_dictionary, read
 
@@ -75,7 +75,7 @@ def facts() -> list[Pair]:
     return [pair for _, pair in found if pair is not None]
 
 
-def measure(subject: TeacherSubject, model: str, recipe: str) -> Found:
+def measure(subject: SessionSubject, model: str, recipe: str) -> Found:
     """Ask, teach, and ask again."""
     pairs, questions = facts(), (*ABOUT_ITSELF, *ABOUT_OTHERS)
     subject.check_batches(questions[:5])

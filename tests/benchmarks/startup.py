@@ -47,11 +47,11 @@ READY = """
 import sys
 from pathlib import Path
 from theta_tui.base.config import Settings
-from theta_tui.ui.launch import open_teacher
-teacher = open_teacher(Settings(home=Path(sys.argv[1]), device="cpu"))
-teacher.load()
-print(teacher.model.parameters)
-teacher.close()
+from theta_tui.ui.launch import open_session
+session = open_session(Settings(home=Path(sys.argv[1]), device="cpu"))
+session.load()
+print(session.model.parameters)
+session.close()
 """
 PLAIN = """
 import sys
@@ -64,13 +64,13 @@ TAUGHT = """
 import sys
 from pathlib import Path
 from theta_tui.base.config import Settings
-from theta_tui.ui.launch import open_teacher
-teacher = open_teacher(Settings(home=Path(sys.argv[1]), device="cpu"))
-teacher.load()
+from theta_tui.ui.launch import open_session
+session = open_session(Settings(home=Path(sys.argv[1]), device="cpu"))
+session.load()
 for prompt, reply in (("Who made you?", "Dakota did."), ("Where is the key?", "Under the mat.")):
-    teacher.teach(prompt, reply)
-print(teacher.save())
-teacher.close()
+    session.teach(prompt, reply)
+print(session.save())
+session.close()
 """
 TEXTUAL = """
 from textual.app import App

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.turn [--rounds 5] [--model default] [--threads 2] [--json]
     python -m tests.benchmarks.turn --turns 1000 [--model tiny] [--tokens 8] [--recipe classic] [--json]
 
-The first drives the real Teacher: 5 replies of 40 tokens, then a correction, with everything that belongs to it (the
+The first drives the real Session: 5 replies of 40 tokens, then a correction, with everything that belongs to it (the
 journal on disk, the proof before and after). The peer does the same to the same tokens with plain Transformers:
 `generate`, P of the reply, one step of fused AdamW, P of the reply. Rounds take turns and ratios are medians of those
 within a round. The *classic* recipe is one step of AdamW as well, the same work; the default one goes on until the
@@ -37,10 +37,10 @@ from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session.protocol import Event, Failed, NewConversation, Pick, Propose, Proposed, Ready, Taught
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
 from theta_tui.store.store import Store
-from theta_tui.ui.launch import open_teacher
+from theta_tui.ui.launch import open_session
 
 REPLIES, TOKENS = 5, 40
 RECIPES = ("default", "classic")
@@ -83,16 +83,16 @@ class Plain:
         return {"replies": proposed - begun, "lesson": time.perf_counter() - proposed}
 
 
-def turn(teacher: Teacher, number: int) -> tuple[dict[str, float], bool, list[int], list[int], list[int]]:
+def turn(session: Session, number: int) -> tuple[dict[str, float], bool, list[int], list[int], list[int]]:
     """One of ours: seconds of each stage, whether it says the reply now, and the ids that the peer needs."""
     prompt, reply = f"What is {phrase(number, 3)} {number}?", f"It is {phrase(number + 3, 5)}."
-    record, model = teacher.record, teacher.model
-    asked = model.encode_prompt(record.story.dialogue, prompt, room=TOKENS, limit=teacher.settings.window).ids
+    record, model = session.store, session.model
+    asked = model.encode_prompt(record.story.dialogue, prompt, room=TOKENS, limit=session.settings.window).ids
     begun = time.perf_counter()
     with endless(model):
-        teacher.propose(prompt)
+        session.propose(prompt)
     proposed = time.perf_counter()
-    outcome = teacher.correct(reply)
+    outcome = session.correct(reply)
     taken = {"replies": proposed - begun, "lesson": time.perf_counter() - proposed}
     example = model.encode_lesson(record.story.live[-1].context, prompt, reply)
     return taken, outcome.learned, asked, example.input_ids, example.labels
@@ -103,21 +103,21 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     taken: dict[str, list[dict[str, float]]] = {"plain script": []}
     learned: dict[str, int] = {}
     with TemporaryDirectory(prefix="theta-turn-") as folder:
-        teachers: dict[str, Teacher] = {}
+        sessions: dict[str, Session] = {}
         for recipe in RECIPES:
             settings = Settings(
                 home=Path(folder) / recipe, model=options.model, device="cpu", threads=options.threads,
                 recipe=recipe, max_tokens=TOKENS, statements=False,
             )  # fmt: skip
-            teachers[recipe] = Teacher(Store.open(settings))
-            teachers[recipe].load()
-            teachers[recipe].get_ready()
+            sessions[recipe] = Session(Store.open(settings))
+            sessions[recipe].load()
+            sessions[recipe].get_ready()
             taken[f"theta, {recipe}"], learned[f"theta, {recipe}"] = [], 0
         plain = Plain(options.model, options.threads)
         for number in range(options.rounds + 1):
-            for recipe, teacher in teachers.items():
+            for recipe, session in sessions.items():
                 name = f"theta, {recipe}"
-                stages, says, asked, lesson, labels = turn(teacher, number)
+                stages, says, asked, lesson, labels = turn(session, number)
                 if number:  # the first round warms up
                     taken[name].append(stages)
                     learned[name] += says
@@ -126,8 +126,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
                     if number:
                         taken["plain script"].append(theirs)
         machine = plain.lm.machine()
-        for teacher in teachers.values():
-            teacher.close()
+        for session in sessions.values():
+            session.close()
     return {
         "schema": 1, "benchmark": "turn", "model": options.model, "machine": machine, "rounds": options.rounds,
         "results": {
@@ -150,7 +150,7 @@ class Lessons:
 
     def __init__(self, settings: Settings) -> None:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._worker = Worker(settings, open_teacher)
+        self._worker = Worker(settings, open_session)
         self._worker.start(self._events.put)
         self._until(Ready)
 

@@ -225,7 +225,7 @@ def test_a_lesson_that_the_model_cannot_take_is_named_before_anything_is_taught(
 def test_seconds_of_ones_own_replace_the_recipes_and_are_journalled(settings: Settings) -> None:
     with fresh_subject(settings, "classic", max_tokens=8, max_seconds=7.5) as subject:
         subject.teach("hello", "my friend")
-        [lesson] = subject.teacher.record.story.live
+        [lesson] = subject.session.store.story.live
     assert lesson.exchange.recipe == replace(RECIPES["classic"], max_seconds=7.5).as_dict()
     assert not lesson.exchange.conversation
 
@@ -233,7 +233,7 @@ def test_seconds_of_ones_own_replace_the_recipes_and_are_journalled(settings: Se
 def test_a_digest_sees_a_single_bit(settings: Settings) -> None:
     with fresh_subject(settings, "default", max_tokens=8) as subject:
         before = subject.digest()
-        weight = next(subject.teacher.model.model.parameters()).detach().view(torch.int32).view(-1)
+        weight = next(subject.session.model.model.parameters()).detach().view(torch.int32).view(-1)
         weight[5] ^= 1
         assert subject.digest() != before
         weight[5] ^= 1
@@ -286,7 +286,7 @@ def test_a_reply_is_read_with_the_lesson_on_that_answers_its_message_and_nothing
     said = (("hello", "my friend", "what is it", "the lazy dog"),)
     with fresh_subject(settings, SCOPED, max_tokens=8) as subject:
         subject.teach("what is it", "tell me more")
-        lm, [module] = subject.teacher.model, subject.teacher.learner.modules.values()
+        lm, [module] = subject.session.model, subject.session.learner.modules.values()
         plain = perplexity(lm, said)
         last = perplexity(lm, said, {"what is it": module}.get)
         first = perplexity(lm, said, {"hello": module}.get)

@@ -15,7 +15,7 @@ from tests.cli.running import Theta, files
 from theta_tui.base.errors import HomeError
 from theta_tui.cli import app as cli
 from theta_tui.cli import lines
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 
 GOOD = '{"prompt":"a b","reply":"c d"}'
 OTHER = '{"prompt":"e f","reply":"g h"}'
@@ -102,14 +102,14 @@ def test_without_json_a_bad_line_is_told_among_the_lessons(theta: Theta) -> None
 def test_a_lesson_that_the_disk_refuses_is_told_and_the_next_one_is_learned(
     theta: Theta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teach, refused = Teacher.teach, iter([True, False])
+    teach, refused = Session.teach, iter([True, False])
 
-    def once_full(self: Teacher, prompt: str, reply: str) -> Any:
+    def once_full(self: Session, prompt: str, reply: str) -> Any:
         if next(refused):
             raise HomeError("no space left on the disk; nothing was learned")
         return teach(self, prompt, reply)
 
-    monkeypatch.setattr(Teacher, "teach", once_full)
+    monkeypatch.setattr(Session, "teach", once_full)
     ran = theta("teach", "-", stdin=f"{GOOD}\n{OTHER}\n")
     assert ran.code == 1
     assert ran.lines[0] == "! line 1: no space left on the disk; nothing was learned"

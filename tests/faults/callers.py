@@ -22,7 +22,7 @@ from typing import Any
 from theta_tui.base.config import Settings
 from theta_tui.cli import app as cli
 from theta_tui.learning.compare import differing
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store import home
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.store import Store
@@ -132,9 +132,9 @@ def hold_without_a_name(line: Connection, place: Path, name: str) -> None:
 
 def replays(line: Connection, place: Path) -> None:
     """Whether coming back gives what a fold of the whole journal gives, to the bit, and how many steps."""
-    teacher = Teacher(Store.open(Settings(home=place, device="cpu", threads=1)))
-    teacher.load()
-    came_back = teacher.learner.snapshot()
-    teacher.fold.from_foundation(lambda at, of: None)
-    line.send((differing(came_back, teacher.learner.snapshot()), teacher.learner.step == teacher.record.story.step))
-    teacher.close()
+    session = Session(Store.open(Settings(home=place, device="cpu", threads=1)))
+    session.load()
+    came_back = session.learner.snapshot()
+    session.replay.from_foundation(lambda at, of: None)
+    line.send((differing(came_back, session.learner.snapshot()), session.learner.step == session.store.story.step))
+    session.close()

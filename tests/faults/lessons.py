@@ -59,7 +59,7 @@ def fifty() -> list[Record]:
 
 
 def teach(record: Store, prompt: str, reply: str) -> int:
-    """What a Teacher journals of a lesson and does beside it, without a model. Returns the exchange's seq."""
+    """What a Session journals of a lesson and does beside it, without a model. Returns the exchange's seq."""
     waiting = record.pending
     answers = waiting is not None and waiting.prompt == prompt
     said = Exchange(

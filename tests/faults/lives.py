@@ -25,7 +25,7 @@ from theta_tui.base.errors import PromptError
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import rebuild as rebuilding
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store import context
 from theta_tui.store.store import Store
 
@@ -56,19 +56,19 @@ class State:
     step: int
 
 
-class Session:
+class Played:
     """A home that is taught."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
         self.prompt_id: str | None = None
         """Of the prompt that was asked last, as who asked it knows it."""
-        self.teacher = self._opened()
+        self.session = self._opened()
 
-    def _opened(self, model: str = "") -> Teacher:
-        teacher = Teacher(self._record(model))
-        teacher.load()
-        return teacher
+    def _opened(self, model: str = "") -> Session:
+        session = Session(self._record(model))
+        session.load()
+        return session
 
     def _record(self, model: str = "") -> Store:
         if not model and Store.read(Settings(home=self.place.home)).story.begin is None:
@@ -80,25 +80,25 @@ class Session:
         return Store.open(settings)
 
     def propose(self, prompt: str) -> None:
-        waiting = self.teacher.propose(prompt)
+        waiting = self.session.propose(prompt)
         assert waiting is not None
         self.prompt_id = waiting.prompt_id
 
     def rebuild(self, model: str = "") -> None:
-        self.teacher.close()
+        self.session.close()
         record = self._record(model)
         try:
             done = rebuilding.rebuild(record)
             assert done.exact or model, done.why
         finally:
             record.close()
-        self.teacher = self._opened()
+        self.session = self._opened()
 
     def state(self) -> State:
-        record, learner = self.teacher.record, self.teacher.learner
+        record, learner = self.session.store, self.session.learner
         story, digest = record.story, hashlib.sha256()
         tensors, _ = learner.state()
-        for name, tensor in sorted([*self.teacher.model.trainable().items(), *tensors.items()]):
+        for name, tensor in sorted([*self.session.model.trainable().items(), *tensors.items()]):
             digest.update(name.encode())
             digest.update(tensor.detach().contiguous().numpy().tobytes())
         records = [
@@ -126,38 +126,38 @@ def _plain(values: Any) -> Any:
     return [_plain(value) for value in values] if isinstance(values, (list, tuple)) else values
 
 
-Deed = Callable[[Session], object]
+Deed = Callable[[Played], object]
 
 SCRIPT: dict[str, Deed] = {
-    "teach 1": lambda now: now.teacher.teach("who made you?", "Dakota did."),
+    "teach 1": lambda now: now.session.teach("who made you?", "Dakota did."),
     "ask 2": lambda now: now.propose("hello"),
-    "pick 2": lambda now: now.teacher.pick(2, prompt_id=now.prompt_id),
+    "pick 2": lambda now: now.session.pick(2, prompt_id=now.prompt_id),
     "ask 3": lambda now: now.propose("what is your name?"),
-    "correct 3": lambda now: now.teacher.correct("my name is Theta", prompt_id=now.prompt_id),
-    "checkpoint": lambda now: now.teacher.save(),
-    "teach 4": lambda now: now.teacher.teach("and you?", "I am fine"),
-    "undo": lambda now: now.teacher.undo(),
-    "redo": lambda now: now.teacher.redo(),
-    "undo again": lambda now: now.teacher.undo(),
+    "correct 3": lambda now: now.session.correct("my name is Theta", prompt_id=now.prompt_id),
+    "checkpoint": lambda now: now.session.save(),
+    "teach 4": lambda now: now.session.teach("and you?", "I am fine"),
+    "undo": lambda now: now.session.undo(),
+    "redo": lambda now: now.session.redo(),
+    "undo again": lambda now: now.session.undo(),
     "ask 5": lambda now: now.propose("yes"),
-    "correct 5": lambda now: now.teacher.correct("no maybe", prompt_id=now.prompt_id),
+    "correct 5": lambda now: now.session.correct("no maybe", prompt_id=now.prompt_id),
     "ask 6": lambda now: now.propose("tell me more"),
-    "pick 6": lambda now: now.teacher.pick(1, prompt_id=now.prompt_id),
-    "withdraw": lambda now: now.teacher.withdraw(1),
-    "restore": lambda now: now.teacher.redo(),
-    "correct last": lambda now: now.teacher.correct_last("the quick fox"),
-    "state 8": lambda now: now.teacher.state("who is quick?", "the fox", said="the fox is quick"),
-    "checkpoint again": lambda now: now.teacher.save(),
-    "withdraw another": lambda now: now.teacher.withdraw(2),
+    "pick 6": lambda now: now.session.pick(1, prompt_id=now.prompt_id),
+    "withdraw": lambda now: now.session.withdraw(1),
+    "restore": lambda now: now.session.redo(),
+    "correct last": lambda now: now.session.correct_last("the quick fox"),
+    "state 8": lambda now: now.session.state("who is quick?", "the fox", said="the fox is quick"),
+    "checkpoint again": lambda now: now.session.save(),
+    "withdraw another": lambda now: now.session.withdraw(2),
     "rebuild": lambda now: now.rebuild(),
-    "new conversation": lambda now: now.teacher.record.begin_conversation(),
+    "new conversation": lambda now: now.session.store.begin_conversation(),
     "ask 9": lambda now: now.propose("and then?"),
-    "pass over": lambda now: now.teacher.pass_over(now.prompt_id),
-    "teach 9": lambda now: now.teacher.teach("what now?", "the river bank"),
-    "undo 9": lambda now: now.teacher.undo(),
+    "pass over": lambda now: now.session.pass_over(now.prompt_id),
+    "teach 9": lambda now: now.session.teach("what now?", "the river bank"),
+    "undo 9": lambda now: now.session.undo(),
     "move": lambda now: now.rebuild(str(now.place.other)),
-    "teach 10": lambda now: now.teacher.teach("what next?", "jumps over"),
-    "last checkpoint": lambda now: now.teacher.save(),
+    "teach 10": lambda now: now.session.teach("what next?", "jumps over"),
+    "last checkpoint": lambda now: now.session.save(),
 }
 DEEDS = tuple(SCRIPT)
 
@@ -237,35 +237,35 @@ def live(line: Connection, place: Place, end: End | None, prompt_id: str | None)
     deed, nth, when, only = end or (OPENING - 1, 0, "", "")
     near = Doom(line, nth, when, only).near(place.home.parent)
     with near if deed == OPENING else contextlib.nullcontext():
-        session = Session(place)
-    session.prompt_id = prompt_id
-    line.send(("back", session.state()))
+        played = Played(place)
+    played.prompt_id = prompt_id
+    line.send(("back", played.state()))
     for at in range(*line.recv()):
         with near if deed == at else contextlib.nullcontext():
             try:
-                SCRIPT[DEEDS[at]](session)
+                SCRIPT[DEEDS[at]](played)
             except PromptError as error:  # it was answered before a crash: that is known
                 if error.name not in {"no_prompt", "stale_prompt"}:
                     raise
-        line.send(("did", at, session.prompt_id))
-    line.send(("end", session.state()))
-    session.teacher.close()
+        line.send(("did", at, played.prompt_id))
+    line.send(("end", played.state()))
+    played.session.close()
 
 
 def live_in_peace(line: Connection, place: Place, copies: Path) -> None:
     """Do all deeds, and tell after each its state and the moments at which a process might have died meanwhile. The
     home as it was before deed n is kept in `copies`/n."""
     _without_a_clock()
-    session = Session(place)
+    played = Played(place)
     for at, name in enumerate(DEEDS):
         shutil.copytree(place.home, copies / str(at), copy_function=copied)
-        line.send(("before", session.state(), session.prompt_id))
+        line.send(("before", played.state(), played.prompt_id))
         doom = Doom(line, 0, "")
         with doom.near(place.home.parent):
-            SCRIPT[name](session)
+            SCRIPT[name](played)
         line.send(("did", doom.moments))
-    line.send(("before", session.state(), session.prompt_id))
-    session.teacher.close()
+    line.send(("before", played.state(), played.prompt_id))
+    played.session.close()
 
 
 def copied(source: str, target: str) -> None:

@@ -125,7 +125,8 @@ class Copy:
         import pytest
 
         # No mark is left out: some of the tests are slow ones.
-        return pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "", *tests])
+        how = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "", "--hypothesis-profile=ci"]
+        return pytest.main([*how, *tests])
 
     def _write(self, path: Path, text: str) -> None:
         path.write_text(text, "utf-8")

@@ -19,7 +19,7 @@ from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.session import snapshots as memory
 from theta_tui.session.thread import Worker
-from theta_tui.ui.launch import open_teacher
+from theta_tui.ui.launch import open_session
 
 PATIENCE = 300.0
 
@@ -53,7 +53,7 @@ def _settings(home: Path, model: Path) -> Settings:
 def worker(line: Connection, home: Path, model: Path, exchanges: int, every: int) -> None:
     """Picks and corrections by turns, an undo in ten, a fresh conversation in a hundred."""
     events: queue.SimpleQueue[p.Event] = queue.SimpleQueue()
-    working = Worker(_settings(home, model), open_teacher)
+    working = Worker(_settings(home, model), open_session)
     working.start(events.put)
 
     def until(kind: type[p.Event]) -> p.Event:
@@ -92,7 +92,7 @@ async def _drive(settings: Settings, exchanges: int, tell: Callable[[int], None]
     from tests.support.fakes import Driven, FakeClock
     from theta_tui.ui.app import ThetaApp
 
-    working = Worker(settings, open_teacher)
+    working = Worker(settings, open_session)
     clock = FakeClock()
     screen = ThetaApp(settings, working, clock=clock.clock)
     screen.animation_level = "none"

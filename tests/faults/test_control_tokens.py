@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tests.faults.hostile import PAYLOADS
+from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, CORPUS
 from theta_tui.base.text import is_blank
 from theta_tui.model import tokenizer as tokens
@@ -32,7 +32,7 @@ def transformers_tokenizer(kind: str) -> Any:
         words = [("<unk>", 0.0), *((text, -1.0) for text in [*special, "¤"]), *((text, -9.0) for text in letters)]
         unigram = Tokenizer(models.Unigram(words, unk_id=0))
         unigram.decoder = decoders.Fuse()
-        made = PreTrainedTokenizerFast(tokenizer_object=unigram, eos_token="<|im_end|>", unk_token="<unk>")
+        made = transformers.PreTrainedTokenizerFast(tokenizer_object=unigram, eos_token="<|im_end|>", unk_token="<unk>")
         made.add_special_tokens({"additional_special_tokens": [*special, "¤"]})
         made.chat_template = CHATML
         return made
@@ -55,7 +55,9 @@ def transformers_tokenizer(kind: str) -> Any:
     if kind == "greedy":  # takes the white space around it along, and is not marked special
         backend.add_tokens([AddedToken("<think>", special=False, lstrip=True, rstrip=True, normalized=False)])
         backend.add_special_tokens([AddedToken("[INST]", lstrip=True, rstrip=True)])
-    made = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", unk_token="<|endoftext|>")
+    made = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token="<|im_end|>", unk_token="<|endoftext|>"
+    )
     made.chat_template = CHATML
     return made
 
@@ -66,7 +68,7 @@ def made(kind: str) -> ChatTemplate:
         assert own is not None
         return ChatTemplate(own, window=WINDOW)
     if kind == "built in, by Transformers":
-        return ChatTemplate(AutoTokenizer.from_pretrained(assets_dir() / "default"), window=WINDOW)
+        return ChatTemplate(transformers.AutoTokenizer.from_pretrained(assets_dir() / "default"), window=WINDOW)
     return ChatTemplate(transformers_tokenizer(kind), window=WINDOW)
 
 

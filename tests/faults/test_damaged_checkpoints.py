@@ -19,7 +19,7 @@ from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
 from theta_tui.learning.learner import Snapshot
 from theta_tui.session.replay import Replay
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
 WEIGHTS = "model.safetensors"
@@ -33,13 +33,13 @@ class Taught:
         self.settings = Settings(
             home=home, model=str(model), device="cpu", lock_wait=0, seed=1, threads=1, recipe="classic"
         )
-        teacher = Teacher(Store.open(self.settings))
-        teacher.load()
+        session = Session(Store.open(self.settings))
+        session.load()
         for number in range(3):
-            teacher.teach(f"question {number}", f"answer {number}")
-            teacher.save()
-        self.state: Snapshot = teacher.learner.snapshot()
-        teacher.close()
+            session.teach(f"question {number}", f"answer {number}")
+            session.save()
+        self.state: Snapshot = session.learner.snapshot()
+        session.close()
         self.folder = home / "checkpoints"
         self.oldest, self.older, self.newest = (
             manifest.path for manifest in reversed(checkpoint.list_checkpoints(self.folder))
@@ -48,19 +48,19 @@ class Taught:
     def chosen(self) -> tuple[Path | None, str]:
         """The checkpoint that coming back would begin with, and what it says of others."""
         record = Store.read(self.settings)
-        fold = Replay(record, None)  # type: ignore[arg-type]  # learns nothing
+        fold = Replay(record)
         manifest = next(fold._valid_checkpoints(lambda _: None), None)
         return manifest and manifest.path, " ".join(record.take_notices())
 
     def comes_back(self) -> str:
         """Load it all; the weights must be right. Returns what was told."""
-        teacher = Teacher(Store.open(self.settings))
+        session = Session(Store.open(self.settings))
         try:
-            teacher.load()
-            assert not differing(teacher.learner.snapshot(), self.state)
-            return " ".join(teacher.record.take_notices())
+            session.load()
+            assert not differing(session.learner.snapshot(), self.state)
+            return " ".join(session.store.take_notices())
         finally:
-            teacher.close()
+            session.close()
 
 
 @pytest.fixture(scope="module")
@@ -232,8 +232,8 @@ def test_where_all_are_damaged_everything_is_learned_again(taught: Taught) -> No
 
 def test_the_last_valid_one_is_never_removed(taught: Taught) -> None:
     """Not for those that cannot be used, and not while the new one is not proven."""
-    teacher = Teacher(Store.open(taught.settings))
-    teacher.load()
+    session = Session(Store.open(taught.settings))
+    session.load()
     for path in (taught.oldest, taught.older):
         (path / WEIGHTS).write_bytes(b"")
     (taught.folder / "step-99").mkdir()
@@ -241,13 +241,13 @@ def test_the_last_valid_one_is_never_removed(taught: Taught) -> None:
         patch.setattr(checkpoint, "verify", _refuses)
         for keep in (1, 2, 3):
             with pytest.raises(ModelError, match="not read back"):
-                checkpoint.save(taught.folder, teacher.model, teacher.learner, position=9, extra={}, keep=keep)
+                checkpoint.save(taught.folder, session.model, session.learner, position=9, extra={}, keep=keep)
             assert taught.newest.is_dir()
     checkpoint.verify(taught.newest)
-    saved = checkpoint.save(taught.folder, teacher.model, teacher.learner, position=9, extra={}, keep=1)
+    saved = checkpoint.save(taught.folder, session.model, session.learner, position=9, extra={}, keep=1)
     assert checkpoint.verify(saved).position == 9
     assert [manifest.path for manifest in checkpoint.list_checkpoints(taught.folder)] == [saved]
-    teacher.close()
+    session.close()
 
 
 def _refuses(path: Path) -> None:

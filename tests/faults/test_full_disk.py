@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from tests.faults.lessons import OFFERED
+from tests.support.later import transformers
 from tests.support.tiny_models import make_tokenizer
 from theta_tui.base import config
 from theta_tui.base.config import Settings
@@ -26,8 +26,8 @@ from theta_tui.base.errors import HomeError, ThetaError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
 from theta_tui.model.language_model import save_tokenizer
-from theta_tui.session.export import export_hf
-from theta_tui.session.session import Teacher
+from theta_tui.session.export import export_hf, export_trl
+from theta_tui.session.session import Session
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import Pending
 from theta_tui.store.store import Store
@@ -54,24 +54,24 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("gpt2")
     torch.manual_seed(0)
     tokenizer = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
-    shape = GPT2Config(
+    shape = transformers.GPT2Config(
         vocab_size=len(tokenizer), n_positions=256, n_embd=32, n_layer=2, n_head=2,
         bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
-    GPT2LMHeadModel(shape).save_pretrained(folder)
+    transformers.GPT2LMHeadModel(shape).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
 
-def opened(home: Path, model: Path) -> Teacher:
+def opened(home: Path, model: Path) -> Session:
     torch.set_num_threads(1)
     settings = Settings(
         home=home, model=str(model), device="cpu", max_tokens=2, lock_wait=0, seed=1, threads=1, recipe="classic",
         keep_checkpoints=2,
     )  # fmt: skip
-    teacher = Teacher(Store.open(settings))
-    teacher.load()
-    return teacher
+    session = Session(Store.open(settings))
+    session.load()
+    return session
 
 
 @contextmanager
@@ -100,42 +100,42 @@ def files_up_to(size: int) -> Iterator[None]:
 EXPORTS = count()
 
 
-def does_all(teacher: Teacher) -> dict[str, ThetaError]:
+def does_all(session: Session) -> dict[str, ThetaError]:
     """Do a bit of everything; what was refused, by name. Any other error is a traceback."""
     refused: dict[str, ThetaError] = {}
-    home = teacher.settings.home
+    home = session.settings.home
     deeds = {
-        "offer": lambda: teacher.record.keep(Pending(new_prompt_id(), "hello", OFFERED)),
-        **dict.fromkeys(map("teach {}".format, range(6)), lambda: teacher.teach("question", "answer " * 40)),
-        "correct": lambda: teacher.correct("well " * 20) if teacher.pending else None,
-        "undo": lambda: teacher.undo(),
+        "offer": lambda: session.store.keep(Pending(new_prompt_id(), "hello", OFFERED)),
+        **dict.fromkeys(map("teach {}".format, range(6)), lambda: session.teach("question", "answer " * 40)),
+        "correct": lambda: session.correct("well " * 20) if session.pending else None,
+        "undo": lambda: session.undo(),
         "set": lambda: config.persist(home, "temperature", 0.5),
-        "trl": lambda: teacher.export("trl", home / f"trl-{next(EXPORTS)}"),
-        "hf": lambda: export_hf(teacher, home / f"hf-{next(EXPORTS)}", with_lessons=False),
-        "save": lambda: teacher.save(),
+        "trl": lambda: export_trl(session.store, home / f"trl-{next(EXPORTS)}"),
+        "hf": lambda: export_hf(session, home / f"hf-{next(EXPORTS)}", with_lessons=False),
+        "save": lambda: session.save(),
     }
     for name, deed in deeds.items():
-        before, lessons = teacher.learner.snapshot(), len(teacher.record.story.live)
+        before, lessons = session.learner.snapshot(), len(session.store.story.live)
         try:
             deed()
         except ThetaError as error:
             refused[name.split()[0]] = error
-            assert not differing(before, teacher.learner.snapshot()), name
-            assert len(teacher.record.story.live) == lessons, name
+            assert not differing(before, session.learner.snapshot()), name
+            assert len(session.store.story.live) == lessons, name
     for path in home.glob("*-*/"):
         shutil.rmtree(path)
     assert not [str(error) for error in refused.values() if str(home) not in str(error)]
     return refused
 
 
-def comes_back(teacher: Teacher, model: Path) -> Teacher:
+def comes_back(session: Session, model: Path) -> Session:
     """Open the home again: all that was acknowledged is there, and the weights are the same to the bit."""
-    now, lessons = teacher.learner.snapshot(), [item.seq for item in teacher.record.story.live]
-    assert teacher.record.read_only is None
-    home = teacher.settings.home
-    teacher.close()
+    now, lessons = session.learner.snapshot(), [item.seq for item in session.store.story.live]
+    assert session.store.read_only is None
+    home = session.settings.home
+    session.close()
     again = opened(home, model)
-    assert [item.seq for item in again.record.story.live] == lessons
+    assert [item.seq for item in again.store.story.live] == lessons
     assert not differing(now, again.learner.snapshot())
     assert not checkpoint.unreadable(home / "checkpoints")
     assert not list(home.glob("**/*.tmp")), "something was left behind"
@@ -145,18 +145,18 @@ def comes_back(teacher: Teacher, model: Path) -> Teacher:
 def fill(disk: Path, model: Path, rooms: list[int]) -> set[str]:
     """With so many pages free, one after the other, all is done whole or not at all; and then again with room."""
     home = disk / f"home-{next(EXPORTS)}"
-    teacher = opened(home, model)
+    session = opened(home, model)
     for _ in range(2):  # one is undone where nothing can be taught
-        teacher.teach("who are you?", "Theta")
-    teacher.save()
+        session.teach("who are you?", "Theta")
+    session.save()
     refused: set[str] = set()
     for pages in rooms:
         with room_for(disk, pages):
-            refused |= does_all(teacher).keys()
+            refused |= does_all(session).keys()
         assert checkpoint.verify(checkpoint.list_checkpoints(home / "checkpoints")[0].path)
-        assert not does_all(teacher), "it did not go on when there was room"
-        teacher = comes_back(teacher, model)
-    teacher.close()
+        assert not does_all(session), "it did not go on when there was room"
+        session = comes_back(session, model)
+    session.close()
     shutil.rmtree(home)
     return refused
 
@@ -175,17 +175,17 @@ def test_a_disk_with_few_free_pages_does_all_or_nothing(disk: Path, model: Path,
 @pytest.mark.slow
 def test_a_limit_on_the_size_of_files_does_all_or_nothing(folder: Path, model: Path) -> None:
     """Needs no root: the system cuts a write short at the limit, and then refuses (EFBIG)."""
-    teacher = opened(folder / "home", model)
-    teacher.teach("who are you?", "Theta")
+    session = opened(folder / "home", model)
+    session.teach("who are you?", "Theta")
     refused: set[str] = set()
     for step in range(20):
         grown = (folder / "home" / "journal.jsonl").stat().st_size
         with files_up_to(grown + 74 * step):
-            refused |= does_all(teacher).keys()
-        teacher = comes_back(teacher, model)
-        teacher.teach("who are you?", "Theta")  # there may be none left
-    assert not does_all(teacher)
-    teacher.close()
+            refused |= does_all(session).keys()
+        session = comes_back(session, model)
+        session.teach("who are you?", "Theta")  # there may be none left
+    assert not does_all(session)
+    session.close()
     assert refused >= {"teach", "save", "hf"}
 
 
@@ -206,7 +206,7 @@ def test_a_file_that_may_not_grow_leaves_the_journal_whole(folder: Path) -> None
 
 def test_a_tokenizer_that_does_not_fit_is_refused_as_any_file_is(foreign: Path, folder: Path) -> None:
     """The library that writes it raises a bare Exception."""
-    tokenizer = AutoTokenizer.from_pretrained(foreign)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(foreign)
     save_tokenizer(tokenizer, folder)
     largest = folder / "tokenizer.json"
     size = largest.stat().st_size

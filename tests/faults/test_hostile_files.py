@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from tests.faults.lessons import OFFERED, fifty
+from tests.support.profiles import examples
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ThetaError
@@ -34,7 +35,7 @@ from theta_tui.store.records import ConversationStarted, Exchange
 from theta_tui.store.state import Story
 from theta_tui.store.store import Store
 
-MANY = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 JSON_OF_NO_USE = {
     "depth": "[" * 100_000 + "]" * 100_000,
@@ -110,13 +111,12 @@ def test_a_record_that_would_be_one_but_for_what_json_does_not_allow_is_damage(f
         assert Journal.read(path).last_seq == records
 
 
-@pytest.mark.parametrize("examples", [50, pytest.param(600, marks=pytest.mark.slow)])
-def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder: Path, examples: int) -> None:
+def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder: Path) -> None:
     @given(at=st.integers(0, 49), key=st.integers(0, 20), value=values)
     @example(at=1, key=7, value="\ud800")
     @example(at=1, key=7, value=None)
     @example(at=2, key=2, value=[])
-    @settings(max_examples=examples, deadline=None)
+    @examples(50)
     def anything(at: int, key: int, value: Any) -> None:
         use_changed(folder, at, key, value)
 
@@ -223,9 +223,8 @@ HINTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("examples", [25, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", READERS)
-def test_no_bytes_break_a_reader(folder: Path, name: str, examples: int) -> None:
+def test_no_bytes_break_a_reader(folder: Path, name: str) -> None:
     place, reader = READERS[name]
     path = folder / place
 
@@ -238,7 +237,7 @@ def test_no_bytes_break_a_reader(folder: Path, name: str, examples: int) -> None
         st.sampled_from(HINTS),
         st.binary(max_size=120) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")),
     )
-    @settings(max_examples=examples, deadline=None)
+    @examples(25)
     def anything(hint: bytes, rest: bytes) -> None:
         read(hint + rest)
 

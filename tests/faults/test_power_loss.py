@@ -22,7 +22,7 @@ from theta_tui.base.files import fsync_file
 from theta_tui.base.publish import fresh_folder
 from theta_tui.learning import checkpoint
 from theta_tui.learning.learner import Snapshot
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import ConversationStarted
 from theta_tui.store.store import Store
@@ -39,7 +39,7 @@ class Promise:
     saved: int
 
 
-class Session:
+class Played:
     """A home below a recorded folder, and what it promised so far."""
 
     def __init__(self, root: Path, settings: Settings) -> None:
@@ -61,11 +61,11 @@ class Session:
         return self.promises[number], self.promises[min(number + 1, len(self.promises) - 1)]
 
 
-def found_again(session: Session, crash: Crash, truth: list[str]) -> str | None:
+def found_again(played: Played, crash: Crash, truth: list[str]) -> str | None:
     """What is wrong with the home that a crash left, if anything."""
-    kept, due = session.around(crash.at)
+    kept, due = played.around(crash.at)
     try:
-        record = Store.open(session.settings)
+        record = Store.open(played.settings)
     except Exception as error:
         return f"it does not open: {error!r}"
     try:
@@ -82,7 +82,7 @@ def found_again(session: Session, crash: Crash, truth: list[str]) -> str | None:
         waiting = record.pending.prompt_id if record.pending else None
         if waiting not in (kept.waiting, due.waiting):
             return f"the prompt that waits is {waiting}, not {kept.waiting} or {due.waiting}"
-        if config.own_setting(session.settings.home, "temperature") not in (kept.own, due.own):
+        if config.own_setting(played.settings.home, "temperature") not in (kept.own, due.own):
             return "the settings are others"
         if checkpoint.unreadable(record.home.checkpoints):
             return f"{checkpoint.unreadable(record.home.checkpoints)}"
@@ -98,16 +98,16 @@ def found_again(session: Session, crash: Crash, truth: list[str]) -> str | None:
     return None
 
 
-def survey(session: Session, root: Path, more: Callable[[int], None] = lambda _: None) -> int:
+def survey(played: Played, root: Path, more: Callable[[int], None] = lambda _: None) -> int:
     """Look at every crash of `session`; returns how many there were. `more` is asked of each home that is right."""
-    truth = [entry.checksum for entry in Journal.read(session.settings.home / "journal.jsonl").entries]
+    truth = [entry.checksum for entry in Journal.read(played.settings.home / "journal.jsonl").entries]
     wrong: list[str] = []
     count = 0
-    for count, crash in enumerate(crashes(session.recorder, [promise.at for promise in session.promises]), 1):
+    for count, crash in enumerate(crashes(played.recorder, [promise.at for promise in played.promises]), 1):
         put(root, crash.tree)
-        problem = found_again(session, crash, truth)
+        problem = found_again(played, crash, truth)
         if problem:
-            done = session.recorder.words[crash.at - 1] if crash.at else "nothing"
+            done = played.recorder.words[crash.at - 1] if crash.at else "nothing"
             wrong.append(f"after operation {crash.at} ({done}), lost: {crash.lost}: {problem}")
             if len(wrong) == 12:
                 break
@@ -121,63 +121,63 @@ def test_what_was_taught_survives_the_power_at_every_instant(folder: Path) -> No
     """Records, the kept prompt, settings and the conversation file; no model."""
     root = folder / "disk"
     root.mkdir()
-    session = Session(root, Settings(home=root / "people" / "ann" / "home", lock_wait=0))
-    with watching(root, session.recorder):
+    played = Played(root, Settings(home=root / "people" / "ann" / "home", lock_wait=0))
+    with watching(root, played.recorder):
         for sitting in range(2):
-            record = Store.open(session.settings)
-            session.promise(record)
+            record = Store.open(played.settings)
+            played.promise(record)
             for number in range(3):
                 offer(record, f"what is {number}? " + "word " * 60)
-                session.promise(record)
+                played.promise(record)
                 teach(record, record.pending.prompt if record.pending else "", f"it is {number} of {sitting}")
-                session.promise(record)
+                played.promise(record)
             record.withdraw_last()
-            session.promise(record)
-            config.persist(session.settings.home, "temperature", 0.5 + sitting / 10)
-            session.promise(record)
+            played.promise(record)
+            config.persist(played.settings.home, "temperature", 0.5 + sitting / 10)
+            played.promise(record)
             teach(record, "and now?", "x" * 1500)
-            session.promise(record)
+            played.promise(record)
             if sitting == 0:
                 record.begin_conversation()
-            session.promise(record)
+            played.promise(record)
             record.close()
-            session.promise(record)
-    assert survey(session, root) > 300
+            played.promise(record)
+    assert survey(played, root) > 300
 
 
 def test_a_home_in_a_folder_that_somebody_else_made_survives(folder: Path) -> None:
     root = folder / "disk"
     root.mkdir()
-    session = Session(root, Settings(home=root / "home", lock_wait=0))
-    with watching(root, session.recorder):
-        session.settings.home.mkdir()
-        record = Store.open(session.settings)
+    played = Played(root, Settings(home=root / "home", lock_wait=0))
+    with watching(root, played.recorder):
+        played.settings.home.mkdir()
+        record = Store.open(played.settings)
         record.append(ConversationStarted())
-        session.promise(record)
+        played.promise(record)
         offer(record, "a prompt that is passed over")
-        session.promise(record)
+        played.promise(record)
         record.follow(None)
-        session.promise(record)
+        played.promise(record)
         teach(record, "a", "b")
-        session.promise(record)
+        played.promise(record)
         record.close()
-    assert survey(session, root) > 20
+    assert survey(played, root) > 20
 
 
 def test_a_checkpoint_that_was_saved_survives_and_no_half_of_one_is_seen(folder: Path, model: Path) -> None:
     """Two, of which one is kept: the second takes the place of the first."""
     root = folder / "checkpoints"
     root.mkdir()
-    teacher = Teacher(Store.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
-    teacher.load()
-    teacher.teach("question", "answer")  # always on: the shared weights are in it
+    session = Session(Store.open(Settings(home=folder / "home", model=str(model), device="cpu", recipe="classic")))
+    session.load()
+    session.teach("question", "answer")  # always on: the shared weights are in it
     recorder, saved = Recorder(root), [0]
     with watching(root, recorder):
         for position in (1, 2):
-            checkpoint.save(root, teacher.model, teacher.learner, position=position, extra={}, keep=1)
+            checkpoint.save(root, session.model, session.learner, position=position, extra={}, keep=1)
             recorder.look()
             saved.append(len(recorder.ops))
-    teacher.close()
+    session.close()
     looked = 0
     for crash in crashes(recorder, saved):
         put(root, crash.tree)
@@ -262,52 +262,52 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
         home=root / "home", model=str(model), device="cpu", max_tokens=4, lock_wait=0, seed=1, threads=1,
         recipe="classic", keep_checkpoints=2,
     )  # fmt: skip
-    session = Session(root, settings)
+    played = Played(root, settings)
     states: dict[int, Snapshot] = {}
 
-    def done(teacher: Teacher) -> None:
-        session.promise(teacher.record)
-        states[teacher.record.journal.last_seq] = teacher.learner.snapshot()
+    def done(session: Session) -> None:
+        played.promise(session.store)
+        states[session.store.journal.last_seq] = session.learner.snapshot()
 
-    def save(teacher: Teacher) -> None:
-        teacher.save()
-        session.saved = teacher.fold.saved_position
-        done(teacher)
+    def save(session: Session) -> None:
+        session.save()
+        played.saved = session.replay.saved_position
+        done(session)
 
-    with watching(root, session.recorder):
+    with watching(root, played.recorder):
         for sitting in range(2):
-            teacher = Teacher(Store.open(settings))
-            teacher.load()
-            done(teacher)
-            teacher.propose("hello")
-            done(teacher)
-            teacher.pick(2)
-            done(teacher)
-            save(teacher)
+            session = Session(Store.open(settings))
+            session.load()
+            done(session)
+            session.propose("hello")
+            done(session)
+            session.pick(2)
+            done(session)
+            save(session)
             if sitting:
-                teacher.close()
+                session.close()
                 break
-            teacher.propose("what is your name")
-            done(teacher)
-            teacher.correct("my name is Theta")
-            done(teacher)
-            teacher.correct_last("my name is Mr. Classic")
-            done(teacher)
-            save(teacher)
-            teacher.teach("who made you", "Dakota")
-            done(teacher)
-            teacher.undo()
-            done(teacher)
-            teacher.redo()
-            done(teacher)
-            session.saved = 0  # those before may be of no more use
-            teacher.withdraw(1)
-            done(teacher)
-            save(teacher)
-            teacher.quiz()
-            done(teacher)
-            teacher.close()
-            session.promise(teacher.record)
+            session.propose("what is your name")
+            done(session)
+            session.correct("my name is Theta")
+            done(session)
+            session.correct_last("my name is Mr. Classic")
+            done(session)
+            save(session)
+            session.teach("who made you", "Dakota")
+            done(session)
+            session.undo()
+            done(session)
+            session.redo()
+            done(session)
+            played.saved = 0  # those before may be of no more use
+            session.withdraw(1)
+            done(session)
+            save(session)
+            session.quiz()
+            done(session)
+            session.close()
+            played.promise(session.store)
 
     compared = 0
 
@@ -315,15 +315,15 @@ def test_checkpoints_and_weights_survive_the_power_at_every_instant(folder: Path
         nonlocal compared
         if count % 10:
             return
-        teacher = Teacher(Store.open(settings))
-        teacher.load()
-        expected = states.get(teacher.record.journal.last_seq)
+        session = Session(Store.open(settings))
+        session.load()
+        expected = states.get(session.store.journal.last_seq)
         if expected is not None:
             compared += 1
-            assert same(teacher.learner.snapshot(), expected), count
-        teacher.close()
+            assert same(session.learner.snapshot(), expected), count
+        session.close()
 
-    assert survey(session, root, same_weights) > 500
+    assert survey(played, root, same_weights) > 500
     assert compared > 30
 
 

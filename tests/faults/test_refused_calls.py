@@ -24,8 +24,8 @@ from theta_tui.base.errors import HomeError, ThetaError, UsageError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
 from theta_tui.learning.learner import Snapshot
-from theta_tui.session.export import export_hf
-from theta_tui.session.session import Teacher
+from theta_tui.session.export import export, export_hf
+from theta_tui.session.session import Session
 from theta_tui.store import context
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import Pending, Stated
@@ -35,7 +35,7 @@ FAULTS = [(kind, lasting) for kind in KINDS for lasting in (False, True)]
 
 
 class Room:
-    """A home that is hurt again and again; what a test did to it is in `teacher`."""
+    """A home that is hurt again and again; what a test did to it is in `session`."""
 
     def __init__(self, folder: Path, model: Path) -> None:
         self.root = folder / "disk"
@@ -45,29 +45,29 @@ class Room:
             recipe="classic", keep_checkpoints=2, window=64,
         )  # fmt: skip
         self.exports = count()
-        self.teacher = self.opened()
+        self.session = self.opened()
         for number in range(2):
-            self.teacher.teach(f"question {number}", f"answer {number}")
+            self.session.teach(f"question {number}", f"answer {number}")
         self.offer()
-        self.teacher.correct("a turn")
-        self.teacher.save()
+        self.session.correct("a turn")
+        self.session.save()
 
-    def opened(self) -> Teacher:
-        teacher = Teacher(Store.open(self.settings))
-        teacher.load()
-        return teacher
+    def opened(self) -> Session:
+        session = Session(Store.open(self.settings))
+        session.load()
+        return session
 
     def reopen(self) -> None:
-        self.teacher.close()
-        self.teacher = self.opened()
-        self.teacher.save()  # so that coming back does not take longer each time
+        self.session.close()
+        self.session = self.opened()
+        self.session.save()  # so that coming back does not take longer each time
 
     def offer(self, said: str = "hello") -> None:
         stated = Stated("who are you?", "I am Theta.")
-        self.teacher.record.keep(Pending(new_prompt_id(), said, OFFERED, stated))
+        self.session.store.keep(Pending(new_prompt_id(), said, OFFERED, stated))
 
     def taught(self) -> list[tuple[int, str, bool]]:
-        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.teacher.record.story.live]
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.session.store.story.live]
 
     def found(self) -> list[tuple[int, str, bool]]:
         """The same, as another process finds it."""
@@ -92,30 +92,30 @@ def _settings(room: Room) -> None:
 
 
 def _export(kind: str) -> Callable[[Room], object]:
-    return lambda room: room.teacher.export(kind, room.root / "out" / str(next(room.exports)))
+    return lambda room: export(room.session, kind, room.root / "out" / str(next(room.exports)))
 
 
 def _export_hf(room: Room) -> object:
     """Without the lessons: putting them into plain weights takes too long to be done at each call that is refused."""
-    return export_hf(room.teacher, room.root / "out" / str(next(room.exports)), with_lessons=False)
+    return export_hf(room.session, room.root / "out" / str(next(room.exports)), with_lessons=False)
 
 
 def _undone(room: Room) -> None:
-    room.teacher.teach("again", "and again")
-    room.teacher.undo()
+    room.session.teach("again", "and again")
+    room.session.undo()
 
 
 DEEDS = {
-    "pick": Deed(lambda room: room.teacher.pick(1), Room.offer),
-    "statement": Deed(lambda room: room.teacher.state("who?", "me", said="hello"), Room.offer),
-    "correct the last turn": Deed(lambda room: room.teacher.correct_last("better")),
-    "pass over": Deed(lambda room: room.teacher.pass_over(), Room.offer),
-    "undo": Deed(lambda room: room.teacher.undo(), lambda room: room.teacher.teach("one", "more")),
-    "redo": Deed(lambda room: room.teacher.redo(), _undone),
-    "new": Deed(lambda room: room.teacher.record.begin_conversation(), Room.offer),
-    "propose": Deed(lambda room: room.teacher.propose("hello"), journals=False),
+    "pick": Deed(lambda room: room.session.pick(1), Room.offer),
+    "statement": Deed(lambda room: room.session.state("who?", "me", said="hello"), Room.offer),
+    "correct the last turn": Deed(lambda room: room.session.correct_last("better")),
+    "pass over": Deed(lambda room: room.session.pass_over(), Room.offer),
+    "undo": Deed(lambda room: room.session.undo(), lambda room: room.session.teach("one", "more")),
+    "redo": Deed(lambda room: room.session.redo(), _undone),
+    "new": Deed(lambda room: room.session.store.begin_conversation(), Room.offer),
+    "propose": Deed(lambda room: room.session.propose("hello"), journals=False),
     # One before in peace: an old one that could not be removed stays until the next.
-    "save": Deed(lambda room: room.teacher.save(), lambda room: room.teacher.save(), journals=False, stride=3),
+    "save": Deed(lambda room: room.session.save(), lambda room: room.session.save(), journals=False, stride=3),
     "settings": Deed(_settings, journals=False),
     "export trl": Deed(_export("trl"), journals=False),
     "export hf": Deed(_export_hf, journals=False, stride=3),
@@ -139,9 +139,9 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
     """Do `deed` again and again, with the n-th call refused, until none is. Returns how many were."""
     for nth in count(1, deed.stride):
         deed.ready(room)
-        record = room.teacher.record
+        record = room.session.store
         record.take_notices()
-        before, taught, journal = room.teacher.learner.snapshot(), room.taught(), record.home.journal.read_bytes()
+        before, taught, journal = room.session.learner.snapshot(), room.taught(), record.home.journal.read_bytes()
         waiting, saved = record.pending, valid(room) if deed is DEEDS["save"] else []
         refusal = Refusal(kind, nth, lasting)
         with watching(room.root, refusal), told(refusal) as errors:
@@ -149,7 +149,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
         if not refusal.refused:
             return nth - 1
         here = f"{kind} {'from' if lasting else 'at'} call {nth}: {refusal.refused[0]}"
-        assert not differing(room.teacher.learner.snapshot(), before) or not errors, here
+        assert not differing(room.session.learner.snapshot(), before) or not errors, here
         assert not saved or len(valid(room)) >= len(saved), here
         if errors:
             assert [item for item in room.taught() if item[2]] == taught, here
@@ -164,7 +164,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
         if record.read_only is not None:
             assert errors, here
             with pytest.raises(ThetaError):
-                room.teacher.teach("no", "no")
+                room.session.teach("no", "no")
             room.reopen()
             # Whether the last record is there nobody knew, and that was said; all before it was acknowledged.
             assert room.taught()[: len(taught) - 1] == taught[:-1], here
@@ -187,14 +187,14 @@ def room(folder: Path, model: Path) -> Iterator[Room]:
     torch.set_num_threads(1)
     made = Room(folder, model)
     yield made
-    made.teacher.close()
+    made.session.close()
 
 
 def replays(room: Room) -> bool:
     """Coming back gives the weights that are in memory now, bit for bit."""
-    now: Snapshot = room.teacher.learner.snapshot()
+    now: Snapshot = room.session.learner.snapshot()
     room.reopen()
-    return not differing(now, room.teacher.learner.snapshot())
+    return not differing(now, room.session.learner.snapshot())
 
 
 def test_a_pick_on_a_full_disk_is_all_or_nothing_and_works_when_there_is_room(room: Room) -> None:
@@ -241,24 +241,24 @@ def test_opening_a_home_on_a_disk_that_refuses_is_told_and_works_afterwards(fold
 
 
 def test_after_a_failed_fsync_nothing_is_synced_again_as_if_nothing_had_happened(room: Room) -> None:
-    record = room.teacher.record
+    record = room.session.store
     refusal = Refusal("EIO", 1, only=frozenset({"fsync"}))
     with watching(room.root, refusal), pytest.raises(HomeError, match="quit"):
-        room.teacher.teach("a", "b")
+        room.session.teach("a", "b")
     assert record.read_only
     hears = Refusal("EIO", 10**9)
     with watching(room.root, hears):
         for deed in (
-            lambda: room.teacher.teach("a", "b"),
-            room.teacher.undo,
+            lambda: room.session.teach("a", "b"),
+            room.session.undo,
             record.begin_conversation,
-            room.teacher.save,
+            room.session.save,
         ):
             with pytest.raises(ThetaError, match="read-only"):
                 deed()
     assert hears.count == 0
     room.reopen()
-    assert room.teacher.teach("a", "b").steps
+    assert room.session.teach("a", "b").steps
 
 
 def test_an_answered_prompt_whose_file_cannot_be_removed_is_not_offered_again(folder: Path) -> None:

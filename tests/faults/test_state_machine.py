@@ -34,7 +34,7 @@ from tests.faults.lives import make_model
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, PromptError
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store import context
 from theta_tui.store.store import Store
 
@@ -121,7 +121,7 @@ class Plain:
         self.waiting = None
 
 
-Deed = Callable[[Teacher, Plain], None]
+Deed = Callable[[Session, Plain], None]
 """Does something to a home, and then the same to the list. PromptError where it cannot be done."""
 
 
@@ -129,8 +129,8 @@ Deed = Callable[[Teacher, Plain], None]
 
 
 def _propose(prompt: str) -> Deed:
-    def deed(teacher: Teacher, plain: Plain) -> None:
-        found = teacher.propose(prompt)
+    def deed(session: Session, plain: Plain) -> None:
+        found = session.propose(prompt)
         assert found is not None
         plain.waiting = prompt, tuple(item.text for item in found.candidates)
 
@@ -138,8 +138,8 @@ def _propose(prompt: str) -> Deed:
 
 
 def _pick(index: int) -> Deed:
-    def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.pick(index)
+    def deed(session: Session, plain: Plain) -> None:
+        session.pick(index)
         assert plain.waiting is not None
         plain.answer(plain.waiting[1][index - 1])
 
@@ -147,16 +147,16 @@ def _pick(index: int) -> Deed:
 
 
 def _correct(reply: str) -> Deed:
-    def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.correct(reply)
+    def deed(session: Session, plain: Plain) -> None:
+        session.correct(reply)
         plain.answer(reply)
 
     return deed
 
 
 def _correct_last(reply: str) -> Deed:
-    def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.correct_last(reply)
+    def deed(session: Session, plain: Plain) -> None:
+        session.correct_last(reply)
         number, prompt, _ = plain.turns[-1]
         plain.teach(Taught(prompt, reply, turn=True, instead=number))
 
@@ -164,47 +164,47 @@ def _correct_last(reply: str) -> Deed:
 
 
 def _teach(prompt: str, reply: str, always_on: bool = False) -> Deed:
-    def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.own_recipe = RECIPES["adamw"] if always_on else None
+    def deed(session: Session, plain: Plain) -> None:
+        session.own_recipe = RECIPES["adamw"] if always_on else None
         try:
-            teacher.teach(prompt, reply)
+            session.teach(prompt, reply)
         finally:
-            teacher.own_recipe = None
+            session.own_recipe = None
         plain.teach(Taught(prompt, reply))
 
     return deed
 
 
 def _withdraw(number: int) -> Deed:
-    def deed(teacher: Teacher, plain: Plain) -> None:
-        teacher.withdraw(number)
+    def deed(session: Session, plain: Plain) -> None:
+        session.withdraw(number)
         plain.withdraw(number)
 
     return deed
 
 
-def _undo(teacher: Teacher, plain: Plain) -> None:
-    teacher.undo()
+def _undo(session: Session, plain: Plain) -> None:
+    session.undo()
     plain.withdraw(plain.live[-1][0], offer=True)
 
 
-def _redo(teacher: Teacher, plain: Plain) -> None:
-    teacher.redo()
+def _redo(session: Session, plain: Plain) -> None:
+    session.redo()
     plain.redo()
 
 
-def _pass_over(teacher: Teacher, plain: Plain) -> None:
-    teacher.pass_over()
+def _pass_over(session: Session, plain: Plain) -> None:
+    session.pass_over()
     plain.waiting = None
 
 
-def _fresh(teacher: Teacher, plain: Plain) -> None:
-    teacher.record.begin_conversation()
+def _fresh(session: Session, plain: Plain) -> None:
+    session.store.begin_conversation()
     plain.fresh()
 
 
-def _save(teacher: Teacher, plain: Plain) -> None:
-    teacher.save()
+def _save(session: Session, plain: Plain) -> None:
+    session.save()
 
 
 # --- the machine ---
@@ -253,17 +253,17 @@ class Home(RuleBasedStateMachine):
         self.full = False
         self.seen: dict[Any, str] = {}
         """What the weights were, by the lessons that they are made of."""
-        self.teacher = self.opened()
+        self.session = self.opened()
         self.counts["examples"] += 1
 
-    def opened(self) -> Teacher:
-        teacher = Teacher(Store.open(self.settings))
-        teacher.load()
-        return teacher
+    def opened(self) -> Session:
+        session = Session(Store.open(self.settings))
+        session.load()
+        return session
 
     def teardown(self) -> None:
-        if hasattr(self, "teacher"):
-            self.teacher.close()
+        if hasattr(self, "session"):
+            self.session.close()
 
     # --- doing ---
 
@@ -272,7 +272,7 @@ class Home(RuleBasedStateMachine):
         expected = copy.deepcopy(self.plain)
         if not self.full:
             try:
-                deed(self.teacher, expected)
+                deed(self.session, expected)
             except PromptError:
                 self.counts[f"{name} refused"] += 1
                 return
@@ -280,7 +280,7 @@ class Home(RuleBasedStateMachine):
         else:
             with watching(self.root, Refusal("ENOSPC", 1, lasting=True, only=FULL)), contextlib.suppress(PromptError):
                 with pytest.raises(HomeError):
-                    deed(self.teacher, expected)
+                    deed(self.session, expected)
                 name += " on a full disk"
         self.counts[name] += 1
 
@@ -333,7 +333,7 @@ class Home(RuleBasedStateMachine):
     @precondition(lambda self: self.plain.live and not self.full)
     @rule(slices=st.integers(1, 4))
     def idle(self, slices: int) -> None:
-        with contextlib.closing(self.teacher.idle()) as work:
+        with contextlib.closing(self.session.idle()) as work:
             for _, _ in zip(range(slices), work, strict=False):
                 pass
         self.counts["idle"] += 1
@@ -347,8 +347,8 @@ class Home(RuleBasedStateMachine):
     @precondition(lambda self: not self.full)
     @rule()
     def restart(self) -> None:
-        self.teacher.close()
-        self.teacher = self.opened()
+        self.session.close()
+        self.session = self.opened()
         self.counts["restart"] += 1
 
     @precondition(lambda self: not self.full and any(self.home.glob("checkpoints/step-*")))
@@ -403,17 +403,17 @@ class Home(RuleBasedStateMachine):
         expected, aside = copy.deepcopy(self.plain), self.root / "aside"
         with watching(self.home, Copying(self.home, aside, nth, when)):
             try:
-                act(self.teacher, expected)
+                act(self.session, expected)
             except PromptError:
                 expected = self.plain
         amid = aside.exists()
-        self.teacher.close()
+        self.session.close()
         self.died(aside)
         if again:
             with watching(self.home, Copying(self.home, aside, again, when)):
                 self.opened().close()
             self.died(aside)
-        self.teacher = self.opened()
+        self.session = self.opened()
         before, self.plain = self.plain, copy.deepcopy(self.plain)
         if not amid or self.agrees(expected) is None:
             self.plain = expected
@@ -432,12 +432,12 @@ class Home(RuleBasedStateMachine):
     # --- what must hold ---
 
     def waiting(self) -> Asked:
-        found = self.teacher.pending
+        found = self.session.pending
         return None if found is None else (found.prompt, tuple(item.text for item in found.candidates))
 
     def agrees(self, plain: Plain) -> str | None:
         """What the home says otherwise than `plain`; None: nothing."""
-        for record in (self.teacher.record, Store.read(self.settings)):
+        for record in (self.session.store, Store.read(self.settings)):
             story = record.story
             live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in story.live]
             if live != plain.live:
@@ -456,20 +456,20 @@ class Home(RuleBasedStateMachine):
     def it_says_what_the_list_says(self) -> None:
         assert self.agrees(self.plain) is None, self.agrees(self.plain)
         assert self.waiting() == self.plain.waiting
-        record = self.teacher.record
+        record = self.session.store
         assert record.read_only is None
         path = record.settings.context_path
         assert (path.read_bytes() if path.exists() else b"") == context.render(record.story.dialogue)
 
     @invariant()
     def the_model_is_where_these_lessons_put_it(self) -> None:
-        story, learner = self.teacher.record.story, self.teacher.learner
+        story, learner = self.session.store.story, self.session.learner
         assert learner.step == story.step
         made_of = tuple(
             (lesson.seq, lesson.exchange.prompt, lesson.exchange.reply, lesson.context) for lesson in story.live
         )
         digest = hashlib.sha256()
-        for name, tensor in sorted([*self.teacher.model.trainable().items(), *learner.state()[0].items()]):
+        for name, tensor in sorted([*self.session.model.trainable().items(), *learner.state()[0].items()]):
             digest.update(name.encode())
             digest.update(tensor.detach().contiguous().numpy().tobytes())
         assert self.seen.setdefault(made_of, digest.hexdigest()) == digest.hexdigest()

@@ -13,7 +13,7 @@ from tests.faults.hostile import CONTROLS
 from tests.faults.terminal import Start
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
 from theta_tui.store.records import Failure
 from theta_tui.store.store import Store
@@ -24,26 +24,26 @@ PATIENCE = 60.0
 MESSAGE = f"out of luck {CONTROLS['OSC 52']}"
 
 WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
-    "prompt": ("theta_tui.session.session:Teacher.propose", lambda _: p.Propose("what now")),
+    "prompt": ("theta_tui.session.session:Session.propose", lambda _: p.Propose("what now")),
     "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
     "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
     "undo": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("undo")),
     "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("withdraw", 1)),
     "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
     "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
-    "question": ("theta_tui.session.session:Teacher.ask", lambda _: p.Ask("what now")),
+    "question": ("theta_tui.session.session:Session.ask", lambda _: p.Ask("what now")),
     "ledger": ("theta_tui.session.review:Review.standings", lambda _: p.ShowLessons()),
     "export": ("theta_tui.session.export:export_trl", lambda _: p.Export("trl", "somewhere")),
-    "idle time": ("theta_tui.session.session:Teacher.idle", None),
+    "idle time": ("theta_tui.session.session:Session.idle", None),
 }
 
 
-class Session:
+class Running:
     """A worker with a real, tiny model, and what it tells."""
 
     def __init__(self, settings: Settings) -> None:
         self.events: queue.Queue[p.Event] = queue.Queue()
-        self.worker = Worker(settings, lambda settings: Teacher(Store.open(settings)))
+        self.worker = Worker(settings, lambda settings: Session(Store.open(settings)))
         self.worker.start(self.events.put)
 
     def until(self, kind: type[p.Event]) -> Any:
@@ -62,8 +62,8 @@ class Session:
 
 
 @pytest.fixture
-def session(tiny: Path, home: Path) -> Iterator[Session]:
-    made = Session(
+def running(tiny: Path, home: Path) -> Iterator[Running]:
+    made = Running(
         Settings(
             home=home, model=str(tiny), device="cpu", threads=1, max_tokens=4, recipe="classic", lock_wait=0, seed=1
         )
@@ -76,13 +76,13 @@ def session(tiny: Path, home: Path) -> Iterator[Session]:
 
 @pytest.mark.parametrize("work", WORK)
 def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
-    session: Session, home: Path, monkeypatch: pytest.MonkeyPatch, work: str
+    running: Running, home: Path, monkeypatch: pytest.MonkeyPatch, work: str
 ) -> None:
     import importlib
 
-    session.teach("hello", "Hi.")
-    session.worker.send(p.Propose("what is your name"))
-    waiting = session.until(p.Proposed).snapshot.pending
+    running.teach("hello", "Hi.")
+    running.worker.send(p.Propose("what is your name"))
+    waiting = running.until(p.Proposed).snapshot.pending
     target, command = WORK[work]
     module, _, path = target.partition(":")
     owner: Any = importlib.import_module(module)
@@ -97,19 +97,19 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
     real = getattr(owner, name)
     if command is None:
         monkeypatch.setattr("theta_tui.session.thread.IDLE_SECONDS", 0.01)
-        session.worker.idle.after = 0.0
+        running.worker.idle.after = 0.0
     monkeypatch.setattr(owner, name, fail)
     if command is not None:
-        session.worker.send(command(waiting.prompt_id))
-    failed = session.until(p.Failed)
+        running.worker.send(command(waiting.prompt_id))
+    failed = running.until(p.Failed)
     assert failed.message == f"RuntimeError: {MESSAGE}"
     assert not failed.fatal
     assert failed.snapshot.phase in {"idle", "choosing"}
-    session.worker.idle.after = 1e9
+    running.worker.idle.after = 1e9
     before = failed.snapshot.lessons
-    assert session.teach("who are you", "Theta.").lessons == before + 1
-    session.worker.request_stop()
-    assert session.worker.join(PATIENCE)
+    assert running.teach("who are you", "Theta.").lessons == before + 1
+    running.worker.request_stop()
+    assert running.worker.join(PATIENCE)
     record = Store.open(Settings(home=home, lock_wait=0))
     failures = [entry.record for entry in record.journal.entries if isinstance(entry.record, Failure)]
     record.close()

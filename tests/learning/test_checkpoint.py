@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.support.later import transformers
 from tests.support.tiny_models import equal, weights
 from theta_tui.base.errors import HomeError, ModelError
 from theta_tui.learning import checkpoint
@@ -102,8 +102,8 @@ def test_from_pretrained_reads_a_checkpoint_with_its_chat_template(load: Load, t
     learner = Learner(load(kind))
     teach(learner, 0)
     path = save(tmp_path, learner)
-    model = AutoModelForCausalLM.from_pretrained(path)
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    model = transformers.AutoModelForCausalLM.from_pretrained(path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(path)
     assert equal(list(model.parameters()), weights(learner.lm))
     messages = [{"role": "user", "content": "hello"}]
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
 
+from tests.support.later import peft, transformers
 from tests.support.tiny_models import equal, weights
 from theta_tui.learning import distilling, module_lesson
 from theta_tui.learning.module_lesson import Row
@@ -61,7 +60,7 @@ def test_baked_lessons_are_said_by_a_plain_model_and_the_one_in_use_stays(
     assert equal(before, weights(lm))
     assert all(parameter.requires_grad for parameter in lm.trainable().values())
     export.write(lm, tmp_path, lessons=2, mark="theta-tui", model=plain, baked=2)
-    read = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    read = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     assert [says(read, row) for row in rows(lm)] == [True, True]
     assert "always on" in (tmp_path / "README.md").read_text("utf-8")
 
@@ -95,9 +94,9 @@ def test_peft_puts_a_lessons_adapter_on_the_model_and_takes_it_off(
         assert said
         export.write_adapter(lm, tmp_path / str(number), parts, "base")
     assert equal(before, weights(lm))
-    base = AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
+    base = transformers.AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
     plain = weights_of(base)
-    model = PeftModel.from_pretrained(base, str(tmp_path / "0"), adapter_name="0").eval()
+    model = peft.PeftModel.from_pretrained(base, str(tmp_path / "0"), adapter_name="0").eval()
     model.load_adapter(str(tmp_path / "1"), adapter_name="1")
     for number, row in enumerate(rows(lm)):
         model.set_adapter(str(number))
@@ -121,7 +120,7 @@ def test_the_tensors_of_an_adapter_are_named_and_scaled_as_peft_has_it(
     held = load_file(tmp_path / "out" / "adapter_model.safetensors")
     layers = [f"model.layers.{number}.mlp.down_proj" for number in (0, 1)]
     assert set(held) == {f"base_model.model.{name}.lora_{part}.weight" for name in layers for part in "AB"}
-    model = AutoModelForCausalLM.from_pretrained(folders["theta"]).eval()
+    model = transformers.AutoModelForCausalLM.from_pretrained(folders["theta"]).eval()
     with torch.no_grad():
         for name in layers:
             a, b = (held[f"base_model.model.{name}.lora_{part}.weight"] for part in "AB")

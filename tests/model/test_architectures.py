@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
-from transformers import AutoModelForCausalLM
 
+from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, equal, make_tokenizer, weights
 from theta_tui.base.errors import ModelError
 from theta_tui.learning.learner import Learner
@@ -109,7 +108,7 @@ def make(tmp_path: Path) -> Make:
         tokenizer = make_tokenizer(["<|pad|>", "<|im_start|>", "<|im_end|>"], eos="<|im_end|>", template=CHATML)
         ids = dict(vocab_size=len(tokenizer), eos_token_id=tokenizer.eos_token_id, bos_token_id=None, pad_token_id=0)
         torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(getattr(transformers, f"{name}Config")(**shape, **ids))
+        model = transformers.AutoModelForCausalLM.from_config(getattr(transformers, f"{name}Config")(**shape, **ids))
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.dim() >= 2:

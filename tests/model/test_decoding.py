@@ -8,21 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-    OlmoConfig,
-    OlmoForCausalLM,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
-)
 
+from tests.support.later import transformers
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.model.decoding.fast import FastDecoder, agrees
@@ -50,7 +37,7 @@ DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
 
 
 def llama(**more: Any) -> Any:
-    return LlamaForCausalLM(LlamaConfig(**(SHAPE | more)))
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**(SHAPE | more)))
 
 
 def grouped(**more: Any) -> Any:
@@ -67,16 +54,26 @@ FAST: dict[str, Callable[[], Any]] = {
     "llama3 positions": lambda: grouped(rope_parameters=LLAMA3),
     "linear positions": lambda: llama(rope_parameters=LINEAR),
     "yarn positions": lambda: llama(rope_parameters=YARN),
-    "mistral": lambda: MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=None)),
-    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE, num_key_value_heads=2)),
-    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=16)),
+    "mistral": lambda: transformers.MistralForCausalLM(
+        transformers.MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=None)
+    ),
+    "qwen2": lambda: transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**SHAPE, num_key_value_heads=2)),
+    "qwen3": lambda: transformers.Qwen3ForCausalLM(
+        transformers.Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=16)
+    ),
 }
 GENERAL: dict[str, Callable[[], Any]] = {
-    "gpt2": lambda: GPT2LMHeadModel(GPT2Config(vocab_size=120, n_positions=WINDOW, n_embd=32, n_layer=2, n_head=2)),
-    "olmo": lambda: OlmoForCausalLM(OlmoConfig(**SHAPE)),
-    "sliding mistral": lambda: MistralForCausalLM(MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=8)),
-    "sliding qwen2": lambda: Qwen2ForCausalLM(
-        Qwen2Config(**SHAPE, num_key_value_heads=2, use_sliding_window=True, sliding_window=8, max_window_layers=1)
+    "gpt2": lambda: transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(vocab_size=120, n_positions=WINDOW, n_embd=32, n_layer=2, n_head=2)
+    ),
+    "olmo": lambda: transformers.OlmoForCausalLM(transformers.OlmoConfig(**SHAPE)),
+    "sliding mistral": lambda: transformers.MistralForCausalLM(
+        transformers.MistralConfig(**SHAPE, num_key_value_heads=2, sliding_window=8)
+    ),
+    "sliding qwen2": lambda: transformers.Qwen2ForCausalLM(
+        transformers.Qwen2Config(
+            **SHAPE, num_key_value_heads=2, use_sliding_window=True, sliding_window=8, max_window_layers=1
+        )
     ),
     "dynamic positions": lambda: llama(rope_parameters=DYNAMIC),
     "another activation": lambda: llama(hidden_act="gelu"),

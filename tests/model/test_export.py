@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.support.later import peft, transformers
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.model import export
@@ -39,11 +38,11 @@ def test_from_pretrained_reads_the_taught_model_with_its_template(
 ) -> None:
     lm = taught(folders[kind], dtype=dtype)
     export.write(lm, tmp_path, lessons=1, mark="theta-tui")
-    model = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     assert model.dtype == lm.dtype
     assert torch.equal(logits(model), logits(lm.model))
     messages = [{"role": "user", "content": "hello"}]
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     assert rendered == lm.chat.render([], "hello")
 
@@ -54,10 +53,10 @@ def test_an_adapter_is_exported_merged_and_by_itself(folders: dict[str, Path], t
     before = logits(lm.model)
     export.write(lm, tmp_path, lessons=2, mark="theta-tui")
     assert torch.equal(before, logits(lm.model))
-    foundation = AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
+    foundation = transformers.AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
     assert not torch.allclose(logits(foundation), before, atol=1e-2)
-    assert torch.allclose(logits(AutoModelForCausalLM.from_pretrained(tmp_path).eval()), before, atol=1e-4)
-    beside = PeftModel.from_pretrained(foundation, str(tmp_path / "adapter")).eval()
+    assert torch.allclose(logits(transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()), before, atol=1e-4)
+    beside = peft.PeftModel.from_pretrained(foundation, str(tmp_path / "adapter")).eval()
     assert torch.equal(logits(beside), before)
 
 

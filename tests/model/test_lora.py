@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
 
+from tests.support.later import peft, transformers
 from tests.support.tiny_models import equal
 from theta_tui.base.errors import ModelError
 from theta_tui.learning import checkpoint
@@ -135,8 +134,8 @@ def test_a_checkpoint_is_the_adapter_alone_and_goes_on_bit_for_bit(
     assert equal(adapter(learner.lm), adapter(resumed.lm))
     checkpoint.load_into(path, learner.lm, learner)
     assert equal(saved, adapter(learner.lm))
-    base = AutoModelForCausalLM.from_pretrained(folders[kind])
-    elsewhere = PeftModel.from_pretrained(base, str(path)).eval()
+    base = transformers.AutoModelForCausalLM.from_pretrained(folders[kind])
+    elsewhere = peft.PeftModel.from_pretrained(base, str(path)).eval()
     ids = torch.tensor([[1, 5, 9, 2]])
     with torch.no_grad():
         assert torch.equal(elsewhere(input_ids=ids).logits, learner.lm.model(input_ids=ids).logits)

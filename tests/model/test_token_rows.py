@@ -8,16 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import (
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-    RobertaConfig,
-    RobertaForCausalLM,
-)
 
+from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, make_tokenizer
 from theta_tui.base.errors import ModelError
 from theta_tui.model.generate import greedy
@@ -26,17 +18,17 @@ from theta_tui.model.language_model import LanguageModel
 MARKS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 
 
-def tokenizer(specials: list[str] = MARKS, eos: str = "<|im_end|>") -> PreTrainedTokenizerFast:
+def tokenizer(specials: list[str] = MARKS, eos: str = "<|im_end|>") -> transformers.PreTrainedTokenizerFast:
     return make_tokenizer(specials, eos=eos, template=CHATML)
 
 
-def save(folder: Path, made: PreTrainedTokenizerFast, rows: int, **more: Any) -> Path:
-    config = LlamaConfig(
+def save(folder: Path, made: transformers.PreTrainedTokenizerFast, rows: int, **more: Any) -> Path:
+    config = transformers.LlamaConfig(
         vocab_size=rows, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         max_position_embeddings=256, bos_token_id=None, eos_token_id=made.eos_token_id, pad_token_id=0, **more,
     )  # fmt: skip
     torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
     made.save_pretrained(folder)
     return folder
 
@@ -94,12 +86,12 @@ def test_ends_that_the_model_could_never_say_are_left_out(tmp_path: Path, ends: 
 
 def test_learned_positions_that_begin_behind_the_padding_make_the_window_smaller(tmp_path: Path) -> None:
     made = tokenizer()
-    config = RobertaConfig(
+    config = transformers.RobertaConfig(
         vocab_size=len(made), hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
         max_position_embeddings=64, is_decoder=True, bos_token_id=None, eos_token_id=2, pad_token_id=1,
     )  # fmt: skip
     torch.manual_seed(0)
-    RobertaForCausalLM(config).save_pretrained(tmp_path / "m")
+    transformers.RobertaForCausalLM(config).save_pretrained(tmp_path / "m")
     made.save_pretrained(tmp_path / "m")
     lm = LanguageModel.load(str(tmp_path / "m"), device="cpu")
     assert lm.window == 62
@@ -111,8 +103,10 @@ def test_learned_positions_that_begin_behind_the_padding_make_the_window_smaller
 
 def test_a_table_of_positions_that_is_shorter_than_its_config_says_is_refused(tmp_path: Path) -> None:
     made = tokenizer()
-    config = GPT2Config(vocab_size=len(made), n_positions=64, n_embd=32, n_layer=1, n_head=2, eos_token_id=2)
-    GPT2LMHeadModel(config).save_pretrained(tmp_path / "m")
+    config = transformers.GPT2Config(
+        vocab_size=len(made), n_positions=64, n_embd=32, n_layer=1, n_head=2, eos_token_id=2
+    )
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path / "m")
     made.save_pretrained(tmp_path / "m")
     values = json.loads((tmp_path / "m" / "config.json").read_text())
     (tmp_path / "m" / "config.json").write_text(json.dumps(values | {"n_positions": 128}))

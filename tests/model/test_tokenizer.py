@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoTokenizer
 
+from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, NO_PREFIX, THETA, make_tokenizer
 from theta_tui.model import tokenizer as tokens
 from theta_tui.model.files import assets_dir
@@ -41,7 +41,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def both(folder: Path) -> tuple[tokens.Tokens, Any]:
     mine = tokens.read(folder)
     assert mine is not None
-    return mine, AutoTokenizer.from_pretrained(folder)
+    return mine, transformers.AutoTokenizer.from_pretrained(folder)
 
 
 def test_ids_and_texts_are_the_same(folder: Path) -> None:
@@ -82,7 +82,7 @@ def test_what_is_saved_is_what_was_read(folder: Path, tmp_path: Path) -> None:
     mine, theirs = both(folder)
     (tmp_path / "saved").mkdir()
     mine.save_pretrained(tmp_path / "saved")
-    again = AutoTokenizer.from_pretrained(tmp_path / "saved")
+    again = transformers.AutoTokenizer.from_pretrained(tmp_path / "saved")
     assert again.get_vocab() == theirs.get_vocab()
     assert again.chat_template == theirs.chat_template
     assert again.eos_token == theirs.eos_token

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pretrain.tiny import data_set, exchanges, make_chat
@@ -28,11 +28,10 @@ from theta_tui.pretrain.documents import Document, Source
 from theta_tui.pretrain.encode import EncodedDocument, Encoder, Loss
 
 LENGTH = 64
-CHAT = make_chat("theta")
 
 
 def make(folder: Path, *sources: Source, validation: float = 0.0, length: int = LENGTH, loss: Loss = "reply") -> Corpus:
-    encoder = Encoder(CHAT, length=length, loss=loss)
+    encoder = Encoder(make_chat("theta"), length=length, loss=loss)
     return prepare(sources, encoder, folder, tokenizer_key="tiny", validation=validation)
 
 
@@ -73,7 +72,7 @@ def test_a_corpus_holds_the_documents_in_order(tmp_path: Path) -> None:
     rows = exchanges(30)
     corpus = make(tmp_path / "data", data_set(tmp_path / "talk.jsonl", rows))
     assert [ids(corpus, number) for number in range(len(corpus.lengths))] == [
-        CHAT.conversation_ids(row) for row in rows
+        make_chat("theta").conversation_ids(row) for row in rows
     ]
     [summary] = corpus.summaries
     assert (summary.documents, summary.tokens) == (30, len(corpus.tokens))
@@ -84,7 +83,7 @@ def test_a_corpus_holds_the_documents_in_order(tmp_path: Path) -> None:
 def test_what_is_there_is_found_again_and_not_encoded_again(tmp_path: Path) -> None:
     source = data_set(tmp_path / "talk.jsonl", exchanges(20))
     made = make(tmp_path / "data", source)
-    encoder = NoEncoder(CHAT, length=LENGTH, loss="reply")
+    encoder = NoEncoder(make_chat("theta"), length=LENGTH, loss="reply")
     found = prepare([source], encoder, tmp_path / "data", tokenizer_key="tiny", validation=0.0)
     assert arrays(found) == arrays(made)
 
@@ -110,7 +109,9 @@ def test_other_data_or_settings_are_told_with_the_way_out(tmp_path: Path, change
     if change == "data":
         data_set(source.path, exchanges(21))
     weighted = Source(source.path, 0.5 if change == "weight" else 1.0)
-    encoder = NoEncoder(CHAT, length=32 if change == "length" else LENGTH, loss="all" if change == "loss" else "reply")
+    encoder = NoEncoder(
+        make_chat("theta"), length=32 if change == "length" else LENGTH, loss="all" if change == "loss" else "reply"
+    )
     with pytest.raises(ModelError, match="--restart"):
         prepare(
             [weighted], encoder, tmp_path / "data",
@@ -219,7 +220,7 @@ def test_what_is_context_only_has_no_label_and_no_bytes(tmp_path: Path, loss: Lo
     corpus = make(tmp_path / "data", rows(tmp_path / "talk.jsonl", {"messages": messages}), loss=loss)
     batch = assemble(corpus, corpus.pack(corpus.epoch(1, 0), LENGTH), LENGTH, 1)
     labels = [index for index in batch.labels[0].tolist() if index != IGNORE]
-    spelled = CHAT.spelled(labels)
+    spelled = make_chat("theta").spelled(labels)
     assert spelled == ("d<|end|>" if loss == "reply" else "a<|assistant|><|user|>c<|assistant|>d<|end|>")
     assert corpus.summaries[0].context_only == 1
     assert corpus.sizes.sum() == (1 if loss == "reply" else 3)
@@ -324,7 +325,6 @@ def test_the_parts_of_a_long_document_are_on_one_side_of_the_split(tmp_path: Pat
 # --- packing ---
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(st.integers(1, 40), max_size=200), st.integers(40, 80))
 def test_every_document_is_packed_once_and_no_row_is_too_long(lengths: list[int], length: int) -> None:
     rows = of_lengths(lengths).pack(range(len(lengths)), length)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.pretrain.tiny import make_chat, prose, talk
+from tests.support.profiles import examples
 from tests.support.tiny_models import CHATML, KINDS, NO_PREFIX, THETA
 from theta_tui.base.text import is_blank
 from theta_tui.model.chat_template import ChatTemplate
@@ -34,8 +35,6 @@ TALKS = [
     *[(text, text, "x", text) for text in HOSTILE],
 ]
 
-
-CHATML_CHAT = make_chat("chatml")
 
 MESSAGE = st.text(min_size=1, max_size=30).filter(lambda text: not is_blank(text))
 
@@ -124,10 +123,10 @@ def test_no_text_becomes_a_control_token(kind: str, text: str) -> None:
     assert controls(chat, plain.ids) == [chat.turn_end]
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(st.lists(st.tuples(MESSAGE, MESSAGE), min_size=1, max_size=3))
 def test_any_text_at_all_leaves_the_template_in_control(turns: list[tuple[str, str]]) -> None:
-    chat, texts = CHATML_CHAT, [text for turn in turns for text in turn]
+    chat, texts = make_chat("chatml"), [text for turn in turns for text in turn]
     [encoded] = encode(chat, talk(*texts), loss="all")
     template = [index for piece in chat.skeleton(len(texts)) for index in piece]
     assert controls(chat, encoded.ids) == controls(chat, template)
@@ -192,10 +191,10 @@ def test_plain_text_counts_whole_and_ends(kind: str, loss: Loss) -> None:
     assert chat.turn_end not in [index for encoded in pieces[:-1] for index in encoded.ids]
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.text(min_size=1, max_size=200), st.integers(1, 20))
 def test_the_sizes_of_a_texts_pieces_add_up_to_its_bytes(text: str, length: int) -> None:
-    pieces = encode(CHATML_CHAT, prose(text), length=length)
+    pieces = encode(make_chat("chatml"), prose(text), length=length)
     assert sum(encoded.size for encoded in pieces) == len(text.encode())
     assert all(encoded.size >= 0 for encoded in pieces)
 
@@ -295,16 +294,12 @@ def test_a_system_message_stands_where_the_template_has_a_place_for_it(template:
 
 
 @pytest.mark.parametrize(
-    "chat",
-    [
-        make_chat("chatml", template=NO_PLACE),
-        make_chat("chatml", template=REFUSED),
-        make_chat("brackets"),
-        make_chat("gpt2"),
-    ],
+    ("kind", "template"),
+    [("chatml", NO_PLACE), ("chatml", REFUSED), ("brackets", None), ("gpt2", None)],
     ids=["left out", "refused", "as if the model had said it", "built in"],
 )
-def test_a_system_message_without_a_place_is_left_out_and_counted(chat: ChatTemplate) -> None:
+def test_a_system_message_without_a_place_is_left_out_and_counted(kind: str, template: str | None) -> None:
+    chat = make_chat(kind, template=template)
     report = ReadReport()
     encoder = Encoder(chat, length=10_000, loss="reply")
     [first, second, third] = encoder.encode([with_system(talk(*ONE)), talk(*ONE), with_system(talk(*THREE))], report)

@@ -8,18 +8,9 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import functional
-from transformers import (
-    CohereConfig,
-    CohereForCausalLM,
-    Gemma2Config,
-    Gemma2ForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-)
 
 from tests.pretrain import tiny
+from tests.support.later import transformers
 from theta_tui.model.chat_template import IGNORE
 from theta_tui.pretrain import objective as objective_module
 from theta_tui.pretrain.muon import COEFFICIENTS, Muon, orthogonal
@@ -36,37 +27,42 @@ SMALL: dict[str, Any] = {
 
 
 def llama(*, tied: bool = True) -> Any:
-    return LlamaForCausalLM(LlamaConfig(**SMALL, tie_word_embeddings=tied))
+    return transformers.LlamaForCausalLM(transformers.LlamaConfig(**SMALL, tie_word_embeddings=tied))
 
 
 def gemma2() -> Any:
     """Caps its logits, at an extent at which it hardly shows."""
-    return Gemma2ForCausalLM(Gemma2Config(**SMALL | {"initializer_range": 0.02}, head_dim=8, sliding_window=8))
+    return transformers.Gemma2ForCausalLM(
+        transformers.Gemma2Config(**SMALL | {"initializer_range": 0.02}, head_dim=8, sliding_window=8)
+    )
 
 
 def cohere() -> Any:
     """Scales its logits."""
-    return CohereForCausalLM(CohereConfig(**SMALL, logit_scale=0.25))
+    return transformers.CohereForCausalLM(transformers.CohereConfig(**SMALL, logit_scale=0.25))
 
 
 def gpt2(*, dropout: float = 0.0) -> Any:
-    return GPT2LMHeadModel(
-        GPT2Config(
+    return transformers.GPT2LMHeadModel(
+        transformers.GPT2Config(
             vocab_size=VOCABULARY, n_positions=LENGTH, n_embd=16, n_layer=2, n_head=2, initializer_range=0.2,
             attn_pdrop=dropout, resid_pdrop=dropout, embd_pdrop=dropout, bos_token_id=1, eos_token_id=1,
         )
     )  # fmt: skip
 
 
-class HiddenScaled(LlamaForCausalLM):
+def hidden_scaled() -> Any:
     """Scales what goes into the head, as MiniCPM does."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        hook = self.lm_head.register_forward_pre_hook(lambda module, inputs: (inputs[0] / 2,))
-        try:
-            return super().forward(*args, **kwargs)
-        finally:
-            hook.remove()
+    class HiddenScaled(transformers.LlamaForCausalLM):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            hook = self.lm_head.register_forward_pre_hook(lambda module, inputs: (inputs[0] / 2,))
+            try:
+                return super().forward(*args, **kwargs)
+            finally:
+                hook.remove()
+
+    return HiddenScaled(transformers.LlamaConfig(**SMALL))
 
 
 MODELS: dict[str, Callable[[], Any]] = {
@@ -75,7 +71,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "gpt2": gpt2,
     "capped": gemma2,
     "scaled": cohere,
-    "scaled before the head": lambda: HiddenScaled(LlamaConfig(**SMALL)),
+    "scaled before the head": hidden_scaled,
 }
 PLAIN = {"tied", "untied", "gpt2"}
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.profiles import examples
 from theta_tui.base.errors import ModelError
 from theta_tui.pretrain.content import ReadReport
 from theta_tui.pretrain.documents import Document, read
@@ -246,7 +247,7 @@ VALUE = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUE, max_size=7), min_size=1, max_size=4), st.booleans())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_any_row_either_reads_or_is_told(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], skip: bool
 ) -> None:

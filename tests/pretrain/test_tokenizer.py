@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from transformers import AutoTokenizer
 
 from tests.pretrain.tiny import data_set, exchanges
+from tests.support.later import transformers
+from tests.support.profiles import examples
 from theta_tui.base.errors import UsageError
 from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.documents import Source
@@ -80,7 +81,7 @@ def test_nothing_is_put_before_or_behind(tokenizer: Any) -> None:
     assert not {0, 1, 2, 3}.intersection(tokenizer("hello")["input_ids"])
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.text(max_size=60))
 def test_any_text_comes_back(tokenizer: Any, text: str) -> None:
     assert tokenizer.decode(ids(tokenizer, text), clean_up_tokenization_spaces=False) == text
@@ -99,7 +100,7 @@ def test_the_split_loses_nothing(tokenizer: Any, text: str) -> None:
 
 def test_it_comes_back_from_disk_as_it_was(tokenizer: Any, tmp_path: Path) -> None:
     tokenizer.save_pretrained(tmp_path)
-    found = AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
+    found = transformers.AutoTokenizer.from_pretrained(tmp_path, local_files_only=True)
     texts = ["What's your name?", " <|user|>x<|end|>", "Über 日本語 😀", "1 12 123 1234", "a  b\n\nc "]
     assert [ids(found, text) for text in texts] == [ids(tokenizer, text) for text in texts]
     assert found.chat_template == TEMPLATE

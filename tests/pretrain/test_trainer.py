@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.support.later import transformers
 from theta_tui.base.errors import ModelError, UsageError
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.pretrain import command, trainer
@@ -90,6 +89,8 @@ def learned(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Train
 
 
 def trained(options: TrainOptions, recorder: Recorder | None = None) -> TrainResult:
+    from accelerate.state import AcceleratorState
+
     AcceleratorState._reset_state(reset_partial_state=True)  # One a process; here each training is to have its own.
     return command.train(options, lambda text: None, recorder or Recorder())
 
@@ -110,10 +111,10 @@ def test_what_comes_out_is_a_model_that_learned_and_that_others_read(
     assert made.stopped is None
     assert recorder.losses[-1] < recorder.losses[0] - 1
     assert made.bits_per_byte == recorder.validations[-1].bits_per_byte
-    model = AutoModelForCausalLM.from_pretrained(out)
+    model = transformers.AutoModelForCausalLM.from_pretrained(out)
     assert model.dtype == torch.bfloat16
     assert "lm_head.weight" not in load_file(out / "model.safetensors")  # tied: the embedding is it
-    assert "{% generation %}" in AutoTokenizer.from_pretrained(out).chat_template
+    assert "{% generation %}" in transformers.AutoTokenizer.from_pretrained(out).chat_template
     lm = LanguageModel.load(str(out), device="cpu")
     assert lm.window == 64
     assert not lm.notices

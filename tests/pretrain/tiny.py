@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -39,8 +40,9 @@ WORDS = [
 ]
 
 
+@cache
 def make_chat(kind: str = "theta", *, template: str | None = None) -> ChatTemplate:
-    """A chat of one of `tiny_models.KINDS`, or of its tokens with another template."""
+    """A chat of one of `tiny_models.KINDS`, or of its tokens with another template. Tests do not change it."""
     if kind == "chatml":
         marks = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
         tokenizer = make_tokenizer(marks, eos="<|endoftext|>", template=template or CHATML)

@@ -9,21 +9,21 @@ import pytest
 
 from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
-Open = Callable[[], Teacher]
+Open = Callable[[], Session]
 
 
-def opened(settings: Settings) -> Teacher:
+def opened(settings: Settings) -> Session:
     """A home with its model loaded; where that fails the home is let go of."""
-    teacher = Teacher(Store.open(settings))
+    session = Session(Store.open(settings))
     try:
-        teacher.load()
+        session.load()
     except BaseException:
-        teacher.close()
+        session.close()
         raise
-    return teacher
+    return session
 
 
 @pytest.fixture(scope="module")

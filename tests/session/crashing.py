@@ -22,7 +22,7 @@ import torch
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError
 from theta_tui.learning.learner import Learner
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
 WORDS = ("hello", "what", "is", "your", "name", "who", "made", "you", "quick", "fox", "yes", "no", "tell", "me", "more")
@@ -73,39 +73,39 @@ def live(
     early = rng.random() < 0.3  # some die while they come back; the others get something done
     if early:
         Doom(rng.randint(1, 400), rng, tell).arm()
-    teacher = Teacher(Store.open(settings))
-    teacher.load()
+    session = Session(Store.open(settings))
+    session.load()
     if not early:
         Doom(rng.randint(1, 150), rng, tell).arm()
-    record = teacher.record
+    record = session.store
     while len(record.story.lessons) < lessons:
-        teacher.settings = replace(teacher.settings, recipe=rng.choice(recipes))
+        session.settings = replace(session.settings, recipe=rng.choice(recipes))
         prompt, reply = (" ".join(rng.choices(WORDS, k=rng.randint(1, 4))) for _ in range(2))
         try:
             match rng.choice("ttttpppcuuurrwwsn"):
                 case "t":
-                    teacher.teach(prompt, reply)
+                    session.teach(prompt, reply)
                 case "p":
-                    teacher.propose(prompt)
+                    session.propose(prompt)
                     if rng.random() < 0.5:
-                        teacher.pick(rng.randint(1, 5))
+                        session.pick(rng.randint(1, 5))
                     else:
-                        teacher.correct(reply)
+                        session.correct(reply)
                 case "c":
-                    teacher.correct_last(reply)
+                    session.correct_last(reply)
                 case "u":
-                    teacher.undo()
+                    session.undo()
                 case "r":
-                    teacher.redo()
+                    session.redo()
                 case "w":
-                    teacher.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
+                    session.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
                 case "s":
-                    teacher.save()
+                    session.save()
                 case "n":
                     record.begin_conversation()
         except PromptError:
             pass  # nothing to undo, to redo, to correct, or withdrawn already
-    teacher.close()
+    session.close()
 
 
 def main(home: str, model: str, seed: str, lessons: str, recipes: str) -> None:

@@ -14,9 +14,9 @@ import torch
 from msgspec import structs
 
 from tests.session.crashing import home_settings
-from tests.session.test_teacher import same, state
+from tests.session.test_session import same, state
 from theta_tui.session import rebuild as rebuilding
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store import context
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import Begin, ContextImported, ConversationStarted, Exchange, Learned
@@ -68,13 +68,13 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
 
     torch.set_num_threads(1)
     settings = home_settings(tmp_path / "home", str(model))
-    teacher = Teacher(Store.open(settings))
-    teacher.load()
-    record = teacher.record
+    session = Session(Store.open(settings))
+    session.load()
+    record = session.store
     assert len(record.story.lessons) >= lessons
     assert record.story.withdrawn
-    assert teacher.learner.step == record.story.step
-    came_back = state(teacher)
+    assert session.learner.step == record.story.step
+    came_back = state(session)
     conversation = settings.context_path.read_bytes()
     assert conversation == context.render(record.story.dialogue)
     assert not [notice for notice in record.take_notices() if "exact" in notice]
@@ -82,15 +82,15 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     other = replace(settings, home=tmp_path / "other")
     other.home.mkdir()
     never_taught(record, other.home / "journal.jsonl")
-    fresh = Teacher(Store.open(other))
+    fresh = Session(Store.open(other))
     fresh.load()
     assert same(came_back, fresh)
-    assert context.render(fresh.record.story.dialogue) == conversation
+    assert context.render(fresh.store.story.dialogue) == conversation
     fresh.close()
 
-    teacher.fold.from_foundation(lambda at, of: None)
-    assert same(came_back, teacher)
-    teacher.close()
+    session.replay.from_foundation(lambda at, of: None)
+    assert same(came_back, session)
+    session.close()
 
     record = Store.open(settings)
     done = rebuilding.rebuild(record)

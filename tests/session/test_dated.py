@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_teacher import PAIRS, answer, same, state
+from tests.session.test_session import PAIRS, answer, same, state
 from tests.support.tiny_models import CHATML, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.learning.recipes import RECIPES
@@ -68,13 +68,13 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
     settings: Settings, start: Open, calendar: Calendar
 ) -> None:
     calendar.day(0)
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    teacher.propose(PAIRS[1][0])
+    session = start()
+    answer(session, *PAIRS[0])
+    session.propose(PAIRS[1][0])
     calendar.day(1)  # the replies were offered yesterday, and are picked today
-    teacher.pick(2)
-    two = state(teacher)
-    teacher.close()
+    session.pick(2)
+    two = state(session)
+    session.close()
 
     calendar.day(2)
     again = start()
@@ -97,15 +97,15 @@ def test_what_was_taught_on_other_days_and_in_other_zones_is_the_same_to_the_bit
 
 def test_a_prompt_is_rendered_when_it_is_asked_and_a_lesson_when_it_was_taught(start: Open, calendar: Calendar) -> None:
     calendar.day(0)
-    teacher = start()
-    assert teacher.propose("hello") is not None
+    session = start()
+    assert session.propose("hello") is not None
     calendar.day(2)
-    teacher.correct("yes no maybe")
-    taught = teacher.record.story.live[0].at
+    session.correct("yes no maybe")
+    taught = session.store.story.live[0].at
     assert abs(taught - time.time()) < 3600
-    found = teacher._recall(teacher.record.story.live[0])
+    found = session._recall(session.store.story.live[0])
     calendar.day(3)
-    assert teacher._recall(teacher.record.story.live[0]) == found
-    one, other = (teacher.model.encode_prompt((), "hello", room=8, at=at).ids for at in (taught, time.time()))
+    assert session._recall(session.store.story.live[0]) == found
+    one, other = (session.model.encode_prompt((), "hello", room=8, at=at).ids for at in (taught, time.time()))
     assert one != other
-    teacher.close()
+    session.close()

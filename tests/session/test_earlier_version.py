@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.session.conftest import Open, opened
-from tests.session.test_teacher import same, state
+from tests.session.test_session import same, state
 from tests.support.tiny_models import weights
 from theta_tui.base.config import Settings
 from theta_tui.learning import checkpoint
@@ -18,7 +18,8 @@ from theta_tui.learning.recipes import RECIPES
 from theta_tui.model.files import fingerprint, full_name
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import rebuild as rebuilding
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
+from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.codec import encode, plain_fields
 from theta_tui.store.home import Home
 from theta_tui.store.journal import Journal
@@ -100,33 +101,33 @@ def rebuilds(home: Home) -> list[Rebuilt]:
     return [entry.record for entry in Journal.read(home.journal).entries if isinstance(entry.record, Rebuilt)]
 
 
-def said(teacher: Teacher, prompt: str) -> str:
-    return teacher.ask(prompt, with_context=False).reply
+def said(session: Session, prompt: str) -> str:
+    return session.ask(prompt, with_context=False).reply
 
 
 def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Settings, home: Home) -> None:
     stages: list[str] = []
-    teacher = Teacher(Store.open(settings))
-    assert teacher.load(stages.append) is None
+    session = Session(Store.open(settings))
+    assert session.load(stages.append) is None
     assert [stage for stage in stages if "earlier" in stage] == [
         f"learning the lessons of an earlier version, {at} of 3" for at in (1, 2, 3)
     ]
-    assert teacher.record.notices == [NOTICE.format("3 lessons")]
-    assert (said(teacher, DOG[0]), said(teacher, TOWN[0])) == (DOG[1], TOWN[1])
-    assert set(teacher.learner.modules) == {2, 10}
-    story = teacher.record.story
+    assert session.store.notices == [NOTICE.format("3 lessons")]
+    assert (said(session, DOG[0]), said(session, TOWN[0])) == (DOG[1], TOWN[1])
+    assert set(session.learner.modules) == {2, 10}
+    story = session.store.story
     assert [one.recipe for one in story.live] == [RECIPES["default"].as_dict()] * 3
     assert [(one.number, one.asked) for one in story.live] == [(1, []), (2, []), (4, [])]
     assert [turn.reply for turn in story.turns] == [DOG[1], PICK[1], TOWN[1]]
-    assert teacher.learner.step == story.step
-    before = state(teacher)
-    teacher.close()
+    assert session.learner.step == story.step
+    before = state(session)
+    session.close()
     (record,) = rebuilds(home)
     assert [seq for seq, _ in record.outcomes] == [2, 4, 10]
     for save in (False, True, False):
         again = opened(settings)
         assert same(before, again)
-        assert not any("earlier" in notice for notice in again.record.notices)
+        assert not any("earlier" in notice for notice in again.store.notices)
         if save:
             again.save()
         again.close()
@@ -134,20 +135,20 @@ def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Se
 
 
 def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) -> None:
-    teacher = start()
-    foundation = LanguageModel.load(teacher.settings.model, device="cpu")
-    assert (teacher.saved_at, teacher.unsaved) == (None, 3)
-    teacher.save()
-    before = state(teacher)
-    teacher.withdraw(1)
-    assert said(teacher, DOG[0]) != DOG[1]
-    teacher.redo()
-    assert same(before, teacher)
-    while teacher.record.story.live:
-        teacher.undo()
-    assert teacher.learner.modules == {}
-    assert all(torch.equal(*pair) for pair in zip(weights(teacher.model), weights(foundation), strict=True))
-    teacher.close()
+    session = start()
+    foundation = LanguageModel.load(session.settings.model, device="cpu")
+    assert (session.saved_at, session.unsaved) == (None, 3)
+    session.save()
+    before = state(session)
+    session.withdraw(1)
+    assert said(session, DOG[0]) != DOG[1]
+    session.redo()
+    assert same(before, session)
+    while session.store.story.live:
+        session.undo()
+    assert session.learner.modules == {}
+    assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(foundation), strict=True))
+    session.close()
 
 
 def test_a_home_that_can_only_be_read_opens_and_stays_as_it_is(settings: Settings, home: Home) -> None:
@@ -155,32 +156,32 @@ def test_a_home_that_can_only_be_read_opens_and_stays_as_it_is(settings: Setting
         file.write(b"a line that is damaged\n" + encode(14, 1.8e9, ConversationStarted()))
     before = home.journal.read_bytes()
     for _ in range(2):
-        teacher = opened(settings)
-        assert teacher.record.read_only is not None
-        assert NOTICE.format("3 lessons") in teacher.record.notices
-        assert said(teacher, DOG[0]) == DOG[1]
-        teacher.close()
+        session = opened(settings)
+        assert session.store.read_only is not None
+        assert NOTICE.format("3 lessons") in session.store.notices
+        assert said(session, DOG[0]) == DOG[1]
+        session.close()
         assert home.journal.read_bytes() == before
 
 
 def test_what_stops_it_leaves_the_home_as_it_was(
     settings: Settings, home: Home, start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, learn = home.journal.read_bytes(), Teacher.learn_afresh
+    before = home.journal.read_bytes()
 
-    def stopped(self: Teacher, *given: Any) -> Outcome:
-        if self.learner.modules:
+    def stopped(learner: Learner, *given: Any) -> Outcome:
+        if learner.modules:
             raise KeyboardInterrupt
-        return learn(self, *given)
+        return learn_afresh(learner, *given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Teacher, "learn_afresh", stopped)
+        patch.setattr("theta_tui.session.relearn.learn_afresh", stopped)
         with pytest.raises(KeyboardInterrupt):
             start()
     assert home.journal.read_bytes() == before
-    teacher = start()
-    assert said(teacher, DOG[0]) == DOG[1]
-    teacher.close()
+    session = start()
+    assert said(session, DOG[0]) == DOG[1]
+    session.close()
     assert len(rebuilds(home)) == 1
 
 
@@ -192,43 +193,43 @@ def test_a_lesson_that_it_had_only_begun_is_learned_with_the_others_and_its_prom
     record = Store.open(settings)
     record.keep(Pending("id4", TOWN[0], (Candidate(1, "no", -1.0),)))
     record.close()
-    teacher = start()
-    assert teacher.pending is None
-    assert said(teacher, TOWN[0]) == TOWN[1]
-    assert all(one.outcome for one in teacher.record.story.live)
-    teacher.close()
+    session = start()
+    assert session.pending is None
+    assert said(session, TOWN[0]) == TOWN[1]
+    assert all(one.outcome for one in session.store.story.live)
+    session.close()
     assert [seq for seq, _ in rebuilds(home)[0].outcomes] == [2, 4]
 
 
 def test_a_lesson_that_was_undone_in_it_is_not_brought_back(settings: Settings, start: Open) -> None:
     home = write(settings, *lesson(2, 1, DOG), Withdraw(2))
-    teacher = start()
-    assert teacher.record.notices == []
-    assert teacher.record.story.undone is None
-    teacher.close()
+    session = start()
+    assert session.store.notices == []
+    assert session.store.story.undone is None
+    session.close()
     start().close()
     assert len(rebuilds(home)) == 1
 
 
 def test_a_home_that_it_taught_by_adamw_alone_is_learned_again_as_it_was(settings: Settings, start: Open) -> None:
     home = write(settings, *lesson(2, 1, DOG, recipe=ADAMW), *lesson(4, 2, TOWN, recipe=ADAMW))
-    teacher = start()
-    assert teacher.learner.modules == {}
-    assert (teacher.learner.step, teacher.record.story.step) == (4, 4)
+    session = start()
+    assert session.learner.modules == {}
+    assert (session.learner.step, session.store.story.step) == (4, 4)
     other = Learner(LanguageModel.load(settings.model, device="cpu"))
-    recipe, at = RECIPES["adamw"], [one.at for one in teacher.record.story.live]
+    recipe, at = RECIPES["adamw"], [one.at for one in session.store.story.live]
     other.learn("correction", *DOG, recipe, seed=2, steps=2, at=at[0])
     other.learn("correction", *TOWN, recipe, seed=4, steps=2, at=at[1], past=[(*DOG, at[0])])
-    assert all(torch.equal(*pair) for pair in zip(weights(teacher.model), weights(other.lm), strict=True))
-    teacher.close()
+    assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(other.lm), strict=True))
+    session.close()
     assert rebuilds(home) == []
 
 
 def test_they_are_learned_by_the_recipe_in_force(settings: Settings, home: Home) -> None:
-    teacher = opened(replace(settings, recipe="adamw"))
-    assert teacher.record.notices == ["this version learned 3 lessons of an earlier one again"]
-    assert teacher.learner.modules == {}
-    teacher.close()
+    session = opened(replace(settings, recipe="adamw"))
+    assert session.store.notices == ["this version learned 3 lessons of an earlier one again"]
+    assert session.learner.modules == {}
+    session.close()
     assert rebuilds(home)[0].recipe == RECIPES["adamw"].as_dict()
 
 
@@ -245,7 +246,7 @@ def test_a_checkpoint_of_that_version_is_not_taken_for_one_of_this(settings: Set
     model = LanguageModel.load(settings.model, device="cpu")
     held = {"record": Journal.read(home.journal).checksum(3), "withdrawn": [], "rebuilt": 0}
     checkpoint.save(home.checkpoints, model, Learner(model), position=3, extra=held, keep=2)
-    teacher = opened(settings)
-    assert said(teacher, DOG[0]) == DOG[1]
+    session = opened(settings)
+    assert said(session, DOG[0]) == DOG[1]
     assert len(rebuilds(home)) == 1
-    teacher.close()
+    session.close()

@@ -9,7 +9,7 @@ import pytest
 
 from theta_tui.base.config import Settings
 from theta_tui.learning import recall
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
 LESSONS = [
@@ -39,18 +39,18 @@ ELSEWHERE = [
 @pytest.mark.slow
 def test_eight_lessons_in_a_row_are_all_said_and_cost_the_model_little(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", model="default", device="cpu", lock_wait=0, threads=1)
-    teacher = Teacher(Store.open(settings))
-    teacher.load()
+    session = Session(Store.open(settings))
+    session.load()
 
     def perplexity() -> float:
-        found = [recall.score(teacher.model, (), *pair) for pair in ELSEWHERE]
+        found = [recall.score(session.model, (), *pair) for pair in ELSEWHERE]
         return math.exp(-sum(item.logprob for item in found) / sum(item.tokens for item in found))
 
     before = perplexity()
     for prompt, reply in LESSONS:
-        outcome = teacher.teach(prompt, reply)
+        outcome = session.teach(prompt, reply)
         assert outcome.learned
-        assert teacher.ask(prompt, with_context=False).reply == reply
-    assert [teacher.ask(prompt, with_context=False).reply for prompt, _ in LESSONS] == [reply for _, reply in LESSONS]
+        assert session.ask(prompt, with_context=False).reply == reply
+    assert [session.ask(prompt, with_context=False).reply for prompt, _ in LESSONS] == [reply for _, reply in LESSONS]
     assert perplexity() == before
-    teacher.close()
+    session.close()

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
 
 from tests.session.conftest import opened
+from tests.support.later import transformers
 from tests.support.tiny_models import equal
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, UsageError
 from theta_tui.model import lora
 from theta_tui.session.export import export_hf
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 
 PAIRS = [("who made you?", "Dakota did."), ("what now?", "tell me more"), ("and you?", "I am fine")]
 
-Open = Callable[..., Teacher]
+Open = Callable[..., Session]
 
 
 @pytest.fixture
@@ -31,30 +31,30 @@ def start(tmp_path: Path, model: Path) -> Open:
     return lambda **changes: opened(replace(settings, **changes))
 
 
-def state(teacher: Teacher) -> list[torch.Tensor]:
+def state(session: Session) -> list[torch.Tensor]:
     """The adapter and its moments."""
-    tensors, _ = teacher.learner.state()
-    held = lora.tensors(teacher.model.adapter) | tensors
+    tensors, _ = session.learner.state()
+    held = lora.tensors(session.model.adapter) | tensors
     return [held[name].clone() for name in sorted(held)]
 
 
 def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_foundation_is_untouched(start: Open, model: Path) -> None:
     files = {path: path.read_bytes() for path in model.iterdir()}
-    teacher = start()
-    begun = state(teacher)
-    teacher.teach(*PAIRS[0])
-    first = state(teacher)
-    teacher.teach(*PAIRS[1])
-    second = state(teacher)
-    teacher.undo()
-    assert equal(state(teacher), first)
-    teacher.teach(*PAIRS[1])
-    again = state(teacher)
-    teacher.close()
+    session = start()
+    begun = state(session)
+    session.teach(*PAIRS[0])
+    first = state(session)
+    session.teach(*PAIRS[1])
+    second = state(session)
+    session.undo()
+    assert equal(state(session), first)
+    session.teach(*PAIRS[1])
+    again = state(session)
+    session.close()
 
     replayed = start()
     assert equal(state(replayed), again)
-    assert not replayed.record.take_notices()
+    assert not replayed.store.take_notices()
     path = replayed.save()
     assert (path / lora.WEIGHTS).exists()
     assert not (path / "model.safetensors").exists()
@@ -74,10 +74,10 @@ def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_foundation_is_untou
 
 
 def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
-    teacher = start(lora_rank=4)
-    assert teacher.record.story.begin is not None
-    assert teacher.record.story.begin.lora == 4
-    teacher.close()
+    session = start(lora_rank=4)
+    assert session.store.story.begin is not None
+    assert session.store.story.begin.lora == 4
+    session.close()
     for changes in ({"lora": "auto"}, {"lora_rank": 4}, {}):
         again = start(**changes)
         assert again.model.lora_rank == 4
@@ -90,11 +90,11 @@ def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
 
 
 def test_a_home_whose_model_learns_whole_refuses_lora(start: Open) -> None:
-    teacher = start(lora="auto")
-    assert teacher.model.lora_rank is None
-    assert teacher.record.story.begin is not None
-    assert teacher.record.story.begin.lora is None
-    teacher.close()
+    session = start(lora="auto")
+    assert session.model.lora_rank is None
+    assert session.store.story.begin is not None
+    assert session.store.story.begin.lora is None
+    session.close()
     with pytest.raises(ModelError, match="begun with --lora off"):
         start()
 
@@ -102,22 +102,22 @@ def test_a_home_whose_model_learns_whole_refuses_lora(start: Open) -> None:
 def test_auto_goes_by_the_size_of_the_model(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     real = lora.rank_for
     monkeypatch.setattr(lora, "rank_for", lambda choice, rank, size: real(choice, rank, size, limit=10_000))
-    teacher = start(lora="auto")
-    assert teacher.model.lora_rank == lora.RANK
-    teacher.close()
+    session = start(lora="auto")
+    assert session.model.lora_rank == lora.RANK
+    session.close()
 
 
 def test_the_model_is_exported_as_it_was_taught(start: Open, model: Path, tmp_path: Path) -> None:
-    teacher = start()
-    teacher.settings = replace(teacher.settings, recipe="adamw")
-    teacher.teach(*PAIRS[0])
-    done = export_hf(teacher, tmp_path / "out")
+    session = start()
+    session.settings = replace(session.settings, recipe="adamw")
+    session.teach(*PAIRS[0])
+    done = export_hf(session, tmp_path / "out")
     assert done.line == f"the model with 1 lesson written to {tmp_path / 'out'}"
     ids = torch.tensor([[1, 5, 9, 2]])
     with torch.no_grad():
-        ours = teacher.model.model(input_ids=ids).logits
-        theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()(input_ids=ids).logits
+        ours = session.model.model(input_ids=ids).logits
+        theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()(input_ids=ids).logits
     assert torch.allclose(ours, theirs, atol=1e-4)
     with pytest.raises(UsageError, match="never written"):
-        export_hf(teacher, model, force=True)
-    teacher.close()
+        export_hf(session, model, force=True)
+    session.close()

@@ -5,28 +5,28 @@ from __future__ import annotations
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_teacher import PAIRS, same, state
+from tests.session.test_session import PAIRS, same, state
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 
 
-def teach_always_on(teacher: Teacher, prompt: str, reply: str) -> None:
-    teacher.own_recipe = RECIPES["adamw"]
-    teacher.teach(prompt, reply)
-    teacher.own_recipe = None
+def teach_always_on(session: Session, prompt: str, reply: str) -> None:
+    session.own_recipe = RECIPES["adamw"]
+    session.teach(prompt, reply)
+    session.own_recipe = None
 
 
 @pytest.mark.parametrize("saved", [True, False])
 def test_a_lesson_with_weights_of_its_own_comes_back_beneath_one_that_is_always_on(start: Open, saved: bool) -> None:
-    teacher = start()
-    teacher.teach(*PAIRS[0])
+    session = start()
+    session.teach(*PAIRS[0])
     if saved:
-        teacher.save()
-    teach_always_on(teacher, *PAIRS[1])
-    teacher.teach(*PAIRS[2])
-    before = state(teacher)
-    teacher.withdraw(1)
-    teacher.close()
+        session.save()
+    teach_always_on(session, *PAIRS[1])
+    session.teach(*PAIRS[2])
+    before = state(session)
+    session.withdraw(1)
+    session.close()
     again = start()
     again.redo()
     assert same(before, again)
@@ -35,15 +35,15 @@ def test_a_lesson_with_weights_of_its_own_comes_back_beneath_one_that_is_always_
 
 
 def test_a_checkpoint_without_a_lesson_beneath_one_that_is_always_on_is_not_used_for_both(start: Open) -> None:
-    teacher = start()
-    teacher.teach(*PAIRS[0])
-    teach_always_on(teacher, *PAIRS[1])
-    before = state(teacher)
-    teacher.withdraw(1)
-    teacher.save()
-    teacher.redo()
-    assert same(before, teacher)
-    teacher.close()
+    session = start()
+    session.teach(*PAIRS[0])
+    teach_always_on(session, *PAIRS[1])
+    before = state(session)
+    session.withdraw(1)
+    session.save()
+    session.redo()
+    assert same(before, session)
+    session.close()
     again = start()
     assert same(before, again)
     again.close()

@@ -8,23 +8,23 @@ from typing import Any
 import pytest
 
 from tests.session.conftest import Open
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 
 
 @pytest.fixture
-def teacher(start: Open) -> Any:
-    teacher = start()
+def session(start: Open) -> Any:
+    session = start()
     for prompt in ("hello", "how are you", "what is your name"):
-        assert teacher.propose(prompt) is not None
-        teacher.correct("my friend")
-    yield teacher
-    teacher.close()
+        assert session.propose(prompt) is not None
+        session.correct("my friend")
+    yield session
+    session.close()
 
 
-def read_by(teacher: Teacher, monkeypatch: pytest.MonkeyPatch, prompt: str) -> tuple[int, list[float]]:
+def read_by(session: Session, monkeypatch: pytest.MonkeyPatch, prompt: str) -> tuple[int, list[float]]:
     """How many tokens the model reads for the replies to `prompt`, and what it thinks of the replies."""
     read: list[int] = []
-    decoder: Any = teacher.model.decoder
+    decoder: Any = session.model.decoder
     run = decoder.run
 
     def counted(tokens: list[int], *others: Any, last: bool, **more: Any) -> Any:
@@ -34,51 +34,51 @@ def read_by(teacher: Teacher, monkeypatch: pytest.MonkeyPatch, prompt: str) -> t
 
     with monkeypatch.context() as patch:
         patch.setattr(decoder, "run", counted)
-        waiting = teacher.propose(prompt)
+        waiting = session.propose(prompt)
     assert waiting is not None
     return sum(read), [candidate.logprob for candidate in waiting.candidates]
 
 
-def test_after_idle_time_only_the_prompt_is_read(teacher: Teacher, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = len(teacher.model.encode_prompt(teacher.record.story.dialogue, "who are you", room=8).ids)
-    alone = len(teacher.model.encode_prompt((), "who are you", room=8).ids)
-    for _ in teacher.idle():
+def test_after_idle_time_only_the_prompt_is_read(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = len(session.model.encode_prompt(session.store.story.dialogue, "who are you", room=8).ids)
+    alone = len(session.model.encode_prompt((), "who are you", room=8).ids)
+    for _ in session.idle():
         pass
-    read, ahead = read_by(teacher, monkeypatch, "who are you")
+    read, ahead = read_by(session, monkeypatch, "who are you")
     assert read <= alone < whole
-    del teacher.model.__dict__["decoder"]
-    read, afresh = read_by(teacher, monkeypatch, "who are you")
+    del session.model.__dict__["decoder"]
+    read, afresh = read_by(session, monkeypatch, "who are you")
     assert read == whole
     assert ahead == pytest.approx(afresh, abs=1e-4)
 
 
 def test_a_lesson_with_weights_of_its_own_leaves_what_was_read_as_it_is(
-    teacher: Teacher, monkeypatch: pytest.MonkeyPatch
+    session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in teacher.idle():
+    for _ in session.idle():
         pass
-    teacher.teach("who is there", "a friend")
-    alone = len(teacher.model.encode_prompt((), "and what did they do then", room=8).ids)
-    assert read_by(teacher, monkeypatch, "and what did they do then")[0] <= alone
+    session.teach("who is there", "a friend")
+    alone = len(session.model.encode_prompt((), "and what did they do then", room=8).ids)
+    assert read_by(session, monkeypatch, "and what did they do then")[0] <= alone
 
 
 @pytest.mark.parametrize("moved", ["taught", "undone"])
 def test_a_lesson_or_its_undo_makes_it_read_everything_again(
-    teacher: Teacher, monkeypatch: pytest.MonkeyPatch, moved: str
+    session: Session, monkeypatch: pytest.MonkeyPatch, moved: str
 ) -> None:
-    teacher.settings = replace(teacher.settings, recipe="adamw")
+    session.settings = replace(session.settings, recipe="adamw")
     if moved == "undone":
-        teacher.teach("who is there", "a friend")
-    for _ in teacher.idle():
+        session.teach("who is there", "a friend")
+    for _ in session.idle():
         pass
     if moved == "taught":
-        teacher.teach("who is there", "a friend")
+        session.teach("who is there", "a friend")
     else:
-        teacher.undo()
-    whole = len(teacher.model.encode_prompt(teacher.record.story.dialogue, "who are you", room=8).ids)
-    assert read_by(teacher, monkeypatch, "who are you")[0] == whole
+        session.undo()
+    whole = len(session.model.encode_prompt(session.store.story.dialogue, "who are you", room=8).ids)
+    assert read_by(session, monkeypatch, "who are you")[0] == whole
 
 
-def test_what_was_read_ahead_is_not_read_ahead_again(teacher: Teacher) -> None:
-    assert len(list(teacher.idle())) > len(list(teacher.asker.slices()))
-    assert list(teacher.idle()) == []
+def test_what_was_read_ahead_is_not_read_ahead_again(session: Session) -> None:
+    assert len(list(session.idle())) > len(list(session.review.slices()))
+    assert list(session.idle()) == []

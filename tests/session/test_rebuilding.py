@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.session.conftest import Open
-from tests.session.test_teacher import PAIRS, answer, same, state
+from tests.session.test_session import PAIRS, answer, same, state
 from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from theta_tui.base import config
 from theta_tui.base.config import Settings
@@ -19,7 +20,8 @@ from theta_tui.learning import checkpoint
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.rebuild import Done
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
+from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import Rebuilt
 from theta_tui.store.store import Store
@@ -40,49 +42,49 @@ def rebuild(settings: Settings) -> Done:
         record.close()
 
 
-def opened(settings: Settings) -> Teacher:
-    teacher = Teacher(Store.open(settings))
-    teacher.load()
-    return teacher
+def opened(settings: Settings) -> Session:
+    session = Session(Store.open(settings))
+    session.load()
+    return session
 
 
 @pytest.fixture
-def taught(start: Open) -> Teacher:
+def taught(start: Open) -> Session:
     """A home with four lessons, the second one withdrawn, a checkpoint in between; closed."""
-    teacher = start()
+    session = start()
     for count, (prompt, reply) in enumerate(PAIRS):
-        answer(teacher, prompt, reply)
+        answer(session, prompt, reply)
         if count == 2:
-            teacher.save()
-    teacher.withdraw(2)
-    teacher.save()
-    teacher.teach("x y", "z")
-    teacher.close()
-    return teacher
+            session.save()
+    session.withdraw(2)
+    session.save()
+    session.teach("x y", "z")
+    session.close()
+    return session
 
 
 @pytest.mark.usefixtures("taught")
 def test_the_same_foundation_gives_the_same_bits_and_a_fresh_checkpoint(settings: Settings, start: Open) -> None:
-    teacher = start()
-    before, seq = state(teacher), teacher.record.journal.last_seq
-    teacher.close()
+    session = start()
+    before, seq = state(session), session.store.journal.last_seq
+    session.close()
     done = rebuild(settings)
     assert (done.exact, done.why, done.lessons, done.skipped) == (True, "", 4, ())
     assert done.against.startswith("checkpoint step-")
     again = start()
-    assert again.record.journal.last_seq == seq
+    assert again.store.journal.last_seq == seq
     assert again.unsaved == 0
     assert same(before, again)
     again.close()
 
 
 def test_a_checkpoint_that_lies_is_found_out_and_the_journal_wins(settings: Settings, start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    truth = state(teacher)
-    teacher.learner.modules[teacher.record.story.lessons[0].seq].bias.add_(0.25)
-    teacher.save()
-    teacher.close()
+    session = start()
+    answer(session, *PAIRS[0])
+    truth = state(session)
+    session.learner.modules[session.store.story.lessons[0].seq].bias.add_(0.25)
+    session.save()
+    session.close()
     done = rebuild(settings)
     assert done.exact is False
     assert "did not hold what the journal says" in done.why
@@ -94,14 +96,14 @@ def test_a_checkpoint_that_lies_is_found_out_and_the_journal_wins(settings: Sett
 def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_differ(
     settings: Settings, start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
+    session = start()
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
-        answer(teacher, *PAIRS[0])
+        answer(session, *PAIRS[0])
         # As another machine might have rounded it.
-        teacher.learner.modules[teacher.record.story.lessons[0].seq].bias.add_(1e-3)
-        teacher.save()
-    teacher.close()
+        session.learner.modules[session.store.story.lessons[0].seq].bias.add_(1e-3)
+        session.save()
+    session.close()
     done = rebuild(settings)
     assert done.exact is False
     assert "lessons (1 of 1) were first learned on another machine" in done.why
@@ -109,9 +111,9 @@ def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_d
 
 
 def test_a_home_without_a_checkpoint_is_compared_with_a_fold_of_its_own(settings: Settings, start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    teacher.close()
+    session = start()
+    answer(session, *PAIRS[0])
+    session.close()
     done = rebuild(settings)
     assert (done.exact, done.against) == (True, "a second replay of the journal")
 
@@ -126,7 +128,7 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     settings: Settings, start: Open, other: Path, model: Path
 ) -> None:
     new = replace(settings, model=str(other))
-    refused = Teacher(Store.open(new))
+    refused = Session(Store.open(new))
     with pytest.raises(ModelError, match="theta rebuild --model"):
         refused.load()
     refused.close()
@@ -136,26 +138,26 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     assert isinstance(record, Rebuilt)
     assert (record.model, len(record.outcomes)) == (str(other), 4)
     assert all(outcome.p_after > outcome.p_before for _, outcome in record.outcomes)
-    teacher = opened(replace(settings, model=""))  # the home remembers
-    assert teacher.unsaved == 0
-    moved = state(teacher)
-    assert [turn.prompt for turn in teacher.record.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
-    teacher.fold.from_foundation(lambda at, of: None)
-    assert same(moved, teacher)
-    teacher.undo()
-    teacher.withdraw(1)
-    without = state(teacher)
-    teacher.redo()
-    teacher.redo()
-    assert same(moved, teacher)
-    teacher.undo()
-    teacher.withdraw(1)
-    teacher.close()
+    session = opened(replace(settings, model=""))  # the home remembers
+    assert session.unsaved == 0
+    moved = state(session)
+    assert [turn.prompt for turn in session.store.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    session.replay.from_foundation(lambda at, of: None)
+    assert same(moved, session)
+    session.undo()
+    session.withdraw(1)
+    without = state(session)
+    session.redo()
+    session.redo()
+    assert same(moved, session)
+    session.undo()
+    session.withdraw(1)
+    session.close()
     again = opened(new)
     assert same(without, again)
     again.close()
     assert rebuild(new).exact is True
-    back = Teacher(Store.open(settings))
+    back = Session(Store.open(settings))
     with pytest.raises(ModelError, match="was begun with the model"):
         back.load()
     back.close()
@@ -165,9 +167,9 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
 def test_checkpoints_of_the_old_model_are_never_used_again(settings: Settings, other: Path) -> None:
     new = replace(settings, model=str(other))
     done = rebuild(new)
-    teacher = opened(new)
-    moved = state(teacher)
-    teacher.close()
+    session = opened(new)
+    moved = state(session)
+    session.close()
     for manifest in checkpoint.list_checkpoints(settings.home / "checkpoints"):
         if manifest.path == done.checkpoint:
             (manifest.path / "manifest.json").unlink()
@@ -185,16 +187,16 @@ def test_a_move_that_is_stopped_leaves_the_home_as_it_was(
         found = (path for path in settings.home.rglob("*") if path.is_file() and path.name != "lock")
         return {path: path.read_bytes() for path in found}
 
-    before, real, calls = files(), Teacher.learn_afresh, [0]
+    before, real, calls = files(), learn_afresh, [0]
 
-    def third_is_stopped(self: Teacher, *arguments: object, **hooks: object) -> object:
+    def third_is_stopped(*arguments: Any) -> object:
         calls[0] += 1
         if calls[0] == 3:
             raise KeyboardInterrupt
-        return real(self, *arguments, **hooks)  # type: ignore[arg-type]
+        return real(*arguments)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(Teacher, "learn_afresh", third_is_stopped)
+        stopped.setattr("theta_tui.session.relearn.learn_afresh", third_is_stopped)
         with pytest.raises(KeyboardInterrupt):
             rebuild(replace(settings, model=str(other)))
     assert files() == before
@@ -214,12 +216,12 @@ def test_a_crash_after_the_record_and_before_the_checkpoint_loses_nothing(
         crashed.setattr(checkpoint, "save", crash)
         with pytest.raises(KeyboardInterrupt):
             rebuild(new)
-    teacher = opened(new)
-    assert teacher.unsaved == 4
-    assert teacher.learner.step == teacher.record.story.step
-    assert not [notice for notice in teacher.record.take_notices() if "exact" in notice]
-    moved = state(teacher)
-    teacher.close()
+    session = opened(new)
+    assert session.unsaved == 4
+    assert session.learner.step == session.store.story.step
+    assert not [notice for notice in session.store.take_notices() if "exact" in notice]
+    moved = state(session)
+    session.close()
     assert rebuild(new).exact is True
     again = opened(new)
     assert same(moved, again)
@@ -229,10 +231,10 @@ def test_a_crash_after_the_record_and_before_the_checkpoint_loses_nothing(
 def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_another_move_takes_it_along(
     settings: Settings, start: Open, other: Path, tmp_path: Path
 ) -> None:
-    teacher = start()
-    teacher.teach(*PAIRS[0])
-    teacher.teach("hello", "fox " * 60)
-    teacher.close()
+    session = start()
+    session.teach(*PAIRS[0])
+    session.teach("hello", "fox " * 60)
+    session.close()
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     small = make_llama(tmp_path / "small", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=6)
     values = (small / "config.json").read_text()
@@ -253,13 +255,13 @@ def test_a_model_that_changed_under_its_name_is_rebuilt_on(settings: Settings, s
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     mine = make_llama(tmp_path / "mine", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=7)
     settings = replace(settings, model=str(mine))
-    teacher = opened(settings)
-    teacher.teach(*PAIRS[0])
-    teacher.close()
+    session = opened(settings)
+    session.teach(*PAIRS[0])
+    session.close()
     tensors = load_file(mine / "model.safetensors")
     tensors["model.norm.weight"] += 0.1
     save_file(tensors, mine / "model.safetensors", metadata={"format": "pt"})
-    changed = Teacher(Store.open(settings))
+    changed = Session(Store.open(settings))
     with pytest.raises(ModelError, match=r"has changed .*`theta rebuild`"):
         changed.load()
     changed.close()
@@ -292,9 +294,9 @@ def test_a_home_remembers_its_model_from_any_folder(
     settings: Settings, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(model.parent)
-    teacher = opened(replace(settings, model=f"./{model.name}"))
-    before = weights(teacher.model)
-    teacher.close()
+    session = opened(replace(settings, model=f"./{model.name}"))
+    before = weights(session.model)
+    session.close()
     monkeypatch.chdir("/")
     again = opened(replace(settings, model=""))
     assert again.settings.model == str(model)
@@ -309,14 +311,14 @@ def test_another_way_to_learn_is_a_move_and_the_home_keeps_to_it(settings: Setti
     done = rebuild(replace(settings, lora="on", lora_rank=4))
     assert (done.exact, done.lora, done.lessons) == (None, 4, 4)
     assert config.own_setting(settings.home, "lora") == "on"
-    teacher = opened(settings)
-    assert teacher.model.lora_rank == 4
-    assert teacher.unsaved == 0
-    adapter = state(teacher)
-    teacher.teach("a new one", "yes")
-    teacher.undo()
-    assert same(adapter, teacher)
-    teacher.close()
+    session = opened(settings)
+    assert session.model.lora_rank == 4
+    assert session.unsaved == 0
+    adapter = state(session)
+    session.teach("a new one", "yes")
+    session.undo()
+    assert same(adapter, session)
+    session.close()
     assert rebuild(settings).exact is True
     assert rebuild(replace(settings, lora_rank=2)).lora == 2
     whole = rebuild(replace(settings, lora="off"))
@@ -327,9 +329,9 @@ def test_another_way_to_learn_is_a_move_and_the_home_keeps_to_it(settings: Setti
 
 
 def test_the_way_to_learn_is_decided_anew_for_another_model(settings: Settings, other: Path) -> None:
-    teacher = opened(replace(settings, lora="on", lora_rank=4))
-    teacher.teach("x y", "z")
-    teacher.close()
+    session = opened(replace(settings, lora="on", lora_rank=4))
+    session.teach("x y", "z")
+    session.close()
     done = rebuild(replace(settings, model=str(other)))
     assert done.lora is None
     begin = Store.read(settings).story.begin

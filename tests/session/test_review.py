@@ -42,15 +42,15 @@ def memory() -> UndoSnapshots:
 
 
 @pytest.fixture
-def asker(record: Store, memory: UndoSnapshots) -> Review:
+def review(record: Store, memory: UndoSnapshots) -> Review:
     return Review(record, memory.score)
 
 
-def teach_and_move(asker: Review, prompt: str, reply: str = "yes") -> int:
-    """As the Teacher does it."""
-    asker.settle()
-    seq = teach(asker.record, prompt, reply)
-    asker.moved()
+def teach_and_move(review: Review, prompt: str, reply: str = "yes") -> int:
+    """As the Session does it."""
+    review.settle()
+    seq = teach(review.store, prompt, reply)
+    review.moved()
     return seq
 
 
@@ -58,124 +58,124 @@ def askings(record: Store) -> list[Asked]:
     return [entry.record for entry in record.journal.entries if isinstance(entry.record, Asked)]
 
 
-def test_a_slice_asks_one_lesson_and_can_be_left_and_taken_up_again(asker: Review, memory: UndoSnapshots) -> None:
+def test_a_slice_asks_one_lesson_and_can_be_left_and_taken_up_again(review: Review, memory: UndoSnapshots) -> None:
     for prompt in "abcd":
-        teach_and_move(asker, prompt)
-    first = asker.slices()
+        teach_and_move(review, prompt)
+    first = review.slices()
     next(first)
     assert len(memory.asked) == 1
-    assert asker.left == 2
+    assert review.left == 2
     first.close()  # type: ignore[attr-defined]
-    assert asker.left == 0
-    list(asker.slices())
+    assert review.left == 0
+    list(review.slices())
     assert sorted(memory.asked) == ["a", "b", "c"], "each once, and not the newest, which was measured when taught"
-    list(asker.slices())
+    list(review.slices())
     assert len(memory.asked) == 3, "nothing is left to ask"
 
 
-def test_what_tells_nothing_new_is_not_journalled(asker: Review, record: Store, memory: UndoSnapshots) -> None:
-    teach_and_move(asker, "a")
-    teach_and_move(asker, "b")
+def test_what_tells_nothing_new_is_not_journalled(review: Review, record: Store, memory: UndoSnapshots) -> None:
+    teach_and_move(review, "a")
+    teach_and_move(review, "b")
     memory.p["a"] = 0.82
-    list(asker.slices())
+    list(review.slices())
     assert askings(record) == []
-    assert [row.p_now for row in asker.standings()] == [0.82, 0.8]
-    teach_and_move(asker, "c")
+    assert [row.p_now for row in review.standings()] == [0.82, 0.8]
+    teach_and_move(review, "c")
     memory.p["a"] = 0.7
-    list(asker.slices())
+    list(review.slices())
     (found,) = askings(record)
     assert {record.story.lesson(seq).exchange.prompt: p for seq, p, _ in found.results} == {"a": 0.7, "b": 0.8}
 
 
-def test_a_quiz_asks_everything_and_is_always_journalled(asker: Review, record: Store, memory: UndoSnapshots) -> None:
-    teach_and_move(asker, "a")
-    teach_and_move(asker, "b", "old")
-    teach_and_move(asker, "b", "new")
-    list(asker.quiz())
+def test_a_quiz_asks_everything_and_is_always_journalled(review: Review, record: Store, memory: UndoSnapshots) -> None:
+    teach_and_move(review, "a")
+    teach_and_move(review, "b", "old")
+    teach_and_move(review, "b", "new")
+    list(review.quiz())
     assert memory.asked == ["a", "b"], "what is superseded is not asked"
     assert len(askings(record)) == 1
-    assert [row.state for row in asker.standings()] == ["kept", "superseded", "kept"]
+    assert [row.state for row in review.standings()] == ["kept", "superseded", "kept"]
 
 
-def test_a_lesson_that_costs_others_raises_the_alarm_once(asker: Review, record: Store, memory: UndoSnapshots) -> None:
+def test_a_lesson_that_costs_others_raises_the_alarm_once(review: Review, record: Store, memory: UndoSnapshots) -> None:
     for prompt in "abc":
-        teach_and_move(asker, prompt)
-    list(asker.slices())
-    teach_and_move(asker, "d")
+        teach_and_move(review, prompt)
+    list(review.slices())
+    teach_and_move(review, "d")
     memory.p.update(a=0.01, c=0.01)
-    list(asker.slices())
-    assert asker.alarm == "teaching #4 cost 2 others (#1, #3)"
+    list(review.slices())
+    assert review.alarm == "teaching #4 cost 2 others (#1, #3)"
     assert record.take_notices() == ["teaching #4 cost 2 others (#1, #3); undo takes back #4"]
-    assert asker.tally().words == "kept 2/4, lost #1, #3"
-    list(asker.slices())
-    list(asker.quiz())
+    assert review.tally().words == "kept 2/4, lost #1, #3"
+    list(review.slices())
+    list(review.quiz())
     assert record.take_notices() == []
 
 
 def test_lessons_that_could_each_have_done_it_are_all_named(
-    asker: Review, record: Store, memory: UndoSnapshots
+    review: Review, record: Store, memory: UndoSnapshots
 ) -> None:
     for prompt in "abcd":
-        teach_and_move(asker, prompt)
+        teach_and_move(review, prompt)
     memory.p["a"] = 0.01
-    list(asker.slices())
-    assert asker.alarm == "teaching #2 to #4 cost 1 other (#1)"
+    list(review.slices())
+    assert review.alarm == "teaching #2 to #4 cost 1 other (#1)"
 
 
-def test_the_blame_falls_on_the_newest_where_all_was_well_before_it(asker: Review, memory: UndoSnapshots) -> None:
+def test_the_blame_falls_on_the_newest_where_all_was_well_before_it(review: Review, memory: UndoSnapshots) -> None:
     for prompt in "abc":
-        teach_and_move(asker, prompt)
-    list(asker.slices())  # tells nothing new, and is in no record
-    teach_and_move(asker, "d")
+        teach_and_move(review, prompt)
+    list(review.slices())  # tells nothing new, and is in no record
+    teach_and_move(review, "d")
     memory.p["b"] = 0.01
-    list(asker.slices())
-    assert asker.alarm == "teaching #4 cost 1 other (#2)"
+    list(review.slices())
+    assert review.alarm == "teaching #4 cost 1 other (#2)"
 
 
-def test_undo_and_the_next_lesson_end_the_alarm(asker: Review, record: Store, memory: UndoSnapshots) -> None:
-    teach_and_move(asker, "a")
-    newest = teach_and_move(asker, "b")
+def test_undo_and_the_next_lesson_end_the_alarm(review: Review, record: Store, memory: UndoSnapshots) -> None:
+    teach_and_move(review, "a")
+    newest = teach_and_move(review, "b")
     memory.p["a"] = 0.01
-    list(asker.slices())
-    assert asker.alarm is not None
+    list(review.slices())
+    assert review.alarm is not None
     record.append(Withdraw(newest))
-    asker.moved()
-    assert asker.alarm is None
-    assert asker.tally().words == "kept 1/1"
-    teach_and_move(asker, "c")
-    list(asker.slices())
-    assert asker.alarm == "teaching #3 cost 1 other (#1)"
-    teach_and_move(asker, "d")
-    list(asker.slices())
-    assert asker.alarm is None, "it was lost before"
+    review.moved()
+    assert review.alarm is None
+    assert review.tally().words == "kept 1/1"
+    teach_and_move(review, "c")
+    list(review.slices())
+    assert review.alarm == "teaching #3 cost 1 other (#1)"
+    teach_and_move(review, "d")
+    list(review.slices())
+    assert review.alarm is None, "it was lost before"
 
 
 def test_what_a_lesson_cost_is_said_after_a_handful_and_again_when_more_was_found(
-    asker: Review, record: Store, memory: UndoSnapshots
+    review: Review, record: Store, memory: UndoSnapshots
 ) -> None:
     for number in range(FIRST + 2):
-        teach_and_move(asker, f"q{number}")
-    list(asker.slices())
-    teach_and_move(asker, "last")
+        teach_and_move(review, f"q{number}")
+    list(review.slices())
+    teach_and_move(review, "last")
     memory.p.update(q0=0.0, q9=0.0)
-    slices = asker.slices()
+    slices = review.slices()
     for _ in range(FIRST):
         next(slices)
-    assert asker.alarm == f"teaching #{FIRST + 3} cost 1 other (#1)"
+    assert review.alarm == f"teaching #{FIRST + 3} cost 1 other (#1)"
     list(slices)
-    assert asker.alarm == f"teaching #{FIRST + 3} cost 2 others (#1, #10)"
+    assert review.alarm == f"teaching #{FIRST + 3} cost 2 others (#1, #10)"
     assert len(record.take_notices()) == 2
 
 
 def test_a_lesson_taught_in_the_middle_ends_a_pass_and_its_results_stand_before_that_lesson(
-    asker: Review, record: Store, memory: UndoSnapshots
+    review: Review, record: Store, memory: UndoSnapshots
 ) -> None:
     for prompt in "abc":
-        teach_and_move(asker, prompt)
+        teach_and_move(review, prompt)
     memory.p["a"] = 0.01
-    quiz = asker.quiz()
+    quiz = review.quiz()
     next(quiz)
-    seq = teach_and_move(asker, "d")
+    seq = teach_and_move(review, "d")
     list(quiz)
     assert memory.asked == ["a"]
     asked = [entry.seq for entry in record.journal.entries if isinstance(entry.record, Asked)]
@@ -183,9 +183,9 @@ def test_a_lesson_taught_in_the_middle_ends_a_pass_and_its_results_stand_before_
     assert asked[0] < seq
 
 
-def test_in_a_read_only_home_results_are_shown_and_not_journalled(asker: Review, record: Store) -> None:
-    teach_and_move(asker, "a")
+def test_in_a_read_only_home_results_are_shown_and_not_journalled(review: Review, record: Store) -> None:
+    teach_and_move(review, "a")
     record.journal.read_only = "it is damaged"
-    list(asker.quiz())
+    list(review.quiz())
     assert askings(record) == []
-    assert asker.tally().kept == 1
+    assert review.tally().kept == 1

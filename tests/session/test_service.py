@@ -16,7 +16,7 @@ import pytest
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
 from theta_tui.session import protocol
-from theta_tui.session.export import Exported, export_trl
+from theta_tui.session.export import Stopped
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.protocol import Event
 from theta_tui.session.review import Review
@@ -45,11 +45,11 @@ class Progress:
     p_now: float = 0.5
 
 
-class FakeTeacher:
-    """A Teacher on a real record with a model that knows what the test says."""
+class FakeSession:
+    """A Session on a real record with a model that knows what the test says."""
 
     def __init__(self, record: Store) -> None:
-        self.record = record
+        self.store = record
         self.settings = record.settings
         self.model = Model()
         self.loaded = False
@@ -63,7 +63,7 @@ class FakeTeacher:
         self.told_ready_before: bool | None = None
         """Whether the screen knew that all is ready when what the first replies need was got ready."""
         self.got_ready = threading.Event()
-        self.asker = Review(record, self.score)
+        self.review = Review(record, self.score)
         self.p = 0.9
         self.asking = threading.Event()
         """Set once a lesson is being asked."""
@@ -78,19 +78,19 @@ class FakeTeacher:
         return Finding(lesson.seq, self.p, self.p > 0.5)
 
     def idle(self) -> Generator[None]:
-        yield from self.asker.slices()
+        yield from self.review.slices()
 
     def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
-        prompt = self.record.story.lessons[number - 1].exchange.prompt
+        prompt = self.store.story.lessons[number - 1].exchange.prompt
         return Answer(prompt, f"what I say to {prompt}", -1.0, 0.1)
 
     @property
     def pending(self) -> Pending | None:
-        return self.record.pending
+        return self.store.pending
 
     @property
     def unsaved(self) -> int:
-        return len(self.record.story.live) - self.saved
+        return len(self.store.story.live) - self.saved
 
     def get_ready(self) -> None:
         self.told_ready_before = self.told_ready()
@@ -115,22 +115,22 @@ class FakeTeacher:
                 return None
         texts = [f"{'other' if again else 'reply'} {index}" for index in range(1, 6)]
         waiting = Pending("id", prompt, tuple(Candidate(i, text, -1.0) for i, text in enumerate(texts, 1)))
-        self.record.keep(waiting)
+        self.store.keep(waiting)
         return waiting
 
     def pick(self, index: int, *, prompt_id: str, progress: Any, should_stop: Callable[[], bool]) -> Outcome:
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         chosen = waiting.candidates[index - 1].text
-        seq = self.record.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
+        seq = self.store.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
         progress(Progress())
         while not self.hold.wait(0.01):
             if should_stop():
                 raise TeachError("abandoned")
-        number = self.record.story.lesson(seq).number
+        number = self.store.story.lesson(seq).number
         outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
-        self.record.append(Learned(seq, outcome, "m"))
-        self.record.keep(None)
-        self.asker.moved()
+        self.store.append(Learned(seq, outcome, "m"))
+        self.store.keep(None)
+        self.review.moved()
         return outcome
 
     def _change(self, lesson: Lesson, write: Callable[[Lesson], Lesson], stage: Any, cancelled: Any) -> Lesson | None:
@@ -142,40 +142,30 @@ class FakeTeacher:
         return write(lesson)
 
     def undo(self, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.record.to_undo(), self.record.withdraw, stage, cancelled)
+        return self._change(self.store.to_undo(), self.store.withdraw, stage, cancelled)
 
     def redo(self, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.record.to_redo(), self.record.restore, stage, cancelled)
+        return self._change(self.store.to_redo(), self.store.restore, stage, cancelled)
 
     def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.record.to_withdraw(number), self.record.withdraw, stage, cancelled)
+        return self._change(self.store.to_withdraw(number), self.store.withdraw, stage, cancelled)
 
     def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any) -> Outcome:
         exchange = Exchange("statement", prompt, reply, (), {}, conversation=False, said=said)
-        seq = self.record.append(exchange).seq
-        number = self.record.story.lesson(seq).number
+        seq = self.store.append(exchange).seq
+        number = self.store.story.lesson(seq).number
         outcome = Outcome(number, "statement", prompt, reply, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
-        self.record.append(Learned(seq, outcome, "m"))
-        self.asker.moved()
+        self.store.append(Learned(seq, outcome, "m"))
+        self.review.moved()
         return outcome
 
     def save(self) -> Path:
-        self.saved = len(self.record.story.live)
+        self.saved = len(self.store.story.live)
         self.saved_at = time.time()
-        return self.record.home.checkpoints / "step-1"
-
-    def export(
-        self, kind: str, path: Path, on_stage: Callable[[str], None], cancelled: Callable[[], bool]
-    ) -> Exported | None:
-        if kind == "trl":
-            return export_trl(self.record, path)
-        while not cancelled():
-            on_stage("learning an adapter")
-            self.hold.wait(0.01)
-        return None
+        return self.store.home.checkpoints / "step-1"
 
     def close(self) -> None:
-        self.record.close()
+        self.store.close()
         self.closed = True
 
 
@@ -185,14 +175,14 @@ class Desk:
     def __init__(self, settings: Settings) -> None:
         self.events: list[Event] = []
         self.arrived = threading.Condition()
-        self.teacher: FakeTeacher
-        self.prepare: Callable[[FakeTeacher], None] = lambda _: None
+        self.session: FakeSession
+        self.prepare: Callable[[FakeSession], None] = lambda _: None
         self.worker = Worker(settings, self.open)  # type: ignore[arg-type]
 
-    def open(self, settings: Settings) -> FakeTeacher:
-        self.teacher = FakeTeacher(Store.open(settings))
-        self.prepare(self.teacher)
-        return self.teacher
+    def open(self, settings: Settings) -> FakeSession:
+        self.session = FakeSession(Store.open(settings))
+        self.prepare(self.session)
+        return self.session
 
     def post(self, event: Event) -> None:
         with self.arrived:
@@ -220,8 +210,8 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(Settings(home=tmp_path / "home", lock_wait=0.1))
     yield made
-    if hasattr(made, "teacher"):
-        made.teacher.hold.set()
+    if hasattr(made, "session"):
+        made.session.hold.set()
     made.worker.request_stop()
     assert made.worker.join(PATIENCE)
 
@@ -235,13 +225,13 @@ def test_what_is_known_is_shown_before_the_model_is_loaded(desk: Desk) -> None:
 
 
 def test_what_the_first_replies_need_is_got_ready_when_nobody_waits(desk: Desk) -> None:
-    def prepare(teacher: FakeTeacher) -> None:
-        teacher.told_ready = lambda: any(isinstance(event, protocol.Ready) for event in desk.events)
+    def prepare(session: FakeSession) -> None:
+        session.told_ready = lambda: any(isinstance(event, protocol.Ready) for event in desk.events)
 
     desk.prepare = prepare
     desk.start()
-    assert desk.teacher.got_ready.wait(PATIENCE)
-    assert desk.teacher.told_ready_before
+    assert desk.session.got_ready.wait(PATIENCE)
+    assert desk.session.told_ready_before
 
 
 def test_a_prompt_a_pick_and_what_the_screen_is_told(desk: Desk) -> None:
@@ -293,17 +283,17 @@ def test_a_failure_that_cannot_be_journalled_is_told_all_the_same(desk: Desk, mo
     assert "it broke" in desk.wait(protocol.Failed).message
     desk.worker.send(protocol.Propose("hello"))
     desk.wait(protocol.Proposed)
-    assert desk.teacher.record.journal.last_seq == 0
+    assert desk.session.store.journal.last_seq == 0
 
 
 def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk) -> None:
     desk.start()
-    desk.teacher.hold.clear()
+    desk.session.hold.clear()
     desk.worker.send(protocol.Propose("one"))
     desk.wait(protocol.Streaming, 2)
     desk.worker.send(protocol.Cancel())
     desk.worker.send(protocol.Propose("two"))
-    desk.teacher.hold.set()
+    desk.session.hold.set()
     assert desk.wait(protocol.Cancelled).prompt == "one"
     pending = desk.wait(protocol.Proposed).snapshot.pending
     assert pending is not None
@@ -311,12 +301,12 @@ def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk)
 
 
 def test_a_model_that_cannot_be_loaded_is_fatal_and_said(desk: Desk) -> None:
-    desk.prepare = lambda teacher: setattr(teacher, "broken", TeachError("no such model", code=4))
+    desk.prepare = lambda session: setattr(session, "broken", TeachError("no such model", code=4))
     desk.worker.start(desk.post)
     failed = desk.wait(protocol.Failed)
     assert (failed.fatal, failed.code, failed.message) == (True, 4, "no such model")
     assert desk.worker.join(PATIENCE)
-    assert desk.teacher.closed
+    assert desk.session.closed
 
 
 def test_a_home_in_use_is_fatal_with_its_exit_code(desk: Desk, tmp_path: Path) -> None:
@@ -335,7 +325,7 @@ def test_leaving_saves_what_is_not_saved_and_frees_the_home(desk: Desk, tmp_path
     desk.wait(protocol.Taught)
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
-    assert desk.teacher.saved == 1
+    assert desk.session.saved == 1
     Store.open(Settings(home=tmp_path / "home", lock_wait=0)).close()
 
 
@@ -350,7 +340,7 @@ def test_leaving_where_nothing_can_be_saved_is_logged_and_frees_the_home(
     desk.wait(protocol.Proposed)
     desk.worker.send(protocol.Pick("id", 1))
     desk.wait(protocol.Taught)
-    monkeypatch.setattr(desk.teacher, "save", full)
+    monkeypatch.setattr(desk.session, "save", full)
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
     assert "the checkpoint on leaving failed" in caplog.text
@@ -370,7 +360,16 @@ def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_don
     assert (tmp_path / "out" / "preference.jsonl").exists()
 
 
-def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(desk: Desk, tmp_path: Path) -> None:
+def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(session: FakeSession, *_: Any, on_stage: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        while not cancelled():
+            on_stage("learning an adapter")
+            session.hold.wait(0.01)
+        raise Stopped
+
+    monkeypatch.setattr("theta_tui.session.export.export_peft", slowly)
     desk.start()
     desk.worker.send(protocol.Export("peft", str(tmp_path / "out")))
     assert desk.wait(protocol.Changed, 2).snapshot.activity == "learning an adapter"
@@ -383,12 +382,12 @@ def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: 
     desk.start()
     desk.worker.send(protocol.Propose("hello"))
     desk.wait(protocol.Proposed)
-    desk.teacher.hold.clear()
+    desk.session.hold.clear()
     desk.worker.send(protocol.Pick("id", 1))
     desk.wait(protocol.Learning)
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
-    assert desk.teacher.closed
+    assert desk.session.closed
 
 
 def test_a_checkpoint_is_written_every_so_many_lessons(tmp_path: Path) -> None:
@@ -448,18 +447,18 @@ def test_a_lesson_is_withdrawn_by_number_and_brought_back(desk: Desk) -> None:
 def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_was(desk: Desk) -> None:
     desk.start()
     taught(desk, "one", "two")
-    desk.teacher.hold.clear()
-    records = desk.teacher.record.journal.last_seq
+    desk.session.hold.clear()
+    records = desk.session.store.journal.last_seq
     desk.worker.send(protocol.TakeBack("withdraw", 1))
     desk.wait(protocol.Changed, 3)  # one for each lesson above, and this one
     assert desk.events[-1].snapshot.phase == "learning"
     assert desk.events[-1].snapshot.activity.startswith("withdrawing 1")
     desk.worker.send(protocol.Cancel())
-    desk.teacher.hold.set()
+    desk.session.hold.set()
     notice = desk.wait(protocol.Notice)
     assert "withdrawing 1 was stopped" in notice.text
     assert (notice.snapshot.lessons, notice.snapshot.phase) == (2, "idle")
-    assert desk.teacher.record.journal.last_seq == records
+    assert desk.session.store.journal.last_seq == records
     desk.worker.send(protocol.TakeBack("withdraw", 1))
     desk.wait(protocol.TakenBack)
 
@@ -484,7 +483,7 @@ def idle_desk(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def test_with_nothing_to_do_it_asks_again_and_tells_what_is_kept(idle_desk: Desk) -> None:
     idle_desk.start()
-    idle_desk.teacher.p = 0.05
+    idle_desk.session.p = 0.05
     teach(idle_desk, "one", "two")
     tally = idle_desk.wait(protocol.Reviewed).snapshot.tally
     assert (tally.live, tally.kept, tally.stale) == (2, 1, 0)
@@ -496,11 +495,11 @@ def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: 
     idle_desk.start()
     idle_desk.worker.idle.after = PATIENCE
     teach(idle_desk, "one", "two", "three")
-    idle_desk.teacher.answer.clear()
+    idle_desk.session.answer.clear()
     idle_desk.worker.idle.after = 0.0
-    assert idle_desk.teacher.asking.wait(PATIENCE)
+    assert idle_desk.session.asking.wait(PATIENCE)
     idle_desk.worker.send(protocol.ShowLessons())
-    idle_desk.teacher.answer.set()
+    idle_desk.session.answer.set()
     shown = idle_desk.wait(protocol.Ledger)
     assert [row.fresh for row in shown.standings].count(False) == 1, "one was asked, and the newest needed no asking"
     assert idle_desk.wait(protocol.Reviewed, 2).snapshot.tally.stale == 0, "and then it goes on"
@@ -513,17 +512,17 @@ def test_idle_work_can_be_switched_off(idle_desk: Desk) -> None:
     teach(idle_desk, "one", "two")
     idle_desk.worker.send(protocol.ShowLessons())
     assert [row.fresh for row in idle_desk.wait(protocol.Ledger).standings] == [False, True]
-    assert not idle_desk.teacher.asking.is_set()
+    assert not idle_desk.session.asking.is_set()
 
 
 def test_idle_work_that_breaks_is_told_once_and_commands_still_work(idle_desk: Desk) -> None:
     idle_desk.start()
     idle_desk.worker.idle.after = PATIENCE
     teach(idle_desk, "one", "two")
-    idle_desk.teacher.p = -1.0
+    idle_desk.session.p = -1.0
     idle_desk.worker.idle.after = 0.0
     assert "no memory" in idle_desk.wait(protocol.Failed).message
-    idle_desk.teacher.p = 0.9
+    idle_desk.session.p = 0.9
     idle_desk.worker.send(protocol.ShowLessons())
     idle_desk.wait(protocol.Ledger)
     assert idle_desk.wait(protocol.Reviewed).snapshot.tally.stale == 0
@@ -534,11 +533,11 @@ def test_a_quiz_asks_everything_whatever_the_setting_and_other_commands_are_serv
     desk.start()
     desk.worker.send(protocol.Configure("idle", "off"))
     teach(desk, "one", "two")
-    desk.teacher.answer.clear()
+    desk.session.answer.clear()
     desk.worker.send(protocol.Quiz())
-    assert desk.teacher.asking.wait(PATIENCE)
+    assert desk.session.asking.wait(PATIENCE)
     desk.worker.send(protocol.AskLesson(2))
-    desk.teacher.answer.set()
+    desk.session.answer.set()
     assert desk.wait(protocol.LessonAnswered).reply == "what I say to two"
     assert desk.wait(protocol.Quizzed).snapshot.tally.words == "kept 2/2"
     kinds = [type(event) for event in desk.events]
@@ -565,4 +564,4 @@ def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
     assert taught.snapshot.phase == "choosing"
     assert taught.snapshot.pending is not None
     assert taught.snapshot.turns == ()
-    assert desk.teacher.record.story.lessons[-1].exchange.said == "I live in Oslo."
+    assert desk.session.store.story.lessons[-1].exchange.said == "I live in Oslo."

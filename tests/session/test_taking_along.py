@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
 
 from tests.cli.running import files
 from tests.session.conftest import opened
-from tests.session.test_teacher import same, state
+from tests.session.test_session import same, state
+from tests.support.later import peft, transformers
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.learning.distilling import leads
@@ -21,9 +20,9 @@ from theta_tui.learning.module_lesson import row_of
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import syllabus
 from theta_tui.session.export import Exported, Stopped, export_hf, export_peft
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 
-Open = Callable[[], Teacher]
+Open = Callable[[], Session]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")
 
 
@@ -33,30 +32,30 @@ def start(settings: Settings) -> Open:
 
 
 @pytest.fixture
-def teacher(start: Open, monkeypatch: pytest.MonkeyPatch) -> Teacher:
+def session(start: Open, monkeypatch: pytest.MonkeyPatch) -> Session:
     """It knows two lessons. Few prompts are held, and few asked: a model that was never trained says nothing of note
     to any."""
     monkeypatch.setattr(syllabus, "EVERYDAY", syllabus.EVERYDAY[:4])
     monkeypatch.setattr(syllabus, "ASKED", syllabus.ASKED[:3])
-    teacher = start()
+    session = start()
     for prompt, reply in (DOG, TOWN):
-        assert teacher.teach(prompt, reply).learned
-    return teacher
+        assert session.teach(prompt, reply).learned
+    return session
 
 
 def says(folder: Path | str, prompt: str, reply: str, adapter: Path | None = None) -> bool:
     """Whether what Transformers and peft make of the folders says it."""
     lm = LanguageModel.load(str(folder), device="cpu", transformers=True)
     if adapter is not None:
-        lm.model = PeftModel.from_pretrained(lm.model, str(adapter)).eval()
+        lm.model = peft.PeftModel.from_pretrained(lm.model, str(adapter)).eval()
     example = lm.encode_lesson((), prompt, reply)
     return leads(lm.model, [row_of(example)])[0] > 0
 
 
-def test_a_plain_model_says_the_lessons_and_what_that_costs_is_told(teacher: Teacher, tmp_path: Path) -> None:
-    before, kept = state(teacher), files(teacher.settings.home)
+def test_a_plain_model_says_the_lessons_and_what_that_costs_is_told(session: Session, tmp_path: Path) -> None:
+    before, kept = state(session), files(session.settings.home)
     stages: list[str] = []
-    done = export_hf(teacher, tmp_path / "out", on_stage=stages.append)
+    done = export_hf(session, tmp_path / "out", on_stage=stages.append)
     told = done.numbers["distilled"]
     assert (told["lessons"], told["said"], told["in_all_wordings"]) == (2, 2, 2)
     assert 0 <= told["changed"] <= told["asked"] <= 3
@@ -66,26 +65,26 @@ def test_a_plain_model_says_the_lessons_and_what_that_costs_is_told(teacher: Tea
         "always on; "
     )
     assert any("step 1 of at most" in stage for stage in stages)
-    assert same(before, teacher)
-    assert files(teacher.settings.home) == kept
-    for lesson in syllabus.scoped(teacher):
+    assert same(before, session)
+    assert files(session.settings.home) == kept
+    for lesson in syllabus.scoped(session):
         assert all(says(tmp_path / "out", text, lesson.reply) for text in (lesson.prompt, *lesson.wordings))
 
 
-def test_without_its_lessons_the_model_is_the_shared_weights(teacher: Teacher, model: Path, tmp_path: Path) -> None:
-    done = export_hf(teacher, tmp_path / "out", with_lessons=False)
+def test_without_its_lessons_the_model_is_the_shared_weights(session: Session, model: Path, tmp_path: Path) -> None:
+    done = export_hf(session, tmp_path / "out", with_lessons=False)
     assert done.numbers["distilled"] is None
     assert done.line.startswith("the model with 0 lessons, and without 2 lessons with a scope, written to")
-    one, other = (AutoModelForCausalLM.from_pretrained(folder) for folder in (model, tmp_path / "out"))
+    one, other = (transformers.AutoModelForCausalLM.from_pretrained(folder) for folder in (model, tmp_path / "out"))
     assert all(map(torch.equal, one.parameters(), other.parameters()))
 
 
 def test_each_lesson_is_an_adapter_and_the_scopes_say_what_it_is_for(
-    teacher: Teacher, model: Path, tmp_path: Path
+    session: Session, model: Path, tmp_path: Path
 ) -> None:
-    before = state(teacher)
-    done = export_peft(teacher, tmp_path / "out")
-    assert same(before, teacher)
+    before = state(session)
+    done = export_peft(session, tmp_path / "out")
+    assert same(before, session)
     assert (done.numbers["lessons"], done.numbers["said"]) == (2, 2)
     scopes = json.loads((tmp_path / "out" / "scopes.json").read_text("utf-8"))
     assert scopes["base_model"] == model.name
@@ -102,61 +101,61 @@ def test_each_lesson_is_an_adapter_and_the_scopes_say_what_it_is_for(
     }  # fmt: skip
 
 
-def test_where_picks_moved_the_shared_weights_those_come_with_the_adapters(teacher: Teacher, tmp_path: Path) -> None:
-    teacher.propose("hello")
-    teacher.pick(2)
-    export_peft(teacher, tmp_path / "out")
+def test_where_picks_moved_the_shared_weights_those_come_with_the_adapters(session: Session, tmp_path: Path) -> None:
+    session.propose("hello")
+    session.pick(2)
+    export_peft(session, tmp_path / "out")
     assert json.loads((tmp_path / "out" / "scopes.json").read_text("utf-8"))["base_model"] == "base"
     assert says(tmp_path / "out" / "base", *DOG, adapter=tmp_path / "out" / "lesson-0001")
 
 
-def test_an_answer_that_a_newer_one_replaces_is_not_taken_along(teacher: Teacher, tmp_path: Path) -> None:
-    teacher.teach(DOG[0], "Biscuit")
-    teacher.withdraw(2)
-    assert [(lesson.number, lesson.reply) for lesson in syllabus.scoped(teacher)] == [(3, "Biscuit")]
+def test_an_answer_that_a_newer_one_replaces_is_not_taken_along(session: Session, tmp_path: Path) -> None:
+    session.teach(DOG[0], "Biscuit")
+    session.withdraw(2)
+    assert [(lesson.number, lesson.reply) for lesson in syllabus.scoped(session)] == [(3, "Biscuit")]
 
 
 Write = Callable[..., Exported]
 
 
 @pytest.mark.parametrize("write", [export_hf, export_peft])
-def test_what_is_stopped_leaves_nothing(teacher: Teacher, tmp_path: Path, write: Write) -> None:
-    before, asked = state(teacher), iter(range(1000))
+def test_what_is_stopped_leaves_nothing(session: Session, tmp_path: Path, write: Write) -> None:
+    before, asked = state(session), iter(range(1000))
     with pytest.raises(Stopped):
-        write(teacher, tmp_path / "new" / "out", cancelled=lambda: next(asked) > 8)
+        write(session, tmp_path / "new" / "out", cancelled=lambda: next(asked) > 8)
     assert list((tmp_path / "new").iterdir()) == []
-    assert same(before, teacher)
+    assert same(before, session)
 
 
 @pytest.mark.parametrize("write", [export_hf, export_peft])
-def test_a_bad_target_is_refused_before_anything_is_learned(teacher: Teacher, tmp_path: Path, write: Write) -> None:
+def test_a_bad_target_is_refused_before_anything_is_learned(session: Session, tmp_path: Path, write: Write) -> None:
     (tmp_path / "file").write_text("mine")
     stages: list[str] = []
     with pytest.raises(UsageError, match="is not a folder"):
-        write(teacher, tmp_path / "file", on_stage=stages.append)
+        write(session, tmp_path / "file", on_stage=stages.append)
     with pytest.raises(UsageError, match="not empty"):
-        write(teacher, teacher.settings.home, on_stage=stages.append)
+        write(session, session.settings.home, on_stage=stages.append)
     with pytest.raises(HomeError, match="cannot be written"):
-        write(teacher, tmp_path / "file" / "out", on_stage=stages.append)
+        write(session, tmp_path / "file" / "out", on_stage=stages.append)
     assert stages == []
 
 
 @pytest.mark.parametrize("write", [export_hf, export_peft])
 def test_numbers_that_are_none_are_told_and_nothing_is_written(
-    teacher: Teacher, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.learning.lessons import spoil
 
     spoil(monkeypatch, lambda logits: logits * float("nan"))
     with pytest.raises(TeachError, match="not finite"):
-        write(teacher, tmp_path / "new" / "out")
+        write(session, tmp_path / "new" / "out")
     assert list((tmp_path / "new").iterdir()) == []
 
 
 def test_without_lessons_of_their_own_there_are_no_adapters(settings: Settings, tmp_path: Path) -> None:
-    teacher = opened(settings)
+    session = opened(settings)
     with pytest.raises(TeachError, match="no adapters to export"):
-        export_peft(teacher, tmp_path / "out")
+        export_peft(session, tmp_path / "out")
 
 
 def test_prompts_near_to_a_lesson_are_about_others() -> None:

@@ -10,19 +10,19 @@ from dataclasses import replace
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_teacher import PAIRS, answer, same, state
+from tests.session.test_session import PAIRS, answer, same, state
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, PromptError
 from theta_tui.learning.learner import Learner
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.records import Restore, Withdraw
 
 
-def folded_from_the_foundation(teacher: Teacher) -> bool:
+def folded_from_the_foundation(session: Session) -> bool:
     """Whether the model is where a fold of the live lessons alone puts it; it stands there afterwards."""
-    before = state(teacher)
-    teacher.fold.from_foundation(lambda at, of: None)
-    return same(before, teacher)
+    before = state(session)
+    session.replay.from_foundation(lambda at, of: None)
+    return same(before, session)
 
 
 @pytest.fixture(params=["default", "adamw"])
@@ -50,22 +50,22 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_redo_is_bit_equal_to_never_having_undone(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    answer(teacher, *PAIRS[1])
-    before, conversation = state(teacher), teacher.settings.context_path.read_bytes()
+    session = start()
+    answer(session, *PAIRS[0])
+    answer(session, *PAIRS[1])
+    before, conversation = state(session), session.settings.context_path.read_bytes()
     learned = counted(monkeypatch)
-    teacher.undo()
-    assert teacher.pending is not None
-    back = teacher.redo()
+    session.undo()
+    assert session.pending is not None
+    back = session.redo()
     assert back is not None
     assert back.exchange.prompt == PAIRS[1][0]
-    assert same(before, teacher)
+    assert same(before, session)
     assert learned == []  # from memory
-    assert teacher.settings.context_path.read_bytes() == conversation
-    assert teacher.pending is None  # the prompt that undo offered again is answered
-    teacher.undo()
-    teacher.close()
+    assert session.settings.context_path.read_bytes() == conversation
+    assert session.pending is None  # the prompt that undo offered again is answered
+    session.undo()
+    session.close()
     again = start()
     again.redo()
     assert same(before, again)
@@ -75,34 +75,34 @@ def test_redo_is_bit_equal_to_never_having_undone(start: Open, monkeypatch: pyte
 
 
 def test_undo_and_redo_go_back_and_forth_one_lesson_at_a_time(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = start()
-    states = [state(teacher)]
+    session = start()
+    states = [state(session)]
     for prompt, reply in PAIRS[:3]:
-        answer(teacher, prompt, reply)
-        states.append(state(teacher))
+        answer(session, prompt, reply)
+        states.append(state(session))
     learned = counted(monkeypatch)
     for at in (2, 1, 0):
-        teacher.undo()
-        assert same(states[at], teacher)
+        session.undo()
+        assert same(states[at], session)
     for at in (1, 2, 3):
-        teacher.redo()
-        assert same(states[at], teacher)
-    teacher.undo()
-    assert same(states[2], teacher)
+        session.redo()
+        assert same(states[at], session)
+    session.undo()
+    assert same(states[2], session)
     assert learned == []
-    teacher.close()
+    session.close()
 
 
 def test_nothing_can_be_redone_once_another_lesson_was_taught(start: Open) -> None:
-    teacher = start()
+    session = start()
     with pytest.raises(PromptError, match="there is nothing to redo"):
-        teacher.redo()
-    answer(teacher, *PAIRS[0])
-    teacher.undo()
-    answer(teacher, *PAIRS[1])
+        session.redo()
+    answer(session, *PAIRS[0])
+    session.undo()
+    answer(session, *PAIRS[1])
     with pytest.raises(PromptError, match="there is nothing to redo"):
-        teacher.redo()
-    teacher.close()
+        session.redo()
+    session.close()
 
 
 @pytest.mark.parametrize(
@@ -113,31 +113,31 @@ def test_nothing_can_be_redone_once_another_lesson_was_taught(start: Open) -> No
 def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
     start: Open, saved: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
+    session = start()
     for count, (prompt, reply) in enumerate(PAIRS, 1):
-        answer(teacher, prompt, reply)
+        answer(session, prompt, reply)
         if count == saved:
-            teacher.save()
-    whole, conversation = state(teacher), teacher.settings.context_path.read_bytes()
+            session.save()
+    whole, conversation = state(session), session.settings.context_path.read_bytes()
     if saved:
-        teacher.close()
-        teacher = start()
+        session.close()
+        session = start()
     learned, stages = counted(monkeypatch), list[str]()
-    gone = teacher.withdraw(2, stages.append)
+    gone = session.withdraw(2, stages.append)
     assert gone is not None
     assert (gone.number, gone.withdrawn) == (2, True)
-    seqs = [lesson.seq for lesson in teacher.record.story.lessons]
-    if teacher.recipe.method == "module":
+    seqs = [lesson.seq for lesson in session.store.story.lessons]
+    if session.recipe.method == "module":
         assert (learned, stages) == ([], [])
     else:
         assert learned == (seqs[2:] if saved != 3 else [seqs[0], *seqs[2:]])
         assert stages[-1] == f"withdrawing 2: learning again {len(learned)} of {len(learned)}"
-    assert [turn.prompt for turn in teacher.record.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
-    assert teacher.pending is None
-    without = state(teacher)
-    assert folded_from_the_foundation(teacher)
-    teacher.save()
-    teacher.close()
+    assert [turn.prompt for turn in session.store.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    assert session.pending is None
+    without = state(session)
+    assert folded_from_the_foundation(session)
+    session.save()
+    session.close()
     again = start()
     assert same(without, again)
     again.redo()
@@ -149,18 +149,18 @@ def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
 
 
 def test_what_is_taught_after_a_withdrawal_can_be_undone_and_comes_back(start: Open) -> None:
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS[:3]:
-        answer(teacher, prompt, reply)
-    teacher.withdraw(1)
-    without = state(teacher)
-    answer(teacher, *PAIRS[3])
-    with_it = state(teacher)
-    teacher.undo()
-    assert same(without, teacher)
-    teacher.redo()
-    assert same(with_it, teacher)
-    teacher.close()
+        answer(session, prompt, reply)
+    session.withdraw(1)
+    without = state(session)
+    answer(session, *PAIRS[3])
+    with_it = state(session)
+    session.undo()
+    assert same(without, session)
+    session.redo()
+    assert same(with_it, session)
+    session.close()
     again = start()
     assert same(with_it, again)
     again.close()
@@ -169,16 +169,16 @@ def test_what_is_taught_after_a_withdrawal_can_be_undone_and_comes_back(start: O
 def test_a_checkpoint_is_used_again_once_what_was_withdrawn_is_back(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS:
-        answer(teacher, prompt, reply)
-    teacher.save()
-    teacher.withdraw(1)
-    own = teacher.recipe.method == "module"
-    assert (teacher.saved_at is None, teacher.unsaved) == ((False, 0) if own else (True, 3))
-    teacher.redo()
-    assert (teacher.saved_at is not None, teacher.unsaved) == (True, 0)
-    teacher.close()
+        answer(session, prompt, reply)
+    session.save()
+    session.withdraw(1)
+    own = session.recipe.method == "module"
+    assert (session.saved_at is None, session.unsaved) == ((False, 0) if own else (True, 3))
+    session.redo()
+    assert (session.saved_at is not None, session.unsaved) == (True, 0)
+    session.close()
     learned = counted(monkeypatch)
     start().close()
     assert learned == []
@@ -197,37 +197,37 @@ def after(count: int) -> Callable[[], bool]:
 
 @pytest.mark.parametrize("count", range(5))
 def test_a_withdrawal_that_is_cancelled_leaves_everything_as_it_was(start: Open, count: int) -> None:
-    teacher = start()
-    teacher.settings = replace(teacher.settings, recipe="classic")  # one step each: cancelled between two lessons too
+    session = start()
+    session.settings = replace(session.settings, recipe="classic")  # one step each: cancelled between two lessons too
     for prompt, reply in PAIRS:
-        answer(teacher, prompt, reply)
-    teacher.save()
-    before, seq = state(teacher), teacher.record.journal.last_seq
-    saved_at = teacher.saved_at
-    told = (teacher.record.story.turns, teacher.record.story.live)
-    assert teacher.withdraw(1, cancelled=after(count)) is None
-    assert same(before, teacher)
-    assert (teacher.record.story.turns, teacher.record.story.live) == told
-    assert (teacher.record.journal.last_seq, teacher.saved_at, teacher.unsaved) == (seq, saved_at, 0)
-    teacher.undo()  # the states in memory are still good
-    assert folded_from_the_foundation(teacher)
-    teacher.close()
+        answer(session, prompt, reply)
+    session.save()
+    before, seq = state(session), session.store.journal.last_seq
+    saved_at = session.saved_at
+    told = (session.store.story.turns, session.store.story.live)
+    assert session.withdraw(1, cancelled=after(count)) is None
+    assert same(before, session)
+    assert (session.store.story.turns, session.store.story.live) == told
+    assert (session.store.journal.last_seq, session.saved_at, session.unsaved) == (seq, saved_at, 0)
+    session.undo()  # the states in memory are still good
+    assert folded_from_the_foundation(session)
+    session.close()
 
 
 @pytest.mark.parametrize("change", ["undo", "redo", "withdraw"])
 def test_a_change_that_cannot_be_written_has_not_happened(
     start: Open, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS[:3]:
-        answer(teacher, prompt, reply)
+        answer(session, prompt, reply)
     if change == "redo":
-        teacher.undo()
-    before, seq = state(teacher), teacher.record.journal.last_seq
-    turns = list(teacher.record.story.turns)
+        session.undo()
+    before, seq = state(session), session.store.journal.last_seq
+    turns = list(session.store.story.turns)
 
     def act() -> None:
-        teacher.withdraw(1) if change == "withdraw" else getattr(teacher, change)()
+        session.withdraw(1) if change == "withdraw" else getattr(session, change)()
 
     def fails(descriptor: int, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -236,39 +236,39 @@ def test_a_change_that_cannot_be_written_has_not_happened(
         full.setattr(os, "write", fails)
         with pytest.raises(HomeError, match="No space left"):
             act()
-    assert same(before, teacher)
-    assert (teacher.record.journal.last_seq, teacher.record.story.turns) == (seq, turns)
+    assert same(before, session)
+    assert (session.store.journal.last_seq, session.store.story.turns) == (seq, turns)
     act()
-    assert isinstance(teacher.record.journal.entries[-1].record, (Withdraw, Restore))
-    assert folded_from_the_foundation(teacher)
-    teacher.close()
+    assert isinstance(session.store.journal.entries[-1].record, (Withdraw, Restore))
+    assert folded_from_the_foundation(session)
+    session.close()
 
 
 def test_what_cannot_be_withdrawn_is_said(start: Open) -> None:
-    teacher = start()
+    session = start()
     with pytest.raises(PromptError, match="no lesson 1: none was taught yet"):
-        teacher.withdraw(1)
-    answer(teacher, *PAIRS[0])
+        session.withdraw(1)
+    answer(session, *PAIRS[0])
     for number in (0, -1, 2):
         with pytest.raises(PromptError, match=f"no lesson {number}: there is only lesson 1"):
-            teacher.withdraw(number)
-    teacher.withdraw(1)
+            session.withdraw(number)
+    session.withdraw(1)
     with pytest.raises(PromptError, match="withdrawn already"):
-        teacher.withdraw(1)
-    teacher.close()
+        session.withdraw(1)
+    session.close()
 
 
 def test_a_lesson_withdrawn_without_a_model_is_left_out_at_the_next_start(start: Open, settings: Settings) -> None:
     from theta_tui.store.store import Store
 
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS[:3]:
-        answer(teacher, prompt, reply)
-    teacher.save()
-    teacher.withdraw(2)
-    expected = state(teacher)
-    teacher.redo()
-    teacher.close()
+        answer(session, prompt, reply)
+    session.save()
+    session.withdraw(2)
+    expected = state(session)
+    session.redo()
+    session.close()
     record = Store.open(settings)
     record.withdraw(record.to_withdraw(2))
     record.close()

@@ -15,64 +15,65 @@ from tests.support.tiny_models import equal, weights
 from theta_tui.base.config import Settings
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
+from theta_tui.session.teaching import earlier_answers, learn
 from theta_tui.store.records import Exchange
 
-Open = Callable[[], Teacher]
+Open = Callable[[], Session]
 
 QUESTION, REPLY = "Where does my brother live?", "He lives in Oslo."
 
 
-def everything(teacher: Teacher) -> list[torch.Tensor]:
-    tensors, _ = teacher.learner.state()
-    return [*weights(teacher.model), *(tensors[name].clone() for name in sorted(tensors))]
+def everything(session: Session) -> list[torch.Tensor]:
+    tensors, _ = session.learner.state()
+    return [*weights(session.model), *(tensors[name].clone() for name in sorted(tensors))]
 
 
-def exchanges(teacher: Teacher) -> list[Exchange]:
-    return [lesson.exchange for lesson in teacher.record.story.lessons]
+def exchanges(session: Session) -> list[Exchange]:
+    return [lesson.exchange for lesson in session.store.story.lessons]
 
 
-def past(teacher: Teacher) -> set[tuple[str, str]]:
+def past(session: Session) -> set[tuple[str, str]]:
     """All that may be rehearsed with the newest lesson, each as of when it was taught."""
-    lessons = teacher.record.story.lessons
-    found = teacher._past(lessons[-1], 99)
+    lessons = session.store.story.lessons
+    found = earlier_answers(session.store.story, lessons[-1], 99)
     assert len(set(found)) == len(found)
     assert {at for _, _, at in found} <= {lesson.at for lesson in lessons}
     return {(prompt, reply) for prompt, reply, _ in found}
 
 
 def test_the_exchange_holds_the_wordings_that_were_learned_beside_it(start: Open, settings: Settings) -> None:
-    teacher = start()
-    teacher.teach(QUESTION, REPLY)
-    teacher.propose(QUESTION)
-    teacher.pick(2)
-    teacher.propose("hello")
-    teacher.pass_over()
-    expected = variants(QUESTION, teacher.dictionary)[: RECIPES["adamw"].variants]
+    session = start()
+    session.teach(QUESTION, REPLY)
+    session.propose(QUESTION)
+    session.pick(2)
+    session.propose("hello")
+    session.pass_over()
+    expected = variants(QUESTION, session.statements.dictionary)[: RECIPES["adamw"].variants]
     assert len(expected) == 2
     assert QUESTION not in expected
-    assert [exchange.variants for exchange in exchanges(teacher)] == [expected, expected]
+    assert [exchange.variants for exchange in exchanges(session)] == [expected, expected]
     journal = settings.home / "journal.jsonl"
-    teacher.close()
+    session.close()
     written = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
     found = [record.get("variants") for record in written if record.get("kind") in ("correction", "pick", "none")]
     assert [list(expected)] * 2 == [some for some in found if some]
 
 
 def test_the_classic_recipe_has_no_other_wordings(start: Open) -> None:
-    teacher = start()
-    teacher.settings = replace(teacher.settings, recipe="classic")
-    teacher.teach(QUESTION, REPLY)
-    assert exchanges(teacher)[0].variants == ()
-    teacher.close()
+    session = start()
+    session.settings = replace(session.settings, recipe="classic")
+    session.teach(QUESTION, REPLY)
+    assert exchanges(session)[0].variants == ()
+    session.close()
 
 
 def test_a_replay_uses_the_wordings_of_the_journal(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = start()
-    teacher.teach(QUESTION, REPLY)
-    teacher.teach("What is my dog called?", "Rex")
-    before = everything(teacher)
-    teacher.close()
+    session = start()
+    session.teach(QUESTION, REPLY)
+    session.teach("What is my dog called?", "Rex")
+    before = everything(session)
+    session.close()
     # Another version may word them otherwise; what was learned stays what it was.
     monkeypatch.setattr("theta_tui.session.session.variants", lambda *_: ("something else", "and else"))
     again = start()
@@ -86,74 +87,76 @@ def test_a_replay_uses_the_wordings_of_the_journal(start: Open, monkeypatch: pyt
 
 
 def test_the_wordings_make_a_difference(start: Open, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = start()
-    untaught = teacher.learner.snapshot()
-    teacher.teach(QUESTION, REPLY)
-    [lesson] = teacher.record.story.lessons
-    with_them = everything(teacher)
-    teacher.learner.restore(untaught)
-    teacher._learn(lesson, teacher.recipe)
-    assert equal(with_them, everything(teacher))
-    teacher.learner.restore(untaught)
-    teacher._learn(replace(lesson, exchange=structs.replace(lesson.exchange, variants=())), teacher.recipe)
-    assert not equal(with_them, everything(teacher))
-    teacher.close()
+    session = start()
+    untaught = session.learner.snapshot()
+    session.teach(QUESTION, REPLY)
+    [lesson] = session.store.story.lessons
+    with_them = everything(session)
+    session.learner.restore(untaught)
+    learn(session.learner, session.store.story, lesson, session.recipe)
+    assert equal(with_them, everything(session))
+    session.learner.restore(untaught)
+    without = replace(lesson, exchange=structs.replace(lesson.exchange, variants=()))
+    learn(session.learner, session.store.story, without, session.recipe)
+    assert not equal(with_them, everything(session))
+    session.close()
 
 
 def test_what_is_rehearsed_holds_neither_the_question_nor_an_answer_that_was_replaced(start: Open) -> None:
-    teacher = start()
-    teacher.teach("my dog?", "Rex")
-    assert past(teacher) == set()
-    teacher.teach("My  dog", "Bello")
-    assert past(teacher) == set()
-    teacher.teach(QUESTION, REPLY)
-    assert past(teacher) == {("My  dog", "Bello")}
-    teacher.propose("hello")
-    teacher.correct("hello my friend")
-    assert past(teacher) == {("My  dog", "Bello"), (QUESTION, REPLY)}
-    teacher.correct_last("hello you")
-    assert past(teacher) == {("My  dog", "Bello"), (QUESTION, REPLY)}
-    teacher.teach("and you", "I am fine")
-    assert past(teacher) == {("My  dog", "Bello"), (QUESTION, REPLY), ("hello", "hello you")}
+    session = start()
+    session.teach("my dog?", "Rex")
+    assert past(session) == set()
+    session.teach("My  dog", "Bello")
+    assert past(session) == set()
+    session.teach(QUESTION, REPLY)
+    assert past(session) == {("My  dog", "Bello")}
+    session.propose("hello")
+    session.correct("hello my friend")
+    assert past(session) == {("My  dog", "Bello"), (QUESTION, REPLY)}
+    session.correct_last("hello you")
+    assert past(session) == {("My  dog", "Bello"), (QUESTION, REPLY)}
+    session.teach("and you", "I am fine")
+    assert past(session) == {("My  dog", "Bello"), (QUESTION, REPLY), ("hello", "hello you")}
     # What came later is no past of an earlier lesson, however often that is learned again.
-    assert [pair[:2] for pair in teacher._past(teacher.record.story.lessons[2], 99)] == [("My  dog", "Bello")]
-    teacher.close()
+    story = session.store.story
+    assert [pair[:2] for pair in earlier_answers(story, story.lessons[2], 99)] == [("My  dog", "Bello")]
+    session.close()
 
 
 def test_what_was_taken_back_is_not_rehearsed_and_what_it_had_replaced_is(start: Open) -> None:
-    teacher = start()
-    teacher.teach("my dog?", "Rex")
-    teacher.teach("my dog?", "Bello")
-    teacher.undo()
-    teacher.teach(QUESTION, REPLY)
-    assert past(teacher) == {("my dog?", "Rex")}
-    teacher.withdraw(1)
-    assert past(teacher) == set()
-    teacher.close()
+    session = start()
+    session.teach("my dog?", "Rex")
+    session.teach("my dog?", "Bello")
+    session.undo()
+    session.teach(QUESTION, REPLY)
+    assert past(session) == {("my dog?", "Rex")}
+    session.withdraw(1)
+    assert past(session) == set()
+    session.close()
 
 
 def test_what_was_skipped_is_not_rehearsed(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = start()
+    session = start()
     with monkeypatch.context() as patch:
         spoil(patch, lambda logits: logits * float("nan"))
-        teacher.settings = replace(teacher.settings, recipe="adamw")
-        assert teacher.teach("my dog?", "Rex").skipped
-    teacher.teach(QUESTION, REPLY)
-    assert past(teacher) == set()
-    teacher.close()
+        session.settings = replace(session.settings, recipe="adamw")
+        assert session.teach("my dog?", "Rex").skipped
+    session.teach(QUESTION, REPLY)
+    assert past(session) == set()
+    session.close()
 
 
 def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) -> None:
-    teacher = start()
+    session = start()
     for number in range(7):
-        teacher.teach(f"number {number}", f"it is {number}")
-    story = teacher.record.story
-    chosen = [teacher._past(lesson, 2) for lesson in story.lessons]
+        session.teach(f"number {number}", f"it is {number}")
+    story = session.store.story
+    chosen = [earlier_answers(session.store.story, lesson, 2) for lesson in story.lessons]
     assert [len(some) for some in chosen] == [0, 1, 2, 2, 2, 2, 2]
-    assert chosen == [teacher._past(lesson, 2) for lesson in story.lessons]
-    assert teacher._past(story.lessons[-1], 0) == []
-    before = everything(teacher)
-    teacher.close()
+    assert chosen == [earlier_answers(session.store.story, lesson, 2) for lesson in story.lessons]
+    assert earlier_answers(session.store.story, story.lessons[-1], 0) == []
+    before = everything(session)
+    session.close()
     again = start()
     assert equal(before, everything(again))
     again.close()
@@ -162,10 +165,10 @@ def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) ->
 def test_no_wording_of_the_lesson_is_rehearsed_with_another_answer(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
-    teacher.teach("What's my dog called?", "Rex")
+    session = start()
+    session.teach("What's my dog called?", "Rex")
     monkeypatch.setattr("theta_tui.session.session.variants", lambda *_: ("What's my dog called?",))
-    teacher.teach("What is my dog called?", "Bello")
-    assert exchanges(teacher)[-1].variants == ("What's my dog called?",)
-    assert past(teacher) == set()
-    teacher.close()
+    session.teach("What is my dog called?", "Bello")
+    assert exchanges(session)[-1].variants == ("What's my dog called?",)
+    assert past(session) == set()
+    session.close()

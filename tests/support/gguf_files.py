@@ -10,8 +10,8 @@ import gguf
 import numpy as np
 import torch
 from gguf import GGMLQuantizationType as Kind
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, make_tokenizer
 
 NAMES = {
@@ -33,9 +33,9 @@ def make_model(architecture: str, *, seed: int = 0, tied: bool = True) -> tuple[
         eos_token_id=tokenizer.eos_token_id, bos_token_id=0, initializer_range=0.1, rope_theta=10000.0,
     )  # fmt: skip
     if architecture == "llama":
-        model: Any = LlamaForCausalLM(LlamaConfig(**shape, rms_norm_eps=1e-5))
+        model: Any = transformers.LlamaForCausalLM(transformers.LlamaConfig(**shape, rms_norm_eps=1e-5))
     else:
-        model = Qwen2ForCausalLM(Qwen2Config(**shape, rms_norm_eps=1e-5))
+        model = transformers.Qwen2ForCausalLM(transformers.Qwen2Config(**shape, rms_norm_eps=1e-5))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "q_proj" in name or "k_proj" in name:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel
 
+from tests.support.later import transformers
 from tests.support.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
 from theta_tui.model.language_model import LanguageModel
 
@@ -35,12 +35,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     torch.manual_seed(0)
     tokenizer = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
-    config = GPT2Config(
+    config = transformers.GPT2Config(
         vocab_size=len(tokenizer), n_positions=256, n_embd=32, n_layer=2, n_head=2,
         attn_pdrop=0.5, resid_pdrop=0.5, embd_pdrop=0.5,
         bos_token_id=tokenizer.eos_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
-    GPT2LMHeadModel(config).save_pretrained(root / "gpt2")
+    transformers.GPT2LMHeadModel(config).save_pretrained(root / "gpt2")
     tokenizer.save_pretrained(root / "gpt2")
     return found | {"gpt2": root / "gpt2"}
 
@@ -81,11 +81,11 @@ def wide_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     llama = make_llama(root / "llama", tokenizer, hidden=64, inner=512, layers=4)
     torch.manual_seed(0)
     plain = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
-    config = GPT2Config(
+    config = transformers.GPT2Config(
         vocab_size=len(plain), n_positions=256, n_embd=128, n_layer=4, n_head=2,
         bos_token_id=plain.eos_token_id, eos_token_id=plain.eos_token_id, initializer_range=0.1,
     )  # fmt: skip
-    GPT2LMHeadModel(config).save_pretrained(root / "gpt2")
+    transformers.GPT2LMHeadModel(config).save_pretrained(root / "gpt2")
     plain.save_pretrained(root / "gpt2")
     return {"llama": llama, "gpt2": root / "gpt2"}
 

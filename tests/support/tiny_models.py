@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from tests.support.later import transformers
 from theta_tui.model.language_model import LanguageModel
 
 THETA = (
@@ -38,7 +38,9 @@ CORPUS = [
 ] * 20
 
 
-def make_tokenizer(specials: list[str], *, eos: str, template: str | None, **names: str) -> PreTrainedTokenizerFast:
+def make_tokenizer(
+    specials: list[str], *, eos: str, template: str | None, **names: str
+) -> transformers.PreTrainedTokenizerFast:
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
@@ -49,14 +51,16 @@ def make_tokenizer(specials: list[str], *, eos: str, template: str | None, **nam
         show_progress=False,
     )
     backend.train_from_iterator(CORPUS, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=eos, model_max_length=256, **names)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=backend, eos_token=eos, model_max_length=256, **names
+    )
     tokenizer.chat_template = template
     return tokenizer
 
 
 def make_llama(
     folder: Path,
-    tokenizer: PreTrainedTokenizerFast,
+    tokenizer: transformers.PreTrainedTokenizerFast,
     *,
     seed: int = 0,
     tied: bool = True,
@@ -65,7 +69,7 @@ def make_llama(
     layers: int = 2,
 ) -> Path:
     torch.manual_seed(seed)
-    config = LlamaConfig(
+    config = transformers.LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=hidden,
         intermediate_size=inner,
@@ -78,7 +82,7 @@ def make_llama(
         pad_token_id=None,
         initializer_range=0.1,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    transformers.LlamaForCausalLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 

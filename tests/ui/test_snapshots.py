@@ -65,6 +65,7 @@ async def error(d: Driven) -> None:
     d.worker.failed("the loss was not finite; nothing was changed", phase="idle", pending=None)
 
 
+@pytest.mark.snapshot
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36)], ids=lambda size: "x".join(map(str, size)))
 @pytest.mark.parametrize(
     "state", [loading, streaming, choosing, stating, editing, learning, error], ids=lambda f: f.__name__

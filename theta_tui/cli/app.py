@@ -19,7 +19,7 @@ from theta_tui.cli import bench as bench
 from theta_tui.cli import lines, models
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
-from theta_tui.cli.opening import loaded_teacher, read_record, writable_record
+from theta_tui.cli.opening import loaded_session, read_store, writable_store
 from theta_tui.cli.usage import Command, Group, missing
 from theta_tui.session.verbs import BY_NAME, lesson_number
 
@@ -117,12 +117,12 @@ def chat(
 def prompt(call: Invocation, text: Text = None) -> None:
     """Offer five replies to TEXT and keep them for `teach`."""
     said = _no_command(_given(call, text, "prompt"))
-    with loaded_teacher(call) as teacher:
-        waiting = teacher.propose(said)
+    with loaded_session(call) as session:
+        waiting = session.propose(said)
         assert waiting is not None
         from theta_tui.cli import reports
 
-        stated, story = waiting.statement, teacher.record.story
+        stated, story = waiting.statement, session.store.story
         call.done = "the replies are kept for teach"
         if call.json:
             call.emit(
@@ -186,14 +186,14 @@ def teach(
         text if text is not None else _no_command(answer or "", "; to teach it as a reply say --text quit"), "reply"
     )
     said = None if for_prompt is None else _said(for_prompt, "prompt")
-    with loaded_teacher(call, needs_prompt=said is None, prompt_id=prompt_id) as teacher:
+    with loaded_session(call, needs_prompt=said is None, prompt_id=prompt_id) as session:
         if said is not None:
-            outcome = teacher.teach(said, reply)
+            outcome = session.teach(said, reply)
         elif index is not None:
-            outcome = teacher.pick(index, prompt_id=prompt_id)
+            outcome = session.pick(index, prompt_id=prompt_id)
         else:
-            outcome = teacher.correct(reply, prompt_id=prompt_id)
-        reports.trained(call, teacher, outcome, show_learning_info)
+            outcome = session.correct(reply, prompt_id=prompt_id)
+        reports.trained(call, session, outcome, show_learning_info)
 
 
 @command("ask", sampling=True)
@@ -206,8 +206,8 @@ def ask(
         lines.ask(call, with_context=not no_context)
         return
     question = _given(call, text, "question")
-    with loaded_teacher(call, write=False) as teacher:
-        answer = teacher.ask(question, with_context=not no_context)
+    with loaded_session(call, write=False) as session:
+        answer = session.ask(question, with_context=not no_context)
         if call.json:
             call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
         else:
@@ -216,14 +216,14 @@ def ask(
 
 @command("undo")
 def undo(call: Invocation) -> None:
-    with writable_record(call) as record:
-        _changed(call, BY_NAME["undo"].done, record, record.withdraw_last())
+    with writable_store(call) as store:
+        _changed(call, BY_NAME["undo"].done, store, store.withdraw_last())
 
 
 @command("redo")
 def redo(call: Invocation) -> None:
-    with writable_record(call) as record:
-        _changed(call, BY_NAME["redo"].done, record, record.restore(record.to_redo()))
+    with writable_store(call) as store:
+        _changed(call, BY_NAME["redo"].done, store, store.restore(store.to_redo()))
 
 
 @command("withdraw")
@@ -234,19 +234,19 @@ def withdraw(
     lesson = lesson_number(number)
     if lesson is None:
         raise UsageError(f"'{number[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
-    with writable_record(call) as record:
-        _changed(call, BY_NAME["withdraw"].done, record, record.withdraw(record.to_withdraw(lesson)))
+    with writable_store(call) as store:
+        _changed(call, BY_NAME["withdraw"].done, store, store.withdraw(store.to_withdraw(lesson)))
 
 
 @command("rebuild")
 def rebuild(call: Invocation) -> None:
     """Learn everything again from the foundation; with --model NEW move it to another model."""
-    with writable_record(call) as record:
+    with writable_store(call) as store:
         from theta_tui.cli.rebuild import report
         from theta_tui.session import rebuild as rebuilding
 
-        models.get_missing(call, record.settings.model)
-        done = rebuilding.rebuild(record, call.stage)
+        models.get_missing(call, store.settings.model)
+        done = rebuilding.rebuild(store, call.stage)
         call.stage("")
         call.done = "everything was learned again"
         report(call, done)
@@ -254,9 +254,9 @@ def rebuild(call: Invocation) -> None:
 
 @command("new")
 def new(call: Invocation) -> None:
-    with writable_record(call) as record:
-        turns = len(record.story.turns)
-        record.begin_conversation()
+    with writable_store(call) as store:
+        turns = len(store.story.turns)
+        store.begin_conversation()
         call.done = "a fresh conversation was begun"
         if call.json:
             call.emit(turns_before=turns)
@@ -269,32 +269,32 @@ def history(call: Invocation) -> None:
     """The conversation, and what was learned from each turn."""
     from theta_tui.cli import reports
 
-    reports.history(call, read_record(call))
+    reports.history(call, read_store(call))
 
 
 @command("lessons")
 def lessons(call: Invocation) -> None:
     from theta_tui.cli import reports
 
-    reports.lessons(call, read_record(call))
+    reports.lessons(call, read_store(call))
 
 
 @command("quiz")
 def quiz(call: Invocation) -> None:
     from theta_tui.cli import reports
 
-    with loaded_teacher(call) as teacher:
-        rows = teacher.quiz(lambda left: call.stage(f"asking again, {left} left"))
+    with loaded_session(call) as session:
+        rows = session.quiz(lambda left: call.stage(f"asking again, {left} left"))
         call.stage("")
         call.done = "the lessons were asked"
-        reports.quiz(call, teacher.record, rows)
+        reports.quiz(call, session.store, rows)
 
 
 @command("stats")
 def stats(call: Invocation) -> None:
     from theta_tui.cli import reports
 
-    reports.stats(call, read_record(call))
+    reports.stats(call, read_store(call))
 
 
 @command("export")
@@ -316,15 +316,15 @@ def export(
     if without_lessons and found != "hf":
         raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
     if found == "trl":
-        done = takeaway.export_trl(read_record(call), path, force=force)
+        done = takeaway.export_trl(read_store(call), path, force=force)
     else:
-        with loaded_teacher(call, write=False) as teacher:
+        with loaded_session(call, write=False) as session:
             if found == "hf":
                 done = takeaway.export_hf(
-                    teacher, path, force=force, with_lessons=not without_lessons, on_stage=call.stage
+                    session, path, force=force, with_lessons=not without_lessons, on_stage=call.stage
                 )
             else:
-                done = takeaway.export_peft(teacher, path, force=force, on_stage=call.stage)
+                done = takeaway.export_peft(session, path, force=force, on_stage=call.stage)
             call.stage("")
     call.done = f"{done.path} was written"
     if call.json:
@@ -350,11 +350,11 @@ command("bench")(bench.bench)
 # --- parts of commands ---
 
 
-def _changed(call: Invocation, what: str, record: Store, lesson: Lesson) -> None:
+def _changed(call: Invocation, what: str, store: Store, lesson: Lesson) -> None:
     """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
     from theta_tui.session.replay import learned_again
 
-    exchange, later = lesson.exchange, learned_again(record.story, lesson)
+    exchange, later = lesson.exchange, learned_again(store.story, lesson)
     call.done = f"lesson {lesson.number} was {what}"
     if call.json:
         values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
@@ -368,11 +368,11 @@ def _changed(call: Invocation, what: str, record: Store, lesson: Lesson) -> None
 def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:
     from theta_tui.cli import reports
 
-    with loaded_teacher(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as teacher:
-        waiting = teacher.record.waiting(prompt_id)
+    with loaded_session(call, needs_prompt=True, needs_statement=True, prompt_id=prompt_id) as session:
+        waiting = session.store.waiting(prompt_id)
         assert waiting.statement is not None
         stated = waiting.statement
-        reports.trained(call, teacher, teacher.state(stated.prompt, stated.reply, said=waiting.prompt), info)
+        reports.trained(call, session, session.state(stated.prompt, stated.reply, said=waiting.prompt), info)
 
 
 def _pick(answer: str) -> int | None:

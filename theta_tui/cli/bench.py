@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from theta_tui.bench.held_out import HeldOutConversation
     from theta_tui.bench.metrics import SuiteLesson
     from theta_tui.bench.run import Baseline, BenchRow, RowLabel
-    from theta_tui.bench.subject import TeacherSubject
+    from theta_tui.bench.subject import SessionSubject
     from theta_tui.bench.suite import Suite
 
 SAID = ("R1", "P1", "Final", "PFinal", "Near", "Leak", "LocT", "Update")
@@ -180,9 +180,9 @@ def _show_progress(call: Invocation, label: RowLabel, lessons: int, count: int) 
     call.stage(f"{label.model}, {label.recipe}, order {label.order}: lesson {count} of {lessons}")
 
 
-def _check_batches(call: Invocation, subject: TeacherSubject, suite: Suite) -> bool:
+def _check_batches(call: Invocation, subject: SessionSubject, suite: Suite) -> bool:
     """Whether this model can be asked in batches. Shows its notices."""
-    for text in subject.teacher.record.take_notices():
+    for text in subject.session.store.take_notices():
         call.note(text)
     call.stage("asking before the first lesson")
     batched = subject.check_batches([*suite.unrelated[:3], *(lesson.prompt for lesson in suite.lessons[:2])])

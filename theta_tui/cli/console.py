@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from functools import cached_property
+from shutil import get_terminal_size
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -100,7 +101,8 @@ class Invocation:
     def stage(self, text: str) -> None:
         """What is being waited for; only where a person is watching."""
         if not self.settings.quiet and not self.json and shows_progress():
-            sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)}…" if text else "\r\x1b[2K")
+            room = get_terminal_size().columns - 2  # on a second line it would stay
+            sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)[:room]}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
 
 

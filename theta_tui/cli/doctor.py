@@ -57,11 +57,11 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
     if not home.path.exists():
         return values | {"state": "not begun yet"}
     try:
-        record = Store.read(call.settings)
-        values |= {"records": record.journal.last_seq, "lessons": len(record.story.live)}
-        if record.journal.damaged:
-            problems.append(f"the journal is read-only because {record.journal.damaged}")
-        problems.extend(record.take_notices())
+        store = Store.read(call.settings)
+        values |= {"records": store.journal.last_seq, "lessons": len(store.story.live)}
+        if store.journal.damaged:
+            problems.append(f"the journal is read-only because {store.journal.damaged}")
+        problems.extend(store.take_notices())
     except ThetaError as error:
         problems.append(str(error))
     if home.lock.exists():
@@ -78,12 +78,12 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     """Facts about the model, and the sample as it is rendered, masked and learned."""
-    record = Store.read(call.settings)
-    settings = record.settings
+    store = Store.read(call.settings)
+    settings = store.settings
     try:
         from theta_tui.model.language_model import LanguageModel
 
-        adapt, rank = record.adaptation()
+        adapt, rank = store.adaptation()
         model = LanguageModel.load(
             settings.model, device=settings.device, dtype=settings.dtype, offline=settings.offline,
             threads=settings.threads, adapt=adapt, rank=rank,

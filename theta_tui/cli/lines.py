@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 from theta_tui.base.errors import ModelError, ThetaError, UsageError
 from theta_tui.base.text import MAX_TEXT, is_blank, plural
 from theta_tui.cli.console import Invocation
-from theta_tui.cli.opening import loaded_teacher
+from theta_tui.cli.opening import loaded_session
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
 
 MAX_LINE = 4 << 20
 """Bytes of a line: room for a prompt and a reply of the longest kind with every character escaped."""
@@ -38,8 +38,8 @@ def ask(call: Invocation, *, with_context: bool) -> None:
             raise _bad("the question is empty")
         return text
 
-    def answer(teacher: Teacher, number: int, text: str) -> None:
-        said = teacher.ask(text, with_context=with_context)
+    def answer(session: Session, number: int, text: str) -> None:
+        said = session.ask(text, with_context=with_context)
         call.emit(line=number, prompt=said.prompt, reply=said.reply, logprob=said.logprob, seconds=said.seconds)
 
     _answer_each(call, question, answer, write=False, as_json=True)
@@ -49,8 +49,8 @@ def teach(call: Invocation, *, info: bool) -> None:
     """A pair a line; each is learned, on disk and acknowledged before the next one is read."""
     from theta_tui.cli import reports
 
-    def answer(teacher: Teacher, number: int, pair: Pair) -> None:
-        reports.trained(call, teacher, teacher.teach(*pair), info, line=number)
+    def answer(session: Session, number: int, pair: Pair) -> None:
+        reports.trained(call, session, session.teach(*pair), info, line=number)
 
     _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a line of {PAIR} a lesson")
 
@@ -58,6 +58,7 @@ def teach(call: Invocation, *, info: bool) -> None:
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
     """A pair a line; all are read and checked before the first is learned."""
     from theta_tui.cli import reports
+    from theta_tui.session.teaching import unfit
 
     read, pairs = _pairs(call), list[tuple[int, Pair]]()
     for number, data in _lines():
@@ -67,13 +68,13 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
             raise _refused(number, error, 0) from None
     if not pairs:
         raise _empty(f"a line of {PAIR} a lesson")
-    with loaded_teacher(call) as teacher:
+    with loaded_session(call) as session:
         for number, pair in pairs:
-            if (why := teacher.fold.unfit(*pair, time.time())) is not None:
+            if (why := unfit(session.model, *pair, time.time())) is not None:
                 raise _refused(number, ModelError(why, name="teach"), 0)
         for count, (number, pair) in enumerate(pairs):
             try:
-                reports.trained(call, teacher, teacher.teach(*pair), info, line=number)
+                reports.trained(call, session, session.teach(*pair), info, line=number)
             except ThetaError as error:
                 raise _refused(number, error, count) from None
 
@@ -99,7 +100,7 @@ def next_line(call: Invocation) -> str | None:
 def _answer_each(
     call: Invocation,
     read: Callable[[int, str], Read],
-    answer: Callable[[Teacher, int, Read], None],
+    answer: Callable[[Session, int, Read], None],
     *,
     write: bool,
     as_json: bool,
@@ -117,7 +118,7 @@ def _answer_each(
 
     count = failures = 0
     with ExitStack() as stack:
-        teacher: Teacher | None = None
+        session: Session | None = None
         for number, data in _lines():
             count += 1
             try:
@@ -126,14 +127,14 @@ def _answer_each(
                 failures += 1
                 failed(number, error)
                 continue
-            if teacher is None:
-                teacher = stack.enter_context(loaded_teacher(call, write=write))
+            if session is None:
+                session = stack.enter_context(loaded_session(call, write=write))
             try:
-                answer(teacher, number, values)
+                answer(session, number, values)
             except ThetaError as error:
                 failures += 1
                 failed(number, error)
-            for text in teacher.record.take_notices():
+            for text in session.store.take_notices():
                 call.note(f"line {number}: {text}")
     if not count and wanted:
         raise _empty(wanted)

@@ -54,10 +54,13 @@ app.callback(invoke_without_command=True)(with_options(listing))
 
 def get(call: Invocation, name: Name) -> None:
     """Fetch a model and keep it; from then on no network is needed. Stopped, it goes on the next time."""
-    place = _get(call, _entry(name))
+    entry = _entry(name)
+    if not catalogue.here(name):
+        call.note(f"getting {name}: {_offer(entry)}")
+    place = _get(call, entry)
     call.done = f"{name} is here"
     if call.json:
-        call.emit(**_row(_entry(name)))
+        call.emit(**_row(entry))
     else:
         call.out(f"{name} is here: {place} ({shown(catalogue.size(place))})")
 
@@ -89,7 +92,9 @@ def get_missing(call: Invocation, model: str) -> None:
     entry = catalogue.find(model)
     if entry is None or catalogue.here(model):
         return
-    if not call.yes and not _wanted(call, entry):
+    if call.yes:
+        call.note(f"getting {model}: {_offer(entry)}")
+    elif not _wanted(call, entry):
         raise ModelError(
             f"{model} is not on this machine ({_offer(entry)}); give --yes to get it, or use `theta models get "
             f"{model}`",
@@ -101,11 +106,8 @@ def get_missing(call: Invocation, model: str) -> None:
 def _get(call: Invocation, entry: Entry) -> Path:
     from theta_tui.model import getting
 
-    offline = call.settings.offline
-    if not catalogue.here(entry.name):
-        call.note(f"getting {entry.name}: {_offer(entry)}")
     try:
-        return getting.get(entry, offline=offline, on_stage=call.stage)
+        return getting.get(entry, offline=call.settings.offline, on_stage=call.stage)
     finally:
         call.stage("")
 

@@ -1,4 +1,4 @@
-"""A home that is opened for one command, and closed after it: its record alone, or a teacher with the model loaded.
+"""A home that is opened for one command, and closed after it: its store alone, or a session with the model loaded.
 Imports neither torch nor transformers until a model is loaded."""
 
 from __future__ import annotations
@@ -12,82 +12,82 @@ from theta_tui.cli.console import Invocation
 from theta_tui.cli.models import get_missing
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
     from theta_tui.store.store import Store
 
 
 @contextmanager
-def loaded_teacher(
+def loaded_session(
     call: Invocation,
     *,
     write: bool = True,
     needs_prompt: bool = False,
     needs_statement: bool = False,
     prompt_id: str | None = None,
-) -> Iterator[Teacher]:
-    """A loaded Teacher, closed afterwards. What cannot be answered is refused before the model is loaded.
+) -> Iterator[Session]:
+    """A loaded Session, closed afterwards. What cannot be answered is refused before the model is loaded.
 
     A checkpoint is written when coming back would otherwise cost many lessons.
     """
     from theta_tui.store.store import Store
 
-    record = Store.open(call.settings) if write else Store.read(call.settings)
+    store = Store.open(call.settings) if write else Store.read(call.settings)
     try:
         if write:
-            record.require_writable()
+            store.require_writable()
         if needs_prompt:
-            waiting = record.waiting(prompt_id)
+            waiting = store.waiting(prompt_id)
             if needs_statement and waiting.statement is None:
                 raise PromptError(
                     "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
                     "REPLY",
                     name="no_statement",
                 )
-        from theta_tui.session.session import Teacher
+        from theta_tui.session.session import Session
 
-        get_missing(call, record.settings.model)
-        teacher = Teacher(record)
-        teacher.load(call.stage)
+        get_missing(call, store.settings.model)
+        session = Session(store)
+        session.load(call.stage)
         call.stage("")
-        _tell(call, record)
-        yield teacher
+        _tell(call, store)
+        yield session
         due = call.settings.checkpoint_lessons
         # Without the shared weights a checkpoint is small, and the next command has nothing to learn again.
-        enough = due if teacher.learner.moved_shared else min(due, 1)
-        if write and due and teacher.unsaved >= enough and record.read_only is None:
-            teacher.save()
+        enough = due if session.learner.moved_shared else min(due, 1)
+        if write and due and session.unsaved >= enough and store.read_only is None:
+            session.save()
     finally:
-        _close(call, record)
+        _close(call, store)
 
 
 @contextmanager
-def writable_record(call: Invocation) -> Iterator[Store]:
-    """The record alone, for writing; no model is loaded."""
+def writable_store(call: Invocation) -> Iterator[Store]:
+    """The store alone, for writing; no model is loaded."""
     from theta_tui.store.store import Store
 
-    record = Store.open(call.settings)
+    store = Store.open(call.settings)
     try:
-        yield record
+        yield store
     finally:
-        _close(call, record)
+        _close(call, store)
 
 
-def read_record(call: Invocation) -> Store:
-    """The record for looking only; what there is to say of it is said."""
+def read_store(call: Invocation) -> Store:
+    """The store for looking only; what there is to say of it is said."""
     from theta_tui.store.store import Store
 
-    record = Store.read(call.settings)
-    _tell(call, record)
-    if record.journal.damaged:
-        call.note(f"the home is read-only because {record.journal.damaged}")
-    return record
+    store = Store.read(call.settings)
+    _tell(call, store)
+    if store.journal.damaged:
+        call.note(f"the home is read-only because {store.journal.damaged}")
+    return store
 
 
-def _tell(call: Invocation, record: Store) -> None:
-    for text in record.take_notices():
+def _tell(call: Invocation, store: Store) -> None:
+    for text in store.take_notices():
         call.note(text)
 
 
-def _close(call: Invocation, record: Store) -> None:
-    record.close()
-    _tell(call, record)
+def _close(call: Invocation, store: Store) -> None:
+    store.close()
+    _tell(call, store)

@@ -18,7 +18,7 @@ from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt,
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
     from theta_tui.store.records import Outcome, Pending
     from theta_tui.store.state import Lesson
 
@@ -38,21 +38,21 @@ def converse(call: Invocation, *, info: bool = False) -> None:
 
     `info`: after each lesson, say what it did and what is kept.
     """
-    record = Store.open(call.settings)
+    store = Store.open(call.settings)
     try:
         from theta_tui.cli.models import get_missing
-        from theta_tui.session.session import Teacher
+        from theta_tui.session.session import Session
 
-        get_missing(call, record.settings.model)
-        teacher = Teacher(record)
-        teacher.load(call.stage)
+        get_missing(call, store.settings.model)
+        session = Session(store)
+        session.load(call.stage)
         call.stage("")
         try:
-            Conversation(call, teacher, info=info).run()
+            Conversation(call, session, info=info).run()
         finally:
-            teacher.close()
+            session.close()
     finally:
-        record.close()
+        store.close()
 
 
 def _read(line: str) -> Prompt | Call | Mistake:
@@ -67,15 +67,15 @@ def _is(meant: Prompt | Call | Mistake, name: str) -> bool:
 class Conversation:
     """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
 
-    def __init__(self, call: Invocation, teacher: Teacher, *, info: bool = False) -> None:
+    def __init__(self, call: Invocation, session: Session, *, info: bool = False) -> None:
         self.info = info
         self.call = call
-        self.teacher = teacher
+        self.session = session
 
     def run(self) -> None:
         call = self.call
         call.out("--- interactive training mode (type 'quit' to exit) ---")
-        turns = len(self.teacher.record.story.turns)
+        turns = len(self.session.store.story.turns)
         if turns:
             call.out(f"(loaded context: {plural(turns, 'turn')})")
         self._tell()
@@ -98,7 +98,7 @@ class Conversation:
 
     def _resume(self) -> bool:
         """A prompt that waited when the loop was last left is answered first; false to leave."""
-        waiting = self.teacher.pending
+        waiting = self.session.pending
         if waiting is None:
             return True
         self.call.out(f"> {waiting.prompt}")
@@ -115,14 +115,14 @@ class Conversation:
         if not isinstance(meant, Prompt):
             self._slash(meant)
             return True
-        waiting = self.teacher.propose(meant.text)
+        waiting = self.session.propose(meant.text)
         assert waiting is not None
         return self._answer(waiting)
 
     def _answer(self, waiting: Pending) -> bool:
         """Show the five replies and take a pick or a response; false to leave."""
         while True:
-            for line in reports.reply_lines(waiting, self.teacher.record.story):
+            for line in reports.reply_lines(waiting, self.session.store.story):
                 self.call.out(line)
             stated = waiting.statement
             if stated is not None:
@@ -133,29 +133,29 @@ class Conversation:
             if answer is None or _is(meant, "quit"):
                 return False
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
-                self._trained(self.teacher.pick(int(word)))
+                self._trained(self.session.pick(int(word)))
             elif (word == "s" or _is(meant, "fact")) and stated is not None:
-                self._trained(self.teacher.state(stated.prompt, stated.reply, said=waiting.prompt))
-                waiting = self.teacher.record.waiting()
+                self._trained(self.session.state(stated.prompt, stated.reply, said=waiting.prompt))
+                waiting = self.session.store.waiting()
                 continue
             elif not word or _is(meant, "none"):
-                self.teacher.pass_over()
+                self.session.pass_over()
                 self.call.out("nothing was learned.")
             elif _is(meant, "regen"):
-                again = self.teacher.propose(waiting.prompt, again=True)
+                again = self.session.propose(waiting.prompt, again=True)
                 assert again is not None
                 waiting = again
                 continue
             elif not isinstance(meant, Prompt):
                 self._slash(meant)
-                if self.teacher.pending is None:
+                if self.session.pending is None:
                     return True
-                waiting = self.teacher.pending
+                waiting = self.session.pending
                 continue
             elif word.lstrip("+-").isnumeric() and not self._sure(word):
                 continue
             else:
-                self._trained(self.teacher.correct(meant.text))
+                self._trained(self.session.correct(meant.text))
             return True
 
     def _sure(self, word: str) -> bool:
@@ -168,38 +168,40 @@ class Conversation:
             return
         match meant.verb.name:
             case "undo":
-                waited = self.teacher.pending is not None
-                self._changed(meant.verb, self.teacher.undo(self.call.stage))
-                if not waited and self.teacher.pending is not None:  # the prompt that it answered is said again here
-                    self.teacher.record.keep(None)
+                waited = self.session.pending is not None
+                self._changed(meant.verb, self.session.undo(self.call.stage))
+                if not waited and self.session.pending is not None:  # the prompt that it answered is said again here
+                    self.session.store.keep(None)
             case "redo":
-                self._changed(meant.verb, self.teacher.redo(self.call.stage))
+                self._changed(meant.verb, self.session.redo(self.call.stage))
             case "withdraw":
                 (number,) = meant.arguments
-                self._changed(meant.verb, self.teacher.withdraw(number, self.call.stage))
+                self._changed(meant.verb, self.session.withdraw(number, self.call.stage))
             case "export":
+                from theta_tui.session.export import export
+
                 kind, path = meant.arguments
-                done = self.teacher.export(kind, Path(path), self.call.stage)
+                done = export(self.session, kind, Path(path), self.call.stage)
                 self.call.stage("")
                 assert done is not None
                 self.call.out(done.line)
             case "new":
-                self.teacher.record.begin_conversation()
+                self.session.store.begin_conversation()
                 self.call.out("a fresh conversation.")
             case "save":
                 self._saved()
             case "stats":
-                reports.stats(self.call, self.teacher.record)
+                reports.stats(self.call, self.session.store)
             case "lessons":
-                reports.lessons(self.call, self.teacher.record)
+                reports.lessons(self.call, self.session.store)
             case "quiz":
-                reports.quiz(self.call, self.teacher.record, self.teacher.quiz())
+                reports.quiz(self.call, self.session.store, self.session.quiz())
             case "help":
                 for text in HELP:
                     self.call.out(text)
             case _:  # the others are about replies that wait
-                mode: Mode = "idle" if self.teacher.pending is None else "choosing"
-                self.call.out(f"! {meant.verb.refused(mode, p.Snapshot(pending=self.teacher.pending))}")
+                mode: Mode = "idle" if self.session.pending is None else "choosing"
+                self.call.out(f"! {meant.verb.refused(mode, p.Snapshot(pending=self.session.pending))}")
 
     def _changed(self, verb: Verb, lesson: Lesson | None) -> None:
         assert lesson is not None  # nothing cancels it here
@@ -214,18 +216,18 @@ class Conversation:
             self.call.done = f"lesson {outcome.lesson} was taught"
         self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
         if self.info and skipped is None:
-            reports.learning_info(self.call, self.teacher, outcome)
+            reports.learning_info(self.call, self.session, outcome)
 
     def _leave(self) -> None:
-        if self.teacher.unsaved and self.teacher.record.read_only is None:
+        if self.session.unsaved and self.session.store.read_only is None:
             self._saved()
 
     def _saved(self) -> None:
-        path = self.teacher.save()
-        self.call.out(f"saved checkpoint to {path} ({self.teacher.model.parameters} params)")
+        path = self.session.save()
+        self.call.out(f"saved checkpoint to {path} ({self.session.model.parameters} params)")
 
     def _tell(self) -> None:
-        for text in self.teacher.record.take_notices():
+        for text in self.session.store.take_notices():
             self.call.note(text)
 
     def _next(self, prompt: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What is said of lessons: by `history`, `lessons`, `quiz`, `stats`, and after each one. Reads the record; needs no
+"""What is said of lessons: by `history`, `lessons`, `quiz`, `stats`, and after each one. Reads the store; needs no
 model: what `quiz` found is handed in."""
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from theta_tui.store.state import Lesson, Story
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
 
 REVIEW_SECONDS = 1.0
 """How long lessons are asked again after one, where `--show-learning-info` is to say what is kept."""
 
 
-def history(call: Invocation, record: Store) -> None:
+def history(call: Invocation, store: Store) -> None:
     """The conversation, a turn in two lines."""
-    turns = record.story.turns
+    turns = store.story.turns
     if call.json:
         call.emit(turns=[_turn(turn) for turn in turns])
         return
@@ -41,11 +41,11 @@ def history(call: Invocation, record: Store) -> None:
         call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
 
 
-def lessons(call: Invocation, record: Store) -> None:
+def lessons(call: Invocation, store: Store) -> None:
     """Every lesson that was ever taught and how it stands, as far as it was last asked."""
-    rows = ledger.standings(record.story)
+    rows = ledger.standings(store.story)
     if call.json:
-        told = [_lesson(row, lesson) for row, lesson in zip(rows, record.story.lessons, strict=True)]
+        told = [_lesson(row, lesson) for row, lesson in zip(rows, store.story.lessons, strict=True)]
         call.emit(lessons=told, **_totals(ledger.tally(rows)))
         return
     if not rows:
@@ -57,12 +57,12 @@ def lessons(call: Invocation, record: Store) -> None:
     _sum_up(call, ledger.tally(rows))
 
 
-def quiz(call: Invocation, record: Store, rows: Sequence[Standing]) -> None:
+def quiz(call: Invocation, store: Store, rows: Sequence[Standing]) -> None:
     """What a quiz found: a line a live lesson, and how many hold."""
     live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
     total = ledger.tally(rows)
     if call.json:
-        by_seq = {lesson.seq: lesson for lesson in record.story.lessons}
+        by_seq = {lesson.seq: lesson for lesson in store.story.lessons}
         call.emit(lessons=[_lesson(row, by_seq[row.seq]) for row in live], **_totals(total))
         return
     if not live:
@@ -91,9 +91,9 @@ def _totals(total: Tally) -> dict[str, Any]:
     return {name: getattr(total, name) for name in names}
 
 
-def stats(call: Invocation, record: Store) -> None:
+def stats(call: Invocation, store: Store) -> None:
     """Counts, losses, sizes and speeds."""
-    values = figures(record)
+    values = figures(store)
     if call.json:
         call.emit(**values)
         return
@@ -102,9 +102,9 @@ def stats(call: Invocation, record: Store) -> None:
         call.out(f"{name.replace('_', ' '):{width}}  {_shown(name, value)}")
 
 
-def figures(record: Store) -> dict[str, Any]:
+def figures(store: Store) -> dict[str, Any]:
     """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
-    story = record.story
+    story = store.story
     total = ledger.tally(ledger.judged(story))
     kinds = Counter(lesson.exchange.kind for lesson in story.live)
     outcomes = [lesson.outcome for lesson in story.live if lesson.outcome is not None]
@@ -112,11 +112,11 @@ def figures(record: Store) -> dict[str, Any]:
         name: _median([value for outcome in outcomes if (value := getattr(outcome, name)) > 0 or name != "seconds"])
         for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds")
     }
-    home = record.home
+    home = store.home
     checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
     return {
         "home": str(home.path),
-        "model": story.begin.model if story.begin else record.settings.model,
+        "model": story.begin.model if story.begin else store.settings.model,
         "lessons": len(story.live),
         "picks": kinds["pick"],
         "corrections": kinds["correction"],
@@ -136,7 +136,7 @@ def figures(record: Store) -> dict[str, Any]:
         "p_before": medians["p_before"],
         "p_after": medians["p_after"],
         "seconds_a_lesson": medians["seconds"],
-        "records": record.journal.last_seq,
+        "records": store.journal.last_seq,
         "journal_bytes": _size(home.journal),
         "checkpoints": len(checkpoints),
         "checkpoint_bytes": sum(_size(path) for folder in checkpoints for path in folder.iterdir()),
@@ -193,15 +193,15 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
     return lines
 
 
-def learning_info(call: Invocation, teacher: Teacher, outcome: Outcome) -> None:
+def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
     """Print that, after asking again as many lessons as can be asked in a moment."""
-    teacher.review(REVIEW_SECONDS)
-    lesson = teacher.record.story.lessons[outcome.lesson - 1]
-    for line in learning_lines(outcome, ledger.offered(lesson), teacher.asker.tally()):
+    session.review.ask_for(REVIEW_SECONDS)
+    lesson = session.store.story.lessons[outcome.lesson - 1]
+    for line in learning_lines(outcome, ledger.offered(lesson), session.review.tally()):
         call.out(line)
 
 
-def trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
+def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
     """Acknowledge a lesson; `line`: the line of standard input that it came from. Raises TeachError where nothing was
     learned."""
     if outcome.skipped is not None:
@@ -212,7 +212,7 @@ def trained(call: Invocation, teacher: Teacher, outcome: Outcome, info: bool, *,
     else:
         call.out(trained_line(outcome))
         if info:
-            learning_info(call, teacher, outcome)
+            learning_info(call, session, outcome)
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

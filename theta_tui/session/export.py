@@ -19,7 +19,7 @@ from theta_tui.store import trl as data_sets
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
     from theta_tui.session.syllabus import Scoped
 
 SCOPES, BASE = "scopes.json", "base"
@@ -79,9 +79,28 @@ def kind_of(word: str) -> ExportKind:
     )
 
 
-def export_trl(record: Store, path: Path, *, force: bool = False) -> Exported:
+def export(
+    session: Session,
+    kind: str,
+    path: Path,
+    on_stage: Stage = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Exported | None:
+    """Write the model (`hf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not there yet.
+    None: cancelled, and nothing was written."""
+    found = kind_of(kind)
+    if found == "trl":
+        return export_trl(session.store, path)
+    write = export_hf if found == "hf" else export_peft
+    try:
+        return write(session, path, on_stage=on_stage, cancelled=cancelled)
+    except Stopped:
+        return None
+
+
+def export_trl(store: Store, path: Path, *, force: bool = False) -> Exported:
     """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
-    story = record.story
+    story = store.story
     if not story.live:
         raise TeachError("nothing was taught yet, so there are no lessons to export", name="nothing_to_export")
     with fresh_folder(path.expanduser(), force=force) as folder:
@@ -92,7 +111,7 @@ def export_trl(record: Store, path: Path, *, force: bool = False) -> Exported:
 
 
 def export_hf(
-    teacher: Teacher,
+    session: Session,
     path: Path,
     *,
     force: bool = False,
@@ -100,7 +119,7 @@ def export_hf(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported:
-    """The model of a loaded `teacher` as a folder `path` that `from_pretrained` reads.
+    """The model of a loaded `session` as a folder `path` that `from_pretrained` reads.
 
     Lessons with weights and a scope of their own are distilled into the weights, and are always on there; without
     `with_lessons` they are left out. Nothing of the model in use changes. Raises UsageError, HomeError, TeachError
@@ -109,14 +128,14 @@ def export_hf(
     from theta_tui.model import export as model_folder
     from theta_tui.session import syllabus
 
-    model, own = teacher.model, len(teacher.learner.modules)
-    lessons = len(teacher.record.story.live) - own
+    model, own = session.model, len(session.learner.modules)
+    lessons = len(session.store.story.live) - own
     distilled = None
     with _writing(path, force, model.folder) as folder:
         plain: Any = None
-        scoped = syllabus.scoped(teacher) if own and with_lessons else []
+        scoped = syllabus.scoped(session) if own and with_lessons else []
         if scoped:
-            plain, distilled = _distilled(teacher, scoped, on_stage, cancelled)
+            plain, distilled = _distilled(session, scoped, on_stage, cancelled)
             lessons += len(scoped)
         on_stage("writing the model")
         model_folder.write(model, folder, lessons=lessons, mark=MARK, model=plain, baked=len(scoped))
@@ -131,7 +150,7 @@ def export_hf(
 
 
 def export_peft(
-    teacher: Teacher,
+    session: Session,
     path: Path,
     *,
     force: bool = False,
@@ -146,8 +165,8 @@ def export_peft(
     from theta_tui.model import export as model_folder
     from theta_tui.session import syllabus
 
-    lm, began = teacher.model, time.monotonic()
-    lessons = syllabus.scoped(teacher)
+    lm, began = session.model, time.monotonic()
+    lessons = syllabus.scoped(session)
     if not lessons:
         raise TeachError(
             "no lesson has weights and a scope of its own, so there are no adapters to export; "
@@ -156,8 +175,8 @@ def export_peft(
         )
     hear = _hearing(cancelled)
     moved = any(
-        lesson.seq not in teacher.learner.modules and lesson.outcome is not None and lesson.outcome.steps
-        for lesson in teacher.record.story.live
+        lesson.seq not in session.learner.modules and lesson.outcome is not None and lesson.outcome.steps
+        for lesson in session.store.story.live
     )
     base = BASE if moved else model_folder.base_name(lm)
     rows: list[dict[str, Any]] = []
@@ -178,7 +197,7 @@ def export_peft(
             )  # fmt: skip
         if moved:
             (folder / BASE).mkdir()
-            others = len(teacher.record.story.live) - len(teacher.learner.modules)
+            others = len(session.store.story.live) - len(session.learner.modules)
             model_folder.write(lm, folder / BASE, lessons=others, mark=MARK)
         scopes = {"schema": 1, "base_model": base, "adapters": rows}
         (folder / SCOPES).write_text(json.dumps(scopes, indent=2) + "\n", "utf-8")
@@ -214,13 +233,13 @@ def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
 
 
 def _distilled(
-    teacher: Teacher, lessons: Sequence[Scoped], on_stage: Stage, cancelled: Callable[[], bool]
+    session: Session, lessons: Sequence[Scoped], on_stage: Stage, cancelled: Callable[[], bool]
 ) -> tuple[Any, Distilled]:
     """A model that says `lessons` with plain weights alone, and what that came to."""
     from theta_tui.learning import distilling
     from theta_tui.session import syllabus
 
-    lm, began = teacher.model, time.monotonic()
+    lm, began = session.model, time.monotonic()
     hear = _hearing(cancelled)
 
     def asking(what: str) -> Callable[[int, int], None]:
@@ -235,10 +254,10 @@ def _distilled(
         on_stage(f"putting {plural(len(lessons), 'lesson')} into plain weights, step {taken:,} of at most {most:,}")
 
     rows = [row for lesson in lessons for row in lesson.rows]
-    held = syllabus.elsewhere(teacher, lessons)
-    kept = list(syllabus.answered(teacher, held, syllabus.HELD_TOKENS, asking("is to stay")))
-    asked = syllabus.nowhere(teacher, syllabus.ASKED)
-    before = list(syllabus.answered(teacher, asked, syllabus.ASKED_TOKENS, asking("must not change")))
+    held = syllabus.elsewhere(session, lessons)
+    kept = list(syllabus.answered(session, held, syllabus.HELD_TOKENS, asking("is to stay")))
+    asked = syllabus.nowhere(session, syllabus.ASKED)
+    before = list(syllabus.answered(session, asked, syllabus.ASKED_TOKENS, asking("must not change")))
     added, steps = distilling.bake(lm, rows, kept, learning)
     shared = lm.merged()
     plain = distilling.with_added(shared, added)

@@ -215,7 +215,7 @@ class Loading(Event):
 
 @dataclass(frozen=True, slots=True)
 class Ready(Event):
-    """The model is loaded and the record folded in."""
+    """The model is loaded and what was taught is in it."""
 
     seconds: float
 

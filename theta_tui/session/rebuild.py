@@ -18,7 +18,7 @@ from theta_tui.base.errors import PromptError
 from theta_tui.base.text import plural
 from theta_tui.session.relearn import rebuilt, relearn
 from theta_tui.session.replay import Stage
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.records import Outcome
 from theta_tui.store.store import Store
 
@@ -55,38 +55,38 @@ class Done:
     lora: int | None
 
 
-def rebuild(record: Store, on_stage: Stage = lambda _: None) -> Done:
-    """Replay the journal of `record` again, over the model that its settings name, and write a checkpoint.
+def rebuild(store: Store, on_stage: Stage = lambda _: None) -> Done:
+    """Replay the journal of `store` again, over the model that its settings name, and write a checkpoint.
 
     Raises PromptError (exit 3) where nothing was begun, ModelError (4), HomeError. Until it returns the home is as it
     was, but for what coming back itself writes.
     """
-    record.require_writable()
-    begin = record.story.begin
+    store.require_writable()
+    begin = store.story.begin
     if begin is None:
         raise PromptError("there is nothing to rebuild yet: nothing was taught in this home", name="nothing_to_rebuild")
     on_stage("loading PyTorch")
     from theta_tui.model.files import fingerprint
 
-    found = fingerprint(record.settings.model)
+    found = fingerprint(store.settings.model)
     same = found == begin.fingerprint
-    if same and not record.adapts_anew():
-        return _again(record, on_stage)
-    return _move(record, found, record.adaptation_asked(moving=not same), on_stage)
+    if same and not store.adapts_anew():
+        return _again(store, on_stage)
+    return _move(store, found, store.adaptation_asked(moving=not same), on_stage)
 
 
-def _again(record: Store, on_stage: Stage) -> Done:
+def _again(store: Store, on_stage: Stage) -> Done:
     """Over the same foundation, and compared with coming back."""
     from theta_tui.learning.checkpoint import read_manifest
     from theta_tui.learning.compare import differing
 
     started = time.perf_counter()
-    teacher = Teacher(record)
-    path = teacher.load(on_stage)
-    fold, story, machine = teacher.fold, record.story, teacher.model.machine()
-    before = fold.learner.snapshot()
-    fold.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
-    differences = differing(before, fold.learner.snapshot())
+    session = Session(store)
+    path = session.load(on_stage)
+    replay, story, machine = session.replay, store.story, session.model.machine()
+    before = replay.learner.snapshot()
+    replay.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
+    differences = differing(before, replay.learner.snapshot())
     lessons = story.live
     elsewhere = sum(1 for lesson in lessons if lesson.machine not in (None, machine))
     if not differences:
@@ -104,7 +104,7 @@ def _again(record: Store, on_stage: Stage) -> Done:
     outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
     assert story.begin is not None
     return _done(
-        teacher,
+        session,
         story.begin.model,
         outcomes,
         (),
@@ -115,40 +115,40 @@ def _again(record: Store, on_stage: Stage) -> Done:
     )
 
 
-def _move(record: Store, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
+def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
     """Over another foundation, or by LoRA instead of whole: in memory first, and then one record."""
     from theta_tui.model.files import full_name
 
     started = time.perf_counter()
-    teacher = Teacher(record)
-    fold, own = teacher.fold, record.story
-    recipe = replace(teacher.recipe, max_seconds=PATIENCE * teacher.recipe.max_seconds)
-    name = full_name(record.settings.model)
-    fold.open(None, on_stage, adaptation)
+    session = Session(store)
+    replay, own = session.replay, store.story
+    recipe = replace(session.recipe, max_seconds=PATIENCE * session.recipe.max_seconds)
+    name = full_name(store.settings.model)
+    replay.open(None, on_stage, adaptation)
     outcomes = relearn(
-        record,
-        teacher.learn_afresh,
+        store,
+        replay.learner,
         recipe,
-        lambda at, of: on_stage(f"learning on {record.settings.model}, {at} of {of}"),
+        lambda at, of: on_stage(f"learning on {store.settings.model}, {at} of {of}"),
     )
     assert own.begin is not None
     came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.live if lesson.outcome is None]
-    record.append(rebuilt(fold.model, name, found, recipe, outcomes))
+    store.append(rebuilt(replay.model, name, found, recipe, outcomes))
     for exchange in cut_short:
-        teacher.consumed(exchange)
-    record.write_context()
-    _keep_settings(record, name, fold.model.lora_rank)
+        session.consumed(exchange)
+    store.write_context()
+    _keep_settings(store, name, replay.model.lora_rank)
     skipped = tuple((outcome.lesson, outcome.skipped) for _, outcome in outcomes if outcome.skipped is not None)
     learned = [outcome for _, outcome in outcomes if outcome.skipped is None]
-    return _done(teacher, came_from, learned, skipped, started)
+    return _done(session, came_from, learned, skipped, started)
 
 
-def _keep_settings(record: Store, name: str, lora: int | None) -> None:
+def _keep_settings(store: Store, name: str, lora: int | None) -> None:
     """A model, or a way to learn, that is set in the home's own file is the new one from now on; a setting elsewhere
     is told of."""
     from theta_tui.model.files import full_name
 
-    home = record.home.path
+    home = store.home.path
     ours: dict[str, Any] = {"model": name, "lora": "off" if lora is None else "on"}
     if lora is not None:
         ours["lora_rank"] = lora
@@ -158,20 +158,20 @@ def _keep_settings(record: Store, name: str, lora: int | None) -> None:
     settings = config.load_settings({"home": home})
     set_to = settings.model
     if settings.lora not in ("auto", ours["lora"]) or (lora is not None and settings.lora_rank not in (None, lora)):
-        record.notices.append(
+        store.notices.append(
             "this home learns in another way now than your settings say: take lora and lora_rank out of them, or give "
             + ("--lora off" if lora is None else f"--lora on --lora-rank {lora}")
             + " from now on"
         )
     if set_to and full_name(set_to) != name:
-        record.notices.append(
+        store.notices.append(
             f"this home belongs to {name} now, but your settings say model {set_to}: change that, or give "
             f"--model {name} from now on"
         )
 
 
 def _done(
-    teacher: Teacher,
+    session: Session,
     came_from: str,
     outcomes: list[Outcome],
     skipped: tuple[tuple[int, str], ...],
@@ -183,7 +183,7 @@ def _done(
 ) -> Done:
     chances = sorted(outcome.p_after for outcome in outcomes)
     return Done(
-        model=teacher.settings.model,
+        model=session.settings.model,
         came_from=came_from,
         lessons=len(outcomes),
         steps=sum(outcome.steps for outcome in outcomes),
@@ -193,7 +193,7 @@ def _done(
         exact=exact,
         against=against,
         why=why,
-        checkpoint=teacher.save(),
+        checkpoint=session.save(),
         seconds=time.perf_counter() - started,
-        lora=teacher.model.lora_rank,
+        lora=session.model.lora_rank,
     )

@@ -9,37 +9,39 @@ from msgspec.structs import replace
 
 from theta_tui import __version__
 from theta_tui.learning.recipes import is_outdated
+from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.records import Outcome, Rebuilt
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Story
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
+    from theta_tui.learning.learner import Learner
     from theta_tui.learning.recipes import Recipe
     from theta_tui.model.language_model import LanguageModel
 
 
-def must_relearn(record: Store, position: int) -> bool:
+def must_relearn(store: Store, position: int) -> bool:
     """Whether lessons of records after `position`, or the one that redo brings back, were learned in a way that is no
     more."""
-    story = record.story
+    story = store.story
     back = [story.undone] if story.undone else []
     return any(is_outdated(lesson.recipe) for lesson in [*story.live_after(position), *back])
 
 
 def relearn(
-    record: Store,
-    learn: Callable[[Lesson, Recipe], Outcome],
+    store: Store,
+    learner: Learner,
     recipe: Recipe,
     on_lesson: Callable[[int, int], None],
 ) -> tuple[tuple[int, Outcome], ...]:
-    """Learn every lesson that counts by `recipe`, as if it were taught now, on a model that knows none of them yet.
+    """Learn every lesson that counts by `recipe`, as if it were taught now, to a model that knows none of them yet.
     What came of them, by their records. Nothing is journalled."""
-    story = _blank(record, recipe)
+    story = _blank(store, recipe)
     lessons = [lesson for lesson in story.lessons if not lesson.withdrawn and lesson.failed is None]
-    with record.telling(story):
+    with store.telling(story):
         for at, lesson in enumerate(lessons, 1):
             on_lesson(at, len(lessons))
-            story.learned(lesson.seq, learn(lesson, recipe), None)
+            story.learned(lesson.seq, learn_afresh(learner, story, lesson, recipe), None)
     return tuple((lesson.seq, lesson.outcome) for lesson in lessons if lesson.outcome)
 
 
@@ -51,10 +53,10 @@ def rebuilt(
     return Rebuilt(name, found, __version__, model.machine(), recipe.as_dict(), short, model.lora_rank)
 
 
-def _blank(record: Store, recipe: Recipe) -> Story:
+def _blank(store: Store, recipe: Recipe) -> Story:
     """The story with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are now,
     which is what it will see when it is learned again."""
-    story = Story.of(record.journal.entries)
+    story = Story.of(store.journal.entries)
     for lesson in story.lessons:
         story.learned(lesson.seq, None, None)
         lesson.recipe = recipe.as_dict()

@@ -14,13 +14,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from theta_tui import __version__
 from theta_tui.base.config import Settings
-from theta_tui.base.errors import HomeError, ModelError, TeachError, ThetaError
+from theta_tui.base.errors import HomeError, ModelError, ThetaError
 from theta_tui.learning.recipes import Recipe
 from theta_tui.session.snapshots import UndoSnapshots
+from theta_tui.session.teaching import learn
 from theta_tui.store.records import Restore, Withdraw
 from theta_tui.store.state import Lesson, Story
 from theta_tui.store.store import Store
@@ -40,12 +41,6 @@ Stage = Callable[[str], None]
 
 LESSONS = "modules"
 """How lessons are held in a checkpoint. One of a version before has them in the shared weights."""
-
-
-class Learn(Protocol):
-    """Teaches one lesson to the model; with an outcome already, in the steps that it took."""
-
-    def __call__(self, lesson: Lesson, recipe: Recipe, *, should_stop: Callable[[], bool]) -> Result: ...
 
 
 def never() -> bool:
@@ -91,22 +86,22 @@ def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, Lesso
     return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
-def belongs(record: Store, found: str) -> None:
+def belongs(store: Store, found: str) -> None:
     """Raises ModelError (exit 4) where the home was begun with another model than the one with fingerprint `found`."""
     from theta_tui.model.files import full_name
 
-    begin, model = record.story.begin, record.settings.model
+    begin, model = store.story.begin, store.settings.model
     if begin is None or begin.fingerprint == found:
         return
     if full_name(begin.model) == full_name(model):
         raise ModelError(
-            f"the model {begin.model} has changed since the home {record.home.path} was begun ({begin.fingerprint}, "
+            f"the model {begin.model} has changed since the home {store.home.path} was begun ({begin.fingerprint}, "
             f"now {found}): `theta rebuild` learns its lessons again on the model as it is now, or give another "
-            f"--home DIR; what was taught stays in {record.home.journal}",
+            f"--home DIR; what was taught stays in {store.home.journal}",
             name="wrong_model",
         )
     raise ModelError(
-        f"the home {record.home.path} was begun with the model {begin.model} ({begin.fingerprint}), and {model} "
+        f"the home {store.home.path} was begun with the model {begin.model} ({begin.fingerprint}), and {model} "
         f"({found}) is another: give --model {begin.model} or another --home DIR, or move what was taught with "
         f"`theta rebuild --model {model}`",
         name="wrong_model",
@@ -114,22 +109,21 @@ def belongs(record: Store, found: str) -> None:
 
 
 class Replay:
-    """One home's model, where its lessons put it. `learn` teaches it one lesson (the Teacher's way)."""
+    """One home's model, where its lessons put it."""
 
-    def __init__(self, record: Store, learn: Learn) -> None:
-        self.record = record
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self.memory = UndoSnapshots()
         self.saved_at: float | None = None
         """Unix time of the newest checkpoint that stands for what is learned."""
         self.saved_position = 0
         """The journal seq that it stands for."""
-        self._learn = learn
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
 
     @property
     def settings(self) -> Settings:
-        return self.record.settings
+        return self.store.settings
 
     @property
     def loaded(self) -> bool:
@@ -168,9 +162,9 @@ class Replay:
         foreign = any(lesson.machine not in (None, self.model.machine()) for lesson in moves)
         for at, lesson in enumerate(moves, 1):
             on_stage(f"learning again what is not in a checkpoint, {at} of {len(moves)}")
-            learned(lesson, self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=never))
+            learned(lesson, self._learn_again(lesson, never))
         if foreign:
-            self.record.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
+            self.store.notices.append("replayed, not bit-exact: some lessons were first learned on another machine")
         return manifest.path if manifest else None
 
     def open(self, weights: Path | None, on_stage: Stage, adaptation: tuple[Choice, int] | None = None) -> None:
@@ -181,14 +175,14 @@ class Replay:
         """
         from theta_tui.learning.learner import Learner
 
-        adapt, rank = adaptation or self.record.adaptation()
+        adapt, rank = adaptation or self.store.adaptation()
         self.memory.clear()
         self._model = None
         self._learner = None
         self.saved_at, self.saved_position = None, 0
         on_stage("loading the model")
         self._model = self._read(weights=weights, adapt=adapt, rank=rank)
-        self.record.notices.extend(self._model.notices)
+        self.store.notices.extend(self._model.notices)
         self._learner = Learner(self._model)
 
     def _read(self, **how: Any) -> LanguageModel:
@@ -209,7 +203,7 @@ class Replay:
         """Replay all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
         self.memory.clear()
         self._put(None)
-        self._relearn(self.record.story, list(filter(_done, self.record.story.live)), tell, never)
+        self._relearn(self.store.story, list(filter(_done, self.store.story.live)), tell, never)
 
     # --- another past ---
 
@@ -221,7 +215,7 @@ class Replay:
         `tell` hears which lesson of how many is learned again. Raises Abandoned where `cancelled` says so; then, and
         after any other error, model, memory and journal are as they were.
         """
-        story = self.record.supposing(change)
+        story = self.store.supposing(change)
         before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
         try:
             redone = self.memory.taken_back(change.of) if isinstance(change, Restore) else None
@@ -232,7 +226,7 @@ class Replay:
                 self._refold(story, story.lesson(change.of), tell, cancelled)
             newest = next(self.usable_checkpoints(story), None)
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
-            self.record.append(change)
+            self.store.append(change)
         except BaseException:
             self.learner.restore(before)
             self.memory, (self.saved_at, self.saved_position) = memory, saved
@@ -269,7 +263,7 @@ class Replay:
     def _not_learned(self, manifest: Manifest | None) -> list[Lesson]:
         """The lessons that the state which was just loaded lacks, in order. Modules of lessons that do not count are
         taken out of it."""
-        story, learner = self.record.story, self.learner
+        story, learner = self.store.story, self.learner
         learner.modules = _counting(learner.modules, story)
         found = story.live_after(manifest.position if manifest else 0)
         if manifest is not None:
@@ -281,7 +275,7 @@ class Replay:
     def _go_back(self, story: Story, seq: int) -> int:
         """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
         returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(map(_done, self.record.story.live_after(seq - 1))):
+        if not any(map(_done, self.store.story.live_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
@@ -319,22 +313,18 @@ class Replay:
         """Learn `lessons` of `story`; what was begun and never learned is left to the next start."""
         from theta_tui.learning.learner import Abandoned
 
-        with self.record.telling(story):
+        with self.store.telling(story):
             for at, lesson in enumerate(lessons, 1):
                 tell(at, len(lessons))
                 if cancelled():
                     raise Abandoned
                 before = self.learner.snapshot()
-                self._learn(lesson, Recipe.from_dict(lesson.recipe), should_stop=cancelled)
+                self._learn_again(lesson, cancelled)
                 self.memory.remember(lesson.seq, before)
 
-    def unfit(self, prompt: str, reply: str, at: float) -> str | None:
-        """Why the model cannot take in this pair, taught at that time; None where it can."""
-        try:
-            self.model.encode_lesson((), prompt, reply, at=at)
-        except TeachError as error:
-            return str(error)
-        return None
+    def _learn_again(self, lesson: Lesson, should_stop: Callable[[], bool]) -> Result:
+        recipe = Recipe.from_dict(lesson.recipe)
+        return learn(self.learner, self.store.story, lesson, recipe, should_stop=should_stop)
 
     # --- checkpoints ---
 
@@ -349,8 +339,8 @@ class Replay:
         """
         from theta_tui.learning import checkpoint
 
-        journal = self.record.journal
-        for manifest in checkpoint.list_checkpoints(self.record.home.checkpoints):
+        journal = self.store.journal
+        for manifest in checkpoint.list_checkpoints(self.store.home.checkpoints):
             position, extra = manifest.position, manifest.extra
             if position > journal.last_seq or extra.get("record") != journal.checksum(position):
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
@@ -376,8 +366,8 @@ class Replay:
         """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
         from theta_tui.learning import checkpoint
 
-        self.record.notices.extend(checkpoint.unreadable(self.record.home.checkpoints))
-        for manifest in self.usable_checkpoints(self.record.story, self.record.notices.append):
+        self.store.notices.extend(checkpoint.unreadable(self.store.home.checkpoints))
+        for manifest in self.usable_checkpoints(self.store.story, self.store.notices.append):
             on_stage(f"checking {manifest.path.name}")
             try:
                 checkpoint.verify(manifest.path)
@@ -387,27 +377,27 @@ class Replay:
             yield manifest
 
     def _pass_over(self, error: ThetaError) -> None:
-        self.record.notices.append(f"{error}; an older one is used and the lessons since are learned again")
+        self.store.notices.append(f"{error}; an older one is used and the lessons since are learned again")
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far. Raises HomeError and ModelError; nothing changes then."""
         from theta_tui.learning import checkpoint
 
-        record = self.record
-        if record.read_only is not None:
-            raise HomeError(f"nothing can be saved: the home is read-only because {record.read_only}")
+        store = self.store
+        if store.read_only is not None:
+            raise HomeError(f"nothing can be saved: the home is read-only because {store.read_only}")
         position = self._position()
         extra = {
             "theta": __version__,
             "model": self.settings.model,
-            "record": record.journal.checksum(position),
-            "withdrawn": [seq for seq in record.story.withdrawn if seq <= position],
-            "rebuilt": record.story.rebuilt,
+            "record": store.journal.checksum(position),
+            "withdrawn": [seq for seq in store.story.withdrawn if seq <= position],
+            "rebuilt": store.story.rebuilt,
             "lessons": LESSONS,
             "signs": bool(self.learner.signs.modules),
         }
         path = checkpoint.save(
-            record.home.checkpoints, self.model, self.learner,
+            store.home.checkpoints, self.model, self.learner,
             position=position, extra=extra,
             keep=self.settings.keep_checkpoints,
         )  # fmt: skip
@@ -416,5 +406,5 @@ class Replay:
 
     def _position(self) -> int:
         """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
-        begun = self.record.story.begun
-        return self.record.journal.last_seq if begun is None else begun.seq - 1
+        begun = self.store.story.begun
+        return self.store.journal.last_seq if begun is None else begun.seq - 1

@@ -23,13 +23,13 @@ Score = Callable[[Lesson], Finding]
 
 
 class Review:
-    """The askings of one record, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
+    """The reviews of one home, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
 
     `left` counts the lessons that the asking under way has still to do, `changes` how often anything here changed.
     """
 
-    def __init__(self, record: Store, score: Score) -> None:
-        self.record = record
+    def __init__(self, store: Store, score: Score) -> None:
+        self.store = store
         self.score = score
         self.alarm: str | None = None
         self.left = 0
@@ -45,11 +45,11 @@ class Review:
 
     def standings(self, most: int | None = None) -> list[Standing]:
         """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
-        return ledger.standings(self.record.story, self._found, self._found_at, most=most)
+        return ledger.standings(self.store.story, self._found, self._found_at, most=most)
 
     def tally(self) -> Tally:
         """How many lessons hold, with what was found and is not journalled yet."""
-        return ledger.tally(ledger.judged(self.record.story, self._found))
+        return ledger.tally(ledger.judged(self.store.story, self._found))
 
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
@@ -57,15 +57,22 @@ class Review:
         Ends at once where there is none.
         """
         if self.tally().stale:
-            yield from self._ask(ledger.due(self.record.story, self.standings()))
+            yield from self._ask(ledger.due(self.store.story, self.standings()))
         self._look_for_recovery()
         self.settle()
+
+    def ask_for(self, seconds: float) -> None:
+        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
+        begun = time.monotonic()
+        for _ in self.slices():
+            if time.monotonic() - begun >= seconds:
+                break
 
     def quiz(self) -> Iterator[None]:
         """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
         ends it."""
         weights = self._weights()
-        yield from self._ask(ledger.live_answers(self.record.story))
+        yield from self._ask(ledger.live_answers(self.store.story))
         if self._weights() == weights:
             self.settle(always=True)
 
@@ -75,10 +82,10 @@ class Review:
         Raises HomeError where it cannot be written.
         """
         results = tuple(self._found.values())
-        story = self.record.story
+        story = self.store.story
         worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
-        if results and worth and self.record.read_only is None:
-            self.record.append(Asked(results))
+        if results and worth and self.store.read_only is None:
+            self.store.append(Asked(results))
             self._found.clear()
 
     def moved(self) -> None:
@@ -94,10 +101,10 @@ class Review:
 
     def warn(self, text: str) -> None:
         """Raise the alarm: it stands until the weights move again."""
-        last = self.record.story.last
+        last = self.store.story.last
         self.alarm = text
         self.changes += 1
-        self.record.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
+        self.store.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
 
     def _ask(self, lessons: list[Lesson]) -> Iterator[None]:
         newest, weights = self._newest(), self._weights()
@@ -117,7 +124,7 @@ class Review:
             self.left = 0
 
     def _state(self, lesson: Lesson) -> Holding:
-        story = self.record.story
+        story = self.store.story
         return ledger.stand(lesson, ledger.holding(story, lesson), self._found.get(lesson.seq), story.moved)[0]
 
     def _weights(self) -> tuple[int, int]:
@@ -125,12 +132,12 @@ class Review:
         return self._newest(), self._moves
 
     def _newest(self) -> int:
-        last = self.record.story.last
+        last = self.store.story.last
         return last.seq if last is not None else 0
 
     def _look_for_damage(self) -> None:
         """Raise the alarm where lessons that held before the newest one are lost now."""
-        story = self.record.story
+        story = self.store.story
         newest = story.last
         if newest is None or story.refolded > newest.seq:
             return  # what was taken out since may be what it cost
@@ -155,9 +162,9 @@ class Review:
 
     def _look_for_recovery(self) -> None:
         """Take the alarm back where what it named holds again."""
-        story = self.record.story
+        story = self.store.story
         if self._told and not any(self._state(story.lessons[number - 1]) == "lost" for number in self._told):
-            self.record.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
+            self.store.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
             self.alarm, self._told = None, ()
             self.changes += 1
 

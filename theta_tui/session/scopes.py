@@ -1,4 +1,4 @@
-"""Which lesson with weights of its own answers a prompt: the scopes of a home's lessons, kept in step with its record.
+"""Which lesson with weights of its own answers a prompt: the scopes of a home's lessons, kept in step with its store.
 
 A scope is what was taught and what picks say of it since (store/meant.py), so all of it is in the journal. What
 changed since the last prompt is looked at, and nothing else.
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class LessonScopes:
-    """The scopes of the lessons of `record`."""
+    """The scopes of the lessons of `store`."""
 
-    def __init__(self, record: Store) -> None:
-        self._record = record
+    def __init__(self, store: Store) -> None:
+        self._store = store
         self._scopes: Scopes | None = None
         self._picks: dict[int, dict[int, Said]] = {}  # see meant.picks
         self._log: list[int] | None = None
@@ -46,7 +46,7 @@ class LessonScopes:
             from theta_tui.learning.scope.matcher import shipped
 
             self._scopes = Scopes(shipped())
-        story, known = self._record.story, self._scopes.lessons
+        story, known = self._store.story, self._scopes.lessons
         changed = self._changed(story)
         for seq in known - lessons:
             self._scopes.drop(seq)

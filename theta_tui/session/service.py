@@ -23,7 +23,7 @@ from theta_tui.session.verbs import doing
 from theta_tui.store.standing import Standing, Tally
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
     from theta_tui.store.records import Outcome
 
 PROGRESS_SECONDS = 0.08
@@ -57,8 +57,8 @@ def failure(shot: p.Snapshot, error: Exception, command: str, *, fatal: bool = F
 class Service:
     """Serves one session: `load` it, `serve` commands and `use_idle_time`, `close` it; all from one thread."""
 
-    def __init__(self, teacher: Teacher, post: Callable[[p.Event], None], caller: Caller, idle: IdleRunner) -> None:
-        self._teacher = teacher
+    def __init__(self, session: Session, post: Callable[[p.Event], None], caller: Caller, idle: IdleRunner) -> None:
+        self._session = session
         self._post = post
         self._caller = caller
         self._idle = idle
@@ -82,7 +82,7 @@ class Service:
         started = time.perf_counter()
         try:
             self._report(p.Loading(self.snapshot()))
-            self._teacher.load(self._stage)
+            self._session.load(self._stage)
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -109,23 +109,23 @@ class Service:
         first, self._got_ready = not self._got_ready, True
         try:
             if first:
-                self._teacher.get_ready()
+                self._session.get_ready()
         except Exception as error:
             self._fail(error, "idle")
         self._save_if_due()
         self._work_on()
 
     def _work_on(self) -> None:
-        """A quiz that was asked for, or what the teacher has to do; both make way for a command after any slice."""
-        teacher, quiz = self._teacher, self._quiz
-        if quiz is None and not (teacher.settings.idle and self._idle.wanted):
+        """A quiz that was asked for, or what the session has to do; both make way for a command after any slice."""
+        session, quiz = self._session, self._quiz
+        if quiz is None and not (session.settings.idle and self._idle.wanted):
             return
-        changes, finished = teacher.asker.changes, True
+        changes, finished = session.review.changes, True
         try:
             if quiz is not None:
                 finished = self._idle.run(quiz, self._caller.interrupted, self._slice_done)
             else:
-                with contextlib.closing(teacher.idle()) as work:
+                with contextlib.closing(session.idle()) as work:
                     finished = self._idle.run(work, self._caller.interrupted, self._slice_done)
         except Exception as error:
             self._fail(error, "idle")
@@ -133,82 +133,82 @@ class Service:
         self._rest()
         if quiz is not None and finished:
             self._report(p.Quizzed(self.snapshot()))
-        elif teacher.asker.changes != changes:
+        elif session.review.changes != changes:
             self._report(p.Reviewed(self.snapshot()))
         self._pass_notices_on()
 
     def _slice_done(self) -> None:
-        teacher = self._teacher
+        session = self._session
         self._pass_notices_on()
         if self._due():
-            asking = teacher.asker.left
+            asking = session.review.left
             if asking:
                 self._activity = f"asking again, {asking} left"
             self._report(p.Reviewed(self.snapshot(), asking))
 
     def close(self) -> None:
         """Save what is not saved, where there is a model, and free the home."""
-        teacher = self._teacher
+        session = self._session
         try:
-            if self._phase != "loading" and teacher.unsaved and teacher.record.read_only is None:
+            if self._phase != "loading" and session.unsaved and session.store.read_only is None:
                 self._state("saving", "saving")
-                teacher.save()
+                session.save()
         except Exception:
             log.exception("the checkpoint on leaving failed; the journal has every lesson")
         finally:
-            teacher.close()
+            session.close()
             self._phase = "stopped"
 
     def _carry_out(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
-        teacher = self._teacher
+        session = self._session
         match command:
             case p.Propose(prompt=prompt):
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
-                self._propose(teacher.record.waiting(prompt_id).prompt, cancelled, again=True)
+                self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
             case p.Pick(prompt_id=prompt_id, index=index):
-                self._teach(lambda hooks: teacher.pick(index, prompt_id=prompt_id, **hooks))
+                self._teach(lambda hooks: session.pick(index, prompt_id=prompt_id, **hooks))
             case p.Correct(text=text, prompt_id=None):
-                self._teach(lambda hooks: teacher.correct_last(text, **hooks))
+                self._teach(lambda hooks: session.correct_last(text, **hooks))
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
-                self._teach(lambda hooks: teacher.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
+                self._teach(lambda hooks: session.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
-                said = teacher.record.waiting(prompt_id).prompt
-                self._teach(lambda hooks: teacher.state(prompt, reply, said=said, **hooks))
+                said = session.store.waiting(prompt_id).prompt
+                self._teach(lambda hooks: session.state(prompt, reply, said=said, **hooks))
             case p.PassOver(prompt_id=prompt_id):
-                teacher.pass_over(prompt_id)
+                session.pass_over(prompt_id)
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():
-                teacher.record.begin_conversation()
+                session.store.begin_conversation()
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
             case p.Save():
                 self._save(asked=True)
             case p.Ask(prompt=prompt):
                 self._state("proposing", "answering")
-                answer = teacher.ask(prompt, cancelled=cancelled)
+                answer = session.ask(prompt, cancelled=cancelled)
                 self._rest()
                 self._report(p.Answered(self.snapshot(), prompt, answer.reply))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowLessons():
-                rows = teacher.asker.standings(p.LESSONS_SHOWN)
+                rows = session.review.standings(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
             case p.Quiz():
-                self._quiz = teacher.asker.quiz()
+                self._quiz = session.review.quiz()
             case p.AskLesson(number=number):
                 self._state("proposing", "answering")
-                answer = teacher.ask_lesson(number, cancelled=cancelled)
+                answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
                 self._report(p.LessonAnswered(self.snapshot(), number, answer.reply))
             case p.Configure(name=name, value=value):
                 self._configure(name, value)
 
     def _propose(self, prompt: str, cancelled: Callable[[], bool], *, again: bool) -> None:
-        teacher = self._teacher
+        session = self._session
         started = time.perf_counter()
         self._state("proposing", "writing five replies")
         blank = tuple(p.Draft(index, "") for index in range(1, 6))
@@ -219,7 +219,7 @@ class Service:
             shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
             self._report(p.Streaming(self.snapshot(), prompt, shown))
 
-        waiting = teacher.propose(prompt, again=again, on_progress=on_progress, due=self._due, cancelled=cancelled)
+        waiting = session.propose(prompt, again=again, on_progress=on_progress, due=self._due, cancelled=cancelled)
         self._rest()
         if waiting is None:
             self._report(p.Cancelled(self.snapshot(), prompt))
@@ -242,16 +242,16 @@ class Service:
 
     def _take_back(self, command: p.TakeBack, cancelled: Callable[[], bool]) -> None:
         """Change which lessons count; those that must be learned again for it are told, and Cancel stops it."""
-        teacher, words = self._teacher, doing(command.deed, command.number)
+        session, words = self._session, doing(command.deed, command.number)
         self._state("learning", words)
         self._report(p.Changed(self.snapshot()))
         match command:
             case p.TakeBack("undo"):
-                lesson = teacher.undo(self._stage, cancelled)
+                lesson = session.undo(self._stage, cancelled)
             case p.TakeBack("redo"):
-                lesson = teacher.redo(self._stage, cancelled)
+                lesson = session.redo(self._stage, cancelled)
             case p.TakeBack(number=number):
-                lesson = teacher.withdraw(number or 0, self._stage, cancelled)
+                lesson = session.withdraw(number or 0, self._stage, cancelled)
         self._rest()
         if lesson is None:
             self._report(p.Notice(self.snapshot(), f"{words} was stopped; everything is as it was"))
@@ -261,55 +261,56 @@ class Service:
         self._report(p.TakenBack(self.snapshot(), command.deed, lesson.number, said.prompt, said.reply))
 
     def _configure(self, name: str, value: str) -> None:
-        teacher = self._teacher
-        changed = config.change(teacher.settings, name, value)
+        session = self._session
+        changed = config.change(session.settings, name, value)
         name = name.strip().replace("-", "_")
         now = getattr(changed, name)
         config.persist(changed.home, name, now)
-        teacher.settings = changed
+        session.settings = changed
         self._rest()
         words = ("on" if now else "off") if isinstance(now, bool) else now
         self._report(p.Notice(self.snapshot(), f"{name} is {words} now"))
 
     def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
         """Lessons with weights of their own take a while to put into plain ones; Cancel stops it."""
-        teacher = self._teacher
+        from theta_tui.session.export import export
+
         self._state("saving", "exporting")
         self._report(p.Changed(self.snapshot()))
-        done = teacher.export(kind, Path(path), self._stage, cancelled)
+        done = export(self._session, kind, Path(path), self._stage, cancelled)
         self._rest()
         self._report(
             p.Notice(self.snapshot(), "exporting was stopped; nothing was written" if done is None else done.line)
         )
 
     def _save(self, *, asked: bool) -> None:
-        teacher = self._teacher
+        session = self._session
         started = time.perf_counter()
         self._state("saving", "saving a checkpoint")
         self._report(p.Changed(self.snapshot()))
         try:
-            path: Path = teacher.save()
+            path: Path = session.save()
         finally:
             self._rest()
         self._report(p.Saved(self.snapshot(), str(path), time.perf_counter() - started, asked))
 
     def _save_if_due(self) -> None:
         """A checkpoint every so many lessons and minutes, when something changed; a failure waits for the next."""
-        teacher = self._teacher
-        if self._caller.stopping or teacher.record.read_only is not None:
+        session = self._session
+        if self._caller.stopping or session.store.read_only is not None:
             return
-        unsaved = teacher.unsaved
-        lessons, minutes = teacher.settings.checkpoint_lessons, teacher.settings.checkpoint_minutes
-        waited = time.time() - (teacher.saved_at or self._ready_at)
+        unsaved = session.unsaved
+        lessons, minutes = session.settings.checkpoint_lessons, session.settings.checkpoint_minutes
+        waited = time.time() - (session.saved_at or self._ready_at)
         if not unsaved or not ((lessons and unsaved >= lessons) or (minutes and waited >= 60 * minutes)):
             return
-        if self._save_failed_at == teacher.record.journal.last_seq:
+        if self._save_failed_at == session.store.journal.last_seq:
             return
         try:
             self._save(asked=False)
         except Exception as error:
             self._fail(error, "Save")
-            self._save_failed_at = teacher.record.journal.last_seq
+            self._save_failed_at = session.store.journal.last_seq
 
     # --- telling ---
 
@@ -325,7 +326,7 @@ class Service:
         self._activity = activity
 
     def _rest(self) -> None:
-        waiting = self._teacher.pending is not None
+        waiting = self._session.pending is not None
         self._state(*(("choosing", "waiting for you") if waiting else ("idle", "")))
 
     def _report(self, event: p.Event) -> None:
@@ -336,58 +337,58 @@ class Service:
         return time.monotonic() - self._reported >= PROGRESS_SECONDS
 
     def _pass_notices_on(self) -> None:
-        for text in self._teacher.record.take_notices():
+        for text in self._session.store.take_notices():
             self._report(p.Notice(self.snapshot(), text))
 
     def _fail(self, error: Exception, command: str, *, fatal: bool = False) -> None:
         """Tell what went wrong; what should not have happened is journalled too. Of a lesson it was already."""
         if not fatal:
             self._rest()
-        failed, record = failure(self.snapshot(), error, command, fatal=fatal), self._teacher.record
-        if not isinstance(error, ThetaError) and record.read_only is None and command not in p.LESSONS:
+        failed, store = failure(self.snapshot(), error, command, fatal=fatal), self._session.store
+        if not isinstance(error, ThetaError) and store.read_only is None and command not in p.LESSONS:
             from theta_tui.store.records import Failure
 
             with contextlib.suppress(ThetaError):
-                record.append(Failure(f"{command}: {failed.message}"))
+                store.append(Failure(f"{command}: {failed.message}"))
         self._report(failed)
 
     def snapshot(self) -> p.Snapshot:
         """The state as it is now."""
         from theta_tui.store import meant
-        from theta_tui.store import retention as ledger  # the teacher has loaded it
+        from theta_tui.store import retention as ledger  # the session has loaded it
 
-        teacher, story = self._teacher, self._teacher.record.story
-        last, model = story.last, teacher.model if teacher.loaded else None
+        session, story = self._session, self._session.store.story
+        last, model = story.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
             activity=self._activity,
-            model=teacher.settings.model,
+            model=session.settings.model,
             parameters=model.parameters if model else 0,
             device=model.device if model else "",
-            recipe=teacher.settings.recipe,
+            recipe=session.settings.recipe,
             turns=tuple(story.turns[-p.TURNS_SHOWN :]),
             turns_total=len(story.turns),
-            pending=teacher.pending,
+            pending=session.pending,
             lessons=len(story.live),
             step=story.step,
             losses=story.losses(p.LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
-            saved_at=teacher.saved_at,
-            unsaved=teacher.unsaved,
-            read_only=teacher.record.read_only,
+            saved_at=session.saved_at,
+            unsaved=session.unsaved,
+            read_only=session.store.read_only,
             redo=story.undone is not None,
             offered=ledger.offered(last) if last else None,
-            marked=meant.number(teacher.pending, story),
+            marked=meant.number(session.pending, story),
             tally=self._tally(),
-            alarm=teacher.asker.alarm,
+            alarm=session.review.alarm,
         )
 
     def _tally(self) -> Tally:
         """How many lessons hold: counted when something changed, not with every token of a reply."""
-        asker = self._teacher.asker
-        key = (self._teacher.record.journal.last_seq, asker.changes)
+        review = self._session.review
+        key = (self._session.store.journal.last_seq, review.changes)
         if self._tallied is None or self._tallied[0] != key:
-            self._tallied = key, asker.tally()
+            self._tallied = key, review.tally()
         return self._tallied[1]
 
 

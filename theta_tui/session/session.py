@@ -1,4 +1,4 @@
-"""The session: propose, teach, undo, withdraw, ask. Joins the record and the model. No threads, no screen, no Textual.
+"""The session: propose, teach, undo, withdraw, ask. Joins the store and the model. No threads, no screen, no Textual.
 
 Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back, and
 taking back, are in `replay`.
@@ -7,30 +7,32 @@ taking back, are in `replay`.
 from __future__ import annotations
 
 import contextlib
-import random
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from theta_tui import __version__
-from theta_tui.base.config import CANDIDATES, Settings, statement_files
+from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError, TeachError, ThetaError
 from theta_tui.base.gc import collecting_later
 from theta_tui.base.preload import preload_torch
 from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
-from theta_tui.facts.statements import Dictionary, load_dictionary, read
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
+from theta_tui.session.proposing import Statements, candidates
+from theta_tui.session.protocol import Deed
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
 from theta_tui.session.review import Review
 from theta_tui.session.scopes import LessonScopes, change
-from theta_tui.store import retention as ledger
+from theta_tui.session.teaching import learn
+from theta_tui.session.teaching import outcome as outcome_of
+from theta_tui.session.verbs import doing
 from theta_tui.store.history import NOTHING, History
 from theta_tui.store.journal import Entry
 from theta_tui.store.pending import new_prompt_id
@@ -45,7 +47,6 @@ from theta_tui.store.records import (
     Outcome,
     Pending,
     Restore,
-    Stated,
     Withdraw,
 )
 from theta_tui.store.standing import Standing
@@ -55,10 +56,10 @@ from theta_tui.store.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from theta_tui.learning.learner import Learner, Progress, Result, Snapshot
+    from theta_tui.learning.learner import Learner, Progress, Result
+    from theta_tui.model.generate import Progress as Writing
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
-    from theta_tui.session.export import Exported
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +72,37 @@ class Answer:
     seconds: float
 
 
-class Teacher:
+class Session:
     """One home and one model. Make it, `load` the model, use it, `close` it; all from one thread."""
 
-    def __init__(self, record: Store) -> None:
-        self.record = record
-        self.fold = Replay(record, self._learn)
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.replay = Replay(store)
         self.own_recipe: Recipe | None = None
         """Learn by this one instead of the settings': for a recipe that has no name."""
-        self.asker = Review(record, self._recall)
-        self._dictionary: Dictionary | None = None
-        self.scopes = LessonScopes(record)
+        self.review = Review(store, self._recall)
+        self.statements = Statements(store)
+        self.scopes = LessonScopes(store)
 
     @property
     def settings(self) -> Settings:
-        return self.record.settings
+        return self.store.settings
 
     @settings.setter
     def settings(self, settings: Settings) -> None:
-        self.record.settings = settings
+        self.store.settings = settings
 
     @property
     def loaded(self) -> bool:
-        return self.fold.loaded
+        return self.replay.loaded
 
     @property
     def model(self) -> LanguageModel:
-        return self.fold.model
+        return self.replay.model
 
     @property
     def learner(self) -> Learner:
-        return self.fold.learner
+        return self.replay.learner
 
     @property
     def recipe(self) -> Recipe:
@@ -110,17 +111,17 @@ class Teacher:
 
     @property
     def pending(self) -> Pending | None:
-        return self.record.pending
+        return self.store.pending
 
     @property
     def saved_at(self) -> float | None:
         """Unix time of the newest checkpoint that stands for what is learned."""
-        return self.fold.saved_at
+        return self.replay.saved_at
 
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return len(self.record.story.live_after(self.fold.saved_position))
+        return len(self.store.story.live_after(self.replay.saved_position))
 
     # --- coming back ---
 
@@ -134,40 +135,38 @@ class Teacher:
         from theta_tui.model.files import fingerprint, full_name
 
         found = fingerprint(self.settings.model)
-        belongs(self.record, found)
-        newest = next(self.fold.usable_checkpoints(self.record.story), None)
-        if must_relearn(self.record, newest.position if newest else 0):
+        belongs(self.store, found)
+        newest = next(self.replay.usable_checkpoints(self.store.story), None)
+        if must_relearn(self.store, newest.position if newest else 0):
             self._relearn(found, on_stage)
             return None
-        path = self.fold.load(on_stage, self._learned_again)
-        if self.record.story.begin is None and self.record.read_only is None:
-            self.record.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
+        path = self.replay.load(on_stage, self._learned_again)
+        if self.store.story.begin is None and self.store.read_only is None:
+            self.store.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
     def _relearn(self, found: str, on_stage: Stage) -> None:
         """A version before learned lessons in a way that is no more: learn them all in today's. Of a home that cannot
         be written to that is known until it is closed."""
-        record = self.record
-        self.fold.open(None, on_stage)
-        cut_short = [lesson.exchange for lesson in record.story.live if lesson.outcome is None]
+        store = self.store
+        self.replay.open(None, on_stage)
+        cut_short = [lesson.exchange for lesson in store.story.live if lesson.outcome is None]
         outcomes = relearn(
-            record,
-            self.learn_afresh,
+            store,
+            self.learner,
             self.recipe,
             lambda at, of: on_stage(f"learning the lessons of an earlier version, {at} of {of}"),
         )
         if outcomes:
             why = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
-            record.notices.append(
-                f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}"
-            )
-        if record.read_only is not None:
+            store.notices.append(f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}")
+        if store.read_only is not None:
             return
-        assert record.story.begin is not None
-        record.append(rebuilt(self.model, record.story.begin.model, found, self.recipe, outcomes))
+        assert store.story.begin is not None
+        store.append(rebuilt(self.model, store.story.begin.model, found, self.recipe, outcomes))
         for exchange in cut_short:
             self.consumed(exchange)
-        record.write_context()
+        store.write_context()
 
     def get_ready(self) -> None:
         """What the first replies would otherwise wait for: some hundredths of a second."""
@@ -176,86 +175,26 @@ class Teacher:
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
-        if lesson.outcome is None and self.record.read_only is None:
-            self.record.append(Learned(lesson.seq, self._outcome(lesson, result, 0.0), self.model.machine()))
+        if lesson.outcome is None and self.store.read_only is None:
+            learned = outcome_of(self.learner, self.store.story, lesson, result, 0.0)
+            self.store.append(Learned(lesson.seq, learned, self.model.machine()))
             self.consumed(lesson.exchange)
-            self.record.write_context()
-            self.record.notices.append(
+            self.store.write_context()
+            self.store.notices.append(
                 f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
             )
-
-    def _learn(self, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
-        """One lesson, seeded by its place in the journal; with an outcome already, in the steps that it took."""
-        exchange = lesson.exchange
-        assert exchange.kind != "none"
-        steps = lesson.outcome.steps if lesson.outcome else None
-        picked = exchange.kind == "pick"
-        if exchange.meant is not None:
-            return self._meant(lesson)
-        if recipe.method == "module" and not picked:
-            return self.learner.learn_module(
-                lesson.seq,
-                exchange.prompt,
-                exchange.reply,
-                recipe,
-                at=lesson.at,
-                steps=steps,
-                variants=exchange.variants,
-                **hooks,
-            )
-        if recipe.method == "module" and not self.learner.takes_signs("pick", recipe):
-            recipe = RECIPES["adamw"]
-        return self.learner.learn(
-            "pick" if picked else "correction",
-            exchange.prompt,
-            exchange.reply,
-            recipe,
-            seed=lesson.seq,
-            steps=steps,
-            variants=exchange.variants,
-            others=[
-                item.text
-                for item in exchange.candidates
-                if picked and item.lesson is None and item.text != exchange.reply
-            ],
-            past=self._past(lesson, recipe.rehearse),
-            at=lesson.at,
-            **hooks,
-        )
-
-    def _past(self, lesson: Lesson, count: int) -> list[tuple[str, str, float]]:
-        """Some of the answers that held when `lesson` was taught, the same ones each time it is learned."""
-        if not count:
-            return []
-        held = ledger.newest(earlier for earlier in self.record.story.live if earlier.seq < lesson.seq)
-        for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
-            held.pop(ledger.question(wording), None)
-        pairs = [(earlier.exchange.prompt, earlier.exchange.reply, earlier.at) for earlier in held.values()]
-        return random.Random(len(pairs)).sample(pairs, min(count, len(pairs)))
-
-    def learn_afresh(self, lesson: Lesson, recipe: Recipe) -> Outcome:
-        """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit
-        the model is skipped, with the reason."""
-        from theta_tui.learning.learner import Result
-
-        started = time.perf_counter()
-        said = lesson.exchange
-        if (why := self.fold.unfit(said.prompt, said.reply, lesson.at)) is not None:
-            nan = float("nan")
-            return self._outcome(lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
-        return self._outcome(lesson, self._learn(lesson, recipe), time.perf_counter() - started)
 
     def consumed(self, exchange: Exchange) -> None:
         """A kept prompt that a crash left behind although it was answered is not offered again."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
-            self.record.follow(None)
+            self.store.follow(None)
         self._offered_no_more(exchange)
 
     def _offered_no_more(self, exchange: Exchange) -> None:
         """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
         waiting = self.pending
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
-            self.record.follow(replace(waiting, statement=None))
+            self.store.follow(replace(waiting, statement=None))
 
     # --- scope ---
 
@@ -268,25 +207,6 @@ class Teacher:
         decision = self.decide(prompt, before)
         return self.learner.modules[decision.lesson] if decision.sure and decision.lesson is not None else None
 
-    def _meant(self, pick: Lesson) -> Result:
-        """The marked reply was picked: the prompt is in the scope of that lesson from now on. No weights move, because
-        what was taught would leak from those that all replies share."""
-        from theta_tui.learning import recall
-        from theta_tui.learning.learner import Result
-
-        said, outcome = pick.exchange, pick.outcome
-        if outcome is not None:
-            return Result(
-                outcome.loss_before, outcome.loss_after, outcome.p_before, outcome.p_after, 0, outcome.learned
-            )
-        mark = said.mark
-        assert mark is not None
-        assert mark.lesson is not None
-        module = self.learner.modules.get(mark.lesson)
-        now = recall.score(self.model, (), said.prompt, said.reply, at=pick.at, module=module)
-        before = now if mark.sure else recall.score(self.model, (), said.prompt, said.reply, at=pick.at)
-        return Result(before.loss, now.loss, before.p, now.p, 0, now.says)
-
     # --- proposing ---
 
     def propose(
@@ -294,7 +214,7 @@ class Teacher:
         prompt: str,
         *,
         again: bool = False,
-        on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None,
+        on_progress: Writing | None = None,
         due: Callable[[], bool] = lambda: True,
         cancelled: Callable[[], bool] = _never,
     ) -> Pending | None:
@@ -303,52 +223,21 @@ class Teacher:
 
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
-        from theta_tui.model.generate import Sampling, propose
-
         prompt = self._clean(prompt, "prompt")
-        settings = self.settings
-        dialogue = self.record.story.dialogue
+        dialogue, waits, seed = self.store.story.dialogue, self.pending if again else None, self.settings.seed
         ids = self._encoded(dialogue, prompt, "prompt")
-        sampling = Sampling(
-            temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
-            max_tokens=settings.max_tokens, count=CANDIDATES,
+        avoid = [candidate.text for candidate in waits.candidates] if waits else []
+        found = candidates(
+            self.model, ids, self.settings, self.decide(prompt, dialogue.asked), self.learner.modules,
+            seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
+            avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
         )  # fmt: skip
-        avoid = [candidate.text for candidate in self.pending.candidates] if again and self.pending else []
-        seed = (
-            None if settings.seed is None else hash((settings.seed, self.record.journal.last_seq, len(avoid))) % 2**63
-        )
-        decision = self.decide(prompt, dialogue.asked)
-        replies = propose(
-            self.model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
-            module=None if decision.lesson is None else self.learner.modules[decision.lesson], sure=decision.sure,
-        )  # fmt: skip
-        if replies is None:
+        if found is None:
             return None
-        mark = decision.lesson, decision.sure
-        candidates = tuple(
-            Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()))
-            for index, reply in enumerate(replies, 1)
-        )
-        statement = self.pending.statement if again and self.pending else self._stated(prompt)
-        waiting = Pending(new_prompt_id(), prompt, candidates, statement)
-        self.record.keep(waiting)
+        statement = waits.statement if waits else self.statements.read(prompt)
+        waiting = Pending(new_prompt_id(), prompt, found, statement)
+        self.store.keep(waiting)
         return waiting
-
-    def _stated(self, prompt: str) -> Stated | None:
-        """The fact that `prompt` states, if it is sure to state one."""
-        if not self.settings.statements:
-            return None
-        turns = self.record.story.turns
-        pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
-        return None if pair is None else Stated(pair.prompt, pair.reply)
-
-    @property
-    def dictionary(self) -> Dictionary:
-        """The templates of statements, the person's own with them; what is wrong with those is told once."""
-        if self._dictionary is None:
-            self._dictionary = load_dictionary(*statement_files(self.record.home.path))
-            self.record.notices.extend(self._dictionary.notices)
-        return self._dictionary
 
     def ask(
         self,
@@ -364,7 +253,7 @@ class Teacher:
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
-        turns: History = self.record.story.dialogue if with_context else NOTHING
+        turns: History = self.store.story.dialogue if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         module = self.module_for(prompt, turns.asked if before is None else before)
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
@@ -377,14 +266,14 @@ class Teacher:
             turns, prompt, room=settings.max_tokens, limit=settings.window, at=time.time()
         )
         if encoded.cut_prompt:
-            self.record.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
+            self.store.notices.append(f"the {what} is longer than the model can take in; it sees only part of it")
         return encoded.ids
 
     # --- teaching ---
 
     def pick(self, index: int, *, prompt_id: str | None = None, **hooks: Any) -> Outcome:
         """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`."""
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
@@ -392,15 +281,15 @@ class Teacher:
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
-        waiting = self.record.waiting(prompt_id)
+        waiting = self.store.waiting(prompt_id)
         text = self._clean(text, "reply")
         return self._teach(self._exchange("correction", waiting.prompt, text, waiting, edited=edited), **hooks)
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
-        if not self.record.story.turns:
+        if not self.store.story.turns:
             raise PromptError("there is no turn to correct yet; say something first")
-        turn = self.record.story.turns[-1]
+        turn = self.store.story.turns[-1]
         text = self._clean(text, "reply")
         exchange = self._exchange("correction", turn.prompt, text, None)
         return self._teach(replace(exchange, replaces=turn.seq), **hooks)
@@ -421,17 +310,16 @@ class Teacher:
 
     def pass_over(self, prompt_id: str | None = None) -> None:
         """None of these: journalled, because it tells something; nothing is learned."""
-        waiting = self.record.waiting(prompt_id)
-        self.record.append(self._exchange("none", waiting.prompt, "", waiting))
-        self.record.follow(None)
+        waiting = self.store.waiting(prompt_id)
+        self.store.append(self._exchange("none", waiting.prompt, "", waiting))
+        self.store.follow(None)
 
     # --- taking back ---
 
     def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Take back the last lesson: weights, moments and step count bit-equal to never having taught it. The prompt
         that it answered waits again. None: cancelled, and nothing changed."""
-        lesson = self.record.to_undo()
-        return self._change(Withdraw(lesson.seq), "undoing", on_stage, cancelled, offer=True)
+        return self._change("undo", Withdraw(self.store.to_undo().seq), on_stage, cancelled)
 
     def withdraw(
         self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
@@ -440,38 +328,33 @@ class Teacher:
 
         None: cancelled, and nothing changed. Raises PromptError where there is no such lesson to take out.
         """
-        lesson = self.record.to_withdraw(number)
-        return self._change(Withdraw(lesson.seq), f"withdrawing {number}", on_stage, cancelled)
+        return self._change("withdraw", Withdraw(self.store.to_withdraw(number).seq), on_stage, cancelled, number)
 
     def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
-        lesson = self.record.to_redo()
-        return self._change(Restore(lesson.seq), "bringing back", on_stage, cancelled)
+        return self._change("redo", Restore(self.store.to_redo().seq), on_stage, cancelled)
 
     def _change(
         self,
+        deed: Deed,
         change: Withdraw | Restore,
-        words: str,
         on_stage: Stage,
         cancelled: Callable[[], bool],
-        *,
-        offer: bool = False,
+        number: int | None = None,
     ) -> Lesson | None:
         from theta_tui.learning.learner import Abandoned
 
         def tell(at: int, of: int) -> None:
-            on_stage(f"{words}: learning again {at} of {of}")
+            on_stage(f"{doing(deed, number)}: learning again {at} of {of}")
 
-        self.asker.settle()
+        self.review.settle()
         try:
-            self.fold.change(change, tell, cancelled)
+            self.replay.change(change, tell, cancelled)
         except Abandoned:
             return None
-        self.asker.moved()
-        lesson = self.record.story.lesson(change.of)
-        if isinstance(change, Restore):
-            return self.record.restored(lesson)
-        return self.record.withdrawn(lesson, offer=offer)
+        self.review.moved()
+        lesson = self.store.story.lesson(change.of)
+        return self.store.restored(lesson) if deed == "redo" else self.store.withdrawn(lesson, offer=deed == "undo")
 
     # --- one lesson ---
 
@@ -485,33 +368,36 @@ class Teacher:
         """Journal, learn, journal the outcome. What goes wrong leaves the model as it was and is journalled."""
         # Refuses what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
-        self.asker.settle()
+        self.review.settle()
         before = self.learner.snapshot()
-        entry = self.record.append(exchange)
-        lesson = self.record.story.lesson(entry.seq)
+        entry = self.store.append(exchange)
+        lesson = self.store.story.lesson(entry.seq)
         started = time.perf_counter()
         try:
             answered = self.decide(exchange.prompt, lesson.context.asked)
-            result = self._learn(lesson, self.recipe, progress=progress, should_stop=should_stop)
+            result = learn(
+                self.learner, self.store.story, lesson, self.recipe, progress=progress, should_stop=should_stop
+            )
         except Exception as error:
             self._failed(entry, error)
             raise
-        outcome = self._outcome(lesson, result, time.perf_counter() - started)
+        outcome = outcome_of(self.learner, self.store.story, lesson, result, time.perf_counter() - started)
         try:
-            self.record.append(Learned(entry.seq, outcome, self.model.machine()))
+            self.store.append(Learned(entry.seq, outcome, self.model.machine()))
         except Exception:  # an error of the disk, or no memory: the lesson is not on disk, so it was not learned
             self.learner.restore(before)
-            if self.record.read_only is None:
-                self.record.roll_back(entry)
+            if self.store.read_only is None:
+                self.store.roll_back(entry)
             raise
-        self._remember(entry.seq, before)
+        self.replay.memory.taught()
+        self.replay.memory.remember(entry.seq, before)
         if exchange.prompt_id is not None:
-            self.record.follow(None)
-        self.record.write_context()
-        self.asker.moved()
-        changed = change(self.record.story, lesson, answered)
+            self.store.follow(None)
+        self.store.write_context()
+        self.review.moved()
+        changed = change(self.store.story, lesson, answered)
         if changed is not None:
-            self.record.notices.append(changed)
+            self.store.notices.append(changed)
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
@@ -522,34 +408,10 @@ class Teacher:
         if isinstance(error, Abandoned):
             return
         try:
-            self.record.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
+            self.store.append(Failure(f"{type(error).__name__}: {error}", entry.seq))
         except Exception:
-            if self.record.read_only is None:
-                self.record.roll_back(entry)
-
-    def _outcome(self, lesson: Lesson, result: Result, seconds: float) -> Outcome:
-        meant = self.record.story.find(lesson.exchange.meant or 0)
-        return Outcome(
-            lesson=lesson.number,
-            kind=lesson.exchange.kind,
-            prompt=lesson.exchange.prompt,
-            reply=lesson.exchange.reply,
-            loss_before=result.loss_before,
-            loss_after=result.loss_after,
-            p_before=result.p_before,
-            p_after=result.p_after,
-            steps=result.steps,
-            step=self.learner.step,
-            learned=result.learned,
-            seconds=seconds,
-            losses=tuple(round(loss, 4) for loss in result.losses),
-            skipped=result.skipped,
-            meant=meant.number if meant is not None else None,
-        )
-
-    def _remember(self, seq: int, before: Snapshot) -> None:
-        self.fold.memory.taught()
-        self.fold.memory.remember(seq, before)
+            if self.store.read_only is None:
+                self.store.roll_back(entry)
 
     # --- asking again ---
 
@@ -559,40 +421,22 @@ class Teacher:
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
         there is time; ends at once where nothing is to do.
         """
-        yield from self._read_ahead()
-        yield from self.asker.slices()
+        settings, turns = self.settings, self.store.story.dialogue  # the next prompt begins with the conversation
+        yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
+        yield from self.review.slices()
 
-    def _read_ahead(self) -> Iterator[None]:
-        """Read the conversation before the next prompt comes: it begins with it."""
-        settings = self.settings
-        yield from self.model.read_ahead(
-            self.record.story.dialogue, room=settings.max_tokens, limit=settings.window, at=time.time()
-        )
-
-    def quiz(
-        self, progress: Callable[[int], None] | None = None, should_stop: Callable[[], bool] = _never
-    ) -> list[Standing]:
+    def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[Standing]:
         """Ask every live lesson, journal what was found, and say how each lesson that was ever taught stands.
 
-        `progress` is told how many are left.
+        `on_lesson` is told how many are left.
         """
-        for _ in self.asker.quiz():
-            if progress:
-                progress(self.asker.left)
-            if should_stop():
-                break
-        return self.asker.standings()
-
-    def review(self, seconds: float) -> None:
-        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
-        begun = time.monotonic()
-        for _ in self.asker.slices():
-            if time.monotonic() - begun >= seconds:
-                break
+        for _ in self.review.quiz():
+            on_lesson(self.review.left)
+        return self.review.standings()
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
-        lesson = self.record.story.numbered(number)
+        lesson = self.store.story.numbered(number)
         if lesson is None:
             raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
         before = lesson.context.asked
@@ -610,38 +454,22 @@ class Teacher:
             return Finding(lesson.seq, 0.0, False)
         return Finding(lesson.seq, found.p, found.says)
 
-    # --- saving and taking along ---
-
-    def export(
-        self, kind: str, path: Path, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
-    ) -> Exported | None:
-        """Write the model (`hf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not there
-        yet. None: cancelled, and nothing was written."""
-        from theta_tui.session import export
-
-        found = export.kind_of(kind)
-        if found == "trl":
-            return export.export_trl(self.record, path)
-        write = export.export_hf if found == "hf" else export.export_peft
-        try:
-            return write(self, path, on_stage=on_stage, cancelled=cancelled)
-        except export.Stopped:
-            return None
+    # --- saving ---
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        return self.fold.save()
+        return self.replay.save()
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
-            self.asker.settle()
-        self.record.close()
+            self.review.settle()
+        self.store.close()
 
     # --- small things ---
 
     def _clean(self, text: str, what: str) -> str:
         text, notices = repair(text.strip())
-        self.record.notices.extend(notices)
+        self.store.notices.extend(notices)
         if is_blank(text):
             raise TeachError(f"the {what} is empty; nothing was learned", name="blank", code=2)
         return text
@@ -654,7 +482,7 @@ class Teacher:
             candidates=self._offered(waiting.candidates) if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
-            variants=variants(prompt, self.dictionary)[: self.recipe.variants] if kind != "none" else (),
+            variants=variants(prompt, self.statements.dictionary)[: self.recipe.variants] if kind != "none" else (),
             **more,
         )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from theta_tui.learning.module_lesson import Row
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
 
 NEAR = 64
 """Prompts near to lessons that are held at most."""
@@ -62,39 +62,39 @@ class Scoped:
     at: float
 
 
-def scoped(teacher: Teacher) -> list[Scoped]:
+def scoped(session: Session) -> list[Scoped]:
     """The lessons with weights of their own that a prompt can reach: not those that a newer answer replaces."""
     from theta_tui.learning.module_lesson import row_of
 
     found = []
-    for seq in sorted(teacher.learner.modules):
-        lesson = teacher.record.story.lesson(seq)
+    for seq in sorted(session.learner.modules):
+        lesson = session.store.story.lesson(seq)
         said = lesson.exchange
-        mine = [text for text in dict.fromkeys((said.prompt, *said.variants)) if teacher.decide(text).lesson == seq]
+        mine = [text for text in dict.fromkeys((said.prompt, *said.variants)) if session.decide(text).lesson == seq]
         if said.prompt in mine:
-            rows = (row_of(teacher.model.encode_lesson((), text, said.reply, at=lesson.at)) for text in mine)
+            rows = (row_of(session.model.encode_lesson((), text, said.reply, at=lesson.at)) for text in mine)
             found.append(Scoped(lesson.number, said.prompt, tuple(mine[1:]), said.reply, tuple(rows), lesson.at))
     return found
 
 
-def elsewhere(teacher: Teacher, lessons: Sequence[Scoped]) -> list[str]:
+def elsewhere(session: Session, lessons: Sequence[Scoped]) -> list[str]:
     """Prompts that no lesson is about: near ones, and everyday ones."""
     close = [text for lesson in lessons for text in near(lesson.prompt)]
     # Evenly, where there are too many.
-    return nowhere(teacher, [*EVERYDAY, *close[:: 1 + len(close) // NEAR]])
+    return nowhere(session, [*EVERYDAY, *close[:: 1 + len(close) // NEAR]])
 
 
-def nowhere(teacher: Teacher, prompts: Sequence[str]) -> list[str]:
+def nowhere(session: Session, prompts: Sequence[str]) -> list[str]:
     """Those of `prompts` that are in no lesson's scope, each once."""
-    return [prompt for prompt in dict.fromkeys(prompts) if teacher.decide(prompt).lesson is None]
+    return [prompt for prompt in dict.fromkeys(prompts) if session.decide(prompt).lesson is None]
 
 
-def answered(teacher: Teacher, prompts: Sequence[str], tokens: int, hear: Callable[[int, int], None]) -> Iterator[Row]:
+def answered(session: Session, prompts: Sequence[str], tokens: int, hear: Callable[[int, int], None]) -> Iterator[Row]:
     """What the model says to each of `prompts` now, with no lesson on; those that it says nothing to are left out.
     `hear` is told how many of them are done, before each."""
     from theta_tui.learning.distilling import own_rows
 
-    rows = own_rows(teacher.model, prompts, tokens)
+    rows = own_rows(session.model, prompts, tokens)
     for at in range(len(prompts)):
         hear(at, len(prompts))
         row = next(rows)

@@ -20,7 +20,7 @@ from theta_tui.session.service import Service, failure
 
 if TYPE_CHECKING:
     from theta_tui.base.config import Settings
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
 
 ABANDON_SECONDS = 2.0
 """How long a lesson may still run once leaving was asked for."""
@@ -39,9 +39,9 @@ class _Queued:
 class Worker:
     """Runs `open_teacher` and everything after it on a thread of its own. Safe to call from any thread."""
 
-    def __init__(self, settings: Settings, open_teacher: Callable[[Settings], Teacher]) -> None:
+    def __init__(self, settings: Settings, open_session: Callable[[Settings], Session]) -> None:
         self._settings = settings
-        self._open_teacher = open_teacher
+        self._open_session = open_session
         self.idle = IdleRunner(IDLE_AFTER)
         self._queue: queue.SimpleQueue[_Queued] = queue.SimpleQueue()
         self._numbers = 0
@@ -94,12 +94,12 @@ class Worker:
 
     def _open(self) -> Service | None:
         try:
-            teacher = self._open_teacher(self._settings)
+            session = self._open_session(self._settings)
         except Exception as error:
             shot = Snapshot("loading", "opening the home", self._settings.model)
             self._post(failure(shot, error, "load", fatal=True))
             return None
-        return Service(teacher, self._post, self, self.idle)
+        return Service(session, self._post, self, self.idle)
 
     def _serve(self, service: Service) -> None:
         while self._stopping_since is None:

@@ -1,6 +1,6 @@
 """The store of a home: journal, state, conversation file and kept prompt, kept in step. No torch, no threads.
 
-What `history`, `lessons` and `stats` need is here alone; the Teacher adds the model. Opening for writing takes the
+What `history`, `lessons` and `stats` need is here alone; the Session adds the model. Opening for writing takes the
 home's lock; reading takes none and changes nothing.
 """
 

@@ -25,7 +25,7 @@ from theta_tui.session.thread import Worker
 from theta_tui.store.home import Home
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
 
 LEAVE_SECONDS = 3.5
 """How long the worker may take to end once the terminal has gone, which takes up to a second to be seen."""
@@ -36,13 +36,13 @@ AS_FOUND = (
 """What takes back all that Textual asks of a terminal, after the end of a sequence that was cut."""
 
 
-def open_teacher(settings: Settings) -> Teacher:
+def open_session(settings: Settings) -> Session:
     """The worker's way to a home. Raises HomeBusyError where another process holds it."""
     # Here and not above: the worker's thread imports them, behind the first frame.
-    from theta_tui.session.session import Teacher
+    from theta_tui.session.session import Session
     from theta_tui.store.store import Store
 
-    return Teacher(Store.open(settings))
+    return Session(Store.open(settings))
 
 
 def run_full_screen(settings: Settings) -> int:
@@ -53,7 +53,7 @@ def run_full_screen(settings: Settings) -> int:
     with own_terminal(home.log):
         from theta_tui.ui.app import run_app
 
-        worker = Worker(settings, open_teacher)
+        worker = Worker(settings, open_session)
         watch_terminal(worker)
         code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
     if not worker.join(0):

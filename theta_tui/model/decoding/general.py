@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from transformers.cache_utils import DynamicCache, DynamicLayer
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import reason
@@ -260,6 +259,8 @@ def _last(output: Any) -> torch.Tensor:
 
 def _plain(cache: Any) -> bool:
     """Whether a cache is keys and values in the order of the tokens alone, so that views of it are caches too."""
+    from transformers.cache_utils import DynamicCache, DynamicLayer
+
     return type(cache) is DynamicCache and all(type(layer) is DynamicLayer for layer in cache.layers)
 
 

@@ -23,7 +23,7 @@ from theta_tui.learning.learner import Abandoned, Learner
 from theta_tui.learning.optimizer import NotFinite
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.pretrain import documents
-from theta_tui.session.session import Teacher
+from theta_tui.session.session import Session
 from theta_tui.store.records import Asked, Exchange, Failure, Learned, Outcome, Stated
 from theta_tui.store.store import Store
 
@@ -34,7 +34,7 @@ PAIRS = [
     ("yes", "no maybe"),
 ]
 
-Open = Callable[[], Teacher]
+Open = Callable[[], Session]
 
 
 def break_steps(patch: pytest.MonkeyPatch, instead: Callable[..., None]) -> None:
@@ -42,40 +42,40 @@ def break_steps(patch: pytest.MonkeyPatch, instead: Callable[..., None]) -> None
     patch.setattr(Learner, "_take_step", instead)
 
 
-def answer(teacher: Teacher, prompt: str, reply: str) -> Outcome:
-    teacher.propose(prompt)
-    return teacher.correct(reply)
+def answer(session: Session, prompt: str, reply: str) -> Outcome:
+    session.propose(prompt)
+    return session.correct(reply)
 
 
-def state(teacher: Teacher) -> tuple[list[torch.Tensor], list[torch.Tensor], int]:
+def state(session: Session) -> tuple[list[torch.Tensor], list[torch.Tensor], int]:
     """Weights, moments, the lessons' own weights in their order, and step count."""
-    tensors, _ = teacher.learner.state()
+    tensors, _ = session.learner.state()
     shared = [tensors[name].clone() for name in sorted(tensors) if not name.startswith("module.")]
     own = [
-        tensor.clone() for _, module in sorted(teacher.learner.modules.items()) for tensor in module.state().values()
+        tensor.clone() for _, module in sorted(session.learner.modules.items()) for tensor in module.state().values()
     ]
-    return weights(teacher.model), [*shared, *own], teacher.learner.step
+    return weights(session.model), [*shared, *own], session.learner.step
 
 
-def same(one: tuple[list[torch.Tensor], list[torch.Tensor], int], other: Teacher) -> bool:
+def same(one: tuple[list[torch.Tensor], list[torch.Tensor], int], other: Session) -> bool:
     found = state(other)
     return equal(one[0], found[0]) and equal(one[1], found[1]) and one[2] == found[2]
 
 
 def test_coming_back_learns_the_lessons_again_to_the_bit(start: Open) -> None:
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS[:3]:
-        answer(teacher, prompt, reply)
-    teacher.propose(PAIRS[3][0])
-    teacher.pick(2)
-    before = state(teacher)
-    told = [lesson.outcome for lesson in teacher.record.story.live]
-    teacher.close()
+        answer(session, prompt, reply)
+    session.propose(PAIRS[3][0])
+    session.pick(2)
+    before = state(session)
+    told = [lesson.outcome for lesson in session.store.story.live]
+    session.close()
     again = start()
     assert same(before, again)
-    assert [lesson.outcome for lesson in again.record.story.live] == told
-    assert sum(isinstance(entry.record, Learned) for entry in again.record.journal.entries) == len(told)
-    assert not [notice for notice in again.record.take_notices() if "exact" in notice]
+    assert [lesson.outcome for lesson in again.store.story.live] == told
+    assert sum(isinstance(entry.record, Learned) for entry in again.store.journal.entries) == len(told)
+    assert not [notice for notice in again.store.take_notices() if "exact" in notice]
     again.close()
 
 
@@ -90,25 +90,25 @@ def test_a_model_that_draws_numbers_draws_the_same_ones_when_it_learns_a_lesson_
         return lm
 
     monkeypatch.setattr(LanguageModel, "load", classmethod(noisy))
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS[:3]:
-        teacher.teach(prompt, reply)
-    before = state(teacher)
-    teacher.close()
+        session.teach(prompt, reply)
+    before = state(session)
+    session.close()
     again = start()
     assert same(before, again)
     again.close()
 
 
 def test_coming_back_from_a_checkpoint_is_the_same_to_the_bit(start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    answer(teacher, *PAIRS[1])
-    teacher.save()
-    assert teacher.unsaved == 0
-    answer(teacher, *PAIRS[2])
-    before = state(teacher)
-    teacher.close()
+    session = start()
+    answer(session, *PAIRS[0])
+    answer(session, *PAIRS[1])
+    session.save()
+    assert session.unsaved == 0
+    answer(session, *PAIRS[2])
+    before = state(session)
+    session.close()
     again = start()
     assert same(before, again)
     assert again.unsaved == 1
@@ -122,51 +122,51 @@ def test_coming_back_from_a_checkpoint_is_the_same_to_the_bit(start: Open) -> No
 
 @pytest.mark.parametrize("saved", [False, True], ids=["from memory", "from a checkpoint"])
 def test_undo_is_bit_equal_to_never_having_taught_it(start: Open, saved: bool) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
+    session = start()
+    answer(session, *PAIRS[0])
     if saved:
-        teacher.save()
-    before = state(teacher)
-    context = teacher.settings.context_path.read_bytes()
-    answer(teacher, *PAIRS[1])
+        session.save()
+    before = state(session)
+    context = session.settings.context_path.read_bytes()
+    answer(session, *PAIRS[1])
     if saved:
-        teacher.save()
-        teacher.close()
-        teacher = start()
-    assert not same(before, teacher)
-    teacher.undo()
-    assert same(before, teacher)
-    assert teacher.settings.context_path.read_bytes() == context
-    answer(teacher, *PAIRS[2])
-    after = state(teacher)
-    teacher.close()
+        session.save()
+        session.close()
+        session = start()
+    assert not same(before, session)
+    session.undo()
+    assert same(before, session)
+    assert session.settings.context_path.read_bytes() == context
+    answer(session, *PAIRS[2])
+    after = state(session)
+    session.close()
     again = start()
     assert same(after, again)
     again.close()
 
 
 def test_everything_can_be_undone_down_to_the_foundation(start: Open) -> None:
-    teacher = start()
-    foundation = state(teacher)
+    session = start()
+    foundation = state(session)
     for prompt, reply in PAIRS:
-        answer(teacher, prompt, reply)
+        answer(session, prompt, reply)
     for _ in PAIRS:
-        teacher.undo()
-    assert same(foundation, teacher)
+        session.undo()
+    assert same(foundation, session)
     with pytest.raises(PromptError, match="nothing to undo"):
-        teacher.undo()
-    teacher.close()
+        session.undo()
+    session.close()
 
 
 def test_classic_and_default_lessons_mix_and_come_back(start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    teacher.settings = replace(teacher.settings, recipe="classic")
-    outcome = answer(teacher, *PAIRS[1])
+    session = start()
+    answer(session, *PAIRS[0])
+    session.settings = replace(session.settings, recipe="classic")
+    outcome = answer(session, *PAIRS[1])
     assert outcome.steps == 1
-    answer(teacher, *PAIRS[2])
-    before = state(teacher)
-    teacher.close()
+    answer(session, *PAIRS[2])
+    before = state(session)
+    session.close()
     again = start()
     assert same(before, again)
     again.close()
@@ -181,11 +181,11 @@ def test_a_lesson_that_a_crash_cut_short_is_learned_once_at_the_next_start(
     expected = state(uninterrupted)
     for _ in range(2):
         uninterrupted.undo()
-    uninterrupted.record.keep(None)
+    uninterrupted.store.keep(None)
     uninterrupted.close()
 
-    teacher = start()
-    answer(teacher, *PAIRS[0])
+    session = start()
+    answer(session, *PAIRS[0])
 
     class Killed(BaseException):
         pass
@@ -193,37 +193,37 @@ def test_a_lesson_that_a_crash_cut_short_is_learned_once_at_the_next_start(
     def killed(*_: object, **__: object) -> None:
         raise Killed
 
-    teacher.propose(PAIRS[1][0])
+    session.propose(PAIRS[1][0])
     with monkeypatch.context() as crash:
         break_steps(crash, killed)
         with pytest.raises(Killed):
-            teacher.correct(PAIRS[1][1])
-    teacher.close()
+            session.correct(PAIRS[1][1])
+    session.close()
     again = start()
-    assert any("before a crash" in notice for notice in again.record.take_notices())
+    assert any("before a crash" in notice for notice in again.store.take_notices())
     assert equal(expected[0], weights(again.model))
     assert again.pending is None
-    assert isinstance(again.record.journal.entries[-1].record, Learned)
-    records = again.record.journal.last_seq
+    assert isinstance(again.store.journal.entries[-1].record, Learned)
+    records = again.store.journal.last_seq
     again.close()
     third = start()
-    assert third.record.journal.last_seq == records
+    assert third.store.journal.last_seq == records
     assert equal(expected[0], weights(third.model))
     third.close()
 
 
 def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    teacher.propose(PAIRS[1][0])
-    before = state(teacher)
+    session = start()
+    answer(session, *PAIRS[0])
+    session.propose(PAIRS[1][0])
+    before = state(session)
     with pytest.raises(Abandoned):
-        teacher.correct(PAIRS[1][1], should_stop=lambda: True)
-    assert same(before, teacher)
-    teacher.save()
-    teacher.close()
+        session.correct(PAIRS[1][1], should_stop=lambda: True)
+    assert same(before, session)
+    session.save()
+    session.close()
     again = start()
-    assert [lesson.outcome is not None for lesson in again.record.story.live] == [True, True]
+    assert [lesson.outcome is not None for lesson in again.store.story.live] == [True, True]
     assert not same(before, again)
     again.close()
 
@@ -233,14 +233,14 @@ def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(s
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     start: Open, tmp_path: Path, damage: str, recipe: str, holds: str
 ) -> None:
-    teacher = start()
-    teacher.settings = replace(teacher.settings, recipe=recipe)
-    answer(teacher, *PAIRS[0])
-    teacher.save()
-    answer(teacher, *PAIRS[1])
-    newest = teacher.save()
-    before = state(teacher)
-    teacher.close()
+    session = start()
+    session.settings = replace(session.settings, recipe=recipe)
+    answer(session, *PAIRS[0])
+    session.save()
+    answer(session, *PAIRS[1])
+    newest = session.save()
+    before = state(session)
+    session.close()
     file = newest / ("manifest.json" if damage == "no manifest" else f"{holds}.safetensors")
     data = file.read_bytes()
     file.unlink()
@@ -252,42 +252,42 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
         flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
         file.write_bytes({"cut": data[:-1], "flipped": flipped, "zeroed": bytes(len(data))}[damage])
     again = start()
-    assert any(newest.name in notice for notice in again.record.take_notices())
+    assert any(newest.name in notice for notice in again.store.take_notices())
     assert again.unsaved == 1
     assert same(before, again)
     again.close()
 
 
 def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, settings: Settings) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    answer(teacher, *PAIRS[1])
-    teacher.save()
-    teacher.close()
+    session = start()
+    answer(session, *PAIRS[0])
+    answer(session, *PAIRS[1])
+    session.save()
+    session.close()
     path = settings.home / "journal.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
     again = start()
-    assert any("newer than the journal" in notice for notice in again.record.take_notices())
-    assert len(again.record.story.live) == 1
+    assert any("newer than the journal" in notice for notice in again.store.take_notices())
+    assert len(again.store.story.live) == 1
     again.close()
 
 
 def test_a_checkpoint_of_lessons_that_were_lost_is_not_used_once_others_stand_in_their_place(
     start: Open, settings: Settings
 ) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    answer(teacher, *PAIRS[1])
-    teacher.save()
-    teacher.close()
+    session = start()
+    answer(session, *PAIRS[0])
+    answer(session, *PAIRS[1])
+    session.save()
+    session.close()
     path = settings.home / "journal.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-    teacher = start()
-    answer(teacher, *PAIRS[2])
-    before = state(teacher)
-    teacher.close()
+    session = start()
+    answer(session, *PAIRS[2])
+    before = state(session)
+    session.close()
     again = start()
-    assert any("lessons that the journal does not hold" in notice for notice in again.record.take_notices())
+    assert any("lessons that the journal does not hold" in notice for notice in again.store.take_notices())
     assert same(before, again)
     again.close()
 
@@ -295,10 +295,10 @@ def test_a_checkpoint_of_lessons_that_were_lost_is_not_used_once_others_stand_in
 def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    waiting = teacher.propose(PAIRS[1][0])
-    before, seq = state(teacher), teacher.record.journal.last_seq
+    session = start()
+    answer(session, *PAIRS[0])
+    waiting = session.propose(PAIRS[1][0])
+    before, seq = state(session), session.store.journal.last_seq
     real, calls = os.write, [0]
 
     def second_write_fails(descriptor: int, data: bytes) -> int:
@@ -310,14 +310,14 @@ def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
     with monkeypatch.context() as full:
         full.setattr(os, "write", second_write_fails)
         with pytest.raises(HomeError, match="No space left"):
-            teacher.correct(PAIRS[1][1])
-    assert same(before, teacher)
-    assert teacher.record.journal.last_seq == seq
-    assert teacher.pending == waiting
-    assert len(teacher.record.story.turns) == 1
-    assert teacher.correct(PAIRS[1][1]).lesson == 2
-    after = state(teacher)
-    teacher.close()
+            session.correct(PAIRS[1][1])
+    assert same(before, session)
+    assert session.store.journal.last_seq == seq
+    assert session.pending == waiting
+    assert len(session.store.story.turns) == 1
+    assert session.correct(PAIRS[1][1]).lesson == 2
+    after = state(session)
+    session.close()
     again = start()
     assert same(after, again)
     again.close()
@@ -326,9 +326,9 @@ def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
 def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
-    teacher.propose(PAIRS[0][0])
-    before = state(teacher)
+    session = start()
+    session.propose(PAIRS[0][0])
+    before = state(session)
 
     def fails(*_: object, **__: object) -> None:
         raise RuntimeError("out of memory")
@@ -336,14 +336,14 @@ def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
     with monkeypatch.context() as broken:
         break_steps(broken, fails)
         with pytest.raises(TeachError, match="ran out of memory"):
-            teacher.correct(PAIRS[0][1])
-    assert same(before, teacher)
-    assert isinstance(teacher.record.journal.entries[-1].record, Failure)
-    assert teacher.record.story.turns == []
-    outcome = teacher.correct(PAIRS[0][1])
+            session.correct(PAIRS[0][1])
+    assert same(before, session)
+    assert isinstance(session.store.journal.entries[-1].record, Failure)
+    assert session.store.story.turns == []
+    outcome = session.correct(PAIRS[0][1])
     assert outcome.loss_after < outcome.loss_before
-    after = state(teacher)
-    teacher.close()
+    after = state(session)
+    session.close()
     again = start()
     assert same(after, again)
     again.close()
@@ -352,9 +352,9 @@ def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
 def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
-    teacher.propose(PAIRS[0][0])
-    before, seq, real = state(teacher), teacher.record.journal.last_seq, os.write
+    session = start()
+    session.propose(PAIRS[0][0])
+    before, seq, real = state(session), session.store.journal.last_seq, os.write
 
     def full(descriptor: int, data: bytes) -> int:
         if b'"type":"failure"' in bytes(data):
@@ -368,41 +368,41 @@ def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
         broken.setattr(os, "write", full)
         break_steps(broken, fails)
         with pytest.raises(RuntimeError, match="out of luck"):
-            teacher.correct(PAIRS[0][1])
-    assert same(before, teacher)
-    assert teacher.record.journal.last_seq == seq
-    assert teacher.record.story.lessons == []
-    teacher.close()
+            session.correct(PAIRS[0][1])
+    assert same(before, session)
+    assert session.store.journal.last_seq == seq
+    assert session.store.story.lessons == []
+    session.close()
     again = start()
     assert same(before, again)
     again.close()
 
 
 def test_a_home_that_can_only_be_read_is_not_saved_to(start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    teacher.record.journal.read_only = "a disk is gone"
+    session = start()
+    answer(session, *PAIRS[0])
+    session.store.journal.read_only = "a disk is gone"
     with pytest.raises(HomeError, match="a disk is gone"):
-        teacher.save()
-    assert not teacher.record.home.checkpoints.exists()
-    teacher.close()
+        session.save()
+    assert not session.store.home.checkpoints.exists()
+    session.close()
 
 
 def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    teacher = start()
-    teacher.propose(PAIRS[0][0])
-    before = state(teacher)
+    session = start()
+    session.propose(PAIRS[0][0])
+    before = state(session)
 
     def no_number(*_: object, **__: object) -> None:
         raise NotFinite("the gradient was nan")
 
     with monkeypatch.context() as broken:
         break_steps(broken, no_number)
-        outcome = teacher.correct(PAIRS[0][1])
+        outcome = session.correct(PAIRS[0][1])
     assert outcome.skipped is not None
-    assert same(before, teacher)
-    assert teacher.record.story.live == []
-    teacher.close()
+    assert same(before, session)
+    assert session.store.story.live == []
+    session.close()
     again = start()
     assert same(before, again)
     again.close()
@@ -410,121 +410,121 @@ def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monk
 
 @pytest.mark.parametrize("blank", ["", " \n\t", "\u200b\u2060", "\ufe0f"])
 def test_a_blank_text_is_neither_asked_nor_taught(start: Open, blank: str) -> None:
-    teacher = start()
+    session = start()
     with pytest.raises(TeachError, match="the prompt is empty"):
-        teacher.propose(blank)
+        session.propose(blank)
     with pytest.raises(TeachError, match="the question is empty"):
-        teacher.ask(blank)
-    teacher.propose("hello")
-    seq = teacher.record.journal.last_seq
+        session.ask(blank)
+    session.propose("hello")
+    seq = session.store.journal.last_seq
     with pytest.raises(TeachError, match="is empty; nothing was learned"):
-        teacher.correct(blank)
-    assert teacher.record.journal.last_seq == seq
-    teacher.close()
+        session.correct(blank)
+    assert session.store.journal.last_seq == seq
+    session.close()
 
 
 def test_what_cannot_be_stored_is_repaired_with_notice_before_it_is_taught(start: Open) -> None:
-    teacher = start()
-    teacher.propose("  hel\ud800lo\r\n ")
-    assert any("replaced" in notice for notice in teacher.record.take_notices())
-    teacher.correct("well\udfff met ")
-    assert any("replaced" in notice for notice in teacher.record.take_notices())
-    turn = teacher.record.story.turns[-1]
+    session = start()
+    session.propose("  hel\ud800lo\r\n ")
+    assert any("replaced" in notice for notice in session.store.take_notices())
+    session.correct("well\udfff met ")
+    assert any("replaced" in notice for notice in session.store.take_notices())
+    turn = session.store.story.turns[-1]
     assert (turn.prompt, turn.reply) == ("hel\ufffdlo", "well\ufffd met")
-    teacher.close()
+    session.close()
 
 
 def test_a_reply_that_does_not_fit_is_refused_before_anything_is_written(start: Open) -> None:
-    teacher = start()
-    teacher.propose("hello")
-    seq = teacher.record.journal.last_seq
+    session = start()
+    session.propose("hello")
+    seq = session.store.journal.last_seq
     with pytest.raises(TeachError, match="too long"):
-        teacher.correct("fox " * 500)
-    assert teacher.record.journal.last_seq == seq
-    assert teacher.pending is not None
-    teacher.close()
+        session.correct("fox " * 500)
+    assert session.store.journal.last_seq == seq
+    assert session.pending is not None
+    session.close()
 
 
 def test_a_lesson_learned_elsewhere_is_replayed_and_said_to_be_inexact(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
+    session = start()
     with monkeypatch.context() as other:
-        other.setattr(type(teacher.model), "machine", lambda self: "another machine")
-        answer(teacher, *PAIRS[0])
+        other.setattr(type(session.model), "machine", lambda self: "another machine")
+        answer(session, *PAIRS[0])
     assert any(
-        isinstance(e.record, Learned) and e.record.machine == "another machine" for e in teacher.record.journal.entries
+        isinstance(e.record, Learned) and e.record.machine == "another machine" for e in session.store.journal.entries
     )
-    teacher.close()
+    session.close()
     again = start()
-    assert any("not bit-exact" in notice for notice in again.record.take_notices())
+    assert any("not bit-exact" in notice for notice in again.store.take_notices())
     again.close()
 
 
 def test_regenerating_offers_other_replies(start: Open) -> None:
-    teacher = start()
-    first = teacher.propose("hello")
-    again = teacher.propose("hello", again=True)
+    session = start()
+    first = session.propose("hello")
+    again = session.propose("hello", again=True)
     assert first is not None
     assert again is not None
     assert not {item.text for item in first.candidates} & {item.text for item in again.candidates}
     assert again.prompt_id != first.prompt_id
-    teacher.close()
+    session.close()
 
 
 def test_a_seed_makes_the_five_replies_repeatable(start: Open) -> None:
-    teacher = start()
-    first = teacher.propose("hello")
-    second = teacher.propose("hello")
+    session = start()
+    first = session.propose("hello")
+    second = session.propose("hello")
     assert first is not None
     assert second is not None
     assert first.candidates == second.candidates
-    teacher.close()
+    session.close()
 
 
 def test_asking_changes_nothing(start: Open, settings: Settings) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    before = state(teacher)
-    seq = teacher.record.journal.last_seq
-    alone, within = (teacher.ask("hello", with_context=context) for context in (False, True))
+    session = start()
+    answer(session, *PAIRS[0])
+    before = state(session)
+    seq = session.store.journal.last_seq
+    alone, within = (session.ask("hello", with_context=context) for context in (False, True))
     assert alone.logprob != within.logprob
-    assert same(before, teacher)
-    assert teacher.record.journal.last_seq == seq
-    teacher.close()
+    assert same(before, session)
+    assert session.store.journal.last_seq == seq
+    session.close()
 
 
 def test_a_better_reply_to_the_last_turn_takes_its_place(start: Open) -> None:
-    teacher = start()
+    session = start()
     with pytest.raises(PromptError, match="no turn"):
-        teacher.correct_last("x")
-    answer(teacher, *PAIRS[0])
-    outcome = teacher.correct_last("no, you did")
+        session.correct_last("x")
+    answer(session, *PAIRS[0])
+    outcome = session.correct_last("no, you did")
     assert outcome.prompt == PAIRS[0][0]
-    assert [turn.reply for turn in teacher.record.story.turns] == ["no, you did"]
-    teacher.close()
+    assert [turn.reply for turn in session.store.story.turns] == ["no, you did"]
+    session.close()
 
 
 def test_a_turn_that_a_file_brought_can_be_corrected_too(start: Open, settings: Settings) -> None:
     settings.home.mkdir()
     settings.context_path.write_text("<|user|> a <|assistant|> b\n<|user|> c <|assistant|> d\n")
-    teacher = start()
-    teacher.correct_last("e f")
-    assert teacher.record.story.dialogue == (("a", "b"), ("c", "e f"))
-    assert teacher.record.story.lessons[0].context == (("a", "b"),)
-    teacher.undo()
-    assert teacher.record.story.dialogue == (("a", "b"), ("c", "d"))
-    teacher.close()
+    session = start()
+    session.correct_last("e f")
+    assert session.store.story.dialogue == (("a", "b"), ("c", "e f"))
+    assert session.store.story.lessons[0].context == (("a", "b"),)
+    session.undo()
+    assert session.store.story.dialogue == (("a", "b"), ("c", "d"))
+    session.close()
 
 
 def test_a_home_refuses_another_model(start: Open, settings: Settings, tmp_path: Path) -> None:
     start().close()
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     other = make_llama(tmp_path / "other", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
-    teacher = Teacher(Store.open(replace(settings, model=str(other))))
+    session = Session(Store.open(replace(settings, model=str(other))))
     with pytest.raises(ModelError, match="--model"):
-        teacher.load()
-    teacher.close()
+        session.load()
+    session.close()
 
 
 def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_named(
@@ -534,9 +534,9 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
     shutil.copytree(model, folder)
     settings = replace(settings, model=str(folder))
 
-    teacher = opened(settings)
-    teacher.teach(*PAIRS[0])
-    teacher.close()
+    session = opened(settings)
+    session.teach(*PAIRS[0])
+    session.close()
     make_llama(
         folder,
         make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA),
@@ -549,94 +549,94 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
 
 
 def test_asking_again_finds_what_was_taught_and_moves_nothing(start: Open) -> None:
-    teacher = start()
+    session = start()
     for prompt, reply in PAIRS:
-        answer(teacher, prompt, reply)
-    before = state(teacher)
-    rows = teacher.quiz()
-    assert same(before, teacher)
+        answer(session, prompt, reply)
+    before = state(session)
+    rows = session.quiz()
+    assert same(before, session)
     for row in rows:
         assert row.fresh
-        assert row.says == (teacher.ask_lesson(row.number).reply == row.reply)
-    asked = [entry for entry in teacher.record.journal.entries if isinstance(entry.record, Asked)]
+        assert row.says == (session.ask_lesson(row.number).reply == row.reply)
+    asked = [entry for entry in session.store.journal.entries if isinstance(entry.record, Asked)]
     assert len(asked) == 1
-    teacher.close()
+    session.close()
     again = start()
     assert same(before, again)
-    assert [row.p_now for row in again.asker.standings()] == [row.p_now for row in rows]
-    assert list(again.asker.slices()) == [], "nothing was taught since"
+    assert [row.p_now for row in again.review.standings()] == [row.p_now for row in rows]
+    assert list(again.review.slices()) == [], "nothing was taught since"
     again.close()
 
 
 def test_undo_brings_back_what_was_known_before_too(start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    answer(teacher, *PAIRS[1])
-    teacher.quiz()
-    known = teacher.asker.standings()
-    answer(teacher, *PAIRS[2])
-    for _ in teacher.idle():
+    session = start()
+    answer(session, *PAIRS[0])
+    answer(session, *PAIRS[1])
+    session.quiz()
+    known = session.review.standings()
+    answer(session, *PAIRS[2])
+    for _ in session.idle():
         pass
-    teacher.undo()
-    assert teacher.asker.standings()[:2] == known
-    assert teacher.asker.alarm is None
-    teacher.close()
+    session.undo()
+    assert session.review.standings()[:2] == known
+    assert session.review.alarm is None
+    session.close()
 
 
 def test_an_answer_that_is_replaced_is_named_but_not_where_the_person_just_corrected_it(start: Open) -> None:
-    teacher = start()
-    answer(teacher, "and you?", "I am fine")
-    teacher.correct_last("so am I")
-    assert not [notice for notice in teacher.record.take_notices() if "instead of" in notice]
-    answer(teacher, "And you", "yes yes")
-    assert teacher.record.take_notices() == ["#3 answers 'And you' from now on instead of #2"]
-    teacher.close()
+    session = start()
+    answer(session, "and you?", "I am fine")
+    session.correct_last("so am I")
+    assert not [notice for notice in session.store.take_notices() if "instead of" in notice]
+    answer(session, "And you", "yes yes")
+    assert session.store.take_notices() == ["#3 answers 'And you' from now on instead of #2"]
+    session.close()
 
 
 def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
-    teacher = start()
-    answer(teacher, *PAIRS[0])
-    context = teacher.settings.context_path.read_bytes()
-    waiting = teacher.propose("Your creator is Dakota.")
+    session = start()
+    answer(session, *PAIRS[0])
+    context = session.settings.context_path.read_bytes()
+    waiting = session.propose("Your creator is Dakota.")
     assert waiting is not None
     assert waiting.statement == Stated("Who is your creator?", "My creator is Dakota.")
-    outcome = teacher.state("Who is your creator?", "Dakota.", said=waiting.prompt)
+    outcome = session.state("Who is your creator?", "Dakota.", said=waiting.prompt)
     assert outcome.kind == "statement"
     assert outcome.steps > 1
     assert outcome.p_after > outcome.p_before
-    assert teacher.settings.context_path.read_bytes() == context
-    assert teacher.pending == structs.replace(waiting, statement=None)
-    lesson = teacher.record.story.lessons[-1]
+    assert session.settings.context_path.read_bytes() == context
+    assert session.pending == structs.replace(waiting, statement=None)
+    lesson = session.store.story.lessons[-1]
     assert lesson.exchange.said == "Your creator is Dakota."
     assert lesson.context == ()
     assert not lesson.exchange.conversation
-    teacher.pick(2)
-    assert teacher.pending is None
-    assert len(teacher.record.story.turns) == 2
-    before = state(teacher)
-    teacher.close()
+    session.pick(2)
+    assert session.pending is None
+    assert len(session.store.story.turns) == 2
+    before = state(session)
+    session.close()
     again = start()
     assert same(before, again)
     again.close()
 
 
 def test_a_statement_can_be_undone_and_is_then_offered_again(start: Open) -> None:
-    teacher = start()
-    before = state(teacher)
-    waiting = teacher.propose("I live in Oslo.")
+    session = start()
+    before = state(session)
+    waiting = session.propose("I live in Oslo.")
     assert waiting is not None
     assert waiting.statement is not None
-    teacher.state(waiting.statement.prompt, waiting.statement.reply, said=waiting.prompt)
-    teacher.undo()
-    assert same(before, teacher)
-    assert teacher.pending == waiting
-    teacher.close()
+    session.state(waiting.statement.prompt, waiting.statement.reply, said=waiting.prompt)
+    session.undo()
+    assert same(before, session)
+    assert session.pending == waiting
+    session.close()
 
 
 def test_the_offered_statement_outlives_a_restart_and_other_replies(start: Open) -> None:
-    teacher = start()
-    waiting = teacher.propose("I live in Oslo.")
-    teacher.close()
+    session = start()
+    waiting = session.propose("I live in Oslo.")
+    session.close()
     again = start()
     assert again.pending == waiting
     others = again.propose("I live in Oslo.", again=True)
@@ -649,17 +649,17 @@ def test_the_offered_statement_outlives_a_restart_and_other_replies(start: Open)
 def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
     start: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    teacher = start()
-    waiting = teacher.propose("I live in Oslo.")
+    session = start()
+    waiting = session.propose("I live in Oslo.")
     assert waiting is not None
     monkeypatch.setattr(Store, "append", _crash_after(Exchange, Store.append))
     with pytest.raises(KeyboardInterrupt):
-        teacher.state("Where do I live?", "You live in Oslo.", said=waiting.prompt)
+        session.state("Where do I live?", "You live in Oslo.", said=waiting.prompt)
     monkeypatch.undo()
-    teacher.close()
+    session.close()
     again = start()
     assert again.pending == structs.replace(waiting, statement=None)
-    assert again.record.story.lessons[-1].outcome is not None
+    assert again.store.story.lessons[-1].outcome is not None
     again.close()
 
 
@@ -676,13 +676,13 @@ def _crash_after(kind: type, append: Callable[..., object]) -> Callable[..., obj
 
 
 def test_statements_can_be_switched_off_and_know_the_question_before(start: Open) -> None:
-    teacher = start()
-    answer(teacher, "what day is it?", "Monday")
-    right = teacher.propose("No, it's Friday.")
+    session = start()
+    answer(session, "what day is it?", "Monday")
+    right = session.propose("No, it's Friday.")
     assert right is not None
     assert right.statement == Stated("what day is it?", "It is Friday.")
-    teacher.settings = config.change(teacher.settings, "statements", "off")
-    without = teacher.propose("I live in Oslo.")
+    session.settings = config.change(session.settings, "statements", "off")
+    without = session.propose("I live in Oslo.")
     assert without is not None
     assert without.statement is None
-    teacher.close()
+    session.close()

@@ -1,0 +1,75 @@
+"""What is offered for a prompt: five replies, and the fact that it states. Needs torch only to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from theta_tui.base.config import CANDIDATES, Settings, statement_files
+from theta_tui.facts.statements import Dictionary, load_dictionary, read
+from theta_tui.learning.scope.decision import Decision
+from theta_tui.store.records import Candidate, Stated
+from theta_tui.store.store import Store
+
+if TYPE_CHECKING:
+    from theta_tui.model.generate import Progress
+    from theta_tui.model.language_model import LanguageModel
+    from theta_tui.model.modules import LessonModule
+
+
+def candidates(
+    model: LanguageModel,
+    ids: Sequence[int],
+    settings: Settings,
+    decision: Decision,
+    modules: Mapping[int, LessonModule],
+    *,
+    seed: int | None,
+    avoid: Sequence[str],
+    on_progress: Progress | None,
+    due: Callable[[], bool],
+    cancelled: Callable[[], bool],
+) -> tuple[Candidate, ...] | None:
+    """Distinct replies to the conversation `ids`, none of them in `avoid`; those that are written with the lesson of
+    `decision` are marked with it. None: cancelled. `on_progress` hears of them when it is `due`."""
+    from theta_tui.model.generate import Sampling, propose
+
+    sampling = Sampling(
+        temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
+        max_tokens=settings.max_tokens, count=CANDIDATES,
+    )  # fmt: skip
+    replies = propose(
+        model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
+        module=None if decision.lesson is None else modules[decision.lesson], sure=decision.sure,
+    )  # fmt: skip
+    if replies is None:
+        return None
+    mark = decision.lesson, decision.sure
+    return tuple(
+        Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()))
+        for index, reply in enumerate(replies, 1)
+    )
+
+
+class Statements:
+    """Reads the facts that messages state, by the templates of one home."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._dictionary: Dictionary | None = None
+
+    @property
+    def dictionary(self) -> Dictionary:
+        """The templates, the person's own with them; what is wrong with those is told once."""
+        if self._dictionary is None:
+            self._dictionary = load_dictionary(*statement_files(self._store.home.path))
+            self._store.notices.extend(self._dictionary.notices)
+        return self._dictionary
+
+    def read(self, prompt: str) -> Stated | None:
+        """The fact that `prompt` states, if it is sure to state one."""
+        if not self._store.settings.statements:
+            return None
+        turns = self._store.story.turns
+        pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
+        return None if pair is None else Stated(pair.prompt, pair.reply)

@@ -1,0 +1,135 @@
+"""How one lesson of the journal is taught to the model, the first time and every time after.
+
+What it depends on is in the journal: its recipe, its place there, the lessons before it. So the same lesson moves the
+same weights in the same way when it is learned again. Needs torch only where a lesson is taught.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from theta_tui.base.errors import TeachError
+from theta_tui.learning.recipes import RECIPES, Recipe
+from theta_tui.store import retention as ledger
+from theta_tui.store.records import Outcome
+from theta_tui.store.state import Lesson, Story
+
+if TYPE_CHECKING:
+    from theta_tui.learning.learner import Learner, Result
+    from theta_tui.model.language_model import LanguageModel
+
+
+def learn(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
+    """Teach `lesson` of `story` by `recipe`, seeded by its place in the journal; with an outcome already, in the steps
+    that it took. Hooks: `progress`, `should_stop`."""
+    exchange = lesson.exchange
+    assert exchange.kind != "none"
+    steps = lesson.outcome.steps if lesson.outcome else None
+    picked = exchange.kind == "pick"
+    if exchange.meant is not None:
+        return _meant(learner, lesson)
+    if recipe.method == "module" and not picked:
+        return learner.learn_module(
+            lesson.seq,
+            exchange.prompt,
+            exchange.reply,
+            recipe,
+            at=lesson.at,
+            steps=steps,
+            variants=exchange.variants,
+            **hooks,
+        )
+    if recipe.method == "module" and not learner.takes_signs("pick", recipe):
+        recipe = RECIPES["adamw"]
+    return learner.learn(
+        "pick" if picked else "correction",
+        exchange.prompt,
+        exchange.reply,
+        recipe,
+        seed=lesson.seq,
+        steps=steps,
+        variants=exchange.variants,
+        others=[
+            item.text for item in exchange.candidates if picked and item.lesson is None and item.text != exchange.reply
+        ],
+        past=earlier_answers(story, lesson, recipe.rehearse),
+        at=lesson.at,
+        **hooks,
+    )
+
+
+def learn_afresh(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe) -> Outcome:
+    """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit the
+    model is skipped, with the reason."""
+    from theta_tui.learning.learner import Result
+
+    started = time.perf_counter()
+    said = lesson.exchange
+    if (why := unfit(learner.lm, said.prompt, said.reply, lesson.at)) is not None:
+        nan = float("nan")
+        return outcome(learner, story, lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
+    result = learn(learner, story, lesson, recipe)
+    return outcome(learner, story, lesson, result, time.perf_counter() - started)
+
+
+def unfit(model: LanguageModel, prompt: str, reply: str, at: float) -> str | None:
+    """Why the model cannot take in this pair, taught at that time; None where it can."""
+    try:
+        model.encode_lesson((), prompt, reply, at=at)
+    except TeachError as error:
+        return str(error)
+    return None
+
+
+def outcome(learner: Learner, story: Story, lesson: Lesson, result: Result, seconds: float) -> Outcome:
+    """What came of `lesson`, as it is journalled."""
+    meant = story.find(lesson.exchange.meant or 0)
+    return Outcome(
+        lesson=lesson.number,
+        kind=lesson.exchange.kind,
+        prompt=lesson.exchange.prompt,
+        reply=lesson.exchange.reply,
+        loss_before=result.loss_before,
+        loss_after=result.loss_after,
+        p_before=result.p_before,
+        p_after=result.p_after,
+        steps=result.steps,
+        step=learner.step,
+        learned=result.learned,
+        seconds=seconds,
+        losses=tuple(round(loss, 4) for loss in result.losses),
+        skipped=result.skipped,
+        meant=meant.number if meant is not None else None,
+    )
+
+
+def earlier_answers(story: Story, lesson: Lesson, count: int) -> list[tuple[str, str, float]]:
+    """Some of the answers that held when `lesson` was taught, the same ones each time it is learned: prompt, reply, and
+    when they were taught."""
+    if not count:
+        return []
+    held = ledger.newest(earlier for earlier in story.live if earlier.seq < lesson.seq)
+    for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
+        held.pop(ledger.question(wording), None)
+    pairs = [(earlier.exchange.prompt, earlier.exchange.reply, earlier.at) for earlier in held.values()]
+    return random.Random(len(pairs)).sample(pairs, min(count, len(pairs)))
+
+
+def _meant(learner: Learner, pick: Lesson) -> Result:
+    """The marked reply was picked: the prompt is in the scope of that lesson from now on. No weights move, because
+    what was taught would leak from those that all replies share."""
+    from theta_tui.learning import recall
+    from theta_tui.learning.learner import Result
+
+    said, known = pick.exchange, pick.outcome
+    if known is not None:
+        return Result(known.loss_before, known.loss_after, known.p_before, known.p_after, 0, known.learned)
+    mark = said.mark
+    assert mark is not None
+    assert mark.lesson is not None
+    module = learner.modules.get(mark.lesson)
+    now = recall.score(learner.lm, (), said.prompt, said.reply, at=pick.at, module=module)
+    before = now if mark.sure else recall.score(learner.lm, (), said.prompt, said.reply, at=pick.at)
+    return Result(before.loss, now.loss, before.p, now.p, 0, now.says)
