@@ -188,7 +188,7 @@ def turning(settings: Settings) -> dict[str, Any]:
         assert session.unsaved
 
     def report(number: int) -> None:
-        review, lesson = session.review, record.story.lessons[number]
+        review, lesson = session.review, record.state.lessons[number]
         review._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
         review.changes += 1
         service.snapshot()

@@ -66,12 +66,12 @@ class Played:
         self.session = self._opened()
 
     def _opened(self, model: str = "") -> Session:
-        session = Session(self._record(model))
+        session = Session(self._store(model))
         session.load()
         return session
 
     def _record(self, model: str = "") -> Store:
-        if not model and Store.read(Settings(home=self.place.home)).story.begin is None:
+        if not model and Store.read(Settings(home=self.place.home)).state.begin is None:
             model = str(self.place.model)
         settings = Settings(
             home=self.place.home, model=model, device="cpu", max_tokens=3, lock_wait=5, seed=1, threads=1,
@@ -86,7 +86,7 @@ class Played:
 
     def rebuild(self, model: str = "") -> None:
         self.session.close()
-        record = self._record(model)
+        record = self._store(model)
         try:
             done = rebuilding.rebuild(record)
             assert done.exact or model, done.why
@@ -96,7 +96,7 @@ class Played:
 
     def state(self) -> State:
         record, learner = self.session.store, self.session.learner
-        story, digest = record.story, hashlib.sha256()
+        state, digest = record.state, hashlib.sha256()
         tensors, _ = learner.state()
         for name, tensor in sorted([*self.session.model.trainable().items(), *tensors.items()]):
             digest.update(name.encode())
@@ -105,12 +105,14 @@ class Played:
             (type(entry.record).__name__, _plain(msgspec.to_builtins(entry.record))) for entry in record.journal.entries
         ]
         conversation = record.settings.context_path
-        assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(story.dialogue)
+        assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(state.history)
         return State(
             record.journal.last_seq,
             json.dumps(records),
-            tuple((item.number, item.exchange.prompt, item.exchange.reply, bool(item.outcome)) for item in story.live),
-            tuple((turn.prompt, turn.reply) for turn in story.turns),
+            tuple(
+                (item.number, item.exchange.prompt, item.exchange.reply, bool(item.outcome)) for item in state.active
+            ),
+            tuple((turn.prompt, turn.reply) for turn in state.turns),
             digest.hexdigest(),
             learner.step,
         )

@@ -144,8 +144,6 @@ class Home:
     def __init__(self) -> None:
         self.state = State()
 
-    story = property(lambda self: self.state)
-
 
 @st.composite
 def journals(draw: st.DrawFn) -> list[Record]:

@@ -74,7 +74,7 @@ def told(state: State) -> dict[str, Any]:
         "rebuilt",
         "turns",
         "lessons",
-        "dialogue",
+        "history",
         "active",
         "last",
         "step",
@@ -139,7 +139,7 @@ def test_a_state_told_record_by_record_is_the_state_told_at_once(records: list[R
     for upto, entry in enumerate(all_entries, 1):
         state.add(entry)
         at_once = State.of(all_entries[:upto])
-        assert (told(state), state.refolded) == (told(at_once), at_once.refolded)
+        assert (told(state), state.relearned_at) == (told(at_once), at_once.relearned_at)
 
 
 def counted_anew(state: State) -> dict[str, Any]:
@@ -151,11 +151,11 @@ def counted_anew(state: State) -> dict[str, Any]:
         about.setdefault(question(lesson.exchange.prompt), []).append(lesson)
     return {
         "active": active,
-        "moved": max(active[-1].seq if active else 0, state.refolded),
+        "moved": max(active[-1].seq if active else 0, state.relearned_at),
         "last": next((lesson for lesson in reversed(active) if lesson.outcome), None),
         "step": sum(each.steps for each in done),
         "withdrawn": [lesson.seq for lesson in state.lessons if lesson.withdrawn],
-        "dialogue": tuple((turn.prompt, turn.reply) for turn in state.turns),
+        "history": tuple((turn.prompt, turn.reply) for turn in state.turns),
         "losses": tuple(loss for each in done for loss in each.losses or (2.0, 0.5))[-5:],
         "about": {lesson.question: about.get(lesson.question, []) for lesson in state.lessons},
     }
@@ -168,7 +168,7 @@ def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records
     for entry in entries(records):
         state.add(entry)
         expected = counted_anew(state)
-        names = ("active", "moved", "last", "step", "withdrawn", "dialogue")
+        names = ("active", "moved", "last", "step", "withdrawn", "history")
         kept = {name: getattr(state, name) for name in names} | {"losses": state.losses(5)}
         kept["about"] = {lesson.question: state.about(lesson.question) for lesson in state.lessons}
         assert kept == expected
@@ -190,7 +190,7 @@ def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Reco
     def shown(one: State) -> list[Any]:
         return [replace(turn, outcome=replace(turn.outcome, lesson=0) if turn.outcome else None) for turn in one.turns]
 
-    assert state.dialogue == never.dialogue
+    assert state.history == never.history
     assert shown(state) == shown(never)
     assert [plain(lesson) for lesson in state.active] == [plain(lesson) for lesson in never.active]
 

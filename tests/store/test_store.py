@@ -141,7 +141,7 @@ def test_an_edited_conversation_file_is_the_conversation_from_then_on(settings: 
     record.close()
     settings.context_path.write_text("<|user|> x <|assistant|> y\n<|user|> more <|assistant|> turns\n")
     again = Store.open(settings)
-    assert again.state.dialogue == (("x", "y"), ("more", "turns"))
+    assert again.state.history == (("x", "y"), ("more", "turns"))
     assert any("changed by hand" in notice for notice in again.take_notices())
     assert len(again.state.active) == 1
     seqs = again.journal.last_seq

@@ -49,9 +49,6 @@ def active_answers(state: State) -> list[Lesson]:
     return [lesson for lesson in state.active if _same_reply(lesson, holding(state, lesson))]
 
 
-live_answers = active_answers
-
-
 def holding(state: State, lesson: Lesson) -> Lesson:
     """The lesson whose answer to the question of `lesson` holds; itself where it does not count."""
     return state.about(lesson.question)[-1] if lesson.moves else lesson

@@ -1,4 +1,4 @@
-"""What the journal says, replayed: the conversation, the lessons, the losses. Standard library only.
+"""What the journal says, replayed: the conversation, the lessons, the losses. No model, no files.
 
 The replay ignores what is withdrawn, wherever it stands, so a lesson taken back is as if it had never been taught: its
 turn is gone and no later lesson saw it. Restored, it stands where it stood.
@@ -35,10 +35,10 @@ from theta_tui.store.records import (
     Withdraw,
 )
 
-_seq = attrgetter("seq")
-
 ASKINGS_KEPT = 8
 """Results kept of one lesson: the newest is what counts, the others are gone back to when lessons are withdrawn."""
+
+_seq = attrgetter("seq")
 
 
 def question(prompt: str) -> str:
@@ -106,7 +106,7 @@ class State:
         """Optimizer steps in the weights that this state stands for."""
         self.turns: list[Turn] = []
         """The conversation as a person reads it back."""
-        self.refolded = 0
+        self.relearned_at = 0
         """The newest withdrawal, or return, of a lesson before the last one: the lessons since are learned again, and
         what they left then is not what they leave now."""
         self.touched: list[int] = []
@@ -167,7 +167,7 @@ class State:
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
-                self.refolded = entry.seq
+                self.relearned_at = entry.seq
             case ConversationStarted():
                 self._begin_conversation()
             case ContextImported(turns=turns):
@@ -187,16 +187,13 @@ class State:
                         self.touched.append(seq)
 
     @property
-    def dialogue(self) -> History:
+    def history(self) -> History:
         """The conversation as the model is shown it."""
         return self._before(len(self._said))
 
     def active_after(self, position: int) -> list[Lesson]:
         """The lessons that count of records after `position`."""
         return self.active[bisect_right(self.active, position, key=_seq) :]
-
-    live = property(lambda self: self.active)  # these names until all rooms say the new ones
-    live_after = active_after
 
     @property
     def begun(self) -> Lesson | None:
@@ -206,7 +203,7 @@ class State:
     @property
     def moved(self) -> int:
         """The newest record since which the weights are as they are."""
-        return max(self.active[-1].seq if self.active else 0, self.refolded)
+        return max(self.active[-1].seq if self.active else 0, self.relearned_at)
 
     @property
     def last(self) -> Lesson | None:
@@ -327,7 +324,7 @@ class State:
 
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
         self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version, rebuilt.lora)
-        self.rebuilt, self.refolded = seq, 0
+        self.rebuilt, self.relearned_at = seq, 0
         outcomes = dict(rebuilt.outcomes)
         self.active, self._questions, self.step = [], {}, 0
         for lesson in self.lessons:
@@ -358,7 +355,7 @@ class State:
 
     def _append(self, prompt: str, reply: str, source: int) -> None:
         self._where[source] = len(self._said)
-        said = self.dialogue.then(prompt, reply, source)
+        said = self.history.then(prompt, reply, source)
         self._said.append(said)
         self.turns.append(self._turn(said))
 
@@ -390,9 +387,6 @@ class State:
 
     def _begin_conversation(self) -> None:
         self._said, self._where, self._replaced, self.turns = [], {}, {}, []
-
-
-Story = State
 
 
 def withdrawn(entries: Iterable[Entry]) -> set[int]:

@@ -69,11 +69,6 @@ class Store:
         return store
 
     @property
-    def story(self) -> State:
-        """Its name until all rooms say state."""
-        return self.state
-
-    @property
     def read_only(self) -> str | None:
         return self.journal.read_only
 
@@ -217,7 +212,7 @@ class Store:
         return State.of([*self.journal.entries, entry])
 
     @contextmanager
-    def telling(self, state: State) -> Iterator[None]:
+    def assuming(self, state: State) -> Iterator[None]:
         """Let `state` stand for the journal's own for a while: the model is tried on it before a word is written."""
         own, self.state = self.state, state
         try:
@@ -268,7 +263,7 @@ class Store:
         A view only: where it cannot be written the journal still has everything, so this adds a notice and goes on.
         """
         try:
-            self._context_file().write(self.state.dialogue)
+            self._context_file().write(self.state.history)
         except (HomeError, MemoryError) as error:
             self.notices.append(f"{error or 'out of memory'}; the journal has the conversation")
 
@@ -306,17 +301,17 @@ class Store:
         except OSError as error:
             self.notices.append(f"{path} cannot be read ({error.strerror}); the journal's conversation is used")
             return
-        expected = context.render(self.state.dialogue)
+        expected = context.render(self.state.history)
         if data == expected:
             with suppress(HomeError):  # the mark is for the next start, which manages without
-                file.adopt(data, self.state.dialogue)
+                file.adopt(data, self.state.history)
             return
         if file.left_behind(data, expected):
             self.write_context()
             return
         turns, notices = context.parse(data)
         self.notices.extend(notices)
-        if turns != self.state.dialogue:
+        if turns != self.state.history:
             self.append(ContextImported(turns))
             count = plural(len(turns), "turn")
             self.notices.append(f"{path.name} was changed by hand: its conversation of {count} is used from here on")
