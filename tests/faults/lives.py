@@ -66,7 +66,7 @@ class Played:
         self.session = self._opened()
 
     def _opened(self, model: str = "") -> Session:
-        session = Session(self._store(model))
+        session = Session(self._record(model))
         session.load()
         return session
 
@@ -86,7 +86,7 @@ class Played:
 
     def rebuild(self, model: str = "") -> None:
         self.session.close()
-        record = self._store(model)
+        record = self._record(model)
         try:
             done = rebuilding.rebuild(record)
             assert done.exact or model, done.why

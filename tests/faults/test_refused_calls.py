@@ -1,6 +1,6 @@
 """The disk refuses the n-th call, for every n until it is not reached any more: once, and from then on.
 
-Whatever was asked for either happened, whole and with its acknowledgement, or did not: weights, story and files are
+Whatever was asked for either happened, whole and with its acknowledgement, or did not: weights, state and files are
 as they were, the person is told in a typed error, and the same thing works once the disk does. After a failed fsync
 nobody knows what is on the disk: the home is read-only until it is opened again.
 """

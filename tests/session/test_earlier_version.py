@@ -115,11 +115,11 @@ def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Se
     assert session.store.notices == [NOTICE.format("3 lessons")]
     assert (said(session, DOG[0]), said(session, TOWN[0])) == (DOG[1], TOWN[1])
     assert set(session.learner.modules) == {2, 10}
-    found = session.store.state
-    assert [one.recipe for one in found.active] == [RECIPES["default"].as_dict()] * 3
-    assert [(one.number, one.asked) for one in found.active] == [(1, []), (2, []), (4, [])]
-    assert [turn.reply for turn in found.turns] == [DOG[1], PICK[1], TOWN[1]]
-    assert session.learner.step == found.step
+    told = session.store.state
+    assert [one.recipe for one in told.active] == [RECIPES["default"].as_dict()] * 3
+    assert [(one.number, one.asked) for one in told.active] == [(1, []), (2, []), (4, [])]
+    assert [turn.reply for turn in told.turns] == [DOG[1], PICK[1], TOWN[1]]
+    assert session.learner.step == told.step
     before = state(session)
     session.close()
     (record,) = rebuilds(home)

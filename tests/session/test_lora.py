@@ -118,6 +118,6 @@ def test_the_model_is_exported_as_it_was_taught(start: Open, model: Path, tmp_pa
         ours = session.model.model(input_ids=ids).logits
         theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()(input_ids=ids).logits
     assert torch.allclose(ours, theirs, atol=1e-4)
-    with pytest.raises(UsageError, match="never written"):
+    with pytest.raises(UsageError, match="never overwritten"):
         export_hf(session, model, force=True)
     session.close()

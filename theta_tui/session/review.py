@@ -164,8 +164,9 @@ class Review:
         """Take the alarm back where what it named holds again."""
         state = self.store.state
         if self._told and not any(self._state(state.lessons[number - 1]) == "lost" for number in self._told):
-            hold = "hold" if len(self._told) > 1 else "holds"
-            self.store.notices.append(f"{retention.named(self._told)} {hold} again")
+            self.store.notices.append(
+                f"{retention.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again"
+            )
             self.alarm, self._told = None, ()
             self.changes += 1
 

@@ -359,8 +359,8 @@ class Service:
             retention,  # the session has loaded it
         )
 
-        session, known = self._session, self._session.store.state
-        last, model = known.last, session.model if session.loaded else None
+        session, state = self._session, self._session.store.state
+        last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
             activity=self._activity,
@@ -368,19 +368,19 @@ class Service:
             parameters=model.parameters if model else 0,
             device=model.device if model else "",
             recipe=session.settings.recipe,
-            turns=tuple(known.turns[-p.TURNS_SHOWN :]),
-            turns_total=len(known.turns),
+            turns=tuple(state.turns[-p.TURNS_SHOWN :]),
+            turns_total=len(state.turns),
             pending=session.pending,
-            lessons=len(known.active),
-            step=known.step,
-            losses=known.losses(p.LOSSES_SHOWN),
+            lessons=len(state.active),
+            step=state.step,
+            losses=state.losses(p.LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=known.undone is not None,
+            redo=state.undone is not None,
             offered=retention.offered(last) if last else None,
-            marked=meant.number(session.pending, known),
+            marked=meant.number(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
         )
