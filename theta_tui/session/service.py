@@ -354,11 +354,13 @@ class Service:
 
     def snapshot(self) -> p.Snapshot:
         """The state as it is now."""
-        from theta_tui.store import meant
-        from theta_tui.store import retention as ledger  # the session has loaded it
+        from theta_tui.store import (
+            meant,
+            retention,  # the session has loaded it
+        )
 
-        session, story = self._session, self._session.store.story
-        last, model = story.last, session.model if session.loaded else None
+        session, state = self._session, self._session.store.state
+        last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
             activity=self._activity,
@@ -366,19 +368,19 @@ class Service:
             parameters=model.parameters if model else 0,
             device=model.device if model else "",
             recipe=session.settings.recipe,
-            turns=tuple(story.turns[-p.TURNS_SHOWN :]),
-            turns_total=len(story.turns),
+            turns=tuple(state.turns[-p.TURNS_SHOWN :]),
+            turns_total=len(state.turns),
             pending=session.pending,
-            lessons=len(story.live),
-            step=story.step,
-            losses=story.losses(p.LOSSES_SHOWN),
+            lessons=len(state.active),
+            step=state.step,
+            losses=state.losses(p.LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=story.undone is not None,
-            offered=ledger.offered(last) if last else None,
-            marked=meant.number(session.pending, story),
+            redo=state.undone is not None,
+            offered=retention.offered(last) if last else None,
+            marked=meant.number(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
         )
