@@ -218,6 +218,13 @@ def test_a_header_that_describes_another_model_than_the_weights_allocates_nothin
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # kilobytes
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    gguf_files.write(tmp_path / "nan.gguf", harm=lambda values: values * float("nan"))
+    with pytest.raises(ModelError, match="not numbers"):
+        gguf_reading.converted(tmp_path / "nan.gguf")
+    assert catalogue.converted() == {}
+
+
 def test_an_architecture_that_is_not_known_is_named(tmp_path: Path) -> None:
     gguf_files.write(tmp_path / "odd.gguf", named="florence")
     with pytest.raises(ModelError, match="architecture florence"):

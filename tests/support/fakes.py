@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
+from msgspec import structs
+
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Candidate, Outcome, Pending, Stated, Turn
@@ -63,7 +65,7 @@ def outcome(lesson: int = 1, **changes: Any) -> Outcome:
         lesson=lesson, kind="pick", prompt="hello", reply="Hi! How are you?", loss_before=2.31, loss_after=1.1,
         p_before=0.02, p_after=0.97, steps=4, step=37, learned=True, seconds=0.31, losses=(2.31, 1.1),
     )  # fmt: skip
-    return replace(base, **changes)
+    return structs.replace(base, **changes)
 
 
 def turn(seq: int, prompt: str, reply: str, pick: int | None = None, before: float = 3.42, after: float = 0.04) -> Turn:
@@ -207,7 +209,7 @@ class FakeWorker:
         waiting = self.shot.pending
         assert waiting is not None
         result = outcome(self.shot.lessons + 1, kind="statement", **changes)
-        pending = replace(waiting, statement=None)
+        pending = structs.replace(waiting, statement=None)
         shot = self.change(phase="choosing", activity="idle", pending=pending, lessons=result.lesson, last=result)
         self.post(p.Taught(shot, result))
         return result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,12 @@ def write(
     said: dict[str, Any] | None = None,
     named: str | None = None,
     leave_out: str = "",
+    harm: Callable[[np.ndarray], np.ndarray] = lambda values: values,
 ) -> tuple[Any, Any]:
     """Write a GGUF file; returns the model and the tokenizer that are in it.
 
-    `said` are numbers of the header that it lies about, `named` is what it calls its architecture, and `leave_out` a
-    tensor that it lacks.
+    `said` are numbers of the header that it lies about, `named` is what it calls its architecture, `leave_out` a
+    tensor that it lacks, and `harm` what became of its weights.
     """
     model, tokenizer = make_model(architecture, tied=tied)
     config = model.config
@@ -86,7 +88,7 @@ def write(
             values = values.swapaxes(1, 2).reshape(tensor.shape)
         held = kind if values.ndim == 2 else Kind.F32
         if (gguf_name := _name(name)) != leave_out:
-            out.add_tensor(gguf_name, gguf.quants.quantize(np.ascontiguousarray(values), held), raw_dtype=held)
+            out.add_tensor(gguf_name, gguf.quants.quantize(harm(np.ascontiguousarray(values)), held), raw_dtype=held)
     out.write_header_to_file()
     out.write_kv_data_to_file()
     out.write_tensors_to_file()
