@@ -18,8 +18,8 @@ from theta_tui.session import protocol as p
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 """What goes on, as far as it decides what may be done."""
-ExportKind = Literal["hf", "peft", "trl"]
-EXPORTS: tuple[ExportKind, ...] = ("hf", "peft", "trl")
+ExportKind = Literal["hf", "gguf", "peft", "trl"]
+EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl")
 
 
 # --- what stands behind a verb: its arguments, or None where they are missing or wrong ---
@@ -221,12 +221,12 @@ VERBS = (
     Verb(
         "export",
         "take the model or the lessons along",
-        "hf|peft|trl PATH",
-        "hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+        "hf|gguf|peft|trl PATH",
+        "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
         _export,
         dict.fromkeys(EXPORTS, ""),
         command=p.Export,
-        help="Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL.",
+        help="Take it along: a folder for Transformers' from_pretrained, a GGUF file, adapters, or data sets for TRL.",
     ),
     Verb(
         "set",
