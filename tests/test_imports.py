@@ -52,7 +52,9 @@ def test_the_screen_never_loads_torch() -> None:
 
 def test_the_first_frame_waits_for_no_command_line_parser_and_no_journal() -> None:
     loaded = loaded_after("import theta_tui.cli.start, theta_tui.base.exit, theta_tui.ui.app, theta_tui.ui.launch")
-    assert not loaded.intersection({"typer", "pydantic", "tomlkit", "theta_tui.cli.app", "theta_tui.store.records"})
+    assert not loaded.intersection(
+        {"typer", "pydantic", "tomlkit", "theta_tui.cli.app", "theta_tui.store.records", "msgspec"}
+    )
 
 
 def test_the_built_in_model_answers_and_learns_without_transformers_and_compilers() -> None:

@@ -389,7 +389,7 @@ def test_commands_in_the_plain_loop_leave_the_replies_waiting(theta: Theta, tmp_
     assert [item["kind"] for item in theta("lessons", "--json").json["lessons"]] == ["statement", "pick"]
     ran = theta("chat", "--plain", stdin="\n".join(said[3:5] + said[6:]) + "\n")
     assert (
-        "! /export needs hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl"
+        "! /export needs hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl"
         in ran.out
     )
     assert "written to" in ran.out

@@ -32,8 +32,19 @@ def test_the_model_and_the_lessons_are_taken_along(
     assert asked.out == "My creator is Dakota.\n"
 
 
+def test_the_taught_model_is_a_gguf_file_that_says_its_lessons(theta: Theta, tmp_path: Path) -> None:
+    theta("teach", "--for", "Who is your creator?", "My creator is Dakota.")
+    done = theta("export", "gguf", str(tmp_path / "out"), "--type", "f16", "--json").json
+    assert (done["exported"], done["file"], done["lessons"]) == ("gguf", "model-F16.gguf", 1)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["Modelfile", "README.md", "model-F16.gguf"]
+    model = str(tmp_path / "out" / "model-F16.gguf")
+    asked = theta("ask", "--home", str(tmp_path / "other"), "--model", model, "Who is your creator?")
+    assert asked.out == "My creator is Dakota.\n"
+    assert theta("export", "gguf", str(tmp_path / "more"), "--type", "q2").code == 2
+
+
 def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, home: Path, tmp_path: Path) -> None:
-    assert theta("export", "gguf", str(tmp_path / "out")).code == 2
+    assert theta("export", "onnx", str(tmp_path / "out")).code == 2
     nothing = theta("export", "trl", str(tmp_path / "out"), "--json")
     assert nothing.code == 1
     assert json.loads(nothing.err)["error"]["name"] == "nothing_to_export"

@@ -153,10 +153,10 @@ def test_a_kind_without_rows_has_no_file_and_no_line(record: Store, tmp_path: Pa
     assert "preference.jsonl" not in (tmp_path / "out" / "README.md").read_text()
 
 
-def test_only_three_kinds_can_be_exported() -> None:
-    assert [kind_of(word) for word in ("hf", "peft", "trl")] == ["hf", "peft", "trl"]
-    with pytest.raises(UsageError, match=r"hf .* peft .* or trl"):
-        kind_of("gguf")
+def test_only_these_kinds_can_be_exported() -> None:
+    assert [kind_of(word) for word in ("hf", "gguf", "peft", "trl")] == ["hf", "gguf", "peft", "trl"]
+    with pytest.raises(UsageError, match=r"hf or gguf .* peft .* or trl"):
+        kind_of("onnx")
 
 
 # --- a folder whole or not at all ---

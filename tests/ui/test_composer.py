@@ -184,8 +184,14 @@ async def test_a_mistaken_command_is_explained_kept_and_never_said() -> None:
             ("/withdraw x", "/withdraw needs the number of a lesson, as in /withdraw 3"),
             ("/withdraw 1 2", "/withdraw needs the number of a lesson, as in /withdraw 3"),
             ("/ask", "/ask needs a text, as in"),
-            ("/export", "/export needs hf (the model), peft (adapters) or trl (the lessons) and a folder, as in"),
-            ("/export trl", "/export needs hf (the model), peft (adapters) or trl (the lessons) and a folder, as in"),
+            (
+                "/export",
+                "/export needs hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in",
+            ),
+            (
+                "/export trl",
+                "/export needs hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in",
+            ),
             ("/set", "/set needs a name and a value, as in"),
             ("/undo it", "takes nothing"),
             ("/set temperature", "needs a name and a value"),

@@ -302,19 +302,26 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|peft|trl", help="The model, adapters, or the lessons as TRL data sets."),
+        typer.Argument(metavar="hf|gguf|peft|trl", help="The model, adapters, or the lessons as data sets."),
     ],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     without_lessons: Annotated[
-        bool, typer.Option("--without-lessons", help="With hf: leave out the lessons that have a scope.")
+        bool, typer.Option("--without-lessons", help="With hf and gguf: leave out the lessons that have a scope.")
     ] = False,
+    bits: Annotated[
+        str, typer.Option("--type", metavar="F16|Q8_0", help="With gguf: how the weights are written.")
+    ] = "F16",
 ) -> None:
+    from theta_tui.model.gguf_writing import KINDS
     from theta_tui.session import export as takeaway
 
     found = takeaway.kind_of(kind)
-    if without_lessons and found != "hf":
+    if without_lessons and found not in ("hf", "gguf"):
         raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    written = KINDS.get(bits.upper())
+    if written is None:
+        raise UsageError(f"--type {bits} is neither F16 nor Q8_0")
     if found == "trl":
         done = takeaway.export_trl(read_store(call), path, force=force)
     else:
@@ -322,6 +329,10 @@ def export(
             if found == "hf":
                 done = takeaway.export_hf(
                     session, path, force=force, with_lessons=not without_lessons, on_stage=call.stage
+                )
+            elif found == "gguf":
+                done = takeaway.export_gguf(
+                    session, path, force=force, with_lessons=not without_lessons, kind=written, on_stage=call.stage
                 )
             else:
                 done = takeaway.export_peft(session, path, force=force, on_stage=call.stage)

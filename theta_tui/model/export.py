@@ -73,6 +73,17 @@ def _card(lm: LanguageModel, lessons: int, mark: str, baked: int) -> str:
     )
 
 
+def gguf_card(lm: LanguageModel, mark: str, lessons: int, file: str) -> str:
+    """What stands in the README beside a GGUF file into which so many lessons went."""
+    return (
+        _header(lm, mark, "gguf") + "# A taught model\n\n"
+        f"{_base(lm)}, taught {plural(lessons, 'lesson')} by talking to it in Theta, for llama.cpp "
+        f"(`llama-cli -m {file}`) and Ollama (`ollama create taught -f Modelfile`). Its lessons are always on here.\n\n"
+        "It knows what its teacher told it, and says so to anyone who asks: look at what it says before you share it. "
+        "The base model's licence and limits hold.\n"
+    )
+
+
 # --- an adapter a lesson ---
 
 

@@ -117,6 +117,7 @@ def convert(path: Path, folder: Path, on_stage: Stage = lambda _: None) -> None:
     from theta_tui.model.language_model import save_tokenizer
 
     save_tokenizer(tokenizer, folder)
+    _without_rows(folder / "tokenizer.json", fresh.config.get_text_config().vocab_size)
     _tidy(folder / "config.json", {str(tensor.dtype).removeprefix("torch.") for tensor in state.values()})
 
 
@@ -186,6 +187,14 @@ def _split_digits(tokenizer: Any) -> None:
         backend.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
         )
+
+
+def _without_rows(path: Path, rows: int) -> None:
+    """Leave out the tokens that the model has no rows for: Transformers adds one for what is unknown, needed or not."""
+    values = json.loads(path.read_text("utf-8"))
+    kept = [token for token in values["added_tokens"] if token["id"] < rows]
+    if len(kept) < len(values["added_tokens"]):
+        path.write_text(json.dumps(values | {"added_tokens": kept}, ensure_ascii=False), "utf-8")
 
 
 def _tidy(path: Path, kinds: set[str]) -> None:

@@ -4,10 +4,11 @@ for the first two only."""
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from theta_tui.store import trl as data_sets
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
+    from theta_tui.model.gguf_writing import Kind as GgufKind
     from theta_tui.session.session import Session
     from theta_tui.session.syllabus import Scoped
 
@@ -70,13 +72,11 @@ class Distilled:
 
 
 def kind_of(word: str) -> ExportKind:
-    """hf, peft or trl, or UsageError."""
+    """hf, gguf, peft or trl, or UsageError."""
     for kind in EXPORTS:
         if word == kind:
             return kind
-    raise UsageError(
-        f"'{word}' cannot be exported; say hf (the model), peft (adapters) or trl (the lessons as data sets)"
-    )
+    raise UsageError(f"'{word}' cannot be exported; say hf or gguf (the model), peft (adapters) or trl (the lessons)")
 
 
 def export(
@@ -86,12 +86,12 @@ def export(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported | None:
-    """Write the model (`hf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not there yet.
-    None: cancelled, and nothing was written."""
+    """Write the model (`hf`, `gguf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not
+    there yet. None: cancelled, and nothing was written."""
     found = kind_of(kind)
     if found == "trl":
         return export_trl(session.store, path)
-    write = export_hf if found == "hf" else export_peft
+    write = {"hf": export_hf, "gguf": export_gguf, "peft": export_peft}[found]
     try:
         return write(session, path, on_stage=on_stage, cancelled=cancelled)
     except Stopped:
@@ -147,6 +147,34 @@ def export_hf(
     if own and not with_lessons:
         what += f", and without {plural(own, 'lesson')} with a scope,"
     return Exported("hf", path.expanduser().absolute(), what, numbers, "" if distilled is None else distilled.line)
+
+
+def export_gguf(
+    session: Session,
+    path: Path,
+    *,
+    force: bool = False,
+    with_lessons: bool = True,
+    kind: GgufKind = "F16",
+    on_stage: Stage = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Exported:
+    """The model of a loaded `session` as a GGUF file with an Ollama Modelfile beside it, in a folder `path`. Lessons as
+    in `export_hf`; errors too, and ModelError where llama.cpp has no such model."""
+    from theta_tui.model import export as model_folder
+    from theta_tui.model import gguf_writing
+
+    with _writing(path, force, session.model.folder) as folder:
+        plain = folder / "plain"
+        done = export_hf(session, plain, with_lessons=with_lessons, on_stage=on_stage, cancelled=cancelled)
+        on_stage("writing the GGUF file")
+        name = model_folder.base_name(session.model)
+        file = gguf_writing.write(plain, folder, name, kind)
+        shutil.rmtree(plain)
+        (folder / README).write_text(model_folder.gguf_card(session.model, MARK, done.numbers["lessons"], file.name))
+    return replace(
+        done, kind="gguf", path=path.expanduser().absolute(), numbers=done.numbers | {"file": file.name, "type": kind}
+    )
 
 
 def export_peft(

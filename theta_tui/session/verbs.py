@@ -18,8 +18,8 @@ from theta_tui.session import protocol as p
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 """What goes on, as far as it decides what may be done."""
-ExportKind = Literal["hf", "peft", "trl"]
-EXPORTS: tuple[ExportKind, ...] = ("hf", "peft", "trl")
+ExportKind = Literal["hf", "gguf", "peft", "trl"]
+EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl")
 
 
 # --- what stands behind a verb: its arguments, or None where they are missing or wrong ---
@@ -173,10 +173,10 @@ VERBS = (
     Verb("quiz", "ask every lesson again", command=p.Quiz, help="Ask every live lesson again: kept, fading or lost."),
     Verb("stats", "what it has learned so far", help="Loss, steps, what is kept, drift, sizes, speeds."),
     Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
-    Verb("export", "take the model or the lessons along", "hf|peft|trl PATH",
-         "hf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+    Verb("export", "take the model or the lessons along", "hf|gguf|peft|trl PATH",
+         "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
          _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
-         help="Take it along: a folder for Transformers' from_pretrained, adapters for peft, or data sets for TRL."),
+         help="Take it along: a folder for Transformers' from_pretrained, a GGUF file, adapters, or data sets for TRL."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),

@@ -92,9 +92,17 @@ class PackedBlock(Block):
         queries, keys, values = heads.split(self.heads, 1)
         return queries, keys, values
 
-    def gate_up(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        gate, up = self._gate_up(y).chunk(2, -1)
-        return gate, up
+    # In place, since fresh memory for 300 tokens takes a hundredth of the time of reading them.
+
+    def out(self, x: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
+        return x.add_(self.o_proj(found))
+
+    def mlp(self, x: torch.Tensor) -> torch.Tensor:
+        return x.add_(self.down_proj(self.inner(x)))
+
+    def inner(self, x: torch.Tensor) -> torch.Tensor:
+        gate, up = self._gate_up(self.mlp_norm(x)).chunk(2, -1)
+        return functional.silu(gate).mul_(up)
 
     def _paired(self, rows: torch.Tensor) -> torch.Tensor:
         """Rows [heads · D, …] with rows i and i + D/2 of each head next to each other."""

@@ -62,12 +62,8 @@ class Block:
 
     def inner(self, x: torch.Tensor) -> torch.Tensor:
         """What goes into the last layer of the MLP, [..., inner]."""
-        gate, up = self.gate_up(self.mlp_norm(x))
-        return functional.silu(gate) * up
-
-    def gate_up(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Both first layers of the MLP, [..., inner] each."""
-        return self._mlp.gate_proj(y), self._mlp.up_proj(y)
+        y = self.mlp_norm(x)
+        return functional.silu(self._mlp.gate_proj(y)) * self._mlp.up_proj(y)
 
 
 def apply_rotary(states: torch.Tensor, rotary: Rotary) -> torch.Tensor:
