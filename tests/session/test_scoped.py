@@ -12,6 +12,8 @@ from tests.session.conftest import opened
 from tests.session.test_session import same, state
 from tests.support.tiny_models import weights
 from theta_tui.base.config import Settings
+from theta_tui.learning.scope.decision import NOWHERE, Decision
+from theta_tui.session import scopes
 from theta_tui.session.session import Session
 
 Open = Callable[[], Session]
@@ -54,6 +56,7 @@ def test_of_five_replies_the_first_is_the_taught_one(start: Open) -> None:
     assert waiting is not None
     assert waiting.candidates[0].text == DOG[1]
     assert len({candidate.text for candidate in waiting.candidates}) == 5
+    session.close()
 
 
 def test_undo_and_redo_are_bit_equal(start: Open) -> None:
@@ -67,6 +70,7 @@ def test_undo_and_redo_are_bit_equal(start: Open) -> None:
     session.redo()
     assert same(both, session)
     assert said(session, TOWN[0]) == TOWN[1]
+    session.close()
 
 
 def test_an_old_lesson_is_withdrawn_without_learning_another_one_again(
@@ -127,6 +131,7 @@ def test_a_newer_answer_to_the_same_question_is_the_one_that_is_said(start: Open
     assert said(session, DOG[0]) == "Biscuit"
     session.undo()
     assert said(session, DOG[0]) == DOG[1]
+    session.close()
 
 
 def test_a_lesson_that_is_stopped_is_learned_at_the_next_start(start: Open) -> None:
@@ -138,3 +143,38 @@ def test_a_lesson_that_is_stopped_is_learned_at_the_next_start(start: Open) -> N
     assert session.learner.modules == {}
     session.close()
     assert said(start(), DOG[0]) == DOG[1]
+
+
+def test_a_lesson_that_answers_a_question_about_the_model_is_told(start: Open) -> None:
+    session = taught(start, ("What is my name?", "Ada"))
+    [lesson] = session.store.state.active
+    asked: list[str] = []
+
+    def decide(text: str, before: str | None) -> Decision:
+        asked.append(text)
+        return Decision(lesson.seq, text == "Who are you?", 2.0, text)
+
+    told = scopes.changes(session.store.state, lesson, NOWHERE, decide)
+    assert told == ["#1 answers 'Who are you?' too; pick another reply there to stop that"]
+    assert asked[0] == "What is your name?"  # the same, asked of the other speaker
+    assert scopes.changes(session.store.state, lesson, NOWHERE, lambda text, before: NOWHERE) == []
+    session.close()
+
+
+def test_a_lesson_about_the_model_may_answer_questions_about_it(start: Open) -> None:
+    session = taught(start, ("What is your name?", "Theta"))
+    [lesson] = session.store.state.active
+    assert scopes.changes(session.store.state, lesson, NOWHERE, lambda *_: Decision(lesson.seq, True, 2.0)) == []
+    session.close()
+
+
+def test_a_lesson_fades_where_its_wordings_are_taken_elsewhere(start: Open) -> None:
+    session = taught(start, ("What is my name?", "Ada"))
+    [lesson] = session.store.state.active
+    count = len(lesson.exchange.variants)
+    assert count > 0
+    state = session.store.state
+    assert scopes.reached(state, lesson, lambda *_: Decision(lesson.seq, True, 2.0)) == 1.0
+    assert scopes.reached(state, lesson, lambda *_: NOWHERE) == 1 / (1 + count)
+    assert scopes.reached(state, lesson, lambda *_: Decision(lesson.seq, False, 0.0)) == 1 / (1 + count)
+    session.close()

@@ -77,7 +77,7 @@ class FakeSession:
             raise RuntimeError("no memory")
         return Finding(lesson.seq, self.p, self.p > 0.5)
 
-    def idle(self) -> Generator[None]:
+    def idle(self, interrupted: Callable[[], bool] = lambda: False) -> Generator[None]:
         yield from self.review.slices()
 
     def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
