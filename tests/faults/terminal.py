@@ -116,7 +116,7 @@ class Program:
             self.idle()
         return told
 
-    def idle(self, interrupted: Callable[[], bool] = lambda: False) -> None:
+    def idle(self) -> None:
         time.sleep(0.01)
 
     def stopped(self) -> None:
@@ -208,7 +208,7 @@ class Terminal(Program):
         self._size(columns, rows)
         self.screen.resize(rows, columns)
 
-    def idle(self, interrupted: Callable[[], bool] = lambda: False) -> None:
+    def idle(self) -> None:
         self.read(0.01)
 
     def read(self, seconds: float = 0.05) -> bytes:
