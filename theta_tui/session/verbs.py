@@ -176,7 +176,8 @@ VERBS = (
     Verb("export", "take the model or the lessons along", "hf|gguf|peft|trl PATH",
          "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
          _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
-         help="Take it along: a folder for Transformers' from_pretrained, a GGUF file, adapters, or data sets for TRL."),
+         help="Take it along: a folder for Transformers' from_pretrained, a GGUF file, adapters, "
+         "or data sets for TRL."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
