@@ -39,7 +39,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def lesson(record: Store, prompt: str, reply: str, kind: Kind = "pick", skipped: str | None = None) -> int:
-    """Teach without a model: an exchange and its outcome, as the Teacher journals them."""
+    """Teach without a model: an exchange and its outcome, as a Session journals them."""
     seq = record.append(Exchange(kind, prompt, reply, CANDIDATES, {}, pick=1, prompt_id="id")).seq
     number = record.state.lesson(seq).number
     outcome = Outcome(number, kind, prompt, reply, 2.0, 0.5, 0.1, 0.9, 1, number, True, 0.1, (2.0, 0.5), skipped)

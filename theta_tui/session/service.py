@@ -282,9 +282,8 @@ class Service:
         self._report(p.Changed(self.snapshot()))
         done = export(self._session, kind, Path(path), self._stage, cancelled)
         self._rest()
-        self._report(
-            p.Notice(self.snapshot(), "exporting was stopped; nothing was written" if done is None else done.line)
-        )
+        said = "exporting was stopped; nothing was written" if done is None else done.line
+        self._report(p.Notice(self.snapshot(), said))
 
     def _save(self, *, asked: bool) -> None:
         session = self._session
