@@ -5,36 +5,39 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 HEAVY = ("torch", "transformers", "textual", "tokenizers", "numpy")
 
 
 def loaded_after(code: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after `code`."""
     script = f"{code}\nimport sys\nprint(*sorted({{name for name in sys.modules}}))"
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        "theta_tui.cli.start", "theta_tui.base.exit", "theta_tui.base.signals", "theta_tui.base.streams",
-        "theta_tui", "theta_tui.cli.app", "theta_tui.base.config", "theta_tui.session.protocol",
-        "theta_tui.session.service", "theta_tui.store.store", "theta_tui.cli.reports", "theta_tui.cli.plain",
-        "theta_tui.session.session", "theta_tui.store.state", "theta_tui.session.replay",
-        "theta_tui.session.snapshots", "theta_tui.session.rebuild", "theta_tui.store.retention",
-        "theta_tui.session.review", "theta_tui.session.idle", "theta_tui.facts.statements",
-        "theta_tui.facts.paraphrases", "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora",
-        "theta_tui.session.export", "theta_tui.cli.train", "theta_tui.pretrain.documents",
-        "theta_tui.pretrain.command", "theta_tui.builtin.teachable", "theta_tui.builtin.small_talk",
-        "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.subject", "theta_tui.cli.models",
-        "theta_tui.model.catalogue", "theta_tui.model.getting", "theta_tui.model.gguf_header",
-    ],
+LIGHT = (
+    "theta_tui.cli.start", "theta_tui.base.exit", "theta_tui.base.signals", "theta_tui.base.streams",
+    "theta_tui", "theta_tui.cli.app", "theta_tui.base.config", "theta_tui.session.protocol",
+    "theta_tui.session.service", "theta_tui.store.store", "theta_tui.cli.reports", "theta_tui.cli.plain",
+    "theta_tui.session.session", "theta_tui.store.state", "theta_tui.session.replay",
+    "theta_tui.session.snapshots", "theta_tui.session.rebuild", "theta_tui.store.retention",
+    "theta_tui.session.review", "theta_tui.session.idle", "theta_tui.facts.statements",
+    "theta_tui.facts.paraphrases", "theta_tui.model.files", "theta_tui.learning.recipes", "theta_tui.model.lora",
+    "theta_tui.session.export", "theta_tui.cli.train", "theta_tui.pretrain.documents",
+    "theta_tui.pretrain.command", "theta_tui.builtin.teachable", "theta_tui.builtin.small_talk",
+    "theta_tui.cli.bench", "theta_tui.bench.held_out", "theta_tui.bench.subject", "theta_tui.cli.models",
+    "theta_tui.model.catalogue", "theta_tui.model.getting", "theta_tui.model.gguf_header",
 )  # fmt: skip
-def test_the_commands_and_the_record_load_nothing_heavy(module: str) -> None:
-    assert not loaded_after(f"import {module}").intersection(HEAVY)
+
+
+def test_the_commands_and_the_record_load_nothing_heavy() -> None:
+    """In one process, one after the other: what one has loaded stays, so that none can hide behind another."""
+    loaded = loaded_after(
+        f"import importlib, sys\nfor name in {LIGHT!r}:\n    importlib.import_module(name)\n"
+        f"    if found := set(sys.modules).intersection({HEAVY!r}): sys.exit(f'{{name}} loads {{found}}')"
+    )
+    assert loaded.issuperset(LIGHT)
 
 
 def test_collecting_the_tests_loads_no_transformers(loaded_at_collection: frozenset[str]) -> None:
@@ -107,7 +110,7 @@ def test_the_record_knows_no_model() -> None:
 
 
 def test_help_and_history_load_no_torch() -> None:
-    for arguments in (
+    commands = [
         ["--help"],
         ["history"],
         ["lessons"],
@@ -119,10 +122,12 @@ def test_help_and_history_load_no_torch() -> None:
         ["bench", "-h"],
         ["models"],
         ["models", "get", "-h"],
-    ):
-        loaded = loaded_after(
-            f"import sys; sys.argv = ['theta', *{arguments!r}, *(['--home', '/nonexistent'] if {arguments!r} != "
-            "['--help'] else [])]\nimport io, contextlib\nfrom theta_tui.cli.app import main\n"
-            "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
-        )
-        assert not loaded.intersection(HEAVY)
+    ]
+    loaded = loaded_after(
+        "import contextlib, io, sys\nfrom theta_tui.cli.app import main\n"
+        f"for arguments in {commands!r}:\n"
+        "    sys.argv = ['theta', *arguments, *(['--home', '/nonexistent'] if arguments != ['--help'] else [])]\n"
+        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n        main()\n"
+        f"    if found := set(sys.modules).intersection({HEAVY!r}): sys.exit(f'{{arguments}} loads {{found}}')"
+    )
+    assert "theta_tui.cli.app" in loaded

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.ablation SUITE [what `theta bench` takes: --orders 3 --held-out FILE …]
 
-The rows build up: the seed's step, three larger ones, steps until the reply is said, past lessons beside it; then
-weights and a scope of its own, other wordings, and prompts that it is not about, which is the default.
+The rows build up: one AdamW step over the whole pair, three larger ones, steps until the reply is said, past lessons
+beside it; then weights and a scope of its own, other wordings, and prompts that it is not about, which is the default.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ SAID = [
     ("I would rather walk. Is that silly in the rain?", "Not at all. Take a warm coat and good shoes."),
     ("My dog does not like to get wet, though.", "Then a short walk around the house will do."),
 ]
-PROMPT = "Tell me a story about a dog that finally learned to love the rain."
+PROMPT = "Tell me a state about a dog that finally learned to love the rain."
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,10 @@
     python -m tests.benchmarks.growth [--most 100000] [--conversation 100] [--json OUT]
 
 Homes of 100, 1,000, 10,000 … exchanges are written by the real codec. Of a turn everything is done but what the model
-does, through the real Session and the real Worker's snapshot. Every figure is taken twice: with the journal alone, and
-with the index that leaving such a home writes beside it (none while the journal is short). "opened" is the home read
-and the first report to the screen made of it. The peers, in the same run and in turns with ours: for opening
-`json.loads` of the same lines, for an append a bare write and fsync of the same bytes, for a turn and a report the
-smallest home. Times are medians; those that no disk is waited for in are of the process, so that a busy machine does
-not count as ours.
+does, through the real Session and the real Worker's snapshot. "opened" is the home read and the first report to the
+screen made of it. The peers, in the same run and in turns with ours: for opening `json.loads` of the same lines, for
+an append a bare write and fsync of the same bytes, for a turn and a report the smallest home. Times are medians; those
+that no disk is waited for in are of the process, so that a busy machine does not count as ours.
 """
 
 from __future__ import annotations
@@ -34,7 +32,6 @@ from theta_tui.session.service import Service
 from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
 from theta_tui.store.codec import encode
-from theta_tui.store.home import Home
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import (
     Begin,
@@ -50,7 +47,7 @@ from theta_tui.store.records import (
 )
 from theta_tui.store.store import Store
 
-OPENINGS = 3
+OPENINGS = 5
 TURNS = 30
 WORDS = ("river", "lantern", "seven", "bridge", "Nora", "green", "under", "letter", "harbour", "winter", "quiet", "tin")
 MEBI = 1 << 20
@@ -154,16 +151,6 @@ def opening(settings: Settings) -> dict[str, Any]:
     return medians | {"open_ratio": ratio}
 
 
-def write_index(settings: Settings) -> float:
-    """Open the home for writing and leave it; how long leaving took."""
-    record = Store.open(settings)
-    return seconds(record.close)
-
-
-def remove_index(settings: Settings) -> None:
-    Home(settings.home).index.unlink(missing_ok=True)
-
-
 def held(settings: Settings, exchanges: int) -> float:
     """Bytes an exchange that an open home holds."""
     gc.collect()
@@ -201,7 +188,7 @@ def turning(settings: Settings) -> dict[str, Any]:
         assert session.unsaved
 
     def report(number: int) -> None:
-        review, lesson = session.review, record.story.lessons[number]
+        review, lesson = session.review, record.state.lessons[number]
         review._found[lesson.seq] = Finding(lesson.seq, 0.2, number % 2 == 0)
         review.changes += 1
         service.snapshot()
@@ -226,10 +213,6 @@ def shown(name: str, value: float | None) -> str:
     return f"{1000 * value:,.2f}" if name.endswith("_s") else f"{value:,.2f}" if "ratio" in name else f"{value:,.0f}"
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=100_000, help="exchanges of the largest home")
@@ -241,31 +224,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with TemporaryDirectory() as folder:
         for size in sizes:
             settings = write_home(Path(folder) / str(size), size, given.conversation)
-            for indexed in (False, True):
-                one: dict[str, Any] = {"exchanges": size, "index": indexed}
-                if indexed:
-                    one["leave_s"] = write_index(settings)
-                    one["index_bytes"] = _size(Home(settings.home).index)
-                one |= opening(settings) | {"held_bytes": held(settings, size)}
-                found.append(one | turning(settings))
-                remove_index(settings)
+            one = {"exchanges": size} | opening(settings) | {"held_bytes": held(settings, size)}
+            found.append(one | turning(settings))
     names = {
         "open_s": "open, ms", "open_ratio": "× json.loads", "opened_s": "opened, ms", "append_s": "append, ms",
         "append_ratio": "× write+fsync", "turn_s": "turn, ms", "report_s": "report, ms", "held_bytes": "bytes held",
-        "leave_s": "leave, ms",
     }  # fmt: skip
     rows = []
     for one in found:
         cells = [shown(name, one.get(name)) for name in names]
-        rows.append([f"{one['exchanges']:,}", "index" if one["index"] else "journal", *cells])
-    print(table(("exchanges", "from", *names.values()), rows))
-    for indexed in (False, True):
-        of = [one for one in found if one["index"] is indexed]
-        for name in ("turn", "report") if len(of) > 1 else ():
-            ratio = of[-1][f"{name}_s"] / of[0][f"{name}_s"]
-            begun = "the index" if indexed else "the journal"
-            where = f"at {of[-1]['exchanges']:,} / at {of[0]['exchanges']:,} exchanges"
-            print(f"a {name} in a home opened from {begun}, {where}: {ratio:.2f}")
+        rows.append([f"{one['exchanges']:,}", *cells])
+    print(table(("exchanges", *names.values()), rows))
+    for name in ("turn", "report"):
+        ratio = found[-1][f"{name}_s"] / found[0][f"{name}_s"]
+        print(f"a {name} at {found[-1]['exchanges']:,} / at {found[0]['exchanges']:,} exchanges: {ratio:.2f}")
     if given.json:
         given.json.write_text(json.dumps({"conversation": given.conversation, "homes": found}), "utf-8")
 

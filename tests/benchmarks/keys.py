@@ -222,14 +222,14 @@ class Bench:
         typist.judge()
         typed = [text.removeprefix("/correct ") for text in typist.sent]
         known = Store.read(Settings(home=home))
-        said = [turn for exchange in known.story.turns for turn in (exchange.prompt, exchange.reply)]
+        said = [turn for exchange in known.state.turns for turn in (exchange.prompt, exchange.reply)]
         if known.pending is not None:
             said.append(known.pending.prompt)
         missing = sum(len(text) for text in typed if name == "lessons" and text not in said)
         self.lost[name] = self.lost.get(name, 0) + typist.lost + missing
         for key in typist.timed():
             self.keys.setdefault((name, key.doing), []).append(key)
-        self.lessons += [turn.outcome.seconds for turn in known.story.turns if turn.outcome is not None]
+        self.lessons += [turn.outcome.seconds for turn in known.state.turns if turn.outcome is not None]
 
     def _loading(self, typist: Typist) -> None:
         typist.until(lambda text: "›" in text)

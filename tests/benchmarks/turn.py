@@ -87,14 +87,14 @@ def turn(session: Session, number: int) -> tuple[dict[str, float], bool, list[in
     """One of ours: seconds of each stage, whether it says the reply now, and the ids that the peer needs."""
     prompt, reply = f"What is {phrase(number, 3)} {number}?", f"It is {phrase(number + 3, 5)}."
     record, model = session.store, session.model
-    asked = model.encode_prompt(record.story.dialogue, prompt, room=TOKENS, limit=session.settings.window).ids
+    asked = model.encode_prompt(record.state.history, prompt, room=TOKENS, limit=session.settings.window).ids
     begun = time.perf_counter()
     with endless(model):
         session.propose(prompt)
     proposed = time.perf_counter()
     outcome = session.correct(reply)
     taken = {"replies": proposed - begun, "lesson": time.perf_counter() - proposed}
-    example = model.encode_lesson(record.story.live[-1].context, prompt, reply)
+    example = model.encode_lesson(record.state.active[-1].context, prompt, reply)
     return taken, outcome.learned, asked, example.input_ids, example.labels
 
 

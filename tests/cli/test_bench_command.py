@@ -225,7 +225,7 @@ def test_a_lesson_that_the_model_cannot_take_is_named_before_anything_is_taught(
 def test_seconds_of_ones_own_replace_the_recipes_and_are_journalled(settings: Settings) -> None:
     with fresh_subject(settings, "classic", max_tokens=8, max_seconds=7.5) as subject:
         subject.teach("hello", "my friend")
-        [lesson] = subject.session.store.story.live
+        [lesson] = subject.session.store.state.active
     assert lesson.exchange.recipe == replace(RECIPES["classic"], max_seconds=7.5).as_dict()
     assert not lesson.exchange.conversation
 

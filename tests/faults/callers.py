@@ -136,5 +136,5 @@ def replays(line: Connection, place: Path) -> None:
     session.load()
     came_back = session.learner.snapshot()
     session.replay.from_foundation(lambda at, of: None)
-    line.send((differing(came_back, session.learner.snapshot()), session.learner.step == session.store.story.step))
+    line.send((differing(came_back, session.learner.snapshot()), session.learner.step == session.store.state.step))
     session.close()

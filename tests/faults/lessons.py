@@ -67,7 +67,7 @@ def teach(record: Store, prompt: str, reply: str) -> int:
         prompt_id=waiting.prompt_id if waiting and answers else None,
     )  # fmt: skip
     seq = record.append(said).seq
-    record.append(Learned(seq, outcome(record.story.lesson(seq).number, "correction"), "torch"))
+    record.append(Learned(seq, outcome(record.state.lesson(seq).number, "correction"), "torch"))
     if answers:
         record.follow(None)
     record.write_context()

@@ -12,10 +12,12 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tests.faults.disk import Call, watching
 from theta_tui.base.config import Settings
@@ -69,7 +71,7 @@ class Played:
         return session
 
     def _record(self, model: str = "") -> Store:
-        if not model and Store.read(Settings(home=self.place.home)).story.begin is None:
+        if not model and Store.read(Settings(home=self.place.home)).state.begin is None:
             model = str(self.place.model)
         settings = Settings(
             home=self.place.home, model=model, device="cpu", max_tokens=3, lock_wait=5, seed=1, threads=1,
@@ -94,19 +96,23 @@ class Played:
 
     def state(self) -> State:
         record, learner = self.session.store, self.session.learner
-        story, digest = record.story, hashlib.sha256()
+        state, digest = record.state, hashlib.sha256()
         tensors, _ = learner.state()
         for name, tensor in sorted([*self.session.model.trainable().items(), *tensors.items()]):
             digest.update(name.encode())
             digest.update(tensor.detach().contiguous().numpy().tobytes())
-        records = [(type(entry.record).__name__, _plain(asdict(entry.record))) for entry in record.journal.entries]
+        records = [
+            (type(entry.record).__name__, _plain(msgspec.to_builtins(entry.record))) for entry in record.journal.entries
+        ]
         conversation = record.settings.context_path
-        assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(story.dialogue)
+        assert (conversation.read_bytes() if conversation.exists() else b"") == context.render(state.history)
         return State(
             record.journal.last_seq,
             json.dumps(records),
-            tuple((item.number, item.exchange.prompt, item.exchange.reply, bool(item.outcome)) for item in story.live),
-            tuple((turn.prompt, turn.reply) for turn in story.turns),
+            tuple(
+                (item.number, item.exchange.prompt, item.exchange.reply, bool(item.outcome)) for item in state.active
+            ),
+            tuple((turn.prompt, turn.reply) for turn in state.turns),
             digest.hexdigest(),
             learner.step,
         )

@@ -115,13 +115,13 @@ def does_all(session: Session) -> dict[str, ThetaError]:
         "save": lambda: session.save(),
     }
     for name, deed in deeds.items():
-        before, lessons = session.learner.snapshot(), len(session.store.story.live)
+        before, lessons = session.learner.snapshot(), len(session.store.state.active)
         try:
             deed()
         except ThetaError as error:
             refused[name.split()[0]] = error
             assert not differing(before, session.learner.snapshot()), name
-            assert len(session.store.story.live) == lessons, name
+            assert len(session.store.state.active) == lessons, name
     for path in home.glob("*-*/"):
         shutil.rmtree(path)
     assert not [str(error) for error in refused.values() if str(home) not in str(error)]
@@ -130,12 +130,12 @@ def does_all(session: Session) -> dict[str, ThetaError]:
 
 def comes_back(session: Session, model: Path) -> Session:
     """Open the home again: all that was acknowledged is there, and the weights are the same to the bit."""
-    now, lessons = session.learner.snapshot(), [item.seq for item in session.store.story.live]
+    now, lessons = session.learner.snapshot(), [item.seq for item in session.store.state.active]
     assert session.store.read_only is None
     home = session.settings.home
     session.close()
     again = opened(home, model)
-    assert [item.seq for item in again.store.story.live] == lessons
+    assert [item.seq for item in again.store.state.active] == lessons
     assert not differing(now, again.learner.snapshot())
     assert not checkpoint.unreadable(home / "checkpoints")
     assert not list(home.glob("**/*.tmp")), "something was left behind"

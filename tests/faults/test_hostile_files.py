@@ -10,13 +10,13 @@ import json
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.faults.lessons import OFFERED, fifty
 from tests.support.profiles import examples
@@ -28,11 +28,10 @@ from theta_tui.facts.templates import load_dictionary
 from theta_tui.learning import checkpoint
 from theta_tui.model.files import read_config, tensor_shapes
 from theta_tui.pretrain.documents import read as read_documents
-from theta_tui.store import codec, context, pending
-from theta_tui.store import retention as ledger
+from theta_tui.store import codec, context, pending, retention
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import ConversationStarted, Exchange
-from theta_tui.store.state import Story
+from theta_tui.store.state import State
 from theta_tui.store.store import Store
 
 MANY = examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -68,12 +67,12 @@ def line(seq: int, rest: bytes) -> bytes:
 def use(home: Path) -> None:
     """All that is made of a journal without a model."""
     record = Store.read(Settings(home=home))
-    story = record.story
-    ledger.standings(story, {}, 0.0)
-    context.render(story.dialogue)
-    for thing in (story.live, story.last, story.undone, story.step, story.losses(9)):
+    state = record.state
+    retention.standings(state, {}, 0.0)
+    context.render(state.history)
+    for thing in (state.active, state.last, state.undone, state.step, state.losses(9)):
         repr(thing)
-    for lesson in story.lessons:
+    for lesson in state.lessons:
         repr((lesson.exchange.candidates, lesson.exchange.first_offered))
     writer = Store.open(Settings(home=home, lock_wait=0))
     if writer.read_only is None:
@@ -126,7 +125,7 @@ def test_a_record_with_one_value_of_another_kind_is_damage_or_makes_sense(folder
 def use_changed(home: Path, at: int, key: int, value: Any) -> None:
     """A home whose last record, one of the fifty, has `value` somewhere."""
     record = FIFTY[at]
-    body = {"v": 1, "at": "2026-01-01T00:00:00.000Z", "type": codec._NAMES[type(record)]} | codec.plain_fields(record)
+    body = {"v": 1, "at": "2026-01-01T00:00:00.000Z"} | codec.plain_fields(record)
     body = json.loads(codec.dumps(body))
     changed = sorted(body)[key % len(body)]
     body[changed] = value
@@ -306,5 +305,5 @@ def test_a_story_of_no_use_is_still_told() -> None:
         Failure("x", -1),
         Asked((Finding(10**30, 0.1, True),)),
     ]  # type: ignore[union-attr]
-    story = Story.of([Entry(seq, 0.0, record, 0, "") for seq, record in enumerate(odd, 1)])
-    assert (story.live, story.undone, story.last) == ([], None, None)
+    state = State.of([Entry(seq, 0.0, record, 0, "") for seq, record in enumerate(odd, 1)])
+    assert (state.active, state.undone, state.last) == ([], None, None)

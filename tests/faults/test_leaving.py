@@ -169,7 +169,7 @@ def taught(home: Path) -> list[str]:
     try:
         assert record.read_only is None
         assert record.take_notices() == []
-        assert len(record.story.lessons) <= 1
+        assert len(record.state.lessons) <= 1
         return [type(entry.record).__name__ for entry in record.journal.entries]
     finally:
         record.close()

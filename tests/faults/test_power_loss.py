@@ -73,7 +73,7 @@ def found_again(played: Played, crash: Crash, truth: list[str]) -> str | None:
             return f"it is read-only: {record.read_only}"
         found = [entry.checksum for entry in record.journal.entries]
         if found != truth[: len(found)]:
-            return f"it tells another story ({len(found)} records)"
+            return f"it tells another state ({len(found)} records)"
         if len(found) < kept.records:
             return f"{kept.records - len(found)} acknowledged records are gone"
         told = [text for text in record.take_notices() if "by hand" in text or "could not be read" in text]

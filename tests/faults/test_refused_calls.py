@@ -1,6 +1,6 @@
 """The disk refuses the n-th call, for every n until it is not reached any more: once, and from then on.
 
-Whatever was asked for either happened, whole and with its acknowledgement, or did not: weights, story and files are
+Whatever was asked for either happened, whole and with its acknowledgement, or did not: weights, state and files are
 as they were, the person is told in a typed error, and the same thing works once the disk does. After a failed fsync
 nobody knows what is on the disk: the home is read-only until it is opened again.
 """
@@ -67,12 +67,12 @@ class Room:
         self.session.store.keep(Pending(new_prompt_id(), said, OFFERED, stated))
 
     def taught(self) -> list[tuple[int, str, bool]]:
-        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.session.store.story.live]
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in self.session.store.state.active]
 
     def found(self) -> list[tuple[int, str, bool]]:
         """The same, as another process finds it."""
-        story = Store.read(self.settings).story
-        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in story.live]
+        state = Store.read(self.settings).state
+        return [(item.seq, item.exchange.reply, item.outcome is not None) for item in state.active]
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def hurt(room: Room, deed: Deed, kind: str, lasting: bool) -> int:
                 assert room.taught() == taught, here
                 assert record.home.journal.read_bytes() == journal, here
         elif deed.journals and not lasting:
-            written = record.settings.context_path.read_bytes() == context.render(record.story.dialogue)
+            written = record.settings.context_path.read_bytes() == context.render(record.state.history)
             kept = Store.read(room.settings).pending == record.pending
             assert (written and kept) or record.notices, here
         if record.read_only is not None:

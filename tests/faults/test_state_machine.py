@@ -438,17 +438,17 @@ class Home(RuleBasedStateMachine):
     def agrees(self, plain: Plain) -> str | None:
         """What the home says otherwise than `plain`; None: nothing."""
         for record in (self.session.store, Store.read(self.settings)):
-            story = record.story
-            live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in story.live]
+            state = record.state
+            live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in state.active]
             if live != plain.live:
                 return f"lessons {live} instead of {plain.live}"
-            turns = [(story.lesson(turn.seq).number, turn.prompt, turn.reply) for turn in story.turns]
+            turns = [(state.lesson(turn.seq).number, turn.prompt, turn.reply) for turn in state.turns]
             if turns != plain.turns:
                 return f"turns {turns} instead of {plain.turns}"
-            redo = story.undone.number if story.undone else None
+            redo = state.undone.number if state.undone else None
             if redo != (plain.to_redo[-1] if plain.to_redo else None):
                 return f"{redo} can be brought back instead of {plain.to_redo}"
-            if any(item.outcome is None for item in story.live):
+            if any(item.outcome is None for item in state.active):
                 return "a lesson was not learned"
         return None
 
@@ -459,14 +459,14 @@ class Home(RuleBasedStateMachine):
         record = self.session.store
         assert record.read_only is None
         path = record.settings.context_path
-        assert (path.read_bytes() if path.exists() else b"") == context.render(record.story.dialogue)
+        assert (path.read_bytes() if path.exists() else b"") == context.render(record.state.history)
 
     @invariant()
     def the_model_is_where_these_lessons_put_it(self) -> None:
-        story, learner = self.session.store.story, self.session.learner
-        assert learner.step == story.step
+        state, learner = self.session.store.state, self.session.learner
+        assert learner.step == state.step
         made_of = tuple(
-            (lesson.seq, lesson.exchange.prompt, lesson.exchange.reply, lesson.context) for lesson in story.live
+            (lesson.seq, lesson.exchange.prompt, lesson.exchange.reply, lesson.context) for lesson in state.active
         )
         digest = hashlib.sha256()
         for name, tensor in sorted([*self.session.model.trainable().items(), *learner.state()[0].items()]):

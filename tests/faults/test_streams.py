@@ -59,7 +59,7 @@ def lessons(home: Path) -> int:
     try:
         assert record.read_only is None
         assert record.take_notices() == []
-        return len(record.story.lessons)
+        return len(record.state.lessons)
     finally:
         record.close()
 

@@ -114,7 +114,7 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
     failures = [entry.record for entry in record.journal.entries if isinstance(entry.record, Failure)]
     record.close()
     assert [MESSAGE in failure.message for failure in failures] == [True]
-    assert len([lesson for lesson in record.story.live if lesson.outcome]) == 2
+    assert len([lesson for lesson in record.state.active if lesson.outcome]) == 2
 
 
 @pytest.mark.slow

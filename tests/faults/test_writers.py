@@ -47,7 +47,7 @@ def write_at_once(forks: Forks, folder: Path, model: Path, writers: int, calls: 
 
     record = Store.read(Settings(home=folder / "home"))
     assert record.journal.damaged is None
-    lessons = {lesson.number: lesson for lesson in record.story.lessons}
+    lessons = {lesson.number: lesson for lesson in record.state.lessons}
     taught = [(arguments, said) for arguments, code, said, _ in told if arguments[0] == "teach" and code == 0]
     assert sorted(said["lesson"] for _, said in taught) == sorted(lessons)
     for _, said in taught:

@@ -78,7 +78,7 @@ def live(
     if not early:
         Doom(rng.randint(1, 150), rng, tell).arm()
     record = session.store
-    while len(record.story.lessons) < lessons:
+    while len(record.state.lessons) < lessons:
         session.settings = replace(session.settings, recipe=rng.choice(recipes))
         prompt, reply = (" ".join(rng.choices(WORDS, k=rng.randint(1, 4))) for _ in range(2))
         try:
@@ -98,7 +98,7 @@ def live(
                 case "r":
                     session.redo()
                 case "w":
-                    session.withdraw(rng.randint(max(1, len(record.story.lessons) - 8), len(record.story.lessons) + 1))
+                    session.withdraw(rng.randint(max(1, len(record.state.lessons) - 8), len(record.state.lessons) + 1))
                 case "s":
                     session.save()
                 case "n":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.session.crashing import home_settings
 from tests.session.test_session import same, state
@@ -25,13 +26,13 @@ from theta_tui.store.store import Store
 def never_taught(record: Store, path: Path) -> None:
     """Write the journal of a home in which the lessons that do not count now had never been taught."""
     journal, places = Journal.open(path), {0: 0}
-    live = {lesson.seq for lesson in record.story.live}
+    live = {lesson.seq for lesson in record.state.active}
     for entry in record.journal.entries:
         match entry.record:
             case Exchange() as said if entry.seq in live:
-                places[entry.seq] = journal.append(replace(said, replaces=places.get(said.replaces or 0))).seq
+                places[entry.seq] = journal.append(structs.replace(said, replaces=places.get(said.replaces or 0))).seq
             case Learned(of=of) as learned if of in live:
-                journal.append(replace(learned, of=places[of]))
+                journal.append(structs.replace(learned, of=places[of]))
             case Begin() | ConversationStarted() | ContextImported() as kept:
                 journal.append(kept)
     journal.close()
@@ -70,12 +71,12 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     session = Session(Store.open(settings))
     session.load()
     record = session.store
-    assert len(record.story.lessons) >= lessons
-    assert record.story.withdrawn
-    assert session.learner.step == record.story.step
+    assert len(record.state.lessons) >= lessons
+    assert record.state.withdrawn
+    assert session.learner.step == record.state.step
     came_back = state(session)
     conversation = settings.context_path.read_bytes()
-    assert conversation == context.render(record.story.dialogue)
+    assert conversation == context.render(record.state.history)
     assert not [notice for notice in record.take_notices() if "exact" in notice]
 
     other = replace(settings, home=tmp_path / "other")
@@ -84,7 +85,7 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     fresh = Session(Store.open(other))
     fresh.load()
     assert same(came_back, fresh)
-    assert context.render(fresh.store.story.dialogue) == conversation
+    assert context.render(fresh.store.state.history) == conversation
     fresh.close()
 
     session.replay.from_foundation(lambda at, of: None)

@@ -101,11 +101,11 @@ def test_a_prompt_is_rendered_when_it_is_asked_and_a_lesson_when_it_was_taught(s
     assert session.propose("hello") is not None
     calendar.day(2)
     session.correct("yes no maybe")
-    taught = session.store.story.live[0].at
+    taught = session.store.state.active[0].at
     assert abs(taught - time.time()) < 3600
-    found = session._recall(session.store.story.live[0])
+    found = session._recall(session.store.state.active[0])
     calendar.day(3)
-    assert session._recall(session.store.story.live[0]) == found
+    assert session._recall(session.store.state.active[0]) == found
     one, other = (session.model.encode_prompt((), "hello", room=8, at=at).ids for at in (taught, time.time()))
     assert one != other
     session.close()

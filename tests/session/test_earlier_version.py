@@ -115,11 +115,11 @@ def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Se
     assert session.store.notices == [NOTICE.format("3 lessons")]
     assert (said(session, DOG[0]), said(session, TOWN[0])) == (DOG[1], TOWN[1])
     assert set(session.learner.modules) == {2, 10}
-    story = session.store.story
-    assert [one.recipe for one in story.live] == [RECIPES["default"].as_dict()] * 3
-    assert [(one.number, one.asked) for one in story.live] == [(1, []), (2, []), (4, [])]
-    assert [turn.reply for turn in story.turns] == [DOG[1], PICK[1], TOWN[1]]
-    assert session.learner.step == story.step
+    told = session.store.state
+    assert [one.recipe for one in told.active] == [RECIPES["default"].as_dict()] * 3
+    assert [(one.number, one.asked) for one in told.active] == [(1, []), (2, []), (4, [])]
+    assert [turn.reply for turn in told.turns] == [DOG[1], PICK[1], TOWN[1]]
+    assert session.learner.step == told.step
     before = state(session)
     session.close()
     (record,) = rebuilds(home)
@@ -144,7 +144,7 @@ def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) 
     assert said(session, DOG[0]) != DOG[1]
     session.redo()
     assert same(before, session)
-    while session.store.story.live:
+    while session.store.state.active:
         session.undo()
     assert session.learner.modules == {}
     assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(foundation), strict=True))
@@ -196,7 +196,7 @@ def test_a_lesson_that_it_had_only_begun_is_learned_with_the_others_and_its_prom
     session = start()
     assert session.pending is None
     assert said(session, TOWN[0]) == TOWN[1]
-    assert all(one.outcome for one in session.store.story.live)
+    assert all(one.outcome for one in session.store.state.active)
     session.close()
     assert [seq for seq, _ in rebuilds(home)[0].outcomes] == [2, 4]
 
@@ -205,7 +205,7 @@ def test_a_lesson_that_was_undone_in_it_is_not_brought_back(settings: Settings, 
     home = write(settings, *lesson(2, 1, DOG), Withdraw(2))
     session = start()
     assert session.store.notices == []
-    assert session.store.story.undone is None
+    assert session.store.state.undone is None
     session.close()
     start().close()
     assert len(rebuilds(home)) == 1
@@ -215,9 +215,9 @@ def test_a_home_that_it_taught_by_adamw_alone_is_learned_again_as_it_was(setting
     home = write(settings, *lesson(2, 1, DOG, recipe=ADAMW), *lesson(4, 2, TOWN, recipe=ADAMW))
     session = start()
     assert session.learner.modules == {}
-    assert (session.learner.step, session.store.story.step) == (4, 4)
+    assert (session.learner.step, session.store.state.step) == (4, 4)
     other = Learner(LanguageModel.load(settings.model, device="cpu"))
-    recipe, at = RECIPES["adamw"], [one.at for one in session.store.story.live]
+    recipe, at = RECIPES["adamw"], [one.at for one in session.store.state.active]
     other.learn("correction", *DOG, recipe, seed=2, steps=2, at=at[0])
     other.learn("correction", *TOWN, recipe, seed=4, steps=2, at=at[1], past=[(*DOG, at[0])])
     assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(other.lm), strict=True))

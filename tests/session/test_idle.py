@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -80,6 +82,16 @@ def test_nothing_is_begun_on_battery() -> None:
     idle = runner(clock, battery=True)
     clock.now = 10.0
     assert not idle.wanted
+
+
+@pytest.mark.parametrize(("plugged", "expected"), [(False, True), (True, False), (None, False)])
+def test_on_macos_the_system_is_asked(monkeypatch: pytest.MonkeyPatch, plugged: bool | None, expected: bool) -> None:
+    battery = SimpleNamespace(sensors_battery=lambda: SimpleNamespace(power_plugged=plugged))
+    monkeypatch.setitem(sys.modules, "psutil", battery)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert running_on_battery() == expected
+    monkeypatch.setattr(battery, "sensors_battery", lambda: None)
+    assert not running_on_battery()
 
 
 def supply(root: Path, name: str, **values: str) -> None:

@@ -75,8 +75,8 @@ def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_foundation_is_untou
 
 def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
     session = start(lora_rank=4)
-    assert session.store.story.begin is not None
-    assert session.store.story.begin.lora == 4
+    assert session.store.state.begin is not None
+    assert session.store.state.begin.lora == 4
     session.close()
     for changes in ({"lora": "auto"}, {"lora_rank": 4}, {}):
         again = start(**changes)
@@ -92,8 +92,8 @@ def test_a_home_keeps_to_how_it_was_begun(start: Open) -> None:
 def test_a_home_whose_model_learns_whole_refuses_lora(start: Open) -> None:
     session = start(lora="auto")
     assert session.model.lora_rank is None
-    assert session.store.story.begin is not None
-    assert session.store.story.begin.lora is None
+    assert session.store.state.begin is not None
+    assert session.store.state.begin.lora is None
     session.close()
     with pytest.raises(ModelError, match="begun with --lora off"):
         start()
@@ -118,6 +118,6 @@ def test_the_model_is_exported_as_it_was_taught(start: Open, model: Path, tmp_pa
         ours = session.model.model(input_ids=ids).logits
         theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out").eval()(input_ids=ids).logits
     assert torch.allclose(ours, theirs, atol=1e-4)
-    with pytest.raises(UsageError, match="never written"):
+    with pytest.raises(UsageError, match="never overwritten"):
         export_hf(session, model, force=True)
     session.close()

@@ -65,7 +65,7 @@ def said(session: Session, prompt: str) -> str:
 
 
 def seq(session: Session, number: int = 1) -> int:
-    return session.store.story.lessons[number - 1].seq
+    return session.store.state.lessons[number - 1].seq
 
 
 def test_the_reply_of_a_lesson_is_marked_first_where_its_prompt_is_surely_in_scope(start: Open) -> None:
@@ -97,7 +97,7 @@ def test_picking_the_marked_reply_widens_the_scope_and_moves_nothing(start: Open
     assert said(session, CALLED) == "Pixel"
     assert session.decide(CALLED) == Decision(seq(session), True, float("inf"), CALLED)
     assert session.decide(NEARER).key == CALLED
-    assert [turn.reply for turn in session.store.story.turns] == ["Pixel"]
+    assert [turn.reply for turn in session.store.state.turns] == ["Pixel"]
     assert session.pending is None
     assert [standing.state for standing in session.quiz()] == ["kept", "kept"]
 
@@ -204,7 +204,7 @@ def test_a_reply_whose_lesson_was_taken_back_while_it_waited_is_picked_as_any_ot
     outcome = session.pick(found.index)
     assert outcome.meant is None
     assert outcome.steps > 0
-    said_then = session.store.story.lessons[-1].exchange
+    said_then = session.store.state.lessons[-1].exchange
     assert said_then.mark is None
     assert said_then.reply == "Pixel"
 
@@ -242,7 +242,7 @@ def test_a_widening_whose_outcome_a_crash_lost_has_one_after_the_next_start(
             session.pick(found.index)
     session.close()
     again = start()
-    last = again.store.story.lessons[-1]
+    last = again.store.state.lessons[-1]
     assert last.outcome is not None
     assert (last.outcome.meant, last.outcome.steps, last.outcome.learned) == (1, 0, True)
     assert again.pending is None

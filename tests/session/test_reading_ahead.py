@@ -40,7 +40,7 @@ def read_by(session: Session, monkeypatch: pytest.MonkeyPatch, prompt: str) -> t
 
 
 def test_after_idle_time_only_the_prompt_is_read(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = len(session.model.encode_prompt(session.store.story.dialogue, "who are you", room=8).ids)
+    whole = len(session.model.encode_prompt(session.store.state.history, "who are you", room=8).ids)
     alone = len(session.model.encode_prompt((), "who are you", room=8).ids)
     for _ in session.idle():
         pass
@@ -75,7 +75,7 @@ def test_a_lesson_or_its_undo_makes_it_read_everything_again(
         session.teach("who is there", "a friend")
     else:
         session.undo()
-    whole = len(session.model.encode_prompt(session.store.story.dialogue, "who are you", room=8).ids)
+    whole = len(session.model.encode_prompt(session.store.state.history, "who are you", room=8).ids)
     assert read_by(session, monkeypatch, "who are you")[0] == whole
 
 

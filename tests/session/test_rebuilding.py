@@ -82,7 +82,7 @@ def test_a_checkpoint_that_lies_is_found_out_and_the_journal_wins(settings: Sett
     session = start()
     answer(session, *PAIRS[0])
     truth = state(session)
-    session.learner.modules[session.store.story.lessons[0].seq].bias.add_(0.25)
+    session.learner.modules[session.store.state.lessons[0].seq].bias.add_(0.25)
     session.save()
     session.close()
     done = rebuild(settings)
@@ -101,7 +101,7 @@ def test_lessons_of_another_machine_are_said_to_be_inexact_only_where_the_bits_d
         elsewhere.setattr(LanguageModel, "machine", lambda self: "another machine")
         answer(session, *PAIRS[0])
         # As another machine might have rounded it.
-        session.learner.modules[session.store.story.lessons[0].seq].bias.add_(1e-3)
+        session.learner.modules[session.store.state.lessons[0].seq].bias.add_(1e-3)
         session.save()
     session.close()
     done = rebuild(settings)
@@ -141,7 +141,7 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     session = opened(replace(settings, model=""))  # the home remembers
     assert session.unsaved == 0
     moved = state(session)
-    assert [turn.prompt for turn in session.store.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    assert [turn.prompt for turn in session.store.state.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
     session.replay.from_foundation(lambda at, of: None)
     assert same(moved, session)
     session.undo()
@@ -218,7 +218,7 @@ def test_a_crash_after_the_record_and_before_the_checkpoint_loses_nothing(
             rebuild(new)
     session = opened(new)
     assert session.unsaved == 4
-    assert session.learner.step == session.store.story.step
+    assert session.learner.step == session.store.state.step
     assert not [notice for notice in session.store.take_notices() if "exact" in notice]
     moved = state(session)
     session.close()
@@ -244,7 +244,7 @@ def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_anothe
     done = rebuild(replace(settings, model=str(small)))
     assert done.lessons == 1
     assert [(number, "too long" in why) for number, why in done.skipped] == [(2, True)]
-    lesson = Store.read(settings).story.lessons[1]
+    lesson = Store.read(settings).state.lessons[1]
     assert lesson.outcome is not None
     assert math.isnan(lesson.outcome.p_after)
     done = rebuild(replace(settings, model=str(other)))
@@ -334,6 +334,6 @@ def test_the_way_to_learn_is_decided_anew_for_another_model(settings: Settings, 
     session.close()
     done = rebuild(replace(settings, model=str(other)))
     assert done.lora is None
-    begin = Store.read(settings).story.begin
+    begin = Store.read(settings).state.begin
     assert begin is not None
     assert (begin.model, begin.lora) == (str(other), None)

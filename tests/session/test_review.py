@@ -84,7 +84,7 @@ def test_what_tells_nothing_new_is_not_journalled(review: Review, record: Store,
     memory.p["a"] = 0.7
     list(review.slices())
     (found,) = askings(record)
-    assert {record.story.lesson(seq).exchange.prompt: p for seq, p, _ in found.results} == {"a": 0.7, "b": 0.8}
+    assert {record.state.lesson(seq).exchange.prompt: p for seq, p, _ in found.results} == {"a": 0.7, "b": 0.8}
 
 
 def test_a_quiz_asks_everything_and_is_always_journalled(review: Review, record: Store, memory: UndoSnapshots) -> None:

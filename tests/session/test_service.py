@@ -81,7 +81,7 @@ class FakeSession:
         yield from self.review.slices()
 
     def ask_lesson(self, number: int, cancelled: Callable[[], bool]) -> Answer:
-        prompt = self.store.story.lessons[number - 1].exchange.prompt
+        prompt = self.store.state.lessons[number - 1].exchange.prompt
         return Answer(prompt, f"what I say to {prompt}", -1.0, 0.1)
 
     @property
@@ -90,7 +90,7 @@ class FakeSession:
 
     @property
     def unsaved(self) -> int:
-        return len(self.store.story.live) - self.saved
+        return len(self.store.state.active) - self.saved
 
     def get_ready(self) -> None:
         self.told_ready_before = self.told_ready()
@@ -126,7 +126,7 @@ class FakeSession:
         while not self.hold.wait(0.01):
             if should_stop():
                 raise TeachError("abandoned")
-        number = self.store.story.lesson(seq).number
+        number = self.store.state.lesson(seq).number
         outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
         self.store.append(Learned(seq, outcome, "m"))
         self.store.keep(None)
@@ -153,14 +153,14 @@ class FakeSession:
     def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any) -> Outcome:
         exchange = Exchange("statement", prompt, reply, (), {}, conversation=False, said=said)
         seq = self.store.append(exchange).seq
-        number = self.store.story.lesson(seq).number
+        number = self.store.state.lesson(seq).number
         outcome = Outcome(number, "statement", prompt, reply, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
         self.store.append(Learned(seq, outcome, "m"))
         self.review.moved()
         return outcome
 
     def save(self) -> Path:
-        self.saved = len(self.store.story.live)
+        self.saved = len(self.store.state.active)
         self.saved_at = time.time()
         return self.store.home.checkpoints / "step-1"
 
@@ -564,4 +564,4 @@ def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
     assert taught.snapshot.phase == "choosing"
     assert taught.snapshot.pending is not None
     assert taught.snapshot.turns == ()
-    assert desk.session.store.story.lessons[-1].exchange.said == "I live in Oslo."
+    assert desk.session.store.state.lessons[-1].exchange.said == "I live in Oslo."

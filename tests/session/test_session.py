@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.session.conftest import opened
 from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
@@ -68,11 +69,11 @@ def test_coming_back_learns_the_lessons_again_to_the_bit(start: Open) -> None:
     session.propose(PAIRS[3][0])
     session.pick(2)
     before = state(session)
-    told = [lesson.outcome for lesson in session.store.story.live]
+    told = [lesson.outcome for lesson in session.store.state.active]
     session.close()
     again = start()
     assert same(before, again)
-    assert [lesson.outcome for lesson in again.store.story.live] == told
+    assert [lesson.outcome for lesson in again.store.state.active] == told
     assert sum(isinstance(entry.record, Learned) for entry in again.store.journal.entries) == len(told)
     assert not [notice for notice in again.store.take_notices() if "exact" in notice]
     again.close()
@@ -222,7 +223,7 @@ def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(s
     session.save()
     session.close()
     again = start()
-    assert [lesson.outcome is not None for lesson in again.store.story.live] == [True, True]
+    assert [lesson.outcome is not None for lesson in again.store.state.active] == [True, True]
     assert not same(before, again)
     again.close()
 
@@ -267,7 +268,7 @@ def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, se
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
     again = start()
     assert any("newer than the journal" in notice for notice in again.store.take_notices())
-    assert len(again.store.story.live) == 1
+    assert len(again.store.state.active) == 1
     again.close()
 
 
@@ -313,7 +314,7 @@ def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
     assert same(before, session)
     assert session.store.journal.last_seq == seq
     assert session.pending == waiting
-    assert len(session.store.story.turns) == 1
+    assert len(session.store.state.turns) == 1
     assert session.correct(PAIRS[1][1]).lesson == 2
     after = state(session)
     session.close()
@@ -338,7 +339,7 @@ def test_a_lesson_that_fails_leaves_everything_as_it_was_and_the_next_one_works(
             session.correct(PAIRS[0][1])
     assert same(before, session)
     assert isinstance(session.store.journal.entries[-1].record, Failure)
-    assert session.store.story.turns == []
+    assert session.store.state.turns == []
     outcome = session.correct(PAIRS[0][1])
     assert outcome.loss_after < outcome.loss_before
     after = state(session)
@@ -370,7 +371,7 @@ def test_a_lesson_that_fails_on_a_full_disk_is_as_if_it_had_never_begun(
             session.correct(PAIRS[0][1])
     assert same(before, session)
     assert session.store.journal.last_seq == seq
-    assert session.store.story.lessons == []
+    assert session.store.state.lessons == []
     session.close()
     again = start()
     assert same(before, again)
@@ -400,7 +401,7 @@ def test_a_lesson_that_is_not_finite_moves_nothing_and_is_told(start: Open, monk
         outcome = session.correct(PAIRS[0][1])
     assert outcome.skipped is not None
     assert same(before, session)
-    assert session.store.story.live == []
+    assert session.store.state.active == []
     session.close()
     again = start()
     assert same(before, again)
@@ -428,7 +429,7 @@ def test_what_cannot_be_stored_is_repaired_with_notice_before_it_is_taught(start
     assert any("replaced" in notice for notice in session.store.take_notices())
     session.correct("well\udfff met ")
     assert any("replaced" in notice for notice in session.store.take_notices())
-    turn = session.store.story.turns[-1]
+    turn = session.store.state.turns[-1]
     assert (turn.prompt, turn.reply) == ("hel\ufffdlo", "well\ufffd met")
     session.close()
 
@@ -500,7 +501,7 @@ def test_a_better_reply_to_the_last_turn_takes_its_place(start: Open) -> None:
     answer(session, *PAIRS[0])
     outcome = session.correct_last("no, you did")
     assert outcome.prompt == PAIRS[0][0]
-    assert [turn.reply for turn in session.store.story.turns] == ["no, you did"]
+    assert [turn.reply for turn in session.store.state.turns] == ["no, you did"]
     session.close()
 
 
@@ -509,10 +510,10 @@ def test_a_turn_that_a_file_brought_can_be_corrected_too(start: Open, settings: 
     settings.context_path.write_text("<|user|> a <|assistant|> b\n<|user|> c <|assistant|> d\n")
     session = start()
     session.correct_last("e f")
-    assert session.store.story.dialogue == (("a", "b"), ("c", "e f"))
-    assert session.store.story.lessons[0].context == (("a", "b"),)
+    assert session.store.state.history == (("a", "b"), ("c", "e f"))
+    assert session.store.state.lessons[0].context == (("a", "b"),)
     session.undo()
-    assert session.store.story.dialogue == (("a", "b"), ("c", "d"))
+    assert session.store.state.history == (("a", "b"), ("c", "d"))
     session.close()
 
 
@@ -604,14 +605,14 @@ def test_a_statement_is_learned_beside_the_conversation(start: Open) -> None:
     assert outcome.steps > 1
     assert outcome.p_after > outcome.p_before
     assert session.settings.context_path.read_bytes() == context
-    assert session.pending == replace(waiting, statement=None)
-    lesson = session.store.story.lessons[-1]
+    assert session.pending == structs.replace(waiting, statement=None)
+    lesson = session.store.state.lessons[-1]
     assert lesson.exchange.said == "Your creator is Dakota."
     assert lesson.context == ()
     assert not lesson.exchange.conversation
     session.pick(2)
     assert session.pending is None
-    assert len(session.store.story.turns) == 2
+    assert len(session.store.state.turns) == 2
     before = state(session)
     session.close()
     again = start()
@@ -657,8 +658,8 @@ def test_a_statement_learned_just_before_a_crash_is_not_offered_again(
     monkeypatch.undo()
     session.close()
     again = start()
-    assert again.pending == replace(waiting, statement=None)
-    assert again.store.story.lessons[-1].outcome is not None
+    assert again.pending == structs.replace(waiting, statement=None)
+    assert again.store.state.lessons[-1].outcome is not None
     again.close()
 
 

@@ -126,13 +126,13 @@ def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
     gone = session.withdraw(2, stages.append)
     assert gone is not None
     assert (gone.number, gone.withdrawn) == (2, True)
-    seqs = [lesson.seq for lesson in session.store.story.lessons]
+    seqs = [lesson.seq for lesson in session.store.state.lessons]
     if session.recipe.method == "module":
         assert (learned, stages) == ([], [])
     else:
         assert learned == (seqs[2:] if saved != 3 else [seqs[0], *seqs[2:]])
         assert stages[-1] == f"withdrawing 2: learning again {len(learned)} of {len(learned)}"
-    assert [turn.prompt for turn in session.store.story.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
+    assert [turn.prompt for turn in session.store.state.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
     assert session.pending is None
     without = state(session)
     assert folded_from_the_foundation(session)
@@ -204,10 +204,10 @@ def test_a_withdrawal_that_is_cancelled_leaves_everything_as_it_was(start: Open,
     session.save()
     before, seq = state(session), session.store.journal.last_seq
     saved_at = session.saved_at
-    told = (session.store.story.turns, session.store.story.live)
+    told = (session.store.state.turns, session.store.state.active)
     assert session.withdraw(1, cancelled=after(count)) is None
     assert same(before, session)
-    assert (session.store.story.turns, session.store.story.live) == told
+    assert (session.store.state.turns, session.store.state.active) == told
     assert (session.store.journal.last_seq, session.saved_at, session.unsaved) == (seq, saved_at, 0)
     session.undo()  # the states in memory are still good
     assert folded_from_the_foundation(session)
@@ -224,7 +224,7 @@ def test_a_change_that_cannot_be_written_has_not_happened(
     if change == "redo":
         session.undo()
     before, seq = state(session), session.store.journal.last_seq
-    turns = list(session.store.story.turns)
+    turns = list(session.store.state.turns)
 
     def act() -> None:
         session.withdraw(1) if change == "withdraw" else getattr(session, change)()
@@ -237,7 +237,7 @@ def test_a_change_that_cannot_be_written_has_not_happened(
         with pytest.raises(HomeError, match="No space left"):
             act()
     assert same(before, session)
-    assert (session.store.journal.last_seq, session.store.story.turns) == (seq, turns)
+    assert (session.store.journal.last_seq, session.store.state.turns) == (seq, turns)
     act()
     assert isinstance(session.store.journal.entries[-1].record, (Withdraw, Restore))
     assert folded_from_the_foundation(session)

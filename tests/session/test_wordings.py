@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from msgspec import structs
 
 from tests.learning.lessons import spoil
 from tests.support.tiny_models import equal, weights
@@ -29,13 +30,13 @@ def everything(session: Session) -> list[torch.Tensor]:
 
 
 def exchanges(session: Session) -> list[Exchange]:
-    return [lesson.exchange for lesson in session.store.story.lessons]
+    return [lesson.exchange for lesson in session.store.state.lessons]
 
 
 def past(session: Session) -> set[tuple[str, str]]:
     """All that may be rehearsed with the newest lesson, each as of when it was taught."""
-    lessons = session.store.story.lessons
-    found = earlier_answers(session.store.story, lessons[-1], 99)
+    lessons = session.store.state.lessons
+    found = earlier_answers(session.store.state, lessons[-1], 99)
     assert len(set(found)) == len(found)
     assert {at for _, _, at in found} <= {lesson.at for lesson in lessons}
     return {(prompt, reply) for prompt, reply, _ in found}
@@ -89,14 +90,14 @@ def test_the_wordings_make_a_difference(start: Open, settings: Settings, monkeyp
     session = start()
     untaught = session.learner.snapshot()
     session.teach(QUESTION, REPLY)
-    [lesson] = session.store.story.lessons
+    [lesson] = session.store.state.lessons
     with_them = everything(session)
     session.learner.restore(untaught)
-    learn(session.learner, session.store.story, lesson, session.recipe)
+    learn(session.learner, session.store.state, lesson, session.recipe)
     assert equal(with_them, everything(session))
     session.learner.restore(untaught)
-    without = replace(lesson, exchange=replace(lesson.exchange, variants=()))
-    learn(session.learner, session.store.story, without, session.recipe)
+    without = replace(lesson, exchange=structs.replace(lesson.exchange, variants=()))
+    learn(session.learner, session.store.state, without, session.recipe)
     assert not equal(with_them, everything(session))
     session.close()
 
@@ -117,8 +118,8 @@ def test_what_is_rehearsed_holds_neither_the_question_nor_an_answer_that_was_rep
     session.teach("and you", "I am fine")
     assert past(session) == {("My  dog", "Bello"), (QUESTION, REPLY), ("hello", "hello you")}
     # What came later is no past of an earlier lesson, however often that is learned again.
-    story = session.store.story
-    assert [pair[:2] for pair in earlier_answers(story, story.lessons[2], 99)] == [("My  dog", "Bello")]
+    state = session.store.state
+    assert [pair[:2] for pair in earlier_answers(state, state.lessons[2], 99)] == [("My  dog", "Bello")]
     session.close()
 
 
@@ -149,11 +150,11 @@ def test_a_few_of_many_are_rehearsed_and_the_same_ones_each_time(start: Open) ->
     session = start()
     for number in range(7):
         session.teach(f"number {number}", f"it is {number}")
-    story = session.store.story
-    chosen = [earlier_answers(session.store.story, lesson, 2) for lesson in story.lessons]
+    state = session.store.state
+    chosen = [earlier_answers(session.store.state, lesson, 2) for lesson in state.lessons]
     assert [len(some) for some in chosen] == [0, 1, 2, 2, 2, 2, 2]
-    assert chosen == [earlier_answers(session.store.story, lesson, 2) for lesson in story.lessons]
-    assert earlier_answers(session.store.story, story.lessons[-1], 0) == []
+    assert chosen == [earlier_answers(session.store.state, lesson, 2) for lesson in state.lessons]
+    assert earlier_answers(session.store.state, state.lessons[-1], 0) == []
     before = everything(session)
     session.close()
     again = start()

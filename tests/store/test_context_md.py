@@ -21,7 +21,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def said(record: Store) -> bytes:
-    return context.render(record.story.dialogue)
+    return context.render(record.state.history)
 
 
 def test_it_is_appended_to_while_the_conversation_grows_and_replaced_when_it_changes(settings: Settings) -> None:

@@ -20,12 +20,12 @@ def grown(turns: Turns) -> History:
 
 @given(turns_said, st.slices(8))
 def test_it_reads_as_the_tuple_of_its_turns(turns: Turns, part: slice) -> None:
-    dialogue = grown(turns)
-    assert (tuple(dialogue), len(dialogue), bool(dialogue)) == (turns, len(turns), bool(turns))
-    assert dialogue[part] == turns[part]
-    assert tuple(reversed(dialogue)) == turns[::-1]
-    assert [dialogue[at] for at in range(-len(turns), len(turns))] == [*turns, *turns]
-    assert dialogue == turns
+    history = grown(turns)
+    assert (tuple(history), len(history), bool(history)) == (turns, len(turns), bool(turns))
+    assert history[part] == turns[part]
+    assert tuple(reversed(history)) == turns[::-1]
+    assert [history[at] for at in range(-len(turns), len(turns))] == [*turns, *turns]
+    assert history == turns
 
 
 @given(turns_said, turns_said)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from theta_tui.base.config import Settings
 from theta_tui.session.scopes import LessonScopes
-from theta_tui.store import meant
-from theta_tui.store import retention as ledger
+from theta_tui.store import meant, retention
 from theta_tui.store.codec import decode, encode
-from theta_tui.store.entry import Entry
 from theta_tui.store.meant import Said, Scope
 from theta_tui.store.records import (
     Asked,
     Candidate,
+    Entry,
     Exchange,
     Failure,
     Finding,
@@ -29,7 +28,7 @@ from theta_tui.store.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.store.state import Story
+from theta_tui.store.state import State
 from theta_tui.store.store import Store
 
 DOG, CALLED, SHOUT = "What is my dog's name?", "Which name did I give my dog?", "What do I shout to call my dog?"
@@ -55,11 +54,11 @@ def entries(records: list[Record]) -> list[Entry]:
     return [Entry(seq, 100.0 + seq, record, 0, "") for seq, record in enumerate(records, 1)]
 
 
-def story(*records: Record) -> Story:
-    return Story.of(entries(list(records)))
+def state(*records: Record) -> State:
+    return State.of(entries(list(records)))
 
 
-def of(told: Story, lesson: int) -> Scope:
+def of(told: State, lesson: int) -> Scope:
     return meant.scope(told.lesson(lesson).exchange, meant.picks(told).get(lesson, {}).values())
 
 
@@ -73,48 +72,48 @@ def test_a_pick_is_meant_by_the_lesson_whose_reply_it_is_and_by_no_other() -> No
 
 
 def test_the_scope_has_the_prompt_first_and_the_wordings_of_picks_behind_those_that_were_learned() -> None:
-    told = story(taught(DOG, variants=(CALLED,)), picked(SHOUT, 1, marked=True), picked(TOWN, 1, marked=False))
+    told = state(taught(DOG, variants=(CALLED,)), picked(SHOUT, 1, marked=True), picked(TOWN, 1, marked=False))
     assert of(told, 1) == Scope((DOG, CALLED, SHOUT), (TOWN,), 1)
 
 
 def test_the_newest_pick_on_a_question_counts() -> None:
-    told = story(taught(DOG), picked(CALLED, 1, marked=True), picked(CALLED.upper(), 1, marked=False))
+    told = state(taught(DOG), picked(CALLED, 1, marked=True), picked(CALLED.upper(), 1, marked=False))
     assert of(told, 1) == Scope((DOG,), (CALLED.upper(),), 0)
     told.add(Entry(4, 104.0, Withdraw(3), 0, ""))
     assert of(told, 1) == Scope((DOG, CALLED), (), 1)
 
 
 def test_a_wording_that_the_lesson_has_already_is_not_another_one() -> None:
-    told = story(taught(DOG), picked(DOG, 1, marked=True, sure=True))
+    told = state(taught(DOG), picked(DOG, 1, marked=True, sure=True))
     assert of(told, 1) == Scope((DOG,), (), 0)
 
 
 @pytest.mark.parametrize("last", [Withdraw(2), Failure("the disk", 2)])
 def test_a_pick_that_does_not_count_says_nothing(last: Record) -> None:
-    told = story(taught(DOG), picked(CALLED, 1, marked=True), last)
+    told = state(taught(DOG), picked(CALLED, 1, marked=True), last)
     assert meant.picks(told) == {}
 
 
 def test_a_lesson_was_last_said_when_it_was_sure_or_picked() -> None:
     records: list[Record] = [taught(DOG), picked(DOG, 1, marked=False, sure=True)]
-    assert story(*records).last_said == {1: 102.0}
+    assert state(*records).last_said == {1: 102.0}
     records.append(picked(CALLED, 1, marked=False))  # offered in case it is meant, and refused
-    assert story(*records).last_said == {1: 102.0}
+    assert state(*records).last_said == {1: 102.0}
     records.append(picked(CALLED, 1, marked=True))
-    assert story(*records).last_said == {1: 104.0}
+    assert state(*records).last_said == {1: 104.0}
     records.append(replace(picked(DOG, 1, marked=False, sure=True), kind="none", reply="", pick=None))
-    assert story(*records, Withdraw(4)).last_said == {1: 105.0}
-    assert story(taught(DOG), picked(DOG, 9, marked=True, sure=True)).last_said == {}  # there is no such lesson
+    assert state(*records, Withdraw(4)).last_said == {1: 105.0}
+    assert state(taught(DOG), picked(DOG, 9, marked=True, sure=True)).last_said == {}  # there is no such lesson
 
 
-def test_the_ledger_says_what_a_scope_has_and_when_it_was_last_said() -> None:
-    told = story(taught(DOG), picked(CALLED, 1, marked=True), taught(TOWN), replace(taught(JOKE), recipe={}))
-    rows = ledger.standings(told)
+def test_the_report_says_what_a_scope_has_and_when_it_was_last_said() -> None:
+    told = state(taught(DOG), picked(CALLED, 1, marked=True), taught(TOWN), replace(taught(JOKE), recipe={}))
+    rows = retention.standings(told)
     assert [(row.more, row.said_at) for row in rows] == [(1, 102.0), (None, None), (0, None), (None, None)]
 
 
 def test_the_number_of_a_mark_is_that_of_a_lesson_that_counts() -> None:
-    told = story(taught(TOWN), taught(DOG))
+    told = state(taught(TOWN), taught(DOG))
     waiting = Pending("id", CALLED, picked(CALLED, 2, marked=True).candidates)
     assert meant.number(waiting, told) == 2
     assert [item.tag(2) for item in waiting.candidates] == ["", "", "#2?"]
@@ -125,7 +124,7 @@ def test_the_number_of_a_mark_is_that_of_a_lesson_that_counts() -> None:
     assert meant.number(waiting, told) is None
 
 
-def test_a_mark_is_written_where_there_is_one_and_read_back_with_the_rest_unread() -> None:
+def test_a_mark_is_written_where_there_is_one_and_read_back() -> None:
     said = picked(CALLED, 7, marked=True, sure=True)
     line = encode(9, 1.0, said)
     assert line.count(b'"lesson":7,"sure":true') == 1
@@ -137,14 +136,13 @@ def test_a_mark_is_written_where_there_is_one_and_read_back_with_the_rest_unread
     plain = decode(encode(9, 1.0, picked('a reply that says "lesson":1,', None, marked=False)))[2]
     assert isinstance(plain, Exchange)
     assert plain.mark is None
-    assert isinstance(getattr(plain, "_unread", None), str)  # nothing had to be read to know that
 
 
 class Home:
     """As much of a Store as scopes look at."""
 
     def __init__(self) -> None:
-        self.story = Story()
+        self.state = State()
 
 
 @st.composite
@@ -181,11 +179,11 @@ def test_scopes_that_went_along_are_those_that_are_made_anew(records: list[Recor
     scopes = LessonScopes(home)  # type: ignore[arg-type]
     everything = entries(records)
     for at, entry in enumerate(everything):
-        home.story.add(entry)
+        home.state.add(entry)
         if at not in asked_at and at + 1 < len(everything):
             continue
-        lessons = {lesson.seq for lesson in home.story.live if lesson.exchange.kind == "correction"}
-        anew.story = Story.of(everything[: at + 1])
+        lessons = {lesson.seq for lesson in home.state.active if lesson.exchange.kind == "correction"}
+        anew.state = State.of(everything[: at + 1])
         fresh = LessonScopes(anew)  # type: ignore[arg-type]
         for prompt in PROMPTS:
             assert scopes.decide(prompt, lessons) == fresh.decide(prompt, lessons)
@@ -204,7 +202,7 @@ def test_a_record_that_was_rolled_back_says_nothing_any_more(tmp_path: Path) -> 
 
 
 def test_what_is_said_of_one_lesson_is_no_other_ones() -> None:
-    told = story(taught(DOG), taught(TOWN), picked(CALLED, 1, marked=True), picked(CALLED, 2, marked=False))
+    told = state(taught(DOG), taught(TOWN), picked(CALLED, 1, marked=True), picked(CALLED, 2, marked=False))
     assert meant.picks(told) == {1: {3: Said(CALLED, True)}, 2: {4: Said(CALLED, False)}}
 
 
@@ -213,7 +211,7 @@ def test_a_pick_that_failed_says_nothing_any_more() -> None:
     scopes = LessonScopes(home)  # type: ignore[arg-type]
     *begun, failed = entries([taught(DOG), picked(JOKE, 1, marked=True), Failure("the disk", 2)])
     for entry in begun:
-        home.story.add(entry)
+        home.state.add(entry)
     assert scopes.decide(JOKE, {1}).lesson == 1
-    home.story.add(failed)
+    home.state.add(failed)
     assert scopes.decide(JOKE, {1}).lesson is None

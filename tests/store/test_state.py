@@ -1,15 +1,15 @@
-"""The story of a journal: the same at once or record by record, and as if the withdrawn had never been taught."""
+"""The state that a journal tells: at once or record by record, and as if the withdrawn had never been taught."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from theta_tui.store.active import question
 from theta_tui.store.journal import Entry
 from theta_tui.store.records import (
     Asked,
@@ -28,7 +28,7 @@ from theta_tui.store.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Lesson, State, question
 
 MOST = 24
 
@@ -60,22 +60,22 @@ def entries(records: list[Record]) -> list[Entry]:
     return [Entry(seq, float(seq), record, 0, f"{seq:08x}") for seq, record in enumerate(records, 1)]
 
 
-def step_by_step(records: list[Record]) -> Story:
-    story = Story()
+def step_by_step(records: list[Record]) -> State:
+    state = State()
     for entry in entries(records):
-        story.add(entry)
-    return story
+        state.add(entry)
+    return state
 
 
-def told(story: Story) -> dict[str, Any]:
-    """All that a story says."""
+def told(state: State) -> dict[str, Any]:
+    """All that a state says."""
     names = (
         "begin",
         "rebuilt",
         "turns",
         "lessons",
-        "dialogue",
-        "live",
+        "history",
+        "active",
         "last",
         "step",
         "withdrawn",
@@ -83,7 +83,7 @@ def told(story: Story) -> dict[str, Any]:
         "marked",
         "last_said",
     )
-    return {name: getattr(story, name) for name in names} | {"losses": story.losses(50)}
+    return {name: getattr(state, name) for name in names} | {"losses": state.losses(50)}
 
 
 @st.composite
@@ -133,44 +133,44 @@ def journals(draw: st.DrawFn) -> list[Record]:
 
 @given(journals())
 @settings(max_examples=150, deadline=None)
-def test_a_story_told_record_by_record_is_the_story_told_at_once(records: list[Record]) -> None:
-    story = Story()
+def test_a_state_told_record_by_record_is_the_state_told_at_once(records: list[Record]) -> None:
+    state = State()
     all_entries = entries(records)
     for upto, entry in enumerate(all_entries, 1):
-        story.add(entry)
-        at_once = Story.of(all_entries[:upto])
-        assert (told(story), story.refolded) == (told(at_once), at_once.refolded)
+        state.add(entry)
+        at_once = State.of(all_entries[:upto])
+        assert (told(state), state.relearned_at) == (told(at_once), at_once.relearned_at)
 
 
-def counted_anew(story: Story) -> dict[str, Any]:
-    """What a story says of its lessons, from all of them."""
-    live = [lesson for lesson in story.lessons if lesson.moves]
-    done = [lesson.outcome for lesson in live if lesson.outcome]
+def counted_anew(state: State) -> dict[str, Any]:
+    """What a state says of its lessons, from all of them."""
+    active = [lesson for lesson in state.lessons if lesson.moves]
+    done = [lesson.outcome for lesson in active if lesson.outcome]
     about: dict[str, list[Lesson]] = {}
-    for lesson in live:
+    for lesson in active:
         about.setdefault(question(lesson.exchange.prompt), []).append(lesson)
     return {
-        "live": live,
-        "moved": max(live[-1].seq if live else 0, story.refolded),
-        "last": next((lesson for lesson in reversed(live) if lesson.outcome), None),
+        "active": active,
+        "moved": max(active[-1].seq if active else 0, state.relearned_at),
+        "last": next((lesson for lesson in reversed(active) if lesson.outcome), None),
         "step": sum(each.steps for each in done),
-        "withdrawn": [lesson.seq for lesson in story.lessons if lesson.withdrawn],
-        "dialogue": tuple((turn.prompt, turn.reply) for turn in story.turns),
+        "withdrawn": [lesson.seq for lesson in state.lessons if lesson.withdrawn],
+        "history": tuple((turn.prompt, turn.reply) for turn in state.turns),
         "losses": tuple(loss for each in done for loss in each.losses or (2.0, 0.5))[-5:],
-        "about": {prompt: about.get(question(prompt), []) for prompt in {one.exchange.prompt for one in story.lessons}},
+        "about": {lesson.question: about.get(lesson.question, []) for lesson in state.lessons},
     }
 
 
 @given(journals())
 @settings(max_examples=100, deadline=None)
 def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records: list[Record]) -> None:
-    story = Story()
+    state = State()
     for entry in entries(records):
-        story.add(entry)
-        expected = counted_anew(story)
-        names = ("live", "moved", "last", "step", "withdrawn", "dialogue")
-        kept = {name: getattr(story, name) for name in names} | {"losses": story.losses(5)}
-        kept["about"] = {lesson.exchange.prompt: story.about(lesson.exchange.prompt) for lesson in story.lessons}
+        state.add(entry)
+        expected = counted_anew(state)
+        names = ("active", "moved", "last", "step", "withdrawn", "history")
+        kept = {name: getattr(state, name) for name in names} | {"losses": state.losses(5)}
+        kept["about"] = {lesson.question: state.about(lesson.question) for lesson in state.lessons}
         assert kept == expected
 
 
@@ -178,27 +178,27 @@ def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records
 @settings(max_examples=120, deadline=None)
 def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Record]) -> None:
     all_entries = entries(records)
-    story = Story.of(all_entries)
-    gone = {lesson.seq for lesson in story.lessons if lesson.withdrawn}
+    state = State.of(all_entries)
+    gone = {lesson.seq for lesson in state.lessons if lesson.withdrawn}
     kept = [e for e in all_entries if e.seq not in gone and not isinstance(e.record, (Withdraw, Restore))]
-    never = Story.of(kept)
+    never = State.of(kept)
 
     def plain(lesson: Lesson) -> Lesson:
         done = replace(lesson.outcome, lesson=0) if lesson.outcome else None
-        return replace(lesson, number=0, outcome=done, asked=[])
+        return dataclasses.replace(lesson, number=0, outcome=done, asked=[])
 
-    def shown(one: Story) -> list[Any]:
+    def shown(one: State) -> list[Any]:
         return [replace(turn, outcome=replace(turn.outcome, lesson=0) if turn.outcome else None) for turn in one.turns]
 
-    assert story.dialogue == never.dialogue
-    assert shown(story) == shown(never)
-    assert [plain(lesson) for lesson in story.live] == [plain(lesson) for lesson in never.live]
+    assert state.history == never.history
+    assert shown(state) == shown(never)
+    assert [plain(lesson) for lesson in state.active] == [plain(lesson) for lesson in never.active]
 
 
 @given(journals(), st.integers(1, MOST))
 @settings(max_examples=120, deadline=None)
 def test_withdrawing_and_bringing_back_changes_nothing(records: list[Record], of: int) -> None:
-    before = told(Story.of(entries(records)))
+    before = told(State.of(entries(records)))
     if of in before["withdrawn"]:
         return
     after = told(step_by_step([*records, Withdraw(of), Restore(of)]))
@@ -207,18 +207,18 @@ def test_withdrawing_and_bringing_back_changes_nothing(records: list[Record], of
 
 def test_redo_puts_a_turn_back_where_it_stood() -> None:
     taught: list[Record] = [said("a"), said("b"), said("c")]
-    story = step_by_step([*taught, Withdraw(2)])
-    assert [turn.prompt for turn in story.turns] == ["a", "c"]
-    assert story.lessons[2].context == (("a", "a!"),)
-    story = step_by_step([*taught, Withdraw(2), Restore(2)])
-    assert [turn.prompt for turn in story.turns] == ["a", "b", "c"]
-    assert story.lessons[2].context == (("a", "a!"), ("b", "b!"))
+    state = step_by_step([*taught, Withdraw(2)])
+    assert [turn.prompt for turn in state.turns] == ["a", "c"]
+    assert state.lessons[2].context == (("a", "a!"),)
+    state = step_by_step([*taught, Withdraw(2), Restore(2)])
+    assert [turn.prompt for turn in state.turns] == ["a", "b", "c"]
+    assert state.lessons[2].context == (("a", "a!"), ("b", "b!"))
 
 
 def test_a_turn_of_an_earlier_conversation_comes_back_there_and_not_into_the_new_one() -> None:
-    story = step_by_step([said("a"), Withdraw(1), ConversationStarted(), said("b"), Restore(1)])
-    assert [turn.prompt for turn in story.turns] == ["b"]
-    assert [lesson.exchange.prompt for lesson in story.live] == ["a", "b"]
+    state = step_by_step([said("a"), Withdraw(1), ConversationStarted(), said("b"), Restore(1)])
+    assert [turn.prompt for turn in state.turns] == ["b"]
+    assert [lesson.exchange.prompt for lesson in state.active] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -245,23 +245,23 @@ def test_redo_brings_back_the_newest_first_and_nothing_once_a_lesson_was_taught(
     later: list[Record], redone: int | None
 ) -> None:
     taught = [said("a"), said("b"), said("c")]
-    story = step_by_step([*taught, *later])
-    for lesson in story.lessons:
+    state = step_by_step([*taught, *later])
+    for lesson in state.lessons:
         lesson.outcome = outcome()
-    assert (story.undone.seq if story.undone else None) == redone
+    assert (state.undone.seq if state.undone else None) == redone
 
 
 def test_a_rebuild_gives_every_lesson_its_new_outcome_recipe_and_machine_and_the_home_its_new_model() -> None:
     taught = [Begin("default", "old", "1"), said("a"), Learned(2, outcome(), "here"), said("b"), Withdraw(4)]
-    story = step_by_step([*taught, Rebuilt("big", "new", "2", "there", {"name": "better"}, ((2, outcome(steps=9)),))])
-    assert (story.begin, story.rebuilt) == (Begin("big", "new", "2"), 6)
-    first, second = story.lessons
+    state = step_by_step([*taught, Rebuilt("big", "new", "2", "there", {"name": "better"}, ((2, outcome(steps=9)),))])
+    assert (state.begin, state.rebuilt) == (Begin("big", "new", "2"), 6)
+    first, second = state.lessons
     assert (first.recipe, first.machine) == ({"name": "better"}, "there")
     assert first.outcome is not None
     assert (first.outcome.steps, first.outcome.prompt, first.outcome.reply) == (9, "a", "a!")
-    assert story.turns[0].outcome == first.outcome
+    assert state.turns[0].outcome == first.outcome
     assert (second.recipe, second.outcome) == ({"name": "default"}, None)
-    assert story.step == 9
+    assert state.step == 9
 
 
 def test_what_asking_found_counts_only_of_the_lessons_that_the_model_had_then() -> None:
@@ -274,3 +274,4 @@ def test_what_asking_found_counts_only_of_the_lessons_that_the_model_had_then() 
     assert found(first, Withdraw(3), second) == [0.25]
     assert found(first, Withdraw(3), second, Restore(3)) == [0.5]
     assert found(first, Rebuilt("m", "f", "1", "n", {}, ())) == []
+    assert found(Withdraw(3), first, Restore(3)) == []

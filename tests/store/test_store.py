@@ -1,4 +1,4 @@
-"""The record of a home: the story that a journal tells, the conversation file, the kept prompt, the one writer."""
+"""The store of a home: the state that a journal tells, the conversation file, the kept prompt, the one writer."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from tests.store.test_state import told
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, JournalError, PromptError
 from theta_tui.store.journal import Journal
@@ -21,9 +23,11 @@ from theta_tui.store.records import (
     Learned,
     Outcome,
     Pending,
+    Restore,
+    Stated,
     Withdraw,
 )
-from theta_tui.store.state import Story
+from theta_tui.store.state import State
 from theta_tui.store.store import Store
 
 CANDIDATES = tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))
@@ -35,9 +39,9 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def lesson(record: Store, prompt: str, reply: str, kind: Kind = "pick", skipped: str | None = None) -> int:
-    """Teach without a model: an exchange and its outcome, as the Session journals them."""
+    """Teach without a model: an exchange and its outcome, as the Teacher journals them."""
     seq = record.append(Exchange(kind, prompt, reply, CANDIDATES, {}, pick=1, prompt_id="id")).seq
-    number = record.story.lesson(seq).number
+    number = record.state.lesson(seq).number
     outcome = Outcome(number, kind, prompt, reply, 2.0, 0.5, 0.1, 0.9, 1, number, True, 0.1, (2.0, 0.5), skipped)
     record.append(Learned(seq, outcome, "machine"))
     record.write_context()
@@ -45,18 +49,18 @@ def lesson(record: Store, prompt: str, reply: str, kind: Kind = "pick", skipped:
 
 
 def replies(record: Store) -> list[str]:
-    return [turn.reply for turn in record.story.turns]
+    return [turn.reply for turn in record.state.turns]
 
 
-def test_the_story_survives_a_restart(settings: Settings) -> None:
+def test_the_state_survives_a_restart(settings: Settings) -> None:
     record = Store.open(settings)
     lesson(record, "a", "1")
     lesson(record, "b", "2", "correction")
     record.close()
     again = Store.open(settings)
-    assert again.story.turns == record.story.turns
-    assert [turn.outcome.loss_after for turn in again.story.turns if turn.outcome] == [0.5, 0.5]
-    assert again.story.losses(3) == (0.5, 2.0, 0.5)
+    assert again.state.turns == record.state.turns
+    assert [turn.outcome.loss_after for turn in again.state.turns if turn.outcome] == [0.5, 0.5]
+    assert again.state.losses(3) == (0.5, 2.0, 0.5)
     again.close()
 
 
@@ -66,7 +70,7 @@ def test_a_lesson_knows_the_conversation_before_it(settings: Settings) -> None:
     lesson(record, "b", "2")
     record.begin_conversation()
     lesson(record, "c", "3")
-    assert [item.context for item in record.story.lessons] == [(), (("a", "1"),), ()]
+    assert [item.context for item in record.state.lessons] == [(), (("a", "1"),), ()]
     assert replies(record) == ["3"]
     record.close()
 
@@ -82,11 +86,11 @@ def test_undo_takes_the_turn_away_and_brings_the_prompt_back(settings: Settings)
     assert record.pending is not None
     assert (record.pending.prompt, record.pending.candidates) == ("b", CANDIDATES)
     lesson(record, "c", "3")
-    assert record.story.lessons[-1].context == (("a", "1"),)
-    assert [item.exchange.prompt for item in record.story.live] == ["a", "c"]
-    folded = Story.of(record.journal.entries)
-    assert folded.turns == record.story.turns
-    assert [item.context for item in folded.live] == [item.context for item in record.story.live]
+    assert record.state.lessons[-1].context == (("a", "1"),)
+    assert [item.exchange.prompt for item in record.state.active] == ["a", "c"]
+    folded = State.of(record.journal.entries)
+    assert folded.turns == record.state.turns
+    assert [item.context for item in folded.active] == [item.context for item in record.state.active]
     record.close()
 
 
@@ -105,7 +109,7 @@ def test_a_correction_of_an_earlier_turn_takes_its_place_until_it_is_undone(sett
     seq = lesson(record, "a", "1")
     record.append(Exchange("correction", "a", "better", (), {}, replaces=seq))
     assert replies(record) == ["better"]
-    assert record.story.lessons[-1].context == ()
+    assert record.state.lessons[-1].context == ()
     record.append(Withdraw(record.journal.last_seq))
     assert replies(record) == ["1"]
     record.close()
@@ -118,15 +122,15 @@ def test_a_lesson_that_failed_leaves_no_turn_and_one_that_was_skipped_does(setti
     assert replies(record) == []
     lesson(record, "b", "2", skipped="the loss was not finite")
     assert replies(record) == ["2"]
-    assert record.story.live == []
+    assert record.state.active == []
     record.close()
 
 
 def test_none_of_these_is_kept_in_the_journal_but_is_no_lesson(settings: Settings) -> None:
     record = Store.open(settings)
     record.append(Exchange("none", "a", "", CANDIDATES, {}))
-    assert record.story.lessons == []
-    assert record.story.turns == []
+    assert record.state.lessons == []
+    assert record.state.turns == []
     assert record.journal.last_seq == 1
     record.close()
 
@@ -137,9 +141,9 @@ def test_an_edited_conversation_file_is_the_conversation_from_then_on(settings: 
     record.close()
     settings.context_path.write_text("<|user|> x <|assistant|> y\n<|user|> more <|assistant|> turns\n")
     again = Store.open(settings)
-    assert again.story.dialogue == (("x", "y"), ("more", "turns"))
+    assert again.state.history == (("x", "y"), ("more", "turns"))
     assert any("changed by hand" in notice for notice in again.take_notices())
-    assert len(again.story.live) == 1
+    assert len(again.state.active) == 1
     seqs = again.journal.last_seq
     again.close()
     third = Store.open(settings)
@@ -250,7 +254,7 @@ def test_the_lock_of_a_dead_process_is_free_at_once(settings: Settings) -> None:
 
 
 def test_readers_need_no_lock_and_make_no_home(settings: Settings) -> None:
-    assert Store.read(settings).story.turns == []
+    assert Store.read(settings).state.turns == []
     assert not settings.home.exists()
     writer = Store.open(settings)
     lesson(writer, "a", "1")
@@ -318,3 +322,59 @@ def test_a_home_that_can_only_be_read_says_so_before_anything_is_learned_for_a_c
     for change in (only_read.to_undo, only_read.to_redo, lambda: only_read.to_withdraw(1)):
         with pytest.raises(JournalError, match="read-only"):
             change()
+
+
+def test_a_fact_that_is_taken_back_is_offered_again_while_its_message_still_waits(settings: Settings) -> None:
+    record, stated = Store.open(settings), Stated("Where do I live?", "In Orlebar.")
+    waiting = Pending("id", "I live in Orlebar.", CANDIDATES)
+    record.keep(waiting)
+    fact = record.append(Exchange("statement", stated.prompt, stated.reply, (), {}, said=waiting.prompt))
+    done = record.withdraw(record.state.lesson(fact.seq), offer=True)
+    assert record.pending == Pending("id", "I live in Orlebar.", CANDIDATES, stated)
+    record.restore(done)
+    assert record.pending == waiting
+    record.close()
+
+
+def test_a_session_of_any_changes_leaves_the_state_that_its_journal_tells(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 99.0)  # on disk it is rounded
+    chance = Random(7)
+    record = Store.open(settings)
+    for number in range(40):
+        match chance.choice("eeeeewwrf"):
+            case "w" if (last := record.state.last) is not None:
+                record.append(Withdraw(last.seq))
+            case "r" if (undone := record.state.undone) is not None:
+                record.append(Restore(undone.seq))
+            case "f":
+                record.roll_back(record.append(Exchange("pick", "not acknowledged", "1", CANDIDATES, {})))
+            case _:
+                lesson(record, f"n{number}", f"r{number}")
+        whole = State.of(Journal.read(record.home.journal).entries)
+        assert told(record.state) == told(whole)
+        if whole.lessons:
+            change = Withdraw(whole.lessons[0].seq)
+            supposed = record.supposing(change)
+            assert told(record.state) == told(whole), "supposing changes nothing"
+            record.append(change)
+            assert told(record.state) == told(supposed)
+            record.append(Restore(change.of))
+    assert len(record.state.lessons) > 15
+    record.close()
+
+
+def test_the_index_of_a_version_before_is_ignored_and_removed_by_the_one_who_writes(settings: Settings) -> None:
+    record = Store.open(settings)
+    lesson(record, "a", "1")
+    record.close()
+    left = settings.home / "journal.idx"
+    left.write_bytes(b"theta-index\n whatever it says")
+    assert replies(Store.read(settings)) == ["1"]
+    assert left.exists(), "reading changes nothing"
+    again = Store.open(settings)
+    assert (replies(again), left.exists()) == (["1"], False)
+    again.close()
+    left.mkdir()
+    Store.open(settings).close()  # what cannot be removed is no harm

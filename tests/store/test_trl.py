@@ -40,16 +40,16 @@ def said(role: str, content: str) -> dict[str, str]:
 
 
 def pairs(record: Store) -> list[tuple[str, str]]:
-    return [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in export.preferences(record.story)]
+    return [(row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in export.preferences(record.state)]
 
 
 def taught(record: Store) -> list[tuple[str, str]]:
-    return [(row["prompt"][-1]["content"], row["completion"][0]["content"]) for row in export.completions(record.story)]
+    return [(row["prompt"][-1]["content"], row["completion"][0]["content"]) for row in export.completions(record.state)]
 
 
 def test_a_pick_is_preferred_to_each_of_the_others(record: Store) -> None:
     pick(record, "hello", 2)
-    [first, *_] = rows = list(export.preferences(record.story))
+    [first, *_] = rows = list(export.preferences(record.state))
     assert first == {
         "prompt": [said("user", "hello")],
         "chosen": [said("assistant", "reply 2")],
@@ -102,7 +102,7 @@ def test_a_lesson_carries_the_conversation_before_it_up_to_a_bound(record: Store
     record.append(ConversationStarted())
     for number in range(export.CONTEXT_TURNS + 3):
         pick(record, f"again {number}", 1)
-    rows = list(export.completions(record.story))
+    rows = list(export.completions(record.state))
     assert rows[1]["prompt"] == [said("user", "hello"), said("assistant", "reply 1"), said("user", "how?")]
     assert rows[2]["prompt"] == [said("user", "alone")]
     assert rows[3]["prompt"] == [said("user", "again 0")]

@@ -14,6 +14,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
+
+from msgspec import structs
 
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
@@ -62,7 +65,7 @@ def outcome(lesson: int = 1, **changes: Any) -> Outcome:
         lesson=lesson, kind="pick", prompt="hello", reply="Hi! How are you?", loss_before=2.31, loss_after=1.1,
         p_before=0.02, p_after=0.97, steps=4, step=37, learned=True, seconds=0.31, losses=(2.31, 1.1),
     )  # fmt: skip
-    return replace(base, **changes)
+    return structs.replace(base, **changes)
 
 
 def turn(seq: int, prompt: str, reply: str, pick: int | None = None, before: float = 3.42, after: float = 0.04) -> Turn:
@@ -206,7 +209,7 @@ class FakeWorker:
         waiting = self.shot.pending
         assert waiting is not None
         result = outcome(self.shot.lessons + 1, kind="statement", **changes)
-        pending = replace(waiting, statement=None)
+        pending = structs.replace(waiting, statement=None)
         shot = self.change(phase="choosing", activity="idle", pending=pending, lessons=result.lesson, last=result)
         self.post(p.Taught(shot, result))
         return result
@@ -257,6 +260,10 @@ class FakeWorker:
         self.post(p.Failed(self.change(**changes), message, command, code, fatal))
 
 
+SETTLED = 12
+"""Rounds after which a screen that never comes to rest is taken as it is."""
+
+
 @dataclass
 class Driven:
     """A running app, what it talks to, and the keys."""
@@ -274,8 +281,7 @@ class Driven:
         """Press keys, and let everything settle."""
         for key in keys:
             self._post_key(key)
-            await self._turn(2)
-        await self.settle()
+            await self.settle()
 
     async def type(self, text: str) -> None:
         """Type `text` in one burst; a newline is Enter."""
@@ -293,9 +299,24 @@ class Driven:
             self.app.post_message(Key(key, "\r" if key == "enter" else key_to_character(key)))
 
     async def settle(self) -> None:
-        """Until no message is left and the screen is drawn."""
-        for _ in range(3):
-            await self._turn(2)
+        """Until no message is left and the screen is drawn: found so twice, since what is drawn may send some."""
+        still = 0
+        for _ in range(SETTLED):
+            await self._turn(1)
+            still = still + 1 if self._still else 0
+            if still == 2:
+                return
+
+    @property
+    def _still(self) -> bool:
+        """Whether nothing waits for its turn."""
+        app = self.app
+        if not app.is_running:
+            return True
+        screen = app.screen
+        waiting = screen._callbacks or screen._layout_required or screen._dirty_widgets
+        nodes = [app, *screen.walk_children(with_self=True)]
+        return not waiting and not any(node.message_queue_size or node._next_callbacks for node in nodes)
 
     async def _turn(self, rounds: int) -> None:
         """Let every widget handle what it was sent, `rounds` times over; then draw.
@@ -349,13 +370,16 @@ async def drive(
     fake, clock = worker or FakeWorker(), FakeClock()
     app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock)
     app.animation_level = "none"
-    async with app.run_test(size=size, notifications=True) as pilot:
-        driven = Driven(app, fake, clock, pilot)
-        await driven.settle()
-        if ready:
-            fake.ready()
+    # The screen is drawn when a test has let it settle. Left to its own timer it is drawn twice, most of all where the
+    # machine is busy.
+    with patch("textual.screen.UPDATE_PERIOD", 1.0):
+        async with app.run_test(size=size, notifications=True) as pilot:
+            driven = Driven(app, fake, clock, pilot)
             await driven.settle()
-        yield driven
+            if ready:
+                fake.ready()
+                await driven.settle()
+            yield driven
 
 
 class AutoWorker(FakeWorker):

@@ -39,7 +39,7 @@ class SessionSubject:
     def teach(self, prompt: str, reply: str) -> int:
         """Teach one lesson outside any conversation; the optimizer steps that it took."""
         outcome = self.session.teach(prompt, reply)
-        lesson = self.session.store.story.numbered(outcome.lesson)
+        lesson = self.session.store.state.numbered(outcome.lesson)
         assert lesson is not None
         self._taught.append(lesson.seq)
         return outcome.steps

@@ -122,17 +122,17 @@ def prompt(call: Invocation, text: Text = None) -> None:
         assert waiting is not None
         from theta_tui.cli import reports
 
-        stated, story = waiting.statement, session.store.story
+        stated, state = waiting.statement, session.store.state
         call.done = "the replies are kept for teach"
         if call.json:
             call.emit(
                 prompt_id=waiting.prompt_id,
                 prompt=waiting.prompt,
-                candidates=reports.reply_fields(waiting, story),
+                candidates=reports.reply_fields(waiting, state),
                 statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
             )
         else:
-            for line in reports.reply_lines(waiting, story):
+            for line in reports.reply_lines(waiting, state):
                 call.out(line)
             if stated is not None:
                 call.out(reports.offer_line(stated))
@@ -255,7 +255,7 @@ def rebuild(call: Invocation) -> None:
 @command("new")
 def new(call: Invocation) -> None:
     with writable_store(call) as store:
-        turns = len(store.story.turns)
+        turns = len(store.state.turns)
         store.begin_conversation()
         call.done = "a fresh conversation was begun"
         if call.json:
@@ -365,7 +365,7 @@ def _changed(call: Invocation, what: str, store: Store, lesson: Lesson) -> None:
     """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
     from theta_tui.session.replay import learned_again
 
-    exchange, later = lesson.exchange, learned_again(store.story, lesson)
+    exchange, later = lesson.exchange, learned_again(store.state, lesson)
     call.done = f"lesson {lesson.number} was {what}"
     if call.json:
         values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}

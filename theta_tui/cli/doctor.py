@@ -58,7 +58,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
         return values | {"state": "not begun yet"}
     try:
         store = Store.read(call.settings)
-        values |= {"records": store.journal.last_seq, "lessons": len(store.story.live)}
+        values |= {"records": store.journal.last_seq, "lessons": len(store.state.active)}
         if store.journal.damaged:
             problems.append(f"the journal is read-only because {store.journal.damaged}")
         problems.extend(store.take_notices())

@@ -75,7 +75,7 @@ class Conversation:
     def run(self) -> None:
         call = self.call
         call.out("--- interactive training mode (type 'quit' to exit) ---")
-        turns = len(self.session.store.story.turns)
+        turns = len(self.session.store.state.turns)
         if turns:
             call.out(f"(loaded context: {plural(turns, 'turn')})")
         self._tell()
@@ -122,7 +122,7 @@ class Conversation:
     def _answer(self, waiting: Pending) -> bool:
         """Show the five replies and take a pick or a response; false to leave."""
         while True:
-            for line in reports.reply_lines(waiting, self.session.store.story):
+            for line in reports.reply_lines(waiting, self.session.store.state):
                 self.call.out(line)
             stated = waiting.statement
             if stated is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,14 +14,11 @@ from typing import TYPE_CHECKING, Any
 from theta_tui.base.errors import TeachError
 from theta_tui.base.text import percent, plural
 from theta_tui.cli.console import Invocation
-from theta_tui.store import meant
-from theta_tui.store import retention as ledger
-from theta_tui.store.book import Book
+from theta_tui.store import meant, retention
 from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.standing import Standing, Tally
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
-from theta_tui.store.totals import totals
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -31,7 +29,7 @@ REVIEW_SECONDS = 1.0
 
 def history(call: Invocation, store: Store) -> None:
     """The conversation, a turn in two lines."""
-    turns = store.story.turns
+    turns = store.state.turns
     if call.json:
         call.emit(turns=[_turn(turn) for turn in turns])
         return
@@ -44,10 +42,10 @@ def history(call: Invocation, store: Store) -> None:
 
 def lessons(call: Invocation, store: Store) -> None:
     """Every lesson that was ever taught and how it stands, as far as it was last asked."""
-    rows = ledger.standings(store.story)
+    rows = retention.standings(store.state)
     if call.json:
-        told = [_lesson(row, lesson) for row, lesson in zip(rows, store.story.lessons, strict=True)]
-        call.emit(lessons=told, **_totals(ledger.tally(rows)))
+        told = [_lesson(row, lesson) for row, lesson in zip(rows, store.state.lessons, strict=True)]
+        call.emit(lessons=told, **_totals(retention.tally(rows)))
         return
     if not rows:
         call.out("no lessons yet; teach one with: theta")
@@ -55,15 +53,15 @@ def lessons(call: Invocation, store: Store) -> None:
     for row in rows:
         when = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M")
         call.out(f"{row.number:4}  {when}  {_row(row)}")
-    _sum_up(call, ledger.tally(rows))
+    _sum_up(call, retention.tally(rows))
 
 
 def quiz(call: Invocation, store: Store, rows: Sequence[Standing]) -> None:
     """What a quiz found: a line a live lesson, and how many hold."""
     live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
-    total = ledger.tally(rows)
+    total = retention.tally(rows)
     if call.json:
-        by_seq = {lesson.seq: lesson for lesson in store.story.lessons}
+        by_seq = {lesson.seq: lesson for lesson in store.state.lessons}
         call.emit(lessons=[_lesson(row, by_seq[row.seq]) for row in live], **_totals(total))
         return
     if not live:
@@ -105,21 +103,23 @@ def stats(call: Invocation, store: Store) -> None:
 
 def figures(store: Store) -> dict[str, Any]:
     """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
-    story = store.story
-    total, sums = Book({}).tally(story), totals(story)
+    state = store.state
+    total = retention.tally(retention.judged(state))
+    kinds = Counter(lesson.exchange.kind for lesson in state.active)
+    outcomes = [lesson.outcome for lesson in state.active if lesson.outcome is not None]
     medians = {
-        name: _median([value for value in values if value > 0 or name != "seconds"])
-        for name, values in sums.figures.items()
+        name: _median([value for outcome in outcomes if (value := getattr(outcome, name)) > 0 or name != "seconds"])
+        for name in ("loss_before", "loss_after", "p_before", "p_after", "seconds")
     }
     home = store.home
     checkpoints = sorted(home.checkpoints.glob("step-*"), key=lambda path: path.stat().st_mtime)
     return {
         "home": str(home.path),
-        "model": story.begin.model if story.begin else store.settings.model,
-        "lessons": len(story.live),
-        "picks": sums.kinds["pick"],
-        "corrections": sums.kinds["correction"],
-        "statements": sums.kinds["statement"],
+        "model": state.begin.model if state.begin else store.settings.model,
+        "lessons": len(state.active),
+        "picks": kinds["pick"],
+        "corrections": kinds["correction"],
+        "statements": kinds["statement"],
         "withdrawn": total.withdrawn,
         "superseded": total.superseded,
         "live": total.live,
@@ -127,9 +127,9 @@ def figures(store: Store) -> dict[str, Any]:
         "fading": total.fading,
         "lost": total.lost,
         "not_asked_since": total.stale,
-        "turns": len(story.turns),
-        "step": story.step,
-        "said_afterwards": sums.learned,
+        "turns": len(state.turns),
+        "step": state.step,
+        "said_afterwards": sum(outcome.learned for outcome in outcomes),
         "loss_before": medians["loss_before"],
         "loss_after": medians["loss_after"],
         "p_before": medians["p_before"],
@@ -149,10 +149,10 @@ def trained_line(outcome: Outcome) -> str:
     return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
 
 
-def reply_lines(waiting: Pending, story: Story) -> list[str]:
+def reply_lines(waiting: Pending, state: State) -> list[str]:
     """The five replies, with the number of the lesson that one was written with. Where it was not sure that this lesson
     is meant, how to say that it is."""
-    number, mark = meant.number(waiting, story), waiting.mark
+    number, mark = meant.number(waiting, state), waiting.mark
     tags = [item.tag(number) for item in waiting.candidates]
     shown = zip(waiting.candidates, tags, strict=True)
     lines = [f"{item.index}: {item.text}{f'  ({tag})' if tag else ''}" for item, tag in shown]
@@ -161,9 +161,9 @@ def reply_lines(waiting: Pending, story: Story) -> list[str]:
     return lines
 
 
-def reply_fields(waiting: Pending, story: Story) -> list[dict[str, Any]]:
+def reply_fields(waiting: Pending, state: State) -> list[dict[str, Any]]:
     """The five replies as JSON has them."""
-    number = meant.number(waiting, story)
+    number = meant.number(waiting, state)
     return [
         {"index": item.index, "text": item.text, "logprob": item.logprob}
         | ({} if number is None or item.lesson is None else {"lesson": number, "sure": item.sure})
@@ -195,8 +195,8 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
 def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
     """Print that, after asking again as many lessons as can be asked in a moment."""
     session.review.ask_for(REVIEW_SECONDS)
-    lesson = session.store.story.lessons[outcome.lesson - 1]
-    for line in learning_lines(outcome, ledger.offered(lesson), session.review.tally()):
+    lesson = session.store.state.lessons[outcome.lesson - 1]
+    for line in learning_lines(outcome, retention.offered(lesson), session.review.tally()):
         call.out(line)
 
 
@@ -215,7 +215,7 @@ def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *,
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as CONTRACT's JSON has it."""
+    """An outcome as JSON has it."""
     names = (
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
         "learned", "seconds",

@@ -1,7 +1,7 @@
 """Checkpoints: the lessons' own weights, what the optimizer needs to go on, and a manifest that proves both.
 
-Where the shared weights moved they are there too, as a model folder that anyone can load; where the model learns by
-LoRA, as a peft adapter. Else they are the foundation's, which is not copied.
+Where the shared weights moved, they are saved too, as a model folder that anyone can load, or as a peft adapter where
+the model learns by LoRA. Else they are the base model's, which is not copied.
 
 safetensors has no checksum of its own (of 2,000 flipped bits 1,986 loaded silently), so the manifest holds the sha256
 of every file. A checkpoint appears under its name only when all of it is on disk and was read back.
@@ -39,8 +39,8 @@ _UNFINISHED = ".tmp-"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a checkpoint says of itself. `position` is the journal seq that its weights stand for; `files` maps each
-    file's name to its sha256 and size; `learner` are the learner's plain values; `extra` is the caller's."""
+    """A checkpoint's description of itself. Its weights have learned the journal up to the record `position`; `files`
+    maps each file's name to its sha256 and size; `learner` are the learner's plain values; `extra` is the caller's."""
 
     path: Path
     position: int
@@ -54,7 +54,7 @@ class Manifest:
 
     @property
     def weights(self) -> Path | None:
-        """The folder to load the shared weights from; None: they are the foundation's."""
+        """The folder of the shared weights; None: they are the base model's."""
         return self.path if set(self.files) != {TRAINING_STATE} else None
 
 
@@ -66,7 +66,7 @@ def save(folder: Path, lm: LanguageModel, learner: Learner, *, position: int, ex
     before is untouched.
     """
     tensors, values = learner.state()
-    # What no lesson moves was looked at when it was loaded.
+    # Weights that no lesson moves were checked when they were loaded.
     named = [*lm.trainable().items(), *tensors.items()]
     broken = next((name for name, tensor in named if not torch.isfinite(tensor).all()), None)
     if broken is not None:
@@ -134,7 +134,7 @@ def list_checkpoints(folder: Path) -> list[Manifest]:
 
 
 def unreadable(folder: Path) -> list[str]:
-    """What is wrong with the checkpoints that `list_checkpoints` leaves out, in words, by name."""
+    """For each checkpoint that `list_checkpoints` leaves out, a sentence that says what is wrong with it."""
     problems: list[str] = []
     with suppress(OSError):
         for path in sorted(folder.iterdir()):

@@ -9,8 +9,8 @@ from theta_tui.model.modules import tensors_of
 
 
 def differing(one: Snapshot, other: Snapshot) -> list[str]:
-    """What is not equal to the bit: names of parameters (their weights or their moments), `base.` and `delta.` of what
-    picks moved, `module.` with the key of a lesson that has weights of its own, and `step`."""
+    """Names of what is not equal to the bit: parameters (their weights or moments), `base.NAME` and `delta.NAME` of
+    what picks moved, `module.KEY.NAME` of lessons' own weights, and `step`."""
     names = [
         name
         for name in sorted(one.parts.keys() | other.parts.keys())

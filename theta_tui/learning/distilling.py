@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from theta_tui.model.language_model import LanguageModel
 
 RANK = 8
-"""Of a lesson's LoRA: the smallest that vLLM makes room for. With 4 lessons take twice as many steps."""
+"""Rank of a lesson's LoRA: the smallest that vLLM makes room for. With 4, lessons take twice as many steps."""
 
 LORA_BLOCKS = 2
-"""How many of the last blocks a LoRA is in. With three, the built-in model takes as many steps, and each is dearer."""
+"""The last blocks that a LoRA is in. With three, the built-in model takes as many steps, and each costs more."""
 
 BAKED_BLOCKS = 3
-"""How many of the last blocks all lessons together move."""
+"""The last blocks that `bake` moves."""
 
 CLIP = 10.0
 """Global norm of the gradient, at most."""
@@ -61,35 +61,34 @@ LORA_STEPS = 48
 """Most steps of `low_rank`."""
 
 HELD, SETTLED = 3.0, 10.0
-"""The weight of the KL while lessons are learned, and when they are said."""
+"""The weight of the KL while lessons are learned, and once they are said."""
 
 HURRY = 1.1
-"""How much larger the steps become with each time that all lessons are gone through: the right size is another for a
-model of another build."""
+"""Factor of the step size after each pass over all lessons: the right size differs from model to model."""
 
 SETTLING, LEAST = 4, 0.1
-"""How often each batch of unrelated prompts is gone through, at least, when the lessons are said; and the share of the
-rate that is left after that."""
+"""Least number of passes over the unrelated prompts once the lessons are said, and the share of the step size that is
+left after them."""
 
 SHARES, SPARE = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0), 0.2
-"""Of what was learned, the least share is kept with which all is said by so many nats. The built-in model with five
-lessons answers 6 of 20 unrelated prompts otherwise with all of it, and 4 with .6."""
+"""Shares of what was learned, of which the least is kept with which every lesson is said by a margin of so many nats.
+The built-in model with five lessons answers 6 of 20 unrelated prompts differently with all of it, and 4 with .6."""
 
 BATCH = 16
-"""Rows that are looked at together."""
+"""Rows of one forward pass."""
 
 SEEN = 64
-"""Of what the model says at a place, its likeliest so many tokens are remembered one by one, the rest as one."""
+"""The likeliest tokens at a position that the KL takes one by one; all others count as one."""
 
 REMEMBERED = 60_000
-"""Tokens up to which what no lesson moves is computed once for all steps: some 500 MB with a model of 135M."""
+"""Tokens up to which the states below the layers that move are kept for all steps: some 500 MB with a model of 135M."""
 
 _DOWN = 0.7
-"""How fast the matrix that a LoRA begins with moves, beside the other one's rate."""
+"""Rate of the first matrix of a LoRA, as a share of the second one's."""
 
 
 def back_layers(lm: LanguageModel, blocks: int) -> dict[str, Any]:
-    """The last linear layer in each of so many last blocks, by the name that its weight has in the model's files."""
+    """The last linear layer of each of the last `blocks` blocks, by its name in the model's files."""
     names = {id(module): name for name, module in lm.model.named_modules()}
     found = {}
     for block in blocks_of(lm.model)[-blocks:]:
@@ -101,7 +100,7 @@ def back_layers(lm: LanguageModel, blocks: int) -> dict[str, Any]:
 
 
 def own_rows(lm: LanguageModel, prompts: Sequence[str], tokens: int) -> Iterator[Row | None]:
-    """What the model as it is says to each of `prompts`, at most so many tokens of it; None where that is nothing."""
+    """For each of `prompts` the row of the model's own greedy reply, cut at `tokens`; None where the reply is blank."""
     for prompt in prompts:
         reply = greedy(lm, lm.encode_prompt((), prompt, room=tokens).ids, max_tokens=tokens)
         if not reply.text:
@@ -112,7 +111,7 @@ def own_rows(lm: LanguageModel, prompts: Sequence[str], tokens: int) -> Iterator
 
 
 def leads(model: Any, rows: Sequence[Row]) -> list[float]:
-    """For each row, the least lead of a reply's token over its strongest rival, in nats: above 0 `model` says it."""
+    """For each row the least lead of a reply's token over its strongest rival, in nats: above 0, `model` says it."""
     found: list[float] = []
     for some in _parts(rows):
         ids, _ = padded(texts_of(some))
@@ -125,8 +124,8 @@ def leads(model: Any, rows: Sequence[Row]) -> list[float]:
 
 
 def with_added(model: Any, added: Mapping[str, torch.Tensor]) -> Any:
-    """A model with `added` ([out, in] by a layer's name) in its weights. What does not change is shared with `model`,
-    which stays as it is."""
+    """A copy of `model` with `added` ([out, in] by a layer's name) in its weights. It shares the other weights with
+    `model`, which stays as it is."""
     moved = {f"{name}.weight" for name in added}
     memo: dict[int, Any] = {
         id(tensor): tensor for name, tensor in (*model.named_parameters(), *model.named_buffers()) if name not in moved
@@ -143,13 +142,13 @@ def with_added(model: Any, added: Mapping[str, torch.Tensor]) -> Any:
 
 
 def bake(
-    lm: LanguageModel, rows: Sequence[Row], unrelated: Sequence[Row], hear: Callable[[int, int], None]
+    lm: LanguageModel, rows: Sequence[Row], unrelated: Sequence[Row], on_progress: Callable[[int, int], None]
 ) -> tuple[dict[str, torch.Tensor], int]:
-    """What is to be added to the weights ([out, in], float32, by a layer's name) so that every one of `rows` is said
-    and `unrelated`, the model's own replies, stay likely as they are; and the steps that took.
+    """What to add to the weights ([out, in], float32, by a layer's name) so that each of `rows` is said while
+    `unrelated`, the model's own replies, stay as likely as they are; and the number of steps that took.
 
-    `hear` is told the steps taken and the most there may be, and may end it by raising. Same model, same rows: the
-    same bits. Raises NotFinite.
+    `on_progress` gets the steps taken and their most, and may end it by raising. Same model, same rows: the same bits.
+    Raises NotFinite.
     """
     layers = back_layers(lm, BAKED_BLOCKS)
     parts = {name: _Whole(layer) for name, layer in layers.items()}
@@ -169,7 +168,7 @@ def bake(
                 loss = loss + weight * waiting.pop().distance()
             _step(adamw, loss)
             taken += 1
-            hear(taken, most)
+            on_progress(taken, most)
 
         settled, rate = not kept, BAKING_RATE
         while taken < most:
@@ -204,14 +203,14 @@ def bake(
 
 
 class _Whole:
-    """A matrix added to one layer, as it is learned."""
+    """A matrix that is added to one layer while it is learned."""
 
     def __init__(self, layer: Any) -> None:
         size = linear_size(layer)
         assert size is not None
         self._unit = layer.weight.detach().float().pow(2).mean().sqrt()
         self.share = 1.0
-        """How much of it is added."""
+        """The share of it that is added."""
         self.moved = {"delta": torch.nn.Parameter(torch.zeros(size[1], size[0], device=layer.weight.device))}
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -225,10 +224,10 @@ class _Whole:
 
 
 def low_rank(
-    lm: LanguageModel, rows: Sequence[Row], counts: int, hear: Callable[[int, int], None]
+    lm: LanguageModel, rows: Sequence[Row], counts: int, on_progress: Callable[[int, int], None]
 ) -> tuple[dict[str, LowRank], bool]:
     """A LoRA by a layer's name with which each of `rows`, wordings with one reply, is said; and whether the first
-    `counts` of them are, after LORA_STEPS steps at most. `hear` and errors as those of `bake`.
+    `counts` of them are, after LORA_STEPS steps at most. `on_progress` and errors as those of `bake`.
 
     As with a lesson's module, the matrix that comes first begins as detectors of the reply's places, so that a step at
     one place hardly disturbs another and the words of the prompt are left alone (learning/module_lesson.py).
@@ -245,7 +244,7 @@ def low_rank(
     with _learning(lm, layers, parts, LORA_RATE) as adamw:
         while True:
             loss, ahead = batch.look(MARGIN)
-            hear(taken, LORA_STEPS)
+            on_progress(taken, LORA_STEPS)
             if float(ahead.min()) >= MARGIN or taken >= LORA_STEPS:
                 said = float(ahead[:tokens].min()) > 0
                 return {name: part.finished() for name, part in parts.items()}, said
@@ -254,7 +253,7 @@ def low_rank(
 
 
 class _Detecting:
-    """A LoRA of one layer as it is learned. `inputs` [tokens, in] went into the layer at the tokens of `rows`."""
+    """A LoRA of one layer while it is learned. `inputs` [tokens, in] are the layer's at the tokens of `rows`."""
 
     def __init__(self, layer: Any, inputs: torch.Tensor, rows: Sequence[Row]) -> None:
         places = [place for prompt, reply in rows for place in [-1] * (len(prompt) - 1) + list(range(len(reply)))]
@@ -288,7 +287,7 @@ class _Detecting:
 
 
 class _Batch:
-    """Some rows that are to be said."""
+    """Rows that should be said."""
 
     def __init__(self, passes: Passes, rows: Sequence[Row], remember: bool) -> None:
         self._passes, self._rows, self._remember = passes, rows, remember
@@ -312,7 +311,7 @@ class _Batch:
 
 
 class _Kept(_Batch):
-    """Some rows of the model's own, which are to stay as likely as they were when this was made."""
+    """Rows of the model's own replies, which should stay as likely as they are now."""
 
     def __init__(self, passes: Passes, rows: Sequence[Row], remember: bool) -> None:
         super().__init__(passes, rows, remember)
@@ -321,13 +320,13 @@ class _Kept(_Batch):
         self._tokens, self._before = likely.indices, _with_rest(likely.values)
 
     def distance(self) -> torch.Tensor:
-        """KL(before ‖ now) in nats a token, all unlikely tokens taken as one."""
+        """KL(before ‖ now), a scalar in nats a token; tokens beyond the SEEN likeliest count as one."""
         now = _with_rest(self.reading.logits().float().log_softmax(-1).gather(1, self._tokens))
         return (self._before.exp() * (self._before - now)).sum(1).mean()
 
 
 def _with_rest(logprobs: torch.Tensor) -> torch.Tensor:
-    """log P of some tokens [n, k] and, behind them, of all others together."""
+    """log P of some tokens [n, k] and of all others together: [n, k + 1]."""
     rest = (1 - logprobs.exp().sum(1, keepdim=True)).clamp_min(1e-6).log()
     return torch.cat((logprobs, rest), 1)
 

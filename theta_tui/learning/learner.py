@@ -169,8 +169,7 @@ class Learner:
             with frozen(self.lm.model), self.signs.without(), self._seeded(key):
                 lesson = ModuleLesson(self.lm, rows, recipe.margin)
                 result = self._run("module", lesson, lesson, recipe, steps, progress, should_stop)
-                if result.skipped is None:
-                    self.modules[key] = lesson.finished()
+                self.modules[key] = lesson.finished()
                 return result
 
         return self._attempt(run)

@@ -1,12 +1,12 @@
 """A lesson's own module, learned until the reply is said to the prompt, to other wordings, and to unrelated prompts.
 
-Which prompts the module is on for is decided elsewhere (learning/scope). So here it has to say its reply whatever
-stands in front, and prompts that have nothing to do with it are learned beside it as if they asked for it: what is
-learned then hangs by the reply and not by the wording.
+learning/scope decides for which prompts the module is on. So the module should say its reply whatever stands in front
+of it, and unrelated prompts are learned beside it as if they asked for it: what is learned then depends on the reply
+and not on the wording.
 
-The detectors are not learned. They are the ridge regression from the model's states at the places of the reply to the
-place, so each value acts at its own place, and a step at one place disturbs no other. That makes the loss fall
-evenly: three to four steps of Adam, where random detectors take twelve and more with a larger model.
+The detectors are not learned. They are a ridge regression from the model's state at each position of the reply to that
+position. So each value acts at its own position, a step at one disturbs no other, and the loss falls evenly: in three
+to four steps of Adam, where random detectors take twelve, and more with a larger model.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from theta_tui.model.language_model import LanguageModel
 
 Row = tuple[Sequence[int], Sequence[int]]
-"""Token ids of a prompt, up to the token that hands over, and of the reply with its end."""
+"""Token ids of a prompt, with the token in front of the reply as its last, and of the reply with its end token."""
 
 
 def row_of(example: Example) -> Row:
@@ -39,7 +39,7 @@ def row_of(example: Example) -> Row:
 
 
 def texts_of(rows: Sequence[Row]) -> list[list[int]]:
-    """What is read to predict each token of the replies."""
+    """Token ids of each row that predict its reply: all but the last."""
     return [[*prompt, *reply[:-1]] for prompt, reply in rows]
 
 
@@ -60,18 +60,18 @@ GENERIC = (
 
 
 class Reading(Protocol):
-    """Some rows, read once without a module. All tensors are over the places at which a reply's tokens are predicted,
-    one row behind the other, n in all."""
+    """Rows that were read once without a module. All tensors are over the n positions that predict a reply's tokens,
+    row after row."""
 
     def states(self) -> list[torch.Tensor]:
-        """Behind the block of each site, [n, size], with no module on."""
+        """The states after the block of each site, [n, size], with no module on."""
 
     def logits(self, module: LessonModule) -> torch.Tensor:
-        """[n, V], with the module on; with a graph where its tensors want one."""
+        """[n, V], with the module on; with a graph if its tensors require gradients."""
 
 
 def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
-    """`rows`, ready to be looked at again and again while a module changes."""
+    """`rows`, read once so that logits can be had for one module after the other."""
     if lm.adapter is None and recognised(lm.model):
         return _Tree(lm.model, rows)
     return _Whole(lm, rows)
@@ -132,8 +132,8 @@ class ModuleLesson:
 
 
 def detectors_of(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """[places, size]: how much of each place there is in a state [n, size], by ridge regression in its dual form. A
-    place of -1 is none."""
+    """Detectors [places, size] of the `places` [n] of states [n, size], by ridge regression in its dual form, computed
+    in float64. A place of -1 is none."""
     wanted = functional.one_hot(places + 1)[:, 1:].double()
     products = (states @ states.T).double()
     ridge = RIDGE * products.diagonal().mean() * torch.eye(len(states), dtype=torch.float64, device=states.device)
@@ -145,7 +145,7 @@ def detectors_of(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 
 
 class _Whole:
-    """Through the model's own forward pass, over a batch padded behind."""
+    """The model's own forward pass, over a batch padded behind."""
 
     def __init__(self, lm: LanguageModel, rows: Sequence[Row]) -> None:
         self._lm = lm
@@ -180,15 +180,13 @@ class _Whole:
         return found
 
 
-# --- models that the fast decoder knows ---
+# --- models that `llama.block` knows ---
 
 
 class _Tree:
-    """All rows in one: what their prompts begin with alike is read once, and what no module reaches is read once a
-    lesson. Only the places of the replies are computed again, in the blocks behind the first site.
-
-    The tokens lie in a row: the common beginning, the rest of each prompt, the replies' places. `mask` says who sees
-    whom.
+    """All rows in one sequence: their common prefix, the rest of each prompt, and the positions of the replies; a mask
+    says which token sees which. Everything up to the first site is read once a lesson, and the prompts' keys and values
+    too. Each `logits` computes only the positions of the replies, in the blocks behind the first site.
     """
 
     def __init__(self, model: Any, rows: Sequence[Row]) -> None:
@@ -254,7 +252,7 @@ class _Tree:
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with alike; never the last of any, which hands over."""
+    """The number of tokens that all prompts begin with alike, never the last of any."""
     least = min(map(len, prompts)) - 1
     first = prompts[0]
     return next((at for at in range(least) if any(prompt[at] != first[at] for prompt in prompts)), least)

@@ -1,7 +1,7 @@
-"""Does the model say it? One forward pass over prompt and reply answers that exactly.
+"""Whether the model says a reply, from one forward pass over prompt and reply.
 
-A reply of which every token, the end token included, is the likeliest in its place is what greedy decoding writes:
-no generation is needed to know.
+Greedy decoding writes a reply exactly if each of its tokens, the end token too, is the likeliest at its position. So
+nothing has to be generated to know.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from theta_tui.model.modules import LessonModule, attached, blocks_of
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """How well a model knows a reply. `logprob` is log P(reply, end of turn | conversation) in nats.
+    """How well a model knows a reply. `logprob` is log P(reply, end of turn | conversation) in nats, and `p` its
+    exponential.
 
-    `margin` is the least lead of a reply token over its strongest rival, in nats: negative where the model would
-    say something else. `says`: the greedy reply is this one. `tokens` counts the reply's, the end included.
+    `margin` is the least lead of a reply token over its strongest rival, in nats; below 0 the model says something
+    else. `says`: the greedy reply is this one. `tokens` counts the reply's tokens with its end.
     """
 
     logprob: float
@@ -37,7 +38,7 @@ class Recall:
 
     @property
     def loss(self) -> float:
-        """Mean nats a reply token."""
+        """Mean loss in nats a reply token."""
         return -self.logprob / self.tokens
 
 
@@ -50,8 +51,8 @@ def score(
     at: float = UNDATED,
     module: LessonModule | None = None,
 ) -> Recall:
-    """How well `lm` knows `reply` to `prompt`, after `turns`, at the instant `at`, with `module` on. Changes nothing.
-    Raises TeachError as encode_lesson."""
+    """How well `lm` knows `reply` to `prompt`, after `turns`, at the instant `at` (Unix time), with `module` on.
+    Changes nothing. Raises TeachError as encode_lesson does."""
     example = lm.encode_lesson(turns, prompt, reply, at=at)
     on = torch.tensor([[label != IGNORE for label in (*example.labels[1:], IGNORE)]], device=lm.device)
     with torch.no_grad(), attached(blocks_of(lm.model), [module], on) if module is not None else nullcontext():
@@ -78,21 +79,21 @@ def measure(logits: torch.Tensor, labels: Sequence[int]) -> Recall:
 
 
 def label_positions(labels: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The places at which labelled tokens are predicted, each one before its own, and those tokens."""
+    """The positions that predict labelled tokens, each one before its token, and those tokens."""
     places = [place for place, label in enumerate(labels) if label != IGNORE and place > 0]
     return [place - 1 for place in places], [labels[place] for place in places]
 
 
 def nll_and_margin(logits: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of logits [n, V] in float32 and the tokens `wanted` [n]: −log P of each in nats, with a graph where the logits
-    have one, and its lead over its strongest rival."""
+    """−log P of the tokens `wanted` [n] in nats, and their leads over the strongest rival, both [n]; `logits` [n, V]
+    are float32. The former has a graph if `logits` have one."""
     losses = functional.cross_entropy(logits, wanted, reduction="none")
     rows, column = logits.detach(), wanted[:, None]
     return losses, rows.gather(1, column)[:, 0] - rows.scatter(1, column, -math.inf).amax(1)
 
 
 def recalled(losses: torch.Tensor, margins: torch.Tensor) -> Recall:
-    """The recall of a reply from what `against` says of its tokens."""
+    """The recall of a reply from `nll_and_margin` of its tokens."""
     logprob, margin = -float(losses.detach().double().sum()), float(margins.min())
     return Recall(
         logprob, math.exp(min(logprob, 0.0)) if logprob == logprob else math.nan, margin > 0, margin, len(losses)

@@ -21,8 +21,8 @@ ADAPTER = "adapter"
 
 
 def write(lm: LanguageModel, folder: Path, *, lessons: int, mark: str, model: Any = None, baked: int = 0) -> None:
-    """Write `lm` as it is into `folder`, which is there. `lessons` and `mark` (a tag) are for the card; with `model`,
-    that is written in its place, into which so many lessons were `baked`.
+    """Write `lm` into the existing `folder`. `lessons` (a count) and `mark` (a tag) are for the card. With `model`,
+    that is written in its place; `baked` lessons were put into its weights.
 
     Nothing in it says where it was made: no path of this machine, and no word of what was taught. The model in use
     stays as it is. Raises OSError and SafetensorError where the disk refuses.
@@ -38,7 +38,7 @@ def write(lm: LanguageModel, folder: Path, *, lessons: int, mark: str, model: An
 
 
 def base_name(lm: LanguageModel) -> str:
-    """What the foundation is called elsewhere: its hub id, or the last part of its folder."""
+    """The base model's name elsewhere: its hub id, or the last part of its folder."""
     target = resolve(lm.name)
     return target if isinstance(target, str) else "theta-default" if lm.name == DEFAULT else target.name
 
@@ -88,13 +88,13 @@ def gguf_card(lm: LanguageModel, mark: str, lessons: int, file: str) -> str:
 
 
 def write_adapter(lm: LanguageModel, folder: Path, parts: Mapping[str, LowRank], base: str) -> None:
-    """Make `folder` and write a LoRA into it as peft reads it; `base` is what it says that it belongs to."""
+    """Make `folder` and write a LoRA into it as peft reads it, for the base model named `base`."""
     folder.mkdir()
     lora.save_parts(lm.model, folder, {name: (part.down, part.up) for name, part in parts.items()}, base)
 
 
 def adapters_card(lm: LanguageModel, mark: str, lessons: int, base: str) -> str:
-    """What stands in the README beside the adapters of so many lessons, which belong to `base`."""
+    """The README beside the adapters of so many lessons, for the base model named `base`."""
     return (
         _header(lm, mark, "peft") + "# Taught lessons, an adapter each\n\n"
         f"{_base(lm)} was taught {plural(lessons, 'lesson')} by talking to it in Theta. Each folder is a LoRA, and "

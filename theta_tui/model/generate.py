@@ -1,8 +1,8 @@
 """Five distinct replies, streamed together, from one prefill of the conversation.
 
-Our own loop and not `generate`: every row is heard at every token, a row that has ended leaves the batch, and a key
-press stops it between two tokens. The rows share one prompt, so they stay equally long and nothing is padded. What
-the model does for it is in `decoding`, how a token is drawn in `sampling`.
+This is our own loop instead of `generate`: every row is reported at every token, a row that has ended leaves the batch,
+and a key press stops it between two tokens. The rows share one prompt, so they stay of one length and nothing is
+padded. `decoding` has the forward passes, `sampling` how a token is drawn.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ HOTTER = (1.0, 1.4)
 """Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply."""
 
 OPENING = 3
-"""Tokens that the factor holds for. Another beginning is enough to lead elsewhere; hot all the way, the stand-in
-babbles (replies of -50 to -300 nats)."""
+"""First tokens of a reply that the factor holds for. Another beginning is enough to lead elsewhere; hot all the way,
+the built-in model babbles (replies of -50 to -300 nats)."""
 
 SPARE = 2
-"""Rows a missing reply in a further round: the chance that one of them is distinct costs little in a batch."""
+"""Rows for each missing reply in a further round: in a batch, a second chance to be distinct costs little."""
 
 BRANCHES = 48
-"""Most first tokens that are forced, likeliest first, where sampling gives nothing distinct."""
+"""Most first tokens that are tried, likeliest first, where sampling gives nothing distinct."""
 
 MIN_HEAT = 0.7
-"""Temperature that a further round starts from: near zero, sampling again gives the same again."""
+"""Lowest temperature of a further round: near zero, sampling again gives the same again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply of the model. `logprob` is its log-probability in nats under the model as it is (temperature 1), the
-    end token included; where `ended` is false it was cut at the limit and there is none. `tokens` counts alike.
-    `taught`: written with a lesson's module on."""
+    """A reply of the model. `logprob` is its log-probability in nats under the model (temperature 1), and `tokens`
+    counts its tokens, both with the end token. Where `ended` is false, the reply was cut at the limit and has no end
+    token. `taught`: it was written with a lesson's module on."""
 
     text: str
     logprob: float
@@ -69,16 +69,16 @@ def propose(
     due: Callable[[], bool] = lambda: True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> list[Reply] | None:
-    """`sampling.count` replies to the conversation `ids`, likeliest first; None where `cancelled` said so.
+    """`sampling.count` replies to the conversation `ids`, likeliest first; None once `cancelled()` is true.
 
-    They differ from each other and from `avoid` as `text.normalised` sees it, and none is blank; the greedy reply is
-    among them unless it is to be avoided. Sampling goes on hotter, and then from other first tokens, until there are
-    enough; a model that cannot say so many different things gives fewer. `on_progress` hears all slots, (text so
-    far, whether it is done), at every token at which it is `due`, and when a round of sampling is over. `seed` makes
-    it repeatable; the global random state is left alone.
+    They differ from each other and from `avoid` after `text.normalised`, and none is blank. The greedy reply is among
+    them unless it is to be avoided. Until there are enough, further rounds sample hotter, and then from other first
+    tokens; a model that cannot say so many different things gives fewer. `on_progress` gets all slots, (text so far,
+    whether it is done), at every token at which `due()`, and at the end of a round. The same `seed` gives the same
+    replies; the global random state is left alone.
 
-    With a `module`, one reply is the greedy one with it on. Where it is `sure` that the prompt is in the lesson's scope
-    that reply comes first, else the others do and it is the last.
+    With a `module`, one reply is the greedy one with the module on. It comes first where the prompt is `sure` to be in
+    the lesson's scope, and last elsewhere.
     """
     generator = torch.Generator()
     if seed is None:
@@ -91,7 +91,7 @@ def propose(
     def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
         ran = _generate(
-            lm, ids, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.hear(slots, rows)
+            lm, ids, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.report(slots, rows)
         )
         if ran:
             found.take(rows)
@@ -126,8 +126,8 @@ def greedy(
     module: LessonModule | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Reply:
-    """The likeliest reply, token by token, with `module` on; what there is of it where `cancelled` said so. It may be
-    blank."""
+    """The likeliest reply, token by token, with `module` on; as much as there is of it once `cancelled()` is true. It
+    may be blank."""
     row = _Row(lm, greedy=True, module=module)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
@@ -139,7 +139,7 @@ def greedy(
 
 
 class _Found:
-    """The replies found so far, each in its slot, and what the screen hears of them."""
+    """The replies found so far, each in its slot, and how they are reported."""
 
     def __init__(self, count: int, avoid: Sequence[str], on_progress: Progress | None, due: Callable[[], bool]) -> None:
         self.slots: list[Reply | None] = [None] * count
@@ -151,8 +151,8 @@ class _Found:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
 
     def take(self, rows: list[_Row]) -> None:
-        """Keep the distinct ones of finished rows: the greedy one first, and then the likeliest a token. What the model
-        says by itself is not a lesson's."""
+        """Keep the distinct ones of finished rows: the greedy one first, then the likeliest per token. A reply that the
+        model gives without a lesson too is not counted as the lesson's."""
         for row in sorted(
             rows, key=lambda row: (not row.greedy, row.module is not None, -row.logprob / max(row.tokens, 1))
         ):
@@ -163,7 +163,7 @@ class _Found:
                 self.seen.add(key)
                 self.slots[free[0]] = reply
 
-    def hear(self, slots: list[int], rows: list[_Row]) -> None:
+    def report(self, slots: list[int], rows: list[_Row]) -> None:
         if self.on_progress is None or not (self.due() or all(row.done for row in rows)):
             return
         shown = [("", False) if reply is None else (reply.text, True) for reply in self.slots]
@@ -205,7 +205,7 @@ class _Row:
         lm = self._lm
         self.tokens += 1
         if token in lm.end_ids or token in lm.chat.control_ids:
-            # Another control token (a role mark, say) ends the turn as well, but it is not how a turn ends.
+            # Another control token (a role mark, say) ends the reply too, but counts as the end token.
             self.logprob += float(logprobs[token if token in lm.end_ids else lm.chat.turn_end])
             self.ended = self.done = True
             return
@@ -214,9 +214,9 @@ class _Row:
 
     @property
     def text(self) -> str:
-        """What it says so far. Decoded when somebody looks: at every token, that costs as much as two layers."""
+        """Its text so far. Decoded only when asked for: at every token, that costs as much as two layers."""
         if self._shown[0] != len(self.ids):
-            # A character of several bytes may lack the last of them still.
+            # The last character may still lack some of its bytes.
             whole = self._lm.decode(self.ids).rstrip(REPLACEMENT + string.whitespace).strip()
             self._shown = len(self.ids), whole
         return self._shown[1]
@@ -233,10 +233,10 @@ def _generate(
     limit: int,
     generator: torch.Generator,
     cancelled: Callable[[], bool],
-    hear: Callable[[list[_Row]], None] | None,
+    report: Callable[[list[_Row]], None] | None,
 ) -> bool:
-    """Write all rows to their end, or to `limit` tokens; False where `cancelled` said so. The first of `samplings` is
-    for the opening tokens, the second for the rest."""
+    """Write all rows to their end, or to `limit` tokens; False once `cancelled()` is true. The first of `samplings` is
+    for the OPENING tokens, the second for the rest."""
     modules = [row.module for row in rows]
     taught = any(module is not None for module in modules)
     # A module is on from the token that hands over to the reply, so each row reads that one for itself.
@@ -258,8 +258,8 @@ def _generate(
             for row, token, own in zip(active, tokens, logprobs, strict=True):
                 row.add(token, own)
                 row.done = row.done or len(row.ids) >= limit
-            if hear:
-                hear(rows)
+            if report:
+                report(rows)
             stay = [number for number, row in enumerate(active) if not row.done]
             if not stay:
                 return True

@@ -38,7 +38,8 @@ LARGE = 3_000_000_000
 """Parameters from which `auto` holds the weights in bfloat16: in float32 they would hardly fit beside Adam's state."""
 
 REVISION = 2
-"""Of how steps are computed. It goes up where the same lessons, from the same state, come to other bits than before."""
+"""Version of how steps are computed. It goes up when the same lessons, from the same state, give other bits than
+before."""
 
 
 class LanguageModel:
@@ -57,14 +58,14 @@ class LanguageModel:
         every = {name: parameter.numel() for name, parameter in model.named_parameters()}
         self.adapter_parameters = sum(every[name] for name in self.trainable()) if adapter is not None else 0
         self.parameters = sum(every.values()) - self.adapter_parameters
-        """Of the foundation; those of an adapter come on top."""
+        """Of the base model; those of an adapter are not counted."""
         self.window = _window(model, tokenizer)
         self.chat = ChatTemplate(tokenizer, window=self.window, end_ids=_generation_ends(model))
         token_rows.require(model, self.chat)
         self.end_ids = self.chat.end_ids
         self.notices = list(self.chat.notices)
         self.last_logits = {"logits_to_keep": 1} if _can_keep_last(model) else {}
-        """Arguments of a forward pass that needs the logits of the last token only."""
+        """Arguments of a forward pass for the logits of the last token only."""
 
     @classmethod
     def load(
@@ -138,7 +139,7 @@ class LanguageModel:
         return None if self.adapter is None else int(self.adapter.peft_config[lora.NAME].r)
 
     def trainable(self) -> dict[str, torch.nn.Parameter]:
-        """The parameters that lessons move, by name; a tied head is the embedding and comes once."""
+        """The parameters that lessons may move, by name. A tied head is the embedding, and comes once."""
         own = self.model.named_parameters(remove_duplicate=True)
         if self.adapter is None:
             return dict(own)
@@ -162,12 +163,12 @@ class LanguageModel:
     def encode_prompt(
         self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
     ) -> Encoded:
-        """The conversation, ready to generate up to `room` tokens from: see `ChatTemplate.encode_prompt`."""
+        """Token ids of the conversation, with room for a reply of `room` tokens: see `ChatTemplate.encode_prompt`."""
         return self.chat.encode_prompt(turns, prompt, room=room, limit=limit, at=at)
 
     def read_ahead(self, turns: Turns, *, room: int, limit: int | None = None, at: float = UNDATED) -> Iterator[None]:
-        """Read what the next prompt will come behind, in slices of some 20 ms with a yield after each, so that replies
-        to it begin at once. Nothing where it is read already, or where no turn would be kept."""
+        """Prefill the tokens in front of the next prompt, in slices of some 20 ms with a yield after each, so that
+        replies to it begin at once. Yields nothing where they were read before, or where no turn would be kept."""
         from theta_tui.model.decoding.protocol import common_prefix
 
         if turns:
@@ -184,17 +185,17 @@ class LanguageModel:
         loss: Literal["reply", "all"] = "reply",
         at: float = UNDATED,
     ) -> Example:
-        """The conversation with its reply, ready to learn: see `ChatTemplate.encode_lesson`."""
+        """Token ids of the conversation with its reply, and labels: see `ChatTemplate.encode_lesson`."""
         return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss, at=at)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """The text of reply tokens; control tokens say nothing."""
+        """The text of reply tokens, without control tokens."""
         return self.chat.decode(ids)
 
     def load_weights(self, folder: Path | None = None) -> None:
-        """Take the weights of `folder` (the foundation's where None), in place. On an error nothing has changed.
+        """Take the weights of `folder` (None: the base model's), in place. On an error nothing has changed.
 
-        A Learner must be told (`Learner.load_state` or `Learner.reset`), since it keeps copies.
+        Call `Learner.load_state` or `Learner.reset` afterwards, since a Learner keeps copies.
         """
         import torch
 
@@ -220,7 +221,7 @@ class LanguageModel:
                 here.copy_(there)
 
     def save(self, folder: Path) -> None:
-        """Write what lessons have moved into `folder`: the whole model with its tokenizer, or the adapter alone."""
+        """Write what lessons may have moved into `folder`: the whole model with its tokenizer, or the adapter alone."""
         if self.adapter is not None:
             target = resolve(self.name)
             lora.save(self.adapter, folder, target if isinstance(target, str) else str(self.folder))
@@ -229,7 +230,7 @@ class LanguageModel:
         save_tokenizer(self.tokenizer, folder)
 
     def merged(self) -> Any:
-        """The model as it is, without an adapter: itself, or else a copy on the CPU that has it added in."""
+        """The model without an adapter: itself, or a copy on the CPU that has the adapter added to its weights."""
         if self.adapter is None:
             return self.model
         fresh = _read(self.folder, self.model.config, self.dtype)
@@ -241,7 +242,8 @@ class LanguageModel:
         return next(self.model.parameters()).dtype
 
     def machine(self) -> str:
-        """What does the arithmetic, in words. Under the same one, the same lessons give the same bits."""
+        """The arithmetic in words: versions, device, threads, precision. With the same, the same lessons give the same
+        bits."""
         from importlib.metadata import version
 
         import torch
@@ -259,7 +261,7 @@ class LanguageModel:
 
 
 def choose_device(asked: str) -> str:
-    """cpu, cuda or mps for what was asked (auto: the best there is). Raises ModelError where it is not there."""
+    """The device `asked` for: cpu, cuda or mps (auto: the best there is). Raises ModelError where it is missing."""
     import torch
 
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
@@ -272,7 +274,7 @@ def choose_device(asked: str) -> str:
 
 
 def _dtype(asked: str, folder: Path) -> torch.dtype:
-    """float32 unless asked otherwise: a lesson's step is lost in the rounding of half-precision weights."""
+    """The precision of the weights. auto is float32, as the rounding of 16-bit weights swallows a lesson's steps."""
     import torch
 
     # Also looks at the files before transformers does, so that no pickle is ever opened.
@@ -425,8 +427,8 @@ def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
 
 
 def _owned(model: Any) -> Any:
-    """`model` with its weights in memory of their own. Transformers leaves them in a map of the file where it can: they
-    would follow what happens to the file, and products with memory that is not aligned round otherwise."""
+    """`model` with its weights copied. Transformers maps them from the file where it can: they would follow changes of
+    the file, and products with unaligned memory round differently."""
     for parameter in model.parameters():
         parameter.data = parameter.data.clone()
     return model
@@ -466,7 +468,7 @@ def _tensors(model: Any) -> list[torch.Tensor]:
 
 
 def _window(model: Any, tokenizer: Any) -> int:
-    """The most tokens that the model takes, as far as its files and its tables tell."""
+    """The most tokens that the model takes, by its files and its tables of positions."""
     learned = token_rows.positions(model)
     for source in (model.config, model.config.get_text_config()):
         for name in ("max_position_embeddings", "max_seq_len", "max_target_positions"):
@@ -477,7 +479,7 @@ def _window(model: Any, tokenizer: Any) -> int:
 
 
 def _generation_ends(model: Any) -> list[int]:
-    """The tokens that end a reply by the model's files; not those that it has no row for and could never say."""
+    """The tokens that end a reply, by the model's files, without those that the model has no row for."""
     found = getattr(model.generation_config, "eos_token_id", None)
     if found is None:
         found = model.config.get_text_config().eos_token_id

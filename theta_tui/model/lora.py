@@ -1,8 +1,8 @@
-"""LoRA for models that are too large to be moved whole: a small adapter learns and the foundation stays as it is.
+"""LoRA (Hu et al. 2021) for models too large to be trained whole: a small adapter learns, the base model does not.
 
-The adapter is peft's, on every linear layer of the blocks (LoRA Without Regret: the MLPs have to be among them), not
-on the embeddings or the head. It begins as the foundation, to the bit, and a checkpoint holds it alone. peft is
-imported where an adapter is made, and nowhere else.
+The adapter is peft's, on every linear layer of the blocks (LoRA Without Regret: the MLPs have to be among them), not on
+the embeddings or the head. With a fresh adapter the model answers as before, to the bit, and a checkpoint holds only
+the adapter. peft is imported where an adapter is made, and nowhere else.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class LowRank:
 
 
 def rank_for(choice: Choice, rank: int, parameters: int, limit: int = FULL_UP_TO) -> int | None:
-    """The rank of the adapter that a model of so many parameters learns by; None: it learns whole."""
+    """The rank of the adapter for a model of so many parameters; None: the whole model learns."""
     return rank if choice == "on" or (choice == "auto" and parameters > limit) else None
 
 
@@ -57,10 +57,8 @@ def is_adapter(folder: Path) -> bool:
 
 
 def wrap(model: Any, rank: int) -> Any:
-    """Put a fresh adapter into `model`, in place; returns peft's handle on it. Only the adapter requires gradients.
-
-    The model then answers as before, to the bit. Raises ModelError where it has no layer that peft can adapt.
-    """
+    """Put a fresh adapter into `model`, in place, and return peft's handle on it. Only the adapter requires gradients,
+    and the model answers as before, to the bit. Raises ModelError where it has no layer that peft can adapt."""
     import torch
 
     try:
@@ -88,7 +86,7 @@ def wrap(model: Any, rank: int) -> Any:
 
 
 def reset(adapter: Any) -> None:
-    """Put the adapter where it began, in place: the model is the foundation again. The same on every machine."""
+    """Reset the adapter in place, to the same numbers on every machine: the model is the base model again."""
     import torch
 
     generator = torch.Generator().manual_seed(_SEED)
@@ -101,7 +99,7 @@ def reset(adapter: Any) -> None:
 
 
 def tensors(adapter: Any) -> dict[str, torch.Tensor]:
-    """The adapter's own tensors under the names that peft gives them in a file; writing to them moves the model."""
+    """The adapter's tensors by their names in peft's files. Writing to them changes the model."""
     from peft import get_peft_model_state_dict
 
     # Else peft would ask the Hugging Face hub whether the vocabulary was changed.
@@ -110,7 +108,7 @@ def tensors(adapter: Any) -> dict[str, torch.Tensor]:
 
 
 def save(adapter: Any, folder: Path, base: str) -> None:
-    """Write the adapter into `folder` as peft reads it; `base` is what it says that it belongs to."""
+    """Write the adapter into `folder` as peft reads it, for the base model named `base`."""
     from safetensors.torch import save_file
 
     held = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors(adapter).items()}
@@ -119,8 +117,8 @@ def save(adapter: Any, folder: Path, base: str) -> None:
 
 
 def save_parts(model: Any, folder: Path, parts: Mapping[str, tuple[torch.Tensor, torch.Tensor]], base: str) -> None:
-    """Write an adapter that is no part of `model` into `folder` as peft reads it: by the name of a layer, `A` [rank,
-    in] and `B` [out, rank], of which B·A is added to its weight. `base` is what it says that it belongs to."""
+    """Write an adapter that is not in `model` into `folder` as peft reads it, for the base model named `base`: by a
+    layer's name `A` [rank, in] and `B` [out, rank], of which B·A is added to its weight."""
     from peft import LoraConfig
     from safetensors.torch import save_file
 
@@ -172,8 +170,8 @@ def load(adapter: Any, folder: Path) -> None:
 
 
 def merge_into(adapter: Any, fresh: Any) -> None:
-    """Add what the adapter says to the weights of `fresh`, the foundation loaded anew on the CPU; the adapter and the
-    model that it is in stay as they are. The sums are taken in float32."""
+    """Add the adapter to the weights of `fresh`, a base model on the CPU, with sums in float32. The adapter and its own
+    model stay as they are."""
     import torch
 
     with torch.no_grad():
@@ -185,7 +183,7 @@ def merge_into(adapter: Any, fresh: Any) -> None:
 
 
 def _targets(model: Any) -> list[str]:
-    """The layers to adapt: the last part of their names where that names no other layer, as is usual; else all."""
+    """Names of the layers to adapt: only their last parts where no other layer has one of those."""
     from theta_tui.model.modules import linear_size
 
     head = model.get_output_embeddings()
@@ -200,5 +198,5 @@ def _targets(model: Any) -> list[str]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no word for in a LoraConfig: sets and enumerations."""
+    """Sets and enumerations of a LoraConfig, as JSON can have them."""
     return sorted(value) if isinstance(value, (set, frozenset)) else getattr(value, "value", str(value))

@@ -1,8 +1,8 @@
 """A lesson's own weights: what they add to a model while a reply is written, and how they are attached to it.
 
-A module sits behind the last blocks of a model. Each of its detectors answers to the state that the model is in at one
-place of the taught reply; its value is added there. From the token that hands over to the reply on, through the whole
-reply, the module is on; elsewhere the model is computed as if there were none, so it is unchanged to the bit.
+A module sits behind the last blocks of a model. Each of its detectors responds to the model's state at one position of
+the taught reply, and its value is added there. The module is on from the last token of the prompt to the end of the
+reply. Elsewhere the model is computed without it, so it is unchanged to the bit.
 """
 
 from __future__ import annotations
@@ -16,16 +16,17 @@ import torch
 from torch.nn import functional
 
 SITES = 2
-"""How many of the last blocks have a module behind them. With one, the built-in model takes 10 steps a lesson instead
-of 3.4; with three, a step computes one block more and no steps are saved."""
+"""The last blocks that have a module behind them. With one, the built-in model takes 10 steps a lesson instead of 3.4;
+with three, a step computes one block more and no steps are saved."""
 
 _EPS = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LessonModule:
-    """Float32 tensors that are never written to. `detectors` [sites, places, size] meet the state scaled to root mean
-    square 1; `values` [sites, size, places] and `bias` [sites, size] are what is added to it."""
+    """Float32 tensors that are never written to. `detectors` [sites, places, size] are multiplied with the state,
+    scaled to root mean square 1; `values` [sites, size, places] times that, and `bias` [sites, size], are added to
+    it."""
 
     detectors: torch.Tensor
     values: torch.Tensor
@@ -36,7 +37,7 @@ class LessonModule:
         return len(self.bias)
 
     def added(self, site: int, hidden: torch.Tensor) -> torch.Tensor:
-        """What the module adds to `hidden` [..., size] behind the block of `site`, in float32."""
+        """What the module adds to the state `hidden` [..., size] behind the block of `site`; float32."""
         seen = functional.linear(unit(hidden), self.detectors[site])
         return functional.linear(seen, self.values[site], self.bias[site])
 
@@ -44,7 +45,7 @@ class LessonModule:
         return {"detectors": self.detectors, "values": self.values, "bias": self.bias}
 
     def fits(self, size: int) -> bool:
-        """Whether it is well-formed and of a model whose states have `size` numbers."""
+        """Whether its shapes fit each other and a model whose states have `size` numbers."""
         sites, places = self.detectors.shape[:2] if self.detectors.dim() == 3 else (0, 0)
         shapes = (sites, places, size), (sites, size, places), (sites, size)
         held = self.detectors, self.values, self.bias
@@ -96,8 +97,8 @@ def linear_size(module: Any) -> tuple[int, int] | None:
 def mixed(
     modules: Sequence[LessonModule | None], site: int, hidden: torch.Tensor, where: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """`hidden` [rows, ..., size] with what each row's module adds to it, if it has one; `where` [rows, tokens] is 1 at
-    the tokens at which it is on (None: at all of them)."""
+    """`hidden` [rows, ..., size] with what row i's `modules[i]` adds to it, where there is one. `where` [rows, tokens]
+    is 1 at the tokens at which it is on; None: at all."""
     found = hidden
     for module in {id(module): module for module in modules if module is not None}.values():
         rows = [row for row, own in enumerate(modules) if own is module]
@@ -116,7 +117,7 @@ def mixed(
 def attached(
     blocks: Sequence[torch.nn.Module], modules: Sequence[LessonModule | None], where: torch.Tensor | None = None
 ) -> Iterator[None]:
-    """While it lasts, a forward pass over a batch [rows, tokens] has each row's module on, as `mixed` says."""
+    """Within this context a forward pass over a batch [rows, tokens] has each row's module on (see `mixed`)."""
     with ExitStack() as hooks:
         sites = max((module.sites for module in modules if module is not None), default=0)
         for site, block in enumerate(blocks[len(blocks) - sites :]):
@@ -126,7 +127,7 @@ def attached(
 
 
 class _Hook:
-    """Adds to what leaves a block, which is a tensor, or a tuple that begins with it."""
+    """Adds to a block's output, which is a tensor, or a tuple that begins with it."""
 
     def __init__(self, modules: Sequence[LessonModule | None], site: int, where: torch.Tensor | None) -> None:
         self.modules, self.site, self.where = modules, site, where

@@ -1,7 +1,7 @@
 """How the next token is drawn: temperature, top-k, top-p, min-p. Knows logits only.
 
-What the filters leave is nearly always among the few likeliest tokens, and sorting a whole vocabulary at every token
-costs more than a small model's forward pass, so the likeliest are looked at first. The distribution is the same.
+The filters nearly always leave only some of the few likeliest tokens. Sorting a whole vocabulary at every token costs
+more than a small model's forward pass, so only the likeliest are sorted first. The distribution is the same.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 SHORT = 64
-"""Tokens looked at first: finding them takes 0.08 ms for five rows of 6,144 logits, where a full sort takes 2 ms."""
+"""Tokens that are sorted first. Finding them takes 0.08 ms for five rows of 6,144 logits, a full sort 2 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Sampling:
 
 
 def draw(logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
-    """A token for each row of `logprobs` [rows, V], the model's own (temperature 1); the sampling's is not 0."""
+    """A token for each row of `logprobs` [rows, V], which are at temperature 1. The sampling's temperature is not 0."""
     short = shortlist(logprobs, sampling)
     if short is None:
         return torch.multinomial(probabilities(logprobs, sampling), 1, generator=generator)[:, 0].tolist()
@@ -37,7 +37,7 @@ def draw(logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator)
 
 
 def _drawn(kept: list[tuple[int, float]], share: float) -> int:
-    """The token at `share`, in [0, 1), of what all of them hold together."""
+    """The token at which the cumulated share of the kept probabilities passes `share`, in [0, 1)."""
     left = share * sum(p for _, p in kept)
     for token, p in kept:
         left -= p
@@ -47,7 +47,7 @@ def _drawn(kept: list[tuple[int, float]], share: float) -> int:
 
 
 def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
-    """Softmax at the temperature, and then without the tokens that top-k, top-p and min-p leave out. [rows, V]"""
+    """Probabilities [rows, V] at the temperature, 0 for tokens that top-k, top-p and min-p leave out."""
     p = (logits / sampling.temperature).softmax(-1)
     if 0 < sampling.top_k < p.shape[-1]:
         p = p.where(p >= p.topk(sampling.top_k, dim=-1).values[:, -1:], 0.0)
@@ -63,10 +63,10 @@ def probabilities(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
 
 
 def shortlist(logprobs: torch.Tensor, sampling: Sampling) -> list[list[tuple[int, float]]] | None:
-    """What `probabilities` leaves of each row: tokens and what they hold, likeliest first.
+    """The tokens of each row that `probabilities` keeps and their probabilities, likeliest first.
 
-    None where something might be left behind the first SHORT. What is done a row is done in Python: behind a step that
-    has read all weights an operation on some ten numbers takes as long as a loop over all 64.
+    None where one might lie behind the first SHORT. Rows are handled in Python: after a step that has read all weights,
+    one torch operation on ten numbers takes as long as a Python loop over all 64.
     """
     size = logprobs.shape[-1]
     if size <= SHORT or SHORT <= sampling.top_k < size:
@@ -79,8 +79,8 @@ def shortlist(logprobs: torch.Tensor, sampling: Sampling) -> list[list[tuple[int
 
 
 def _kept(highest: list[float], tokens: list[int], total: float, sampling: Sampling) -> list[tuple[int, float]] | None:
-    """What one row keeps. `highest` are the likeliest in nats, in order; all tokens together weigh `total`, at the
-    temperature, where the first weighs 1."""
+    """The tokens that one row keeps. `highest` are the likeliest log-probabilities in nats, in order. At the
+    temperature all tokens together weigh `total`, and the first weighs 1."""
     weights = [math.exp((nats - highest[0]) / sampling.temperature) for nats in highest]
     share = [(token, weight / total) for token, weight in zip(tokens, weights, strict=True)]
     complete = False

@@ -1,7 +1,7 @@
-"""Whether a model has a row for every token that it can meet: in its input embeddings, in its head, for each position.
+"""Whether a model's embeddings, head and positions have a row for every token that it can meet.
 
-A tokenizer to which tokens were added, without the model's tables being resized, fails in the middle of a lesson, or
-only with the word that was added. So it is looked at when the model is loaded.
+A tokenizer that got tokens without the model's tables being resized fails in the middle of a lesson, or only at the
+word that was added. So it is checked when the model is loaded.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from theta_tui.base.text import plural
 from theta_tui.model.chat_template import ChatTemplate
 
 _POSITIONS = re.compile(r"(^|\.)(wpe|\w*pos(ition)?s?_?emb\w*|embed_positions)$")
-"""What tables of learned positions are called."""
+"""Names of tables of learned positions."""
 
 
 def tables(model: Any) -> dict[str, int]:
-    """Rows by table, for those that the model has as tables."""
+    """The number of rows of each table that the model has."""
     modules = {"input embeddings": model.get_input_embeddings, "output head": model.get_output_embeddings}
     found: dict[str, int] = {}
     for name, module_of in modules.items():
@@ -32,9 +32,9 @@ def tables(model: Any) -> dict[str, int]:
 
 
 def require(model: Any, chat: ChatTemplate) -> None:
-    """Raises ModelError where a token that a text or the chat template can become, or a reply can hold, has no row.
+    """Raises ModelError where a token that texts, the chat template or replies can have has no row.
 
-    A token that neither can become (padding, mostly) may lack one, and tables may be larger than the vocabulary.
+    Other tokens (padding, mostly) may lack one, and tables may be larger than the vocabulary.
     """
     rows = tables(model)
     if not rows:
@@ -59,7 +59,7 @@ def require(model: Any, chat: ChatTemplate) -> None:
 
 
 def positions(model: Any) -> int | None:
-    """The most tokens that the model's tables of learned positions have rows for; None where it has no such table."""
+    """The number of tokens that the model's learned positions have rows for; None where it has none."""
     from torch import nn
 
     found = [

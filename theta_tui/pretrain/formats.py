@@ -21,7 +21,7 @@ from theta_tui.pretrain.rows import RowReader
 from theta_tui.pretrain.trees import Forest, is_tree, is_tree_row, read_tree
 from theta_tui.store import context
 from theta_tui.store.journal import Journal
-from theta_tui.store.state import Story
+from theta_tui.store.state import State
 
 MAX_VALUE = 64 << 20
 """Most bytes of a JSON object that takes several lines; it is held in memory."""
@@ -180,7 +180,7 @@ def journal(data: Iterator[bytes]) -> Iterator[Item]:
             r"up to there it has [\d,]+ records?\. Bring", "bring", read.damaged.replace(f" of {file.name}", "")
         )
         raise FormatError(reason, read.last_seq + 1)
-    lessons = Story.of(read.entries).live
+    lessons = State.of(read.entries).active
     corrected = {lesson.exchange.replaces for lesson in lessons}
     for lesson in lessons:
         if lesson.seq not in corrected:

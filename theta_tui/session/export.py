@@ -100,13 +100,13 @@ def export(
 
 def export_trl(store: Store, path: Path, *, force: bool = False) -> Exported:
     """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
-    story = store.story
-    if not story.live:
+    state = store.state
+    if not state.active:
         raise TeachError("nothing was taught yet, so there are no lessons to export", name="nothing_to_export")
     with fresh_folder(path.expanduser(), force=force) as folder:
-        counts = data_sets.write(story, folder, MARK)
+        counts = data_sets.write(state, folder, MARK)
     what = f"{plural(counts.preference, 'preference pair')} and {plural(counts.completion, 'completion')}"
-    numbers = {"lessons": len(story.live), "preference": counts.preference, "completion": counts.completion}
+    numbers = {"lessons": len(state.active), "preference": counts.preference, "completion": counts.completion}
     return Exported("trl", path.expanduser().absolute(), what, numbers)
 
 
@@ -129,7 +129,7 @@ def export_hf(
     from theta_tui.session import syllabus
 
     model, own = session.model, len(session.learner.modules)
-    lessons = len(session.store.story.live) - own
+    lessons = len(session.store.state.active) - own
     distilled = None
     with _writing(path, force, model.folder) as folder:
         plain: Any = None
@@ -204,7 +204,7 @@ def export_peft(
     hear = _hearing(cancelled)
     moved = any(
         lesson.seq not in session.learner.modules and lesson.outcome is not None and lesson.outcome.steps
-        for lesson in session.store.story.live
+        for lesson in session.store.state.active
     )
     base = BASE if moved else model_folder.base_name(lm)
     rows: list[dict[str, Any]] = []
@@ -225,7 +225,7 @@ def export_peft(
             )  # fmt: skip
         if moved:
             (folder / BASE).mkdir()
-            others = len(session.store.story.live) - len(session.learner.modules)
+            others = len(session.store.state.active) - len(session.learner.modules)
             model_folder.write(lm, folder / BASE, lessons=others, mark=MARK)
         scopes = {"schema": 1, "base_model": base, "adapters": rows}
         (folder / SCOPES).write_text(json.dumps(scopes, indent=2) + "\n", "utf-8")

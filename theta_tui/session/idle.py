@@ -5,6 +5,7 @@ The work is an iterator that yields between slices; what it does is not known he
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,7 +58,15 @@ class IdleRunner:
 
 
 def running_on_battery(supplies: Path = SUPPLIES) -> bool:
-    """Whether the machine runs down a battery of its own. Where nothing can be learned about it: no."""
+    """Whether the machine runs down a battery of its own. Where nothing can be learned about it: no.
+
+    On Linux the kernel is asked itself: psutil takes the battery of a wireless mouse for the machine's.
+    """
+    if sys.platform == "darwin":
+        import psutil
+
+        battery = psutil.sensors_battery()
+        return battery is not None and battery.power_plugged is False
     discharging = False
     try:
         for supply in sorted(supplies.iterdir()):

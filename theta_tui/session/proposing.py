@@ -70,6 +70,6 @@ class Statements:
         """The fact that `prompt` states, if it is sure to state one."""
         if not self._store.settings.statements:
             return None
-        turns = self._store.story.turns
+        turns = self._store.state.turns
         pair = read(prompt, self.dictionary, previous=turns[-1].prompt if turns else None)
         return None if pair is None else Stated(pair.prompt, pair.reply)

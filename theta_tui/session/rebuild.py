@@ -62,7 +62,7 @@ def rebuild(store: Store, on_stage: Stage = lambda _: None) -> Done:
     was, but for what coming back itself writes.
     """
     store.require_writable()
-    begin = store.story.begin
+    begin = store.state.begin
     if begin is None:
         raise PromptError("there is nothing to rebuild yet: nothing was taught in this home", name="nothing_to_rebuild")
     on_stage("loading PyTorch")
@@ -83,11 +83,11 @@ def _again(store: Store, on_stage: Stage) -> Done:
     started = time.perf_counter()
     session = Session(store)
     path = session.load(on_stage)
-    replay, story, machine = session.replay, store.story, session.model.machine()
+    replay, state, machine = session.replay, store.state, session.model.machine()
     before = replay.learner.snapshot()
     replay.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
     differences = differing(before, replay.learner.snapshot())
-    lessons = story.live
+    lessons = state.active
     elsewhere = sum(1 for lesson in lessons if lesson.machine not in (None, machine))
     if not differences:
         why = ""
@@ -101,11 +101,11 @@ def _again(store: Store, on_stage: Stage) -> Done:
     else:
         parts = f"{plural(len(differences), 'part')} ({differences[0]})"
         why = f"the two differ in {parts}; the checkpoint did not hold what the journal says"
-    outcomes = [lesson.outcome for lesson in story.live if lesson.outcome]
-    assert story.begin is not None
+    outcomes = [lesson.outcome for lesson in state.active if lesson.outcome]
+    assert state.begin is not None
     return _done(
         session,
-        story.begin.model,
+        state.begin.model,
         outcomes,
         (),
         started,
@@ -121,7 +121,7 @@ def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: St
 
     started = time.perf_counter()
     session = Session(store)
-    replay, own = session.replay, store.story
+    replay, own = session.replay, store.state
     recipe = replace(session.recipe, max_seconds=PATIENCE * session.recipe.max_seconds)
     name = full_name(store.settings.model)
     replay.open(None, on_stage, adaptation)
@@ -132,7 +132,7 @@ def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: St
         lambda at, of: on_stage(f"learning on {store.settings.model}, {at} of {of}"),
     )
     assert own.begin is not None
-    came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.live if lesson.outcome is None]
+    came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.active if lesson.outcome is None]
     store.append(rebuilt(replay.model, name, found, recipe, outcomes))
     for exchange in cut_short:
         session.consumed(exchange)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from theta_tui import __version__
 from theta_tui.learning.recipes import is_outdated
 from theta_tui.session.teaching import learn_afresh
 from theta_tui.store.records import Outcome, Rebuilt
-from theta_tui.store.state import Story
+from theta_tui.store.state import State
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 def must_relearn(store: Store, position: int) -> bool:
     """Whether lessons of records after `position`, or the one that redo brings back, were learned in a way that is no
     more."""
-    story = store.story
-    back = [story.undone] if story.undone else []
-    return any(is_outdated(lesson.recipe) for lesson in [*story.live_after(position), *back])
+    state = store.state
+    back = [state.undone] if state.undone else []
+    return any(is_outdated(lesson.recipe) for lesson in [*state.active_after(position), *back])
 
 
 def relearn(
@@ -35,12 +36,12 @@ def relearn(
 ) -> tuple[tuple[int, Outcome], ...]:
     """Learn every lesson that counts by `recipe`, as if it were taught now, to a model that knows none of them yet.
     What came of them, by their records. Nothing is journalled."""
-    story = _blank(store, recipe)
-    lessons = [lesson for lesson in story.lessons if not lesson.withdrawn and lesson.failed is None]
-    with store.telling(story):
+    state = _blank(store, recipe)
+    lessons = [lesson for lesson in state.lessons if not lesson.withdrawn and lesson.failed is None]
+    with store.assuming(state):
         for at, lesson in enumerate(lessons, 1):
             on_lesson(at, len(lessons))
-            story.learned(lesson.seq, learn_afresh(learner, story, lesson, recipe), None)
+            state.learned(lesson.seq, learn_afresh(learner, state, lesson, recipe), None)
     return tuple((lesson.seq, lesson.outcome) for lesson in lessons if lesson.outcome)
 
 
@@ -52,11 +53,11 @@ def rebuilt(
     return Rebuilt(name, found, __version__, model.machine(), recipe.as_dict(), short, model.lora_rank)
 
 
-def _blank(store: Store, recipe: Recipe) -> Story:
-    """The story with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are now,
+def _blank(store: Store, recipe: Recipe) -> State:
+    """The state with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are now,
     which is what it will see when it is learned again."""
-    story = Story.of(store.journal.entries)
-    for lesson in story.lessons:
-        story.learned(lesson.seq, None, None)
+    state = State.of(store.journal.entries)
+    for lesson in state.lessons:
+        state.learned(lesson.seq, None, None)
         lesson.recipe = recipe.as_dict()
-    return story
+    return state

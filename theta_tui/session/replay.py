@@ -23,7 +23,7 @@ from theta_tui.learning.recipes import Recipe
 from theta_tui.session.snapshots import UndoSnapshots
 from theta_tui.session.teaching import learn
 from theta_tui.store.records import Restore, Withdraw
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
@@ -70,19 +70,19 @@ def is_always_on(lesson: Lesson, signs: bool) -> bool:
     )
 
 
-def learned_again(story: Story, changed: Lesson) -> int:
+def learned_again(state: State, changed: Lesson) -> int:
     """How many later lessons are learned again where `changed` was taken out, or put back; as far as the journal tells
     how the model takes picks."""
-    later = story.live_after(changed.seq)
-    signs = story.begin is not None and story.begin.lora is None
+    later = state.active_after(changed.seq)
+    signs = state.begin is not None and state.begin.lora is None
     if any(is_always_on(lesson, signs) for lesson in [changed, *later]):
         return len(later)
     return 0 if has_own_weights(changed) else sum(not has_own_weights(lesson) for lesson in later)
 
 
-def _counting(modules: dict[int, LessonModule], story: Story) -> dict[int, LessonModule]:
-    """Those of `modules` whose lessons count in `story`."""
-    found = ((seq, module, story.lessons.find(seq)) for seq, module in modules.items())
+def _counting(modules: dict[int, LessonModule], state: State) -> dict[int, LessonModule]:
+    """Those of `modules` whose lessons count in `state`."""
+    found = ((seq, module, state.find(seq)) for seq, module in modules.items())
     return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
@@ -90,7 +90,7 @@ def belongs(store: Store, found: str) -> None:
     """Raises ModelError (exit 4) where the home was begun with another model than the one with fingerprint `found`."""
     from theta_tui.model.files import full_name
 
-    begin, model = store.story.begin, store.settings.model
+    begin, model = store.state.begin, store.settings.model
     if begin is None or begin.fingerprint == found:
         return
     if full_name(begin.model) == full_name(model):
@@ -203,7 +203,7 @@ class Replay:
         """Replay all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
         self.memory.clear()
         self._put(None)
-        self._relearn(self.store.story, list(filter(_done, self.store.story.live)), tell, never)
+        self._relearn(self.store.state, list(filter(_done, self.store.state.active)), tell, never)
 
     # --- another past ---
 
@@ -215,7 +215,7 @@ class Replay:
         `tell` hears which lesson of how many is learned again. Raises Abandoned where `cancelled` says so; then, and
         after any other error, model, memory and journal are as they were.
         """
-        story = self.store.supposing(change)
+        state = self.store.supposing(change)
         before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
         try:
             redone = self.memory.taken_back(change.of) if isinstance(change, Restore) else None
@@ -223,8 +223,8 @@ class Replay:
                 self.learner.restore(redone)
                 self.memory.forget_after(change.of)
             else:
-                self._refold(story, story.lesson(change.of), tell, cancelled)
-            newest = next(self.usable_checkpoints(story), None)
+                self._refold(state, state.lesson(change.of), tell, cancelled)
+            newest = next(self.usable_checkpoints(state), None)
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.store.append(change)
         except BaseException:
@@ -233,53 +233,53 @@ class Replay:
             raise
         if isinstance(change, Withdraw):
             self.memory.took_back(change.of, before)
-        elif redone is not None and story.live and story.live[-1].seq == change.of:
+        elif redone is not None and state.active and state.active[-1].seq == change.of:
             self.memory.remember(change.of, before)
 
     def _refold(
-        self, story: Story, changed: Lesson, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
+        self, state: State, changed: Lesson, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
     ) -> None:
-        """Put the learner where `story` has it; `changed` is the lesson in which that differs from what is learned."""
+        """Put the learner where `state` has it; `changed` is the lesson in which that differs from what is learned."""
         if moves_nothing(changed):
             return
-        held = _counting(self.learner.modules, story)
+        held = _counting(self.learner.modules, state)
         signs = bool(self.learner.signs.modules)
-        since = list(filter(_done, story.live_after(changed.seq - 1)))
+        since = list(filter(_done, state.active_after(changed.seq - 1)))
         if has_own_weights(changed) and not any(is_always_on(lesson, signs) for lesson in since):
             self.learner.modules = held
             moves = [] if changed.withdrawn else [changed]
         else:
-            position = self._go_back(story, changed.seq)
-            since = list(filter(_done, story.live_after(position)))
+            position = self._go_back(state, changed.seq)
+            since = list(filter(_done, state.active_after(position)))
             if any(is_always_on(lesson, signs) for lesson in [changed, *since]):
                 held = {seq: module for seq, module in held.items() if seq <= position}
             # What was gone back to may have the lesson that came back.
-            self.learner.modules = held = _counting(self.learner.modules, story) | held
+            self.learner.modules = held = _counting(self.learner.modules, state) | held
             moves = [lesson for lesson in since if lesson.seq not in held]
             self.memory.forget_after(position)
-        self._relearn(story, moves, tell, cancelled)
-        self.learner.step = story.step
+        self._relearn(state, moves, tell, cancelled)
+        self.learner.step = state.step
 
     def _not_learned(self, manifest: Manifest | None) -> list[Lesson]:
         """The lessons that the state which was just loaded lacks, in order. Modules of lessons that do not count are
         taken out of it."""
-        story, learner = self.store.story, self.learner
-        learner.modules = _counting(learner.modules, story)
-        found = story.live_after(manifest.position if manifest else 0)
+        state, learner = self.store.state, self.learner
+        learner.modules = _counting(learner.modules, state)
+        found = state.active_after(manifest.position if manifest else 0)
         if manifest is not None:
-            returned = set(manifest.extra["withdrawn"]) - set(story.withdrawn)
-            found = [*map(story.lesson, sorted(returned)), *found]
-        learner.step = story.step - sum(lesson.outcome.steps for lesson in found if lesson.outcome)
+            returned = set(manifest.extra["withdrawn"]) - set(state.withdrawn)
+            found = [*map(state.lesson, sorted(returned)), *found]
+        learner.step = state.step - sum(lesson.outcome.steps for lesson in found if lesson.outcome)
         return found
 
-    def _go_back(self, story: Story, seq: int) -> int:
-        """Put the learner into the newest state at hand that holds of `story` all lessons up to a position, which is
-        returned, and none besides. `seq` is the lesson in which `story` differs from what is learned now."""
-        if not any(map(_done, self.store.story.live_after(seq - 1))):
+    def _go_back(self, state: State, seq: int) -> int:
+        """Put the learner into the newest state at hand that holds of `state` all lessons up to a position, which is
+        returned, and none besides. `seq` is the lesson in which `state` differs from what is learned now."""
+        if not any(map(_done, self.store.state.active_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
         reached = remembered[0] - 1 if remembered else -1
-        for manifest in self.usable_checkpoints(story):
+        for manifest in self.usable_checkpoints(state):
             if manifest.position > reached and self._put(manifest):
                 return manifest.position
         if remembered is not None:
@@ -305,15 +305,15 @@ class Replay:
 
     def _relearn(
         self,
-        story: Story,
+        state: State,
         lessons: list[Lesson],
         tell: Callable[[int, int], None],
         cancelled: Callable[[], bool],
     ) -> None:
-        """Learn `lessons` of `story`; what was begun and never learned is left to the next start."""
+        """Learn `lessons` of `state`; what was begun and never learned is left to the next start."""
         from theta_tui.learning.learner import Abandoned
 
-        with self.store.telling(story):
+        with self.store.assuming(state):
             for at, lesson in enumerate(lessons, 1):
                 tell(at, len(lessons))
                 if cancelled():
@@ -324,12 +324,12 @@ class Replay:
 
     def _learn_again(self, lesson: Lesson, should_stop: Callable[[], bool]) -> Result:
         recipe = Recipe.from_dict(lesson.recipe)
-        return learn(self.learner, self.store.story, lesson, recipe, should_stop=should_stop)
+        return learn(self.learner, self.store.state, lesson, recipe, should_stop=should_stop)
 
     # --- checkpoints ---
 
-    def usable_checkpoints(self, story: Story, tell: Stage = lambda _: None) -> Iterator[Manifest]:
-        """Those that hold the lessons of `story` up to their position and no other, newest first. `tell` hears of
+    def usable_checkpoints(self, state: State, tell: Stage = lambda _: None) -> Iterator[Manifest]:
+        """Those that hold the lessons of `state` up to their position and no other, newest first. `tell` hears of
         those that the journal does not know.
 
         A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
@@ -347,27 +347,27 @@ class Replay:
                 tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
             held = extra.get("withdrawn")
-            if extra.get("lessons") != LESSONS or extra.get("rebuilt") != story.rebuilt or not isinstance(held, list):
+            if extra.get("lessons") != LESSONS or extra.get("rebuilt") != state.rebuilt or not isinstance(held, list):
                 continue
-            if not all(isinstance(seq, int) and story.lessons.find(seq) is not None for seq in held):
+            if not all(isinstance(seq, int) and state.find(seq) is not None for seq in held):
                 continue
-            differing = set(held) ^ {seq for seq in story.withdrawn if seq <= position}
-            differing = {seq for seq in differing if not moves_nothing(story.lesson(seq))}
-            if not differing or self._apart(story, differing, position, bool(extra.get("signs"))):
+            differing = set(held) ^ {seq for seq in state.withdrawn if seq <= position}
+            differing = {seq for seq in differing if not moves_nothing(state.lesson(seq))}
+            if not differing or self._apart(state, differing, position, bool(extra.get("signs"))):
                 yield manifest
 
-    def _apart(self, story: Story, seqs: set[int], position: int, signs: bool) -> bool:
-        """Whether these lessons of `story` have weights of their own, and nothing up to `position` is always on."""
-        if not all(has_own_weights(story.lesson(seq)) for seq in seqs):
+    def _apart(self, state: State, seqs: set[int], position: int, signs: bool) -> bool:
+        """Whether these lessons of `state` have weights of their own, and nothing up to `position` is always on."""
+        if not all(has_own_weights(state.lesson(seq)) for seq in seqs):
             return False
-        return not any(is_always_on(lesson, signs) for lesson in story.live if lesson.seq <= position)
+        return not any(is_always_on(lesson, signs) for lesson in state.active if lesson.seq <= position)
 
     def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Manifest]:
         """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
         from theta_tui.learning import checkpoint
 
         self.store.notices.extend(checkpoint.unreadable(self.store.home.checkpoints))
-        for manifest in self.usable_checkpoints(self.store.story, self.store.notices.append):
+        for manifest in self.usable_checkpoints(self.store.state, self.store.notices.append):
             on_stage(f"checking {manifest.path.name}")
             try:
                 checkpoint.verify(manifest.path)
@@ -391,8 +391,8 @@ class Replay:
             "theta": __version__,
             "model": self.settings.model,
             "record": store.journal.checksum(position),
-            "withdrawn": [seq for seq in store.story.withdrawn if seq <= position],
-            "rebuilt": store.story.rebuilt,
+            "withdrawn": [seq for seq in store.state.withdrawn if seq <= position],
+            "rebuilt": store.state.rebuilt,
             "lessons": LESSONS,
             "signs": bool(self.learner.signs.modules),
         }
@@ -406,5 +406,5 @@ class Replay:
 
     def _position(self) -> int:
         """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
-        begun = self.store.story.begun
+        begun = self.store.state.begun
         return self.store.journal.last_seq if begun is None else begun.seq - 1

@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 
 from theta_tui.base.text import plural
-from theta_tui.store import retention as ledger
-from theta_tui.store.book import ANSWERS, Book
+from theta_tui.store import retention
 from theta_tui.store.records import Asked, Finding
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.standing import Holding, Standing, Tally
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
 
@@ -37,7 +36,6 @@ class Review:
         self.changes = 0
         self._moves = 0
         self._found: dict[int, Finding] = {}
-        self._book = Book(self._found)
         self._found_at = 0.0
         self._told: tuple[int, ...] = ()
         self._verified: dict[int, int] = {}
@@ -47,20 +45,19 @@ class Review:
 
     def standings(self, most: int | None = None) -> list[Standing]:
         """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
-        return ledger.standings(self.store.story, self._found, self._found_at, most=most)
+        return retention.standings(self.store.state, self._found, self._found_at, most=most)
 
     def tally(self) -> Tally:
         """How many lessons hold, with what was found and is not journalled yet."""
-        return self._book.tally(self.store.story)
+        return retention.tally(retention.judged(self.store.state, self._found))
 
     def slices(self) -> Iterator[None]:
         """Ask every lesson that was not asked since the newest one was taught; a yield after each.
 
-        Ends at once where there is none. To know in which order, all that was taught is looked at.
+        Ends at once where there is none.
         """
         if self.tally().stale:
-            yield from self.store.story.lessons.look()
-            yield from self._ask(ledger.due(self.store.story, self.standings()))
+            yield from self._ask(retention.due(self.store.state, self.standings()))
         self._look_for_recovery()
         self.settle()
 
@@ -75,7 +72,7 @@ class Review:
         """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
         ends it."""
         weights = self._weights()
-        yield from self._ask(ledger.live_answers(self.store.story))
+        yield from self._ask(retention.active_answers(self.store.state))
         if self._weights() == weights:
             self.settle(always=True)
 
@@ -85,17 +82,17 @@ class Review:
         Raises HomeError where it cannot be written.
         """
         results = tuple(self._found.values())
-        story = self.store.story
-        worth = always or any(ledger.noticeable(story.lesson(found.seq), found) for found in results)
+        state = self.store.state
+        worth = always or any(retention.noticeable(state.lesson(found.seq), found) for found in results)
         if results and worth and self.store.read_only is None:
             self.store.append(Asked(results))
-            self._forget()
+            self._found.clear()
 
     def moved(self) -> None:
         """The weights are others now: what was found of the last ones is void, and so is the alarm."""
         self._verified.update(self._asked)
         self._asked.clear()
-        self._forget()
+        self._found.clear()
         self.changes += 1
         self._moves += 1
         self._told = ()
@@ -104,7 +101,7 @@ class Review:
 
     def warn(self, text: str) -> None:
         """Raise the alarm: it stands until the weights move again."""
-        last = self.store.story.last
+        last = self.store.state.last
         self.alarm = text
         self.changes += 1
         self.store.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
@@ -115,7 +112,6 @@ class Review:
             for at, lesson in enumerate(lessons, 1):
                 self.left = len(lessons) - at
                 self._found[lesson.seq] = self.score(lesson)
-                self._book.touch([lesson.seq])
                 self._found_at = time.time()
                 self.changes += 1
                 self._asked[lesson.seq] = newest
@@ -127,49 +123,50 @@ class Review:
         finally:
             self.left = 0
 
-    def _forget(self) -> None:
-        """What was found is journalled, or void."""
-        self._book.touch(self._found)
-        self._found.clear()
+    def _state(self, lesson: Lesson) -> Holding:
+        state = self.store.state
+        return retention.stand(lesson, retention.holding(state, lesson), self._found.get(lesson.seq), state.moved)[0]
 
     def _weights(self) -> tuple[int, int]:
         """Another value where the weights are others."""
         return self._newest(), self._moves
 
     def _newest(self) -> int:
-        last = self.store.story.last
+        last = self.store.state.last
         return last.seq if last is not None else 0
 
     def _look_for_damage(self) -> None:
         """Raise the alarm where lessons that held before the newest one are lost now."""
-        story = self.store.story
-        newest = story.last
-        if newest is None or story.refolded > newest.seq:
+        state = self.store.state
+        newest = state.last
+        if newest is None or state.relearned_at > newest.seq:
             return  # what was taken out since may be what it cost
         damaged: list[Lesson] = []
         since = newest.seq
         for seq in sorted(self._found):
-            lesson, found = story.lesson(seq), self._found[seq]
-            known = ledger.measured(lesson)
-            answers = self._book.state(story, seq) in ANSWERS
+            lesson, found = state.lesson(seq), self._found[seq]
+            known = retention.measured(lesson)
+            answers = self._state(lesson) in retention.ANSWERS
             if not answers or known is None or lesson is newest or known.seq > newest.seq:
                 continue
-            before = ledger.judge(lesson, known.p, known.says)
-            if before in {"kept", "fading"} and ledger.judge(lesson, found.p, found.says) == "lost":
+            before = retention.judge(lesson, known.p, known.says)
+            if before in {"kept", "fading"} and retention.judge(lesson, found.p, found.says) == "lost":
                 damaged.append(lesson)
                 since = min(since, max(known.seq, self._verified.get(lesson.seq, 0)))
         numbers = tuple(lesson.number for lesson in damaged)
         if not damaged or numbers == self._told:
             return
         self._told = numbers
-        suspects = [lesson for lesson in story.live if since < lesson.seq <= newest.seq]
+        suspects = [lesson for lesson in state.active if since < lesson.seq <= newest.seq]
         self.warn(cost(numbers, [lesson.number for lesson in suspects] or [newest.number]))
 
     def _look_for_recovery(self) -> None:
         """Take the alarm back where what it named holds again."""
-        story = self.store.story
-        if self._told and not any(self._book.state(story, story.lessons[n - 1].seq) == "lost" for n in self._told):
-            self.store.notices.append(f"{ledger.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again")
+        state = self.store.state
+        if self._told and not any(self._state(state.lessons[number - 1]) == "lost" for number in self._told):
+            self.store.notices.append(
+                f"{retention.named(self._told)} {'hold' if len(self._told) > 1 else 'holds'} again"
+            )
             self.alarm, self._told = None, ()
             self.changes += 1
 
@@ -177,4 +174,4 @@ class Review:
 def cost(lost: tuple[int, ...], suspects: list[int]) -> str:
     """What teaching cost, in words. With several `suspects` it is not known which of them it was."""
     taught = f"#{suspects[0]}" if len(suspects) == 1 else f"#{suspects[0]} to #{suspects[-1]}"
-    return f"teaching {taught} cost {plural(len(lost), 'other')} ({ledger.named(lost)})"
+    return f"teaching {taught} cost {plural(len(lost), 'other')} ({retention.named(lost)})"

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 from theta_tui.base.text import shortened
 from theta_tui.learning.scope.decision import NOWHERE, Decision
-from theta_tui.store import meant
-from theta_tui.store import retention as ledger
+from theta_tui.store import meant, retention
 from theta_tui.store.meant import Said
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.learning.scope.index import Scopes
-    from theta_tui.store.state import Lesson, Story
+    from theta_tui.store.state import Lesson, State
 
 
 class LessonScopes:
@@ -46,28 +45,28 @@ class LessonScopes:
             from theta_tui.learning.scope.matcher import shipped
 
             self._scopes = Scopes(shipped())
-        story, known = self._store.story, self._scopes.lessons
-        changed = self._changed(story)
+        state, known = self._store.state, self._scopes.lessons
+        changed = self._changed(state)
         for seq in known - lessons:
             self._scopes.drop(seq)
         for seq in sorted((lessons - known) | (lessons & changed)):
-            lesson = story.lesson(seq)
+            lesson = state.lesson(seq)
             said = self._picks.get(seq, {})
             scope = meant.scope(lesson.exchange, [said[pick] for pick in sorted(said)])
             self._scopes.put(seq, scope.wordings, not_these=scope.not_these, before=lesson.context.asked)
         return self._scopes
 
-    def _changed(self, story: Story) -> set[int]:
+    def _changed(self, state: State) -> set[int]:
         """The lessons of which picks say something else than when this was last asked."""
-        log = story.touched
+        log = state.touched
         if log is not self._log:
             # Its past is another one, be it by a withdrawal alone.
-            before, self._picks = self._picks, meant.picks(story)
+            before, self._picks = self._picks, meant.picks(state)
             self._log, self._read = log, len(log)
             return {seq for seq in before.keys() | self._picks.keys() if before.get(seq) != self._picks.get(seq)}
         changed: set[int] = set()
         for seq in dict.fromkeys(log[self._read :]):
-            if (found := meant.said_by(story.lesson(seq))) is None:
+            if (found := meant.said_by(state.lesson(seq))) is None:
                 continue
             lesson, said = found
             about = self._picks.setdefault(lesson, {})
@@ -82,7 +81,7 @@ class LessonScopes:
         return changed
 
 
-def change(story: Story, lesson: Lesson, answered: Decision) -> str | None:
+def change(state: State, lesson: Lesson, answered: Decision) -> str | None:
     """In one sentence, which earlier answer `lesson` replaces, unless the person just corrected it; or which lesson it
     is kept from. `answered` was decided of its prompt before."""
     said, prompt = lesson.exchange, shortened(lesson.exchange.prompt)
@@ -90,10 +89,10 @@ def change(story: Story, lesson: Lesson, answered: Decision) -> str | None:
         return None
     mark = said.mark if said.kind == "pick" else None
     if mark is not None and mark.lesson is not None:
-        return f"#{story.lesson(mark.lesson).number} is not meant by '{prompt}'" if mark.sure else None
-    earlier = (other for other in ledger.superseded_by(story, lesson) if other.exchange.meant is None)
+        return f"#{state.lesson(mark.lesson).number} is not meant by '{prompt}'" if mark.sure else None
+    earlier = (other for other in retention.superseded_by(state, lesson) if other.exchange.meant is None)
     replaced = {other.number for other in earlier if other.seq != said.replaces}
-    other = story.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None
+    other = state.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None
     if other is not None and (said.kind == "pick" or other.seq == said.replaces or other.exchange.reply == said.reply):
         other = None
     if other is not None and answered.score == math.inf:  # word for word the newest lesson answers
@@ -101,5 +100,5 @@ def change(story: Story, lesson: Lesson, answered: Decision) -> str | None:
     if not replaced and other is None:
         return None
     kept = f"; #{other.number} keeps its own wordings" if other is not None else ""
-    instead = f" instead of {ledger.named(sorted(replaced))}" if replaced else kept
+    instead = f" instead of {retention.named(sorted(replaced))}" if replaced else kept
     return f"#{lesson.number} answers '{prompt}' from now on{instead}"

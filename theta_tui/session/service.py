@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -167,14 +168,14 @@ class Service:
             case p.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
             case p.Pick(prompt_id=prompt_id, index=index):
-                self._teach(lambda hooks: session.pick(index, prompt_id=prompt_id, **hooks))
+                self._teach(partial(session.pick, index, prompt_id=prompt_id))
             case p.Correct(text=text, prompt_id=None):
-                self._teach(lambda hooks: session.correct_last(text, **hooks))
+                self._teach(partial(session.correct_last, text))
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
-                self._teach(lambda hooks: session.correct(text, prompt_id=prompt_id, edited=edited, **hooks))
+                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited))
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
-                self._teach(lambda hooks: session.state(prompt, reply, said=said, **hooks))
+                self._teach(partial(session.state, prompt, reply, said=said))
             case p.PassOver(prompt_id=prompt_id):
                 session.pass_over(prompt_id)
                 self._rest()
@@ -226,7 +227,7 @@ class Service:
         else:
             self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
 
-    def _teach(self, lesson: Callable[[dict[str, Any]], Outcome]) -> None:
+    def _teach(self, lesson: Callable[..., Outcome]) -> None:
         self._state("learning", "learning")
         self._report(p.Changed(self.snapshot()))
         self._reported = 0.0
@@ -235,7 +236,7 @@ class Service:
             if self._due():
                 self._report(p.Learning(self.snapshot(), now.steps, now.limit, now.loss, now.p_before, now.p_now))
 
-        outcome = lesson({"progress": progress, "should_stop": self._caller.should_abandon})
+        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon)
         self._last = outcome
         self._rest()
         self._report(p.Taught(self.snapshot(), outcome))
@@ -354,11 +355,13 @@ class Service:
 
     def snapshot(self) -> p.Snapshot:
         """The state as it is now."""
-        from theta_tui.store import meant
-        from theta_tui.store import retention as ledger  # the session has loaded it
+        from theta_tui.store import (
+            meant,
+            retention,  # the session has loaded it
+        )
 
-        session, story = self._session, self._session.store.story
-        last, model = story.last, session.model if session.loaded else None
+        session, state = self._session, self._session.store.state
+        last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
             activity=self._activity,
@@ -366,19 +369,19 @@ class Service:
             parameters=model.parameters if model else 0,
             device=model.device if model else "",
             recipe=session.settings.recipe,
-            turns=tuple(story.turns[-p.TURNS_SHOWN :]),
-            turns_total=len(story.turns),
+            turns=tuple(state.turns[-p.TURNS_SHOWN :]),
+            turns_total=len(state.turns),
             pending=session.pending,
-            lessons=len(story.live),
-            step=story.step,
-            losses=story.losses(p.LOSSES_SHOWN),
+            lessons=len(state.active),
+            step=state.step,
+            losses=state.losses(p.LOSSES_SHOWN),
             last=self._last or (last.outcome if last else None),
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=story.undone is not None,
-            offered=ledger.offered(last) if last else None,
-            marked=meant.number(session.pending, story),
+            redo=state.undone is not None,
+            offered=retention.offered(last) if last else None,
+            marked=meant.number(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
         )

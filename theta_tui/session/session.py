@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from theta_tui import __version__
 from theta_tui.base.config import Settings
@@ -119,7 +121,7 @@ class Session:
     @property
     def unsaved(self) -> int:
         """Lessons since the newest checkpoint."""
-        return self.store.story.unsaved(self.replay.saved_position)
+        return len(self.store.state.active_after(self.replay.saved_position))
 
     # --- coming back ---
 
@@ -134,12 +136,12 @@ class Session:
 
         found = fingerprint(self.settings.model)
         belongs(self.store, found)
-        newest = next(self.replay.usable_checkpoints(self.store.story), None)
+        newest = next(self.replay.usable_checkpoints(self.store.state), None)
         if must_relearn(self.store, newest.position if newest else 0):
             self._relearn(found, on_stage)
             return None
         path = self.replay.load(on_stage, self._learned_again)
-        if self.store.story.begin is None and self.store.read_only is None:
+        if self.store.state.begin is None and self.store.read_only is None:
             self.store.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
         return path
 
@@ -148,7 +150,7 @@ class Session:
         be written to that is known until it is closed."""
         store = self.store
         self.replay.open(None, on_stage)
-        cut_short = [lesson.exchange for lesson in store.story.live if lesson.outcome is None]
+        cut_short = [lesson.exchange for lesson in store.state.active if lesson.outcome is None]
         outcomes = relearn(
             store,
             self.learner,
@@ -160,8 +162,8 @@ class Session:
             store.notices.append(f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}")
         if store.read_only is not None:
             return
-        assert store.story.begin is not None
-        store.append(rebuilt(self.model, store.story.begin.model, found, self.recipe, outcomes))
+        assert store.state.begin is not None
+        store.append(rebuilt(self.model, store.state.begin.model, found, self.recipe, outcomes))
         for exchange in cut_short:
             self.consumed(exchange)
         store.write_context()
@@ -174,7 +176,7 @@ class Session:
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
         """A lesson that a crash cut short has an outcome now."""
         if lesson.outcome is None and self.store.read_only is None:
-            learned = outcome_of(self.learner, self.store.story, lesson, result, 0.0)
+            learned = outcome_of(self.learner, self.store.state, lesson, result, 0.0)
             self.store.append(Learned(lesson.seq, learned, self.model.machine()))
             self.consumed(lesson.exchange)
             self.store.write_context()
@@ -222,7 +224,7 @@ class Session:
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
         prompt = self._clean(prompt, "prompt")
-        dialogue, waits, seed = self.store.story.dialogue, self.pending if again else None, self.settings.seed
+        dialogue, waits, seed = self.store.state.history, self.pending if again else None, self.settings.seed
         ids = self._encoded(dialogue, prompt, "prompt")
         avoid = [candidate.text for candidate in waits.candidates] if waits else []
         found = candidates(
@@ -251,7 +253,7 @@ class Session:
 
         started = time.perf_counter()
         prompt = self._clean(prompt, "question")
-        turns: History = self.store.story.dialogue if with_context else NOTHING
+        turns: History = self.store.state.history if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         module = self.module_for(prompt, turns.asked if before is None else before)
         reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
@@ -285,9 +287,9 @@ class Session:
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
-        if not self.store.story.turns:
+        if not self.store.state.turns:
             raise PromptError("there is no turn to correct yet; say something first")
-        turn = self.store.story.turns[-1]
+        turn = self.store.state.turns[-1]
         text = self._clean(text, "reply")
         exchange = self._exchange("correction", turn.prompt, text, None)
         return self._teach(replace(exchange, replaces=turn.seq), **hooks)
@@ -351,7 +353,7 @@ class Session:
         except Abandoned:
             return None
         self.review.moved()
-        lesson = self.store.story.lesson(change.of)
+        lesson = self.store.state.lesson(change.of)
         return self.store.restored(lesson) if deed == "redo" else self.store.withdrawn(lesson, offer=deed == "undo")
 
     # --- one lesson ---
@@ -369,17 +371,17 @@ class Session:
         self.review.settle()
         before = self.learner.snapshot()
         entry = self.store.append(exchange)
-        lesson = self.store.story.lesson(entry.seq)
+        lesson = self.store.state.lesson(entry.seq)
         started = time.perf_counter()
         try:
             answered = self.decide(exchange.prompt, lesson.context.asked)
             result = learn(
-                self.learner, self.store.story, lesson, self.recipe, progress=progress, should_stop=should_stop
+                self.learner, self.store.state, lesson, self.recipe, progress=progress, should_stop=should_stop
             )
         except Exception as error:
             self._failed(entry, error)
             raise
-        outcome = outcome_of(self.learner, self.store.story, lesson, result, time.perf_counter() - started)
+        outcome = outcome_of(self.learner, self.store.state, lesson, result, time.perf_counter() - started)
         try:
             self.store.append(Learned(entry.seq, outcome, self.model.machine()))
         except Exception:  # an error of the disk, or no memory: the lesson is not on disk, so it was not learned
@@ -393,7 +395,7 @@ class Session:
             self.store.follow(None)
         self.store.write_context()
         self.review.moved()
-        changed = change(self.store.story, lesson, answered)
+        changed = change(self.store.state, lesson, answered)
         if changed is not None:
             self.store.notices.append(changed)
         return outcome
@@ -419,7 +421,7 @@ class Session:
         It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
         there is time; ends at once where nothing is to do.
         """
-        settings, turns = self.settings, self.store.story.dialogue  # the next prompt begins with the conversation
+        settings, turns = self.settings, self.store.state.history  # the next prompt begins with the conversation
         yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
         yield from self.review.slices()
 
@@ -434,7 +436,7 @@ class Session:
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
-        lesson = self.store.story.numbered(number)
+        lesson = self.store.state.numbered(number)
         if lesson is None:
             raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
         before = lesson.context.asked
@@ -456,9 +458,7 @@ class Session:
 
     def save(self) -> Path:
         """Write a checkpoint of what is learned so far."""
-        path = self.replay.save()
-        self.store.write_index()
-        return path
+        return self.replay.save()
 
     def close(self) -> None:
         with contextlib.suppress(ThetaError):  # a result that is not on disk is found again

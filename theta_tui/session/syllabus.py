@@ -68,7 +68,7 @@ def scoped(session: Session) -> list[Scoped]:
 
     found = []
     for seq in sorted(session.learner.modules):
-        lesson = session.store.story.lesson(seq)
+        lesson = session.store.state.lesson(seq)
         said = lesson.exchange
         mine = [text for text in dict.fromkeys((said.prompt, *said.variants)) if session.decide(text).lesson == seq]
         if said.prompt in mine:

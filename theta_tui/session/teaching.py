@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.errors import TeachError
 from theta_tui.learning.recipes import RECIPES, Recipe
-from theta_tui.store import retention as ledger
+from theta_tui.store import retention
 from theta_tui.store.records import Outcome
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Lesson, State
 
 if TYPE_CHECKING:
     from theta_tui.learning.learner import Learner, Result
     from theta_tui.model.language_model import LanguageModel
 
 
-def learn(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
-    """Teach `lesson` of `story` by `recipe`, seeded by its place in the journal; with an outcome already, in the steps
+def learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
+    """Teach `lesson` of `state` by `recipe`, seeded by its place in the journal; with an outcome already, in the steps
     that it took. Hooks: `progress`, `should_stop`."""
     exchange = lesson.exchange
     assert exchange.kind != "none"
@@ -54,13 +54,13 @@ def learn(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe, **hook
         others=[
             item.text for item in exchange.candidates if picked and item.lesson is None and item.text != exchange.reply
         ],
-        past=earlier_answers(story, lesson, recipe.rehearse),
+        past=earlier_answers(state, lesson, recipe.rehearse),
         at=lesson.at,
         **hooks,
     )
 
 
-def learn_afresh(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe) -> Outcome:
+def learn_afresh(learner: Learner, state: State, lesson: Lesson, recipe: Recipe) -> Outcome:
     """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit the
     model is skipped, with the reason."""
     from theta_tui.learning.learner import Result
@@ -69,9 +69,9 @@ def learn_afresh(learner: Learner, story: Story, lesson: Lesson, recipe: Recipe)
     said = lesson.exchange
     if (why := unfit(learner.lm, said.prompt, said.reply, lesson.at)) is not None:
         nan = float("nan")
-        return outcome(learner, story, lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
-    result = learn(learner, story, lesson, recipe)
-    return outcome(learner, story, lesson, result, time.perf_counter() - started)
+        return outcome(learner, state, lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
+    result = learn(learner, state, lesson, recipe)
+    return outcome(learner, state, lesson, result, time.perf_counter() - started)
 
 
 def unfit(model: LanguageModel, prompt: str, reply: str, at: float) -> str | None:
@@ -83,9 +83,9 @@ def unfit(model: LanguageModel, prompt: str, reply: str, at: float) -> str | Non
     return None
 
 
-def outcome(learner: Learner, story: Story, lesson: Lesson, result: Result, seconds: float) -> Outcome:
+def outcome(learner: Learner, state: State, lesson: Lesson, result: Result, seconds: float) -> Outcome:
     """What came of `lesson`, as it is journalled."""
-    meant = story.lessons.find(lesson.exchange.meant or 0)
+    meant = state.find(lesson.exchange.meant or 0)
     return Outcome(
         lesson=lesson.number,
         kind=lesson.exchange.kind,
@@ -105,14 +105,14 @@ def outcome(learner: Learner, story: Story, lesson: Lesson, result: Result, seco
     )
 
 
-def earlier_answers(story: Story, lesson: Lesson, count: int) -> list[tuple[str, str, float]]:
+def earlier_answers(state: State, lesson: Lesson, count: int) -> list[tuple[str, str, float]]:
     """Some of the answers that held when `lesson` was taught, the same ones each time it is learned: prompt, reply, and
     when they were taught."""
     if not count:
         return []
-    held = ledger.newest(earlier for earlier in story.live if earlier.seq < lesson.seq)
+    held = retention.newest(earlier for earlier in state.active if earlier.seq < lesson.seq)
     for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
-        held.pop(ledger.question(wording), None)
+        held.pop(retention.question(wording), None)
     pairs = [(earlier.exchange.prompt, earlier.exchange.reply, earlier.at) for earlier in held.values()]
     return random.Random(len(pairs)).sample(pairs, min(count, len(pairs)))
 

@@ -111,7 +111,7 @@ def _copy(mode: Mode, shot: p.Snapshot) -> str:
     return "" if shot.turns or shot.pending is not None else "there is nothing to copy now"
 
 
-def _configure(name: str, value: str) -> p.Configure:
+def configure(name: str, value: str) -> p.Configure:
     return p.Configure(name.replace("-", "_"), value)
 
 
@@ -153,103 +153,39 @@ class Verb:
 VERBS = (
     Verb("pick", "teach that reply", "N", refused=_pick, slash=False, plain=False),
     Verb("none", "none of these; learn nothing", refused=_none, slash=False),
-    Verb(
-        "correct",
-        "teach a better reply",
-        "TEXT",
-        "a text, as in /correct My name is Theta.",
-        _text,
-        refused=_correct,
-        plain=False,
-    ),
+    Verb("correct", "teach a better reply", "TEXT", "a text, as in /correct My name is Theta.", _text, refused=_correct,
+         plain=False),
     Verb("fact", "learn the fact that was stated", refused=_fact),
-    Verb(
-        "undo",
-        "take back the last lesson",
-        refused=_undo,
-        command=partial(p.TakeBack, "undo"),
-        help="Take back the last lesson.",
-        doing="undoing",
-        done="undone",
-    ),
-    Verb(
-        "redo",
-        "bring back the lesson taken back",
-        refused=_redo,
-        command=partial(p.TakeBack, "redo"),
-        help="Bring back the lesson that was taken back last, while no other was taught since.",
-        doing="bringing back",
-        done="redone",
-    ),
-    Verb(
-        "withdraw",
-        "take lesson N out",
-        "N",
-        "the number of a lesson, as in /withdraw 3",
-        _lesson,
-        refused=_withdraw,
-        command=partial(p.TakeBack, "withdraw"),
-        help="Take lesson N out, as if it had never been taught. At once: the next start learns the ones since again.",
-        doing="withdrawing",
-        done="withdrawn",
-    ),
+    Verb("undo", "take back the last lesson", refused=_undo, command=partial(p.TakeBack, "undo"),
+         help="Take back the last lesson.", doing="undoing", done="undone"),
+    Verb("redo", "bring back the lesson taken back", refused=_redo, command=partial(p.TakeBack, "redo"),
+         help="Bring back the lesson that was taken back last, while no other was taught since.",
+         doing="bringing back", done="redone"),
+    Verb("withdraw", "take lesson N out", "N", "the number of a lesson, as in /withdraw 3", _lesson, refused=_withdraw,
+         command=partial(p.TakeBack, "withdraw"), doing="withdrawing", done="withdrawn",
+         help="Take lesson N out, as if it had never been taught. "
+         "At once: the next start learns the ones since again."),
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
-    Verb(
-        "ask",
-        "its own reply; changes nothing",
-        "TEXT",
-        "a text, as in /ask Who are you?",
-        _text,
-        command=p.Ask,
-        help="The most likely reply; changes nothing. With - a question a line, a JSON line each.",
-        plain=False,
-    ),
-    Verb(
-        "lessons",
-        "what was taught, and whether it holds",
-        help="The ledger: every lesson, when, what it did, and whether it holds.",
-        aliases=("ledger",),
-    ),
-    Verb(
-        "quiz",
-        "ask every lesson again",
-        command=p.Quiz,
-        help="Ask every live lesson again: kept, fading or lost.",
-    ),
+    Verb("ask", "its own reply; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text, command=p.Ask,
+         help="The most likely reply; changes nothing. With - a question a line, a JSON line each.", plain=False),
+    Verb("lessons", "what was taught, and whether it holds", aliases=("ledger",),
+         help="The ledger: every lesson, when, what it did, and whether it holds."),
+    Verb("quiz", "ask every lesson again", command=p.Quiz, help="Ask every live lesson again: kept, fading or lost."),
     Verb("stats", "what it has learned so far", help="Loss, steps, what is kept, drift, sizes, speeds."),
     Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
-    Verb(
-        "export",
-        "take the model or the lessons along",
-        "hf|gguf|peft|trl PATH",
-        "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
-        _export,
-        dict.fromkeys(EXPORTS, ""),
-        command=p.Export,
-        help="Take it along: a folder for Transformers' from_pretrained, a GGUF file, adapters, or data sets for TRL.",
-    ),
-    Verb(
-        "set",
-        "change a setting",
-        "NAME VALUE",
-        "a name and a value, as in /set temperature 0.7",
-        _setting,
-        {name: SETTINGS[name].brief for name in CHANGEABLE},
-        command=_configure,
-        plain=False,
-    ),
+    Verb("export", "take the model or the lessons along", "hf|gguf|peft|trl PATH",
+         "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+         _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
+         help="Take it along: a folder for Transformers' from_pretrained, a GGUF file, adapters, or data sets."),
+    Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
+         {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
-    Verb(
-        "new",
-        "begin a fresh conversation",
-        command=p.NewConversation,
-        help="Begin a fresh conversation; what was taught stays.",
-        aliases=("clear",),
-    ),
+    Verb("new", "begin a fresh conversation", command=p.NewConversation, aliases=("clear",),
+         help="Begin a fresh conversation; what was taught stays."),
     Verb("copy", "copy the reply", refused=_copy, plain=False),
     Verb("help", "keys and commands", aliases=("?",)),
     Verb("quit", "save and leave", aliases=("exit", "bye")),
-)
+)  # fmt: skip
 BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
 SLASH = tuple(verb for verb in VERBS if verb.slash)
 
@@ -325,12 +261,7 @@ def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
     word, space, rest = line[1:].partition(" ")
     if not space:
         return [
-            Completion(
-                f"/{verb.name}{' ' if verb.argument else ''}",
-                verb.line,
-                verb.about,
-                not verb.argument,
-            )
+            Completion(f"/{verb.name}{' ' if verb.argument else ''}", verb.line, verb.about, not verb.argument)
             for verb in SLASH
             if verb.name.startswith(word.lower())
         ]

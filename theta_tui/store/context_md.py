@@ -32,13 +32,13 @@ class ContextFile:
         self._digest = hashlib.sha256()
         self._size = 0
 
-    def write(self, dialogue: History) -> None:
-        """Bring the file in step with `dialogue`. Raises HomeError where that fails; it is written whole next time."""
+    def write(self, history: History) -> None:
+        """Bring the file in step with `history`. Raises HomeError where that fails; it is written whole next time."""
         held, self._held = self._held, None
         ours = held is not None and self._stamp is not None and self._stamp == self._stamp_now()
-        more = dialogue.since(held) if held is not None and ours else None
+        more = history.since(held) if held is not None and ours else None
         if more is None:
-            data = context.render(dialogue)
+            data = context.render(history)
             write_atomically(self.path, data)
             self._digest, self._size = hashlib.sha256(data), len(data)
         elif more:
@@ -48,14 +48,14 @@ class ContextFile:
             self._size += len(data)
         if more is None or more:
             self._write_mark()
-        self._held, self._stamp = dialogue, self._stamp_now()
+        self._held, self._stamp = history, self._stamp_now()
 
-    def adopt(self, data: bytes, dialogue: History) -> None:
-        """The file was read as `data`, and that is what `dialogue` says."""
+    def adopt(self, data: bytes, history: History) -> None:
+        """The file was read as `data`, and that is what `history` says."""
         self._digest, self._size = hashlib.sha256(data), len(data)
         if self._read_mark() != self._mark():
             self._write_mark()
-        self._held, self._stamp = dialogue, self._stamp_now()
+        self._held, self._stamp = history, self._stamp_now()
 
     def left_behind(self, data: bytes, expected: bytes) -> bool:
         """Whether `data`, which is not what the journal makes `expected`, is what Theta left there before a crash."""

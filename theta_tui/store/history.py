@@ -19,27 +19,18 @@ class History(Sequence[Said]):
     The newest turns are at hand at once, and taking some of the newest costs what they are, not what came before.
     """
 
-    __slots__ = ("_before", "_count", "_said", "source")
+    __slots__ = ("_before", "_count", "said", "source")
 
     def __init__(self, before: History | None = None, said: Said = ("", ""), source: int = 0) -> None:
         self._before = before
-        self._said = said
+        self.said = said
+        """The newest turn."""
         self._count: int = 0 if before is None else before._count + 1
         self.source = source
         """The journal record that the newest turn stands in; 0 where that is not known."""
 
     def then(self, prompt: str, reply: str, source: int = 0) -> History:
         return History(self, (prompt, reply), source)
-
-    @property
-    def before(self) -> History:
-        """What was said before the newest turn; this itself where nothing was said."""
-        return self if self._before is None else self._before
-
-    @property
-    def said(self) -> Said:
-        """The newest turn."""
-        return self._said
 
     @property
     def asked(self) -> str | None:
@@ -60,7 +51,7 @@ class History(Sequence[Said]):
     def __reversed__(self) -> Iterator[Said]:
         here: History | None = self
         while here is not None and here._count:
-            yield here._said
+            yield here.said
             here = here._before
 
     def __iter__(self) -> Iterator[Said]:
@@ -90,14 +81,14 @@ class History(Sequence[Said]):
                 assert two is not None
                 if not one._count:
                     break
-                if one._said != two._said:
+                if one.said != two.said:
                     return False
                 one, two = one._before, two._before
             return True
         return tuple(self) == other if isinstance(other, tuple) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self._count, self._said))
+        return hash((self._count, self.said))
 
     def __repr__(self) -> str:
         return f"History{tuple(self)!r}"
@@ -106,7 +97,7 @@ class History(Sequence[Said]):
         found: list[Said] = []
         here = self
         while count:
-            found.append(here._said)
+            found.append(here.said)
             assert here._before is not None
             here, count = here._before, count - 1
         found.reverse()

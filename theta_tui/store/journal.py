@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import os
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,59 +18,37 @@ from theta_tui.base.errors import HomeError, JournalError
 from theta_tui.base.files import fsync_folder, write_all
 from theta_tui.base.text import plural
 from theta_tui.store.codec import MAX_LINE, BadLineError, NewerError, checksum, decode, encode, heads
-from theta_tui.store.entry import Entry as Entry
-from theta_tui.store.lesson import View
-from theta_tui.store.prefix import Prefix
+from theta_tui.store.records import Entry as Entry
 from theta_tui.store.records import Record
-
-
-class Entries(View[Entry]):
-    """The records of a prefix, read once asked for, and those after it."""
-
-    def __init__(self, prefix: Prefix | None, more: list[Entry]) -> None:
-        self._prefix = prefix
-        self._earlier = 0 if prefix is None else len(prefix)
-        self._more = more
-
-    def __len__(self) -> int:
-        return self._earlier + len(self._more)
-
-    def _at(self, index: int) -> Entry:
-        if index >= self._earlier:
-            return self._more[index - self._earlier]
-        assert self._prefix is not None
-        return self._prefix.entry(index + 1)
 
 
 class Journal:
     """An open journal. `entries` are all good records; `notices` say in words what was found and mended.
 
-    A `prefix` is taken as read: only what comes after it is decoded, which is `more`.
+    `read_only` says why nothing can be appended (None: it can), `damaged` why not all of the file could be used.
     """
 
-    def __init__(self, path: Path, prefix: Prefix | None = None) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.prefix = prefix
-        self.more: list[Entry] = []
-        self.entries = Entries(prefix, self.more)
+        self.entries: list[Entry] = []
         self.notices: list[str] = []
-        self._read_only: str | None = None
-        self._damaged: str | None = None
-        self._size, self._total = (0, 0) if prefix is None else (prefix.size, prefix.crc)
+        self.read_only: str | None = None
+        self.damaged: str | None = None
+        self._size = 0
         self._descriptor: int | None = None
 
     @classmethod
-    def read(cls, path: Path, prefix: Prefix | None = None) -> Journal:
+    def read(cls, path: Path) -> Journal:
         """Open for reading: needs no lock and changes nothing. A tail that is still being written is left out."""
-        journal = cls(path, prefix)
+        journal = cls(path)
         journal._load()
         journal.read_only = journal.read_only or "it was opened for reading"
         return journal
 
     @classmethod
-    def open(cls, path: Path, prefix: Prefix | None = None) -> Journal:
+    def open(cls, path: Path) -> Journal:
         """Open for writing; the caller holds the home's lock. Raises HomeError where the file cannot be used."""
-        journal = cls(path, prefix)
+        journal = cls(path)
         tail = journal._load()
         if journal.read_only is None:
             if tail:
@@ -83,20 +60,6 @@ class Journal:
             except OSError as error:
                 raise HomeError(f"the journal {path} cannot be written ({error.strerror})") from None
         return journal
-
-    @property
-    def read_only(self) -> str | None:
-        """Why nothing can be appended; None where it can."""
-        return self._read_only or (self.prefix.damaged if self.prefix is not None else None)
-
-    @read_only.setter
-    def read_only(self, why: str | None) -> None:
-        self._read_only = why
-
-    @property
-    def damaged(self) -> str | None:
-        """Why not all of the file could be used, apart from having been opened for reading."""
-        return self._damaged
 
     @property
     def last_seq(self) -> int:
@@ -129,7 +92,7 @@ class Journal:
             raise JournalError(
                 f"a record of {plural(len(line), 'byte')} does not fit the journal; at most {MAX_LINE:,} do"
             )
-        entry = Entry(seq, at, record, self._size, checksum(line), zlib.crc32(line, self._total))
+        entry = Entry(seq, at, record, self._size, checksum(line))
         assert self._descriptor is not None
         try:
             os.lseek(self._descriptor, self._size, os.SEEK_SET)
@@ -150,8 +113,8 @@ class Journal:
             if not isinstance(error, OSError):
                 raise
             raise HomeError(f"the journal {self.path} may not be on disk ({error.strerror}); quit and check") from error
-        self._size, self._total = self._size + len(line), entry.total
-        self.more.append(entry)
+        self._size += len(line)
+        self.entries.append(entry)
         return entry
 
     def roll_back(self, entry: Entry) -> None:
@@ -159,24 +122,17 @@ class Journal:
 
         Where even that fails the journal turns read-only, so that what is in memory and on disk cannot part ways.
         """
-        if not self.more or self.more[-1] is not entry:
+        if not self.entries or self.entries[-1] is not entry:
             raise ValueError("only the newest record can be rolled back")
         if self._truncate(entry.offset):
-            self.more.pop()
+            self.entries.pop()
             self._size = entry.offset
-            self._total = self._sum_up()
 
     def close(self) -> None:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
         self.read_only = self.read_only or "it is closed"
-
-    def _sum_up(self) -> int:
-        """The CRC-32 of all records that are here."""
-        if self.more:
-            return self.more[-1].total
-        return self.prefix.crc if self.prefix is not None else 0
 
     def _truncate(self, size: int) -> bool:
         assert self._descriptor is not None
@@ -192,39 +148,34 @@ class Journal:
     def _load(self) -> bytes:
         """Fill `entries`; returns the bytes of a torn tail (empty: none)."""
         try:
-            with self.path.open("rb") as file:
-                file.seek(self._size)
-                data = file.read()
+            data = self.path.read_bytes()
         except FileNotFoundError:
             return b""
         except OSError as error:
             raise HomeError(f"the journal {self.path} cannot be read ({error.strerror})") from None
         with collecting_later():
-            return self._decode(data, self._size)
+            return self._decode(data)
 
-    def _decode(self, data: bytes, begin: int) -> bytes:
-        """Fill `more` from `data`, which stands at `begin`."""
-        for at, line in _lines(data):
-            offset = begin + at
+    def _decode(self, data: bytes) -> bytes:
+        for offset, line in _lines(data):
             try:
                 seq, when, record = decode(line)
                 if seq != self.last_seq + 1:
                     raise BadLineError(f"its number is {seq} where {self.last_seq + 1} was due")
             except NewerError as error:
-                self.read_only = self._damaged = (
+                self.read_only = self.damaged = (
                     f"the record at byte {offset} is from a newer Theta ({error}); update Theta"
                 )
                 return b""
             except BadLineError as error:
-                if at + len(line) == len(data) and heads(line) <= 1:
+                if offset + len(line) == len(data) and heads(line) <= 1:
                     return line
-                self.read_only = self._damaged = (
+                self.read_only = self.damaged = (
                     f"it is damaged at byte {offset} of {self.path} ({error}); up to there it has "
                     f"{plural(len(self.entries), 'record')}. Bring the file back from a copy to go on"
                 )
                 return b""
-            self._total = zlib.crc32(line, self._total)
-            self.more.append(Entry(seq, when, record, offset, checksum(line), self._total))
+            self.entries.append(Entry(seq, when, record, offset, checksum(line)))
             self._size = offset + len(line)
         return b""
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from theta_tui.store.active import question
-from theta_tui.store.lesson import Lesson
 from theta_tui.store.records import Exchange, Pending
-from theta_tui.store.state import Story
+from theta_tui.store.state import Lesson, State, question
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +41,18 @@ def said_by(pick: Lesson) -> tuple[int, Said | None] | None:
     return mark.lesson, Said(exchange.prompt, exchange.meant is not None) if pick.moves else None
 
 
-def number(waiting: Pending | None, story: Story) -> int | None:
+def number(waiting: Pending | None, state: State) -> int | None:
     """The number of the lesson that one of the replies was written with, while that lesson counts."""
     mark = waiting.mark if waiting is not None else None
-    lesson = story.lessons.find(mark.lesson) if mark is not None and mark.lesson is not None else None
+    lesson = state.find(mark.lesson) if mark is not None and mark.lesson is not None else None
     return lesson.number if lesson is not None and lesson.moves else None
 
 
-def picks(story: Story) -> dict[int, dict[int, Said]]:
+def picks(state: State) -> dict[int, dict[int, Said]]:
     """Record of a lesson → record of a pick → what that says of it, in order."""
     found: dict[int, dict[int, Said]] = {}
-    for seq in story.marked:
-        lesson, said = said_by(story.lesson(seq)) or (0, None)
+    for seq in state.marked:
+        lesson, said = said_by(state.lesson(seq)) or (0, None)
         if said is not None:
             found.setdefault(lesson, {})[seq] = said
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 from theta_tui.base.errors import HomeError
 from theta_tui.base.files import fsync_folder, write_atomically
 from theta_tui.base.json import dumps, loads
-from theta_tui.store.codec import plain_fields
-from theta_tui.store.records import Pending, Stated, candidate_from
+from theta_tui.store.codec import from_plain, plain_fields
+from theta_tui.store.records import Pending
 
 SCHEMA = 1
 
@@ -22,12 +22,9 @@ def load(path: Path) -> tuple[Pending | None, str | None]:
     """The kept prompt, if there is one; and a notice where the file was there but is no use."""
     try:
         values = loads(path.read_bytes().decode("utf-8"))
-        candidates = tuple(candidate_from(item) for item in values["candidates"])
-        if values["schema"] != SCHEMA or not candidates:
+        if values.pop("schema") != SCHEMA or not values["candidates"]:
             raise ValueError("schema")
-        stated = values.get("statement")
-        statement = None if stated is None else Stated(str(stated["prompt"]), str(stated["reply"]))
-        return Pending(str(values["prompt_id"]), str(values["prompt"]), candidates, statement), None
+        return from_plain(values, Pending), None
     except FileNotFoundError:
         return None, None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,24 +1,34 @@
-"""The nouns of a lesson, and the records that a journal is made of. All frozen; standard library only.
+"""The nouns of a lesson, and the records that a journal is made of. All frozen; msgspec besides the standard library.
 
 A *turn* is what a person reads back, an *exchange* is what was decided about one prompt, an *outcome* is what the
 model made of it. An exchange is written before the model moves and its outcome after; the two together are enough
 to repeat the lesson exactly, because the outcome holds how many steps were taken.
+
+Fields are keys of the JSON, in this order. A field that is None or empty by default is left out while it is; any other
+one is written. `msgspec.structs.replace` makes a changed copy.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "brought"]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """Values only, which cannot form a cycle: the garbage collector passes over them."""
+
+
+def _written(default: bool) -> Any:
+    """A field that is written whatever it is: msgspec leaves out what equals a plain default."""
+    return msgspec.field(default_factory=lambda: default)
+
+
+class Candidate(_Plain, frozen=True):
     """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
 
     `ended` is false where the reply was cut at the token limit (its log-probability then lacks the end token).
@@ -30,25 +40,27 @@ class Candidate:
     index: int
     text: str
     logprob: float
-    ended: bool = True
+    ended: bool = _written(True)
     lesson: int | None = None
     sure: bool | None = None
+
+    def __post_init__(self) -> None:
+        if (self.lesson is None) != (self.sure is None):
+            raise ValueError("a marked reply names its lesson, and whether that was sure")
 
     def tag(self, number: int | None) -> str:
         """`#3` where it was written with lesson `number` 3, `#3?` where that was not sure to be meant."""
         return "" if number is None or self.lesson is None else f"#{number}" if self.sure else f"#{number}?"
 
 
-@dataclass(frozen=True, slots=True)
-class Stated:
+class Stated(_Plain, frozen=True):
     """A fact that a message states, as the question that it answers and the answer."""
 
     prompt: str
     reply: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(_Plain, frozen=True):
     """A prompt that waits for its answer, with the five replies that were offered for it.
 
     `statement` is the fact that the prompt states, offered to be learned beside the conversation.
@@ -65,8 +77,7 @@ class Pending:
         return marked(self.candidates)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(_Plain, frozen=True):
     """What one lesson did. Losses are mean nats a reply token, P is the probability of the whole reply, asked alone.
 
     `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
@@ -91,8 +102,7 @@ class Outcome:
     meant: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(_Plain, frozen=True):
     """One line of the conversation as a person reads it back, and what was learned from it.
 
     `kind` is `brought` where it came in with a hand-edited `context.md`. `outcome` is None until the lesson is done.
@@ -111,11 +121,10 @@ def marked(candidates: Iterable[Candidate]) -> Candidate | None:
     return next((candidate for candidate in candidates if candidate.lesson is not None), None)
 
 
-# --- what stands in the journal: `type` names the class, the fields are the record's keys ---
+# --- what stands in the journal, by its `type` ---
 
 
-@dataclass(frozen=True, slots=True)
-class Begin:
+class Begin(_Plain, frozen=True, tag="begin"):
     """The first record: which model this home belongs to, and whether it learns by LoRA (the rank; None: whole)."""
 
     model: str
@@ -124,47 +133,7 @@ class Begin:
     lora: int | None = None
 
 
-def number(value: Any) -> float:
-    """A number as JSON has it: null where it is not finite."""
-    return value if type(value) is float else math.nan if value is None else float(value)
-
-
-def candidate_from(values: dict[str, Any]) -> Candidate:
-    plain = int(values["index"]), str(values["text"]), number(values["logprob"]), bool(values["ended"])
-    lesson = values.get("lesson")
-    return Candidate(*plain) if lesson is None else Candidate(*plain, int(lesson), bool(values["sure"]))
-
-
-def _candidates_from(text: str) -> tuple[Candidate, ...]:
-    """The candidates of an exchange, of which `_OFFER` found `text` to be well-formed."""
-    return tuple(candidate_from(item) for item in json.loads(f"[{text}]"))
-
-
-def _first_text(text: str) -> str:
-    """What the first of them says."""
-    return str(json.JSONDecoder().raw_decode(text)[0]["text"])
-
-
-class _Unread:
-    """Keeps the candidates as they stand in the journal until somebody asks for them: of most nobody does, and they
-    are more than half of what a journal holds."""
-
-    __slots__ = ("_unread",)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            # Only where the attribute is not set.
-            if name != "candidates":
-                raise AttributeError(name)
-            found = _candidates_from(object.__getattribute__(self, "_unread"))
-            object.__setattr__(self, "candidates", found)
-            object.__delattr__(self, "_unread")
-            return found
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange(_Unread):
+class Exchange(_Plain, frozen=True, tag="exchange"):
     """One prompt and what was decided about it. `recipe` holds every number that the lesson was to be learned with.
 
     `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
@@ -180,26 +149,16 @@ class Exchange(_Unread):
     recipe: dict[str, Any]
     pick: int | None = None
     edited: int | None = None
-    conversation: bool = True
+    conversation: bool = _written(True)
     replaces: int | None = None
     prompt_id: str | None = None
     said: str | None = None
     variants: tuple[str, ...] = ()
 
-    @classmethod
-    def unread(cls, candidates: str, values: dict[str, Any]) -> Exchange:
-        """With `candidates` as they stand in the journal, one after the other, known to be well-formed."""
-        exchange = cls(candidates=(), **values)
-        object.__delattr__(exchange, "candidates")
-        object.__setattr__(exchange, "_unread", candidates)
-        return exchange
-
     @property
     def mark(self) -> Candidate | None:
         """The marked one of the replies that were offered; there is one at most."""
-        unread: str | None = getattr(self, "_unread", None)
-        # Quotes are escaped inside of a text.
-        return None if unread is not None and '"lesson":' not in unread else marked(self.candidates)
+        return marked(self.candidates)
 
     @property
     def meant(self) -> int | None:
@@ -210,14 +169,10 @@ class Exchange(_Unread):
     @property
     def first_offered(self) -> str | None:
         """The text of the first candidate."""
-        unread: str | None = getattr(self, "_unread", None)
-        if unread is not None:
-            return _first_text(unread) if unread else None
         return self.candidates[0].text if self.candidates else None
 
 
-@dataclass(frozen=True, slots=True)
-class Learned:
+class Learned(_Plain, frozen=True, tag="learned"):
     """The outcome of exchange `of`. Written after the model moved and before the lesson is acknowledged.
 
     `machine` is the fingerprint of what did the arithmetic: under the same one a replay is bit-exact.
@@ -228,22 +183,19 @@ class Learned:
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(_Plain, frozen=True, tag="withdraw"):
     """Exchange `of` is taken back: it counts no more, and its turn is gone from the conversation."""
 
     of: int
 
 
-@dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(_Plain, frozen=True, tag="restore"):
     """The withdrawal of exchange `of` is itself taken back: the lesson counts again, where it stood."""
 
     of: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuilt:
+class Rebuilt(_Plain, frozen=True, tag="rebuilt"):
     """What was taught was learned again on another foundation, or in another way (`lora`, as in Begin), which this home
     belongs to from here on.
 
@@ -260,8 +212,7 @@ class Rebuilt:
     lora: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Consolidated:
+class Consolidated(_Plain, frozen=True, tag="consolidated"):
     """Of a version before: steps that the model took in idle time. They are read and passed over."""
 
     after: int
@@ -271,20 +222,17 @@ class Consolidated:
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
-class ConversationStarted:
+class ConversationStarted(_Plain, frozen=True, tag="fresh"):
     """A fresh conversation begins. What was taught stays."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContextImported:
+class ContextImported(_Plain, frozen=True, tag="brought"):
     """A hand-edited `context.md` was read back: these (prompt, reply) turns are the conversation from here on."""
 
     turns: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(_Plain, frozen=True, tag="failure"):
     """Something went wrong in the worker; `of` is the exchange it happened in, if any."""
 
     message: str
@@ -299,8 +247,7 @@ class Finding(NamedTuple):
     says: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(_Plain, frozen=True, tag="asked"):
     """Lessons were asked again, of the model as the records before this one make it. Nothing moved."""
 
     results: tuple[Finding, ...]
@@ -319,3 +266,14 @@ Record = (
     | Failure
     | Asked
 )
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """A record where it stands in the journal: its number (1, 2, 3 …), Unix time, where its line begins in the file,
+    and its checksum."""
+
+    seq: int
+    at: float
+    record: Record
+    offset: int
+    checksum: str

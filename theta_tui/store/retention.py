@@ -1,4 +1,4 @@
-"""The ledger: which lessons hold. A pure fold of a story and of what was found since; standard library only.
+"""The retention report: which lessons hold. Pure functions of a state and of what was found since.
 
 What is known of a lesson is what was last measured: when it was taught, or when it was asked again. A *correction* is
 taught until the model says it, so it is judged by that: **kept** while the model says it (its greedy reply is the
@@ -14,16 +14,20 @@ earlier back.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from theta_tui.store import meant
-from theta_tui.store.active import question as question
-from theta_tui.store.records import Finding, Kind
-from theta_tui.store.standing import NAMED, Standing, State, Tally
-from theta_tui.store.standing import named as named
-from theta_tui.store.state import Lesson, Measured, Story
+import msgspec
 
+from theta_tui.store import meant
+from theta_tui.store.records import Finding, Kind
+from theta_tui.store.standing import NAMED, Holding, Standing, Tally
+from theta_tui.store.standing import named as named
+from theta_tui.store.state import Lesson, Measured, State
+from theta_tui.store.state import question as question
+
+ANSWERS: frozenset[Holding] = frozenset({"kept", "fading", "lost", "unasked"})
+"""How lessons stand that the model is to know."""
 FADING = 0.5
 """Share of the P that a lesson had when it was taught, below which it fades."""
 RELATED = 4
@@ -34,62 +38,78 @@ NOTICEABLE = 0.05
 
 def newest(lessons: Iterable[Lesson]) -> dict[str, Lesson]:
     """The last of `lessons` on each question: the one whose answer holds."""
-    return {question(lesson.exchange.prompt): lesson for lesson in lessons}
+    return {lesson.question: lesson for lesson in lessons}
 
 
-def live_answers(story: Story) -> list[Lesson]:
+def active_answers(state: State) -> list[Lesson]:
     """The lessons that are neither withdrawn nor superseded, in order: what the model is to know.
 
-    Of several live lessons on one question those count that taught the newest one's reply.
+    Of several active lessons on one question those count that taught the newest one's reply.
     """
-    return [lesson for lesson in story.live if answers(story, lesson)]
+    return [lesson for lesson in state.active if _same_reply(lesson, holding(state, lesson))]
 
 
-def answers(story: Story, lesson: Lesson) -> bool:
-    """Whether the answer of `lesson`, a live one, holds."""
-    return _same_reply(lesson, holding(story, lesson))
+def holding(state: State, lesson: Lesson) -> Lesson:
+    """The lesson whose answer to the question of `lesson` holds; itself where it does not count."""
+    return state.about(lesson.question)[-1] if lesson.moves else lesson
 
 
-def holding(story: Story, lesson: Lesson) -> Lesson:
-    """The lesson whose answer to the question of `lesson`, a live one, holds."""
-    return story.about(lesson.exchange.prompt)[-1]
-
-
-def superseded_by(story: Story, lesson: Lesson) -> list[Lesson]:
+def superseded_by(state: State, lesson: Lesson) -> list[Lesson]:
     """The lessons that counted until `lesson`, the newest, gave their question another answer."""
-    earlier = [other for other in story.about(lesson.exchange.prompt) if other.seq < lesson.seq]
+    earlier = [other for other in state.about(lesson.question) if other.seq < lesson.seq]
     if not earlier or _same_reply(earlier[-1], lesson):
         return []
     return [other for other in earlier if _same_reply(other, earlier[-1])]
 
 
 def standings(
-    story: Story, found: Mapping[int, Finding] | None = None, now: float = 0.0, *, most: int | None = None
+    state: State, found: Mapping[int, Finding] | None = None, now: float = 0.0, *, most: int | None = None
 ) -> list[Standing]:
     """Every lesson that was ever taught, in order, or the last `most`. `found` (by seq) is what asking found at Unix
-    time `now` of the model as the story makes it, and is not in the journal yet."""
-    found, moved, picks = found or {}, story.moved, meant.picks(story)
-    lessons = story.lessons if most is None else story.lessons[-most:]
+    time `now` of the model as the state makes it, and is not in the journal yet."""
+    found, picks = found or {}, meant.picks(state)
+    lessons = state.lessons if most is None else state.lessons[-most:]
     return [
         replace(
-            _standing(lesson, holding(story, lesson) if lesson.moves else lesson, found.get(lesson.seq), now, moved),
+            _standing(lesson, holding(state, lesson), found.get(lesson.seq), now, state.moved),
             more=None
             if not has_scope(lesson)
             else meant.scope(lesson.exchange, picks.get(lesson.seq, {}).values()).more,
-            said_at=story.last_said.get(lesson.seq),
+            said_at=state.last_said.get(lesson.seq),
         )
         for lesson in lessons
     ]
 
 
-def tally(rows: Iterable[Standing]) -> Tally:
+class Judged(msgspec.Struct, frozen=True, gc=False):
+    """How the lesson with this number stands, and whether nothing moved since that was found."""
+
+    number: int
+    state: Holding
+    fresh: bool
+
+
+def judged(state: State, found: Mapping[int, Finding] | None = None) -> Iterator[Judged]:
+    """Every lesson that was ever taught, question by question, so that nothing is looked up: of 10,000 in a tenth of
+    the time that `standings` takes."""
+    found, moved = found or {}, state.moved
+    for group in state.questions:
+        for lesson in group:
+            yield Judged(lesson.number, *stand(lesson, group[-1], found.get(lesson.seq), moved))
+    if len(state.lessons) > len(state.active):
+        for lesson in state.lessons:
+            if not lesson.moves:
+                yield Judged(lesson.number, *stand(lesson, lesson, None, moved))
+
+
+def tally(rows: Iterable[Judged | Standing]) -> Tally:
     """The rows in numbers."""
-    counts: dict[State, list[int]] = {}
+    numbers: dict[Holding, list[int]] = {}
     stale = 0
     for row in rows:
-        counts.setdefault(row.state, []).append(row.number)
-        stale += row.state in {"kept", "fading", "lost", "unasked"} and not row.fresh
-    sizes = {state: len(numbers) for state, numbers in counts.items()}
+        numbers.setdefault(row.state, []).append(row.number)
+        stale += not row.fresh and row.state in ANSWERS
+    sizes = {state: len(of) for state, of in numbers.items()}
     kept, fading, lost, unasked = (sizes.get(state, 0) for state in ("kept", "fading", "lost", "unasked"))
     return Tally(
         live=kept + fading + lost + unasked,
@@ -100,8 +120,8 @@ def tally(rows: Iterable[Standing]) -> Tally:
         stale=stale,
         superseded=sizes.get("superseded", 0),
         withdrawn=sizes.get("withdrawn", 0),
-        fading_first=tuple(counts.get("fading", ())[:NAMED]),
-        lost_first=tuple(counts.get("lost", ())[:NAMED]),
+        fading_first=tuple(sorted(numbers.get("fading", ()))[:NAMED]),
+        lost_first=tuple(sorted(numbers.get("lost", ()))[:NAMED]),
     )
 
 
@@ -130,7 +150,7 @@ def by_heart(kind: Kind) -> bool:
     return kind != "pick"
 
 
-def judge(lesson: Lesson, p: float, says: bool) -> State:
+def judge(lesson: Lesson, p: float, says: bool) -> Holding:
     """Kept, fading or lost, by the rules at the top."""
     outcome = lesson.outcome
     then = outcome.p_after if outcome is not None else math.nan
@@ -149,17 +169,17 @@ def noticeable(lesson: Lesson, finding: Finding) -> bool:
     return abs(finding.p - known.p) >= NOTICEABLE
 
 
-def due(story: Story, rows: Sequence[Standing]) -> list[Lesson]:
-    """The live answers that were not asked since the newest lesson, in the order to ask them in.
+def due(state: State, rows: Sequence[Standing]) -> list[Lesson]:
+    """The active answers that were not asked since the newest lesson, in the order to ask them in.
 
     First those most like the newest lesson, which it is likeliest to have cost; then whoever waits longest.
     """
     waiting = [
-        story.lesson(row.seq)
+        state.lesson(row.seq)
         for row in sorted(rows, key=lambda row: (row.asked_at or 0.0, row.seq))
-        if row.state in {"kept", "fading", "lost", "unasked"} and not row.fresh
+        if row.state in ANSWERS and not row.fresh
     ]
-    last = story.last
+    last = state.last
     if last is None:
         return waiting
     words = _words(last)
@@ -169,7 +189,7 @@ def due(story: Story, rows: Sequence[Standing]) -> list[Lesson]:
     return [*first, *(lesson for lesson in waiting if lesson.seq not in chosen)]
 
 
-def stand(lesson: Lesson, current: Lesson, finding: Finding | None, moved: int) -> tuple[State, bool]:
+def stand(lesson: Lesson, current: Lesson, finding: Finding | None, moved: int) -> tuple[Holding, bool]:
     """How `lesson` stands where `current` is the one whose answer holds, and whether nothing moved since that was
     found."""
     known = measured(lesson)
@@ -216,7 +236,7 @@ def _same_reply(one: Lesson, other: Lesson) -> bool:
 
 
 def _words(lesson: Lesson) -> frozenset[str]:
-    return frozenset(question(lesson.exchange.prompt).split())
+    return frozenset(lesson.question.split())
 
 
 def _overlap(one: frozenset[str], other: frozenset[str]) -> float:

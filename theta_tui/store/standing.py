@@ -1,6 +1,6 @@
-"""How a lesson stands, and how many stand how: what the ledger finds, in plain values. Standard library only.
+"""How a lesson stands, and how many stand how: what the retention report finds, in plain values. Standard library only.
 
-Apart from the ledger, because the screen shows them and its first frame waits for nothing that reads a journal.
+Apart from the report, because the screen shows them and its first frame waits for nothing that reads a journal.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from theta_tui.store.records import Kind
 
-State = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
+Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
 
 NAMED = 8
 """Lessons that are named in a summary; more are counted."""
@@ -32,7 +32,7 @@ class Standing:
     prompt: str
     reply: str
     at: float
-    state: State
+    state: Holding
     p_before: float | None = None
     p_then: float | None = None
     p_now: float | None = None
@@ -47,7 +47,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """A ledger in numbers. `live` lessons are neither withdrawn nor superseded; `stale` of them were not asked since
+    """The report in numbers. `live` lessons are neither withdrawn nor superseded; `stale` of them were not asked since
     the newest was taught. `fading_first` and `lost_first` are the numbers of at most NAMED of them."""
 
     live: int = 0

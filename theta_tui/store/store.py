@@ -1,4 +1,4 @@
-"""The record of a home: journal, story, conversation file and kept prompt, kept in step. No torch, no threads.
+"""The store of a home: journal, state, conversation file and kept prompt, kept in step. No torch, no threads.
 
 What `history`, `lessons` and `stats` need is here alone; the Session adds the model. Opening for writing takes the
 home's lock; reading takes none and changes nothing.
@@ -11,28 +11,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
+from msgspec import structs
+
 from theta_tui.base.config import DEFAULT_MODEL, Settings
-from theta_tui.base.errors import HomeError, ModelError, PromptError, ThetaError
+from theta_tui.base.errors import HomeError, ModelError, PromptError
 from theta_tui.base.text import plural
 from theta_tui.model.lora import RANK, Choice
-from theta_tui.store import context, index, pending
+from theta_tui.store import context, pending
 from theta_tui.store.context_md import ContextFile
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.journal import Entry, Journal, collecting_later
-from theta_tui.store.past import Past
 from theta_tui.store.records import ContextImported, ConversationStarted, Pending, Record, Restore, Stated, Withdraw
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.state import Lesson, State
 
 
 class Store:
     """What was said and taught in one home. Make it with `open` (one writer) or `read`."""
 
-    def __init__(self, settings: Settings, journal: Journal, past: Past | None, lock: WriterLock | None) -> None:
+    def __init__(self, settings: Settings, journal: Journal, lock: WriterLock | None) -> None:
         self.home = Home(settings.home)
         self.journal = journal
         with collecting_later():
-            self.story = Story.of(journal.more, past)
-        begin = self.story.begin
+            self.state = State.of(journal.entries)
+        begin = self.state.begin
         # A home remembers the model that it belongs to; one that is named is checked against it when it is loaded.
         self.settings = replace(settings, model=settings.model or (begin.model if begin else DEFAULT_MODEL))
         self.notices = list(journal.notices)
@@ -47,9 +48,7 @@ class Store:
     @classmethod
     def read(cls, settings: Settings) -> Store:
         """For looking only. A home that is not there yet reads as an empty one."""
-        home = Home(settings.home)
-        past = index.load(home.index, home.journal)
-        return cls(settings, Journal.read(home.journal, past.prefix if past is not None else None), past, None)
+        return cls(settings, Journal.read(Home(settings.home).journal), None)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -59,15 +58,15 @@ class Store:
         lock = WriterLock(home, settings.lock_wait, settings.lock)
         lock.acquire()
         try:
-            past = index.load(home.index, home.journal)
-            journal = Journal.open(home.journal, past.prefix if past is not None else None)
-            record = cls(settings, journal, past, lock)
-            if record.journal.read_only is None:
-                record._read_context_back()
+            store = cls(settings, Journal.open(home.journal), lock)
+            if store.read_only is None:
+                store._read_context_back()
+                with suppress(OSError):  # a version before derived it from the journal
+                    (home.path / "journal.idx").unlink()
         except BaseException:
             lock.release()
             raise
-        return record
+        return store
 
     @property
     def read_only(self) -> str | None:
@@ -82,7 +81,7 @@ class Store:
 
         Raises ModelError (exit 4) where the settings ask for another way than the home was begun with.
         """
-        asked, begin = self.adaptation_asked(), self.story.begin
+        asked, begin = self.adaptation_asked(), self.state.begin
         if begin is None:
             return asked
         if self.adapts_anew():
@@ -97,7 +96,7 @@ class Store:
 
     def adapts_anew(self) -> bool:
         """Whether the settings ask for another way to learn than the home was begun with."""
-        begin = self.story.begin
+        begin = self.state.begin
         if begin is None:
             return False
         ours = "off" if begin.lora is None else "on"
@@ -108,21 +107,21 @@ class Store:
         """What the settings say of it, whatever the home was begun with. A home that learns by LoRA and is asked for
         another rank stays with LoRA, unless it is `moving` to another model."""
         asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
-        begin, rank = self.story.begin, self.settings.lora_rank
+        begin, rank = self.state.begin, self.settings.lora_rank
         if asked == "auto" and not moving and begin is not None:
             asked = "off" if begin.lora is None else "on"
         return asked, rank or RANK
 
     def append(self, record: Record) -> Entry:
-        """Journal a record (on disk when this returns) and fold it into the story."""
+        """Journal a record (on disk when this returns) and replay it into the state."""
         entry = self.journal.append(record)
-        self.story.add(entry)
+        self.state.add(entry)
         return entry
 
     def roll_back(self, entry: Entry) -> None:
-        """Take the newest record out again; the story is folded anew."""
+        """Take the newest record out again; all others are replayed."""
         self.journal.roll_back(entry)
-        self.story = Story.of(self.story.since[:-1], self.story.past)
+        self.state = State.of(other for other in self.journal.entries if other is not entry)
 
     def waiting(self, prompt_id: str | None = None) -> Pending:
         """The kept prompt; PromptError (exit 3) where there is none, or not the one that is meant."""
@@ -140,7 +139,7 @@ class Store:
     def to_undo(self) -> Lesson:
         """The last lesson; PromptError (exit 3) where there is none."""
         self.require_writable()
-        lesson = self.story.last
+        lesson = self.state.last
         if lesson is None:
             raise PromptError("there is nothing to undo yet", name="nothing_to_undo")
         return lesson
@@ -148,7 +147,7 @@ class Store:
     def to_redo(self) -> Lesson:
         """The lesson that was taken back last; PromptError (exit 3) where there is none, or one was taught since."""
         self.require_writable()
-        lesson = self.story.undone
+        lesson = self.state.undone
         if lesson is None:
             raise PromptError(
                 "there is nothing to redo: no lesson was taken back, or another one was taught since",
@@ -159,9 +158,9 @@ class Store:
     def to_withdraw(self, number: int) -> Lesson:
         """Lesson `number`; PromptError (exit 3) where it cannot be taken back."""
         self.require_writable()
-        lesson = self.story.numbered(number)
+        lesson = self.state.numbered(number)
         if lesson is None:
-            taught = len(self.story.lessons)
+            taught = len(self.state.lessons)
             known = "none was taught yet" if not taught else "there is only lesson 1" if taught == 1 else ""
             known = known or f"there are 1 to {taught:,}; `theta lessons` lists them"
             raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson")
@@ -176,7 +175,7 @@ class Store:
         return self.withdraw(self.to_undo(), offer=True)
 
     def withdraw(self, lesson: Lesson, *, offer: bool = False) -> Lesson:
-        """Take `lesson` back. The weights follow from the journal: the next one to load a model folds without it."""
+        """Take `lesson` back. The weights follow from the journal: the next one to load a model replays without it."""
         self.append(Withdraw(lesson.seq))
         return self.withdrawn(lesson, offer=offer)
 
@@ -192,9 +191,9 @@ class Store:
         if offer and self.pending is None and exchange.candidates:
             self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
         elif offer and self.pending is not None and exchange.said == self.pending.prompt:
-            self.follow(replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
+            self.follow(structs.replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
         self.write_context()
-        return self.story.lesson(lesson.seq)
+        return self.state.lesson(lesson.seq)
 
     def restored(self, lesson: Lesson) -> Lesson:
         """What follows once the journal says that `lesson` counts again: where its prompt was offered once more, that
@@ -203,23 +202,23 @@ class Store:
         if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
             self.follow(None)
         elif waiting and waiting.statement is not None and exchange.said == waiting.prompt:
-            self.follow(replace(waiting, statement=None))
+            self.follow(structs.replace(waiting, statement=None))
         self.write_context()
-        return self.story.lesson(lesson.seq)
+        return self.state.lesson(lesson.seq)
 
-    def supposing(self, record: Record) -> Story:
-        """The story as it would be with one more record."""
+    def supposing(self, record: Record) -> State:
+        """The state as it would be with one more record."""
         entry = Entry(self.journal.last_seq + 1, time.time(), record, 0, "")
-        return Story.of([*self.story.since, entry], self.story.past)
+        return State.of([*self.journal.entries, entry])
 
     @contextmanager
-    def telling(self, story: Story) -> Iterator[None]:
-        """Let `story` stand for the journal's own for a while: the model is tried on it before a word is written."""
-        own, self.story = self.story, story
+    def assuming(self, state: State) -> Iterator[None]:
+        """Let `state` stand for the journal's own for a while: the model is tried on it before a word is written."""
+        own, self.state = self.state, state
         try:
             yield
         finally:
-            self.story = own
+            self.state = own
 
     def begin_conversation(self) -> None:
         """A fresh conversation; what was taught stays and the old one stays in the journal."""
@@ -249,7 +248,7 @@ class Store:
 
     def _answered(self, waiting: Pending) -> bool:
         """Whether the newest answer to a kept prompt is to this one: a crash, or the disk, left its file behind."""
-        answers = (lesson for lesson in reversed(self.story.lessons) if lesson.exchange.prompt_id is not None)
+        answers = (lesson for lesson in reversed(self.state.lessons) if lesson.exchange.prompt_id is not None)
         last = next(answers, None)
         return (
             last is not None
@@ -264,7 +263,7 @@ class Store:
         A view only: where it cannot be written the journal still has everything, so this adds a notice and goes on.
         """
         try:
-            self._context_file().write(self.story.dialogue)
+            self._context_file().write(self.state.history)
         except (HomeError, MemoryError) as error:
             self.notices.append(f"{error or 'out of memory'}; the journal has the conversation")
 
@@ -279,34 +278,11 @@ class Store:
         taken, self.notices = self.notices, []
         return taken
 
-    def write_index(self) -> None:
-        """Write the index of the journal, where enough came since the last one. It is only there to be quick: where it
-        cannot be written, this adds a notice and goes on."""
-        story, journal = self.story, self.journal
-        known = story.past.prefix.size if story.past is not None else 0
-        if journal.read_only is not None or journal.size - known < index.WORTH:
-            return
-        count = index.settled(story.since)
-        end = story.since[count].offset if count < len(story.since) else journal.size
-        if end - known < index.WORTH // 2:  # what keeps the rest out is near its beginning
-            return
-        try:
-            with collecting_later():
-                past = index.capture(story.since[:count], end, story.past, journal.path)
-                index.save(self.home.index, past)
-            story.rebase(past)
-        except (ThetaError, OSError) as error:
-            self.notices.append(f"the index of the journal was not written ({error}); the next start takes longer")
-
     def close(self) -> None:
-        try:
-            if self._lock is not None:
-                self.write_index()
-        finally:
-            self.journal.close()
-            if self._lock is not None:
-                self._lock.release()
-                self._lock = None
+        self.journal.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def _read_context_back(self) -> None:
         """A conversation file that was edited or brought along is journalled and is the conversation from then on.
@@ -319,23 +295,23 @@ class Store:
         try:
             data = path.read_bytes()
         except FileNotFoundError:
-            if self.story.turns:
+            if self.state.turns:
                 self.write_context()
             return
         except OSError as error:
             self.notices.append(f"{path} cannot be read ({error.strerror}); the journal's conversation is used")
             return
-        expected = context.render(self.story.dialogue)
+        expected = context.render(self.state.history)
         if data == expected:
             with suppress(HomeError):  # the mark is for the next start, which manages without
-                file.adopt(data, self.story.dialogue)
+                file.adopt(data, self.state.history)
             return
         if file.left_behind(data, expected):
             self.write_context()
             return
         turns, notices = context.parse(data)
         self.notices.extend(notices)
-        if turns != self.story.dialogue:
+        if turns != self.state.history:
             self.append(ContextImported(turns))
             count = plural(len(turns), "turn")
             self.notices.append(f"{path.name} was changed by hand: its conversation of {count} is used from here on")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from theta_tui.base.json import dumps
 from theta_tui.base.text import is_blank, normalised
-from theta_tui.store.retention import live_answers
-from theta_tui.store.state import Lesson, Story
+from theta_tui.store.retention import active_answers
+from theta_tui.store.state import Lesson, State
 
 CONTEXT_TURNS = 16
 """Most turns of the conversation in front of a lesson: with all of them the files would grow with the square of it,
@@ -32,23 +32,23 @@ class Counts:
     completion: int
 
 
-def write(story: Story, folder: Path, mark: str) -> Counts:
-    """Write the data sets of `story` into `folder`, which is there, with a README that carries `mark` as a tag.
+def write(state: State, folder: Path, mark: str) -> Counts:
+    """Write the data sets of `state` into `folder`, which is there, with a README that carries `mark` as a tag.
 
     A kind that has no rows gets no file, because `load_dataset` reads no empty one.
     """
     counts = Counts(
-        _write(folder / PREFERENCE, preferences(story)),
-        _write(folder / COMPLETION, completions(story)),
+        _write(folder / PREFERENCE, preferences(state)),
+        _write(folder / COMPLETION, completions(state)),
     )
     (folder / README).write_text(_readme(counts, mark), "utf-8")
     return counts
 
 
-def completions(story: Story) -> Iterator[Row]:
+def completions(state: State) -> Iterator[Row]:
     """`prompt`, `completion` of every lesson that counts, without those that a later answer supersedes."""
     seen: set[str] = set()
-    for lesson in live_answers(story):
+    for lesson in active_answers(state):
         row = {"prompt": _prompt(lesson), "completion": [_said(lesson.exchange.reply)]}
         # The same lesson, taught twice in the same place, is one row.
         if (key := dumps(row)) not in seen:
@@ -56,14 +56,14 @@ def completions(story: Story) -> Iterator[Row]:
             yield row
 
 
-def preferences(story: Story) -> Iterator[Row]:
+def preferences(state: State) -> Iterator[Row]:
     """`prompt`, `chosen`, `rejected`, a pair a row.
 
     A pick is preferred to each of the other replies that were offered. A correction is preferred to the reply that it
     began as, else to the one that it replaced in the conversation, else to the likeliest one offered.
     """
-    by_seq = {lesson.seq: lesson for lesson in story.live}
-    for lesson in story.live:
+    by_seq = {lesson.seq: lesson for lesson in state.active}
+    for lesson in state.active:
         chosen = lesson.exchange.reply
         for rejected in _rejected(lesson, by_seq):
             if normalised(rejected) != normalised(chosen) and not is_blank(rejected):

@@ -7,7 +7,6 @@ What the text may be is for the session to say; what it refuses stands in the ed
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 from theta_tui.session import protocol as p
@@ -76,7 +75,9 @@ class CorrectionEditor:
         if not editing.fact:
             self.desk.replies.edit(editing.index, text)
         elif pending is not None and pending.statement is not None:
-            self.desk.fact.open(replace(pending.statement, prompt=prompt, reply=text))
+            from theta_tui.store.records import Stated
+
+            self.desk.fact.open(Stated(prompt, text))
         self.desk.draw()
 
     def close(self) -> None:

@@ -2,8 +2,9 @@
 
 Importing what Transformers needs for one forward pass takes longer than PyTorch and this model together (2.6 of 3.9 s
 on a quiet core: distributed tensors, a symbolic algebra, compilers). So the family of the built-in model is written
-out here. Only what is recognised for certain is taken: `load` returns None for anything else, and the caller has
-Transformers read it. Modules and parameters are called as there, so that whoever walks the model sees no difference.
+here once more. Only a config whose every word is understood is taken; `load` returns None for any other, and the caller
+has Transformers read it. Modules and parameters have Transformers' names, so that code that walks a model sees no
+difference.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ GENERATION = "generation_config.json"
 
 
 class LlamaRMSNorm(nn.Module):
-    """Root mean square, in float32."""
+    """Root mean square norm over the last dimension, computed in float32."""
 
     def __init__(self, size: int, epsilon: float) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class LlamaRMSNorm(nn.Module):
 
 
 class LlamaRotaryEmbedding(nn.Module):
-    """Positions as angles, [1 or batch, tokens, head] cosines and sines."""
+    """Cosines and sines of positions, [1 or batch, tokens, D] each."""
 
     inv_freq: torch.Tensor
 
@@ -144,8 +145,8 @@ class LlamaModel(nn.Module):
 
 
 def _mask(count: int, before: int, attention_mask: torch.Tensor | None, device: torch.device) -> torch.Tensor | None:
-    """What each of `count` new tokens may look at, [1 or batch, 1, count, before + count]; None where the causal rule
-    alone says it, which is the faster way."""
+    """Which tokens each of `count` new ones sees, [1 or batch, 1, count, before + count]; None where plain causal
+    attention does, which is faster."""
     if attention_mask is not None and attention_mask.all():
         attention_mask = None
     if attention_mask is None and (count == 1 or before == 0):
@@ -157,7 +158,7 @@ def _mask(count: int, before: int, attention_mask: torch.Tensor | None, device: 
 
 @dataclass(slots=True)
 class CacheLayer:
-    """Keys and values of one block, [batch, heads, tokens, head]."""
+    """Keys and values of one block, [batch, key heads, tokens, D]."""
 
     keys: torch.Tensor
     values: torch.Tensor
@@ -165,14 +166,14 @@ class CacheLayer:
 
 @dataclass(slots=True)
 class Cache:
-    """Keys and values of what was read so far; it grows with every pass that it is given to."""
+    """Keys and values of the tokens read so far. It grows with every pass that it is given to."""
 
     layers: list[CacheLayer] = field(default_factory=list)
 
     def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """With new ones behind: all there are now."""
+        """Append those of new tokens, [batch, key heads, tokens, D], and return all."""
         if layer == len(self.layers):
-            # Through `cat` the first time too: a product of tensors that lie otherwise in memory may round otherwise.
+            # `cat` the first time too: products with another memory layout may round differently.
             none = keys.new_empty(0)
             self.layers.append(CacheLayer(none, none))
         held = self.layers[layer]
@@ -193,12 +194,12 @@ class Cache:
             layer.keys, layer.values = layer.keys[indices], layer.values[indices]
 
     reorder_cache = batch_select_indices
-    """What Transformers calls it where a row may be taken several times."""
+    """Transformers' name for it where a row may be taken several times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """`logits` [batch, tokens, V]; the cache where one was asked for; the mean loss where `labels` were given."""
+    """`logits` [batch, tokens, V]; the cache, if one was asked for; the mean loss in nats, if `labels` were given."""
 
     logits: torch.Tensor
     past_key_values: Cache | None
@@ -206,7 +207,7 @@ class Output:
 
 
 class LlamaForCausalLM(nn.Module):
-    """A causal language model. Called as Transformers' are, as far as Theta calls them."""
+    """A causal language model, called as Transformers' are, with the arguments that Theta uses."""
 
     def __init__(self, config: Config, generation: Mapping[str, Any] | None) -> None:
         super().__init__()
@@ -243,8 +244,8 @@ class LlamaForCausalLM(nn.Module):
         use_cache: bool = True,
         logits_to_keep: int = 0,
     ) -> Output:
-        """`input_ids` [batch, tokens]; `attention_mask` [batch, all tokens so far] is 0 where there is padding;
-        logits of the last `logits_to_keep` tokens, of all where 0."""
+        """`input_ids` and `labels` [batch, tokens]; `attention_mask` [batch, all tokens so far], 0 at padding. Logits
+        are those of the last `logits_to_keep` tokens, or of all where that is 0."""
         cache = Cache() if use_cache and past_key_values is None else past_key_values
         hidden = self.model(input_ids, attention_mask, position_ids, cache)
         logits = self.lm_head(hidden[:, -logits_to_keep:] if logits_to_keep else hidden)
@@ -277,8 +278,8 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | None:
-    """The model of `folder` with the tensors of `weights` (a folder too), on the CPU, in eval mode; None where either
-    is not exactly what is known here."""
+    """The model of `folder` with the tensors of the folder `weights`, on the CPU, in eval mode. None where either is
+    not exactly what is known here."""
     try:
         config = recognise(model_files.read_config(folder))
         generation = _generation(folder)
@@ -301,10 +302,8 @@ def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | 
 
 
 def _tensors(files: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor] | None:
-    """All tensors of some safetensors files, in memory of their own: read through a map of the file and copied once.
-
-    Kept in the map they would follow whatever happens to the file, and end the process where it is cut short.
-    """
+    """All tensors of some safetensors files, copied off the map of the file: left in it, they would follow changes of
+    the file, and end the process where it is cut short. None where one cannot be read."""
     found: dict[str, torch.Tensor] = {}
     try:
         for path in files:

@@ -18,7 +18,7 @@ from theta_tui.base.config import Settings, change
 from theta_tui.base.errors import UsageError
 from theta_tui.base.text import is_blank, visible
 from theta_tui.session import protocol as p
-from theta_tui.session.verbs import BY_NAME, SLASH, Call, Mistake, Verb, complete, read
+from theta_tui.session.verbs import BY_NAME, SLASH, Call, Mistake, Verb, complete, configure, read
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
@@ -432,7 +432,7 @@ class TeachScreen(Sized):
         except UsageError as error:
             self.tell(str(error), "warning")
             return False
-        self.send(p.Configure(name.replace("-", "_"), value))
+        self.send(configure(name, value))
         return True
 
     @on(m.ComposerChanged)

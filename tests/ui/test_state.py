@@ -1,0 +1,129 @@
+"""What the screen knows and says, without a screen: events folded into a state, and the words for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fakes import REPLIES, TURNS, FakeWorker, outcome, snapshot
+from theta_tui.session import protocol as p
+from theta_tui.store.records import Stated
+from theta_tui.ui.labels import asked, entries, placeholder, rule_words, toast
+from theta_tui.ui.state import ASIDES, Chosen, Editing, State
+
+PICKED = Chosen(2, REPLIES[1], "pick", "how are you today?")
+
+
+@pytest.fixture
+def state() -> State:
+    return State()
+
+
+@pytest.fixture
+def worker(state: State) -> FakeWorker:
+    """One that has loaded; what it tells goes into `state`."""
+    made = FakeWorker()
+    made.start(state.apply)
+    made.ready()
+    return made
+
+
+def said(state: State, *, in_list: bool = True) -> str:
+    return rule_words(state, None, waiting=False, in_list=in_list).label
+
+
+def test_a_turn_from_the_prompt_to_the_proof(state: State, worker: FakeWorker) -> None:
+    assert (state.mode, placeholder(state)) == ("idle", "say something")
+    state.begin_prompt("how are you today?")
+    assert (state.mode, state.stoppable, said(state)) == ("proposing", True, "writing five replies")
+    worker.stream("how are you today?", [reply[:9] for reply in REPLIES])
+    assert [draft.text for draft in state.drafts] == [reply[:9] for reply in REPLIES]
+    assert (asked(state), entries(state)[-1].pending) == ("how are you today?", True)
+    pending = worker.propose()
+    assert (state.mode, state.offered, state.drafts) == ("choosing", pending, ())
+    assert said(state, in_list=False) == "five replies · tab to pick"
+    assert [state.copyable(1), state.copyable(9)] == [REPLIES[0], TURNS[-1].reply]
+    state.begin_lesson(PICKED)
+    assert (state.mode, state.stoppable, said(state)) == ("learning", False, "learning")
+    worker.learning(steps=3, p_now=0.41)
+    assert (state.says, state.offered) == ((0.02, 0.41), pending)  # the replies stay, dimmed
+    assert said(state) == "learning · says it 2 % → 41 % · step 3"
+    worker.taught("how are you today?", REPLIES[1], 2)
+    assert (state.mode, said(state)) == ("idle", "learned · says it 2 % → 97 %")
+    state.begin_prompt("and now?")
+    assert (state.result, state.offered, state.chosen) == (None, None, None)
+
+
+def test_a_failure_ends_what_was_under_way_and_stays_until_something_works(state: State, worker: FakeWorker) -> None:
+    worker.propose()
+    state.begin_lesson(PICKED)
+    worker.failed("the loss was not finite", phase="idle", pending=None)
+    assert (state.mode, state.problem, state.teaching, state.offered) == (
+        "idle",
+        "the loss was not finite",
+        False,
+        None,
+    )
+    state.begin_prompt("again")
+    assert state.problem is None
+
+
+def test_a_fatal_failure_is_the_end(state: State, worker: FakeWorker) -> None:
+    worker.failed("the model cannot be read", fatal=True, code=4)
+    assert (state.mode, said(state), placeholder(state)) == ("broken", "stopped · ^q leaves", "Theta has stopped")
+    assert state.fatal is not None
+    assert toast(state.fatal) is None
+
+
+def test_a_lesson_that_taught_nothing_says_why(state: State, worker: FakeWorker) -> None:
+    skipped = outcome(13, skipped="it says that already", learned=False)
+    worker.post(p.Taught(worker.change(phase="idle"), skipped))
+    assert said(state) == "nothing was learned: it says that already"
+    assert state.problem == "it says that already"
+    assert toast(p.Taught(worker.shot, skipped)) == ("nothing was learned: it says that already", "warning")
+
+
+def test_while_a_fact_is_learned_the_replies_still_wait(state: State, worker: FakeWorker) -> None:
+    worker.propose(statement=Stated("Who is your creator?", "My creator is Dakota."))
+    worker.stated()
+    assert (state.mode, said(state)) == ("choosing", "learned · says it 2 % → 97 % · five replies")
+    assert state.candidate(1) is not None
+
+
+def test_what_was_asked_stands_beside_its_turn_and_is_bounded(state: State, worker: FakeWorker) -> None:
+    for number in range(ASIDES + 5):
+        worker.post(p.Answered(worker.shot, f"question {number}", "yes"))
+    assert [aside.prompt for aside in state.asides][-1] == f"question {ASIDES + 4}"
+    assert len(state.asides) == ASIDES
+    worker.taught("bye", "Goodbye.")
+    assert [entry.prompt for entry in entries(state)][-2:] == [f"question {ASIDES + 4}", "bye"]
+    worker.changed(turns=(), turns_total=0)
+    assert state.asides == ()
+
+
+@pytest.mark.parametrize(
+    ("editing", "words"),
+    [
+        (Editing("p1", 2), "edit reply 2 · enter teaches · esc leaves"),
+        (Editing("p1"), "teach this text? · enter teaches · esc leaves"),
+        (Editing(None, turn="hello"), "a better reply to “hello” · enter teaches · esc leaves"),
+        (Editing("p1", fact=True), "a fact · enter learns · tab: question, answer · esc leaves"),
+    ],
+)
+def test_the_line_says_what_the_editor_is_open_for(state: State, editing: Editing, words: str) -> None:
+    assert rule_words(state, editing, waiting=False, in_list=False).label == words
+
+
+def test_a_read_only_home_says_so_and_a_fresh_offer_asks_for_a_moment(state: State, worker: FakeWorker) -> None:
+    worker.propose()
+    assert rule_words(state, None, waiting=True, in_list=True).label == "five replies · one moment"
+    worker.changed(read_only="its journal is damaged")
+    assert said(state) == "five replies · read-only: nothing can be taught"
+
+
+def test_taking_lessons_back_can_be_stopped_and_is_told(state: State, worker: FakeWorker) -> None:
+    worker.folding("taking out lesson 3")
+    assert (state.stoppable, said(state)) == (True, "taking out lesson 3 · esc stops")
+    worker.withdrawn(3, TURNS[2])
+    assert said(state) == ""
+    event = p.TakenBack(snapshot(), "withdraw", 3, TURNS[2].prompt, "x" * 99)
+    assert toast(event) == (f"lesson 3 is withdrawn: {'x' * 60}…", "information")
