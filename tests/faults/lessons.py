@@ -20,6 +20,7 @@ from theta_tui.store.records import (
     Pending,
     Record,
     Restore,
+    Said,
     Withdraw,
 )
 from theta_tui.store.store import Store
@@ -45,7 +46,7 @@ def fifty() -> list[Record]:
             (
                 Withdraw(seq),
                 Asked((Finding(2, 0.5, True),)),
-                ConversationStarted(),
+                Said(f"s{number}", "so.", OFFERED, "cd34") if number % 2 else ConversationStarted(),
                 ContextImported((("a", 'b"\\'),)),
                 Failure("it broke"),
                 Consolidated(seq, 1, 2, {"lr": 1e-4}, "torch"),

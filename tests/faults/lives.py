@@ -153,6 +153,8 @@ SCRIPT: dict[str, Deed] = {
     "withdraw another": lambda now: now.session.withdraw(2),
     "rebuild": lambda now: now.rebuild(),
     "new conversation": lambda now: now.session.store.begin_conversation(),
+    "ask 8": lambda now: now.propose("well?"),
+    "say": lambda now: now.session.store.say(now.prompt_id),
     "ask 9": lambda now: now.propose("and then?"),
     "pass over": lambda now: now.session.pass_over(now.prompt_id),
     "teach 9": lambda now: now.session.teach("what now?", "the river bank"),

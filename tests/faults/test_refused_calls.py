@@ -110,6 +110,7 @@ DEEDS = {
     "statement": Deed(lambda room: room.session.state("who?", "me", said="hello"), Room.offer),
     "correct the last turn": Deed(lambda room: room.session.correct_last("better")),
     "pass over": Deed(lambda room: room.session.pass_over(), Room.offer),
+    "say": Deed(lambda room: room.session.store.say(), Room.offer),
     "undo": Deed(lambda room: room.session.undo(), lambda room: room.session.teach("one", "more")),
     "redo": Deed(lambda room: room.session.redo(), _undone),
     "new": Deed(lambda room: room.session.store.begin_conversation(), Room.offer),

@@ -59,16 +59,24 @@ class Taught:
 
 
 @dataclass
+class Spoken:
+    """A turn that was said and not taught."""
+
+    prompt: str
+    reply: str
+
+
+@dataclass
 class Plain:
     """What a home should say, kept as a person with a list would. None in `events` is a fresh conversation."""
 
-    events: list[Taught | None] = field(default_factory=list)
+    events: list[Taught | Spoken | None] = field(default_factory=list)
     waiting: Asked = None
     to_redo: list[int] = field(default_factory=list)
 
     @property
     def lessons(self) -> list[Taught]:
-        return [event for event in self.events if event is not None]
+        return [event for event in self.events if isinstance(event, Taught)]
 
     @property
     def live(self) -> list[tuple[int, str, str]]:
@@ -76,17 +84,21 @@ class Plain:
 
     @property
     def turns(self) -> list[tuple[int, str, str]]:
+        """With the number of the lesson; of what was only said, the place below zero."""
         said: list[tuple[int, str, str]] = []
         number = 0
-        for event in self.events:
+        for at, event in enumerate(self.events, 1):
             if event is None:
                 said = []
+                continue
+            if isinstance(event, Spoken):
+                said.append((-at, event.prompt, event.reply))
                 continue
             number += 1
             if event.withdrawn or not event.turn:
                 continue
             turn = (number, event.prompt, event.reply)
-            places = [at for at, (other, _, _) in enumerate(said) if other == event.instead]
+            places = [place for place, (other, _, _) in enumerate(said) if other == event.instead]
             if places:
                 said[places[0]] = turn
             else:
@@ -101,6 +113,15 @@ class Plain:
         assert self.waiting is not None
         prompt, offered = self.waiting
         self.teach(Taught(prompt, reply, turn=True, offered=offered))
+        self.waiting = None
+
+    def say(self) -> None:
+        assert self.waiting is not None
+        prompt, offered = self.waiting
+        self.events.append(Spoken(prompt, offered[0]))
+        last = self.lessons[self.to_redo[-1] - 1] if self.to_redo else None
+        if last is not None and self.waiting == (last.prompt, last.offered):
+            self.to_redo.clear()
         self.waiting = None
 
     def withdraw(self, number: int, *, offer: bool = False) -> None:
@@ -196,6 +217,11 @@ def _redo(session: Session, plain: Plain) -> None:
 def _pass_over(session: Session, plain: Plain) -> None:
     session.pass_over()
     plain.waiting = None
+
+
+def _say(session: Session, plain: Plain) -> None:
+    session.store.say()
+    plain.say()
 
 
 def _fresh(session: Session, plain: Plain) -> None:
@@ -303,6 +329,11 @@ class Home(RuleBasedStateMachine):
     def pass_over(self) -> None:
         self.do("pass over", _pass_over)
 
+    @precondition(lambda self: self.plain.waiting)
+    @rule()
+    def say(self) -> None:
+        self.do("say", _say)
+
     @precondition(lambda self: self.plain.turns)
     @rule(reply=REPLIES)
     def correct_last(self, reply: str) -> None:
@@ -390,6 +421,7 @@ class Home(RuleBasedStateMachine):
                     ("save", _save),
                     ("new conversation", _fresh),
                     ("pass over", _pass_over),
+                    ("say", _say),
                 )
             ),
         ),
@@ -442,9 +474,11 @@ class Home(RuleBasedStateMachine):
             live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in state.active]
             if live != plain.live:
                 return f"lessons {live} instead of {plain.live}"
-            turns = [(state.lesson(turn.seq).number, turn.prompt, turn.reply) for turn in state.turns]
-            if turns != plain.turns:
-                return f"turns {turns} instead of {plain.turns}"
+            numbers = {lesson.seq: lesson.number for lesson in state.lessons}
+            turns = [(numbers.get(turn.seq, -1), turn.prompt, turn.reply) for turn in state.turns]
+            expected = [(max(number, -1), prompt, reply) for number, prompt, reply in plain.turns]
+            if turns != expected:
+                return f"turns {turns} instead of {expected}"
             redo = state.undone.number if state.undone else None
             if redo != (plain.to_redo[-1] if plain.to_redo else None):
                 return f"{redo} can be brought back instead of {plain.to_redo}"

@@ -26,6 +26,7 @@ from theta_tui.store.records import (
     Rebuilt,
     Record,
     Restore,
+    Said,
     Withdraw,
 )
 from theta_tui.store.state import Lesson, State, question
@@ -82,6 +83,7 @@ def told(state: State) -> dict[str, Any]:
         "undone",
         "marked",
         "last_said",
+        "spoken",
     )
     return {name: getattr(state, name) for name in names} | {"losses": state.losses(50)}
 
@@ -94,7 +96,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
     records: list[Record] = []
     for at in range(1, count + 1):
         any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
-        what = draw(st.sampled_from("eeeeelllwwwrrrfbxgnaac"))
+        what = draw(st.sampled_from("eeeeessslllwwwrrrfbxgnaac"))
         match what:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
@@ -103,6 +105,9 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 if draw(st.integers(0, 2)) == 0:
                     exchange = marked(exchange, any_seq, sure=draw(st.booleans()), meant=draw(st.booleans()))
                 records.append(exchange)
+            case "s":
+                offered = draw(st.sampled_from([(), marked(said("q"), any_seq, sure=True, meant=False).candidates]))
+                records.append(Said(draw(st.sampled_from([f"p{at}", "q"])), "so.", offered, f"{at}"))
             case "n":
                 records.append(said(f"p{at}", kind="none"))
             case "l":

@@ -248,8 +248,8 @@ def _size(path: Path) -> int:
 
 
 def _mark(turn: Turn) -> str:
-    if turn.kind == "brought":
-        return ""
+    if turn.kind in {"said", "brought"}:
+        return "○" if turn.kind == "said" else ""
     mark = f"✓ {turn.pick}" if turn.kind == "pick" else "✎"
     outcome = turn.outcome
     if outcome is None:

@@ -85,6 +85,13 @@ class PassOver(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Say(Command):
+    """The prompt that waits is answered by its first reply: it stands in the conversation and nothing is learned."""
+
+    prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class TakeBack(Command):
     """Change which lessons count. `undo` takes back the last one, `redo` brings back the one that was taken back last,
     `withdraw` takes out lesson `number`; those since are learned again without it."""

@@ -182,6 +182,10 @@ class Service:
                 session.pass_over(prompt_id)
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
+            case p.Say(prompt_id=prompt_id):
+                session.store.say(prompt_id)
+                self._rest()
+                self._report(p.Changed(self.snapshot()))
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 Kind = Literal["pick", "correction", "statement", "none"]
-TurnKind = Literal["pick", "correction", "brought"]
+TurnKind = Literal["pick", "correction", "said", "brought"]
 
 
 class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -105,7 +105,8 @@ class Outcome(_Plain, frozen=True):
 class Turn(_Plain, frozen=True):
     """One line of the conversation as a person reads it back, and what was learned from it.
 
-    `kind` is `brought` where it came in with a hand-edited `context.md`. `outcome` is None until the lesson is done.
+    `kind` is `said` where nothing was taught by it, and `brought` where it came in with a hand-edited `context.md`.
+    `outcome` is None until the lesson is done.
     """
 
     seq: int
@@ -170,6 +171,16 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     def first_offered(self) -> str | None:
         """The text of the first candidate."""
         return self.candidates[0].text if self.candidates else None
+
+
+class Said(_Plain, frozen=True, tag="said"):
+    """A prompt was answered by `reply`, one of the replies that were offered, and nothing was taught: a turn of the
+    conversation and no lesson."""
+
+    prompt: str
+    reply: str
+    candidates: tuple[Candidate, ...]
+    prompt_id: str | None = None
 
 
 class Learned(_Plain, frozen=True, tag="learned"):
@@ -256,6 +267,7 @@ class Asked(_Plain, frozen=True, tag="asked"):
 Record = (
     Begin
     | Exchange
+    | Said
     | Learned
     | Withdraw
     | Restore

@@ -21,6 +21,7 @@ from theta_tui.store.history import NOTHING, History
 from theta_tui.store.records import (
     Asked,
     Begin,
+    Candidate,
     ContextImported,
     ConversationStarted,
     Entry,
@@ -30,9 +31,11 @@ from theta_tui.store.records import (
     Outcome,
     Rebuilt,
     Restore,
+    Said,
     Turn,
     TurnKind,
     Withdraw,
+    marked,
 )
 
 ASKINGS_KEPT = 8
@@ -119,6 +122,8 @@ class State:
         """The picks from replies of which one was marked, in order; those that count no more as well."""
         self.last_said: dict[int, float] = {}
         """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
+        self.spoken: dict[int, str | None] = {}
+        """Record of a turn that was said and not taught → the id of the prompt that it answered."""
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
         self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by what they answer
@@ -161,9 +166,15 @@ class State:
             case Begin() as begin:
                 self.begin = begin
             case Exchange() as exchange:
-                self._look_at_mark(entry, exchange)
+                self._look_at_mark(entry, exchange.mark, meant=exchange.meant is not None)
+                if exchange.kind == "pick" and exchange.mark is not None:
+                    self.marked.append(entry.seq)
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
+            case Said() as said:
+                self._look_at_mark(entry, marked(said.candidates))
+                self.spoken[entry.seq] = said.prompt_id
+                self._append(said.prompt, said.reply, entry.seq)
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
             case Rebuilt() as rebuilt:
@@ -216,9 +227,11 @@ class State:
     def undone(self) -> Lesson | None:
         """The lesson that redo brings back: the last one taken back, while nothing was taught or rebuilt since.
 
-        One that was never learned is not: it would have to be learned for the first time.
+        One that was never learned is not: it would have to be learned for the first time. Nor is one whose prompt,
+        offered once more, was answered by what was only said: the conversation would have it twice.
         """
         restored: list[int] = []
+        spoken: list[Said] = []
         for entry in reversed(self._entries):
             match entry.record:
                 case Rebuilt():
@@ -228,7 +241,11 @@ class State:
                 case Withdraw(of=of) if of in restored:
                     restored.remove(of)
                 case Withdraw(of=of) if (lesson := self.find(of)) is not None and lesson.withdrawn:
-                    return lesson if lesson.outcome else None
+                    offered = lesson.exchange
+                    again = any((one.prompt, one.candidates) == (offered.prompt, offered.candidates) for one in spoken)
+                    return lesson if lesson.outcome and not again else None
+                case Said() as said:
+                    spoken.append(said)
                 case Exchange() if (lesson := self.find(entry.seq)) is not None and lesson.failed is None:
                     return None
         return None
@@ -295,14 +312,9 @@ class State:
                 del self._questions[lesson.question]
             self.step -= lesson.outcome.steps if lesson.outcome else 0
 
-    def _look_at_mark(self, entry: Entry, exchange: Exchange) -> None:
-        mark = exchange.mark
-        if mark is None or mark.lesson is None:
-            return
-        if (mark.sure or exchange.meant is not None) and mark.lesson in self._by_seq:
+    def _look_at_mark(self, entry: Entry, mark: Candidate | None, *, meant: bool = False) -> None:
+        if mark is not None and mark.lesson in self._by_seq and (mark.sure or meant):
             self.last_said[mark.lesson] = entry.at
-        if exchange.kind == "pick":
-            self.marked.append(entry.seq)
 
     def _exchange(self, seq: int, at: float, exchange: Exchange, withdrawn: bool) -> None:
         place = self._where.get(exchange.replaces) if exchange.replaces is not None else None
@@ -353,7 +365,7 @@ class State:
         """The newest turn of `said`."""
         lesson = self.find(said.source)
         if lesson is None:
-            return Turn(said.source, *said.said, "brought")
+            return Turn(said.source, *said.said, "said" if said.source in self.spoken else "brought")
         exchange = lesson.exchange
         kind: TurnKind = "pick" if exchange.kind == "pick" else "correction"
         return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome)

@@ -21,7 +21,16 @@ from theta_tui.store import context, pending
 from theta_tui.store.context_md import ContextFile
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.journal import Entry, Journal, collecting_later
-from theta_tui.store.records import ContextImported, ConversationStarted, Pending, Record, Restore, Stated, Withdraw
+from theta_tui.store.records import (
+    ContextImported,
+    ConversationStarted,
+    Pending,
+    Record,
+    Restore,
+    Said,
+    Stated,
+    Withdraw,
+)
 from theta_tui.store.state import Lesson, State
 
 
@@ -133,6 +142,14 @@ class Store:
                 f"the prompt {prompt_id} was answered or replaced; {waiting.prompt_id} waits now", name="stale_prompt"
             )
         return waiting
+
+    def say(self, prompt_id: str | None = None) -> None:
+        """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
+        PromptError (exit 3) as `waiting`."""
+        waiting = self.waiting(prompt_id)
+        self.append(Said(waiting.prompt, waiting.candidates[0].text, waiting.candidates, waiting.prompt_id))
+        self.follow(None)
+        self.write_context()
 
     # --- taking back, and bringing back ---
 
@@ -248,6 +265,8 @@ class Store:
 
     def _answered(self, waiting: Pending) -> bool:
         """Whether the newest answer to a kept prompt is to this one: a crash, or the disk, left its file behind."""
+        if waiting.prompt_id in self.state.spoken.values():
+            return True
         answers = (lesson for lesson in reversed(self.state.lessons) if lesson.exchange.prompt_id is not None)
         last = next(answers, None)
         return (

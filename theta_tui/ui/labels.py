@@ -129,7 +129,7 @@ def entries(state: State) -> list[Entry]:
 
     for at, turn in enumerate(shot.turns):
         beside(first + at)
-        busy = state.teaching and turn.outcome is None and turn.kind != "brought"
+        busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
         shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
     beside(shot.turns_total + 1)
     if state.teaching and state.chosen is not None and state.chosen.kind != "statement":

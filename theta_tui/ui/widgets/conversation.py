@@ -23,12 +23,14 @@ from theta_tui.ui.safe import plain, wrap
 if TYPE_CHECKING:
     from theta_tui.store.records import Turn
 
-Mark = Literal["pick", "correction", "brought", "aside", "skipped", "busy", ""]
+Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", ""]
 GUTTER = 7
 WIDE = 56
 """From this width on the losses stand beside the marks, and a blank line between the turns."""
 MOST_LINES = 60
-SIGNS = {"pick": "✓", "correction": "✎", "brought": "·", "aside": "?", "skipped": "!", "busy": "…", "": ""}
+SIGNS = {
+    "pick": "✓", "correction": "✎", "said": "○", "brought": "·", "aside": "?", "skipped": "!", "busy": "…", "": "",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def lay_out(entry: Entry, width: int) -> list[Line]:
     for at, text in enumerate(_bounded(entry.prompt, max(6, width - GUTTER - 2))):
         lines.append(((" you   " if at == 0 else " " * GUTTER, "who"), (text, "you")))
     for at, text in enumerate(_bounded(entry.reply, body)):
-        style = "pending" if entry.pending else "theta"
+        style = "pending" if entry.pending or entry.mark == "said" else "theta"
         line: list[Piece] = [(" theta " if at == 0 else " " * GUTTER, "who"), (text, style)]
         if at == 0 and right:
             line.append((" " * max(1, width - GUTTER - cell_len(text) - cell_len(right) - 1), "theta"))
