@@ -53,7 +53,7 @@ REPLIES = (
 )
 ERASE = "\x15"
 """ctrl+u: a composer of one line is empty again."""
-EMPTY = ("saysomething", "learning…", "writing…", "onemoment…")
+EMPTY = ("saysomething", "goontalking", "enterteaches", "learning…", "writing…", "onemoment…")
 """How what stands in an empty composer begins, without its spaces."""
 DOING = (
     ("loading", "loading"),

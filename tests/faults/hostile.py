@@ -216,7 +216,7 @@ async def candidates(d: Driven, text: str) -> None:
 
 async def editing(d: Driven, text: str) -> None:
     await offer(d, "?", texts=[text, "b", "c", "d", "e"])
-    await press(d, "e")
+    await press(d, "f2")
     await press(d, "end", "!", "left", "left")
     await press(d, "escape")
 
@@ -224,8 +224,7 @@ async def editing(d: Driven, text: str) -> None:
 async def last_turn(d: Driven, text: str) -> None:
     d.worker.changed(turns=(turn(1, text, text, 1),), turns_total=1, pending=None, phase="idle")
     await look(d)
-    d.teach.replies.focus()
-    await press(d, "e")
+    await press(d, "f2")
     await press(d, "escape")
 
 
@@ -260,8 +259,7 @@ async def queued(d: Driven, text: str) -> None:
 
 async def fact(d: Driven, text: str) -> None:
     await offer(d, "?", statement=Stated(text, text))
-    d.teach.replies.focus()
-    await press(d, "s")
+    await press(d, "f3")
     await press(d, "end", "escape")
 
 

@@ -115,7 +115,7 @@ async def _drive(settings: Settings, exchanges: int, tell: Callable[[int], None]
             if number % 2:
                 await driven.press(str(1 + number % 5))
             else:
-                await driven.press("t")
+                await driven.press("ctrl+t")
                 await driven.type(f"a {number}\n")
             await until(lambda now, before=lessons: now.phase == "idle" and now.lessons > before)  # type: ignore[misc]
             if number % 100 == 0:

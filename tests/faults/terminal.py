@@ -269,8 +269,8 @@ class Terminal(Program):
 
     def correct(self, reply: str) -> None:
         """Teach `reply` instead of the five; it is under way when this returns."""
-        self.press("t")
-        self.see("teach this text?")
+        self.press("\x14")
+        self.see("your own reply")
         self.press(f"{reply}\r")
 
     def drain(self) -> None:

@@ -204,6 +204,14 @@ class FakeWorker:
         self.post(p.Taught(shot, result))
         return result
 
+    def said(self) -> None:
+        """The prompt that waits is answered by its first reply, and nothing is learned."""
+        waiting = self.shot.pending
+        assert waiting is not None
+        turn = Turn(100 + self.prompts, waiting.prompt, waiting.candidates[0].text, "said")
+        turns = (*self.shot.turns, turn)
+        self.changed(phase="idle", pending=None, turns=turns, turns_total=self.shot.turns_total + 1)
+
     def stated(self, **changes: Any) -> Outcome:
         """The fact that the waiting prompt states was learned; the replies still wait, the offer is gone."""
         waiting = self.shot.pending
@@ -282,6 +290,9 @@ class Driven:
         for key in keys:
             self._post_key(key)
             await self.settle()
+            if self.app.is_running and self.teach.composer.prompt.held is not None:
+                await self.teach.composer.prompt.let_go()  # as when nothing follows the digit
+                await self.settle()
 
     async def type(self, text: str) -> None:
         """Type `text` in one burst; a newline is Enter."""
@@ -434,6 +445,8 @@ class AutoWorker(FakeWorker):
                 self._learn(pending.prompt if pending is not None else self.shot.turns[-1].prompt, text, None)
             case p.PassOver():
                 self.changed(phase="idle", pending=None)
+            case p.Say() if pending is not None:
+                self.said()
             case p.TakeBack("undo") if self.shot.turns:
                 self.undone()
             case p.Save():

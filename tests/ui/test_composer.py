@@ -49,23 +49,24 @@ async def test_a_prompt_sent_while_loading_waits_and_is_shown() -> None:
 
 async def test_text_sent_while_choosing_is_a_new_prompt() -> None:
     async with drive() as d:
-        await d.offer()
-        await d.press("i")
+        pending = await d.offer()
         await d.type("another\n")
-        assert d.sent == [p.Propose("another")]
+        assert d.sent == [p.Say(pending.prompt_id), p.Propose("another")]
+        d.worker.said()
+        await d.settle()
+        assert d.teach.state.prompt == "another"
+        assert "○" in d.screen_text()
 
 
-async def test_text_sent_while_replies_are_written_stops_them_and_follows() -> None:
+async def test_text_sent_while_replies_are_written_follows_them() -> None:
     async with drive() as d:
         await d.type("one\n")
         d.worker.stream("one", ["a"] * 5)
         await d.settle()
         await d.type("two\n")
-        assert d.sent == [p.Propose("one"), p.Cancel()]
-        d.worker.cancelled("one")
-        await d.settle()
-        assert d.sent[-1] == p.Propose("two")
-        assert d.teach.composer.text == ""
+        assert d.sent == [p.Propose("one")]
+        pending = await d.offer("one")
+        assert d.sent[1:] == [p.Say(pending.prompt_id), p.Propose("two")]
 
 
 async def test_text_sent_while_learning_waits_for_the_lesson() -> None:
@@ -97,7 +98,6 @@ async def test_up_goes_back_through_what_was_said_and_down_returns_to_the_draft(
     async with drive() as d:
         await d.type("first\n")
         await d.offer()
-        await d.press("i")
         await d.type("draft")
         seen = []
         for key in ("up", "up", "up", "down", "down", "down"):
@@ -165,11 +165,10 @@ async def test_two_slashes_say_text_that_begins_with_one() -> None:
 async def test_correct_and_regen_answer_the_prompt_that_waits() -> None:
     async with drive() as d:
         pending = await d.offer()
-        await d.press("slash")
+        await d.type("/")
         await d.type("regen\n")
         assert d.sent == [p.Regenerate(pending.prompt_id)]
         pending = await d.offer()
-        await d.press("i")
         await d.type("/correct Better.\n")
         assert d.sent[-1] == p.Correct("Better.", pending.prompt_id)
 
@@ -244,7 +243,7 @@ async def test_help_and_figures_open_and_close() -> None:
         await d.type("/stats\n")
         assert isinstance(d.app.screen, StatsScreen)
         assert "10,859,200" in d.screen_text()
-        await d.press("escape", "tab", "question_mark")
+        await d.press("escape", "f1")
         assert isinstance(d.app.screen, HelpScreen)
 
 

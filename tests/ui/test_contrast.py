@@ -35,7 +35,7 @@ def too_faint(app: ThetaApp) -> dict[str, float]:
 
 async def lessons(d: Driven) -> None:
     await choosing(d)
-    await d.press("l")
+    await d.press("f7")
     d.worker.ledger()
 
 
@@ -70,7 +70,7 @@ async def complaining(d: Driven) -> None:
 
 async def stating_in_the_editor(d: Driven) -> None:
     await stating(d)
-    await d.press("s")
+    await d.press("f3")
 
 
 async def alarming(d: Driven) -> None:

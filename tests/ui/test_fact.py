@@ -9,7 +9,7 @@ from theta_tui.ui.widgets.rule import Rule
 
 FACT = Stated("Who is your creator?", "My creator is Dakota.")
 SAID = "Your creator is Dakota."
-OFFER = "s  learn: Who is your creator? → My creator is Dakota."
+OFFER = "f3  learn: Who is your creator? → My creator is Dakota."
 
 
 async def test_a_stated_fact_is_offered_in_one_line_and_no_reply_is_dropped_for_it() -> None:
@@ -31,14 +31,14 @@ async def test_nothing_is_offered_where_nothing_was_stated() -> None:
     async with drive() as d:
         await d.offer("hello")
         assert "learn:" not in d.screen_text()
-        await d.press("s")
-        assert d.teach.replies.editor.editor.text == "s"  # an unbound letter begins a correction
+        await d.press("f3")
+        assert not d.teach.fact.editing
 
 
-async def test_s_opens_both_parts_and_enter_learns_them() -> None:
+async def test_f3_opens_both_parts_and_enter_learns_them() -> None:
     async with drive() as d:
         pending = await d.offer(SAID, statement=FACT)
-        await d.press("s")
+        await d.press("f3")
         assert d.teach.fact.prompt.text == FACT.prompt
         assert d.teach.fact.reply.text == FACT.reply
         assert "enter learns" in d.teach.query_one(Rule).label
@@ -49,7 +49,7 @@ async def test_s_opens_both_parts_and_enter_learns_them() -> None:
 async def test_question_and_answer_can_be_changed_and_digits_are_text_there() -> None:
     async with drive() as d:
         pending = await d.offer(SAID, statement=FACT)
-        await d.type("s")
+        await d.press("f3")
         await d.press("backspace", "1", "?", "tab", "backspace", "!", "enter")
         assert d.sent == [p.TeachFact(pending.prompt_id, "Who is your creator1?", "My creator is Dakota!")]
 
@@ -57,7 +57,9 @@ async def test_question_and_answer_can_be_changed_and_digits_are_text_there() ->
 async def test_keys_of_the_same_burst_go_into_the_editor() -> None:
     async with drive() as d:
         await d.offer(SAID, statement=FACT)
-        await d.type("s12yx")
+        for key in ("f3", *"12yx"):
+            d._post_key(key)
+        await d.settle()
         assert d.sent == []
         assert d.teach.fact.prompt.text == FACT.prompt + "12yx"
 
@@ -65,7 +67,7 @@ async def test_keys_of_the_same_burst_go_into_the_editor() -> None:
 async def test_escape_leaves_the_editor_and_the_offer_stays() -> None:
     async with drive() as d:
         pending = await d.offer(SAID, statement=FACT)
-        await d.press("s", "x", "escape")
+        await d.press("f3", "x", "escape")
         assert d.sent == []
         assert OFFER in d.screen_text()
         await d.press("2")
@@ -75,7 +77,7 @@ async def test_escape_leaves_the_editor_and_the_offer_stays() -> None:
 async def test_after_it_is_learned_the_offer_is_gone_and_the_five_replies_still_wait() -> None:
     async with drive() as d:
         pending = await d.offer(SAID, statement=FACT)
-        await d.press("s", "enter")
+        await d.press("f3", "enter")
         d.worker.stated(prompt=FACT.prompt, reply=FACT.reply)
         await d.settle()
         assert "learn:" not in d.screen_text()
@@ -88,7 +90,7 @@ async def test_after_it_is_learned_the_offer_is_gone_and_the_five_replies_still_
 async def test_an_empty_part_is_never_learned() -> None:
     async with drive() as d:
         await d.offer(SAID, statement=FACT)
-        await d.press("s", "tab")
+        await d.press("f3", "tab")
         d.teach.fact.reply.text = " "
         await d.press("enter")
         assert d.sent == []
@@ -98,7 +100,6 @@ async def test_an_empty_part_is_never_learned() -> None:
 async def test_slash_fact_opens_the_same_editor() -> None:
     async with drive() as d:
         await d.offer(SAID, statement=FACT)
-        await d.press("i")
         await d.type("/fact\n")
         assert d.teach.fact.editing
         assert d.app.focused is d.teach.fact.prompt
@@ -109,7 +110,6 @@ async def test_slash_fact_opens_the_same_editor() -> None:
 async def test_slash_fact_without_an_offer_says_so() -> None:
     async with drive() as d:
         await d.offer("hello")
-        await d.press("i")
         await d.type("/fact\n")
         assert any("no fact" in toast for toast in d.toasts)
         assert d.sent == []
@@ -124,14 +124,14 @@ async def test_a_fact_with_controls_and_markup_is_shown_letter_for_letter() -> N
 async def test_fresh_offers_wait_for_the_grace_period_too() -> None:
     async with drive() as d:
         await d.offer(SAID, statement=FACT, settled=False)
-        await d.press("s")
+        await d.press("f3")
         assert not d.teach.fact.editing
 
 
 async def test_a_fact_that_the_session_refuses_stands_in_the_editor_again() -> None:
     async with drive() as d:
         await d.offer(SAID, statement=FACT)
-        await d.press("s")
+        await d.press("f3")
         d.teach.fact.reply.text = "far too long"
         await d.press("enter")
         assert not d.teach.fact.editing

@@ -71,7 +71,7 @@ async def test_text_of_model_person_and_file_is_shown_letter_for_letter(size: tu
         await assert_harmless(d)
         await d.offer(NASTY, texts=[f"{NASTY}{n}" for n in range(5)])
         await assert_harmless(d, "[/ [/b] [b]bold")
-        await d.press("e")
+        await d.press("f2")
         await assert_harmless(d, "[/ [/b] [b]bold")
         await d.press("escape", "2")
         d.worker.learning()
@@ -117,7 +117,7 @@ async def test_what_a_person_pastes_is_shown_harmless_and_sent_as_it_was() -> No
 async def test_a_correction_keeps_the_characters_that_it_shows_as_symbols() -> None:
     async with drive() as d:
         pending = await d.offer(texts=["bell\x07", "b", "c", "d", "e"])
-        await d.press("e", "!", "enter")
+        await d.press("f2", "!", "enter")
         assert d.sent == [p.Correct("bell\x07!", pending.prompt_id, 1)]
 
 

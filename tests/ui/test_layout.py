@@ -28,7 +28,7 @@ async def test_five_replies_and_the_composer_are_there_at_every_size() -> None:
             assert d.teach.composer.prompt.region.bottom <= size[1]
             assert d.teach.composer.prompt.region.height >= 1
             assert len(d.lines()) == size[1]
-            await d.press("t")
+            await d.press("ctrl+t")
             await d.type("ok\n")
             assert d.sent[-1] == p.Correct("ok", pending.prompt_id)
             d.worker.taught("how are you today?", "ok")

@@ -13,7 +13,7 @@ from theta_tui.ui.widgets.learning import bar
 
 async def open_ledger(d: Driven) -> LedgerScreen:
     await d.offer()
-    await d.press("l")
+    await d.press("f7")
     d.worker.ledger()
     await d.settle()
     screen = d.app.screen

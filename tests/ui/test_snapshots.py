@@ -51,7 +51,7 @@ async def stating(d: Driven) -> None:
 
 async def editing(d: Driven) -> None:
     await choosing(d)
-    await d.press("e", "!")
+    await d.press("f2", "!")
 
 
 async def learning(d: Driven) -> None:

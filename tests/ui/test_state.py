@@ -7,9 +7,10 @@ import pytest
 from tests.support.fakes import REPLIES, TURNS, FakeWorker, outcome, snapshot
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Stated
-from theta_tui.ui.labels import asked, entries, placeholder, rule_words, toast
+from theta_tui.ui.labels import Typed, asked, entries, placeholder, rule_words, toast
 from theta_tui.ui.state import ASIDES, Chosen, Editing, State
 
+NOTHING = Typed()
 PICKED = Chosen(2, REPLIES[1], "pick", "how are you today?")
 
 
@@ -27,12 +28,12 @@ def worker(state: State) -> FakeWorker:
     return made
 
 
-def said(state: State, *, in_list: bool = True) -> str:
-    return rule_words(state, None, waiting=False, in_list=in_list).label
+def said(state: State, typed: Typed = NOTHING) -> str:
+    return rule_words(state, None, waiting=False, typed=typed).label
 
 
 def test_a_turn_from_the_prompt_to_the_proof(state: State, worker: FakeWorker) -> None:
-    assert (state.mode, placeholder(state)) == ("idle", "say something")
+    assert (state.mode, placeholder(state, NOTHING)) == ("idle", "say something")
     state.begin_prompt("how are you today?")
     assert (state.mode, state.stoppable, said(state)) == ("proposing", True, "writing five replies")
     worker.stream("how are you today?", [reply[:9] for reply in REPLIES])
@@ -40,7 +41,9 @@ def test_a_turn_from_the_prompt_to_the_proof(state: State, worker: FakeWorker) -
     assert (asked(state), entries(state)[-1].pending) == ("how are you today?", True)
     pending = worker.propose()
     assert (state.mode, state.offered, state.drafts) == ("choosing", pending, ())
-    assert said(state, in_list=False) == "five replies · tab to pick"
+    assert said(state) == "five replies"
+    assert said(state, Typed(writing=True)) == "five replies · enter says it, and reply 1 stands"
+    assert said(state, Typed(writing=True, teaches=True)) == "five replies · enter teaches it as the reply"
     assert [state.copyable(1), state.copyable(9)] == [REPLIES[0], TURNS[-1].reply]
     state.begin_lesson(PICKED)
     assert (state.mode, state.stoppable, said(state)) == ("learning", False, "learning")
@@ -69,7 +72,11 @@ def test_a_failure_ends_what_was_under_way_and_stays_until_something_works(state
 
 def test_a_fatal_failure_is_the_end(state: State, worker: FakeWorker) -> None:
     worker.failed("the model cannot be read", fatal=True, code=4)
-    assert (state.mode, said(state), placeholder(state)) == ("broken", "stopped · ^q leaves", "Theta has stopped")
+    assert (state.mode, said(state), placeholder(state, NOTHING)) == (
+        "broken",
+        "stopped · ^q leaves",
+        "Theta has stopped",
+    )
     assert state.fatal is not None
     assert toast(state.fatal) is None
 
@@ -104,18 +111,28 @@ def test_what_was_asked_stands_beside_its_turn_and_is_bounded(state: State, work
     ("editing", "words"),
     [
         (Editing("p1", 2), "edit reply 2 · enter teaches · esc leaves"),
-        (Editing("p1"), "teach this text? · enter teaches · esc leaves"),
         (Editing(None, turn="hello"), "a better reply to “hello” · enter teaches · esc leaves"),
         (Editing("p1", fact=True), "a fact · enter learns · tab: question, answer · esc leaves"),
     ],
 )
 def test_the_line_says_what_the_editor_is_open_for(state: State, editing: Editing, words: str) -> None:
-    assert rule_words(state, editing, waiting=False, in_list=False).label == words
+    assert rule_words(state, editing, waiting=False, typed=NOTHING).label == words
+
+
+def test_the_line_says_what_an_own_reply_is_for(state: State, worker: FakeWorker) -> None:
+    assert said(state, Typed(True, True, Editing(None, turn="hello"))) == (
+        "your own reply to “hello” · enter teaches it · esc leaves"
+    )
+    worker.propose()
+    assert said(state, Typed(False, True, Editing("p1"))) == "your own reply · enter teaches it · esc leaves"
+    assert placeholder(state, Typed(False, True, Editing("p1"))) == "your own reply"
+    assert placeholder(state, NOTHING, 2) == "enter teaches 2, or go on talking"
+    assert placeholder(state, NOTHING) == "go on talking"
 
 
 def test_a_read_only_home_says_so_and_a_fresh_offer_asks_for_a_moment(state: State, worker: FakeWorker) -> None:
     worker.propose()
-    assert rule_words(state, None, waiting=True, in_list=True).label == "five replies · one moment"
+    assert rule_words(state, None, waiting=True, typed=NOTHING).label == "five replies · one moment"
     worker.changed(read_only="its journal is damaged")
     assert said(state) == "five replies · read-only: nothing can be taught"
 

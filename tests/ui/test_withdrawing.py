@@ -10,12 +10,12 @@ from theta_tui.session import protocol as p
 
 async def test_ctrl_r_brings_back_what_u_took_back() -> None:
     async with drive() as d:
-        await d.press("tab", "u")
+        await d.press("f4")
         d.worker.undone()
         d.worker.changed(redo=True)
         await d.settle()
         d.teach.replies.focus()
-        await d.press("ctrl+r")
+        await d.press("f6")
         assert d.sent == [p.TakeBack("undo"), p.TakeBack("redo")]
         d.worker.redone(TURNS[-1])
         await d.settle()
@@ -25,7 +25,7 @@ async def test_ctrl_r_brings_back_what_u_took_back() -> None:
 
 async def test_redo_is_refused_while_there_is_nothing_to_bring_back() -> None:
     async with drive() as d:
-        await d.press("tab", "ctrl+r")
+        await d.press("f6")
         await d.press("tab")
         await d.type("/redo\n")
         assert d.sent == []
@@ -49,7 +49,7 @@ async def test_a_lesson_is_withdrawn_by_its_number_and_the_progress_is_shown() -
         await d.settle()
         assert "withdrawing 2: learning again 3 of 9 · esc stops" in d.screen_text()
         assert d.teach.state.mode == "learning"
-        await d.press("tab", "u", "ctrl+r")
+        await d.press("f4", "f6")
         assert d.sent == [p.TakeBack("withdraw", 2)]
         d.worker.withdrawn(2, TURNS[1])
         await d.settle()

@@ -168,6 +168,15 @@ class Settings:
             changeable=True,
         ),
     ] = 0.4
+    typing: Annotated[
+        str,
+        Setting(
+            "What Enter does with typed text while five replies wait. say: the talk goes on, the first reply stands "
+            "and nothing is learned. teach: the text is learned as the better reply.",
+            choices=("say", "teach"),
+            changeable=True,
+        ),
+    ] = "say"
     idle: Annotated[
         bool, Setting("Ask again what was taught while nothing else is to do; never on battery.", changeable=True)
     ] = True

@@ -1,8 +1,9 @@
 """Every key, in one place. Each has an id, so that `keymap` in the settings can give it another key.
 
-`pick.*` work while the list of replies has the focus, `edit.*` in the editor of a reply, `say.*` in the composer,
-`ledger.*` in the list of lessons, `app.*` everywhere. The names of actions are
-the screen's; `KEYBAR` says which the bottom line shows, in which order.
+The composer has the keyboard: what can be printed goes into it, but for the digits of `pick.*`, which pick while
+replies wait and it is empty. `pick.*` and `say.*` work in it, `edit.*` in the editor of a reply, `ledger.*` in the list
+of lessons, `app.*` everywhere. No letter is a command in it, and no key that edits a line in a shell. The names of
+actions are the screen's; `KEYBAR` says which the bottom line shows, in which order.
 """
 
 from __future__ import annotations
@@ -17,20 +18,18 @@ def _bind(key: str, action: str, about: str, name: str, *, priority: bool = Fals
 PICK = [
     *(_bind(str(n), f"screen.pick({n})", f"pick reply {n}", f"pick.{n}") for n in range(1, 6)),
     _bind("enter", "screen.pick_cursor", "pick the marked reply", "pick.enter"),
-    _bind("up,k", "screen.move(-1)", "move up", "pick.up"),
-    _bind("down,j", "screen.move(1)", "move down", "pick.down"),
-    _bind("e", "screen.edit", "edit the marked reply, then teach it", "pick.edit"),
-    _bind("t", "screen.type", "type a better reply", "pick.type"),
-    _bind("r", "screen.regen", "five other replies", "pick.again"),
-    _bind("x", "screen.none", "none of these; learn nothing", "pick.none"),
-    _bind("s", "screen.fact", "learn the fact that was stated", "pick.fact"),
-    _bind("u", "screen.undo", "take back the last lesson", "pick.undo"),
-    _bind("ctrl+r", "screen.redo", "bring back the lesson taken back", "pick.redo"),
-    _bind("l", "screen.lessons", "what was taught, and whether it holds", "pick.lessons"),
-    _bind("y", "screen.copy", "copy the marked reply", "pick.copy"),
-    _bind("i", "screen.say", "to the composer", "pick.say"),
-    _bind("slash", "screen.command", "a command", "pick.command"),
-    _bind("question_mark", "screen.help", "keys and commands", "pick.help"),
+    _bind("up", "screen.move(-1)", "move up", "pick.up"),
+    _bind("down", "screen.move(1)", "move down", "pick.down"),
+    _bind("escape", "screen.none", "none of these; learn nothing", "pick.none"),
+    _bind("f2", "screen.edit", "fix the marked reply, or the last one, then teach it", "pick.edit"),
+    _bind("ctrl+t", "screen.type", "teach a reply of your own: what is typed is said, or taught", "pick.type"),
+    _bind("f3", "screen.fact", "learn the fact that was stated", "pick.fact"),
+    _bind("f4", "screen.undo", "take back the last lesson", "pick.undo"),
+    _bind("f5", "screen.regen", "five other replies", "pick.again"),
+    _bind("f6", "screen.redo", "bring back the lesson taken back", "pick.redo"),
+    _bind("f7", "screen.lessons", "what was taught, and whether it holds", "pick.lessons"),
+    _bind("f8", "screen.copy", "copy the marked reply", "pick.copy"),
+    _bind("f1", "screen.help", "keys and commands", "pick.help"),
 ]
 
 EDIT = [
@@ -42,8 +41,8 @@ EDIT = [
 SAY = [
     _bind("enter", "send", "send", "say.send"),
     _bind("ctrl+j,shift+enter", "newline", "new line", "say.newline"),
-    _bind("tab", "tab", "complete a command, or go to the replies", "say.tab"),
-    _bind("escape", "escape", "stop the writing, or go to the replies", "say.escape"),
+    _bind("tab", "tab", "complete a command, or say or teach what is typed", "say.tab"),
+    _bind("escape", "escape", "stop the writing", "say.escape"),
 ]
 
 LEDGER = [
@@ -52,12 +51,12 @@ LEDGER = [
     _bind("w", "screen.withdraw", "take this lesson out", "ledger.withdraw"),
     _bind("k", "cursor_up", "up", "ledger.up"),
     _bind("j", "cursor_down", "down", "ledger.down"),
-    _bind("escape,l", "screen.close", "close", "ledger.close"),
+    _bind("escape,l,f7", "screen.close", "close", "ledger.close"),
 ]
 
 SCREEN = [
-    _bind("tab,shift+tab", "switch", "between the replies and the composer", "app.switch"),
-    _bind("escape", "escape", "stop writing, or switch", "app.escape"),
+    _bind("tab,shift+tab", "switch", "to the other part of a fact, or to the composer", "app.switch"),
+    _bind("escape", "escape", "stop writing", "app.escape"),
     _bind("pageup", "scroll(-1)", "scroll the conversation up", "app.scroll_up"),
     _bind("pagedown", "scroll(1)", "scroll the conversation down", "app.scroll_down"),
     _bind("f4", "undo", "take back the last lesson", "app.undo"),
@@ -72,21 +71,22 @@ APP = [
 ]
 
 ALL = [*PICK, *EDIT, *SAY, *LEDGER, *SCREEN, *APP]
-IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette"}
+IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette", "pick.say", "pick.command"}
+"""Those that a keymap may name; the last two were keys of a list that had the focus, and do nothing any more."""
 
 KEYBAR = (
     ("pick.1", "pick"),
+    ("say.send", "say"),
     ("pick.fact", "learn"),
     ("edit.teach", "teach"),
     ("edit.leave", "leave"),
     ("edit.newline", "newline"),
-    ("pick.edit", "edit"),
-    ("pick.type", "type"),
-    ("pick.again", "again"),
-    ("pick.none", "none"),
-    ("say.send", "send"),
     ("say.escape", "stop"),
     ("app.escape", "stop"),
+    ("pick.edit", "fix"),
+    ("pick.type", "own"),
+    ("pick.again", "others"),
+    ("pick.none", "none"),
     ("say.newline", "newline"),
     ("pick.undo", "undo"),
     ("pick.redo", "redo"),
@@ -95,8 +95,6 @@ KEYBAR = (
     ("ledger.ask", "what it says now"),
     ("ledger.quiz", "ask all"),
     ("ledger.withdraw", "withdraw"),
-    ("say.tab", "replies"),
-    ("pick.say", "say"),
     ("app.save", "save"),
     ("app.quit", "quit"),
     ("pick.help", "help"),

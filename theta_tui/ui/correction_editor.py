@@ -1,6 +1,7 @@
 """Better replies and facts: the editor that a person writes one in, and the lesson that it becomes.
 
-One can be begun from a candidate, from nothing, or, with no prompt waiting, for the last turn of the conversation.
+One can be begun from a candidate or, with no prompt waiting, from the last turn of the conversation; or it is typed
+into the composer, while that teaches and does not say.
 What the text may be is for the session to say; what it refuses stands in the editor again.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import BY_NAME
 from theta_tui.ui.state import Chosen, Editing, State
@@ -23,6 +25,7 @@ class Desk(Protocol):
     """The screen that it stands on. `teach` sends a lesson and shows it as under way."""
 
     state: State
+    settings: Settings
     tell: Callable[[str, str], None]
 
     @property
@@ -44,6 +47,43 @@ class CorrectionEditor:
         self.editing: Editing | None = None
         self.sent: tuple[Editing, str, str] | None = None
         """The lesson under way, if it was edited here: what for, the reply, and the question where it is a fact."""
+        self.chip: Editing | None = None
+        """What the composer teaches a reply to, where a person switched it from saying to teaching."""
+        self.says_once = False
+        """Switched the other way, with `typing = "teach"`, for the replies that wait."""
+
+    @property
+    def teaches(self) -> bool:
+        """Whether Enter teaches what is typed into the composer; otherwise it says it."""
+        desk = self.desk
+        by_default = desk.settings.typing == "teach" and desk.state.mode == "choosing" and not self.says_once
+        return self.chip is not None or (by_default and not desk.state.snapshot.read_only)
+
+    def reset(self) -> None:
+        """Other replies are on offer: the editor is closed, and the composer does what the settings say."""
+        self.close()
+        self.chip, self.says_once = None, False
+
+    def switch(self) -> None:
+        """Switch the composer between saying and teaching."""
+        desk, shot = self.desk, self.desk.state.snapshot
+        if self.chip is not None:
+            self.chip = None
+        elif refusal := desk.state.refused(CORRECT):
+            desk.tell(refusal, "warning")
+        elif desk.settings.typing == "teach" and desk.state.mode == "choosing":
+            self.says_once = not self.says_once
+        elif shot.pending is not None:
+            self.chip = Editing(shot.pending.prompt_id)
+        else:
+            self.chip = Editing(None, turn=shot.turns[-1].prompt)
+
+    def typed(self, text: str) -> bool:
+        """Teach what was typed, to what the composer was switched for; whether it could be sent."""
+        chip, pending = self.chip, self.desk.state.snapshot.pending
+        if chip is not None and chip.prompt_id != (pending.prompt_id if pending is not None else None):
+            self.chip = None  # what it is for now is for the person to say
+        return self.correct(text, chip)
 
     def edit(self) -> None:
         """Edit the marked reply in place; with none on offer, the last turn's."""
@@ -52,14 +92,6 @@ class CorrectionEditor:
             self.open(Editing(None, turn=shot.turns[-1].prompt), shot.turns[-1].reply)
         elif candidate is not None:
             self.open(Editing(shot.pending.prompt_id, candidate.index), candidate.text)
-
-    def type(self, text: str = "") -> None:
-        """Write one that begins as `text`."""
-        shot = self.desk.state.snapshot
-        if shot.pending is not None:
-            self.open(Editing(shot.pending.prompt_id), text)
-        elif shot.turns:
-            self.open(Editing(None, turn=shot.turns[-1].prompt), text)
 
     def fact(self) -> None:
         """Edit the fact that the waiting prompt states, question and answer."""
@@ -112,7 +144,7 @@ class CorrectionEditor:
         if refusal := "an empty reply is never learned" if CORRECT.read(text) is None else self._refusal(editing):
             desk.tell(refusal, "warning")
             return False
-        self.sent = None if editing is None else (editing, text, "")
+        self.sent = (editing, text, "") if editing is not None and editing is self.editing else None
         edited = editing.index if editing is not None else None
         original = desk.state.candidate(edited) if edited is not None else None
         if shot.pending is None:

@@ -12,7 +12,8 @@ from theta_tui.ui.widgets.conversation import Entry
 
 WELCOME = (
     "Say something below, and five replies come back.",
-    "1-5 picks one, e fixes one in place.",
+    "Go on talking, and nothing is learned.",
+    "1-5 teaches one of them, f2 fixes one, ^t takes your own.",
     "Theta learns it at once, and shows you the proof.",
 )
 
@@ -27,13 +28,22 @@ class RuleWords:
     filled: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """Whether anything stands in the composer, whether Enter teaches it, and what to, where the person chose that."""
+
+    writing: bool = False
+    teaches: bool = False
+    chip: Editing | None = None
+
+
 def says(before: float, now: float) -> str:
     """`says it 2 % → 97 %`."""
     return f"says it {percent(before)} → {percent(now)}"
 
 
-def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bool) -> RuleWords:
-    """What goes on, in a few words. `waiting`: the grace period; `in_list`: the replies have the focus."""
+def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Typed) -> RuleWords:
+    """What goes on, in a few words, and what Enter does with what is typed. `waiting`: the grace period."""
     if state.fatal is not None:
         return RuleWords("stopped · ^q leaves", "error")
     if editing is not None:
@@ -41,8 +51,10 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
         if editing.fact:
             return RuleWords("a fact · enter learns · tab: question, answer · esc leaves", "accent")
-        what = f"edit reply {editing.index}" if editing.index is not None else "teach this text?"
-        return RuleWords(f"{what} · enter teaches · esc leaves", "accent")
+        return RuleWords(f"edit reply {editing.index} · enter teaches · esc leaves", "accent")
+    if typed.chip is not None and state.mode in {"choosing", "idle"}:
+        of = "" if typed.chip.turn is None else f" to “{typed.chip.turn}”"
+        return RuleWords(f"your own reply{of} · enter teaches it · esc leaves", "accent")
     match state.mode:
         case "loading":
             return RuleWords(state.snapshot.activity or "loading", busy=True)
@@ -57,6 +69,9 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
             return RuleWords(words, "success", True, progress.p_now)
         case "choosing":
+            if typed.writing and not state.snapshot.read_only:
+                then = "enter teaches it as the reply" if typed.teaches else "enter says it, and reply 1 stands"
+                return RuleWords(f"five replies · {then}", "accent" if typed.teaches else "")
             if waiting:
                 return RuleWords("five replies · one moment")
             if state.snapshot.read_only:
@@ -65,7 +80,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
             if fact is not None and fact.skipped is None:  # learned beside the replies, which still wait
                 word, tone = ("learned", "success") if fact.learned else ("taught", "")
                 return RuleWords(f"{word} · {says(fact.p_before, fact.p_after)} · five replies", tone)
-            return RuleWords(f"{'five replies' if in_list else 'five replies · tab to pick'}{_may_be_meant(state)}")
+            return RuleWords(f"five replies{_may_be_meant(state)}")
         case _:
             result = state.result
             if result is None:
@@ -84,15 +99,18 @@ def _may_be_meant(state: State) -> str:
     return "" if mark is None or mark.sure else f" · {mark.index} if #{state.marked} is meant"
 
 
-def placeholder(state: State) -> str:
-    """What stands in an empty composer."""
+def placeholder(state: State, typed: Typed, cursor: int | None = None) -> str:
+    """What stands in an empty composer. `cursor`: the reply that Enter teaches."""
+    if typed.chip is not None:
+        return "your own reply"
     match state.mode:
         case "broken":
             return "Theta has stopped"
         case "loading":
             return "say something; it waits for the model"
         case "choosing":
-            return "say something else, or pick"
+            go_on = "type a better one" if typed.teaches else "go on talking"
+            return go_on if cursor is None or state.snapshot.read_only else f"enter teaches {cursor}, or {go_on}"
         case "proposing":
             return "writing … esc stops"
         case "learning":
@@ -111,8 +129,10 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
             return not writing
         case "say.send":
             return state.mode == "broken" or (not writing and state.mode not in {"idle", "loading"})
+        case "pick.copy" | "pick.type" | "pick.edit":
+            return state.mode not in {"choosing", "idle"}
         case _:
-            return name == "say.tab" and state.mode not in {"choosing", "idle"}
+            return False
 
 
 def entries(state: State) -> list[Entry]:

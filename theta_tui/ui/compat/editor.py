@@ -12,6 +12,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual import events
 from textual.document._document import EditResult  # what `TextArea.edit` gives; exported nowhere
+from textual.widget import Widget
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit
 
@@ -53,7 +54,7 @@ def _released(char: str) -> str:
 
 
 class Editor(TextArea):
-    """Multi-line, soft-wrapped, bounded."""
+    """Multi-line, soft-wrapped, bounded. The keys of the widget `around` it are run in their turn too."""
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(hold(text), id=id, classes=classes, compact=True, highlight_cursor_line=False)
@@ -77,9 +78,20 @@ class Editor(TextArea):
         edit.text = hold(edit.text)
         return super().edit(edit)
 
+    @property
+    def around(self) -> Widget | None:
+        return None
+
+    async def took(self, event: events.Key) -> bool:
+        """Whether something else was done with a key than it means in a text."""
+        return False
+
     # These two are Textual's own handlers. One named `on_key` would be called besides, after the key was taken.
     async def _on_key(self, event: events.Key) -> None:
-        if event.is_printable or not await run_bound(self, event):
+        if await self.took(event):
+            event.stop()
+            event.prevent_default()
+        elif event.is_printable or not await run_bound(self, event, self.around):
             await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:

@@ -18,14 +18,20 @@ from textual.events import Key
 from textual.widget import Widget
 
 
-async def run_bound(widget: Widget, event: Key) -> bool:
-    """Run what `event` is bound to on `widget` now; whether there was anything."""
-    active = widget.screen.active_bindings.get(event.key)
-    if active is None or not active.enabled or active.node is not widget:
+def bound(widget: Widget, key: str, around: Widget | None = None) -> Binding | None:
+    """What `key` is bound to now on `widget`, or on the one `around` it."""
+    active = widget.screen.active_bindings.get(key)
+    return active.binding if active is not None and active.enabled and active.node in (widget, around) else None
+
+
+async def run_bound(widget: Widget, event: Key, around: Widget | None = None) -> bool:
+    """Run what `event` is `bound` to now; whether there was anything."""
+    binding = bound(widget, event.key, around)
+    if binding is None:
         return False
     event.stop()
     event.prevent_default()
-    await widget.run_action(active.binding.action)
+    await widget.run_action(binding.action)
     return True
 
 

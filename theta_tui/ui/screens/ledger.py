@@ -70,7 +70,7 @@ class LedgerScreen(Sized):
         yield Static(id="ledger-title", markup=False)
         yield LessonList()
         yield Static(id="ledger-detail", markup=False)
-        yield KeyBar(lambda _: False, id="keybar")
+        yield KeyBar(lambda _, usual: usual, id="keybar")
 
     def on_mount(self) -> None:
         self._draw_title()

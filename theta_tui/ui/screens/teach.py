@@ -24,7 +24,7 @@ from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
-from theta_tui.ui.labels import WELCOME, asked, entries, hidden, placeholder, rule_words, toast
+from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
@@ -44,6 +44,8 @@ OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
     "type": "correct",
 }
 """The verb of an action on the replies: it applies when the verb does."""
+PICKING = frozenset({"pick", "pick_cursor", "move", "none"})
+"""Actions whose keys are for the replies while nothing is typed, and otherwise for the text."""
 
 
 class TeachScreen(Sized):
@@ -88,10 +90,12 @@ class TeachScreen(Sized):
             yield LearningPanel(self.clock, id="learning")
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
-        yield CandidateList(self._typed, id="candidates")
+        yield CandidateList(id="candidates")
         yield FactBox()
-        yield Composer(lambda line: complete(line, sorted(self.app.available_themes)), id="composer")
-        yield KeyBar(self._hides, id="keybar")
+        yield Composer(
+            lambda line: complete(line, sorted(self.app.available_themes)), lambda: self.picking, id="composer"
+        )
+        yield KeyBar(self._named, id="keybar")
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
@@ -111,6 +115,17 @@ class TeachScreen(Sized):
         """Whether the replies are too fresh to be picked."""
         return self.state.mode == "choosing" and self.clock.monotonic() < self.fresh_until
 
+    @property
+    def writing(self) -> bool:
+        return self._composed and bool(self.composer.text)
+
+    @property
+    def picking(self) -> bool:
+        """Whether Enter, the arrows and Esc are for the replies: they wait, and nothing is typed."""
+        return self.state.mode == "choosing" and not (
+            self.waiting or self.writing or self.corrections.chip or self.corrections.editing
+        )
+
     # --- drawing ---
 
     def draw(self) -> None:
@@ -126,19 +141,17 @@ class TeachScreen(Sized):
         self.replies.show(state, self.waiting)
         pending = state.snapshot.pending
         stated = pending.statement if pending is not None and state.mode == "choosing" else None
-        self.fact.show(stated, self.settings.keymap.get("pick.fact", "s"))
+        self.fact.show(stated, self.settings.keymap.get("pick.fact", "f3"))
         self.set_class(stated is not None, "-stated")
-        self.draw_rule()
-        self.composer.say(placeholder(state))
+        self.draw_words()
         self.refresh_bindings()
 
-    def draw_rule(self) -> None:
-        """The line above the replies alone: it also depends on the focus."""
-        in_list = self.focused is self.replies
-        self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, in_list))
-
-    def on_descendant_focus(self) -> None:
-        self.draw_rule()
+    def draw_words(self) -> None:
+        """The line above the replies, and what an empty composer says: they also depend on what is typed and marked."""
+        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip)
+        self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, typed))
+        cursor = self.replies.cursor if self.picking else None
+        self.composer.say(placeholder(self.state, typed, cursor), teaches=typed.teaches)
 
     def on_resize(self) -> None:
         if not self._composed:
@@ -152,8 +165,10 @@ class TeachScreen(Sized):
         self.query_one(Header).refresh()
         self.query_one(LearningPanel).show(self.state)
 
-    def _hides(self, name: str) -> bool:
-        return hidden(self.state, name, writing=bool(self.composer.text))
+    def _named(self, name: str, usual: str) -> str:
+        if hidden(self.state, name, writing=self.writing):
+            return ""
+        return "teach" if name == "say.send" and self.corrections.teaches else usual
 
     # --- events ---
 
@@ -176,12 +191,11 @@ class TeachScreen(Sized):
                 self.focus_composer()
             case p.Taught():
                 self.corrections.sent = None
-                if self.state.mode == "choosing" and not self.composer.text:
-                    self.replies.focus()  # a fact was learned; the five replies still wait
-                else:
-                    self.focus_composer()
+                self.focus_composer()
             case p.TakenBack(deed="undo") if self.state.mode == "choosing":
                 self._offer()
+            case p.Failed(command="Say"):
+                pass  # the prompt behind it is on its way
             case p.Failed(command=command):
                 if command not in p.LESSONS or not self.corrections.reopen():
                     self._put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
@@ -201,8 +215,8 @@ class TeachScreen(Sized):
             self.composer.put(text)
 
     def _offer(self) -> None:
-        """Fresh replies: the first is marked, digits wait a moment, the focus comes unless the person is writing."""
-        self.corrections.close()
+        """Fresh replies: the first is marked, and nothing picks for a moment."""
+        self.corrections.reset()
         self.replies.cursor = 1
         self.replies.scroll_home(animate=False)
         if self.state.queued is not None:
@@ -210,14 +224,18 @@ class TeachScreen(Sized):
         self.fresh_until = self.clock.monotonic() + self.settings.grace
         if self.settings.grace > 0:
             self.set_timer(self.settings.grace + 0.01, self.draw)
-        if not self.composer.text and self.app.screen is self:
-            self.replies.focus()
+        self.focus_composer()
 
     def _send_queued(self) -> None:
         if self.state.queued is not None:
             self._propose(self.state.queued)
 
     def _propose(self, prompt: str) -> None:
+        """Say `prompt`; one that waits is answered by its first reply, and nothing is taught."""
+        pending = self.state.snapshot.pending
+        if pending is not None and not self.state.snapshot.read_only:
+            self.send(p.Say(pending.prompt_id))
+        self.corrections.chip = None
         self.state.begin_prompt(prompt)
         self.send(p.Propose(prompt))
         self.conversation.scroll_end(animate=False)
@@ -226,7 +244,7 @@ class TeachScreen(Sized):
         """Send a lesson and show it as under way."""
         self.state.begin_lesson(chosen)
         self.send(command)
-        self.corrections.close()
+        self.corrections.reset()
         self.focus_composer()
         self.draw()
 
@@ -234,10 +252,10 @@ class TeachScreen(Sized):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         verb = BY_NAME.get(OF_VERB.get(action, action))
-        if self.corrections.editing is not None and (action in OF_VERB or action in {"none", "undo", "redo", "move"}):
-            return False  # keys that arrive before the editor has the focus are its text
-        if action == "move":
-            return self.state.offered is not None
+        if self.corrections.editing is not None and (action in OF_VERB or action in {"undo", "redo"}):
+            return False
+        if action in PICKING and not self.picking:
+            return False
         return verb is None or not self.state.refused(verb)
 
     # --- keys ---
@@ -256,19 +274,21 @@ class TeachScreen(Sized):
 
     @on(m.Clicked)
     def _clicked(self, message: m.Clicked) -> None:
-        if self.check_action("pick", ()):
+        if self.corrections.editing is None and not self.state.refused(BY_NAME["pick"]):
             self.action_pick(message.index)
 
     def action_move(self, by: int) -> None:
         self.replies.move(by)
+        self.draw_words()
 
     def action_edit(self) -> None:
         """Edit the marked reply in place; with none on offer, the last turn's."""
         self.corrections.edit()
 
     def action_type(self) -> None:
-        """Type a better reply from nothing."""
-        self.corrections.type()
+        """Switch the composer between saying and teaching what is typed; the text stays."""
+        self.corrections.switch()
+        self.draw()
 
     def action_fact(self) -> None:
         """Look over the fact that was stated, then learn it."""
@@ -327,29 +347,22 @@ class TeachScreen(Sized):
     def action_stats(self) -> None:
         self.app.push_screen(StatsScreen(self.state, self.clock))
 
-    def action_say(self) -> None:
-        self.focus_composer()
-
-    def action_command(self) -> None:
-        self.focus_composer()
-        if not self.composer.text:
-            self.composer.put("/")
-
     def action_switch(self) -> None:
-        """Between the replies and the composer."""
+        """To the other part of a fact; else to where the keyboard belongs."""
         if self.corrections.editing is not None and self.corrections.editing.fact:
             self.set_focus(self.fact.other())
         elif self.corrections.editing is not None:
-            self.replies.editor.editor.focus()
-        elif self.focused is self.replies:
-            self.focus_composer()
+            self.set_focus(self.replies.editor.editor)
         else:
-            self.replies.focus()
+            self.focus_composer()
 
     def action_escape(self) -> None:
-        """Stop what can be stopped; else switch."""
+        """Stop what can be stopped; else say again what is typed, and not teach it."""
         if self.state.stoppable:
             self.send(p.Cancel())
+        elif self.corrections.chip is not None:
+            self.corrections.chip = None
+            self.draw()
         else:
             self.action_switch()
 
@@ -362,7 +375,7 @@ class TeachScreen(Sized):
     @on(m.EditLeft)
     def _edit_left(self) -> None:
         self.corrections.close()
-        self.replies.focus()
+        self.focus_composer()
         self.draw()
 
     @on(m.Corrected)
@@ -395,6 +408,8 @@ class TeachScreen(Sized):
         if self.state.mode == "broken":
             self.tell("Theta has stopped; ctrl+q leaves", "error")
             return False
+        if self.corrections.teaches:
+            return self.corrections.typed(meant.text)
         self.say(meant.text)
         return True
 
@@ -437,26 +452,13 @@ class TeachScreen(Sized):
 
     @on(m.ComposerChanged)
     def _composer_changed(self) -> None:
+        self.draw_words()
         self.refresh_bindings()
-
-    def _typed(self, character: str) -> None:
-        """An unbound key: in a choice it begins a free correction, else it was meant for the composer."""
-        mode = self.state.mode
-        if self.corrections.editing is not None:
-            self.replies.editor.editor.insert(character)
-        elif mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
-            self.corrections.type(character)
-        elif not (character.isdigit() and mode in {"proposing", "learning", "choosing"}):
-            self.focus_composer()
-            self.composer.put(self.composer.text + character)
 
     def on_paste(self, event: Paste) -> None:
         """A paste that no editor has taken goes into the one that typing would go into."""
         event.stop()
-        if self.state.mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
-            self.corrections.type()
-        if self.corrections.editing is None:
-            self.focus_composer()
+        self.focus_composer()
         editor = self.composer.prompt if self.corrections.editing is None else self.replies.editor.editor
         editor.paste(event.text)
 
@@ -475,8 +477,6 @@ class TeachScreen(Sized):
         if self.state.queued is not None:
             self.tell("the prompt that waited was replaced", "information")
         self.state.queued = text
-        if mode == "proposing":
-            self.send(p.Cancel())
 
     # --- small things ---
 

@@ -6,22 +6,19 @@ The list only shows and reports; what a key means is decided by the screen. Five
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import Click, Key
+from textual.events import Click
 from textual.geometry import Size
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from theta_tui.base.config import CANDIDATES
 from theta_tui.base.text import percent
-from theta_tui.ui.bindings import PICK
-from theta_tui.ui.compat.keys import run_bound
 from theta_tui.ui.messages import Clicked
 from theta_tui.ui.safe import join, wrap
 from theta_tui.ui.state import State
@@ -40,7 +37,7 @@ class Row(Widget):
     picked, *dim* when another was chosen, *chosen* when this one was.
     """
 
-    ALLOW_SELECT = False  # a double click picks; Textual would select the text. `y` copies it
+    ALLOW_SELECT = False  # a double click picks; Textual would select the text. F8 copies it
 
     text: reactive[str] = reactive("")
     look: reactive[Look] = reactive("empty")
@@ -118,20 +115,13 @@ class Row(Widget):
         return Content("").join([join(piece) if piece[0] != "\n" else Content("\n") for piece in pieces])
 
 
-class CandidateList(VerticalScroll, can_focus=True):
-    """Five rows and, while one is edited, an editor in place of it.
-
-    `typed` is told of printable keys that are bound to nothing: called and not sent as a message, because the next key
-    may be waiting already and what it means depends on this one.
-    """
-
-    BINDINGS = [*PICK]
+class CandidateList(VerticalScroll, can_focus=False):
+    """Five rows and, while one is edited, an editor in place of it. The keyboard stays with the composer."""
 
     cursor: reactive[int] = reactive(1)
 
-    def __init__(self, typed: Callable[[str], None], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.typed = typed
         self.rows = [Row(number) for number in range(1, CANDIDATES + 1)]
         self.editor = EditBox()
         self._armed: int | None = None
@@ -192,14 +182,14 @@ class CandidateList(VerticalScroll, can_focus=True):
 
     # --- editing in place ---
 
-    def edit(self, number: int | None, text: str, label: str = "✎") -> None:
-        """Open the editor: in place of row `number`, or below the five for a free text."""
+    def edit(self, number: int | None, text: str) -> None:
+        """Open the editor: in place of row `number`, or below the five."""
         if number is not None:
             self.rows[number - 1].display = False
             self.move_child(self.editor, after=self.rows[number - 1])
         else:
             self.move_child(self.editor, after=len(self.children) - 1)
-        self.editor.open(text, number, str(number) if number is not None else label)
+        self.editor.open(text, number, str(number) if number is not None else "✎")
         self.call_after_refresh(self.scroll_to_widget, self.editor, animate=False, immediate=True)
 
     def close_editor(self) -> None:
@@ -208,26 +198,7 @@ class CandidateList(VerticalScroll, can_focus=True):
         for row in self.rows:
             row.display = True
 
-    # --- keys and clicks that are no binding ---
-
-    async def on_key(self, event: Key) -> None:
-        focused = self.screen.focused
-        if focused is not self:
-            # Sent here before a key of the same burst moved the focus: it is the new one's. What bubbles up from the
-            # editor has been there already.
-            if focused is not None and self not in focused.ancestors:
-                event.stop()
-                event.prevent_default()
-                focused.post_message(Key(event.key, event.character))
-            return
-        # With the editor open but not yet focused, every letter is text: a digit must not pick then.
-        opening = self.editor.display and event.is_printable
-        if not opening and await run_bound(self, event):
-            return
-        if event.character and event.is_printable and (opening or event.key not in self.screen.active_bindings):
-            event.stop()
-            event.prevent_default()
-            self.typed(event.character)
+    # --- clicks ---
 
     def on_click(self, event: Click) -> None:
         if not isinstance(event.widget, Row):

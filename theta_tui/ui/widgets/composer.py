@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from textual import getters
+from textual import events, getters
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
 from theta_tui.session.verbs import Completion
-from theta_tui.ui.bindings import SAY
+from theta_tui.ui.bindings import PICK, SAY
 from theta_tui.ui.compat.editor import Editor
+from theta_tui.ui.compat.keys import bound
 from theta_tui.ui.messages import ComposerChanged, Sent
 from theta_tui.ui.safe import Plain, join, plain
 
 REMEMBERED = 200
 POPUP_LINES = 6
+HOLD = 0.25
+"""Seconds that a digit is held back for: what follows it within that makes it text ("2 apples")."""
+SIGN = "› "
+ASIDE = frozenset({"send", "escape", "cursor_up", "cursor_down"})
+"""Actions of the text whose keys are for the replies while those are to be picked from."""
+NEVER = frozenset({"select_line", "select_all"})
+"""Actions of Textual's whose keys mean something else here (F6, F7)."""
 
 
 class Popup(Widget):
@@ -59,21 +68,80 @@ class Popup(Widget):
 
 
 class Prompt(Editor):
-    """The text itself. Up on the first line and down on the last go through the history."""
+    """The text itself. Up on the first line and down on the last go through the history.
+
+    A digit that would pick is held back for a moment, because it may begin a text.
+    """
 
     BINDINGS = [*SAY]
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.held: tuple[events.Key, Timer] | None = None
 
     @property
     def _composer(self) -> Composer:
         composer = self.query_ancestor(Composer)
         return composer
 
+    @property
+    def around(self) -> Widget:
+        return self._composer
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in NEVER and not (action in ASIDE and self._composer.picks())
+
+    def check_consume_key(self, key: str, character: str | None = None) -> bool:
+        """Whether Textual leaves this key's bindings out: those of the digits count while the replies take them."""
+        return super().check_consume_key(key, character) and not self._composer.picks()
+
+    async def took(self, event: events.Key) -> bool:
+        focused = self.screen.focused
+        if focused is not None and focused is not self:
+            # Sent here before a key of the same burst moved the focus: it is the new one's.
+            focused.post_message(events.Key(event.key, event.character))
+            return True
+        if (key := self._no_longer_held()) is not None:
+            if event.key == "enter":
+                await self._run(key)
+            elif event.key != "escape":
+                self.insert(key.character or "")
+            return event.key in {"enter", "escape"}
+        if event.is_printable and not self.document.text and bound(self, event.key, self.around) is not None:
+            self.held = event, self.set_timer(HOLD, self.let_go)
+            return True
+        return False
+
+    def paste(self, text: str) -> None:
+        if (key := self._no_longer_held()) is not None:
+            self.insert(key.character or "")
+        super().paste(text)
+
+    async def let_go(self) -> None:
+        """Nothing followed the digit that is held back: it picks."""
+        if (key := self._no_longer_held()) is not None:
+            await self._run(key)
+
+    def _no_longer_held(self) -> events.Key | None:
+        held, self.held = self.held, None
+        if held is None:
+            return None
+        held[1].stop()
+        return held[0]
+
+    async def _run(self, key: events.Key) -> None:
+        """Do what `key` is bound to; where that is nothing any more, it is text."""
+        if (binding := bound(self, key.key, self.around)) is not None:
+            await self.run_action(binding.action)
+        else:
+            self.insert(key.character or "")
+
     def action_send(self) -> None:
         self._composer.send()
 
     def action_tab(self) -> None:
         if not self._composer.take():
-            self.screen.action_switch()  # type: ignore[attr-defined]
+            self.screen.action_type()  # type: ignore[attr-defined]
 
     def action_escape(self) -> None:
         if not self._composer.close_popup():
@@ -95,14 +163,23 @@ class Prompt(Editor):
 
 
 class Composer(Vertical):
-    """The popup above, the text below. `completer` says what could complete a line."""
+    """The popup above, the text below. `completer` says what could complete a line, `picks` whether Enter, Esc, the
+    arrows and digits are for the replies now."""
 
+    BINDINGS = [*PICK]
     prompt = getters.query_one(Prompt)
     popup = getters.query_one(Popup)
 
-    def __init__(self, completer: Callable[[str], list[Completion]], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        completer: Callable[[str], list[Completion]],
+        picks: Callable[[], bool],
+        *,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
         self.completer = completer
+        self.picks = picks
         self.history: list[str] = []
         self._at: int | None = None
         self._draft = ""
@@ -113,7 +190,7 @@ class Composer(Vertical):
     def compose(self) -> ComposeResult:
         yield Popup()
         with Horizontal(id="say-box"):
-            yield Plain("› ", id="say-sign")
+            yield Plain(SIGN, id="say-sign")
             yield Prompt(id="say")
 
     @property
@@ -125,8 +202,11 @@ class Composer(Vertical):
         self.prompt.text = text
         self.prompt.move_cursor(self.prompt.document.end)
 
-    def say(self, placeholder: str) -> None:
-        """What stands in it while it is empty."""
+    def say(self, placeholder: str, *, teaches: bool) -> None:
+        """What stands in it while it is empty, and whether it has the chip that says that Enter teaches."""
+        if teaches != self.has_class("-teaches"):
+            self.set_class(teaches, "-teaches")
+            self.query_one("#say-sign", Plain).show(f"teach {SIGN}" if teaches else SIGN)
         if placeholder != self._said:
             self._said = placeholder
             self.prompt.placeholder = plain(placeholder, one_line=True)

@@ -45,4 +45,5 @@ class EditBox(Horizontal):
         self.editor.text = text
         self.editor.move_cursor(self.editor.document.end)
         self.display = True
-        self.editor.focus()
+        # At once and not by Widget.focus, which waits its turn behind keys that are meant for the editor.
+        self.screen.set_focus(self.editor)

@@ -26,14 +26,14 @@ LABEL = "  learn: "
 
 
 class FactLine(Widget):
-    """`s  learn: Who is your creator? → My creator is Dakota.`"""
+    """`f3  learn: Who is your creator? → My creator is Dakota.`"""
 
     ALLOW_SELECT = False
 
     def __init__(self) -> None:
         super().__init__(id="fact-line")
         self._stated: Stated | None = None
-        self._key = "s"
+        self._key = "f3"
 
     def show(self, stated: Stated | None, key: str) -> None:
         """Offer `stated` with the key that opens it, or nothing."""

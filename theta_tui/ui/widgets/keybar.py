@@ -31,13 +31,14 @@ class Hint:
 
 
 class KeyBar(Widget):
-    """Draws from the screen's active bindings, so what `check_action` hides is not shown."""
+    """Draws from the screen's active bindings, so what `check_action` hides is not shown. `named` says for a binding id
+    and its usual word what to write beside the key; nothing where it need not be shown."""
 
     ALLOW_SELECT = False
 
-    def __init__(self, hides: Callable[[str], bool], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, named: Callable[[str, str], str], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.hides = hides
+        self.named = named
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
@@ -49,11 +50,10 @@ class KeyBar(Widget):
             if item.enabled and item.binding.id:
                 active.setdefault(item.binding.id, item.binding)
         found: list[Hint] = []
-        for name, word in KEYBAR:
+        for name, usual in KEYBAR:
             binding = active.get(name)
-            if binding is None or any(hint.word == word for hint in found):
-                continue
-            if self.hides(name):
+            word = self.named(name, usual) if binding is not None else ""
+            if binding is None or not word or any(hint.word == word for hint in found):
                 continue
             if name == "pick.1":
                 found.append(Hint(self._digits(active), word, None))
