@@ -16,7 +16,7 @@ from theta_tui.base.text import percent, plural
 from theta_tui.cli.console import Invocation
 from theta_tui.store import meant, retention
 from theta_tui.store.records import Outcome, Pending, Stated, Turn
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
 
@@ -42,7 +42,7 @@ def history(call: Invocation, store: Store) -> None:
 
 def lessons(call: Invocation, store: Store) -> None:
     """Every lesson that was ever taught and how it stands, as far as it was last asked."""
-    rows = retention.standings(store.state)
+    rows = retention.rows(store.state)
     if call.json:
         told = [_lesson(row, lesson) for row, lesson in zip(rows, store.state.lessons, strict=True)]
         call.emit(lessons=told, **_totals(retention.tally(rows)))
@@ -56,7 +56,7 @@ def lessons(call: Invocation, store: Store) -> None:
     _sum_up(call, retention.tally(rows))
 
 
-def quiz(call: Invocation, store: Store, rows: Sequence[Standing]) -> None:
+def quiz(call: Invocation, store: Store, rows: Sequence[ReportRow]) -> None:
     """What a quiz found: a line a live lesson, and how many hold."""
     live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
     total = retention.tally(rows)
@@ -72,7 +72,7 @@ def quiz(call: Invocation, store: Store, rows: Sequence[Standing]) -> None:
     _sum_up(call, total)
 
 
-def _row(row: Standing) -> str:
+def _row(row: ReportRow) -> str:
     p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
     effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
     state = f"{row.state} by #{row.by}" if row.by is not None else row.state
@@ -274,7 +274,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _lesson(row: Standing, lesson: Lesson) -> dict[str, Any]:
+def _lesson(row: ReportRow, lesson: Lesson) -> dict[str, Any]:
     return {
         "lesson": row.number,
         "at": row.at,

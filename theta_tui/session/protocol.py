@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
     from theta_tui.store.records import Outcome, Pending, Turn
@@ -304,7 +304,7 @@ class Quizzed(Event):
 class Ledger(Event):
     """How the last LESSONS_SHOWN lessons stand, oldest first; long texts are cut at LESSON_TEXT characters."""
 
-    standings: tuple[Standing, ...]
+    rows: tuple[ReportRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

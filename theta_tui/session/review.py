@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from theta_tui.base.text import plural
 from theta_tui.store import retention
 from theta_tui.store.records import Asked, Finding
-from theta_tui.store.standing import Holding, Standing, Tally
+from theta_tui.store.report import Holding, ReportRow, Tally
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
 
@@ -43,9 +43,9 @@ class Review:
         self._asked: dict[int, int] = {}
         """The same of the weights as they are."""
 
-    def standings(self, most: int | None = None) -> list[Standing]:
+    def rows(self, most: int | None = None) -> list[ReportRow]:
         """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
-        return retention.standings(self.store.state, self._found, self._found_at, most=most)
+        return retention.rows(self.store.state, self._found, self._found_at, most=most)
 
     def tally(self) -> Tally:
         """How many lessons hold, with what was found and is not journalled yet."""
@@ -57,7 +57,7 @@ class Review:
         Ends at once where there is none.
         """
         if self.tally().stale:
-            yield from self._ask(retention.due(self.store.state, self.standings()))
+            yield from self._ask(retention.due(self.store.state, self.rows()))
         self._look_for_recovery()
         self.settle()
 
@@ -125,7 +125,7 @@ class Review:
 
     def _state(self, lesson: Lesson) -> Holding:
         state = self.store.state
-        return retention.stand(lesson, retention.holding(state, lesson), self._found.get(lesson.seq), state.moved)[0]
+        return retention.status(lesson, retention.holding(state, lesson), self._found.get(lesson.seq), state.moved)[0]
 
     def _weights(self) -> tuple[int, int]:
         """Another value where the weights are others."""

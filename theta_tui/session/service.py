@@ -21,7 +21,7 @@ from theta_tui.base.errors import ThetaError
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -198,7 +198,7 @@ class Service:
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowLessons():
-                rows = session.review.standings(p.LESSONS_SHOWN)
+                rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
             case p.Quiz():
                 self._quiz = session.review.quiz()
@@ -396,6 +396,6 @@ class Service:
         return self._tallied[1]
 
 
-def _shortened(row: Standing) -> Standing:
+def _shortened(row: ReportRow) -> ReportRow:
     offered = row.offered[: p.LESSON_TEXT] if row.offered is not None else None
     return replace(row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT], offered=offered)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError, TeachError, ThetaError
-from theta_tui.base.gc import collecting_later
+from theta_tui.base.gc import gc_paused
 from theta_tui.base.preload import preload_torch
 from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
@@ -50,7 +50,7 @@ from theta_tui.store.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.store.standing import Standing
+from theta_tui.store.report import ReportRow
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
 
@@ -131,7 +131,7 @@ class Session:
         returned. Raises ModelError (exit 4)."""
         on_stage("loading PyTorch")
         preload_torch()
-        with collecting_later():
+        with gc_paused():
             from theta_tui.learning import checkpoint, learner  # noqa: F401
         from theta_tui.model.files import fingerprint, full_name
 
@@ -426,14 +426,14 @@ class Session:
         yield from finish(self, interrupted)
         yield from self.review.slices()
 
-    def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[Standing]:
+    def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
         """Ask every live lesson, journal what was found, and say how each lesson that was ever taught stands.
 
         `on_lesson` is told how many are left.
         """
         for _ in self.review.quiz():
             on_lesson(self.review.left)
-        return self.review.standings()
+        return self.review.rows()
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""

@@ -68,7 +68,7 @@ class CorrectionEditor:
             self.open(Editing(pending.prompt_id, fact=True), pending.statement.reply, pending.statement.prompt)
 
     def open(self, editing: Editing, text: str, prompt: str = "") -> None:
-        """Open the editor for `editing`, `text` standing in it, and in that of a fact `prompt` as the question."""
+        """Open the editor for `editing`, holding `text` and, for a fact, `prompt` as the question."""
         self.close()
         pending = self.desk.state.snapshot.pending
         self.editing = editing

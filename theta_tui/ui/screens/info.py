@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from theta_tui.base.text import percent
 from theta_tui.session.verbs import SLASH
-from theta_tui.store.standing import named
+from theta_tui.store.report import named
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of

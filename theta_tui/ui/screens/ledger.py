@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from theta_tui.base.text import percent, plural
 from theta_tui.session import protocol as p
-from theta_tui.store.standing import Standing
+from theta_tui.store.report import ReportRow
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.compat.sized import Sized
@@ -59,7 +59,7 @@ class LedgerScreen(Sized):
         self.send = send
         self.snapshot = snapshot
         self.withdraw = withdraw
-        self.rows: tuple[Standing, ...] = ()
+        self.rows: tuple[ReportRow, ...] = ()
         self.answers: dict[int, str] = {}
         """What the model said when it was asked here, until something is taught."""
         self.asking: int | None = None
@@ -83,8 +83,8 @@ class LedgerScreen(Sized):
         self.snapshot = event.snapshot
         self.left = event.left if isinstance(event, p.Reviewed) else 0
         match event:
-            case p.Ledger(standings=standings):
-                marked, self.rows = self.marked, standings
+            case p.Ledger(rows=rows):
+                marked, self.rows = self.marked, rows
                 self._draw_rows(marked)
             case p.LessonAnswered(number=number, reply=reply):
                 self.answers[number] = reply
@@ -117,14 +117,14 @@ class LedgerScreen(Sized):
     lessons = getters.query_one(LessonList)
 
     @property
-    def marked(self) -> Standing | None:
+    def marked(self) -> ReportRow | None:
         """The lesson under the cursor."""
         at = self.lessons.highlighted
         rows = self._newest_first
         return rows[at] if at is not None and at < len(rows) else None
 
     @property
-    def _newest_first(self) -> list[Standing]:
+    def _newest_first(self) -> list[ReportRow]:
         return list(reversed(self.rows))
 
     def on_resize(self) -> None:
@@ -144,7 +144,7 @@ class LedgerScreen(Sized):
         words = " · ".join(parts) or "nothing was taught yet"
         self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
 
-    def _draw_rows(self, marked: Standing | None) -> None:
+    def _draw_rows(self, marked: ReportRow | None) -> None:
         """Draw the list, the mark on lesson `marked` where it is still there."""
         lessons = self.lessons
         width = max(20, lessons.scrollable_content_region.width - 2)
@@ -220,13 +220,13 @@ class LedgerScreen(Sized):
         self.dismiss(None)
 
 
-def scope(row: Standing, now: float) -> str:
+def scope(row: ReportRow, now: float) -> str:
     """The wordings that picks have added to what a lesson is meant for, and when it was last said."""
     said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "never asked since"
     return f"+{plural(row.more, 'wording')} · {said}" if row.more else said
 
 
-def line(row: Standing, width: int, now: float) -> Content:
+def line(row: ReportRow, width: int, now: float) -> Content:
     """One lesson on one line of `width` cells."""
     sign, tone = SIGNS[row.state]
     left = f"{row.number:>4}  "

@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
 from theta_tui.base.text import percent, plural
-from theta_tui.store.standing import Tally, named
+from theta_tui.store.report import Tally, named
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain, put
 from theta_tui.ui.state import State
