@@ -88,7 +88,7 @@ def test_an_old_lesson_is_withdrawn_without_learning_another_one_again(
     session.close()
     again = start()
     assert same(left, again)
-    again.replay.from_foundation(lambda at, of: None)
+    again.replay.from_base_model(lambda at, of: None)
     assert same(left, again)
 
 
