@@ -1,4 +1,4 @@
-"""Screens to read: the keys and commands, and the figures."""
+"""Information screens: the keys and commands, and the statistics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Rows = Iterable[tuple[str, str]]
 
 
 class InfoScreen(Sized, ModalScreen[None]):
-    """A titled table to scroll; Esc closes it."""
+    """A titled, scrollable table; Esc closes it."""
 
     BINDINGS = [
         Binding("escape,q,enter,question_mark,f1", "close", "close", show=False, id="info.close"),
@@ -37,7 +37,7 @@ class InfoScreen(Sized, ModalScreen[None]):
     ]
     heading = ""
     column = 13
-    """Least width of the left column, so that the tables of one screen stand in line."""
+    """The least width of the left column, so that the tables of one screen are aligned."""
 
     def tables(self) -> Iterable[tuple[str, Rows]]:
         """(heading, rows) of each part."""
@@ -66,7 +66,7 @@ class InfoScreen(Sized, ModalScreen[None]):
 
 
 class HelpScreen(InfoScreen):
-    """What can be pressed and said, with the person's own keys."""
+    """All keys and commands, with the person's own keymap."""
 
     heading = "θ  keys and commands"
     column = 19
@@ -98,7 +98,7 @@ class HelpScreen(InfoScreen):
 
 
 class StatsScreen(InfoScreen):
-    """The figures of the session, as the worker sent them."""
+    """The statistics of the session, as sent by the worker."""
 
     heading = "θ  figures"
 

@@ -1,4 +1,4 @@
-"""The ledger on the screen: every lesson with how it stands, and what the model says to it now."""
+"""The list of lessons on the screen: the retention report, and what the model says now."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SIGNS = {
     "failed": ("!", "$muted"),
 }
 CHANCE_WIDTH = 17
-"""Cells of `97 % → 95 %`; shown from WIDE on."""
+"""The width of `97 % → 95 %`, which is shown from a width of WIDE on."""
 AGE_WIDTH = 7
 WIDE = 60
 WIDER = 84
@@ -37,13 +37,13 @@ DETAIL_LINES = 2
 
 
 class LessonList(OptionList):
-    """The lessons, one a line; its keys are the ledger's."""
+    """The lessons, one per line, with the `ledger.*` keys."""
 
     BINDINGS = [*LEDGER]
 
 
 class LedgerScreen(Sized):
-    """`send` hands a command to the worker. `withdraw`, where it is given, takes a lesson out by its number."""
+    """`send` sends a command to the worker. `withdraw`, if given, takes a lesson out by its number."""
 
     AUTO_FOCUS = "LessonList"
 
@@ -61,7 +61,7 @@ class LedgerScreen(Sized):
         self.withdraw = withdraw
         self.rows: tuple[ReportRow, ...] = ()
         self.answers: dict[int, str] = {}
-        """What the model said when it was asked here, until something is taught."""
+        """The model's answers by lesson, valid until something is taught."""
         self.asking: int | None = None
         self.left = 0
         self._listed: p.Snapshot | None = None
@@ -79,7 +79,7 @@ class LedgerScreen(Sized):
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
-        """Take in an event of the worker; the rows are asked for anew when one may have changed."""
+        """Apply an event of the worker. Requests the rows again if one may have changed."""
         self.snapshot = event.snapshot
         self.left = event.left if isinstance(event, p.Reviewed) else 0
         match event:
@@ -145,7 +145,7 @@ class LedgerScreen(Sized):
         self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
 
     def _draw_rows(self, marked: ReportRow | None) -> None:
-        """Draw the list, the mark on lesson `marked` where it is still there."""
+        """Draw the list, with the mark on lesson `marked` if that still exists."""
         lessons = self.lessons
         width = max(20, lessons.scrollable_content_region.width - 2)
         rows = self._newest_first
@@ -201,7 +201,7 @@ class LedgerScreen(Sized):
                 return True
 
     def action_ask(self) -> None:
-        """What the model says to the marked lesson's prompt now."""
+        """Ask the model the marked lesson's prompt."""
         row = self.marked
         if row is not None and self.asking is None:
             self.asking = row.number
@@ -221,7 +221,7 @@ class LedgerScreen(Sized):
 
 
 def scope(row: ReportRow, now: float) -> str:
-    """The wordings that picks have added to what a lesson is meant for, and when it was last said."""
+    """The number of wordings that picks have added to a lesson's scope, and when its reply was last said."""
     said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "never asked since"
     return f"+{plural(row.more, 'wording')} · {said}" if row.more else said
 
