@@ -91,7 +91,8 @@ def test_a_model_that_draws_numbers_draws_the_same_ones_when_it_learns_a_lesson_
 
     monkeypatch.setattr(LanguageModel, "load", classmethod(noisy))
     session = start()
-    for prompt, reply in PAIRS[:3]:
+    for (prompt, reply), recipe in zip(PAIRS[:3], ("default", "adamw", "default"), strict=True):
+        session.settings = replace(session.settings, recipe=recipe)
         session.teach(prompt, reply)
     before = state(session)
     session.close()
