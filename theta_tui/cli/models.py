@@ -1,4 +1,4 @@
-"""`theta models`: what has a name here, what of it is on this machine; and getting what `--model` names and is not.
+"""`theta models`: the models with a name, which of them are on this machine, and fetching a missing one for `--model`.
 
 Imports neither torch nor transformers; what is fetched as a GGUF file is converted, which does.
 """
@@ -49,7 +49,7 @@ app.callback(invoke_without_command=True)(with_options(listing))
 
 
 def get(call: Invocation, name: Name) -> None:
-    """Fetch a model and keep it; from then on no network is needed. Stopped, it goes on the next time."""
+    """Fetch a model and keep it; from then on no network is needed. A stopped download continues the next time."""
     entry = _entry(name)
     if not catalogue.here(name):
         call.note(f"getting {name}: {_offer(entry)}")
@@ -62,7 +62,7 @@ def get(call: Invocation, name: Name) -> None:
 
 
 def remove(call: Invocation, name: Name) -> None:
-    """Take a model, or what was made of a GGUF file, out of the cache."""
+    """Remove a model, or a converted GGUF file, from the cache."""
     made = catalogue.converted()
     place = made.get(name) or made.get(str(Path(name).expanduser().absolute()))
     there = [path for path in ([place] if place else catalogue.leftovers(_entry(name).name)) if path.exists()]
@@ -81,9 +81,9 @@ app.command("remove", cls=Command, short_help="Take a model out of the cache.")(
 
 
 def get_missing(call: Invocation, model: str) -> None:
-    """Get `model` where it is one of the catalogue and not here: asked once on a terminal, elsewhere with --yes.
+    """Fetch `model` if it is in the catalogue and not here. Asks once on a terminal; elsewhere this needs --yes.
 
-    Raises ModelError (exit 4) where it is not wanted, or cannot be had.
+    Raises ModelError (exit 4) if it is declined or cannot be fetched.
     """
     entry = catalogue.find(model)
     if entry is None or catalogue.here(model):
@@ -118,7 +118,7 @@ def _wanted(call: Invocation, entry: Entry) -> bool:
 
 
 def _offer(entry: Entry) -> str:
-    """What one would get, in words."""
+    """The download in words: source, size, licence."""
     sizes = [f"{shown(entry.bytes)} from the Hugging Face hub"]
     if entry.registry is not None:
         sizes.append(f"{shown(entry.registry.bytes)} from the package registry, in fewer bits")

@@ -1,4 +1,4 @@
-"""Screens to read: the keys and commands, and the figures."""
+"""Information screens: the keys and commands, and the statistics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textual.widgets import Static
 from theta_tui.base.text import percent
 from theta_tui.session.protocol import Models
 from theta_tui.session.verbs import SLASH
-from theta_tui.store.standing import named
+from theta_tui.store.report import named
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of
@@ -27,7 +27,7 @@ Rows = Iterable[tuple[str, str]]
 
 
 class InfoScreen(Sized, ModalScreen[None]):
-    """A titled table to scroll; Esc closes it."""
+    """A titled, scrollable table; Esc closes it."""
 
     BINDINGS = [
         Binding("escape,q,enter,question_mark,f1", "close", "close", show=False, id="info.close"),
@@ -38,7 +38,7 @@ class InfoScreen(Sized, ModalScreen[None]):
     ]
     heading = ""
     column = 13
-    """Least width of the left column, so that the tables of one screen stand in line."""
+    """The least width of the left column, so that the tables of one screen are aligned."""
 
     def tables(self) -> Iterable[tuple[str, Rows]]:
         """(heading, rows) of each part."""
@@ -67,7 +67,7 @@ class InfoScreen(Sized, ModalScreen[None]):
 
 
 class HelpScreen(InfoScreen):
-    """What can be pressed and said, with the person's own keys."""
+    """All keys and commands, with the person's own keymap."""
 
     heading = "θ  keys and commands"
     column = 19
@@ -99,7 +99,7 @@ class HelpScreen(InfoScreen):
 
 
 class StatsScreen(InfoScreen):
-    """The figures of the session, as the worker sent them."""
+    """The statistics of the session, as sent by the worker."""
 
     heading = "θ  figures"
 
