@@ -1,4 +1,4 @@
-"""Every key, in one place. Each has an id, so that `keymap` in the settings can give it another key.
+"""All key bindings. Each has an id, so that `keymap` in the settings can change its key.
 
 The composer has the keyboard: what can be printed goes into it, but for the digits of `pick.*`, which pick while
 replies wait and it is empty. `pick.*` and `say.*` work in it, `edit.*` in the editor of a reply, `ledger.*` in the list
@@ -101,4 +101,4 @@ KEYBAR = (
     ("app.help", "help"),
     ("ledger.close", "close"),
 )
-"""Binding id and the word beside its key. Where the line is too short the middle goes first: the last always stays."""
+"""Binding id and the word beside its key. If the line is too short, the middle is cut first; the last always stays."""

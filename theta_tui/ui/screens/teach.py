@@ -1,7 +1,7 @@
-"""The one screen: talk, pick, fix, see that it was learned.
+"""The main screen: talk, pick, correct, see that it was learned.
 
-It folds events into a `State`, lets every widget draw from that, and turns keys into commands. What a key may do now
-is decided in one place, `check_action`.
+It updates a `State` with events, lets every widget draw from that, and turns keys into commands. Only `check_action`
+decides which keys apply now.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
-from theta_tui.ui.screens.info import HelpScreen, StatsScreen
+from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -49,7 +49,7 @@ PICKING = frozenset({"pick", "pick_cursor", "move", "none"})
 
 
 class TeachScreen(Sized):
-    """`send` hands a command to the worker; `tell` shows the person a toast."""
+    """`send` sends a command to the worker; `tell` shows a toast."""
 
     BINDINGS = [*SCREEN]
     AUTO_FOCUS = "#say"
@@ -77,7 +77,7 @@ class TeachScreen(Sized):
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
             "help": self.action_help,
         }  # fmt: skip
-        """The verbs that are more than a command for the worker, the app adds some; False: it could not be done."""
+        """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
         self._composed = False
 
@@ -129,7 +129,7 @@ class TeachScreen(Sized):
     # --- drawing ---
 
     def draw(self) -> None:
-        """Let every widget show the state."""
+        """Draw the state in every widget."""
         if not self._composed:
             return  # a resize can come before the widgets
         state = self.state
@@ -161,7 +161,7 @@ class TeachScreen(Sized):
         self.call_after_refresh(self.draw)
 
     def _tick(self) -> None:
-        """Ages grow."""
+        """Draw the ages again."""
         self.query_one(Header).refresh()
         self.query_one(LearningPanel).show(self.state)
 
@@ -173,7 +173,7 @@ class TeachScreen(Sized):
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
-        """Replay an event in, and say or do what it calls for."""
+        """Apply an event, and show or do what it requires."""
         before, prompt_before, sent = self.state.mode, self.state.prompt, self.state.chosen
         self.state.apply(event)
         if not self.composer.history:
@@ -194,6 +194,8 @@ class TeachScreen(Sized):
                 self.focus_composer()
             case p.TakenBack(deed="undo") if self.state.mode == "choosing":
                 self._offer()
+            case p.Models():
+                self.app.push_screen(ModelsScreen(event))
             case p.Failed(command="Say"):
                 pass  # the prompt behind it is on its way
             case p.Failed(command=command):
@@ -209,7 +211,7 @@ class TeachScreen(Sized):
         self.draw()
 
     def _put_back(self, *texts: str | None) -> None:
-        """Let what was refused stand in the composer again, unless the person is writing there."""
+        """Put a refused text back into the composer, unless the person is writing there."""
         text = next(filter(None, texts), None)
         if text is not None and not self.composer.text:
             self.composer.put(text)
@@ -282,7 +284,7 @@ class TeachScreen(Sized):
         self.draw_words()
 
     def action_edit(self) -> None:
-        """Edit the marked reply in place; with none on offer, the last turn's."""
+        """Edit the marked reply in place or, if no replies wait, that of the last turn."""
         self.corrections.edit()
 
     def action_type(self) -> None:
@@ -291,7 +293,7 @@ class TeachScreen(Sized):
         self.draw()
 
     def action_fact(self) -> None:
-        """Look over the fact that was stated, then learn it."""
+        """Open the stated fact in the editor."""
         if not self.waiting and self.check_action("fact", ()):
             self.corrections.fact()
 
@@ -304,7 +306,7 @@ class TeachScreen(Sized):
             self.draw()
 
     def action_none(self) -> None:
-        """None of these."""
+        """Pick none of the replies."""
         pending = self.state.snapshot.pending
         if pending is not None and not self.waiting:
             self.send(p.PassOver(pending.prompt_id))
@@ -321,7 +323,7 @@ class TeachScreen(Sized):
             self.send(p.TakeBack("redo"))
 
     def action_lessons(self) -> None:
-        """Every lesson, and whether it holds."""
+        """Open the list of lessons."""
         self.ledger = LedgerScreen(
             self.clock, self.send, self.state.snapshot, partial(self.run_verb, BY_NAME["withdraw"])
         )
@@ -331,7 +333,7 @@ class TeachScreen(Sized):
         self.ledger = None
 
     def action_copy(self) -> None:
-        """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
+        """Copy the marked reply, or the last one said. OSC 52 has no response, so success is unknown."""
         text = self.state.copyable(self.replies.cursor)
         if text is not None:
             self.app.copy_to_clipboard(text)
@@ -341,7 +343,7 @@ class TeachScreen(Sized):
         self.send(p.Save())
 
     def action_help(self) -> None:
-        """Keys and commands on one screen."""
+        """Open the screen of keys and commands."""
         self.app.push_screen(HelpScreen())
 
     def action_stats(self) -> None:
@@ -390,13 +392,13 @@ class TeachScreen(Sized):
 
     @on(m.Sent)
     def _sent(self, message: m.Sent) -> None:
-        """A prompt, or a verb. What could not be taken stands in the composer again."""
+        """Take a prompt or a verb. A refused text is put back into the composer."""
         if not self._take(message.text):
             self._put_back(message.text)
         self.draw()
 
     def _take(self, text: str) -> bool:
-        """Do what a line says; whether it could be done."""
+        """Carry out a line; return whether that succeeded."""
         meant = read(text.strip() if text.lstrip().startswith("/") else text)
         if isinstance(meant, Mistake):
             self.tell(meant.text, "warning")
@@ -416,7 +418,7 @@ class TeachScreen(Sized):
     # --- verbs ---
 
     def run_verb(self, verb: Verb, *arguments: object) -> bool:
-        """Do `verb`, where it applies; whether it could be done."""
+        """Carry out `verb` if it applies; return whether that succeeded."""
         if refusal := self.state.refused(verb):
             self.tell(refusal, "warning")
             return False
@@ -427,7 +429,7 @@ class TeachScreen(Sized):
         return True
 
     def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        """(title, help, what to do) of each verb, for the command palette; those with an argument fill the composer."""
+        """(title, help, action) of each verb for the command palette. A verb with an argument fills the composer."""
         for verb in SLASH:
             yield verb.line, verb.about, partial(self._choose, verb)
 
@@ -456,7 +458,7 @@ class TeachScreen(Sized):
         self.refresh_bindings()
 
     def on_paste(self, event: Paste) -> None:
-        """A paste that no editor has taken goes into the one that typing would go into."""
+        """Put a paste that no editor has taken where typing would go."""
         event.stop()
         self.focus_composer()
         editor = self.composer.prompt if self.corrections.editing is None else self.replies.editor.editor
@@ -467,7 +469,7 @@ class TeachScreen(Sized):
         self.tell(message.text, "warning")
 
     def say(self, text: str) -> None:
-        """Offer replies to `text`, now or when the machine is free."""
+        """Request replies to `text`, now or when the worker is free."""
         text = text.strip("\n")
         mode = self.state.mode
         if mode in {"choosing", "idle"}:
@@ -481,7 +483,7 @@ class TeachScreen(Sized):
     # --- small things ---
 
     def focus_composer(self) -> None:
-        """Unless an editor is open."""
+        """Focus the composer, unless an editor is open."""
         if self.corrections.editing is None:
-            # At once and not by Widget.focus, which waits its turn behind keys that are meant for the composer.
+            # At once, not by Widget.focus, which is queued behind keys that are meant for the composer.
             self.set_focus(self.composer.prompt)

@@ -1,6 +1,6 @@
 """The five replies: they stream in, one is marked, one is picked, any can be edited in place.
 
-The list only shows and reports; what a key means is decided by the screen. Five rows are always there.
+The list only shows and reports; the screen decides what a key does. There are always five rows.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ NARROW = 34
 
 
 class Row(Widget):
-    """One reply: number, text over as many lines as it may take, and its probability at the right. `tag` names the
-    lesson that it was written with, where there is one.
+    """One reply: number, text on one or more lines, and its probability at the right. `tag` names the lesson that it
+    was written with, if any.
 
-    `look`: *empty* before there is any, *writing* while it streams, *waiting* in the grace period, *open* to be
-    picked, *dim* when another was chosen, *chosen* when this one was.
+    `look`: *empty* before the reply exists, *writing* while it streams, *waiting* in the grace period, *open* to be
+    picked, *dim* after another was chosen, *chosen* after this one was.
     """
 
     ALLOW_SELECT = False  # a double click picks; Textual would select the text. F8 copies it
@@ -45,9 +45,9 @@ class Row(Widget):
     chance: reactive[float | None] = reactive(None)
     tag: reactive[str] = reactive("", layout=True)
     most: reactive[int] = reactive(2, layout=True)
-    """Lines shown while the row is not marked."""
+    """Most lines while the row is not marked."""
     most_marked: reactive[int | None] = reactive(None, layout=True)
-    """Lines shown while it is; None is all of them."""
+    """Most lines while the row is marked; None: all."""
 
     def __init__(self, number: int) -> None:
         super().__init__(id=f"reply-{number}")
@@ -65,7 +65,7 @@ class Row(Widget):
         return len(self._lines(width))
 
     def watch_text(self) -> None:
-        # Only where it takes more or fewer lines: to lay the whole screen out with every word holds up the keys.
+        # Only if the number of lines changes: laying the whole screen out for every word delays the keys.
         width = self.content_size.width
         if width and len(self._lines(width)) != self.content_size.height:
             self.refresh(layout=True)
@@ -142,7 +142,7 @@ class CandidateList(VerticalScroll, can_focus=False):
         row.chance = None if logprob is None else math.exp(min(0.0, logprob))
 
     def show(self, state: State, waiting: bool) -> None:
-        """Draw the replies of `state`. `waiting`: they are too fresh to be picked."""
+        """Draw the replies of `state`. `waiting`: they are too new to be picked."""
         if state.mode == "proposing":
             drafts = {draft.index: draft for draft in state.drafts}
             for number in range(1, CANDIDATES + 1):
@@ -162,7 +162,7 @@ class CandidateList(VerticalScroll, can_focus=False):
             self.put(number, candidate.text, look, candidate.logprob, candidate.tag(state.marked))
 
     def set_most(self, lines: int, marked: int | None) -> None:
-        """Rows take at most `lines` lines from now on, the marked one `marked` (None: what it needs)."""
+        """Limit rows to `lines` lines, and the marked one to `marked` (None: no limit)."""
         for row in self.rows:
             row.most, row.most_marked = lines, marked
 
@@ -177,7 +177,7 @@ class CandidateList(VerticalScroll, can_focus=False):
         self.scroll_to_widget(self.rows[self.cursor - 1], animate=False, immediate=True)
 
     def move(self, by: int) -> None:
-        """Move the mark, around the ends."""
+        """Move the mark, wrapping around at the ends."""
         self.cursor = (self.cursor - 1 + by) % CANDIDATES + 1
 
     # --- editing in place ---
