@@ -226,9 +226,9 @@ def _modelfile(folder: Path, weights: str, tokens: list[str], ends: list[int]) -
 def _go_template(folder: Path) -> str | None:
     """The chat template in Ollama's language, found by what it makes of some conversations; None where it does not put
     turns behind one another, each in the same frame."""
-    from theta_tui.model.language_model import _tokenizer
+    from theta_tui.model.loading import read_tokenizer
 
-    tokenizer = _tokenizer(folder, False)
+    tokenizer = read_tokenizer(folder, False)
     asked, said, more, told = "\u241bA\u241b", "\u241bB\u241b", "\u241bC\u241b", "\u241bS\u241b"
 
     def shown(*turns: tuple[str, str], reply: bool = False) -> str:
