@@ -257,7 +257,7 @@ def test_where_the_disk_refuses_nothing_is_left(tiny: Path, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("theta_tui.model.loading.save_tokenizer", full)
+    monkeypatch.setattr("theta_tui.model.files.save_tokenizer", full)
     with pytest.raises(HomeError, match="No space left on device"):
         gguf_reading.converted(tiny)
     assert [path.name for path in catalogue.conversions().iterdir() if not path.name.endswith(".lock")] == []

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.session.conftest import Open
-from tests.session.test_session import PAIRS, answer, same, state
+from tests.support.sessions import PAIRS, answer, same, state
 from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from theta_tui.base import config
 from theta_tui.base.config import Settings

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_session import PAIRS, answer, same, state
+from tests.support.sessions import PAIRS, answer, same, state
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, PromptError
 from theta_tui.learning.learner import Learner

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from theta_tui.base.errors import ModelError, ThetaError, UsageError
+from theta_tui.base.files import assets_dir
 from theta_tui.base.memory import shown
 from theta_tui.base.text import visible
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.usage import Command, Group
 from theta_tui.model import catalogue
-from theta_tui.model.files import DEFAULT, assets_dir
+from theta_tui.model.files import DEFAULT
 
 if TYPE_CHECKING:
     from theta_tui.model.catalogue import Entry

@@ -64,7 +64,7 @@ class Entry:
 @cache
 def entries() -> dict[str, Entry]:
     """The catalogue by name, in its own order."""
-    from theta_tui.model.files import assets_dir
+    from theta_tui.base.files import assets_dir
 
     def entry(name: str, values: dict[str, Any]) -> Entry:
         registry = values.pop("registry", None)

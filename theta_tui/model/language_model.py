@@ -16,11 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from theta_tui.base.files import assets_dir
 from theta_tui.model import catalogue, loading, lora, token_rows
 from theta_tui.model.chat_template import ChatTemplate, Encoded, Example, Turns
-from theta_tui.model.files import assets_dir, fingerprint, resolve
+from theta_tui.model.files import fingerprint, resolve, save_tokenizer
 from theta_tui.model.instant import UNDATED
-from theta_tui.model.loading import choose_device, save_tokenizer
+from theta_tui.model.loading import choose_device
 
 if TYPE_CHECKING:
     import torch

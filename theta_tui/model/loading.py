@@ -5,7 +5,6 @@ Opens safetensors and JSON only and never runs code from a model folder. Imports
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -221,15 +220,3 @@ def read_tokenizer(folder: Path, transformers: bool) -> Any:
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(f"{folder} has no tokenizer.json; use a model with a fast tokenizer")
     return tokenizer
-
-
-def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Write `tokenizer` into `folder`. Raises OSError, also where the disk refuses the library's own writer, which
-    raises a bare Exception."""
-    try:
-        tokenizer.save_pretrained(folder)
-    except Exception as error:
-        found = re.fullmatch(r"(.*) \(os error (\d+)\)", str(error))
-        if type(error) is not Exception or found is None:
-            raise
-        raise OSError(int(found[2]), found[1], str(folder)) from error
