@@ -106,14 +106,14 @@ def test_undo_is_bit_equal_to_never_having_taught_it(start: Open, saved: bool) -
     again.close()
 
 
-def test_everything_can_be_undone_down_to_the_foundation(start: Open) -> None:
+def test_everything_can_be_undone_down_to_the_base_model(start: Open) -> None:
     session = start()
-    foundation = state(session)
+    base = state(session)
     for prompt, reply in PAIRS:
         answer(session, prompt, reply)
     for _ in PAIRS:
         session.undo()
-    assert same(foundation, session)
+    assert same(base, session)
     with pytest.raises(PromptError, match="nothing to undo"):
         session.undo()
     session.close()

@@ -203,7 +203,7 @@ def test_force_replaces_nothing_but_an_earlier_export(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_the_foundation_is_never_written_over(tmp_path: Path) -> None:
+def test_the_base_model_is_never_written_over(tmp_path: Path) -> None:
     write(tmp_path / "model")
     for place in (tmp_path / "model", tmp_path / "model" / "out", tmp_path):
         with pytest.raises(UsageError, match="never overwritten"):
