@@ -264,6 +264,35 @@ def new(call: Invocation) -> None:
             call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
+@command("persona")
+def persona(
+    call: Invocation,
+    text: Text = None,
+    off: Annotated[bool, typer.Option("--off", help="Take it away: the model's own system turn stands again.")] = False,
+) -> None:
+    from theta_tui.session import persona as personas
+
+    if off and text is not None:
+        raise UsageError(f"'{text}' and --off do not go together; give one of them")
+    if off or (text is not None and personas.is_off(text)):
+        with writable_store(call) as store:
+            personas.set_to(store, None)
+            state = store.state
+    elif text is None:
+        state = read_store(call).state
+    else:
+        said = _said(lines.whole(call) if text == "-" else text, "persona")
+        with loaded_session(call) as session:
+            personas.change(session, said)
+            state = session.store.state
+    if off or text is not None:
+        call.done = "the persona was changed"
+    if call.json:
+        call.emit(persona=state.persona)
+    else:
+        call.out(personas.words(state.persona), one_line=False)
+
+
 @command("history")
 def history(call: Invocation) -> None:
     """The conversation, and what was learned from each turn."""

@@ -93,6 +93,9 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         return {"name": settings.model}
     import torch
 
+    persona = store.state.persona
+    if not model.chat.speak_as(persona):
+        problems.append("the home has a persona, and the model's chat template has no system turn")
     turn, prompt, reply = SAMPLE
     now = time.time()
     encoded = model.encode_prompt([turn], prompt, room=settings.max_tokens, limit=settings.window, at=now)
@@ -112,6 +115,7 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "window": model.window,
         "machine": model.machine(),
+        **({} if persona is None else {"persona": persona}),
         "rendered_prompt": model.tokenizer.decode(encoded.ids),
         "masked": plural(len(tokens) - len(learned), "token"),
         "learned": " ".join(learned),

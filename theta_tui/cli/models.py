@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,15 +30,11 @@ app = typer.Typer(cls=Group, rich_markup_mode=None, help="The models that have a
 
 def listing(call: Invocation) -> None:
     """The models that have a name: here or not, size, licence."""
-    rows = [_row(entry) for entry in catalogue.entries().values()]
-    made: list[dict[str, Any]] = [
-        {"name": name, "title": "", "here": True, "parameters": None, "bytes": catalogue.size(place), "license": None,
-         "window": None, "source": "gguf", "path": str(place)}
-        for name, place in catalogue.converted().items()
-    ]  # fmt: skip
+    every = catalogue.listing()
     if call.json:
-        call.emit(models=rows + made)
+        call.emit(models=every)
         return
+    rows, made = ([row for row in every if (row["window"] is None) is files] for files in (False, True))
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         size = shown(row["bytes"]) if row["here"] else f"{shown(row['bytes'])} to fetch"
@@ -61,7 +57,7 @@ def get(call: Invocation, name: Name) -> None:
     place = _get(call, entry)
     call.done = f"{name} is here"
     if call.json:
-        call.emit(**_row(entry))
+        call.emit(**catalogue.described(entry))
     else:
         call.out(f"{name} is here: {place} ({shown(catalogue.size(place))})")
 
@@ -138,21 +134,3 @@ def _entry(name: str) -> Entry:
         raise UsageError(f"{name} is built in: it is always here")
     known = ", ".join(known for known in catalogue.entries() if known != DEFAULT)
     raise UsageError(f"there is no model called {name}; these are: {known}")
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    """An entry for programs. `bytes` is its size on disk or, if it is not here, the size of the download."""
-    built_in = not entry.hub
-    place = assets_dir() / DEFAULT if built_in else catalogue.folder(entry.name)
-    here = built_in or catalogue.here(entry.name)
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "here": here,
-        "parameters": entry.parameters,
-        "bytes": catalogue.size(place) if here else entry.bytes,
-        "license": entry.license,
-        "window": entry.window,
-        "source": "built in" if built_in else catalogue.source(place).get("source") if here else None,
-        "path": str(place) if here else None,
-    }

@@ -49,6 +49,9 @@ def loaded_session(
         session = Session(store)
         session.load(call.stage)
         call.stage("")
+        wanted = call.flags.get("persona")
+        if wanted and wanted != store.state.persona:
+            store.notices.append("this home keeps its own persona; `theta persona TEXT` changes it")
         _tell(call, store)
         yield session
         due = call.settings.checkpoint_lessons

@@ -188,6 +188,10 @@ class Conversation:
             case "new":
                 self.session.store.begin_conversation()
                 self.call.out("a fresh conversation.")
+            case "persona":
+                from theta_tui.session import persona
+
+                self.call.out(persona.carry_out(self.session, *meant.arguments))
             case "save":
                 self._saved()
             case "stats":

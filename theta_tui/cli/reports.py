@@ -116,6 +116,7 @@ def figures(store: Store) -> dict[str, Any]:
     return {
         "home": str(home.path),
         "model": state.begin.model if state.begin else store.settings.model,
+        **({} if state.persona is None else {"persona": state.persona}),
         "lessons": len(state.active),
         "picks": kinds["pick"],
         "corrections": kinds["correction"],

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
+MODELS_SHOWN = 200
 LESSON_TEXT = 400
 """A `Ledger` carries at most this many characters of a lesson's prompt and of each of its replies."""
 
@@ -99,6 +100,20 @@ class NewConversation(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Persona(Command):
+    """Speak under the system turn `text` from now on; `off`: under the model's own. Empty: say which one it is."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowModels(Command):
+    """Say which models have a name, or were made of a file, or how to go on with the model `name`. Asks no network."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Save(Command):
     """Write a checkpoint now."""
 
@@ -163,7 +178,8 @@ class Snapshot:
     of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
     `redo`: a lesson was taken back and can be brought back. `offered` is the first reply offered for the last lesson's
     prompt. `marked` is the number of the lesson that one reply of `pending` was written with. `tally` summarises the
-    retention report. `alarm` says which lessons the last one damaged, if any.
+    retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
+    system turn in force, cut at LESSON_TEXT characters; None: the model's own.
     """
 
     phase: Phase = "loading"
@@ -187,6 +203,7 @@ class Snapshot:
     marked: int | None = None
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
+    persona: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +321,25 @@ class Ledger(Event):
     """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
 
     rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model by the name that `--model` takes. `size` is what it takes here, or what would be fetched, in words;
+    `license` is empty where it is not known."""
+
+    name: str
+    here: bool
+    size: str
+    license: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models(Event):
+    """The models that have a name, MODELS_SHOWN at most."""
+
+    rows: tuple[ModelRow, ...]
 
 
 @dataclass(frozen=True, slots=True)

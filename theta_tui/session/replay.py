@@ -20,6 +20,7 @@ from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ModelError, ThetaError
 from theta_tui.learning.recipes import Recipe
+from theta_tui.session.persona import NO_SYSTEM_TURN
 from theta_tui.session.snapshots import UndoSnapshots
 from theta_tui.session.teaching import learn
 from theta_tui.store.records import Restore, Withdraw
@@ -186,6 +187,8 @@ class Replay:
         self._model = self._read(weights=weights, adapt=adapt, rank=rank)
         self.store.notices.extend(self._model.notices)
         self._learner = Learner(self._model)
+        if not self._model.chat.speak_as(self.store.state.persona):
+            self.store.notices.append(f"the persona of this home is not shown to the model: {NO_SYSTEM_TURN}")
 
     def _read(self, **how: Any) -> LanguageModel:
         """Load the model that the settings name, with their options; `how` are more arguments of its `load`."""

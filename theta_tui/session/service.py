@@ -188,6 +188,15 @@ class Service:
                 session.store.begin_conversation()
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
+            case p.Persona(text=text):
+                self._persona(text)
+            case p.ShowModels(name=name):
+                from theta_tui.session import models
+
+                if name:
+                    self._report(p.Notice(self.snapshot(), models.how_to(name, session.settings)))
+                else:
+                    self._report(p.Models(self.snapshot(), models.listed(p.MODELS_SHOWN)))
             case p.Save():
                 self._save(asked=True)
             case p.Ask(prompt=prompt):
@@ -273,6 +282,13 @@ class Service:
         self._rest()
         words = ("on" if now else "off") if isinstance(now, bool) else now
         self._report(p.Notice(self.snapshot(), f"{name} is {words} now"))
+
+    def _persona(self, text: str) -> None:
+        from theta_tui.session import persona
+
+        said = persona.carry_out(self._session, text)
+        self._rest()
+        self._report(p.Notice(self.snapshot(), said))
 
     def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
         """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
@@ -385,6 +401,7 @@ class Service:
             marked=meant.number(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
+            persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
         )
 
     def _tally(self) -> Tally:

@@ -23,6 +23,7 @@ from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
+from theta_tui.session import persona
 from theta_tui.session.proposing import Statements, candidates
 from theta_tui.session.protocol import Deed
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
@@ -144,6 +145,7 @@ class Session:
         path = self.replay.load(on_stage, self._learned_again)
         if self.store.state.begin is None and self.store.read_only is None:
             self.store.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
+            persona.begin_with(self)
         return path
 
     def _relearn(self, found: str, on_stage: Stage) -> None:

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 
 def learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
-    """Teach `lesson` of `state` with `recipe`, seeded by its seq. If it has an outcome, take as many steps as then.
-    Hooks: `progress`, `should_stop`."""
+    """Teach `lesson` of `state` by `recipe`, seeded by its place in the journal, under the persona of that place; with
+    an outcome already, in the steps that it took. Hooks: `progress`, `should_stop`."""
+    with learner.lm.chat.speaking_as(lesson.persona):
+        return _learn(learner, state, lesson, recipe, **hooks)
+
+
+def _learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
     exchange = lesson.exchange
     assert exchange.kind != "none"
     steps = lesson.outcome.steps if lesson.outcome else None
@@ -67,7 +72,9 @@ def learn_afresh(learner: Learner, state: State, lesson: Lesson, recipe: Recipe)
 
     started = time.perf_counter()
     said = lesson.exchange
-    if (why := unfit(learner.lm, said.prompt, said.reply, lesson.at)) is not None:
+    with learner.lm.chat.speaking_as(lesson.persona):
+        why = unfit(learner.lm, said.prompt, said.reply, lesson.at)
+    if why is not None:
         nan = float("nan")
         return outcome(learner, state, lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
     result = learn(learner, state, lesson, recipe)

@@ -232,6 +232,12 @@ class ContextImported(_Plain, frozen=True, tag="brought"):
     turns: tuple[tuple[str, str], ...]
 
 
+class Persona(_Plain, frozen=True, tag="persona"):
+    """The system turn that the model speaks, and is taught, under from here on. None: its chat template's own."""
+
+    text: str | None = None
+
+
 class Failure(_Plain, frozen=True, tag="failure"):
     """An error in the worker; `of` is the exchange in which it happened, if any."""
 
@@ -263,6 +269,7 @@ Record = (
     | Consolidated
     | ConversationStarted
     | ContextImported
+    | Persona
     | Failure
     | Asked
 )

@@ -28,6 +28,7 @@ from theta_tui.store.records import (
     Failure,
     Learned,
     Outcome,
+    Persona,
     Rebuilt,
     Restore,
     Turn,
@@ -61,6 +62,7 @@ class Lesson:
 
     `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why it could not
     be learned. `asked` are its review results, newest last. `learned_by` is the record that holds its outcome; 0: none.
+    `persona` was in force when it was taught, and is whenever it is learned.
     """
 
     number: int
@@ -74,6 +76,7 @@ class Lesson:
     failed: str | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
     asked: list[Measured] = field(default_factory=list)
+    persona: str | None = None
     learned_by: int = field(default=0, repr=False, compare=False)
     question: str = field(init=False, repr=False, compare=False)
     """The key for `State.about`."""
@@ -110,6 +113,9 @@ class State:
         self.relearned_at = 0
         """The newest withdrawal or restoration of a lesson other than the last. The lessons after it were learned
         again, so the weights differ from those of earlier records."""
+        self.persona: str | None = None
+        """The system turn in force; None: the model's own."""
+        self._persona_at = 0
         self.touched: list[int] = []
         """The seqs of the lessons that changed since this list was made. A new list: any lesson may have changed."""
         self.withdrawn: list[int] = []
@@ -169,6 +175,8 @@ class State:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
                 self.relearned_at = entry.seq
+            case Persona(text=text):
+                self.persona, self._persona_at = text, entry.seq
             case ConversationStarted():
                 self._begin_conversation()
             case ContextImported(turns=turns):
@@ -203,8 +211,8 @@ class State:
 
     @property
     def moved(self) -> int:
-        """The newest record that changed the weights."""
-        return max(self.active[-1].seq if self.active else 0, self.relearned_at)
+        """The newest record that changed the model's answers."""
+        return max(self.active[-1].seq if self.active else 0, self.relearned_at, self._persona_at)
 
     @property
     def last(self) -> Lesson | None:
@@ -309,7 +317,10 @@ class State:
             context: History = NOTHING
         else:
             context = self._before(len(self._said) if place is None else place)
-        lesson = Lesson(len(self.lessons) + 1, seq, at, exchange, context, withdrawn=withdrawn, recipe=exchange.recipe)
+        lesson = Lesson(
+            len(self.lessons) + 1, seq, at, exchange, context,
+            withdrawn=withdrawn, recipe=exchange.recipe, persona=self.persona,
+        )  # fmt: skip
         self.lessons.append(lesson)
         self._by_seq[seq] = lesson
         if withdrawn:

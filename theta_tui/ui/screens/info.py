@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from theta_tui.base.text import percent
+from theta_tui.session.protocol import Models
 from theta_tui.session.verbs import SLASH
 from theta_tui.store.report import named
 from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
@@ -116,6 +117,7 @@ class StatsScreen(InfoScreen):
                 ("parameters", f"{shot.parameters:,} ({count(shot.parameters)})" if shot.parameters else "–"),
                 ("device", shot.device or "–"),
                 ("recipe", shot.recipe or "–"),
+                *([("persona", shot.persona)] if shot.persona is not None else []),
             ],
         )
         yield (
@@ -154,3 +156,29 @@ class StatsScreen(InfoScreen):
                     ("steps", f"{last.steps} in {last.seconds:.2f} s"),
                 ],
             )
+
+
+class ModelsScreen(InfoScreen):
+    """The models that have a name, as the worker sent them."""
+
+    heading = "θ  models"
+
+    def __init__(self, found: Models) -> None:
+        super().__init__()
+        self.found = found
+
+    def tables(self) -> Iterable[tuple[str, Rows]]:
+        ours = self.found.snapshot.model
+        for heading, here in (("on this machine", True), ("to be had", False)):
+            rows = [
+                (row.name, ", ".join(filter(None, ("this home's" if row.name == ours else "", row.size, row.license,
+                                                   row.title))))
+                for row in self.found.rows
+                if row.here is here
+            ]  # fmt: skip
+            if rows:
+                yield heading, rows
+        yield (
+            "how to go on with one",
+            [("/model NAME", "what to type: with your lessons, or in a home of its own")],
+        )

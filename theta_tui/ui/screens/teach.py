@@ -26,7 +26,7 @@ from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.labels import WELCOME, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
-from theta_tui.ui.screens.info import HelpScreen, StatsScreen
+from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -182,6 +182,8 @@ class TeachScreen(Sized):
                     self.focus_composer()
             case p.TakenBack(deed="undo") if self.state.mode == "choosing":
                 self._offer()
+            case p.Models():
+                self.app.push_screen(ModelsScreen(event))
             case p.Failed(command=command):
                 if command not in p.LESSONS or not self.corrections.reopen():
                     self._put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
