@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from theta_tui.base.errors import ModelError, ThetaError, UsageError
-from theta_tui.base.files import assets_dir
 from theta_tui.base.memory import shown
 from theta_tui.base.text import visible
 from theta_tui.cli.console import Invocation, with_options
