@@ -174,11 +174,11 @@ def converted() -> dict[str, Path]:
 
 def described(entry: Entry) -> dict[str, Any]:
     """An entry as plain values; `bytes` is what it takes here, or else what is fetched."""
+    from theta_tui.base.config import DEFAULT_MODEL
     from theta_tui.base.files import assets_dir
-    from theta_tui.model.files import DEFAULT
 
     built_in = not entry.hub
-    place = assets_dir() / DEFAULT if built_in else folder(entry.name)
+    place = assets_dir() / DEFAULT_MODEL if built_in else folder(entry.name)
     there = built_in or here(entry.name)
     return {
         "name": entry.name,
