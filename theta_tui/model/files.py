@@ -86,13 +86,23 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
     """Name → shape of each tensor, from the header of a safetensors file. Raises ModelError where it is damaged."""
     shapes: dict[str, list[int]] = {}
     try:
-        header = json.loads(_header(path)[8:])
-        for name, entry in header.items():
+        for name, entry in header(path)[1].items():
             if name != "__metadata__":
                 shapes[name] = [int(size) for size in entry["shape"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ModelError(f"{path} is damaged (its header cannot be read); download the model again") from None
     return shapes
+
+
+def header(path: Path) -> tuple[int, Any]:
+    """Of a safetensors file: where the tensors begin, in bytes, and its header. Raises ModelError, and ValueError or
+    RecursionError where it is no JSON."""
+    found = _header(path)
+    return len(found), json.loads(found[8:])
+
+
+def not_numbers(folder: Path) -> ModelError:
+    return ModelError(f"the weights in {folder} hold values that are not numbers; download the model again")
 
 
 def fingerprint(name: str) -> str:

@@ -121,10 +121,7 @@ def read_known(folder: Path, weights: Path, dtype: torch.dtype) -> Any | None:
     """The model of `folder` with the tensors of `weights`, where it can be had without Transformers; else None."""
     from theta_tui.model.llama import model as llama
 
-    model = llama.load(folder, weights, dtype)
-    if model is not None:
-        _require_finite(model, weights)
-    return model
+    return llama.load(folder, weights, dtype)
 
 
 def _quiet() -> None:
@@ -201,7 +198,7 @@ def _require_finite(model: Any, folder: Path) -> None:
     import torch
 
     if any(not torch.isfinite(parameter).all() for parameter in model.parameters()):
-        raise ModelError(f"the weights in {folder} hold values that are not numbers; download the model again")
+        raise model_files.not_numbers(folder)
 
 
 def read_tokenizer(folder: Path, transformers: bool) -> Any:
