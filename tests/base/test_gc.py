@@ -9,10 +9,10 @@ import pytest
 
 PROGRAM = """
 import gc, sys, types
-from theta_tui.base.gc import collecting_later
+from theta_tui.base.gc import gc_paused
 class Loop: pass
 try:
-    with collecting_later():
+    with gc_paused():
         assert not gc.isenabled()
         for number in range({modules}):
             sys.modules[f"made_here_{{number}}"] = types.ModuleType("made_here")
@@ -34,7 +34,7 @@ def test_what_many_imports_made_is_looked_through_no_more(modules: int, broken: 
 
 def test_where_it_was_off_it_stays_off() -> None:
     program = (
-        "import gc; gc.disable(); from theta_tui.base.gc import collecting_later\n"
-        "with collecting_later(): pass\nassert not gc.isenabled()"
+        "import gc; gc.disable(); from theta_tui.base.gc import gc_paused\n"
+        "with gc_paused(): pass\nassert not gc.isenabled()"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -38,7 +38,7 @@ MISTAKES = {
     ),
     "undo --hom x": "undo has no option --hom; did you mean --home?; see: theta undo -h",
     "--foo": "theta has no option --foo; see: theta -h",
-    "lesson": "there is no command 'lesson'; did you mean lessons?; see: theta -h",
+    "lesson": "there is no command 'lesson'; did you mean lessons or persona?; see: theta -h",
     "teach --text": "--text needs a value; see: theta teach -h",
     "undo --json=3": "--json takes no value; see: theta undo -h",
     "prompt hi --seed x": "--seed: the value should be a valid integer; see: theta prompt -h",

@@ -135,6 +135,6 @@ def replays(line: Connection, place: Path) -> None:
     session = Session(Store.open(Settings(home=place, device="cpu", threads=1)))
     session.load()
     came_back = session.learner.snapshot()
-    session.replay.from_foundation(lambda at, of: None)
+    session.replay.from_base_model(lambda at, of: None)
     line.send((differing(came_back, session.learner.snapshot()), session.learner.step == session.store.state.step))
     session.close()

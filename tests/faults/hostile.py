@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from tests.support.fakes import NOW, Driven, FakeClock, FakeWorker, outcome, snapshot, standing, turn
+from tests.support.fakes import NOW, Driven, FakeClock, FakeWorker, outcome, report_row, snapshot, turn
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Stated
@@ -305,7 +305,7 @@ async def taken_back(d: Driven, text: str) -> None:
 async def ledger(d: Driven, text: str) -> None:
     d.teach.action_lessons()
     await look(d)
-    rows = (standing(1, text, text, kind="pick", offered=text), standing(2, text, text, "lost", says=False))
+    rows = (report_row(1, text, text, kind="pick", offered=text), report_row(2, text, text, "lost", says=False))
     d.worker.ledger(rows)
     await look(d)
     d.worker.post(p.LessonAnswered(d.worker.shot, 2, text))

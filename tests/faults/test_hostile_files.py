@@ -68,7 +68,7 @@ def use(home: Path) -> None:
     """All that is made of a journal without a model."""
     record = Store.read(Settings(home=home))
     state = record.state
-    retention.standings(state, {}, 0.0)
+    retention.rows(state, {}, 0.0)
     context.render(state.history)
     for thing in (state.active, state.last, state.undone, state.step, state.losses(9)):
         repr(thing)

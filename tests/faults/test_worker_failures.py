@@ -32,7 +32,7 @@ WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
     "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
     "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
     "question": ("theta_tui.session.session:Session.ask", lambda _: p.Ask("what now")),
-    "ledger": ("theta_tui.session.review:Review.standings", lambda _: p.ShowLessons()),
+    "ledger": ("theta_tui.session.review:Review.rows", lambda _: p.ShowLessons()),
     "export": ("theta_tui.session.export:export_trl", lambda _: p.Export("trl", "somewhere")),
     "idle time": ("theta_tui.session.session:Session.idle", None),
 }

@@ -88,7 +88,7 @@ def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_betwee
     assert context.render(fresh.store.state.history) == conversation
     fresh.close()
 
-    session.replay.from_foundation(lambda at, of: None)
+    session.replay.from_base_model(lambda at, of: None)
     assert same(came_back, session)
     session.close()
 

@@ -99,7 +99,7 @@ def test_picking_the_marked_reply_widens_the_scope_and_moves_nothing(start: Open
     assert session.decide(NEARER).key == CALLED
     assert [turn.reply for turn in session.store.state.turns] == ["Pixel"]
     assert session.pending is None
-    assert [standing.state for standing in session.quiz()] == ["kept", "kept"]
+    assert [row.state for row in session.quiz()] == ["kept", "kept"]
 
 
 @pytest.mark.usefixtures("unsure")
@@ -278,7 +278,7 @@ def test_a_lesson_that_leans_on_the_turn_before_it_is_said_after_such_a_turn_alo
     session.correct("in Quill")
     assert session.ask_lesson(2).reply == "in Quill"
     assert said(session, "and my brother?") != "in Quill"
-    assert [standing.state for standing in session.quiz()] == ["kept", "kept"]
+    assert [row.state for row in session.quiz()] == ["kept", "kept"]
     session.store.begin_conversation()
     session.propose("Where does my sister live?")
     session.pick(1)

@@ -142,7 +142,7 @@ def test_what_was_taught_moves_to_another_model_and_can_be_taken_back_there(
     assert session.unsaved == 0
     moved = state(session)
     assert [turn.prompt for turn in session.store.state.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
-    session.replay.from_foundation(lambda at, of: None)
+    session.replay.from_base_model(lambda at, of: None)
     assert same(moved, session)
     session.undo()
     session.withdraw(1)

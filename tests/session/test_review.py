@@ -79,7 +79,7 @@ def test_what_tells_nothing_new_is_not_journalled(review: Review, record: Store,
     memory.p["a"] = 0.82
     list(review.slices())
     assert askings(record) == []
-    assert [row.p_now for row in review.standings()] == [0.82, 0.8]
+    assert [row.p_now for row in review.rows()] == [0.82, 0.8]
     teach_and_move(review, "c")
     memory.p["a"] = 0.7
     list(review.slices())
@@ -94,7 +94,7 @@ def test_a_quiz_asks_everything_and_is_always_journalled(review: Review, record:
     list(review.quiz())
     assert memory.asked == ["a", "b"], "what is superseded is not asked"
     assert len(askings(record)) == 1
-    assert [row.state for row in review.standings()] == ["kept", "superseded", "kept"]
+    assert [row.state for row in review.rows()] == ["kept", "superseded", "kept"]
 
 
 def test_a_lesson_that_costs_others_raises_the_alarm_once(review: Review, record: Store, memory: UndoSnapshots) -> None:

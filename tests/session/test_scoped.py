@@ -47,7 +47,7 @@ def test_a_lesson_is_said_in_its_scope_and_everything_else_stays_to_the_bit(star
     assert said(session, TOWN[0]) == TOWN[1]
     assert [said(session, prompt) for prompt in ELSEWHERE] == elsewhere
     assert all(torch.equal(one, other) for one, other in zip(before, weights(session.model), strict=True))
-    assert [standing.state for standing in session.quiz()] == ["kept", "kept"]
+    assert [row.state for row in session.quiz()] == ["kept", "kept"]
 
 
 def test_of_five_replies_the_first_is_the_taught_one(start: Open) -> None:
@@ -88,7 +88,7 @@ def test_an_old_lesson_is_withdrawn_without_learning_another_one_again(
     session.close()
     again = start()
     assert same(left, again)
-    again.replay.from_foundation(lambda at, of: None)
+    again.replay.from_base_model(lambda at, of: None)
     assert same(left, again)
 
 

@@ -501,7 +501,7 @@ def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: 
     idle_desk.worker.send(protocol.ShowLessons())
     idle_desk.session.answer.set()
     shown = idle_desk.wait(protocol.Ledger)
-    assert [row.fresh for row in shown.standings].count(False) == 1, "one was asked, and the newest needed no asking"
+    assert [row.fresh for row in shown.rows].count(False) == 1, "one was asked, and the newest needed no asking"
     assert idle_desk.wait(protocol.Reviewed, 2).snapshot.tally.stale == 0, "and then it goes on"
 
 
@@ -511,7 +511,7 @@ def test_idle_work_can_be_switched_off(idle_desk: Desk) -> None:
     assert idle_desk.wait(protocol.Notice).text == "idle is off now"
     teach(idle_desk, "one", "two")
     idle_desk.worker.send(protocol.ShowLessons())
-    assert [row.fresh for row in idle_desk.wait(protocol.Ledger).standings] == [False, True]
+    assert [row.fresh for row in idle_desk.wait(protocol.Ledger).rows] == [False, True]
     assert not idle_desk.session.asking.is_set()
 
 
@@ -548,7 +548,7 @@ def test_long_lessons_are_cut_on_their_way_to_the_screen(desk: Desk) -> None:
     desk.start()
     teach(desk, "x" * 5000)
     desk.worker.send(protocol.ShowLessons())
-    (row,) = desk.wait(protocol.Ledger).standings
+    (row,) = desk.wait(protocol.Ledger).rows
     assert (len(row.prompt), row.offered) == (protocol.LESSON_TEXT, "reply 1")
 
 

@@ -21,7 +21,7 @@ from theta_tui.store.records import Restore, Withdraw
 def folded_from_the_foundation(session: Session) -> bool:
     """Whether the model is where a fold of the live lessons alone puts it; it stands there afterwards."""
     before = state(session)
-    session.replay.from_foundation(lambda at, of: None)
+    session.replay.from_base_model(lambda at, of: None)
     return same(before, session)
 
 

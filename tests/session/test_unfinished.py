@@ -71,7 +71,7 @@ def test_the_next_start_has_it_to_the_bit(start: Open, settings: Settings, saved
                 folder.rmdir()
     again = start()
     assert same(before, again)
-    again.replay.from_foundation(lambda at, of: None)
+    again.replay.from_base_model(lambda at, of: None)
     assert same(before, again)
     again.close()
 

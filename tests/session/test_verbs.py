@@ -32,6 +32,10 @@ def command(line: str) -> p.Command:
         ("/clear", p.NewConversation()),
         ("/SAVE", p.Save()),
         ("/quiz", p.Quiz()),
+        ("/persona", p.Persona()),
+        ("/persona You are\na pirate.", p.Persona("You are\na pirate.")),
+        ("/model", p.ShowModels()),
+        ("/model smollm2", p.ShowModels("smollm2")),
     ],
 )
 def test_a_line_is_the_command_that_the_worker_is_sent(line: str, sent: p.Command) -> None:

@@ -108,7 +108,7 @@ def test_a_lesson_was_last_said_when_it_was_sure_or_picked() -> None:
 
 def test_the_report_says_what_a_scope_has_and_when_it_was_last_said() -> None:
     told = state(taught(DOG), picked(CALLED, 1, marked=True), taught(TOWN), replace(taught(JOKE), recipe={}))
-    rows = retention.standings(told)
+    rows = retention.rows(told)
     assert [(row.more, row.said_at) for row in rows] == [(1, 102.0), (None, None), (0, None), (None, None)]
 
 

@@ -34,7 +34,7 @@ def record(tmp_path: Path) -> Iterator[Store]:
     opened = Store.open(Settings(home=tmp_path / "home", lock_wait=0))
     yield opened
     folded = State.of(opened.journal.entries)
-    assert retention.standings(folded) == retention.standings(opened.state), "the journal alone tells the same"
+    assert retention.rows(folded) == retention.rows(opened.state), "the journal alone tells the same"
     opened.close()
 
 
@@ -50,17 +50,17 @@ def teach(record: Store, prompt: str, reply: str, kind: Kind = "correction", **o
 
 
 def states(record: Store) -> list[str]:
-    return [row.state for row in retention.standings(record.state)]
+    return [row.state for row in retention.rows(record.state)]
 
 
 def test_a_lesson_that_was_said_when_it_was_taught_is_kept_until_asking_finds_otherwise(record: Store) -> None:
     seq = teach(record, "a", "1")
-    (row,) = retention.standings(record.state)
+    (row,) = retention.rows(record.state)
     assert (row.state, row.p_before, row.p_then, row.p_now, row.fresh) == ("kept", 0.01, 0.8, 0.8, True)
     for p, says, state in ((0.5, True, "kept"), (0.39, True, "fading"), (0.3, False, "lost"), (0.9, True, "kept")):
         record.append(Asked((Finding(seq, p, says),)))
         assert states(record) == [state]
-    assert retention.standings(record.state)[0].p_now == 0.9
+    assert retention.rows(record.state)[0].p_now == 0.9
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_lessons_that_moved_nothing_or_are_not_learned_yet_are_not_counted_as_ke
     teach(record, "b", "2", skipped="not finite")
     record.append(Exchange("correction", "c", "3", (), {}))
     assert states(record) == ["failed", "failed", "unasked"]
-    assert retention.tally(retention.standings(record.state)) == retention.Tally(live=1, unasked=1, stale=1)
+    assert retention.tally(retention.rows(record.state)) == retention.Tally(live=1, unasked=1, stale=1)
 
 
 def test_another_answer_to_the_same_question_supersedes_the_earlier_one(record: Store) -> None:
@@ -100,7 +100,7 @@ def test_another_answer_to_the_same_question_supersedes_the_earlier_one(record: 
     teach(record, "who made you?", "Dakota.")
     teach(record, "  what is your NAME ", "Classic.")
     assert states(record) == ["superseded", "kept", "kept"]
-    assert retention.standings(record.state)[0].by == 3
+    assert retention.rows(record.state)[0].by == 3
     assert [lesson.number for lesson in retention.active_answers(record.state)] == [2, 3]
 
 
@@ -137,23 +137,23 @@ def test_questions_of_punctuation_alone_are_not_all_the_same(record: Store) -> N
 def test_what_was_asked_before_the_newest_lesson_is_stale(record: Store) -> None:
     first = teach(record, "a", "1")
     teach(record, "b", "2")
-    assert [row.fresh for row in retention.standings(record.state)] == [False, True]
+    assert [row.fresh for row in retention.rows(record.state)] == [False, True]
     record.append(Asked((Finding(first, 0.8, True),)))
-    assert [row.fresh for row in retention.standings(record.state)] == [True, True]
+    assert [row.fresh for row in retention.rows(record.state)] == [True, True]
     teach(record, "c", "3")
-    assert retention.tally(retention.standings(record.state)).stale == 2
+    assert retention.tally(retention.rows(record.state)).stale == 2
 
 
 def test_undo_brings_back_what_was_known_before(record: Store) -> None:
     first = teach(record, "a", "1")
     second = teach(record, "b", "2")
     record.append(Asked((Finding(first, 0.7, True), Finding(second, 0.7, True))))
-    before = retention.standings(record.state)
+    before = retention.rows(record.state)
     third = teach(record, "c", "3")
     record.append(Asked((Finding(first, 0.01, False),)))
     assert states(record) == ["lost", "kept", "kept"]
     record.append(Withdraw(third))
-    after = retention.standings(record.state)
+    after = retention.rows(record.state)
     assert after[:2] == before
     assert after[2].state == "withdrawn"
 
@@ -163,15 +163,15 @@ def test_taking_an_old_lesson_out_makes_all_others_stale(record: Store) -> None:
     second = teach(record, "b", "2")
     teach(record, "c", "3")
     record.append(Withdraw(second))
-    assert [row.fresh for row in retention.standings(record.state)] == [False, False, False]
+    assert [row.fresh for row in retention.rows(record.state)] == [False, False, False]
     record.append(Asked((Finding(first, 0.8, True),)))
-    assert [row.fresh for row in retention.standings(record.state)] == [True, False, False]
+    assert [row.fresh for row in retention.rows(record.state)] == [True, False, False]
 
 
 def test_what_was_found_and_is_not_journalled_counts_as_the_newest(record: Store) -> None:
     first = teach(record, "a", "1")
     teach(record, "b", "2")
-    row = retention.standings(record.state, {first: Finding(first, 0.02, False)}, 5.0)[0]
+    row = retention.rows(record.state, {first: Finding(first, 0.02, False)}, 5.0)[0]
     assert (row.state, row.p_now, row.asked_at, row.fresh) == ("lost", 0.02, 5.0, True)
     assert states(record) == ["kept", "kept"]
 
@@ -188,7 +188,7 @@ def test_those_like_the_newest_lesson_are_asked_first_and_then_who_waits_longest
         teach(record, prompt, str(number))
     record.append(Asked((Finding(record.state.lessons[0].seq, 0.8, True),)))
     teach(record, "where is Dakota?", "there")
-    rows = retention.standings(record.state)
+    rows = retention.rows(record.state)
     asked = [lesson.number for lesson in retention.due(record.state, rows)]
     assert set(asked[:3]) == {2, 3, 4}
     assert set(asked[:2]) == {2, 4}
@@ -206,11 +206,11 @@ def test_counting_says_what_the_rows_say(records: list[Record], chance: Random) 
             found[seq] = Finding(seq, chance.random(), chance.random() < 0.5)
         if chance.random() < 0.2:
             found.clear()
-        rows = retention.standings(state, found)
+        rows = retention.rows(state, found)
         assert retention.tally(retention.judged(state, found)) == retention.tally(rows)
         answers = [lesson.seq for lesson in retention.active_answers(state)]
         assert [row.seq for row in rows if row.state in retention.ANSWERS] == answers
-        assert retention.standings(state, found, most=2) == rows[-2:]
+        assert retention.rows(state, found, most=2) == rows[-2:]
 
 
 @given(journals())

@@ -21,7 +21,7 @@ from msgspec import structs
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Candidate, Outcome, Pending, Stated, Turn
-from theta_tui.store.retention import Standing, Tally
+from theta_tui.store.retention import ReportRow, Tally
 from theta_tui.ui.clock import Clock
 
 if TYPE_CHECKING:
@@ -96,21 +96,21 @@ def snapshot(**changes: Any) -> p.Snapshot:
     return replace(base, **changes)
 
 
-def standing(number: int, prompt: str, reply: str, state: str = "kept", **changes: Any) -> Standing:
+def report_row(number: int, prompt: str, reply: str, state: str = "kept", **changes: Any) -> ReportRow:
     """A lesson as the ledger has it, with `changes`."""
-    base = Standing(
+    base = ReportRow(
         number, number, "correction", prompt, reply, NOW - 60.0 * number, state,  # type: ignore[arg-type]
         p_before=0.02, p_then=0.97, p_now=0.95, says=True, asked_at=NOW - 5, fresh=True,
     )  # fmt: skip
     return replace(base, **changes)
 
 
-STANDINGS = (
-    standing(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
-    standing(2, "what is your name?", "My name is Theta.", "superseded", by=4),
-    standing(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
-    standing(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),
-    standing(5, "where is Quill?", "Quill is at home.", "lost", p_now=0.004, says=False),
+ROWS = (
+    report_row(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
+    report_row(2, "what is your name?", "My name is Theta.", "superseded", by=4),
+    report_row(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
+    report_row(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),
+    report_row(5, "where is Quill?", "Quill is at home.", "lost", p_now=0.004, says=False),
 )
 
 
@@ -239,7 +239,7 @@ class FakeWorker:
         shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
         self.post(p.TakenBack(shot, "withdraw", number, turn.prompt, turn.reply))
 
-    def ledger(self, rows: Sequence[Standing] = STANDINGS) -> None:
+    def ledger(self, rows: Sequence[ReportRow] = ROWS) -> None:
         self.post(p.Ledger(self.shot, tuple(rows)))
 
     def reviewed(self, left: int = 0, **changes: Any) -> None:

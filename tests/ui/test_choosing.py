@@ -164,6 +164,7 @@ async def test_a_reply_that_the_session_refuses_stands_in_the_editor_again() -> 
         assert d.teach.corrections.editing is None
         d.worker.failed("it is too long", command="Correct", phase="choosing")
         await d.settle()
+        assert d.teach.corrections.editing is not None
         assert d.teach.replies.editor.editor.text == "  too\nlong "
         await d.press("escape")
         d.worker.failed("the disk is full", command="Save", phase="choosing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.fakes import STANDINGS, Driven, drive, outcome, standing
+from tests.support.fakes import ROWS, Driven, drive, outcome, report_row
 from theta_tui.session import protocol as p
 from theta_tui.store.retention import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line
@@ -112,7 +112,7 @@ async def test_q_asks_all_and_the_list_follows_what_was_found() -> None:
         d.worker.post(p.Quizzed(d.worker.change(tally=Tally(4, 3, lost=1, lost_first=(5,)))))
         await d.settle()
         assert d.sent[-1] == p.ShowLessons()
-        d.worker.ledger((*STANDINGS, standing(6, "new", "one")))
+        d.worker.ledger((*ROWS, report_row(6, "new", "one")))
         await d.settle()
         assert "#4" in d.screen_text(), "the mark stays on its lesson"
         assert "kept 3/4, lost #5" in d.lines()[0]
@@ -165,7 +165,7 @@ async def test_the_figures_tell_it_all_in_numbers() -> None:
 
 
 def test_a_line_is_as_wide_as_it_is_told_and_shows_text_letter_for_letter() -> None:
-    hostile = replace(STANDINGS[0], prompt="[b]x\x1b[2J\u202e" + "漢字" * 40, reply="[/]\nnext")
+    hostile = replace(ROWS[0], prompt="[b]x\x1b[2J\u202e" + "漢字" * 40, reply="[/]\nnext")
     for width in (24, 60, 84, 200):
         shown = line(hostile, width, 1_700_000_000.0)
         assert shown.cell_length <= width

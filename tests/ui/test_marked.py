@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.fakes import CHANCES, NOW, REPLIES, Driven, drive, standing
+from tests.support.fakes import CHANCES, NOW, REPLIES, Driven, drive, report_row
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Candidate, Pending
 from theta_tui.ui.screens.ledger import LedgerScreen, scope
@@ -96,8 +96,8 @@ async def test_the_ledger_says_how_a_scope_was_widened_and_when_it_was_last_said
     async with drive((100, 30)) as d:
         await d.offer()
         await d.press("l")
-        taught = standing(6, "What is my dog's name?", "Pixel.", more=2, said_at=NOW - 180)
-        d.worker.ledger((standing(5, "hello", "Hi!", kind="pick"), taught))
+        taught = report_row(6, "What is my dog's name?", "Pixel.", more=2, said_at=NOW - 180)
+        d.worker.ledger((report_row(5, "hello", "Hi!", kind="pick"), taught))
         await d.settle()
         assert isinstance(d.app.screen, LedgerScreen)
         assert "scope    +2 wordings · said last 3:00 ago" in d.screen_text()
@@ -106,6 +106,6 @@ async def test_the_ledger_says_how_a_scope_was_widened_and_when_it_was_last_said
 
 
 def test_a_lesson_that_was_not_asked_for_says_so() -> None:
-    taught = standing(1, "a", "b", more=0)
+    taught = report_row(1, "a", "b", more=0)
     assert scope(taught, NOW) == "never asked since"
     assert scope(replace(taught, more=1), NOW) == "+1 wording · never asked since"

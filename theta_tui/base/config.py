@@ -103,6 +103,13 @@ class Settings:
             changeable=True,
         ),
     ] = "default"
+    persona: Annotated[
+        str,
+        Setting(
+            "The system turn that a fresh home begins with, of a model that has one. One that was begun keeps its own; "
+            "`theta persona TEXT` changes it."
+        ),
+    ] = ""
     context: Annotated[Path | None, Setting("The conversation file; context.md in the home.")] = None
     offline: Annotated[bool, Setting("Never ask the Hugging Face hub.")] = False
     quiet: Annotated[bool, Setting("No notices on stderr.")] = False

@@ -25,7 +25,7 @@ def resume() -> None:
 
 
 @contextmanager
-def collecting_later() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Pause collection in the body; afterwards never scan what exists by then.
 
     Imports make hundreds of thousands of objects that stay. Scanning them again and again took a fifth of the time

@@ -1,1 +1,1 @@
-"""The commands: options, help, reports, and the way in. No torch and no Textual at the top."""
+"""The commands: options, help, reports, and the entry point. No torch and no Textual at the top."""

@@ -1,4 +1,4 @@
-"""The commands: parse, compose, print. Imports no torch and no textual at the top: `theta --help` is instant."""
+"""The commands of `theta`. Imports no torch and no textual at the top, so `theta --help` is instant."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Text = Annotated[str | None, typer.Argument(metavar="TEXT", help="The text, or -
 
 
 def main() -> None:
-    """Read the command line and do what it says."""
+    """Parse the command line and run the command."""
     run(lambda: app(prog_name="theta", standalone_mode=False))
 
 
@@ -264,6 +264,35 @@ def new(call: Invocation) -> None:
             call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
+@command("persona")
+def persona(
+    call: Invocation,
+    text: Text = None,
+    off: Annotated[bool, typer.Option("--off", help="Take it away: the model's own system turn stands again.")] = False,
+) -> None:
+    from theta_tui.session import persona as personas
+
+    if off and text is not None:
+        raise UsageError(f"'{text}' and --off do not go together; give one of them")
+    if off or (text is not None and personas.is_off(text)):
+        with writable_store(call) as store:
+            personas.set_to(store, None)
+            state = store.state
+    elif text is None:
+        state = read_store(call).state
+    else:
+        said = _said(lines.whole(call) if text == "-" else text, "persona")
+        with loaded_session(call) as session:
+            personas.change(session, said)
+            state = session.store.state
+    if off or text is not None:
+        call.done = "the persona was changed"
+    if call.json:
+        call.emit(persona=state.persona)
+    else:
+        call.out(personas.words(state.persona), one_line=False)
+
+
 @command("history")
 def history(call: Invocation) -> None:
     """The conversation, and what was learned from each turn."""
@@ -362,7 +391,7 @@ command("bench")(bench.bench)
 
 
 def _changed(call: Invocation, what: str, store: Store, lesson: Lesson) -> None:
-    """A lesson was taken back or brought back in the journal; the weights follow at the next start."""
+    """Report a lesson that was taken back or brought back in the journal. The next start updates the weights."""
     from theta_tui.session.replay import learned_again
 
     exchange, later = lesson.exchange, learned_again(store.state, lesson)
@@ -387,7 +416,7 @@ def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> Non
 
 
 def _pick(answer: str) -> int | None:
-    """1 to 5 for a pick, None for text. Another number is nobody's reply by accident: UsageError."""
+    """1 to 5 for a pick, None for text. Another number is a mistake, not a reply: UsageError."""
     word = answer.strip()
     if word in {"1", "2", "3", "4", "5"}:
         return int(word)
@@ -397,21 +426,21 @@ def _pick(answer: str) -> int | None:
 
 
 def _no_command(text: str, how: str = "") -> str:
-    """Refuses the word that leaves the loop; `how` it can be said nevertheless."""
+    """Refuse the word that leaves the loop. `how` tells how to say it nevertheless."""
     if text.strip().lower() == "quit":
         raise UsageError(f"'quit' leaves the loop and is never asked or learned{how}")
     return text
 
 
 def _said(text: str, what: str) -> str:
-    """Refuses a blank before anything is loaded."""
+    """Refuse blank text before anything is loaded."""
     if is_blank(text):
         raise UsageError(f"the {what} is empty; write something that can be seen")
     return text
 
 
 def _given(call: Invocation, text: str | None, what: str) -> str:
-    """The text of an argument or, for `-` or a pipe, of standard input. Blank text is refused."""
+    """The text of an argument or, for `-` or a pipe, of standard input. Refuses blank text."""
     if text is None and sys.stdin.isatty():
         raise missing(f"theta {'ask' if what == 'question' else what}", "TEXT", "or - for standard input")
     return _said(lines.whole(call) if text is None or text == "-" else text, what)

@@ -1,4 +1,4 @@
-"""`theta bench SUITE`: checks its options and prints its rows as tables or JSON. Imports no torch at the top."""
+"""`theta bench SUITE`: checks options and prints rows as tables or JSON. Imports no torch at the top."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GATE = {
 }  # fmt: skip
 FRONT = {"R1": "Front R1", "P1": "Front P1", "Final": "Front Final", "PFinal": "Front PFinal", "Seconds": "Seconds"}
 FRONT_GATE = {"Recall": "Front Recall", "Wrong": "Front Wrong lesson"}
-"""Columns and the figures that they show. Each table fits into 80 columns."""
+"""Columns of the tables and their figures. Each table fits into 80 characters."""
 DIGITS = {"Talk fired": 3, "Seconds": 0, "ms p50": 1, "ms p95": 1}
 """Decimal places, if not two."""
 THREADS = 2
@@ -44,7 +44,7 @@ THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """Options that all rows share. Of `settings`, the device, the threads and the like are used."""
+    """Options that all rows share. `settings` supplies the device, the threads and the like."""
 
     settings: Settings
     suite: Suite
@@ -138,7 +138,7 @@ def bench(
 
 
 def _rows(call: Invocation, options: BenchOptions, model: str, recipes: Sequence[str]) -> Iterator[BenchRow]:
-    """The rows of one model: each recipe's orders and, if there are several, their mean."""
+    """The rows of one model: one for each recipe and order and, with several orders, their mean."""
     from theta_tui.bench.held_out import user_messages
     from theta_tui.bench.metrics import in_order
     from theta_tui.bench.run import Extras, RowLabel, average, measure, measure_baseline
@@ -181,7 +181,7 @@ def _show_progress(call: Invocation, label: RowLabel, lessons: int, count: int) 
 
 
 def _check_batches(call: Invocation, subject: SessionSubject, suite: Suite) -> bool:
-    """Whether this model can be asked in batches. Shows its notices."""
+    """Whether this model can be asked in batches. Prints its notices."""
     for text in subject.session.store.take_notices():
         call.note(text)
     call.stage("asking before the first lesson")
@@ -200,7 +200,7 @@ def _conversations(call: Invocation, held_out: Path | None) -> Sequence[HeldOutC
 
 
 def _write(path: Path, rows: Sequence[BenchRow]) -> None:
-    """Write the rows so far, one per line, each with its transcript."""
+    """Write the rows so far as JSON lines, each with its transcript."""
     from theta_tui.base.files import write_atomically
     from theta_tui.base.json import dumps
 
@@ -209,7 +209,7 @@ def _write(path: Path, rows: Sequence[BenchRow]) -> None:
 
 
 def _tables(rows: Sequence[BenchRow]) -> str:
-    """For each model: what is said, what it costs, what the gate decides, and how the generated lessons fare."""
+    """For each model: what is said, what it costs, what the gate decides, and the sample of generated lessons."""
     found: list[str] = []
     for model in dict.fromkeys(row.label.model for row in rows):
         own = [row for row in rows if row.label.model == model]

@@ -1,7 +1,7 @@
-"""What every command shares: the options, what it prints and where, and how an error becomes an exit code.
+"""What all commands share: options, output, and the exit codes of errors.
 
-Results go to stdout, notices and errors to stderr. Text that came from a model, a person or a file is made visible
-before it is printed; JSON escapes it instead. Imports neither torch nor textual.
+Results go to stdout, notices and errors to stderr. Hidden characters of texts are made visible before printing; JSON
+escapes them instead. Imports neither torch nor textual.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from theta_tui.base.text import visible
 from theta_tui.cli.usage import EVERY, SAMPLING
 
 SWITCHES = ("json", "yes")
-"""Options of every command that are no settings."""
+"""Options of every command that are not settings."""
 
 
 def _option(heading: str, name: str, *short: str, metavar: str | None = None) -> Any:
-    """The option of setting `name`, as it is declared. Its value is read where all sources of a setting are."""
+    """The option for setting `name`, from its declaration. `base.config` reads its value with the other sources."""
     setting = SETTINGS[name]
     kind = {int | None: int}.get(setting.kind, setting.kind)
     return Annotated[
@@ -40,6 +40,7 @@ _COMMON: dict[str, Any] = {
     "home": _option(EVERY, "home", metavar="DIR"),
     "model": _option(EVERY, "model", "-m"),
     **{name: _option(EVERY, name) for name in ("device", "dtype", "lora", "lora_rank", "seed", "recipe")},
+    "persona": _option(EVERY, "persona", metavar="TEXT"),
     "context": _option(EVERY, "context", metavar="FILE"),
     "lock": _option(EVERY, "lock"),
     "offline": _option(EVERY, "offline"),
@@ -59,7 +60,7 @@ _SAMPLING: dict[str, Any] = {
 
 
 class Invocation:
-    """One call of `theta`: its settings and its way of printing. Options before and after the command both count."""
+    """One call of `theta`: its settings and its output. Options before and after the command both count."""
 
     def __init__(self, flags: dict[str, Any], outer: Invocation | None = None) -> None:
         outer_flags = outer.flags if outer else {}
@@ -68,18 +69,18 @@ class Invocation:
         self.json = bool(self.flags.get("json"))
         self.yes = bool(self.flags.get("yes"))
         self.done = ""
-        """What was changed for good, in words: said on stderr where the result cannot be printed."""
+        """The lasting change, in words: printed on stderr if the result cannot be printed."""
 
     @cached_property
     def settings(self) -> Settings:
         return load_settings({name: value for name, value in self.flags.items() if name not in SWITCHES})
 
     def out(self, text: str, *, one_line: bool = True) -> None:
-        """A line of result for a person."""
+        """Print a line of the result for a person."""
         self._print(visible(text, one_line=one_line))
 
     def emit(self, **values: Any) -> None:
-        """A JSON object on a line of its own."""
+        """Print a JSON object on a line of its own."""
         from theta_tui.base.json import dumps
 
         self._print(dumps({"schema": SCHEMA} | values))
@@ -88,27 +89,27 @@ class Invocation:
         try:
             print(line, flush=True)
         except BrokenPipeError:
-            raise  # the reader has what it wanted
+            raise  # the reader has closed the pipe
         except OSError as error:
             done = f"; {self.done} all the same" if self.done else ""
             raise StreamError(f"standard output cannot be written ({error.strerror}){done}") from None
 
     def note(self, text: str) -> None:
-        """Something that the person should know, on stderr."""
+        """Print a notice on stderr."""
         if not self.settings.quiet:
             print(f"theta: {visible(text, one_line=True)}", file=sys.stderr, flush=True)
 
     def stage(self, text: str) -> None:
-        """What is being waited for; only where a person is watching."""
+        """Print what the command is waiting for, if stderr is a terminal."""
         if not self.settings.quiet and not self.json and shows_progress():
-            room = get_terminal_size().columns - 2  # on a second line it would stay
+            room = get_terminal_size().columns - 2  # a second line would stay
             sys.stderr.write(f"\r\x1b[2K{visible(text, one_line=True)[:room]}…" if text else "\r\x1b[2K")
             sys.stderr.flush()
 
 
 def with_options(function: Callable[..., None], *, sampling: bool = False) -> Callable[..., None]:
-    """Give a command the common options. `function` takes an Invocation first and then its own parameters; one that
-    is named as a common option takes its place."""
+    """Give a command the common options. `function` takes an Invocation and then its own parameters. A parameter with
+    the name of a common option replaces it."""
     signature = inspect.signature(function)
     common = _COMMON | (_SAMPLING if sampling else {})
     options = {name: kind for name, kind in common.items() if name not in signature.parameters}

@@ -1,4 +1,4 @@
-"""`theta doctor`: versions, settings, home and model, what the model sees and learns of a sample, and any problems."""
+"""`theta doctor`: versions, settings, home, model, a sample as the model sees and learns it, and any problems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SAMPLE = (("hello", "Hi how are you?"), "what is your name?", "My name is Theta.
 
 
 def examine(call: Invocation) -> bool:
-    """Print the report; true if there are no problems."""
+    """Print the report; return whether there are no problems."""
     problems: list[str] = []
     found: dict[str, Any] = {"versions": _versions(), "settings": config.as_dict(call.settings)}
     found["home"] = _home(call, problems)
@@ -77,7 +77,7 @@ def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 
 def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
-    """Facts about the model, and the sample as it is rendered, masked and learned."""
+    """Facts about the model, and the sample as rendered, masked and learned."""
     store = Store.read(call.settings)
     settings = store.settings
     try:
@@ -93,6 +93,9 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         return {"name": settings.model}
     import torch
 
+    persona = store.state.persona
+    if not model.chat.speak_as(persona):
+        problems.append("the home has a persona, and the model's chat template has no system turn")
     turn, prompt, reply = SAMPLE
     now = time.time()
     encoded = model.encode_prompt([turn], prompt, room=settings.max_tokens, limit=settings.window, at=now)
@@ -112,6 +115,7 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "window": model.window,
         "machine": model.machine(),
+        **({} if persona is None else {"persona": persona}),
         "rendered_prompt": model.tokenizer.decode(encoded.ids),
         "masked": plural(len(tokens) - len(learned), "token"),
         "learned": " ".join(learned),
@@ -127,7 +131,7 @@ def _listed(values: Any) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    """A value for people: yes or no, and a dash for none."""
+    """A value in words: yes or no, and a dash for None."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -1,7 +1,7 @@
 """Standard input: `theta teach -` and `theta ask -` answer each line before they read the next one.
 
-A line that cannot be used, or whose lesson is refused, gets an error with its number in the place of its answer, and
-the rest goes on. Lines are split on `\\n` only, empty ones are left out but counted, and no more than one is held.
+A bad line, or one whose lesson is refused, gets an error with its number instead of an answer, and the next line
+follows. Lines are split on `\\n` only, empty ones are skipped but counted, and only one line is held at a time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
 
 MAX_LINE = 4 << 20
-"""Bytes of a line: room for a prompt and a reply of the longest kind with every character escaped."""
+"""The most bytes of a line: enough for the longest prompt and reply with every character escaped."""
 PAIR = '{"prompt": …, "reply": …}'
 
 Pair = tuple[str, str]
@@ -31,7 +31,7 @@ Read = TypeVar("Read")
 
 
 def ask(call: Invocation, *, with_context: bool) -> None:
-    """A question a line; each is answered by a line of JSON."""
+    """Answer one question per line, each with a line of JSON."""
 
     def question(number: int, text: str) -> str:
         if is_blank(text):
@@ -46,7 +46,7 @@ def ask(call: Invocation, *, with_context: bool) -> None:
 
 
 def teach(call: Invocation, *, info: bool) -> None:
-    """A pair a line; each is learned, on disk and acknowledged before the next one is read."""
+    """Teach one pair per line. Each is learned, on disk and acknowledged before the next one is read."""
     from theta_tui.cli import reports
 
     def answer(session: Session, number: int, pair: Pair) -> None:
@@ -56,7 +56,7 @@ def teach(call: Invocation, *, info: bool) -> None:
 
 
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
-    """A pair a line; all are read and checked before the first is learned."""
+    """Teach one pair per line. All are read and checked before the first is learned."""
     from theta_tui.cli import reports
     from theta_tui.session.teaching import unfit
 
@@ -80,7 +80,7 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
 
 
 def whole(call: Invocation) -> str:
-    """All of standard input, as one text; more than a message may have is left unread, with notice."""
+    """All of standard input as one text. Anything beyond the longest message is left unread, with a notice."""
     text = sys.stdin.read(MAX_TEXT + 1)
     if len(text) > MAX_TEXT:
         call.note(f"standard input is longer than {MAX_TEXT:,} characters; the rest is left out")
@@ -88,7 +88,8 @@ def whole(call: Invocation) -> str:
 
 
 def next_line(call: Invocation) -> str | None:
-    """The next line of standard input, None at its end; more than a message may have is passed over, with notice."""
+    """The next line of standard input, None at its end. Anything beyond the longest message is skipped, with a
+    notice."""
     line = rest = sys.stdin.readline(MAX_TEXT + 1)
     if len(line) > MAX_TEXT and not line.endswith("\n"):
         call.note(f"the line is longer than {MAX_TEXT:,} characters; the rest is left out")
@@ -106,9 +107,9 @@ def _answer_each(
     as_json: bool,
     wanted: str = "",
 ) -> None:
-    """Answer each line as it comes. The model is loaded for the first good one; what is wrong with the home or the
-    model ends it all. Raises ThetaError (exit 1) at the end where a line failed, and UsageError where there was none at
-    all and something is `wanted`."""
+    """Answer each line as it comes. The model is loaded for the first good one. An error of the home or the model ends
+    the command. Raises ThetaError (exit 1) at the end if a line failed, and UsageError if there was no line at all and
+    `wanted` says what was expected."""
 
     def failed(number: int, error: ThetaError) -> None:
         if as_json:
@@ -143,7 +144,7 @@ def _answer_each(
 
 
 def _lines() -> Iterator[tuple[int, bytes | None]]:
-    """Number and bytes of each line of standard input that is not empty; None for one of more than MAX_LINE."""
+    """Number and bytes of each non-empty line of standard input; None for a line longer than MAX_LINE."""
     stream, number = sys.stdin.buffer, 0
     while data := stream.readline(MAX_LINE + 1):
         number += 1
@@ -168,7 +169,7 @@ def _decoded(data: bytes | None) -> str:
 
 
 def _pairs(call: Invocation) -> Callable[[int, str], Pair]:
-    """Reads a pair from a line; keys that are not used are named the first time that there are any."""
+    """A function that reads a pair from a line. It reports unused keys the first time that there are any."""
     named = False
 
     def read(number: int, text: str) -> Pair:

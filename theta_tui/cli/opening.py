@@ -1,4 +1,4 @@
-"""A home that is opened for one command, and closed after it: its store alone, or a session with the model loaded.
+"""Opens a home for one command and closes it afterwards: its store alone, or a session with the model loaded.
 Imports neither torch nor transformers until a model is loaded."""
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def loaded_session(
     needs_statement: bool = False,
     prompt_id: str | None = None,
 ) -> Iterator[Session]:
-    """A loaded Session, closed afterwards. What cannot be answered is refused before the model is loaded.
+    """A loaded Session, closed afterwards. A command that cannot succeed is refused before the model is loaded.
 
-    A checkpoint is written when coming back would otherwise cost many lessons.
+    A checkpoint is written if the next start would otherwise replay many lessons.
     """
     from theta_tui.store.store import Store
 
@@ -49,10 +49,13 @@ def loaded_session(
         session = Session(store)
         session.load(call.stage)
         call.stage("")
+        wanted = call.flags.get("persona")
+        if wanted and wanted != store.state.persona:
+            store.notices.append("this home keeps its own persona; `theta persona TEXT` changes it")
         _tell(call, store)
         yield session
         due = call.settings.checkpoint_lessons
-        # Without the shared weights a checkpoint is small, and the next command has nothing to learn again.
+        # A checkpoint without shared weights is small, and the next command has nothing to replay.
         enough = due if session.learner.moved_shared else min(due, 1)
         if write and due and session.unsaved >= enough and store.read_only is None:
             session.save()
@@ -62,7 +65,7 @@ def loaded_session(
 
 @contextmanager
 def writable_store(call: Invocation) -> Iterator[Store]:
-    """The store alone, for writing; no model is loaded."""
+    """The store alone, open for writing; no model is loaded."""
     from theta_tui.store.store import Store
 
     store = Store.open(call.settings)
@@ -73,7 +76,7 @@ def writable_store(call: Invocation) -> Iterator[Store]:
 
 
 def read_store(call: Invocation) -> Store:
-    """The store for looking only; what there is to say of it is said."""
+    """The store, read-only. Prints its notices."""
     from theta_tui.store.store import Store
 
     store = Store.read(call.settings)

@@ -1,4 +1,4 @@
-"""`theta chat --plain`: the loop line by line, for screen readers, pipes and dumb terminals. No Textual."""
+"""`theta chat --plain`: the plain loop, line by line, for screen readers, pipes and dumb terminals. No Textual."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ HELP = (
 
 
 def converse(call: Invocation, *, info: bool = False) -> None:
-    """Run the loop until `quit` or the end of the input; a checkpoint is written on leaving.
+    """Run the loop until `quit` or the end of the input, and write a checkpoint on leaving.
 
-    `info`: after each lesson, say what it did and what is kept.
+    `info`: after each lesson, print what it did and what is kept.
     """
     store = Store.open(call.settings)
     try:
@@ -56,7 +56,7 @@ def converse(call: Invocation, *, info: bool = False) -> None:
 
 
 def _read(line: str) -> Prompt | Call | Mistake:
-    """What a line means; `quit` leaves, as a word or as a command."""
+    """Parse a line; `quit` leaves, as a word or as a command."""
     return Call(BY_NAME["quit"]) if line.lower() == "quit" else read(line, plain=True)
 
 
@@ -65,7 +65,7 @@ def _is(meant: Prompt | Call | Mistake, name: str) -> bool:
 
 
 class Conversation:
-    """One run of the loop. Everything goes to stdout, as a transcript; notices go to stderr."""
+    """One run of the loop. The transcript goes to stdout, notices go to stderr."""
 
     def __init__(self, call: Invocation, session: Session, *, info: bool = False) -> None:
         self.info = info
@@ -87,7 +87,7 @@ class Conversation:
             self._leave()
 
     def _safely(self, step: Callable[[], bool]) -> bool:
-        """Take a step and say what went wrong with it; false to leave."""
+        """Take a step and print its error, if any; false to leave."""
         try:
             return step()
         except ThetaError as error:
@@ -97,7 +97,7 @@ class Conversation:
             self._tell()
 
     def _resume(self) -> bool:
-        """A prompt that waited when the loop was last left is answered first; false to leave."""
+        """First answer a prompt that still waited when the loop was last left; false to leave."""
         waiting = self.session.pending
         if waiting is None:
             return True
@@ -105,7 +105,7 @@ class Conversation:
         return self._answer(waiting)
 
     def _turn(self, line: str) -> bool:
-        """One line at the prompt; false to leave."""
+        """Read and handle one line; false to leave."""
         line = line.strip()
         if not line:
             return True
@@ -120,7 +120,7 @@ class Conversation:
         return self._answer(waiting)
 
     def _answer(self, waiting: Pending) -> bool:
-        """Show the five replies and take a pick or a response; false to leave."""
+        """Show the five replies and take a pick or a text; false to leave."""
         while True:
             for line in reports.reply_lines(waiting, self.session.store.state):
                 self.call.out(line)
@@ -170,7 +170,7 @@ class Conversation:
             case "undo":
                 waited = self.session.pending is not None
                 self._changed(meant.verb, self.session.undo(self.call.stage))
-                if not waited and self.session.pending is not None:  # the prompt that it answered is said again here
+                if not waited and self.session.pending is not None:  # the plain loop offers that prompt again
                     self.session.store.keep(None)
             case "redo":
                 self._changed(meant.verb, self.session.redo(self.call.stage))
@@ -188,6 +188,10 @@ class Conversation:
             case "new":
                 self.session.store.begin_conversation()
                 self.call.out("a fresh conversation.")
+            case "persona":
+                from theta_tui.session import persona
+
+                self.call.out(persona.carry_out(self.session, *meant.arguments))
             case "save":
                 self._saved()
             case "stats":
@@ -204,7 +208,7 @@ class Conversation:
                 self.call.out(f"! {meant.verb.refused(mode, p.Snapshot(pending=self.session.pending))}")
 
     def _changed(self, verb: Verb, lesson: Lesson | None) -> None:
-        assert lesson is not None  # nothing cancels it here
+        assert lesson is not None  # cannot be cancelled here
         what = verb.done
         self.call.done = f"lesson {lesson.number} was {what}"
         self.call.stage("")

@@ -1,4 +1,4 @@
-"""What `theta rebuild` prints."""
+"""The report of `theta rebuild`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from theta_tui.session.rebuild import Done
 
 
 def report(call: Invocation, done: Done) -> None:
-    """What `theta rebuild` prints."""
+    """Print the report."""
     if call.json:
         call.emit(
             model=done.model,

@@ -1,5 +1,5 @@
-"""What is said of lessons: by `history`, `lessons`, `quiz`, `stats`, and after each one. Reads the store; needs no
-model: what `quiz` found is handed in."""
+"""The reports on lessons: of `history`, `lessons`, `quiz` and `stats`, and after each lesson. Needs the store but no
+model: the results of `quiz` are passed in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from theta_tui.base.text import percent, plural
 from theta_tui.cli.console import Invocation
 from theta_tui.store import meant, retention
 from theta_tui.store.records import Outcome, Pending, Stated, Turn
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
 
 REVIEW_SECONDS = 1.0
-"""How long lessons are asked again after one, where `--show-learning-info` is to say what is kept."""
+"""With `--show-learning-info`, lessons are reviewed for this long after each lesson."""
 
 
 def history(call: Invocation, store: Store) -> None:
-    """The conversation, a turn in two lines."""
+    """Print the conversation, two lines per turn."""
     turns = store.state.turns
     if call.json:
         call.emit(turns=[_turn(turn) for turn in turns])
@@ -41,8 +41,8 @@ def history(call: Invocation, store: Store) -> None:
 
 
 def lessons(call: Invocation, store: Store) -> None:
-    """Every lesson that was ever taught and how it stands, as far as it was last asked."""
-    rows = retention.standings(store.state)
+    """Print the retention report: every lesson ever taught, as last measured."""
+    rows = retention.rows(store.state)
     if call.json:
         told = [_lesson(row, lesson) for row, lesson in zip(rows, store.state.lessons, strict=True)]
         call.emit(lessons=told, **_totals(retention.tally(rows)))
@@ -56,8 +56,8 @@ def lessons(call: Invocation, store: Store) -> None:
     _sum_up(call, retention.tally(rows))
 
 
-def quiz(call: Invocation, store: Store, rows: Sequence[Standing]) -> None:
-    """What a quiz found: a line a live lesson, and how many hold."""
+def quiz(call: Invocation, store: Store, rows: Sequence[ReportRow]) -> None:
+    """Print the result of a quiz: one line per live lesson, and how many hold."""
     live = [row for row in rows if row.state in {"kept", "fading", "lost", "unasked"}]
     total = retention.tally(rows)
     if call.json:
@@ -72,7 +72,7 @@ def quiz(call: Invocation, store: Store, rows: Sequence[Standing]) -> None:
     _sum_up(call, total)
 
 
-def _row(row: Standing) -> str:
+def _row(row: ReportRow) -> str:
     p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
     effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
     state = f"{row.state} by #{row.by}" if row.by is not None else row.state
@@ -91,7 +91,7 @@ def _totals(total: Tally) -> dict[str, Any]:
 
 
 def stats(call: Invocation, store: Store) -> None:
-    """Counts, losses, sizes and speeds."""
+    """Print counts, losses, sizes and speeds."""
     values = figures(store)
     if call.json:
         call.emit(**values)
@@ -102,7 +102,7 @@ def stats(call: Invocation, store: Store) -> None:
 
 
 def figures(store: Store) -> dict[str, Any]:
-    """What `stats` tells, as plain values: seconds, bytes, nats, Unix time."""
+    """The figures of `stats` as plain values: seconds, bytes, nats, Unix time."""
     state = store.state
     total = retention.tally(retention.judged(state))
     kinds = Counter(lesson.exchange.kind for lesson in state.active)
@@ -116,6 +116,7 @@ def figures(store: Store) -> dict[str, Any]:
     return {
         "home": str(home.path),
         "model": state.begin.model if state.begin else store.settings.model,
+        **({} if state.persona is None else {"persona": state.persona}),
         "lessons": len(state.active),
         "picks": kinds["pick"],
         "corrections": kinds["correction"],
@@ -150,8 +151,8 @@ def trained_line(outcome: Outcome) -> str:
 
 
 def reply_lines(waiting: Pending, state: State) -> list[str]:
-    """The five replies, with the number of the lesson that one was written with. Where it was not sure that this lesson
-    is meant, how to say that it is."""
+    """The five replies as lines; the marked one has the number of its lesson. If that lesson is not sure to be meant, a
+    last line says how to confirm it."""
     number, mark = meant.number(waiting, state), waiting.mark
     tags = [item.tag(number) for item in waiting.candidates]
     shown = zip(waiting.candidates, tags, strict=True)
@@ -162,7 +163,7 @@ def reply_lines(waiting: Pending, state: State) -> list[str]:
 
 
 def reply_fields(waiting: Pending, state: State) -> list[dict[str, Any]]:
-    """The five replies as JSON has them."""
+    """The five replies as JSON values."""
     number = meant.number(waiting, state)
     return [
         {"index": item.index, "text": item.text, "logprob": item.logprob}
@@ -172,12 +173,12 @@ def reply_fields(waiting: Pending, state: State) -> list[dict[str, Any]]:
 
 
 def offer_line(stated: Stated) -> str:
-    """The fact that a message states, offered below the five replies."""
+    """The line that offers a stated fact below the five replies."""
     return f's: learn "{stated.prompt}" → "{stated.reply}"'
 
 
 def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[str]:
-    """What `--show-learning-info` tells after a lesson. `offered`: the first reply that the model had offered."""
+    """The lines of `--show-learning-info` after a lesson. `offered`: the first reply that the model had offered."""
     says = "says it by itself" if outcome.learned else "not by itself yet"
     lines = [
         f"  says it  {percent(outcome.p_before)} → {percent(outcome.p_after)}, {says}",
@@ -193,7 +194,7 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
 
 
 def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
-    """Print that, after asking again as many lessons as can be asked in a moment."""
+    """Review as many lessons as possible in a moment, then print these lines."""
     session.review.ask_for(REVIEW_SECONDS)
     lesson = session.store.state.lessons[outcome.lesson - 1]
     for line in learning_lines(outcome, retention.offered(lesson), session.review.tally()):
@@ -201,8 +202,7 @@ def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
 
 
 def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
-    """Acknowledge a lesson; `line`: the line of standard input that it came from. Raises TeachError where nothing was
-    learned."""
+    """Acknowledge a lesson. `line`: its line of standard input. Raises TeachError if nothing was learned."""
     if outcome.skipped is not None:
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
     call.done = f"lesson {outcome.lesson} was taught"
@@ -215,7 +215,7 @@ def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *,
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON has it."""
+    """An outcome as JSON values."""
     names = (
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "step",
         "learned", "seconds",
@@ -274,7 +274,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
     }
 
 
-def _lesson(row: Standing, lesson: Lesson) -> dict[str, Any]:
+def _lesson(row: ReportRow, lesson: Lesson) -> dict[str, Any]:
     return {
         "lesson": row.number,
         "at": row.at,

@@ -1,4 +1,4 @@
-"""The way in. `theta` alone, on a terminal, has no command line to read: its first frame waits for no parser."""
+"""The entry point. `theta` without arguments on a terminal loads no parser before its first frame."""
 
 from __future__ import annotations
 

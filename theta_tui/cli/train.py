@@ -1,4 +1,4 @@
-"""`theta train`: checks its options, passes them to `pretrain.command`, and prints the result.
+"""`theta train`: checks options, passes them to `pretrain.command`, and prints the result.
 
 Imports neither torch nor transformers, so that `theta train -h` is fast.
 """

@@ -1,6 +1,6 @@
-"""The help of a command, and what is said where the words of one are off: one line, what and what to do.
+"""The help of commands, and the messages for a wrong command line: one line that says what is wrong and what to do.
 
-Typer reads the command line; this writes what a person reads of it.
+Typer parses the command line; this module writes what people read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from theta_tui.base.errors import UsageError
 from theta_tui.base.text import plural
 
 EVERY = "Options of every command"
-"""The help of a command names these in one line; `theta --help` lists them."""
+"""The help of a command mentions these in one line; `theta --help` lists them."""
 SAMPLING = "Options of the replies (prompt, ask, chat)"
 
 Rows = list[tuple[str, str]]
@@ -25,7 +25,7 @@ Rows = list[tuple[str, str]]
 class Command(TyperCommand):
     """A command whose help shows its own options first."""
 
-    allow_extra_args = True  # so that it is said here what is too much
+    allow_extra_args = True  # extra arguments are reported here
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         try:
@@ -66,12 +66,12 @@ class Group(TyperGroup):
 
 
 def missing(path: str, name: str, about: str) -> UsageError:
-    """The command `path`, as in `theta teach`, was given no `name`."""
+    """The error for a missing argument `name` of the command `path`, as in `theta teach`."""
     return UsageError(f"{path.split()[-1]} needs {name} ({about}); see: {path} -h")
 
 
 def _explained(error: TyperException, ctx: Any) -> UsageError:
-    """What Typer found wrong, in the words of this project."""
+    """An error of Typer in the words of this project."""
     path, kind = ctx.command_path, type(error).__name__
     name, see = path.split()[-1], f"; see: {path} -h"
     parameter, option = getattr(error, "param", None), getattr(error, "option_name", "")
@@ -118,7 +118,7 @@ def _short(word: str) -> str:
 
 
 def _sections(command: Any, ctx: Any) -> dict[str, Rows]:
-    """The rows of the help by their headings: arguments, own options, then the shared ones."""
+    """The rows of the help by heading: arguments, own options, then the shared ones."""
     found: dict[str, Rows] = {"Arguments": [], "Options": []}
     for parameter in command.get_params(ctx):
         row = parameter.get_help_record(ctx)

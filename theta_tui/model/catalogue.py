@@ -172,6 +172,36 @@ def converted() -> dict[str, Path]:
     return {str(source(path.parent).get("file", path.parent.name)): path.parent for path in found}
 
 
+def described(entry: Entry) -> dict[str, Any]:
+    """An entry as plain values; `bytes` is what it takes here, or else what is fetched."""
+    from theta_tui.model.files import DEFAULT, assets_dir
+
+    built_in = not entry.hub
+    place = assets_dir() / DEFAULT if built_in else folder(entry.name)
+    there = built_in or here(entry.name)
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "here": there,
+        "parameters": entry.parameters,
+        "bytes": size(place) if there else entry.bytes,
+        "license": entry.license,
+        "window": entry.window,
+        "source": "built in" if built_in else source(place).get("source") if there else None,
+        "path": str(place) if there else None,
+    }
+
+
+def listing() -> list[dict[str, Any]]:
+    """Every model that has a name, and then what was made of GGUF files, as plain values."""
+    made: list[dict[str, Any]] = [
+        {"name": name, "title": "", "here": True, "parameters": None, "bytes": size(place), "license": None,
+         "window": None, "source": "gguf", "path": str(place)}
+        for name, place in converted().items()
+    ]  # fmt: skip
+    return [*map(described, entries().values()), *made]
+
+
 def remove(place: Path) -> int:
     """Take a model out of the cache; returns how many bytes that frees. Raises HomeError where the disk refuses."""
     freed = size(place)

@@ -97,12 +97,12 @@ class ChatTemplate:
         self.dated = "strftime_now" in str(tokenizer.chat_template)
         """Whether the template asks for the time."""
         self._template_controls = lru_cache(maxsize=256)(self._count_template_controls)
+        self._least_prompt: int | None = None
         self.turn_end = self._find_turn_end()
         """The token that the template ends an assistant's turn with."""
         ends = {self.turn_end, *end_ids}
         self.end_ids = frozenset(ends if tokenizer.eos_token_id is None else ends | {tokenizer.eos_token_id})
         """Every token that ends a reply."""
-        self._least_prompt = len(self._ids((), "x"))
 
     def encode_prompt(
         self, turns: Turns, prompt: str, *, room: int, limit: int | None = None, at: float = UNDATED
@@ -136,10 +136,10 @@ class ChatTemplate:
         reply_ids = self._content_ids(reply)
         budget = size - len(reply_ids) - 1
         while True:
-            if budget < self._least_prompt:
+            if budget < self._least:
                 raise TeachError(
                     f"the reply is too long: it takes {plural(len(reply_ids), 'token')} and the model has room for "
-                    f"{size - self._least_prompt - 1:,}; shorten it"
+                    f"{size - self._least - 1:,}; shorten it"
                 )
             prompt_ids, kept, shown = self._fit(turns, prompt, budget)
             answer = self._answer(turns[len(turns) - kept :], shown, reply, prompt_ids, reply_ids)
@@ -154,9 +154,32 @@ class ChatTemplate:
     def with_system(self, text: str) -> ChatTemplate:
         """The same chat where every conversation begins with this system message."""
         other = copy(self)
-        other._system = text
         other._template_controls = lru_cache(maxsize=256)(other._count_template_controls)
+        other._begin_with(text)
         return other
+
+    def speak_as(self, persona: str | None) -> bool:
+        """Begin every conversation with this system message from now on; None: with what the template begins with by
+        itself. Whether it could be done: nothing changes where the template has no place for one."""
+        if persona is not None and not self.takes_system():
+            return False
+        if persona != self._system:
+            self._begin_with(persona)
+        return True
+
+    @contextmanager
+    def speaking_as(self, persona: str | None) -> Iterator[None]:
+        """`speak_as` for a while."""
+        before = self._system
+        self.speak_as(persona)
+        try:
+            yield
+        finally:
+            self.speak_as(before)
+
+    def _begin_with(self, system: str | None) -> None:
+        self._system, self._least_prompt = system, None
+        self._template_controls.cache_clear()  # what the template writes by itself may differ
 
     def takes_system(self) -> bool:
         """Whether the template has a place for a system message. Some leave it out, some refuse it, and some write it
@@ -340,6 +363,13 @@ class ChatTemplate:
 
     # --- fitting ---
 
+    @property
+    def _least(self) -> int:
+        """Tokens of the shortest prompt."""
+        if self._least_prompt is None:
+            self._least_prompt = len(self._ids((), "x"))
+        return self._least_prompt
+
     def _fit(self, turns: Turns, prompt: str, budget: int) -> tuple[list[int], int, str]:
         """Ids of as many of the newest turns as fit with the prompt, how many those are, and the prompt as shown."""
         ids = self._ids((), prompt)
@@ -361,7 +391,7 @@ class ChatTemplate:
         """The beginning of a prompt that does not fit, as much as does."""
         while len(ids) > budget and len(prompt) > 1:
             over = len(ids) - budget
-            content = max(len(ids) - self._least_prompt, 1)
+            content = max(len(ids) - self._least, 1)
             prompt = prompt[: max(1, min(len(prompt) - 1, int(len(prompt) * (1 - over / content))))]
             ids = self._ids((), prompt)
         return ids, prompt

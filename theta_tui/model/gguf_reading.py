@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.errors import ModelError
-from theta_tui.base.gc import collecting_later
+from theta_tui.base.gc import gc_paused
 from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.publish import fresh_folder
 from theta_tui.base.text import reason
@@ -57,7 +57,7 @@ def convert(path: Path, folder: Path, on_stage: Stage = lambda _: None) -> None:
     header = read_header(path)
     _require_memory(path, header)
     on_stage(f"converting {path.name} ({shown(path.stat().st_size)}), once: importing Transformers")
-    with collecting_later():
+    with gc_paused():
         import torch
         import transformers
         from safetensors import SafetensorError

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.base.errors import ModelError
-from theta_tui.base.gc import collecting_later
+from theta_tui.base.gc import gc_paused
 from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.text import reason
 from theta_tui.model import catalogue, gguf_header, lora, token_rows
@@ -369,7 +369,7 @@ def _quiet() -> None:
 
 
 def _config(folder: Path) -> Any:
-    with collecting_later():
+    with gc_paused():
         from transformers import CONFIG_MAPPING, AutoConfig
 
     values = model_files.read_config(folder)
@@ -386,7 +386,7 @@ def _config(folder: Path) -> Any:
 
 def _read(folder: Path, config: Any, dtype: torch.dtype) -> Any:
     """The model with the weights of `folder`, on the CPU, in eval mode. Every tensor must be there and fit."""
-    with collecting_later():
+    with gc_paused():
         from transformers import AutoModelForCausalLM
 
     _quiet()

@@ -1,5 +1,5 @@
-"""Take it along: the taught model for Transformers, an adapter a lesson for peft, or the lessons for TRL. Needs torch
-for the first two only."""
+"""Exports: the taught model for Transformers or llama.cpp, one adapter per lesson for peft, or the lessons for TRL.
+Only the export for TRL works without torch."""
 
 from __future__ import annotations
 
@@ -30,13 +30,12 @@ Stage = Callable[[str], None]
 
 
 class Stopped(Exception):
-    """It was no longer wanted; nothing was written."""
+    """The export was cancelled; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written where: `what` in words, `numbers` for programs, `cost` in words where there is something to
-    know."""
+    """What was written where: `what` in words, `numbers` for programs, `cost` in words if replies changed."""
 
     kind: ExportKind
     path: Path
@@ -51,8 +50,9 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class Distilled:
-    """What it came to that lessons with a scope are always on: of `lessons` so many are `said`, and so many
-    `in_all_wordings`; of so many unrelated prompts that were `asked`, so many are answered otherwise than before."""
+    """The result of distilling lessons with a scope into the shared weights, where they are always on. Of `lessons`,
+    `said` are said, and `in_all_wordings` to all their wordings. Of `asked` unrelated prompts, `changed` are answered
+    otherwise than before."""
 
     lessons: int
     said: int
@@ -86,8 +86,8 @@ def export(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported | None:
-    """Write the model (`hf`, `gguf`), adapters (`peft`) or the lessons (`trl`) into the folder `path`, which is not
-    there yet. None: cancelled, and nothing was written."""
+    """Write the model (`hf`, `gguf`), adapters (`peft`) or the lessons (`trl`) into the new folder `path`. None:
+    cancelled, and nothing was written."""
     found = kind_of(kind)
     if found == "trl":
         return export_trl(session.store, path)
@@ -99,7 +99,7 @@ def export(
 
 
 def export_trl(store: Store, path: Path, *, force: bool = False) -> Exported:
-    """The lessons of a home as TRL data sets in the folder `path`. Raises UsageError, TeachError and HomeError."""
+    """Write the lessons of a home as TRL data sets into the folder `path`. Raises UsageError, TeachError, HomeError."""
     state = store.state
     if not state.active:
         raise TeachError("nothing was taught yet, so there are no lessons to export", name="nothing_to_export")
@@ -119,11 +119,11 @@ def export_hf(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported:
-    """The model of a loaded `session` as a folder `path` that `from_pretrained` reads.
+    """Write the model of a loaded `session` as a folder `path` that `from_pretrained` reads.
 
     Lessons with weights and a scope of their own are distilled into the weights, and are always on there; without
-    `with_lessons` they are left out. Nothing of the model in use changes. Raises UsageError, HomeError, TeachError
-    and, where it was `cancelled`, Stopped.
+    `with_lessons` they are left out. The model in use does not change. Raises UsageError, HomeError, TeachError and,
+    if `cancelled`, Stopped.
     """
     from theta_tui.model import export as model_folder
     from theta_tui.session import syllabus
@@ -159,8 +159,8 @@ def export_gguf(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported:
-    """The model of a loaded `session` as a GGUF file with an Ollama Modelfile beside it, in a folder `path`. Lessons as
-    in `export_hf`; errors too, and ModelError where llama.cpp has no such model."""
+    """Write the model of a loaded `session` as a GGUF file with an Ollama Modelfile into a folder `path`. Treats
+    lessons and raises errors like `export_hf`; raises ModelError too if llama.cpp does not support the architecture."""
     from theta_tui.model import export as model_folder
     from theta_tui.model import gguf_writing
 
@@ -185,9 +185,9 @@ def export_peft(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported:
-    """One LoRA a lesson with weights and a scope of its own, as peft reads them, in a folder `path`, and `scopes.json`,
-    which says what prompts each is for. Where other lessons have moved the weights that all prompts share, those are
-    in `base/`. Errors as those of `export_hf`."""
+    """Write one LoRA for each lesson with weights and a scope of its own, as peft reads them, into a folder `path`,
+    and `scopes.json`, which lists the prompts that each is for. If other lessons have changed the shared weights, those
+    are in `base/`. Raises the errors of `export_hf`."""
     from theta_tui.learning import distilling
     from theta_tui.learning.module_lesson import GENERIC, row_of
     from theta_tui.model import export as model_folder
@@ -201,7 +201,7 @@ def export_peft(
             "`theta export hf` takes the model along",
             name="nothing_to_export",
         )
-    hear = _hearing(cancelled)
+    on_progress = _stoppable(cancelled)
     moved = any(
         lesson.seq not in session.learner.modules and lesson.outcome is not None and lesson.outcome.steps
         for lesson in session.store.state.active
@@ -211,10 +211,10 @@ def export_peft(
     with _writing(path, force, lm.folder) as folder:
         for at, lesson in enumerate(lessons, 1):
             on_stage(f"learning the adapter of a lesson, {at} of {len(lessons)}")
-            # Prompts that it is not about are learned beside its wordings, as when it was taught: then it is said
-            # whatever stands in front, and which prompts it is on for is decided elsewhere.
+            # Unrelated prompts are learned beside its wordings, as when it was taught: so the adapter says the reply
+            # whatever the context, and the server decides for which prompts it is on.
             beside = [row_of(lm.encode_lesson((), prompt, lesson.reply, at=lesson.at)) for prompt in GENERIC[:2]]
-            parts, said = distilling.low_rank(lm, [*lesson.rows, *beside], len(lesson.rows), hear)
+            parts, said = distilling.low_rank(lm, [*lesson.rows, *beside], len(lesson.rows), on_progress)
             name = f"lesson-{lesson.number:04}"
             model_folder.write_adapter(lm, folder / name, parts, base)
             rows.append(
@@ -240,7 +240,7 @@ def export_peft(
 
 @contextmanager
 def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
-    """A folder to write tensors into, which appears as `path` when all of them are there."""
+    """A folder to write tensors into. It appears as `path` once all of them are written."""
     import torch
     from safetensors import SafetensorError
 
@@ -263,22 +263,22 @@ def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
 def _distilled(
     session: Session, lessons: Sequence[Scoped], on_stage: Stage, cancelled: Callable[[], bool]
 ) -> tuple[Any, Distilled]:
-    """A model that says `lessons` with plain weights alone, and what that came to."""
+    """A model that says `lessons` with its shared weights alone, and how well it does."""
     from theta_tui.learning import distilling
     from theta_tui.session import syllabus
 
     lm, began = session.model, time.monotonic()
-    hear = _hearing(cancelled)
+    on_progress = _stoppable(cancelled)
 
     def asking(what: str) -> Callable[[int, int], None]:
-        def tell(at: int, of: int) -> None:
-            hear(at, of)
+        def report(at: int, of: int) -> None:
+            on_progress(at, of)
             on_stage(f"asking what {what}, {at + 1} of {of}")
 
-        return tell
+        return report
 
     def learning(taken: int, most: int) -> None:
-        hear(taken, most)
+        on_progress(taken, most)
         on_stage(f"putting {plural(len(lessons), 'lesson')} into plain weights, step {taken:,} of at most {most:,}")
 
     rows = [row for lesson in lessons for row in lesson.rows]
@@ -291,7 +291,7 @@ def _distilled(
     plain = distilling.with_added(shared, added)
     margins = iter(distilling.leads(plain, rows))
     said = [[next(margins) > 0 for _ in lesson.rows] for lesson in lessons]
-    # A reply that was cut, or whose spaces were, may not be the likeliest to the token where nothing has changed.
+    # A reply that was cut or stripped may not match token by token even if nothing has changed.
     compared = [row for row, lead in zip(before, distilling.leads(shared, before), strict=True) if lead > 0]
     changed = sum(lead <= 0 for lead in distilling.leads(plain, compared))
     return plain, Distilled(
@@ -300,11 +300,11 @@ def _distilled(
     )  # fmt: skip
 
 
-def _hearing(cancelled: Callable[[], bool]) -> Callable[[int, int], None]:
-    """Hears how far something is, and ends it where it is no longer wanted."""
+def _stoppable(cancelled: Callable[[], bool]) -> Callable[[int, int], None]:
+    """A progress callback that ends the work by raising Stopped once it is `cancelled`."""
 
-    def hear(_at: int, _of: int) -> None:
+    def on_progress(_at: int, _of: int) -> None:
         if cancelled():
             raise Stopped
 
-    return hear
+    return on_progress

@@ -1,6 +1,6 @@
-"""Work for when nothing is to do: taken a slice at a time, so that a key press waits for one slice at most.
+"""Runs background work in idle time, one slice at a time, so that a key press waits for one slice at most.
 
-The work is an iterator that yields between slices; what it does is not known here. Imports neither torch nor textual.
+The work is any iterator that yields between slices. Imports neither torch nor textual.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ SUPPLIES = Path("/sys/class/power_supply")
 
 
 class IdleRunner:
-    """Decides when idle work may be done, and does it. All from one thread.
+    """Decides when idle work may run, and runs it. All from one thread.
 
-    It begins `after` seconds after the last `busy()`, and rests once the work ran out until `busy()` says that
-    something happened. On battery nothing is begun.
+    Work begins `after` seconds after the last `busy()`. Once the work is exhausted, none begins until the next
+    `busy()`. None begins on battery.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class IdleRunner:
         self._done = False
 
     def busy(self) -> None:
-        """A command was carried out: wait anew, and look for work again."""
+        """A command was carried out: restart the wait, and look for work again afterwards."""
         self._busy_at = self._clock()
         self._done = False
 
@@ -44,8 +44,8 @@ class IdleRunner:
         return not self._done and self._clock() - self._busy_at >= self.after and not self._on_battery()
 
     def run(self, work: Iterator[None], interrupted: Callable[[], bool], after_slice: Callable[[], None]) -> bool:
-        """Take slices of `work` until `interrupted` or none is left; whether none is. Work that raised is not begun
-        again until something happened, because it would raise again."""
+        """Run slices of `work` until `interrupted` or exhausted; return whether exhausted. Work that raised is not
+        started again before the next `busy()`, because it would raise again."""
         self._done = True
         while not interrupted():
             try:
@@ -58,9 +58,9 @@ class IdleRunner:
 
 
 def running_on_battery(supplies: Path = SUPPLIES) -> bool:
-    """Whether the machine runs down a battery of its own. Where nothing can be learned about it: no.
+    """Whether the machine is running on its own battery; False if unknown.
 
-    On Linux the kernel is asked itself: psutil takes the battery of a wireless mouse for the machine's.
+    On Linux this reads the kernel's files, because psutil takes the battery of a wireless mouse for the machine's.
     """
     if sys.platform == "darwin":
         import psutil

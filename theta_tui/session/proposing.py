@@ -1,4 +1,4 @@
-"""What is offered for a prompt: five replies, and the fact that it states. Needs torch only to write them."""
+"""What is offered for a prompt: five replies, and the fact that it states. Needs torch only to generate the replies."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def candidates(
     due: Callable[[], bool],
     cancelled: Callable[[], bool],
 ) -> tuple[Candidate, ...] | None:
-    """Distinct replies to the conversation `ids`, none of them in `avoid`; those that are written with the lesson of
-    `decision` are marked with it. None: cancelled. `on_progress` hears of them when it is `due`."""
+    """Distinct replies to the conversation `ids`, none of them in `avoid`. Those generated with the lesson of
+    `decision` are marked with it. None: cancelled. `on_progress` gets the unfinished replies whenever it is `due`."""
     from theta_tui.model.generate import Sampling, propose
 
     sampling = Sampling(
@@ -52,7 +52,7 @@ def candidates(
 
 
 class Statements:
-    """Reads the facts that messages state, by the templates of one home."""
+    """Finds the facts that messages state, by the templates of one home."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -60,14 +60,14 @@ class Statements:
 
     @property
     def dictionary(self) -> Dictionary:
-        """The templates, the person's own with them; what is wrong with those is told once."""
+        """The templates, including the person's own. Errors in those are reported once."""
         if self._dictionary is None:
             self._dictionary = load_dictionary(*statement_files(self._store.home.path))
             self._store.notices.extend(self._dictionary.notices)
         return self._dictionary
 
     def read(self, prompt: str) -> Stated | None:
-        """The fact that `prompt` states, if it is sure to state one."""
+        """The fact that `prompt` states; None unless it surely states one."""
         if not self._store.settings.statements:
             return None
         turns = self._store.state.turns

@@ -1,7 +1,7 @@
-"""What the screen and the worker say to each other: commands one way, events the other. Standard library only.
+"""The messages between screen and worker: commands one way, events the other. Standard library only.
 
-Every one is a frozen dataclass of plain values that could be sent over a wire. An event that reports progress
-carries the whole bounded state, never a delta, so that a later one can replace an earlier one that was not yet shown.
+Each is a frozen dataclass of plain values that could be sent over a wire. An event that reports progress carries the
+whole bounded state, never a delta, so a later one can replace an earlier one that was not shown yet.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
     from theta_tui.store.records import Outcome, Pending, Turn
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
+MODELS_SHOWN = 200
 LESSON_TEXT = 400
-"""Characters of a lesson's prompt and of its replies that a `Ledger` carries."""
+"""A `Ledger` carries at most this many characters of a lesson's prompt and of each of its replies."""
 
 Deed = Literal["undo", "redo", "withdraw"]
 
@@ -27,7 +28,7 @@ Deed = Literal["undo", "redo", "withdraw"]
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the worker is asked to do."""
+    """A request to the worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Correct(Command):
 
 @dataclass(frozen=True, slots=True)
 class TeachFact(Command):
-    """Teach the fact that the waiting prompt states, as `prompt` → `reply`; the five replies still wait."""
+    """Teach the fact that the waiting prompt states, as `prompt` → `reply`. The five replies still wait."""
 
     prompt_id: str
     prompt: str
@@ -74,20 +75,20 @@ class TeachFact(Command):
 
 
 LESSONS = frozenset({"Pick", "Correct", "TeachFact"})
-"""The commands that teach, as `Failed` names them."""
+"""The commands that teach, by the names in `Failed`."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassOver(Command):
-    """None of these: the prompt is dropped and nothing is learned."""
+    """Pick none of the replies: the prompt is dropped and nothing is learned."""
 
     prompt_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class TakeBack(Command):
-    """Change which lessons count. `undo` takes back the last one, `redo` brings back the one that was taken back last,
-    `withdraw` takes out lesson `number`; those since are learned again without it."""
+    """Change which lessons count. `undo` takes back the last one, `redo` brings back the one taken back last,
+    `withdraw` takes out lesson `number`, and the lessons since are learned again without it."""
 
     deed: Deed
     number: int | None = None
@@ -96,6 +97,20 @@ class TakeBack(Command):
 @dataclass(frozen=True, slots=True)
 class NewConversation(Command):
     """Begin a fresh conversation; what was taught stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Persona(Command):
+    """Speak under the system turn `text` from now on; `off`: under the model's own. Empty: say which one it is."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowModels(Command):
+    """Say which models have a name, or were made of a file, or how to go on with the model `name`. Asks no network."""
+
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +127,7 @@ class Ask(Command):
 
 @dataclass(frozen=True, slots=True)
 class Export(Command):
-    """Write the model (`hf`) or the lessons (`trl`) into the folder `path`, which is not there yet."""
+    """Export as `kind` (hf, gguf, peft or trl) into the new folder `path`."""
 
     kind: str
     path: str
@@ -120,12 +135,12 @@ class Export(Command):
 
 @dataclass(frozen=True, slots=True)
 class ShowLessons(Command):
-    """Say how every lesson stands, as far as it is known; asks the model nothing."""
+    """Report the state of every lesson as last measured, without asking the model."""
 
 
 @dataclass(frozen=True, slots=True)
 class Quiz(Command):
-    """Ask every live lesson again, in slices: other commands are served in between."""
+    """Review every live lesson, in slices: other commands are served in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +160,8 @@ class Configure(Command):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
-    """Stop generating, or taking a lesson back (nothing has changed then). Served at once, whatever the worker is
-    doing; a lesson is not cancelled by it."""
+    """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
+    doing. It does not cancel a lesson."""
 
 
 # --- state ---
@@ -158,12 +173,13 @@ Phase = Literal["loading", "idle", "proposing", "choosing", "learning", "saving"
 class Snapshot:
     """All that the screen shows, bounded.
 
-    `activity` is what the machine is doing now, in a few words. `turns` are the last TURNS_SHOWN of `turns_total`.
-    `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is Unix time of
-    the newest checkpoint, `unsaved` the lessons since. `read_only` says why nothing can be taught, if so. `redo` says
-    that a lesson was taken back and can be brought back. `offered` is the first reply that was offered for the last
-    lesson's prompt. `marked` is the number of the lesson that one of the replies of `pending` was written with. `tally`
-    says how many lessons hold, `alarm` says what the last lesson cost, if it did.
+    `activity` says in a few words what the machine is doing. `turns` are the last TURNS_SHOWN of `turns_total`.
+    `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is the Unix time
+    of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
+    `redo`: a lesson was taken back and can be brought back. `offered` is the first reply offered for the last lesson's
+    prompt. `marked` is the number of the lesson that one reply of `pending` was written with. `tally` summarises the
+    retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
+    system turn in force, cut at LESSON_TEXT characters; None: the model's own.
     """
 
     phase: Phase = "loading"
@@ -187,11 +203,12 @@ class Snapshot:
     marked: int | None = None
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
+    persona: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A reply that is still being written. `done` once it has ended."""
+    """A reply that is being generated. `done`: it has ended."""
 
     index: int
     text: str
@@ -203,26 +220,26 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What the worker tells, with the newest state that it had."""
+    """A report of the worker, with its state at that time."""
 
     snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Loading(Event):
-    """The model is on its way; `snapshot.activity` says which stage. The conversation is already in the snapshot."""
+    """The model is loading; `snapshot.activity` names the stage. The snapshot already has the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready(Event):
-    """The model is loaded and what was taught is in it."""
+    """The model is loaded and knows what was taught."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Streaming(Event):
-    """The five replies as far as they are written."""
+    """The five replies as far as they are generated."""
 
     prompt: str
     drafts: tuple[Draft, ...]
@@ -230,14 +247,14 @@ class Streaming(Event):
 
 @dataclass(frozen=True, slots=True)
 class Proposed(Event):
-    """Five replies are ready to pick from; they are `snapshot.pending`."""
+    """Five replies are ready to pick from: `snapshot.pending`."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Cancelled(Event):
-    """Generation was stopped; no replies are kept."""
+    """Generation was stopped, and no replies are kept."""
 
     prompt: str
 
@@ -255,7 +272,7 @@ class Learning(Event):
 
 @dataclass(frozen=True, slots=True)
 class Taught(Event):
-    """A lesson is done and on disk; `outcome.skipped` says why where nothing moved."""
+    """A lesson is done and on disk. `outcome.skipped` says why no weights changed, if so."""
 
     outcome: Outcome
 
@@ -289,22 +306,40 @@ class Answered(Event):
 
 @dataclass(frozen=True, slots=True)
 class Reviewed(Event):
-    """Lessons were asked again while nothing else was to do; only what is known of them changed. `left` are still to be
-    asked."""
+    """Lessons were reviewed in idle time; only the retention report changed. `left` are still to be reviewed."""
 
     left: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Quizzed(Event):
-    """A `Quiz` is through; `snapshot.tally` is what it found."""
+    """A `Quiz` is done; `snapshot.tally` is the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger(Event):
-    """How the last LESSONS_SHOWN lessons stand, oldest first; long texts are cut at LESSON_TEXT characters."""
+    """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
 
-    standings: tuple[Standing, ...]
+    rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A model by the name that `--model` takes. `size` is what it takes here, or what would be fetched, in words;
+    `license` is empty where it is not known."""
+
+    name: str
+    here: bool
+    size: str
+    license: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Models(Event):
+    """The models that have a name, MODELS_SHOWN at most."""
+
+    rows: tuple[ModelRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,19 +352,19 @@ class LessonAnswered(Event):
 
 @dataclass(frozen=True, slots=True)
 class Changed(Event):
-    """Something else changed (a passed-over prompt, a fresh conversation, a setting)."""
+    """Something else changed (a passed-over prompt, a new conversation, a setting)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice(Event):
-    """Something the person should know; not an error."""
+    """Something that the person should know, but not an error."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """A command could not be carried out; the next still works, unless `fatal`. `code` is the exit code it maps to."""
+    """A command failed. The next one still works, unless `fatal`. `code` is the exit code of the error."""
 
     message: str
     command: str = ""

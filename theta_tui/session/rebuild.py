@@ -1,9 +1,9 @@
-"""`theta rebuild`: everything that was taught, learned again from the foundation, the same one or another.
+"""`theta rebuild` learns everything that was taught again, from the same base model or from another.
 
-Over the same foundation it is a proof: each lesson takes its recorded steps, and the result is compared with what
-coming back gives, bit for bit. Over another it is a move: each lesson is learned afresh, by the recipe in force, in as
-many steps as it takes there. All of that is in memory; one record, at the end, makes it so. Whatever stops it before
-leaves the home as it was.
+From the same base model it is a proof: each lesson takes its recorded steps, and the result is compared, bit for bit,
+with what an ordinary start gives. From another it is a move: each lesson is learned afresh, with the recipe in force,
+in as many steps as it needs there. All of this happens in memory; one record at the end makes it permanent. If it
+stops before that, the home is unchanged.
 """
 
 from __future__ import annotations
@@ -27,17 +27,16 @@ if TYPE_CHECKING:
 
 
 PATIENCE = 10
-"""How many times as long a lesson may take here as where a person waits for it."""
+"""A lesson may take this many times as long here as where a person waits for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a rebuild did.
+    """The result of a rebuild.
 
-    `exact`, over the same foundation: whether the weights and moments are bit-equal to `against`; `why` says what
-    stands in the way where they are not. None over another one, or in another way. `lora` is the rank of the adapter
-    that learns now, None where the whole model does. `said` counts the lessons that the model then said
-    when they had just been learned, `p_after` is the median P(reply) there.
+    `exact`: from the same base model, whether weights and moments are bit-equal to `against`; `why` explains a
+    difference. None after a move. `lora` is the rank of the adapter that learns now, None if the whole model learns.
+    `said` counts the lessons that the model said right after learning them, `p_after` is the median P(reply) there.
     """
 
     model: str
@@ -56,10 +55,10 @@ class Done:
 
 
 def rebuild(store: Store, on_stage: Stage = lambda _: None) -> Done:
-    """Replay the journal of `store` again, over the model that its settings name, and write a checkpoint.
+    """Replay the journal of `store` from the model that its settings name, and write a checkpoint.
 
-    Raises PromptError (exit 3) where nothing was begun, ModelError (4), HomeError. Until it returns the home is as it
-    was, but for what coming back itself writes.
+    Raises PromptError (exit 3) if nothing was taught yet, ModelError (4), HomeError. Until it returns, the home has
+    only what an ordinary start writes.
     """
     store.require_writable()
     begin = store.state.begin
@@ -76,7 +75,7 @@ def rebuild(store: Store, on_stage: Stage = lambda _: None) -> Done:
 
 
 def _again(store: Store, on_stage: Stage) -> Done:
-    """Over the same foundation, and compared with coming back."""
+    """Replay from the same base model, and compare with an ordinary start."""
     from theta_tui.learning.checkpoint import read_manifest
     from theta_tui.learning.compare import differing
 
@@ -85,7 +84,7 @@ def _again(store: Store, on_stage: Stage) -> Done:
     path = session.load(on_stage)
     replay, state, machine = session.replay, store.state, session.model.machine()
     before = replay.learner.snapshot()
-    replay.from_foundation(lambda at, of: on_stage(f"learning again, {at} of {of}"))
+    replay.from_base_model(lambda at, of: on_stage(f"learning again, {at} of {of}"))
     differences = differing(before, replay.learner.snapshot())
     lessons = state.active
     elsewhere = sum(1 for lesson in lessons if lesson.machine not in (None, machine))
@@ -116,7 +115,7 @@ def _again(store: Store, on_stage: Stage) -> Done:
 
 
 def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
-    """Over another foundation, or by LoRA instead of whole: in memory first, and then one record."""
+    """Learn again on another base model, or by LoRA instead of whole: first in memory, then one record."""
     from theta_tui.model.files import full_name
 
     started = time.perf_counter()
@@ -144,8 +143,8 @@ def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: St
 
 
 def _keep_settings(store: Store, name: str, lora: int | None) -> None:
-    """A model, or a way to learn, that is set in the home's own file is the new one from now on; a setting elsewhere
-    is told of."""
+    """Update the model, or the way to learn, if the home's own file sets it. A contradicting setting elsewhere is
+    reported."""
     from theta_tui.model.files import full_name
 
     home = store.home.path

@@ -1,4 +1,4 @@
-"""All lessons of a home learned anew: on another model, in another way, or because this version cannot repeat them."""
+"""Learns all lessons of a home anew: on another model, in another way, or because this version cannot repeat them."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 def must_relearn(store: Store, position: int) -> bool:
-    """Whether lessons of records after `position`, or the one that redo brings back, were learned in a way that is no
-    more."""
+    """Whether a lesson after record `position`, or the one that redo brings back, was learned in a way that this
+    version no longer has."""
     state = store.state
     back = [state.undone] if state.undone else []
     return any(is_outdated(lesson.recipe) for lesson in [*state.active_after(position), *back])
@@ -34,8 +34,8 @@ def relearn(
     recipe: Recipe,
     on_lesson: Callable[[int, int], None],
 ) -> tuple[tuple[int, Outcome], ...]:
-    """Learn every lesson that counts by `recipe`, as if it were taught now, to a model that knows none of them yet.
-    What came of them, by their records. Nothing is journalled."""
+    """Learn every lesson that counts with `recipe`, as if it were taught now, on a model that knows none of them.
+    Returns the outcomes by record; nothing is journalled."""
     state = _blank(store, recipe)
     lessons = [lesson for lesson in state.lessons if not lesson.withdrawn and lesson.failed is None]
     with store.assuming(state):
@@ -48,14 +48,14 @@ def relearn(
 def rebuilt(
     model: LanguageModel, name: str, found: str, recipe: Recipe, outcomes: tuple[tuple[int, Outcome], ...]
 ) -> Rebuilt:
-    """The record of that."""
+    """The record of a relearning."""
     short = tuple((seq, replace(outcome, prompt="", reply="", losses=())) for seq, outcome in outcomes)
     return Rebuilt(name, found, __version__, model.machine(), recipe.as_dict(), short, model.lora_rank)
 
 
 def _blank(store: Store, recipe: Recipe) -> State:
-    """The state with nothing learned yet, to be filled in lesson by lesson: each sees those before it as they are now,
-    which is what it will see when it is learned again."""
+    """The state with nothing learned yet, filled in lesson by lesson: so each lesson sees the new outcomes of those
+    before it, as it will whenever it is replayed."""
     state = State.of(store.journal.entries)
     for lesson in state.lessons:
         state.learned(lesson.seq, None, None)

@@ -1,12 +1,12 @@
-"""Coming back: the weights that the journal stands for, and how they move when its past changes.
+"""Replay: makes the weights that the journal describes, at a start and when the past changes.
 
-    shared weights = fold(learn, foundation, picks and lessons that are always on)
+    shared weights = the base model, then every pick and always-on lesson, learned in order
     modules        = one for each lesson with weights of its own
 
-A fold begins at the newest state that holds the lessons that count and no other (a snapshot in memory, a checkpoint,
-the foundation) and learns the rest again, each with the steps that it took the first time. The modules are a set: a
-lesson is taken out or put back alone, unless lessons that are always on changed what it was learned on. A change of the
-past is tried on the model first and journalled when it has succeeded: until then everything is as it was.
+A replay starts from the newest state that contains only lessons that count (a snapshot in memory, a checkpoint, the
+base model) and learns the rest again, each in the steps that it took the first time. A module is taken out or put back
+alone, unless always-on lessons changed the weights on which it was learned. A change of the past is tried on the model
+first and journalled when it has succeeded; until then everything is as it was.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ModelError, ThetaError
 from theta_tui.learning.recipes import Recipe
+from theta_tui.session.persona import NO_SYSTEM_TURN
 from theta_tui.session.snapshots import UndoSnapshots
 from theta_tui.session.teaching import learn
 from theta_tui.store.records import Restore, Withdraw
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     from theta_tui.model.modules import LessonModule
 
 Stage = Callable[[str], None]
-"""Hears in a few words what is being done."""
+"""A callback for what is being done, in a few words."""
 
+OnLesson = Callable[[int, int], None]
+"""A callback for the position and the number of lessons that are learned again."""
 
 LESSONS = "modules"
-"""How lessons are held in a checkpoint. One of a version before has them in the shared weights."""
+"""The form of lessons in a checkpoint. An earlier version had them in the shared weights."""
 
 
 def never() -> bool:
@@ -48,31 +51,31 @@ def never() -> bool:
 
 
 def _done(lesson: Lesson) -> bool:
-    """Whether it has moved the weights already: a lesson may have been begun only."""
+    """Whether this lesson was learned, and not only begun."""
     return lesson.outcome is not None
 
 
 def has_own_weights(lesson: Lesson) -> bool:
-    """Whether it is learned in a module, and not in the weights that all replies share."""
+    """Whether this lesson is learned in a module, and not in the shared weights."""
     return lesson.recipe.get("method") == "module" and lesson.exchange.kind != "pick"
 
 
 def moves_nothing(lesson: Lesson) -> bool:
-    """Whether it says of another lesson that it is meant, and no more."""
+    """Whether this lesson only widens the scope of another lesson."""
     return lesson.exchange.meant is not None
 
 
 def is_always_on(lesson: Lesson, signs: bool) -> bool:
-    """Whether it moves the weights that the modules of later lessons are learned on. `signs`: the model is one whose
-    picks are kept apart from those (learning/sign_steps.py)."""
+    """Whether this lesson changes the weights on which later modules are learned. `signs`: this model keeps its picks
+    apart from those weights (learning/sign_steps.py)."""
     return not moves_nothing(lesson) and not (
         lesson.recipe.get("method") == "module" and (signs or lesson.exchange.kind != "pick")
     )
 
 
 def learned_again(state: State, changed: Lesson) -> int:
-    """How many later lessons are learned again where `changed` was taken out, or put back; as far as the journal tells
-    how the model takes picks."""
+    """How many later lessons must be learned again if `changed` is taken out or put back, as far as the journal tells
+    how the model learns picks."""
     later = state.active_after(changed.seq)
     signs = state.begin is not None and state.begin.lora is None
     if any(is_always_on(lesson, signs) for lesson in [changed, *later]):
@@ -81,13 +84,13 @@ def learned_again(state: State, changed: Lesson) -> int:
 
 
 def _counting(modules: dict[int, LessonModule], state: State) -> dict[int, LessonModule]:
-    """Those of `modules` whose lessons count in `state`."""
+    """The `modules` whose lessons count in `state`."""
     found = ((seq, module, state.find(seq)) for seq, module in modules.items())
     return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
 def belongs(store: Store, found: str) -> None:
-    """Raises ModelError (exit 4) where the home was begun with another model than the one with fingerprint `found`."""
+    """Raise ModelError (exit 4) if the home was begun with another model than the one with fingerprint `found`."""
     from theta_tui.model.files import full_name
 
     begin, model = store.state.begin, store.settings.model
@@ -109,15 +112,15 @@ def belongs(store: Store, found: str) -> None:
 
 
 class Replay:
-    """One home's model, where its lessons put it."""
+    """The model of one home, with its lessons learned."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.memory = UndoSnapshots()
         self.saved_at: float | None = None
-        """Unix time of the newest checkpoint that stands for what is learned."""
+        """Unix time of the newest checkpoint that fits what is learned now."""
         self.saved_position = 0
-        """The journal seq that it stands for."""
+        """The journal seq of that checkpoint."""
         self._model: LanguageModel | None = None
         self._learner: Learner | None = None
 
@@ -139,11 +142,11 @@ class Replay:
         assert self._learner is not None, "load() comes first"
         return self._learner
 
-    # --- the whole fold ---
+    # --- the whole replay ---
 
     def load(self, on_stage: Stage, learned: Callable[[Lesson, Result], None]) -> Path | None:
-        """Model, moments and step count as the live lessons make them, from the newest checkpoint that fits, whose
-        path is returned. `learned` hears each lesson that was learned again."""
+        """Load model, moments and step count from the newest checkpoint that fits, learn the lessons since, and return
+        the checkpoint's path. `learned` is called for each lesson that was learned again."""
         from theta_tui.learning import checkpoint
 
         manifest: Manifest | None
@@ -168,10 +171,10 @@ class Replay:
         return manifest.path if manifest else None
 
     def open(self, weights: Path | None, on_stage: Stage, adaptation: tuple[Choice, int] | None = None) -> None:
-        """Load the model, with the weights of checkpoint `weights` or else of the foundation; no moments, no steps.
+        """Load the model, with the weights of checkpoint `weights` or else of the base model; no moments, no steps.
 
-        `adaptation`: whether it learns by LoRA, and the rank; as the home was begun, where it is not given. Raises
-        ModelError (exit 4).
+        `adaptation`: whether it learns by LoRA, and the rank; by default as the home was begun. Raises ModelError
+        (exit 4).
         """
         from theta_tui.learning.learner import Learner
 
@@ -184,9 +187,11 @@ class Replay:
         self._model = self._read(weights=weights, adapt=adapt, rank=rank)
         self.store.notices.extend(self._model.notices)
         self._learner = Learner(self._model)
+        if not self._model.chat.speak_as(self.store.state.persona):
+            self.store.notices.append(f"the persona of this home is not shown to the model: {NO_SYSTEM_TURN}")
 
     def _read(self, **how: Any) -> LanguageModel:
-        """The model that the settings name, with what they say of it; `how` are more arguments of its `load`."""
+        """Load the model that the settings name, with their options; `how` are more arguments of its `load`."""
         from theta_tui.model.language_model import LanguageModel
 
         settings = self.settings
@@ -199,21 +204,19 @@ class Replay:
             **how,
         )
 
-    def from_foundation(self, tell: Callable[[int, int], None]) -> None:
-        """Replay all lessons anew, from the foundation, whatever is in memory or in checkpoints."""
+    def from_base_model(self, on_lesson: OnLesson) -> None:
+        """Replay all lessons from the base model, ignoring memory and checkpoints."""
         self.memory.clear()
         self._put(None)
-        self._relearn(self.store.state, list(filter(_done, self.store.state.active)), tell, never)
+        self._relearn(self.store.state, list(filter(_done, self.store.state.active)), on_lesson, never)
 
     # --- another past ---
 
-    def change(
-        self, change: Withdraw | Restore, tell: Callable[[int, int], None], cancelled: Callable[[], bool] = never
-    ) -> None:
-        """Move the model to where the journal puts it with `change`, and then journal that.
+    def change(self, change: Withdraw | Restore, on_lesson: OnLesson, cancelled: Callable[[], bool] = never) -> None:
+        """Bring the model to the state that `change` makes, and then journal `change`.
 
-        `tell` hears which lesson of how many is learned again. Raises Abandoned where `cancelled` says so; then, and
-        after any other error, model, memory and journal are as they were.
+        `on_lesson` gets the position and the number of the lessons that are learned again. Raises Abandoned if
+        `cancelled`; then, and after any other error, model, memory and journal are as they were.
         """
         state = self.store.supposing(change)
         before, memory, saved = self.learner.snapshot(), self.memory.copy(), (self.saved_at, self.saved_position)
@@ -223,7 +226,7 @@ class Replay:
                 self.learner.restore(redone)
                 self.memory.forget_after(change.of)
             else:
-                self._refold(state, state.lesson(change.of), tell, cancelled)
+                self._follow(state, state.lesson(change.of), on_lesson, cancelled)
             newest = next(self.usable_checkpoints(state), None)
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.store.append(change)
@@ -236,10 +239,8 @@ class Replay:
         elif redone is not None and state.active and state.active[-1].seq == change.of:
             self.memory.remember(change.of, before)
 
-    def _refold(
-        self, state: State, changed: Lesson, tell: Callable[[int, int], None], cancelled: Callable[[], bool]
-    ) -> None:
-        """Put the learner where `state` has it; `changed` is the lesson in which that differs from what is learned."""
+    def _follow(self, state: State, changed: Lesson, on_lesson: OnLesson, cancelled: Callable[[], bool]) -> None:
+        """Bring the learner to `state`, which differs from what is learned now in the lesson `changed`."""
         if moves_nothing(changed):
             return
         held = _counting(self.learner.modules, state)
@@ -253,30 +254,30 @@ class Replay:
             since = list(filter(_done, state.active_after(position)))
             if any(is_always_on(lesson, signs) for lesson in [changed, *since]):
                 held = {seq: module for seq, module in held.items() if seq <= position}
-            # What was gone back to may have the lesson that came back.
+            # The state gone back to may contain the restored lesson.
             self.learner.modules = held = _counting(self.learner.modules, state) | held
             moves = [lesson for lesson in since if lesson.seq not in held]
             self.memory.forget_after(position)
-        self._relearn(state, moves, tell, cancelled)
+        self._relearn(state, moves, on_lesson, cancelled)
         self.learner.step = state.step
 
     def _not_learned(self, manifest: Manifest | None) -> list[Lesson]:
-        """The lessons that the state which was just loaded lacks, in order. Modules of lessons that do not count are
-        taken out of it."""
+        """Drop the modules of lessons that do not count, and return the lessons that the loaded checkpoint lacks, in
+        order."""
         state, learner = self.store.state, self.learner
         learner.modules = _counting(learner.modules, state)
         found = state.active_after(manifest.position if manifest else 0)
         if manifest is not None:
             missing = set(manifest.extra["withdrawn"]) - set(state.withdrawn)
-            # What was learned on since is in it as it was before.
+            # Lessons that went on learning since are in it as they were before.
             missing |= {lesson.seq for lesson in state.active if lesson.seq <= manifest.position < lesson.learned_by}
             found = [*map(state.lesson, sorted(missing)), *found]
         learner.step = state.step - sum(lesson.outcome.steps for lesson in found if lesson.outcome)
         return found
 
     def _go_back(self, state: State, seq: int) -> int:
-        """Put the learner into the newest state at hand that holds of `state` all lessons up to a position, which is
-        returned, and none besides. `seq` is the lesson in which `state` differs from what is learned now."""
+        """Go back to the newest snapshot or checkpoint that contains exactly the lessons of `state` up to some
+        position, and return that. `seq` is the lesson in which `state` differs from what is learned now."""
         if not any(map(_done, self.store.state.active_after(seq - 1))):
             return seq - 1
         remembered = self.memory.before(seq)
@@ -291,7 +292,7 @@ class Replay:
         return max(0, reached)
 
     def _put(self, manifest: Manifest | None) -> bool:
-        """Model and learner where a checkpoint was, or the foundation; false where the checkpoint cannot be used."""
+        """Reset model and learner to a checkpoint, or to the base model; false if the checkpoint cannot be used."""
         from theta_tui.learning import checkpoint
 
         if manifest is None:
@@ -309,15 +310,16 @@ class Replay:
         self,
         state: State,
         lessons: list[Lesson],
-        tell: Callable[[int, int], None],
+        on_lesson: OnLesson,
         cancelled: Callable[[], bool],
     ) -> None:
-        """Learn `lessons` of `state`; what was begun and never learned is left to the next start."""
+        """Learn `lessons` of `state` again. Lessons begun and never learned are not among them: the next start learns
+        those."""
         from theta_tui.learning.learner import Abandoned
 
         with self.store.assuming(state):
             for at, lesson in enumerate(lessons, 1):
-                tell(at, len(lessons))
+                on_lesson(at, len(lessons))
                 if cancelled():
                     raise Abandoned
                 before = self.learner.snapshot()
@@ -330,14 +332,13 @@ class Replay:
 
     # --- checkpoints ---
 
-    def usable_checkpoints(self, state: State, tell: Stage = lambda _: None) -> Iterator[Manifest]:
-        """Those that hold the lessons of `state` up to their position and no other, newest first. `tell` hears of
-        those that the journal does not know.
+    def usable_checkpoints(self, state: State, notify: Stage = lambda _: None) -> Iterator[Manifest]:
+        """The checkpoints that contain exactly the lessons of `state` up to their position, newest first. `notify` is
+        told of checkpoints that do not belong to the journal.
 
-        A checkpoint knows the record that it stands for by its checksum: where the end of a journal was lost, other
-        lessons come to stand under the same numbers. The last rebuild must be the same as when it was written, and so
-        must what was withdrawn up to there, but for lessons that have weights of their own: those are taken out of it,
-        or learned on it.
+        A checkpoint identifies its record by checksum: if the end of a journal was lost, other lessons get the same
+        numbers. The last rebuild and the withdrawals up to there must be the same as when it was written. Only
+        withdrawals of lessons with weights of their own may differ: those are taken out, or learned, after loading.
         """
         from theta_tui.learning import checkpoint
 
@@ -346,7 +347,7 @@ class Replay:
             position, extra = manifest.position, manifest.extra
             if position > journal.last_seq or extra.get("record") != journal.checksum(position):
                 age = "is newer than the journal" if position > journal.last_seq else "is not of this journal"
-                tell(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
+                notify(f"{manifest.path.name} {age}: it has lessons that the journal does not hold, and is not used")
                 continue
             held = extra.get("withdrawn")
             if extra.get("lessons") != LESSONS or extra.get("rebuilt") != state.rebuilt or not isinstance(held, list):
@@ -359,13 +360,13 @@ class Replay:
                 yield manifest
 
     def _apart(self, state: State, seqs: set[int], position: int, signs: bool) -> bool:
-        """Whether these lessons of `state` have weights of their own, and nothing up to `position` is always on."""
+        """Whether these lessons of `state` have weights of their own, and no lesson up to `position` is always on."""
         if not all(has_own_weights(state.lesson(seq)) for seq in seqs):
             return False
         return not any(is_always_on(lesson, signs) for lesson in state.active if lesson.seq <= position)
 
     def _valid_checkpoints(self, on_stage: Stage) -> Iterator[Manifest]:
-        """The valid ones that stand for this journal, newest first; damaged ones are named and passed over."""
+        """The valid checkpoints of this journal, newest first. Damaged ones are reported and skipped."""
         from theta_tui.learning import checkpoint
 
         self.store.notices.extend(checkpoint.unreadable(self.store.home.checkpoints))
@@ -382,7 +383,7 @@ class Replay:
         self.store.notices.append(f"{error}; an older one is used and the lessons since are learned again")
 
     def save(self) -> Path:
-        """Write a checkpoint of what is learned so far. Raises HomeError and ModelError; nothing changes then."""
+        """Write a checkpoint of what is learned so far. On HomeError or ModelError nothing changes."""
         from theta_tui.learning import checkpoint
 
         store = self.store
@@ -407,6 +408,6 @@ class Replay:
         return path
 
     def _position(self) -> int:
-        """The journal seq that the weights stand for: before a lesson that was begun and abandoned."""
+        """The journal seq that the weights have reached: before a lesson that was begun and abandoned."""
         begun = self.store.state.begun
         return self.store.journal.last_seq if begun is None else begun.seq - 1

@@ -1,7 +1,7 @@
-"""Asking the lessons again: is what was taught still known, and what did the newest lesson cost? No torch here.
+"""Reviews: asks lessons again whether the model still knows them, and what the newest lesson cost. No torch here.
 
-It works in slices of one forward pass each, so that whoever drives it can stop between any two. What is found is
-journalled once a pass, and only where it tells something new; until then it is kept here.
+A review runs in slices of one forward pass, so its caller can stop between any two. Results are kept here and
+journalled once per pass, if they add something to the journal.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from collections.abc import Callable, Iterator
 from theta_tui.base.text import plural
 from theta_tui.store import retention
 from theta_tui.store.records import Asked, Finding
-from theta_tui.store.standing import Holding, Standing, Tally
+from theta_tui.store.report import Holding, ReportRow, Tally
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
 
 FIRST = 8
-"""Lessons asked again after a lesson before it is said what that lesson cost; then again when all were asked."""
+"""After a lesson, this many lessons are reviewed before its cost is reported; then again after all were reviewed."""
 
 Score = Callable[[Lesson], Finding]
 
 
 class Review:
-    """The reviews of one home, on the model that `score` asks. `alarm` says what the newest lesson cost, if it did.
+    """The reviews of one home, on the model that `score` asks. `alarm` says which lessons the newest one damaged.
 
-    `left` counts the lessons that the asking under way has still to do, `changes` how often anything here changed.
+    `left` counts the lessons that the running review has still to ask, `changes` how often anything here changed.
     """
 
     def __init__(self, store: Store, score: Score) -> None:
@@ -39,47 +39,47 @@ class Review:
         self._found_at = 0.0
         self._told: tuple[int, ...] = ()
         self._verified: dict[int, int] = {}
-        """Lesson → the newest lesson there was when it was last asked of earlier weights, in this session."""
+        """Lesson → the newest lesson at the time of its last review, with earlier weights, in this session."""
         self._asked: dict[int, int] = {}
-        """The same of the weights as they are."""
+        """The same, with the present weights."""
 
-    def standings(self, most: int | None = None) -> list[Standing]:
-        """Every lesson as it stands, or the last `most`, with what was found and is not journalled yet."""
-        return retention.standings(self.store.state, self._found, self._found_at, most=most)
+    def rows(self, most: int | None = None) -> list[ReportRow]:
+        """The report rows of all lessons, or of the last `most`, including results that are not journalled yet."""
+        return retention.rows(self.store.state, self._found, self._found_at, most=most)
 
     def tally(self) -> Tally:
-        """How many lessons hold, with what was found and is not journalled yet."""
+        """The summary of the report, including results that are not journalled yet."""
         return retention.tally(retention.judged(self.store.state, self._found))
 
     def slices(self) -> Iterator[None]:
-        """Ask every lesson that was not asked since the newest one was taught; a yield after each.
+        """Review every lesson not reviewed since the newest one was taught; yields after each.
 
-        Ends at once where there is none.
+        Ends at once if there is none.
         """
         if self.tally().stale:
-            yield from self._ask(retention.due(self.store.state, self.standings()))
+            yield from self._ask(retention.due(self.store.state, self.rows()))
         self._look_for_recovery()
         self.settle()
 
     def ask_for(self, seconds: float) -> None:
-        """Ask lessons again for about so long: first those that the newest one is likeliest to have cost."""
+        """Review lessons for about `seconds`, first those that the newest one most likely damaged."""
         begun = time.monotonic()
         for _ in self.slices():
             if time.monotonic() - begun >= seconds:
                 break
 
     def quiz(self) -> Iterator[None]:
-        """Ask every live lesson, whenever it was last asked, and journal it. A lesson taught or taken back meanwhile
-        ends it."""
+        """Review every live lesson, whenever it was last reviewed, and journal the results. A lesson taught or taken
+        back meanwhile ends the quiz."""
         weights = self._weights()
         yield from self._ask(retention.active_answers(self.store.state))
         if self._weights() == weights:
             self.settle(always=True)
 
     def settle(self, *, always: bool = False) -> None:
-        """Journal what was found, if it is worth a record (or `always`). Called before the weights move.
+        """Journal the results, if they are worth a record (or `always`). Called before the weights change.
 
-        Raises HomeError where it cannot be written.
+        Raises HomeError if the record cannot be written.
         """
         results = tuple(self._found.values())
         state = self.store.state
@@ -89,7 +89,7 @@ class Review:
             self._found.clear()
 
     def moved(self) -> None:
-        """The weights are others now: what was found of the last ones is void, and so is the alarm."""
+        """The weights have changed: drop the results of the old weights, and the alarm."""
         self._verified.update(self._asked)
         self._asked.clear()
         self._found.clear()
@@ -100,7 +100,7 @@ class Review:
         self.left = 0
 
     def warn(self, text: str) -> None:
-        """Raise the alarm: it stands until the weights move again."""
+        """Raise the alarm. It lasts until the weights change again."""
         last = self.store.state.last
         self.alarm = text
         self.changes += 1
@@ -125,10 +125,10 @@ class Review:
 
     def _state(self, lesson: Lesson) -> Holding:
         state = self.store.state
-        return retention.stand(lesson, retention.holding(state, lesson), self._found.get(lesson.seq), state.moved)[0]
+        return retention.status(lesson, retention.holding(state, lesson), self._found.get(lesson.seq), state.moved)[0]
 
     def _weights(self) -> tuple[int, int]:
-        """Another value where the weights are others."""
+        """A value that changes with the weights."""
         return self._newest(), self._moves
 
     def _newest(self) -> int:
@@ -136,11 +136,11 @@ class Review:
         return last.seq if last is not None else 0
 
     def _look_for_damage(self) -> None:
-        """Raise the alarm where lessons that held before the newest one are lost now."""
+        """Raise the alarm if lessons that held before the newest one are lost now."""
         state = self.store.state
         newest = state.last
         if newest is None or state.relearned_at > newest.seq:
-            return  # what was taken out since may be what it cost
+            return  # a lesson withdrawn since may have caused the loss
         damaged: list[Lesson] = []
         since = newest.seq
         for seq in sorted(self._found):
@@ -161,7 +161,7 @@ class Review:
         self.warn(cost(numbers, [lesson.number for lesson in suspects] or [newest.number]))
 
     def _look_for_recovery(self) -> None:
-        """Take the alarm back where what it named holds again."""
+        """Cancel the alarm if the lessons that it named hold again."""
         state = self.store.state
         if self._told and not any(self._state(state.lessons[number - 1]) == "lost" for number in self._told):
             self.store.notices.append(
@@ -172,6 +172,6 @@ class Review:
 
 
 def cost(lost: tuple[int, ...], suspects: list[int]) -> str:
-    """What teaching cost, in words. With several `suspects` it is not known which of them it was."""
+    """The cost of teaching, in words. With several `suspects` it is unknown which of them caused it."""
     taught = f"#{suspects[0]}" if len(suspects) == 1 else f"#{suspects[0]} to #{suspects[-1]}"
     return f"teaching {taught} cost {plural(len(lost), 'other')} ({retention.named(lost)})"

@@ -1,7 +1,8 @@
-"""Which lesson with weights of its own answers a prompt: the scopes of a home's lessons, kept in step with its store.
+"""Decides which lesson with weights of its own answers a prompt. Keeps the scopes of a home's lessons in step with its
+store.
 
-A scope is what was taught and what picks say of it since (store/meant.py), so all of it is in the journal. What
-changed since the last prompt is looked at, and nothing else.
+A scope comes from what was taught and from later picks (store/meant.py), so the journal has all of it. Each decision
+updates only what changed since the last one.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ class LessonScopes:
         self._read = 0
 
     def decide(self, prompt: str, lessons: AbstractSet[int], before: str | None = None) -> Decision:
-        """Which of `lessons`, those with weights of their own by their records, answers `prompt`, if one does.
+        """Which of `lessons` (records of those with weights of their own) answers `prompt`, if any.
 
-        `before` is the prompt of the turn before. Raises ModelError where the matcher cannot be read.
+        `before` is the prompt of the turn before. Raises ModelError if the matcher cannot be read.
         """
         return self.of(lessons).decide(prompt, before) if lessons else NOWHERE
 
     def of(self, lessons: AbstractSet[int]) -> Scopes:
-        """The scopes of `lessons`, as they are by now. The first call reads the prompts of all of them."""
+        """The up-to-date scopes of `lessons`. The first call reads the prompts of all of them."""
         if self._scopes is None:
             from theta_tui.learning.scope.index import Scopes
             from theta_tui.learning.scope.matcher import shipped
@@ -60,10 +61,10 @@ class LessonScopes:
         return self._scopes
 
     def _changed(self, state: State) -> set[int]:
-        """The lessons of which picks say something else than when this was last asked."""
+        """The lessons whose picks changed since the last call."""
         log = state.touched
         if log is not self._log:
-            # Its past is another one, be it by a withdrawal alone.
+            # The past has changed, if only by a withdrawal.
             before, self._picks = self._picks, meant.picks(state)
             self._log, self._read = log, len(log)
             return {seq for seq in before.keys() | self._picks.keys() if before.get(seq) != self._picks.get(seq)}
@@ -85,20 +86,20 @@ class LessonScopes:
 
 
 Decide = Callable[[str, str | None], Decision]
-"""Of a prompt and the prompt before it."""
+"""Decides for a prompt and the prompt before it."""
 
 
 def changes(state: State, lesson: Lesson, answered: Decision, decide: Decide) -> list[str]:
-    """In a sentence each, what the new `lesson` changes besides its own reply. `answered` was decided of its prompt
-    before."""
+    """One sentence for each thing that the new `lesson` changes besides its own reply. `answered` was the decision for
+    its prompt before."""
     asked = _stray(lesson, decide)
     stray = None if asked is None else f"#{lesson.number} answers '{asked}' too; pick another reply there to stop that"
     return [text for text in (_change(state, lesson, answered), stray) if text is not None]
 
 
 def _change(state: State, lesson: Lesson, answered: Decision) -> str | None:
-    """In one sentence, which earlier answer `lesson` replaces, unless the person just corrected it; or which lesson it
-    is kept from. `answered` was decided of its prompt before."""
+    """One sentence about the earlier answer that `lesson` replaces, unless the person just corrected it, or about the
+    lesson whose scope its prompt has left. `answered` was the decision for its prompt before."""
     said, prompt = lesson.exchange, shortened(lesson.exchange.prompt)
     if not lesson.moves or said.meant is not None:
         return None
@@ -120,8 +121,8 @@ def _change(state: State, lesson: Lesson, answered: Decision) -> str | None:
 
 
 def _stray(lesson: Lesson, decide: Decide) -> str | None:
-    """A question about the model, or the lesson's own asked of the other speaker ("What is your name?" for "What is my
-    name?"), that `lesson` answers, although it is about something else; None where it answers none."""
+    """A question that `lesson` answers although it is about something else: a question about the model, or the
+    lesson's own with the persons swapped ("What is your name?" for "What is my name?"). None if there is none."""
     prompt = lesson.exchange.prompt
     about_the_model = not _ADDRESSED.isdisjoint(word.lower() for word in words(prompt))
     if about_the_model or not lesson.moves or not retention.has_scope(lesson):
@@ -137,7 +138,7 @@ _ADDRESSED = frozenset({"you", "your", "yours", "yourself"})
 
 
 def reached(state: State, lesson: Lesson, decide: Decide) -> float:
-    """The share of a lesson's wordings that are taken to its reply; 1 where it has no scope."""
+    """The share of a lesson's wordings for which its reply is chosen; 1 if it has no scope."""
     wordings = lesson.exchange.variants
     if not retention.has_scope(lesson):
         return 1.0

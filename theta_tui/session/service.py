@@ -1,8 +1,8 @@
-"""What the worker does: a command in, events out, on one session that it alone uses. No thread, no torch, no Textual.
+"""The service behind the worker: commands in, events out, on a session of its own. No thread, no torch, no Textual.
 
-It shows what is already known (Loading) before the model is loaded. A command that fails becomes a Failed event and the
-next one still works. What is reported while it works carries the whole state and is batched by time, so a slow screen
-loses nothing and a fast model floods nobody.
+It reports what is already known (Loading) before the model is loaded. A command that fails becomes a Failed event, and
+the next one still works. Progress events carry the whole state and are limited in rate, so a slow screen loses nothing
+and a fast model does not flood it.
 """
 
 from __future__ import annotations
@@ -21,34 +21,34 @@ from theta_tui.base.errors import ThetaError
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
-from theta_tui.store.standing import Standing, Tally
+from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
     from theta_tui.store.records import Outcome
 
 PROGRESS_SECONDS = 0.08
-"""Between two reports of the same work."""
+"""The least time between two progress reports."""
 
 log = logging.getLogger("theta")
 
 
 class Caller(Protocol):
-    """Whom a service works for; it asks between two steps."""
+    """The owner of a service, which asks it between two steps whether to go on."""
 
     @property
     def stopping(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether the worker was asked to end."""
 
     def interrupted(self) -> bool:
-        """Whether something waits that idle work makes way for."""
+        """Whether a command waits, for which idle work must stop."""
 
     def should_abandon(self) -> bool:
-        """Whether a lesson has run for too long since the end was asked for."""
+        """Whether a lesson has run for too long after the worker was asked to end."""
 
 
 def failure(shot: p.Snapshot, error: Exception, command: str, *, fatal: bool = False) -> p.Failed:
-    """What is told of `error`; one that is none of ours is logged."""
+    """The event for `error`. An unexpected error is logged."""
     if isinstance(error, ThetaError):
         return p.Failed(shot, str(error), command, error.code, fatal)
     log.exception("%s failed", command, exc_info=error)
@@ -75,11 +75,11 @@ class Service:
 
     @property
     def has_quiz(self) -> bool:
-        """Whether a quiz waits for idle time: it does not wait for long."""
+        """Whether a quiz waits; it needs only a short idle time to begin."""
         return self._quiz is not None
 
     def load(self) -> bool:
-        """Load the model; whether that could be done."""
+        """Load the model; return whether that succeeded."""
         started = time.perf_counter()
         try:
             self._report(p.Loading(self.snapshot()))
@@ -94,7 +94,7 @@ class Service:
         return True
 
     def serve(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
-        """Carry out `command`, and tell what went wrong with it."""
+        """Carry out `command`, and report an error."""
         try:
             self._carry_out(command, cancelled)
         except Exception as error:
@@ -106,7 +106,7 @@ class Service:
         self._idle.busy()
 
     def use_idle_time(self) -> None:
-        """Nobody waits for anything: get ready for the first replies, once; save if that is due; ask lessons again."""
+        """Use idle time: prepare the first replies, once; save if that is due; review lessons."""
         first, self._got_ready = not self._got_ready, True
         try:
             if first:
@@ -117,7 +117,7 @@ class Service:
         self._work_on()
 
     def _work_on(self) -> None:
-        """A quiz that was asked for, or what the session has to do; both make way for a command after any slice."""
+        """Run a requested quiz, or else the idle work of the session. Both stop for a command after any slice."""
         session, quiz = self._session, self._quiz
         if quiz is None and not (session.settings.idle and self._idle.wanted):
             return
@@ -144,13 +144,13 @@ class Service:
         session = self._session
         self._pass_notices_on()
         if self._due():
-            asking = session.review.left
-            if asking:
-                self._activity = f"asking again, {asking} left"
-            self._report(p.Reviewed(self.snapshot(), asking))
+            left = session.review.left
+            if left:
+                self._activity = f"asking again, {left} left"
+            self._report(p.Reviewed(self.snapshot(), left))
 
     def close(self) -> None:
-        """Save what is not saved, where there is a model, and free the home."""
+        """Save what is unsaved, if the model is loaded, and release the home."""
         session = self._session
         try:
             if self._phase != "loading" and session.unsaved and session.store.read_only is None:
@@ -188,6 +188,15 @@ class Service:
                 session.store.begin_conversation()
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
+            case p.Persona(text=text):
+                self._persona(text)
+            case p.ShowModels(name=name):
+                from theta_tui.session import models
+
+                if name:
+                    self._report(p.Notice(self.snapshot(), models.how_to(name, session.settings)))
+                else:
+                    self._report(p.Models(self.snapshot(), models.listed(p.MODELS_SHOWN)))
             case p.Save():
                 self._save(asked=True)
             case p.Ask(prompt=prompt):
@@ -198,7 +207,7 @@ class Service:
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowLessons():
-                rows = session.review.standings(p.LESSONS_SHOWN)
+                rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
             case p.Quiz():
                 self._quiz = session.review.quiz()
@@ -244,7 +253,7 @@ class Service:
         self._report(p.Taught(self.snapshot(), outcome))
 
     def _take_back(self, command: p.TakeBack, cancelled: Callable[[], bool]) -> None:
-        """Change which lessons count; those that must be learned again for it are told, and Cancel stops it."""
+        """Change which lessons count. Reports the lessons that are learned again for it; Cancel stops it."""
         session, words = self._session, doing(command.deed, command.number)
         self._state("learning", words)
         self._report(p.Changed(self.snapshot()))
@@ -274,8 +283,15 @@ class Service:
         words = ("on" if now else "off") if isinstance(now, bool) else now
         self._report(p.Notice(self.snapshot(), f"{name} is {words} now"))
 
+    def _persona(self, text: str) -> None:
+        from theta_tui.session import persona
+
+        said = persona.carry_out(self._session, text)
+        self._rest()
+        self._report(p.Notice(self.snapshot(), said))
+
     def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
-        """Lessons with weights of their own take a while to put into plain ones; Cancel stops it."""
+        """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
         from theta_tui.session.export import export
 
         self._state("saving", "exporting")
@@ -297,7 +313,7 @@ class Service:
         self._report(p.Saved(self.snapshot(), str(path), time.perf_counter() - started, asked))
 
     def _save_if_due(self) -> None:
-        """A checkpoint every so many lessons and minutes, when something changed; a failure waits for the next."""
+        """Save if enough lessons or minutes have passed. After a failure, retry only after a new record."""
         session = self._session
         if self._caller.stopping or session.store.read_only is not None:
             return
@@ -314,7 +330,7 @@ class Service:
             self._fail(error, "Save")
             self._save_failed_at = session.store.journal.last_seq
 
-    # --- telling ---
+    # --- reports ---
 
     def _stage(self, words: str) -> None:
         self._activity = words
@@ -343,7 +359,7 @@ class Service:
             self._report(p.Notice(self.snapshot(), text))
 
     def _fail(self, error: Exception, command: str, *, fatal: bool = False) -> None:
-        """Tell what went wrong; what should not have happened is journalled too. Of a lesson it was already."""
+        """Report an error. An unexpected one is journalled too, unless the failed lesson has journalled it already."""
         if not fatal:
             self._rest()
         failed, store = failure(self.snapshot(), error, command, fatal=fatal), self._session.store
@@ -355,7 +371,7 @@ class Service:
         self._report(failed)
 
     def snapshot(self) -> p.Snapshot:
-        """The state as it is now."""
+        """The present state."""
         from theta_tui.store import (
             meant,
             retention,  # the session has loaded it
@@ -385,10 +401,11 @@ class Service:
             marked=meant.number(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
+            persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
         )
 
     def _tally(self) -> Tally:
-        """How many lessons hold: counted when something changed, not with every token of a reply."""
+        """The summary of the retention report, computed when something changed, not with every token of a reply."""
         review = self._session.review
         key = (self._session.store.journal.last_seq, review.changes)
         if self._tallied is None or self._tallied[0] != key:
@@ -396,6 +413,6 @@ class Service:
         return self._tallied[1]
 
 
-def _shortened(row: Standing) -> Standing:
+def _shortened(row: ReportRow) -> ReportRow:
     offered = row.offered[: p.LESSON_TEXT] if row.offered is not None else None
     return replace(row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT], offered=offered)

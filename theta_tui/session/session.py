@@ -1,7 +1,7 @@
 """The session: propose, teach, undo, withdraw, ask. Joins the store and the model. No threads, no screen, no Textual.
 
-Every exchange is on disk before the model moves, and its outcome before the lesson is acknowledged. Coming back, and
-taking back, are in `replay`.
+Every exchange is on disk before the weights change, and its outcome before the lesson is acknowledged. `replay` has
+what happens at a start and when lessons are taken back.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from msgspec.structs import replace
 from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError, TeachError, ThetaError
-from theta_tui.base.gc import collecting_later
+from theta_tui.base.gc import gc_paused
 from theta_tui.base.preload import preload_torch
 from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
+from theta_tui.session import persona
 from theta_tui.session.proposing import Statements, candidates
 from theta_tui.session.protocol import Deed
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
@@ -50,7 +51,7 @@ from theta_tui.store.records import (
     Restore,
     Withdraw,
 )
-from theta_tui.store.standing import Standing
+from theta_tui.store.report import ReportRow
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
 
@@ -80,7 +81,7 @@ class Session:
         self.store = store
         self.replay = Replay(store)
         self.own_recipe: Recipe | None = None
-        """Learn by this one instead of the settings': for a recipe that has no name."""
+        """Overrides the recipe of the settings: for a recipe that has no name."""
         self.review = Review(store, self._recall)
         self.statements = Statements(store)
         self.scopes = LessonScopes(store)
@@ -107,7 +108,7 @@ class Session:
 
     @property
     def recipe(self) -> Recipe:
-        """What lessons are learned by from here on."""
+        """The recipe of the next lessons."""
         return self.own_recipe or RECIPES[self.settings.recipe]
 
     @property
@@ -116,7 +117,7 @@ class Session:
 
     @property
     def saved_at(self) -> float | None:
-        """Unix time of the newest checkpoint that stands for what is learned."""
+        """Unix time of the newest checkpoint that fits what is learned now."""
         return self.replay.saved_at
 
     @property
@@ -124,14 +125,14 @@ class Session:
         """Lessons since the newest checkpoint."""
         return len(self.store.state.active_after(self.replay.saved_position))
 
-    # --- coming back ---
+    # --- loading ---
 
     def load(self, on_stage: Stage = lambda _: None) -> Path | None:
-        """Load the model that this home belongs to and fold its lessons in; the checkpoint that it began with is
-        returned. Raises ModelError (exit 4)."""
+        """Load the model of this home and replay its lessons. Returns the checkpoint from which that started. Raises
+        ModelError (exit 4)."""
         on_stage("loading PyTorch")
         preload_torch()
-        with collecting_later():
+        with gc_paused():
             from theta_tui.learning import checkpoint, learner  # noqa: F401
         from theta_tui.model.files import fingerprint, full_name
 
@@ -144,11 +145,12 @@ class Session:
         path = self.replay.load(on_stage, self._learned_again)
         if self.store.state.begin is None and self.store.read_only is None:
             self.store.append(Begin(full_name(self.settings.model), found, __version__, self.model.lora_rank))
+            persona.begin_with(self)
         return path
 
     def _relearn(self, found: str, on_stage: Stage) -> None:
-        """A version before learned lessons in a way that is no more: learn them all in today's. Of a home that cannot
-        be written to that is known until it is closed."""
+        """Learn all lessons in today's way, because an earlier version used one that is gone. In a read-only home the
+        result lasts until it is closed."""
         store = self.store
         self.replay.open(None, on_stage)
         cut_short = [lesson.exchange for lesson in store.state.active if lesson.outcome is None]
@@ -170,12 +172,12 @@ class Session:
         store.write_context()
 
     def get_ready(self) -> None:
-        """What the first replies would otherwise wait for: some hundredths of a second."""
-        self.model.decoder  # noqa: B018  # is made, and proves itself, when it is first asked for
+        """Prepare what the first replies would otherwise wait for: some hundredths of a second."""
+        self.model.decoder  # noqa: B018  # built, and checked, at its first use
         self.decide("")
 
     def _learned_again(self, lesson: Lesson, result: Result) -> None:
-        """A lesson that a crash cut short has an outcome now."""
+        """A lesson that a crash cut short was learned: journal its outcome."""
         if lesson.outcome is None and self.store.read_only is None:
             learned = outcome_of(self.learner, self.store.state, lesson, result, 0.0)
             self.store.append(Learned(lesson.seq, learned, self.model.machine()))
@@ -186,13 +188,13 @@ class Session:
             )
 
     def consumed(self, exchange: Exchange) -> None:
-        """A kept prompt that a crash left behind although it was answered is not offered again."""
+        """Forget a kept prompt that was answered but left behind by a crash."""
         if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
             self.store.follow(None)
         self._offered_no_more(exchange)
 
     def _offered_no_more(self, exchange: Exchange) -> None:
-        """A statement that was learned is gone from the prompt that waits; the five replies still wait."""
+        """Remove a learned statement from the prompt that waits. The five replies still wait."""
         waiting = self.pending
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
             self.store.follow(replace(waiting, statement=None))
@@ -200,11 +202,11 @@ class Session:
     # --- scope ---
 
     def decide(self, prompt: str, before: str | None = None) -> Decision:
-        """Which lesson with weights of its own answers `prompt`, if one does, after the prompt `before`."""
+        """Which lesson with weights of its own answers `prompt` after the prompt `before`, if any."""
         return self.scopes.decide(prompt, self.learner.modules.keys(), before)
 
     def module_for(self, prompt: str, before: str | None = None) -> LessonModule | None:
-        """The weights that the reply to `prompt` is written with beside the model's; None: with the model's alone."""
+        """The module with which the reply to `prompt` is generated; None: the shared weights alone."""
         decision = self.decide(prompt, before)
         return self.learner.modules[decision.lesson] if decision.sure and decision.lesson is not None else None
 
@@ -220,7 +222,7 @@ class Session:
         cancelled: Callable[[], bool] = _never,
     ) -> Pending | None:
         """Five distinct replies to `prompt`, kept as the pending prompt. None: cancelled, and nothing changed.
-        `on_progress` hears them as they grow, when it is `due`.
+        `on_progress` gets the growing replies whenever it is `due`.
 
         `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
         """
@@ -248,8 +250,7 @@ class Session:
         before: str | None = None,
         cancelled: Callable[[], bool] = _never,
     ) -> Answer:
-        """The greedy reply; changes nothing. `before`: decide whose lesson it is as if this had been asked before, and
-        not what was."""
+        """The greedy reply; changes nothing. `before` replaces the previous prompt when the lesson is chosen."""
         from theta_tui.model.generate import greedy
 
         started = time.perf_counter()
@@ -261,7 +262,7 @@ class Session:
         return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
 
     def _encoded(self, turns: History, prompt: str, what: str) -> list[int]:
-        """The conversation as the model is shown it, with room for a reply; a cut is told."""
+        """The conversation as tokens, with room for a reply. A cut is reported."""
         settings = self.settings
         encoded = self.model.encode_prompt(
             turns, prompt, room=settings.max_tokens, limit=settings.window, at=time.time()
@@ -296,12 +297,12 @@ class Session:
         return self._teach(replace(exchange, replaces=turn.seq), **hooks)
 
     def teach(self, prompt: str, reply: str, **hooks: Any) -> Outcome:
-        """Teach a pair outside of any conversation."""
+        """Teach `reply` to `prompt` outside of any conversation."""
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
         return self._teach(replace(exchange, conversation=False), **hooks)
 
     def state(self, prompt: str, reply: str, *, said: str, **hooks: Any) -> Outcome:
-        """Teach the pair that the message `said` states. The conversation, and the replies that wait, stay."""
+        """Teach the fact that the message `said` states. The conversation and the waiting replies stay."""
         exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
         exchange = replace(exchange, conversation=False, said=said)
         outcome = self._teach(exchange, **hooks)
@@ -310,7 +311,7 @@ class Session:
         return outcome
 
     def pass_over(self, prompt_id: str | None = None) -> None:
-        """None of these: journalled, because it tells something; nothing is learned."""
+        """Pick none of the replies. Journalled, because it is information; nothing is learned."""
         waiting = self.store.waiting(prompt_id)
         self.store.append(self._exchange("none", waiting.prompt, "", waiting))
         self.store.follow(None)
@@ -325,9 +326,9 @@ class Session:
     def withdraw(
         self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
     ) -> Lesson | None:
-        """Take out lesson `number`, as if it had never been taught; the ones since are learned again.
+        """Take out lesson `number`, as if it had never been taught. The lessons since are learned again.
 
-        None: cancelled, and nothing changed. Raises PromptError where there is no such lesson to take out.
+        None: cancelled, and nothing changed. Raises PromptError if there is no such lesson.
         """
         return self._change("withdraw", Withdraw(self.store.to_withdraw(number).seq), on_stage, cancelled, number)
 
@@ -345,12 +346,12 @@ class Session:
     ) -> Lesson | None:
         from theta_tui.learning.learner import Abandoned
 
-        def tell(at: int, of: int) -> None:
+        def on_lesson(at: int, of: int) -> None:
             on_stage(f"{doing(deed, number)}: learning again {at} of {of}")
 
         self.review.settle()
         try:
-            self.replay.change(change, tell, cancelled)
+            self.replay.change(change, on_lesson, cancelled)
         except Abandoned:
             return None
         self.review.moved()
@@ -366,8 +367,8 @@ class Session:
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = _never,
     ) -> Outcome:
-        """Journal, learn, journal the outcome. What goes wrong leaves the model as it was and is journalled."""
-        # Refuses what does not fit the window before anything is written.
+        """Journal, learn, journal the outcome. An error leaves the model as it was and is journalled."""
+        # Refuse what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
         self.review.settle()
         before = self.learner.snapshot()
@@ -400,8 +401,8 @@ class Session:
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
-        """A lesson that could not be learned counts as never begun; one that was abandoned on leaving is learned at
-        the next start."""
+        """Handle an error in a lesson. It counts as never begun, unless it was abandoned on leaving: then it is
+        learned at the next start."""
         from theta_tui.learning.learner import Abandoned
 
         if isinstance(error, Abandoned):
@@ -412,28 +413,28 @@ class Session:
             if self.store.read_only is None:
                 self.store.roll_back(entry)
 
-    # --- asking again ---
+    # --- reviews ---
 
     def idle(self, interrupted: Callable[[], bool] = _never) -> Generator[None]:
-        """What is worth doing while nobody asks for anything, in slices of some ten milliseconds: a yield after each.
+        """Idle work in slices of some ten milliseconds; yields after each.
 
-        It may be left between any two, and must be closed then, before anything else is done. It is begun anew whenever
-        there is time; ends at once where nothing is to do. A lesson that is learned on is one slice, which ends within
-        a step where `interrupted` says so.
+        The caller may stop after any slice, and must close the iterator before it does anything else. It may be
+        started anew at any time, and ends at once if there is nothing to do. Learning a lesson further is one slice,
+        which ends within a step if `interrupted`.
         """
         settings, turns = self.settings, self.store.state.history  # the next prompt begins with the conversation
         yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
         yield from finish(self, interrupted)
         yield from self.review.slices()
 
-    def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[Standing]:
-        """Ask every live lesson, journal what was found, and say how each lesson that was ever taught stands.
+    def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
+        """Review every live lesson, journal the results, and return the report rows of all lessons ever taught.
 
-        `on_lesson` is told how many are left.
+        `on_lesson` gets the number of lessons left.
         """
         for _ in self.review.quiz():
             on_lesson(self.review.left)
-        return self.review.standings()
+        return self.review.rows()
 
     def ask_lesson(self, number: int, *, cancelled: Callable[[], bool] = _never) -> Answer:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
@@ -444,9 +445,9 @@ class Session:
         return self.ask(lesson.exchange.prompt, with_context=False, before=before, cancelled=cancelled)
 
     def _recall(self, lesson: Lesson) -> Finding:
-        """Ask one lesson, alone; one forward pass. P(reply) counts by the share of its wordings that are taken to an
-        answer of the same words, so a lesson fades where another one takes its wordings away. What this model cannot
-        take in it cannot say."""
+        """Review one lesson, asked alone; one forward pass. P(reply) is multiplied by the share of its wordings that
+        still get an answer of the same words, so a lesson fades when another one takes over its wordings. A pair that
+        does not fit this model counts as not said."""
         from theta_tui.learning import recall
 
         try:
@@ -464,7 +465,7 @@ class Session:
         return self.replay.save()
 
     def close(self) -> None:
-        with contextlib.suppress(ThetaError):  # a result that is not on disk is found again
+        with contextlib.suppress(ThetaError):  # a lost result is found again
             self.review.settle()
         self.store.close()
 
@@ -490,7 +491,7 @@ class Session:
         )
 
     def _offered(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        """Some replies as they stand now: the mark of a lesson that was taken back meanwhile is gone."""
+        """The replies without the marks of lessons that were taken back meanwhile."""
         modules = self.learner.modules
         return tuple(
             item if item.lesson is None or item.lesson in modules else replace(item, lesson=None, sure=None)

@@ -1,6 +1,6 @@
-"""States of the learner to go back to at once: before each of the last lessons, and with those taken back since.
+"""Undo snapshots: states of the learner before each of the last lessons, and before each lesson was taken back.
 
-As far as the memory for them reaches; what is not here is folded again.
+As many as fit a memory limit; a state without a snapshot is replayed.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from theta_tui.learning.learner import Snapshot
 
 UNDO_BYTES = 512 << 20
-"""How much memory the snapshots may take; one from before the last lesson is kept in any case."""
+"""The memory that snapshots may take. The one from before the last lesson is always kept."""
 MOST = 20
-"""Snapshots, however small they are: a thousand lessons of a tiny model took 400 MiB."""
+"""At most this many snapshots, however small: a thousand lessons of a tiny model took 400 MiB."""
 
 
 class UndoSnapshots:
@@ -24,12 +24,12 @@ class UndoSnapshots:
         self._with: list[tuple[int, Snapshot]] = []
 
     def remember(self, seq: int, before: Snapshot) -> None:
-        """`before` was the state when lesson `seq` was learned."""
+        """Keep `before`, the state before lesson `seq` was learned."""
         self._before.append((seq, before))
         self._trim(before)
 
     def taught(self) -> None:
-        """A new lesson was taught: nothing can be brought back any more."""
+        """A new lesson was taught: nothing can be brought back now."""
         self._with.clear()
 
     def took_back(self, seq: int, state: Snapshot) -> None:
@@ -38,7 +38,7 @@ class UndoSnapshots:
         self._trim(state)
 
     def taken_back(self, seq: int) -> Snapshot | None:
-        """The state from which `seq`, the lesson taken back last, was taken; it is forgotten with this call."""
+        """The state before `seq`, the lesson taken back last, was taken back. This call forgets it."""
         state = None
         while self._with and state is None:
             found, snapshot = self._with.pop()
@@ -46,11 +46,11 @@ class UndoSnapshots:
         return state
 
     def before(self, seq: int) -> tuple[int, Snapshot] | None:
-        """The newest (lesson, state before it) that is no later than `seq`."""
+        """The newest (lesson, state before it) not later than `seq`."""
         return next((item for item in reversed(self._before) if item[0] <= seq), None)
 
     def forget_after(self, position: int) -> None:
-        """Lessons after `position` are learned anew: what was before them is no more."""
+        """Forget the states before lessons after `position`, which are learned anew."""
         self._before = [item for item in self._before if item[0] <= position]
 
     def clear(self) -> None:
@@ -62,7 +62,7 @@ class UndoSnapshots:
         return other
 
     def _trim(self, state: Snapshot) -> None:
-        """Oldest first, and those to bring back only once no more than one is left of the others."""
+        """Drop the oldest first; drop states for redo only once a single one is left for undo."""
         while (count := len(self._before) + len(self._with)) > MOST or count * state.nbytes > UNDO_BYTES:
             if len(self._before) > 1:
                 self._before.pop(0)

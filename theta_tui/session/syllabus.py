@@ -1,7 +1,7 @@
-"""What a model has to say, and what it has to leave alone, to be like this one without its lessons' own weights.
+"""The training data for distilling lessons into shared weights: what the model must say, and what must not change.
 
-Each lesson is asked for in its own words and in others; prompts near to them, and everyday ones, are not its business.
-Needs torch only where rows of tokens are made.
+It must say each lesson's reply to all its wordings. Its replies to near prompts and to everyday ones must not change.
+Needs torch only to make rows of tokens.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
 
 NEAR = 64
-"""Prompts near to lessons that are held at most."""
+"""At most this many near prompts are held."""
 
 HELD_TOKENS, ASKED_TOKENS = 12, 24
-"""How much of a reply is held, and how much of one is compared."""
+"""Tokens of a reply that are held, and tokens that are compared."""
 
 EVERYDAY = (
     "Hello!", "How are you today?", "Good evening.", "Thank you very much.", "I had a long day at work.",
@@ -33,7 +33,7 @@ EVERYDAY = (
     "We are moving to a new flat.", "Where can I learn to dance?", "What time should I get up?",
     "Say something nice.", "I lost my keys.", "How far away is the moon?", "Are you a robot?",
 )  # fmt: skip
-"""Prompts that are held as they are answered."""
+"""Prompts whose replies are held (must not change)."""
 
 ASKED = (
     "Good morning!", "What is your favorite season?", "I like long walks.", "How do magnets work?",
@@ -43,7 +43,7 @@ ASKED = (
     "Where does honey come from?", "Tell me about trees.", "What should I read next?", "I am hungry.",
     "How long does a flight around the world take?",
 )  # fmt: skip
-"""Prompts that are not held, and are asked before and after to know what it costs."""
+"""Prompts that are not held, but asked before and after to measure the cost."""
 
 _PERSONS = {"my": ("your", "his"), "your": ("my", "her"), "his": ("my",), "her": ("my",), "our": ("your",)}
 _STRANGER, _ANYBODY = "Bramwell", "neighbor"
@@ -51,8 +51,8 @@ _STRANGER, _ANYBODY = "Bramwell", "neighbor"
 
 @dataclass(frozen=True, slots=True)
 class Scoped:
-    """A lesson with weights and a scope of its own, by its number. `rows` are its prompt and its other wordings, each
-    with the reply."""
+    """A lesson with weights and a scope of its own. `rows` are its prompt and its other wordings, each with the
+    reply."""
 
     number: int
     prompt: str
@@ -63,7 +63,7 @@ class Scoped:
 
 
 def scoped(session: Session) -> list[Scoped]:
-    """The lessons with weights of their own that a prompt can reach: not those that a newer answer replaces."""
+    """The lessons with weights of their own, without those that a newer answer replaces."""
     from theta_tui.learning.module_lesson import row_of
 
     found = []
@@ -78,32 +78,34 @@ def scoped(session: Session) -> list[Scoped]:
 
 
 def elsewhere(session: Session, lessons: Sequence[Scoped]) -> list[str]:
-    """Prompts that no lesson is about: near ones, and everyday ones."""
+    """Prompts in no lesson's scope: near ones, and everyday ones."""
     close = [text for lesson in lessons for text in near(lesson.prompt)]
-    # Evenly, where there are too many.
+    # Of too many, an even selection.
     return nowhere(session, [*EVERYDAY, *close[:: 1 + len(close) // NEAR]])
 
 
 def nowhere(session: Session, prompts: Sequence[str]) -> list[str]:
-    """Those of `prompts` that are in no lesson's scope, each once."""
+    """The `prompts` that are in no lesson's scope, without duplicates."""
     return [prompt for prompt in dict.fromkeys(prompts) if session.decide(prompt).lesson is None]
 
 
-def answered(session: Session, prompts: Sequence[str], tokens: int, hear: Callable[[int, int], None]) -> Iterator[Row]:
-    """What the model says to each of `prompts` now, with no lesson on; those that it says nothing to are left out.
-    `hear` is told how many of them are done, before each."""
+def answered(
+    session: Session, prompts: Sequence[str], tokens: int, on_progress: Callable[[int, int], None]
+) -> Iterator[Row]:
+    """The model's reply to each of `prompts`, with all lessons off. Prompts with an empty reply are left out. Before
+    each, `on_progress` gets the number of prompts done and of all."""
     from theta_tui.learning.distilling import own_rows
 
     rows = own_rows(session.model, prompts, tokens)
     for at in range(len(prompts)):
-        hear(at, len(prompts))
+        on_progress(at, len(prompts))
         row = next(rows)
         if row is not None:
             yield row
 
 
 def near(prompt: str) -> list[str]:
-    """Prompts that differ from `prompt` by a person or a name, so that its answer is wrong for them."""
+    """Prompts that differ from `prompt` in a person or a name, so that its answer is wrong for them."""
     words = prompt.split()
     found = []
     for at, word in enumerate(words):

@@ -1,7 +1,7 @@
-"""How one lesson of the journal is taught to the model, the first time and every time after.
+"""Teaches one lesson of the journal to the model, the first time and at every replay.
 
-What it depends on is in the journal: its recipe, its place there, the lessons before it. So the same lesson moves the
-same weights in the same way when it is learned again. Needs torch only where a lesson is taught.
+All that a lesson depends on is in the journal: its recipe, its place there, the lessons before it. So a replay changes
+the same weights in the same way. Needs torch only to teach.
 """
 
 from __future__ import annotations
@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
 
 def learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
-    """Teach `lesson` of `state` by `recipe`, seeded by its place in the journal; with an outcome already, in the steps
-    that it took. Hooks: `progress`, `should_stop`."""
+    """Teach `lesson` of `state` by `recipe`, seeded by its place in the journal, under the persona of that place; with
+    an outcome already, in the steps that it took. Hooks: `progress`, `should_stop`."""
+    with learner.lm.chat.speaking_as(lesson.persona):
+        return _learn(learner, state, lesson, recipe, **hooks)
+
+
+def _learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
     exchange = lesson.exchange
     assert exchange.kind != "none"
     steps = lesson.outcome.steps if lesson.outcome else None
@@ -61,13 +66,15 @@ def learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hook
 
 
 def learn_afresh(learner: Learner, state: State, lesson: Lesson, recipe: Recipe) -> Outcome:
-    """A lesson of the past on this model, as if it were taught now (its `outcome` is None). One that does not fit the
-    model is skipped, with the reason."""
+    """Teach a lesson of the past to this model as if it were new (its `outcome` is None). A lesson that does not fit
+    the model is skipped, with the reason."""
     from theta_tui.learning.learner import Result
 
     started = time.perf_counter()
     said = lesson.exchange
-    if (why := unfit(learner.lm, said.prompt, said.reply, lesson.at)) is not None:
+    with learner.lm.chat.speaking_as(lesson.persona):
+        why = unfit(learner.lm, said.prompt, said.reply, lesson.at)
+    if why is not None:
         nan = float("nan")
         return outcome(learner, state, lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
     result = learn(learner, state, lesson, recipe)
@@ -75,7 +82,7 @@ def learn_afresh(learner: Learner, state: State, lesson: Lesson, recipe: Recipe)
 
 
 def unfit(model: LanguageModel, prompt: str, reply: str, at: float) -> str | None:
-    """Why the model cannot take in this pair, taught at that time; None where it can."""
+    """Why this pair, taught at time `at`, does not fit the model; None if it does."""
     try:
         model.encode_lesson((), prompt, reply, at=at)
     except TeachError as error:
@@ -84,7 +91,7 @@ def unfit(model: LanguageModel, prompt: str, reply: str, at: float) -> str | Non
 
 
 def outcome(learner: Learner, state: State, lesson: Lesson, result: Result, seconds: float) -> Outcome:
-    """What came of `lesson`, as it is journalled."""
+    """The result of `lesson` as the journal's outcome."""
     meant = state.find(lesson.exchange.meant or 0)
     return Outcome(
         lesson=lesson.number,
@@ -106,8 +113,8 @@ def outcome(learner: Learner, state: State, lesson: Lesson, result: Result, seco
 
 
 def earlier_answers(state: State, lesson: Lesson, count: int) -> list[tuple[str, str, float]]:
-    """Some of the answers that held when `lesson` was taught, the same ones each time it is learned: prompt, reply, and
-    when they were taught."""
+    """Some of the answers that held when `lesson` was taught, as (prompt, reply, time taught). A replay gets the same
+    ones."""
     if not count:
         return []
     held = retention.newest(earlier for earlier in state.active if earlier.seq < lesson.seq)
@@ -118,8 +125,8 @@ def earlier_answers(state: State, lesson: Lesson, count: int) -> list[tuple[str,
 
 
 def _meant(learner: Learner, pick: Lesson) -> Result:
-    """The marked reply was picked: the prompt is in the scope of that lesson from now on. No weights move, because
-    what was taught would leak from those that all replies share."""
+    """The outcome of picking the marked reply, which adds the prompt to the scope of its lesson. No weights change,
+    because the reply would leak into the weights that all replies share."""
     from theta_tui.learning import recall
     from theta_tui.learning.learner import Result
 

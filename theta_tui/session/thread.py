@@ -1,7 +1,7 @@
 """The thread that a service runs on: commands in, events out, cancel and stop. Knows nothing of lessons or models.
 
-The thread opens the home, and only then is there a service. A command that fails becomes a Failed event and the next
-one still works.
+The thread opens the home and then creates the service. A command that fails becomes a Failed event, and the next one
+still works.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
 
 ABANDON_SECONDS = 2.0
-"""How long a lesson may still run once leaving was asked for."""
+"""How long a lesson may still run after the worker was asked to end."""
 IDLE_AFTER = 2.0
-"""How long after a command idle work begins: a person who is quicker than this is not kept waiting at all."""
+"""Idle work begins this long after a command. A person who is quicker does not wait for it at all."""
 IDLE_SECONDS = 1.0
-"""Between two looks at the clock while nothing is to do."""
+"""The time between two looks at the clock while idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class _Queued:
 
 
 class Worker:
-    """Runs `open_teacher` and everything after it on a thread of its own. Safe to call from any thread."""
+    """Runs a service on a thread of its own. Safe to call from any thread."""
 
     def __init__(self, settings: Settings, open_session: Callable[[Settings], Session]) -> None:
         self._settings = settings
@@ -60,7 +60,7 @@ class Worker:
         self._thread.start()
 
     def send(self, command: Command) -> None:
-        """Queue a command. Cancel is served at once: it stops what was asked for before it."""
+        """Queue a command. Cancel is served at once: it stops the commands sent before it."""
         if isinstance(command, Cancel):
             self._cancelled_up_to = self._numbers
             return
@@ -68,7 +68,7 @@ class Worker:
         self._queue.put(_Queued(self._numbers, command))
 
     def request_stop(self) -> None:
-        """Finish or abandon what is under way, save, end."""
+        """Ask the worker to finish or abandon its work, save, and end."""
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
         self._queue.put(_Queued(0, None))
@@ -112,19 +112,19 @@ class Worker:
                 break
             service.serve(queued.command, partial(self._is_cancelled, queued.number))
 
-    # --- what a service asks between two steps ---
+    # --- called by the service between two steps ---
 
     @property
     def stopping(self) -> bool:
-        """Whether the end was asked for."""
+        """Whether the worker was asked to end."""
         return self._stopping_since is not None
 
     def interrupted(self) -> bool:
-        """Whether something waits that idle work makes way for."""
+        """Whether a command waits, for which idle work must stop."""
         return not self._queue.empty() or self.stopping
 
     def should_abandon(self) -> bool:
-        """Whether a lesson has run for too long since the end was asked for."""
+        """Whether a lesson has run for too long after the worker was asked to end."""
         since = self._stopping_since
         return since is not None and time.monotonic() - since > ABANDON_SECONDS
 

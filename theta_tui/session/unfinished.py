@@ -1,7 +1,7 @@
-"""Lessons that were not said after all their steps go on while nobody asks for anything.
+"""Continues lessons in idle time that the model did not say after all their steps.
 
-They begin anew, with more steps: the same lesson takes the same ones, so it goes on where it had stopped, and it is
-learned again in as many after a restart. Imports no torch itself.
+Such a lesson is learned anew with more steps. Its first steps are the same as before, so in effect it continues, and a
+replay takes as many. Imports no torch itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from theta_tui.store.state import Lesson, State
 
 LONGER = 4
-"""How many times its recipe's steps a lesson may take in all. Of ten odd replies that the built-in model does not say
-after 24 steps, those that it says at all are said by the 48th; the others, in scripts whose letters it never read, are
+"""A lesson may take this many times its recipe's steps in all. Of ten odd replies that the built-in model does not say
+after 24 steps, those that it ever says are said by the 48th; the others, in scripts whose letters it never read, are
 not said after 200."""
 
 
 def unfinished(state: State) -> Iterator[Lesson]:
-    """The lessons whose answers hold, that are not said yet and have steps left."""
+    """The lessons that the model is to know, does not say yet, and that have steps left."""
     for lesson in state.active:
         result = lesson.outcome
         if result is not None and not result.learned and retention.has_scope(lesson):
@@ -38,8 +38,8 @@ def unfinished(state: State) -> Iterator[Lesson]:
 
 
 def finish(session: Session, interrupted: Callable[[], bool]) -> Iterator[None]:
-    """Learn them on, one after the other; a yield after each. `interrupted` ends the one under way: it changes nothing
-    then and begins anew some other time."""
+    """Continue unfinished lessons one after the other; yields after each. `interrupted` ends the current one without
+    any change; it begins anew another time."""
     from theta_tui.learning.learner import Abandoned
 
     if session.store.read_only is not None:
@@ -66,9 +66,9 @@ def _go_on(session: Session, lesson: Lesson, interrupted: Callable[[], bool]) ->
         learner.restore(before)
         raise
     learner.step = store.state.step
-    session.replay.memory.clear()  # in those states the lesson is as it was
+    session.replay.memory.clear()  # the snapshots have the lesson as it was
     session.review.moved()
     if found.learned:
         store.notices.append(f"#{lesson.number} is learned now: '{shortened(lesson.exchange.prompt)}'")
-    if not learner.moved_shared:  # it is small then, and no start has to learn the lesson again
+    if not learner.moved_shared:  # the checkpoint is small then, and no start has to learn the lesson again
         session.save()

@@ -1,8 +1,8 @@
-"""Every verb, once: its name, what stands behind it, what it does, when it applies, and the command that it is.
+"""The table of verbs: name, arguments, help, when each applies, and its command.
 
-Slash commands, the palette, the help, the keys of the screen, the loop line by line, the commands of `theta` and the
-worker read this table. A new verb is an entry here and a handler where it is carried out: in `service.py` what the
-worker does, in a front end what only that one can do. Neither torch nor Textual here.
+Slash commands, the palette, the help, the keys of the screen, the plain loop, the commands of `theta` and the worker
+all read this table. A new verb is an entry here and a handler: in `service.py` if the worker carries it out, else in a
+front end. Neither torch nor Textual here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from theta_tui.base.text import is_blank
 from theta_tui.session import protocol as p
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
-"""What goes on, as far as it decides what may be done."""
+"""The mode of the screen, which decides what may be done."""
 ExportKind = Literal["hf", "gguf", "peft", "trl"]
 EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl")
 
 
-# --- what stands behind a verb: its arguments, or None where they are missing or wrong ---
+# --- parsers: the text after a verb as arguments, or None if they are missing or wrong ---
 
 
 def _nothing(text: str) -> tuple[()] | None:
@@ -58,7 +58,7 @@ def lesson_number(text: str) -> int | None:
     return int(word) if word.isascii() and word.isdigit() and len(word) < 10 else None
 
 
-# --- why a verb does not apply now: empty where it does ---
+# --- preconditions: why a verb does not apply now, or "" ---
 
 
 def _always(mode: Mode, shot: p.Snapshot) -> str:
@@ -66,7 +66,7 @@ def _always(mode: Mode, shot: p.Snapshot) -> str:
 
 
 def _free(mode: Mode, shot: p.Snapshot) -> bool:
-    """Whether nothing is under way that a lesson, or taking one back, would disturb."""
+    """Whether a lesson, or taking one back, would disturb nothing under way."""
     return mode in {"choosing", "idle"} and not shot.read_only
 
 
@@ -120,13 +120,13 @@ def configure(name: str, value: str) -> p.Configure:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb. `about` says in a few words what it does, `help` what `theta NAME --help` says.
+    """One verb. `about` describes it in a few words; `help` is the text of `theta NAME --help`.
 
-    `argument` names what stands behind it, `read` makes arguments of that, or None where it does not fit, and `needs`
-    then says what does. `choices` complete its first word, each with what it is. `refused` says why it does not apply
-    now, empty where it does. `command` is what the worker is sent, made of the arguments; without one, the front end
-    does it, or adds what only that knows. `doing` and `done` are said of it meanwhile and afterwards. `slash` and
-    `plain`: whether it is a slash command of the app, and of the loop line by line.
+    `argument` names the text after the verb. `read` parses that text, or returns None if it does not fit; `needs` then
+    says what does. `choices` complete the first word, each with a description. `refused` says why the verb does not
+    apply now, "" if it does. `command` makes the worker's command from the arguments; without one, a front end carries
+    out the verb or makes the command itself. `doing` and `done` describe the verb during and after. `slash` and
+    `plain`: whether it is a slash command of the app, and of the plain loop.
     """
 
     name: str
@@ -146,7 +146,7 @@ class Verb:
 
     @property
     def line(self) -> str:
-        """As it is typed: `/withdraw N`."""
+        """The verb as it is typed: `/withdraw N`."""
         return f"/{self.name} {self.argument}".rstrip()
 
 
@@ -179,6 +179,10 @@ VERBS = (
          help="Take it along: a folder for Transformers, a GGUF file, adapters for peft, or data sets for TRL."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
+    Verb("persona", "the system turn that it speaks under; off takes it away", "TEXT", read=_name, command=p.Persona,
+         help="The system turn that the model speaks, and is taught, under: show it, or change it to TEXT."),
+    Verb("model", "the models there are, and how to go on with one", "NAME", read=_name, command=p.ShowModels,
+         plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
     Verb("new", "begin a fresh conversation", command=p.NewConversation, aliases=("clear",),
          help="Begin a fresh conversation; what was taught stays."),
@@ -191,16 +195,16 @@ SLASH = tuple(verb for verb in VERBS if verb.slash)
 
 
 def doing(deed: p.Deed, number: int | None) -> str:
-    """What goes on while a lesson is taken back: `withdrawing 3`."""
+    """The activity while a lesson is taken back: `withdrawing 3`."""
     return BY_NAME[deed].doing if number is None else f"{BY_NAME[deed].doing} {number}"
 
 
-# --- a line that was typed ---
+# --- typed lines ---
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """The line is something to say."""
+    """The line is a message to the model."""
 
     text: str
 
@@ -215,14 +219,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """The line is neither; `text` says why."""
+    """The line is neither a message nor a valid verb; `text` says why."""
 
     text: str
 
 
 def read(line: str, *, plain: bool = False) -> Prompt | Call | Mistake:
-    """What a line means that was typed into the app, or into the loop line by line (`plain`). `//text` says `/text`; an
-    unknown command is a mistake, never a prompt."""
+    """Parse a line typed into the app, or into the plain loop (`plain`). `//text` says `/text`; an unknown command is a
+    mistake, never a prompt."""
     if line.startswith("//"):
         return Prompt(line[1:])
     if not line.startswith("/"):
@@ -245,7 +249,7 @@ def read(line: str, *, plain: bool = False) -> Prompt | Call | Mistake:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One line of the popup: what the composer holds if it is taken, and how it is shown."""
+    """One line of the popup: the text that the composer gets if it is taken, and how it is shown."""
 
     line: str
     shown: str
@@ -255,7 +259,7 @@ class Completion:
 
 
 def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
-    """What could stand where `line` is; empty where there is nothing to complete."""
+    """The completions of `line`; empty if there are none."""
     if not line.startswith("/") or line.startswith("//") or "\n" in line:
         return []
     word, space, rest = line[1:].partition(" ")

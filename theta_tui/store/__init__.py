@@ -1,1 +1,1 @@
-"""What was said and taught: records, journal, context file. Standard library only."""
+"""What was said and taught: records, journal, context file. Knows no model."""

@@ -4,8 +4,8 @@ A line is `{"seq":12,"crc":"0badcafe",…}`; the checksum covers the seq and eve
 before it is parsed. Text is readable and greppable UTF-8, but control, bidirectional and invisible characters are
 escaped: `cat journal.jsonl` is safe in a terminal, and a line is split on `\n` only.
 
-Values are checked by msgspec, JSON by `base.json`: msgspec's own reader takes the last of two keys that are the same.
-That costs 0.3 s for 20,000 lines of 0.9 kB, which msgspec alone would read in 0.05 s.
+msgspec checks the values and `base.json` the JSON, because msgspec's own reader accepts duplicate keys and takes the
+last. That costs 0.3 s for 20,000 lines of 0.9 kB; msgspec alone would read them in 0.05 s.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NewerError(ValueError):
 
 
 def encode(seq: int, at: float, record: Record) -> bytes:
-    """The line of a record, newline included. `at` is Unix time."""
+    """A record as its line, newline included. `at` is Unix time."""
     stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     body = {"v": VERSION, "at": stamp} | plain_fields(record)
     rest = dumps(body)[1:].encode("utf-8") + b"\n"
@@ -77,25 +77,25 @@ def decode(line: bytes) -> tuple[int, float, Record]:
 
 
 def checksum(line: bytes) -> str:
-    """The checksum that a good line carries: what a checkpoint knows the record by."""
+    """The checksum that a good line carries. A checkpoint identifies the record by it."""
     at = line.index(b'"crc":"') + 7
     return line[at : at + 8].decode()
 
 
 def heads(line: bytes) -> int:
-    """How many records begin in a line. Two in one bad line mean that a line end was damaged: quotes are escaped
-    inside of a text, so no message can look like a head."""
+    """Count the records that begin in a line. Two in one bad line mean that a line end was damaged: texts have their
+    quotes escaped, so no message can look like the start of a record."""
     return len(_HEAD.findall(line))
 
 
 def plain_fields(value: msgspec.Struct) -> dict[str, Any]:
-    """The fields as JSON has them, `type` first where it is a record."""
+    """The fields as JSON values; a record has its `type` first."""
     found: dict[str, Any] = msgspec.to_builtins(value)
     return found
 
 
 def from_plain(values: dict[str, Any], kind: type[T]) -> T:
-    """What `plain_fields` of a `kind` gave, read from JSON. Raises ValueError where it is none."""
+    """The inverse of `plain_fields`, for values read from JSON. Raises ValueError if they do not make a `kind`."""
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError:
@@ -107,8 +107,8 @@ def from_plain(values: dict[str, Any], kind: type[T]) -> T:
 
 
 def _mended(value: Any) -> Any:
-    """With the numbers that are written as null because they are not finite, and without the `drift` of an outcome that
-    a version before wrote."""
+    """Turn null back into NaN where a number was not finite, and drop the `drift` that an earlier version wrote into an
+    outcome."""
     if isinstance(value, list):
         return [math.nan if item is None else _mended(item) for item in value]
     if not isinstance(value, dict):
@@ -124,8 +124,8 @@ _RECIPES: dict[bytes, dict[str, Any]] = {}
 
 
 def _shared(recipe: dict[str, Any]) -> dict[str, Any]:
-    """One dictionary for all lessons that are learned by the same recipe, which nobody changes: it takes more memory
-    than what was said. By its bytes, because 1, 1.0 and True are equal."""
+    """One dictionary, never changed, for all lessons with the same recipe: it takes more memory than the texts of a
+    lesson. Recipes are compared as bytes, because 1, 1.0 and True are equal."""
     if len(_RECIPES) >= 64:
         _RECIPES.clear()
     return _RECIPES.setdefault(marshal.dumps(recipe, 2), recipe)

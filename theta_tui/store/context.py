@@ -32,9 +32,10 @@ def render(turns: Iterable[tuple[str, str]]) -> bytes:
 
 
 def parse(data: bytes) -> tuple[Turns, list[str]]:
-    """The turns of a file, and notices of what was left out. Never fails: what is no role mark is text.
+    """The turns of a file, and notices of what was left out. Never fails: anything but a role mark is text.
 
-    At most the last MAX_BYTES and MAX_TURNS are read. A message without its other half is left out.
+    At most the last MAX_BYTES and MAX_TURNS are read. A prompt without a reply, or a reply without a prompt, is left
+    out.
     """
     notices: list[str] = []
     if len(data) > MAX_BYTES:
@@ -74,7 +75,7 @@ def parse(data: bytes) -> tuple[Turns, list[str]]:
 
 
 def digest(data: bytes) -> str:
-    """What an unchanged file is known by."""
+    """The digest that tells whether a file was changed."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -1,9 +1,9 @@
-"""Where context.md lies on the disk: appended to where the conversation only grew, else replaced whole. Standard
-library only.
+"""Keeps context.md on disk in step: appends when the conversation only grew, else replaces the file. Standard library
+only.
 
-A mark beside the journal says what Theta last left there: its digest, its length, its path. The append comes first and
-its mark after, so a crash leaves one of: the file as the mark says; what the mark says and a part of what the journal
-says comes next; or all of it. Anything else was done by a person.
+A mark beside the journal records how Theta last left the file: digest, length and path. The file is appended to first
+and the mark written after, so a crash leaves one of three: the file as marked, that plus part of the next turns, or
+that plus all of them. Anything else is an edit by a person.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class ContextFile:
     def __init__(self, path: Path, mark: Path) -> None:
         self.path = path
         self.mark = mark
-        self._held: History | None = None  # what the file says, where that is known
+        self._held: History | None = None  # what the file says, if known
         self._stamp: Stamp | None = None
         self._digest = hashlib.sha256()
         self._size = 0
 
     def write(self, history: History) -> None:
-        """Bring the file in step with `history`. Raises HomeError where that fails; it is written whole next time."""
+        """Bring the file in step with `history`. Raises HomeError; the next call then writes it whole."""
         held, self._held = self._held, None
         ours = held is not None and self._stamp is not None and self._stamp == self._stamp_now()
         more = history.since(held) if held is not None and ours else None
@@ -51,14 +51,14 @@ class ContextFile:
         self._held, self._stamp = history, self._stamp_now()
 
     def adopt(self, data: bytes, history: History) -> None:
-        """The file was read as `data`, and that is what `history` says."""
+        """Take the file, which was read as `data`, for what `history` says."""
         self._digest, self._size = hashlib.sha256(data), len(data)
         if self._read_mark() != self._mark():
             self._write_mark()
         self._held, self._stamp = history, self._stamp_now()
 
     def left_behind(self, data: bytes, expected: bytes) -> bool:
-        """Whether `data`, which is not what the journal makes `expected`, is what Theta left there before a crash."""
+        """Whether `data`, which differs from `expected` (the journal's text), is what a crash of Theta left behind."""
         known, _, path = self._read_mark().partition(" ")
         digest, _, length = known.partition(":")
         size = int(length) if length.isdecimal() else len(data)
@@ -85,7 +85,7 @@ class ContextFile:
             raise HomeError(f"{self.path} cannot be written ({error.strerror})") from error
 
     def _stamp_now(self) -> Stamp | None:
-        """What tells that nobody else wrote to the file since."""
+        """A stamp that changes when anybody else writes to the file."""
         try:
             found = self.path.stat()
         except OSError:

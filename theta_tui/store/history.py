@@ -1,7 +1,7 @@
-"""A conversation that grows, and what stood before each of its turns. Standard library only.
+"""A conversation that grows, and what came before each of its turns. Standard library only.
 
-Every lesson keeps the conversation that it was taught in. As copies these would take the square of its length; here
-they share it: a turn points to the one before it.
+Every lesson keeps the conversation that it was taught in. Copies would take memory quadratic in its length, so
+histories share their turns: each turn points to the one before it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ Said = tuple[str, str]
 
 
 class History(Sequence[Said]):
-    """(prompt, reply) turns, oldest first. It never changes; `then` is one that is longer by a turn.
+    """(prompt, reply) turns, oldest first. Immutable; `then` returns a history that is one turn longer.
 
-    The newest turns are at hand at once, and taking some of the newest costs what they are, not what came before.
+    Reading the newest n turns costs n steps, however long the conversation is.
     """
 
     __slots__ = ("_before", "_count", "said", "source")
@@ -27,18 +27,18 @@ class History(Sequence[Said]):
         """The newest turn."""
         self._count: int = 0 if before is None else before._count + 1
         self.source = source
-        """The journal record that the newest turn stands in; 0 where that is not known."""
+        """The seq of the journal record that holds the newest turn; 0: unknown."""
 
     def then(self, prompt: str, reply: str, source: int = 0) -> History:
         return History(self, (prompt, reply), source)
 
     @property
     def asked(self) -> str | None:
-        """The prompt of the newest turn; None where nothing was said."""
+        """The prompt of the newest turn; None if there is no turn."""
         return self.said[0] if len(self) else None
 
     def since(self, earlier: History) -> tuple[Said, ...] | None:
-        """What was said after `earlier`; None where this did not grow from it."""
+        """The turns after `earlier`; None if this history did not grow from it."""
         here, more = self, len(self) - len(earlier)
         for _ in range(more):
             assert here._before is not None
@@ -76,7 +76,7 @@ class History(Sequence[Said]):
                 return False
             one: History | None = self
             two: History | None = other
-            while one is not two:  # two that grew from one end where they are the same
+            while one is not two:  # both grew from here: the rest is the same
                 assert one is not None
                 assert two is not None
                 if not one._count:
@@ -105,4 +105,4 @@ class History(Sequence[Said]):
 
 
 NOTHING = History()
-"""Before anything is said."""
+"""The empty history."""

@@ -19,7 +19,7 @@ from theta_tui.base.files import fsync_folder, make_folder
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The layout of a home folder. Making one touches nothing; `ensure` makes the folder."""
+    """The layout of a home folder. Creating the object touches no file; `ensure` makes the folder."""
 
     path: Path
 
@@ -29,7 +29,7 @@ class Home:
 
     @property
     def index(self) -> Path:
-        """Derived from the journal, so that a long one opens at once; it may be deleted at any time."""
+        """Written by earlier versions to open a long journal at once; derived from it, so it may be deleted."""
         return self.path / "journal.idx"
 
     @property
@@ -38,7 +38,7 @@ class Home:
 
     @property
     def context_mark(self) -> Path:
-        """sha256 of the context file as Theta last wrote it, so that an edit by hand is seen."""
+        """Holds the sha256 of the context file as Theta last wrote it, which reveals an edit by hand."""
         return self.path / ".context.sha256"
 
     @property
@@ -51,7 +51,7 @@ class Home:
 
     @property
     def pid_lock(self) -> Path:
-        """There while a process holds the home with `--lock=pid`, or died with it."""
+        """Exists while a process holds the home with `--lock=pid`, and after one died holding it."""
         return self.path / "lock.pid"
 
     @property
@@ -59,8 +59,8 @@ class Home:
         return self.path / "theta.log"
 
     def ensure(self) -> None:
-        """Make the folder, or raise HomeError naming it. A home in which nothing was written yet has its name synced
-        whoever made it."""
+        """Make the folder, or raise HomeError naming it. As long as the home is empty its name is synced to disk,
+        whoever made the folder."""
         try:
             make_folder(self.path)
             if not self.journal.exists():
@@ -77,13 +77,13 @@ class WriterLock:
     """Held by the one process that may write to a home: flock on `lock`, with the holder's name in the file.
 
     A dead holder's lock is free at once, because the kernel drops it. The file is never deleted: unlinking a held
-    lock file would let two holders in. Whoever lets go takes the name out first, so that a name is the present
-    holder's, or that of a process which died.
+    lock file would let two holders in. A holder removes its name before it releases the lock, so a name in the file
+    is that of the present holder or of a process that died.
 
-    Some file systems know no flock. There a home is refused, unless `kind` is "pid": then `lock.pid` is made, and
-    names the process, when it started, and its host. One that finds it takes it over where that process is dead.
-    Where there is flock it is taken too, and who asks for flock alone heeds a `lock.pid` that is there: the two kinds
-    keep each other out.
+    Some file systems have no flock. There a home is refused, unless `kind` is "pid": then `lock.pid` names the
+    process, its start time and its host, and another process takes it over if that one is dead. With "pid", flock is
+    taken as well where it exists; with "flock", an existing `lock.pid` is respected. So the two kinds exclude each
+    other.
     """
 
     def __init__(self, home: Home, wait: float, kind: str = "flock") -> None:
@@ -92,7 +92,7 @@ class WriterLock:
         self.kind = kind
         from filelock import SoftFileLock, UnixFileLock
 
-        # Of itself it would fall back to a file like `lock.pid`, but only where flock says ENOSYS, and in silence.
+        # filelock would fall back to a file like `lock.pid` by itself, but only on ENOSYS, and silently.
         self._lock = UnixFileLock(str(home.lock), mode=0o600, fallback_to_soft=False)
         self._pid_lock = SoftFileLock(str(home.pid_lock), mode=0o600)
 
@@ -142,19 +142,19 @@ class WriterLock:
         return words
 
     def holder(self) -> str:
-        """The holder in words, as far as the lock file tells."""
+        """The holder in words, as far as the lock file names one."""
         return self._named_in(self.home.pid_lock if self.home.pid_lock.is_file() else self.home.lock)[0]
 
     def _named_in(self, path: Path) -> tuple[str, bool]:
-        """Who is named in a lock file, and whether that is a live process of this machine. One that has just come is
-        given a moment to say its name."""
+        """Who is named in a lock file, and whether that is a live process on this machine. Waits a moment for a new
+        holder to write its name."""
         for _ in range(20):
             try:
                 words = path.read_text("utf-8", errors="replace").split()
             except OSError:
                 break
             if len(words) > 1 and words[0].isascii() and words[0].isdigit():
-                host = words[1].partition("?pidns-")[0]  # what follows tells containers of one host apart
+                host = words[1].partition("?pidns-")[0]  # the rest distinguishes containers of one host
                 here = host == socket.gethostname()
                 lives = here and _lives(int(words[0]))
                 if lives or not here:
@@ -182,7 +182,7 @@ class WriterLock:
 
 
 def _lives(process: int) -> bool:
-    """Whether there is such a process on this machine."""
+    """Whether this process lives on this machine."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

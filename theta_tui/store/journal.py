@@ -1,21 +1,20 @@
 """The journal: append-only, checksummed, fsynced. It is the truth; everything else is derived from it.
 
-A line that was being written when the power went is at the end: it was never acknowledged, so it is set aside in a
-file of its own and the rest is used. A bad line anywhere else is damage: the journal is then read up to it and opened
-read-only, and `read_only` names the byte offset.
+A power loss can tear the last line only. That record was never acknowledged, so its bytes are set aside in a separate
+file and the rest is used. A bad line anywhere else is damage: the journal is read up to it and opened read-only, and
+`read_only` names the byte offset.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from theta_tui.base.errors import HomeError, JournalError
 from theta_tui.base.files import fsync_folder, write_all
+from theta_tui.base.gc import gc_paused
 from theta_tui.base.text import plural
 from theta_tui.store.codec import MAX_LINE, BadLineError, NewerError, checksum, decode, encode, heads
 from theta_tui.store.records import Entry as Entry
@@ -23,9 +22,9 @@ from theta_tui.store.records import Record
 
 
 class Journal:
-    """An open journal. `entries` are all good records; `notices` say in words what was found and mended.
+    """An open journal. `entries` are all good records; `notices` describe what was found and repaired.
 
-    `read_only` says why nothing can be appended (None: it can), `damaged` why not all of the file could be used.
+    `read_only` says why nothing can be appended (None: it can), `damaged` why part of the file could not be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,7 +38,7 @@ class Journal:
 
     @classmethod
     def read(cls, path: Path) -> Journal:
-        """Open for reading: needs no lock and changes nothing. A tail that is still being written is left out."""
+        """Open for reading: needs no lock, changes nothing, and ignores a last line that is still being written."""
         journal = cls(path)
         journal._load()
         journal.read_only = journal.read_only or "it was opened for reading"
@@ -47,7 +46,7 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path) -> Journal:
-        """Open for writing; the caller holds the home's lock. Raises HomeError where the file cannot be used."""
+        """Open for writing; the caller holds the home's lock. Raises HomeError if the file cannot be used."""
         journal = cls(path)
         tail = journal._load()
         if journal.read_only is None:
@@ -67,23 +66,23 @@ class Journal:
 
     @property
     def size(self) -> int:
-        """Bytes of the good records."""
+        """The bytes that the good records take."""
         return self._size
 
     def checksum(self, seq: int) -> str | None:
-        """Of record `seq`; None where there is no such record (0: before the first)."""
+        """The checksum of record `seq`; None if there is no such record (0: before the first)."""
         return self.entries[seq - 1].checksum if 0 < seq <= len(self.entries) else None
 
     def require_writable(self) -> None:
-        """Raises JournalError where nothing can be appended."""
+        """Raise JournalError if nothing can be appended."""
         if self.read_only is not None or self._descriptor is None:
             raise JournalError(f"nothing can be taught: the journal is read-only because {self.read_only}")
 
     def append(self, record: Record) -> Entry:
-        """Write a record and wait until it is on disk. On an error the file is as it was, and HomeError is raised.
+        """Write a record and wait until it is on disk. On an error, restore the file and raise HomeError.
 
-        After a failed fsync nobody knows what is on disk, and a second fsync may claim success falsely: the journal
-        then stays read-only until it is opened again.
+        After a failed fsync the content of the disk is unknown, and a second fsync may falsely report success. So the
+        journal stays read-only until it is opened again.
         """
         self.require_writable()
         seq, at = self.last_seq + 1, time.time()
@@ -118,9 +117,9 @@ class Journal:
         return entry
 
     def roll_back(self, entry: Entry) -> None:
-        """Take the newest record out again, because what it announced was never acknowledged.
+        """Remove the newest record, because what it announced was never acknowledged.
 
-        Where even that fails the journal turns read-only, so that what is in memory and on disk cannot part ways.
+        If that fails, the journal becomes read-only, so that memory and disk cannot diverge.
         """
         if not self.entries or self.entries[-1] is not entry:
             raise ValueError("only the newest record can be rolled back")
@@ -153,7 +152,7 @@ class Journal:
             return b""
         except OSError as error:
             raise HomeError(f"the journal {self.path} cannot be read ({error.strerror})") from None
-        with collecting_later():
+        with gc_paused():  # all that is read stays: scanning it again and again while it grows took 40 % of the time
             return self._decode(data)
 
     def _decode(self, data: bytes) -> bytes:
@@ -203,7 +202,7 @@ class Journal:
         )
 
     def _free_name(self, tail: bytes) -> Path:
-        """Where to set `tail` aside: an earlier one that was torn off at the same byte stays."""
+        """A name for the file that keeps `tail`. An earlier tail from the same offset is not overwritten."""
         first = aside = self.path.with_name(f"{self.path.name}.torn-{self._size}")
         number = 1
         while aside.exists() and aside.read_bytes() != tail:
@@ -212,21 +211,8 @@ class Journal:
         return aside
 
 
-@contextmanager
-def collecting_later() -> Iterator[None]:
-    """No garbage collection meanwhile: what is read from a journal stays, and looking through it again and again while
-    it grows took 40 % of the time."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
-
-
 def _lines(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """(offset, line with its newline) split on \\n only; the last may lack it."""
+    """(offset, line with its newline), split on \\n only; the last line may lack the newline."""
     start = 0
     while start < len(data):
         end = data.find(b"\n", start) + 1 or len(data)

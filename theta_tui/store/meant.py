@@ -1,8 +1,8 @@
-"""What picks say of the scopes of lessons: "this is meant too", and "not this". Standard library only.
+"""How picks widen or narrow the scope of a lesson. Standard library only.
 
-Picking the marked reply, which was written with a lesson's own weights, puts its prompt among the wordings of that
-lesson. Picking another one while that was offered keeps the lesson away from this prompt. Of several picks on one
-question the newest counts; those that are taken back do not.
+A marked reply was written with the weights of a lesson. Picking it adds the prompt to the wordings of that lesson;
+picking another reply instead excludes the prompt from its scope. Of several picks on one question the newest counts;
+picks that were taken back do not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from theta_tui.store.state import Lesson, State, question
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What one pick says of the scope of a lesson."""
+    """The effect of one pick on the scope of a lesson."""
 
     prompt: str
     meant: bool
@@ -24,8 +24,8 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The wordings that ask for a lesson, its prompt first, and those that it is not meant for. `more` counts the
-    wordings that came by picks."""
+    """The wordings that a lesson answers, its prompt first, and those excluded from it. `more` counts the wordings
+    that picks have added."""
 
     wordings: tuple[str, ...]
     not_these: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ class Scope:
 
 
 def said_by(pick: Lesson) -> tuple[int, Said | None] | None:
-    """Which lesson (its record) a pick says something of, and what: nothing where the pick does not count."""
+    """The lesson (its record) whose scope a pick changes, and how; None if the pick does not count."""
     exchange = pick.exchange
     mark = exchange.mark if exchange.kind == "pick" else None
     if mark is None or mark.lesson is None:
@@ -42,14 +42,14 @@ def said_by(pick: Lesson) -> tuple[int, Said | None] | None:
 
 
 def number(waiting: Pending | None, state: State) -> int | None:
-    """The number of the lesson that one of the replies was written with, while that lesson counts."""
+    """The number of the lesson that the marked reply was written with, if that lesson still counts."""
     mark = waiting.mark if waiting is not None else None
     lesson = state.find(mark.lesson) if mark is not None and mark.lesson is not None else None
     return lesson.number if lesson is not None and lesson.moves else None
 
 
 def picks(state: State) -> dict[int, dict[int, Said]]:
-    """Record of a lesson → record of a pick → what that says of it, in order."""
+    """Record of a lesson → record of a pick → its effect on the scope, in order."""
     found: dict[int, dict[int, Said]] = {}
     for seq in state.marked:
         lesson, said = said_by(state.lesson(seq)) or (0, None)
@@ -59,7 +59,7 @@ def picks(state: State) -> dict[int, dict[int, Said]]:
 
 
 def scope(taught: Exchange, said: Iterable[Said]) -> Scope:
-    """The scope of a lesson: what was taught, and what picks say of it, in order."""
+    """The scope of a lesson: its own wordings, then the effects of picks, in order."""
     own = tuple(dict.fromkeys((taught.prompt, *taught.variants)))
     newest = {question(one.prompt): one for one in said}
     known = set(map(question, own))

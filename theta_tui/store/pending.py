@@ -19,7 +19,7 @@ def new_prompt_id() -> str:
 
 
 def load(path: Path) -> tuple[Pending | None, str | None]:
-    """The kept prompt, if there is one; and a notice where the file was there but is no use."""
+    """The kept prompt, if there is one, and a notice if its file exists but cannot be used."""
     try:
         values = loads(path.read_bytes().decode("utf-8"))
         if values.pop("schema") != SCHEMA or not values["candidates"]:
@@ -37,7 +37,7 @@ def save(path: Path, pending: Pending) -> None:
 
 
 def clear(path: Path) -> None:
-    """Forget the kept prompt; durable, so that it cannot be answered twice. Raises HomeError naming the path."""
+    """Forget the kept prompt, durably, so that it cannot be answered twice. Raises HomeError naming the path."""
     try:
         path.unlink()
         fsync_folder(path.parent)

@@ -1,11 +1,11 @@
-"""The nouns of a lesson, and the records that a journal is made of. All frozen; msgspec besides the standard library.
+"""The parts of a lesson, and the records of the journal. All frozen; msgspec besides the standard library.
 
 A *turn* is what a person reads back, an *exchange* is what was decided about one prompt, an *outcome* is what the
-model made of it. An exchange is written before the model moves and its outcome after; the two together are enough
-to repeat the lesson exactly, because the outcome holds how many steps were taken.
+lesson did to the model. An exchange is written before the weights change and its outcome after. Together they are
+enough to repeat the lesson exactly, because the outcome holds the number of steps.
 
-Fields are keys of the JSON, in this order. A field that is None or empty by default is left out while it is; any other
-one is written. `msgspec.structs.replace` makes a changed copy.
+Fields are keys of the JSON, in this order. A field whose default is None or empty is left out while it has that value;
+all others are always written. `msgspec.structs.replace` makes a changed copy.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ TurnKind = Literal["pick", "correction", "brought"]
 
 
 class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """Values only, which cannot form a cycle: the garbage collector passes over them."""
+    """Plain values cannot form a cycle, so the garbage collector need not track them."""
 
 
 def _written(default: bool) -> Any:
-    """A field that is written whatever it is: msgspec leaves out what equals a plain default."""
+    """A field that is always written: msgspec omits fields that equal a plain default, but not a made one."""
     return msgspec.field(default_factory=lambda: default)
 
 
 class Candidate(_Plain, frozen=True):
     """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
 
-    `ended` is false where the reply was cut at the token limit (its log-probability then lacks the end token).
+    `ended` is false if the reply was cut at the token limit (its log-probability then lacks the end token).
 
-    A *marked* one was written with the own weights of the lesson of record `lesson`. `sure` says whether the prompt was
-    sure to be in the scope of that lesson, or only likely enough to offer its reply.
+    A *marked* candidate was written with the weights of the lesson of record `lesson`. `sure`: the prompt is surely in
+    the scope of that lesson, and not only likely enough to offer its reply.
     """
 
     index: int
@@ -49,12 +49,12 @@ class Candidate(_Plain, frozen=True):
             raise ValueError("a marked reply names its lesson, and whether that was sure")
 
     def tag(self, number: int | None) -> str:
-        """`#3` where it was written with lesson `number` 3, `#3?` where that was not sure to be meant."""
+        """`#3` for a reply written with lesson `number` 3; `#3?` if it is not sure that this lesson is meant."""
         return "" if number is None or self.lesson is None else f"#{number}" if self.sure else f"#{number}?"
 
 
 class Stated(_Plain, frozen=True):
-    """A fact that a message states, as the question that it answers and the answer."""
+    """A fact that a message states, as a question and its answer."""
 
     prompt: str
     reply: str
@@ -73,16 +73,16 @@ class Pending(_Plain, frozen=True):
 
     @property
     def mark(self) -> Candidate | None:
-        """The marked one of the replies; there is one at most."""
+        """The marked reply; there is one at most."""
         return marked(self.candidates)
 
 
 class Outcome(_Plain, frozen=True):
-    """What one lesson did. Losses are mean nats a reply token, P is the probability of the whole reply, asked alone.
+    """What one lesson did. Losses are mean nats per reply token; P is the probability of the whole reply, asked alone.
 
-    `losses` are those seen along the way, one a forward pass; `steps` were taken by this lesson and `step` is the
-    count since the home began. `learned` says that the model now says the reply; `skipped` says why nothing moved.
-    `meant` is the number of the lesson whose scope a pick widened: then nothing moved either, and the reply is said.
+    `losses` has one value per forward pass. `steps` counts the steps of this lesson and `step` all steps since the
+    home began. `learned`: the model now says the reply. `skipped` says why no weights changed. `meant` is the number
+    of the lesson whose scope a pick widened; that changes no weights either, and the reply is said.
     """
 
     lesson: int
@@ -103,9 +103,9 @@ class Outcome(_Plain, frozen=True):
 
 
 class Turn(_Plain, frozen=True):
-    """One line of the conversation as a person reads it back, and what was learned from it.
+    """One turn of the conversation as a person reads it back, and what was learned from it.
 
-    `kind` is `brought` where it came in with a hand-edited `context.md`. `outcome` is None until the lesson is done.
+    `kind` is `brought` if the turn came with a hand-edited `context.md`. `outcome` is None until the lesson is done.
     """
 
     seq: int
@@ -117,11 +117,11 @@ class Turn(_Plain, frozen=True):
 
 
 def marked(candidates: Iterable[Candidate]) -> Candidate | None:
-    """The marked one of some replies."""
+    """The marked one of `candidates`, if there is one."""
     return next((candidate for candidate in candidates if candidate.lesson is not None), None)
 
 
-# --- what stands in the journal, by its `type` ---
+# --- the records of the journal, by `type` ---
 
 
 class Begin(_Plain, frozen=True, tag="begin"):
@@ -134,9 +134,9 @@ class Begin(_Plain, frozen=True, tag="begin"):
 
 
 class Exchange(_Plain, frozen=True, tag="exchange"):
-    """One prompt and what was decided about it. `recipe` holds every number that the lesson was to be learned with.
+    """One prompt and what was decided about it. `recipe` holds every number that the lesson is learned with.
 
-    `conversation` is false for a lesson that was taught outside of one (`teach --for`), which then adds no turn.
+    `conversation` is false for a lesson taught outside of one (`teach --for`); it adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
     correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
     was read from. `variants` are the other wordings of the prompt that were learned beside it.
@@ -157,12 +157,12 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
     @property
     def mark(self) -> Candidate | None:
-        """The marked one of the replies that were offered; there is one at most."""
+        """The marked one of the offered replies; there is one at most."""
         return marked(self.candidates)
 
     @property
     def meant(self) -> int | None:
-        """The record of the lesson that a pick says is meant by its prompt as well: the marked reply was picked."""
+        """If the marked reply was picked: the record of its lesson, whose scope now includes this prompt."""
         mark = self.mark if self.kind == "pick" else None
         return mark.lesson if mark is not None and mark.index == self.pick else None
 
@@ -173,9 +173,9 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
 
 class Learned(_Plain, frozen=True, tag="learned"):
-    """The outcome of exchange `of`. Written after the model moved and before the lesson is acknowledged.
+    """The outcome of exchange `of`. Written after the weights changed and before the lesson is acknowledged.
 
-    `machine` is the fingerprint of what did the arithmetic: under the same one a replay is bit-exact.
+    `machine` is a fingerprint of the hardware and libraries: with the same one a replay is bit-exact.
     """
 
     of: int
@@ -184,23 +184,23 @@ class Learned(_Plain, frozen=True, tag="learned"):
 
 
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
-    """Exchange `of` is taken back: it counts no more, and its turn is gone from the conversation."""
+    """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation."""
 
     of: int
 
 
 class Restore(_Plain, frozen=True, tag="restore"):
-    """The withdrawal of exchange `of` is itself taken back: the lesson counts again, where it stood."""
+    """The withdrawal of exchange `of` is taken back: the lesson counts again, in its old place."""
 
     of: int
 
 
 class Rebuilt(_Plain, frozen=True, tag="rebuilt"):
-    """What was taught was learned again on another foundation, or in another way (`lora`, as in Begin), which this home
-    belongs to from here on.
+    """All lessons were learned again on another base model, or in another way (`lora`, as in Begin). The home belongs
+    to that model from here on.
 
-    `outcomes` are (seq of the exchange, outcome) of every lesson that was tried, in order, with `recipe`; they take
-    the place of the earlier ones. To keep the line short their prompt and reply are empty and their losses left out.
+    `outcomes` are (seq of the exchange, outcome) of every lesson that was tried with `recipe`, in order; they replace
+    the earlier ones. To keep the line short their prompt and reply are empty and their losses left out.
     """
 
     model: str
@@ -213,7 +213,7 @@ class Rebuilt(_Plain, frozen=True, tag="rebuilt"):
 
 
 class Consolidated(_Plain, frozen=True, tag="consolidated"):
-    """Of a version before: steps that the model took in idle time. They are read and passed over."""
+    """Steps that an earlier version took in idle time. Read and ignored."""
 
     after: int
     first: int
@@ -223,24 +223,30 @@ class Consolidated(_Plain, frozen=True, tag="consolidated"):
 
 
 class ConversationStarted(_Plain, frozen=True, tag="fresh"):
-    """A fresh conversation begins. What was taught stays."""
+    """A new conversation begins. What was taught stays."""
 
 
 class ContextImported(_Plain, frozen=True, tag="brought"):
-    """A hand-edited `context.md` was read back: these (prompt, reply) turns are the conversation from here on."""
+    """A hand-edited `context.md` was read: these (prompt, reply) turns are the conversation from here on."""
 
     turns: tuple[tuple[str, str], ...]
 
 
+class Persona(_Plain, frozen=True, tag="persona"):
+    """The system turn that the model speaks, and is taught, under from here on. None: its chat template's own."""
+
+    text: str | None = None
+
+
 class Failure(_Plain, frozen=True, tag="failure"):
-    """Something went wrong in the worker; `of` is the exchange it happened in, if any."""
+    """An error in the worker; `of` is the exchange in which it happened, if any."""
 
     message: str
     of: int | None = None
 
 
 class Finding(NamedTuple):
-    """What asking lesson `seq` (of its exchange) again found: P(reply), asked alone, and whether the model says it."""
+    """The result of reviewing lesson `seq` (of its exchange): P(reply), asked alone, and whether the model says it."""
 
     seq: int
     p: float
@@ -248,7 +254,7 @@ class Finding(NamedTuple):
 
 
 class Asked(_Plain, frozen=True, tag="asked"):
-    """Lessons were asked again, of the model as the records before this one make it. Nothing moved."""
+    """A review: lessons were asked again, of the model that the records before this one make. No weights changed."""
 
     results: tuple[Finding, ...]
 
@@ -263,14 +269,14 @@ Record = (
     | Consolidated
     | ConversationStarted
     | ContextImported
+    | Persona
     | Failure
     | Asked
 )
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A record where it stands in the journal: its number (1, 2, 3 …), Unix time, where its line begins in the file,
-    and its checksum."""
+    """A record and its place in the journal: number (1, 2, 3 …), Unix time, byte offset of its line, checksum."""
 
     seq: int
     at: float

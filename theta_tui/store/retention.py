@@ -1,11 +1,11 @@
-"""The retention report: which lessons hold. Pure functions of a state and of what was found since.
+"""The retention report: which lessons hold. Pure functions of a state and of unjournalled review results.
 
-What is known of a lesson is what was last measured: when it was taught, or when it was asked again. A *correction* is
-taught until the model says it, so it is judged by that: **kept** while the model says it (its greedy reply is the
-taught one), **fading** while it still does but P(reply) fell below half of what it was then, **lost** when it says
-something else. A *pick* is a step or two towards a reply of the model's own and need not be its first choice: kept
-while P is at least half of what it was then, fading below that, lost once P is also below what it was before the pick
-and the model does not say it.
+A lesson is judged by its last measurement: when it was taught, or when it was reviewed. A *correction* is taught until
+the model says it, so it is **kept** while the model says it (its greedy reply is the taught one), **fading** if it
+still does but P(reply) fell below half of its value after teaching, and **lost** when the model says something else.
+A *pick* is a step or two towards one of the model's own replies and need not be its first choice: kept while P is at
+least half of its value after teaching, fading below that, lost once P is also below its value before the pick and the
+model does not say the reply.
 
 A later lesson with another reply to the same question **supersedes** the earlier one; withdrawing it brings the
 earlier back.
@@ -21,57 +21,57 @@ import msgspec
 
 from theta_tui.store import meant
 from theta_tui.store.records import Finding, Kind
-from theta_tui.store.standing import NAMED, Holding, Standing, Tally
-from theta_tui.store.standing import named as named
+from theta_tui.store.report import NAMED, Holding, ReportRow, Tally
+from theta_tui.store.report import named as named
 from theta_tui.store.state import Lesson, Measured, State
 from theta_tui.store.state import question as question
 
 ANSWERS: frozenset[Holding] = frozenset({"kept", "fading", "lost", "unasked"})
-"""How lessons stand that the model is to know."""
+"""The states of lessons that the model is to know."""
 FADING = 0.5
-"""Share of the P that a lesson had when it was taught, below which it fades."""
+"""A lesson fades below this share of the P that it had when it was taught."""
 RELATED = 4
-"""Lessons most like the newest one that are asked again first, to know soon what it cost."""
+"""This many lessons, those most like the newest one, are reviewed first, to know soon what it cost."""
 NOTICEABLE = 0.05
-"""A P that moved by less than this is not worth a record."""
+"""A smaller change of P is not worth a record."""
 
 
 def newest(lessons: Iterable[Lesson]) -> dict[str, Lesson]:
-    """The last of `lessons` on each question: the one whose answer holds."""
+    """The last of `lessons` on each question; its answer holds."""
     return {lesson.question: lesson for lesson in lessons}
 
 
 def active_answers(state: State) -> list[Lesson]:
-    """The lessons that are neither withdrawn nor superseded, in order: what the model is to know.
+    """The lessons that the model is to know, in order: those neither withdrawn nor superseded.
 
-    Of several active lessons on one question those count that taught the newest one's reply.
+    Of several active lessons on one question, those that teach the same reply as the newest one count.
     """
     return [lesson for lesson in state.active if _same_reply(lesson, holding(state, lesson))]
 
 
 def holding(state: State, lesson: Lesson) -> Lesson:
-    """The lesson whose answer to the question of `lesson` holds; itself where it does not count."""
+    """The lesson whose answer to the question of `lesson` holds; `lesson` itself if it does not count."""
     return state.about(lesson.question)[-1] if lesson.moves else lesson
 
 
 def superseded_by(state: State, lesson: Lesson) -> list[Lesson]:
-    """The lessons that counted until `lesson`, the newest, gave their question another answer."""
+    """The lessons that `lesson`, the newest, superseded by another answer to the same question."""
     earlier = [other for other in state.about(lesson.question) if other.seq < lesson.seq]
     if not earlier or _same_reply(earlier[-1], lesson):
         return []
     return [other for other in earlier if _same_reply(other, earlier[-1])]
 
 
-def standings(
+def rows(
     state: State, found: Mapping[int, Finding] | None = None, now: float = 0.0, *, most: int | None = None
-) -> list[Standing]:
-    """Every lesson that was ever taught, in order, or the last `most`. `found` (by seq) is what asking found at Unix
-    time `now` of the model as the state makes it, and is not in the journal yet."""
+) -> list[ReportRow]:
+    """The rows of all lessons ever taught, in order, or of the last `most`. `found` (by seq) are review results of
+    Unix time `now` that are not in the journal yet."""
     found, picks = found or {}, meant.picks(state)
     lessons = state.lessons if most is None else state.lessons[-most:]
     return [
         replace(
-            _standing(lesson, holding(state, lesson), found.get(lesson.seq), now, state.moved),
+            _row(lesson, holding(state, lesson), found.get(lesson.seq), now, state.moved),
             more=None
             if not has_scope(lesson)
             else meant.scope(lesson.exchange, picks.get(lesson.seq, {}).values()).more,
@@ -82,7 +82,7 @@ def standings(
 
 
 class Judged(msgspec.Struct, frozen=True, gc=False):
-    """How the lesson with this number stands, and whether nothing moved since that was found."""
+    """The state of the lesson with this number; `fresh`: no weights changed since it was measured."""
 
     number: int
     state: Holding
@@ -90,20 +90,20 @@ class Judged(msgspec.Struct, frozen=True, gc=False):
 
 
 def judged(state: State, found: Mapping[int, Finding] | None = None) -> Iterator[Judged]:
-    """Every lesson that was ever taught, question by question, so that nothing is looked up: of 10,000 in a tenth of
-    the time that `standings` takes."""
+    """Judge all lessons ever taught, question by question. That avoids lookups: 10,000 lessons take a tenth of the
+    time of `rows`."""
     found, moved = found or {}, state.moved
     for group in state.questions:
         for lesson in group:
-            yield Judged(lesson.number, *stand(lesson, group[-1], found.get(lesson.seq), moved))
+            yield Judged(lesson.number, *status(lesson, group[-1], found.get(lesson.seq), moved))
     if len(state.lessons) > len(state.active):
         for lesson in state.lessons:
             if not lesson.moves:
-                yield Judged(lesson.number, *stand(lesson, lesson, None, moved))
+                yield Judged(lesson.number, *status(lesson, lesson, None, moved))
 
 
-def tally(rows: Iterable[Judged | Standing]) -> Tally:
-    """The rows in numbers."""
+def tally(rows: Iterable[Judged | ReportRow]) -> Tally:
+    """The summary of the rows."""
     numbers: dict[Holding, list[int]] = {}
     stale = 0
     for row in rows:
@@ -126,7 +126,7 @@ def tally(rows: Iterable[Judged | Standing]) -> Tally:
 
 
 def measured(lesson: Lesson) -> Measured | None:
-    """What the journal last knew of a lesson: asked again, or when it was taught."""
+    """The last journalled measurement of a lesson: its last review, or its teaching."""
     if lesson.asked:
         return lesson.asked[-1]
     outcome = lesson.outcome
@@ -136,17 +136,17 @@ def measured(lesson: Lesson) -> Measured | None:
 
 
 def offered(lesson: Lesson) -> str | None:
-    """The first reply that was offered for the prompt of a lesson."""
+    """The first reply offered for the prompt of a lesson."""
     return lesson.exchange.first_offered
 
 
 def has_scope(lesson: Lesson) -> bool:
-    """Whether it has weights of its own, which are on for the prompts that it is meant for."""
+    """Whether the lesson has weights of its own, used for the prompts in its scope only."""
     return by_heart(lesson.exchange.kind) and lesson.recipe.get("method") == "module"
 
 
 def by_heart(kind: Kind) -> bool:
-    """Whether what was taught so is to be known by heart: a pick tells a taste, and is not."""
+    """Whether the model must say the reply word for word. Not for a pick, which expresses a taste."""
     return kind != "pick"
 
 
@@ -162,17 +162,17 @@ def judge(lesson: Lesson, p: float, says: bool) -> Holding:
 
 
 def noticeable(lesson: Lesson, finding: Finding) -> bool:
-    """Whether `finding` tells something that the journal does not say yet."""
+    """Whether `finding` adds something to the journal."""
     known = measured(lesson)
     if known is None or judge(lesson, known.p, known.says) != judge(lesson, finding.p, finding.says):
         return True
     return abs(finding.p - known.p) >= NOTICEABLE
 
 
-def due(state: State, rows: Sequence[Standing]) -> list[Lesson]:
-    """The active answers that were not asked since the newest lesson, in the order to ask them in.
+def due(state: State, rows: Sequence[ReportRow]) -> list[Lesson]:
+    """The active answers not reviewed since the newest lesson, in the order in which to review them.
 
-    First those most like the newest lesson, which it is likeliest to have cost; then whoever waits longest.
+    First those most like the newest lesson, which it most likely damaged; then the one reviewed longest ago.
     """
     waiting = [
         state.lesson(row.seq)
@@ -189,9 +189,8 @@ def due(state: State, rows: Sequence[Standing]) -> list[Lesson]:
     return [*first, *(lesson for lesson in waiting if lesson.seq not in chosen)]
 
 
-def stand(lesson: Lesson, current: Lesson, finding: Finding | None, moved: int) -> tuple[Holding, bool]:
-    """How `lesson` stands where `current` is the one whose answer holds, and whether nothing moved since that was
-    found."""
+def status(lesson: Lesson, current: Lesson, finding: Finding | None, moved: int) -> tuple[Holding, bool]:
+    """The state of `lesson`, if the answer of `current` holds, and whether no weights changed since it was measured."""
     known = measured(lesson)
     fresh = finding is not None or (known is not None and known.seq >= moved)
     if lesson.withdrawn:
@@ -205,13 +204,13 @@ def stand(lesson: Lesson, current: Lesson, finding: Finding | None, moved: int) 
     return ("unasked" if known is None else judge(lesson, known.p, known.says)), fresh
 
 
-def _standing(lesson: Lesson, current: Lesson, finding: Finding | None, now: float, moved: int) -> Standing:
+def _row(lesson: Lesson, current: Lesson, finding: Finding | None, now: float, moved: int) -> ReportRow:
     exchange, outcome, known = lesson.exchange, lesson.outcome, measured(lesson)
     p, says, asked_at = (known.p, known.says, known.at) if known else (None, None, None)
     if finding is not None:
         p, says, asked_at = finding.p, finding.says, now
-    state, fresh = stand(lesson, current, finding, moved)
-    return Standing(
+    state, fresh = status(lesson, current, finding, moved)
+    return ReportRow(
         number=lesson.number,
         seq=lesson.seq,
         kind=exchange.kind,
@@ -231,7 +230,7 @@ def _standing(lesson: Lesson, current: Lesson, finding: Finding | None, now: flo
 
 
 def _same_reply(one: Lesson, other: Lesson) -> bool:
-    # Letter for letter: a model that says the one does not say the other.
+    # Letter for letter, because the model says only one of two spellings.
     return one is other or one.exchange.reply == other.exchange.reply
 
 

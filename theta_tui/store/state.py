@@ -1,7 +1,7 @@
-"""What the journal says, replayed: the conversation, the lessons, the losses. No model, no files.
+"""The state that the journal's records make: the conversation, the lessons, the losses. No model, no files.
 
-The replay ignores what is withdrawn, wherever it stands, so a lesson taken back is as if it had never been taught: its
-turn is gone and no later lesson saw it. Restored, it stands where it stood.
+The replay ignores withdrawn records, so a lesson taken back is as if it had never been taught: its turn is gone and no
+later lesson saw it. A restored lesson is in its old place again.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from theta_tui.store.records import (
     Failure,
     Learned,
     Outcome,
+    Persona,
     Rebuilt,
     Restore,
     Turn,
@@ -36,13 +37,13 @@ from theta_tui.store.records import (
 )
 
 ASKINGS_KEPT = 8
-"""Results kept of one lesson: the newest is what counts, the others are gone back to when lessons are withdrawn."""
+"""Review results kept of one lesson. The newest counts; older ones count again when later lessons are withdrawn."""
 
 _seq = attrgetter("seq")
 
 
 def question(prompt: str) -> str:
-    """What two prompts are the same question by: case, white space and outer punctuation folded."""
+    """The key of a question: two prompts with the same key differ in case, white space or outer punctuation only."""
     return normalised(prompt) or prompt
 
 
@@ -57,11 +58,11 @@ class Measured(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(slots=True)
 class Lesson:
-    """A pick or a correction. `context` is the conversation that stood before it when it was taught.
+    """A pick or a correction. `context` is the conversation before it when it was taught.
 
-    `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why nothing moved,
-    where it could not be learned. `asked` is what asking it again found, newest last. `learned_by` is the record that
-    its outcome stands in; 0: none.
+    `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why it could not
+    be learned. `asked` are its review results, newest last. `learned_by` is the record that holds its outcome; 0: none.
+    `persona` was in force when it was taught, and is whenever it is learned.
     """
 
     number: int
@@ -75,65 +76,69 @@ class Lesson:
     failed: str | None = None
     recipe: dict[str, Any] = field(default_factory=dict)
     asked: list[Measured] = field(default_factory=list)
+    persona: str | None = None
     learned_by: int = field(default=0, repr=False, compare=False)
     question: str = field(init=False, repr=False, compare=False)
-    """What `about` finds it by."""
+    """The key for `State.about`."""
 
     def __post_init__(self) -> None:
         self.question = question(self.exchange.prompt)
 
     @property
     def moves(self) -> bool:
-        """Whether this lesson is part of the weights (or is to be, where it has no outcome yet)."""
+        """Whether this lesson is part of the weights, or will be once it has an outcome."""
         return not self.withdrawn and self.failed is None and (self.outcome is None or self.outcome.skipped is None)
 
 
 class State:
-    """The projection of a journal. `add` takes one more record, `of` replays them all.
+    """The projection of a journal. `add` replays one more record, `of` all of them.
 
-    What it says is kept as the records come in, so that no answer costs more in a long journal; only what changes the
-    past replays all of it. The lists that it hands out are its own, to be read at once.
+    All answers are kept up to date as records come in, so they cost no more in a long journal. Only a record that
+    changes the past replays everything. The lists are the state's own: read them at once and do not keep them.
     """
 
     def __init__(self) -> None:
         self.begin: Begin | None = None
-        """The model that the home belongs to: that of its first record, or of the last rebuild."""
+        """The model that the home belongs to: from its first record, or from the last rebuild."""
         self.rebuilt = 0
         """The seq of the last rebuild; 0 where there was none."""
         self.lessons: list[Lesson] = []
-        """Every lesson that was ever taught, in order."""
+        """All lessons ever taught, in order."""
         self.active: list[Lesson] = []
         """The lessons that count, in order."""
         self.step = 0
-        """Optimizer steps in the weights that this state stands for."""
+        """The number of optimizer steps in the weights of this state."""
         self.turns: list[Turn] = []
         """The conversation as a person reads it back."""
         self.relearned_at = 0
-        """The newest withdrawal, or return, of a lesson before the last one: the lessons since are learned again, and
-        what they left then is not what they leave now."""
+        """The newest withdrawal or restoration of a lesson other than the last. The lessons after it were learned
+        again, so the weights differ from those of earlier records."""
+        self.persona: str | None = None
+        """The system turn in force; None: the model's own."""
+        self._persona_at = 0
         self.touched: list[int] = []
-        """The seqs of the lessons that changed since this list began; another list where everything may have."""
+        """The seqs of the lessons that changed since this list was made. A new list: any lesson may have changed."""
         self.withdrawn: list[int] = []
-        """The seqs of the lessons that are taken back, in order."""
+        """The seqs of the withdrawn lessons, in order."""
         self.marked: list[int] = []
-        """The picks from replies of which one was marked, in order; those that count no more as well."""
+        """The seqs of all picks, counting or not, for which one of the replies was marked; in order."""
         self.last_said: dict[int, float] = {}
-        """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
+        """Record of a lesson → when its reply was last picked, or offered as the answer."""
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
-        self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by what they answer
-        self._said: list[History] = []  # up to each of the turns, with it
-        self._where: dict[int, int] = {}  # record → the place of its (last) turn
-        self._replaced: dict[int, History] = {}  # record → the turn whose place its own took, and those before
+        self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by question
+        self._said: list[History] = []  # the history up to and including each turn
+        self._where: dict[int, int] = {}  # record → the index of its (last) turn
+        self._replaced: dict[int, History] = {}  # record → the turn that its own replaced, with its history
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> State:
-        """The state that `entries` tell."""
+        """The state that `entries` make."""
         state = cls()
         state._entries = list(entries)
         taught = {entry.seq for entry in state._entries if _is_lesson(entry)}
         gone, then = withdrawn(state._entries), set[int]()
-        differs: float | None = None  # the first lesson that counts now and did not then, or the other way round
+        differs: float | None = None  # the first lesson that counts now and did not then, or vice versa
         for entry in state._entries:
             if isinstance(entry.record, (Withdraw, Restore)):
                 _take_back(entry, then)
@@ -141,22 +146,22 @@ class State:
             elif isinstance(entry.record, Asked):
                 differs = min((gone ^ then) & taught, default=math.inf) if differs is None else differs
                 if differs < entry.seq:
-                    continue  # the model of that time had learned other lessons than this state's has up to there
+                    continue  # the model had then learned other lessons than this state has up to there
             state._replay(entry, withdrawn=entry.seq in gone)
         state.touched = []
         return state
 
     def add(self, entry: Entry) -> None:
-        """Replay one more record; afterwards this is the state `of` all of them."""
+        """Replay one more record. Afterwards this equals the state `of` all records."""
         self._entries.append(entry)
         if isinstance(entry.record, (Withdraw, Restore)):
-            # It changes the past: the conversation, and what the lessons since had seen of it.
+            # It changes the past: the conversation, and the contexts of the lessons since.
             vars(self).update(vars(State.of(self._entries)))
         else:
             self._replay(entry, withdrawn=False)
 
     def _replay(self, entry: Entry, *, withdrawn: bool) -> None:
-        """Replay one record. `withdrawn` says of an exchange that later records take it back for good."""
+        """Replay one record. `withdrawn`: it is an exchange that later records take back for good."""
         match entry.record:
             case Begin() as begin:
                 self.begin = begin
@@ -170,6 +175,8 @@ class State:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
                 self.relearned_at = entry.seq
+            case Persona(text=text):
+                self.persona, self._persona_at = text, entry.seq
             case ConversationStarted():
                 self._begin_conversation()
             case ContextImported(turns=turns):
@@ -190,11 +197,11 @@ class State:
 
     @property
     def history(self) -> History:
-        """The conversation as the model is shown it."""
+        """The conversation that the model is shown."""
         return self._before(len(self._said))
 
     def active_after(self, position: int) -> list[Lesson]:
-        """The lessons that count of records after `position`."""
+        """The lessons after record `position` that count."""
         return self.active[bisect_right(self.active, position, key=_seq) :]
 
     @property
@@ -204,8 +211,8 @@ class State:
 
     @property
     def moved(self) -> int:
-        """The newest record since which the weights are as they are."""
-        return max(self.active[-1].seq if self.active else 0, self.relearned_at)
+        """The newest record that changed the model's answers."""
+        return max(self.active[-1].seq if self.active else 0, self.relearned_at, self._persona_at)
 
     @property
     def last(self) -> Lesson | None:
@@ -216,7 +223,7 @@ class State:
     def undone(self) -> Lesson | None:
         """The lesson that redo brings back: the last one taken back, while nothing was taught or rebuilt since.
 
-        One that was never learned is not: it would have to be learned for the first time.
+        A lesson that was never learned is not brought back: redo would have to learn it for the first time.
         """
         restored: list[int] = []
         for entry in reversed(self._entries):
@@ -234,15 +241,15 @@ class State:
         return None
 
     def find(self, seq: int) -> Lesson | None:
-        """The lesson of record `seq`; None where that is none."""
+        """The lesson of record `seq`; None if that record is no lesson."""
         return self._by_seq.get(seq)
 
     def lesson(self, seq: int) -> Lesson:
-        """The lesson of record `seq`, which is one. Raises KeyError."""
+        """The lesson of record `seq`. Raises KeyError if that record is no lesson."""
         return self._by_seq[seq]
 
     def numbered(self, number: int) -> Lesson | None:
-        """The lesson that a person knows by `number`."""
+        """The lesson with this `number`, as shown to the person."""
         return self.lessons[number - 1] if 1 <= number <= len(self.lessons) else None
 
     def about(self, question: str) -> list[Lesson]:
@@ -251,11 +258,11 @@ class State:
 
     @property
     def questions(self) -> Iterable[list[Lesson]]:
-        """The lessons that count, a list a question."""
+        """The lessons that count, one list per question."""
         return self._questions.values()
 
     def losses(self, most: int) -> tuple[float, ...]:
-        """The last `most` losses seen in lessons that count, finite ones only."""
+        """The last `most` finite losses of the lessons that count."""
         found: list[float] = []
         for lesson in reversed(self.active):
             if lesson.outcome and lesson.outcome.meant is None:
@@ -267,11 +274,11 @@ class State:
         return tuple(reversed(found[:most]))
 
     def learned(self, of: int, outcome: Outcome | None, machine: str | None, *, by: int = 0) -> None:
-        """Lesson `of` has another outcome, from record `by`. None: it is yet to be learned."""
+        """Set the outcome of lesson `of`, from record `by`. None: it is yet to be learned."""
         lesson = self.lesson(of)
         self._take(lesson)
         if lesson.outcome is not None:
-            lesson.asked.clear()  # what was found is of other weights
+            lesson.asked.clear()  # the results are of other weights
         lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._put(lesson)
         self.touched.append(of)
@@ -279,7 +286,7 @@ class State:
         if place is not None:
             self.turns[place] = self._turn(self._said[place])
 
-    # --- the lessons that count: whoever changes one takes it out before and puts it in again afterwards ---
+    # --- the lessons that count: take a lesson out before changing it, and put it back afterwards ---
 
     def _put(self, lesson: Lesson) -> None:
         if lesson.moves:
@@ -310,7 +317,10 @@ class State:
             context: History = NOTHING
         else:
             context = self._before(len(self._said) if place is None else place)
-        lesson = Lesson(len(self.lessons) + 1, seq, at, exchange, context, withdrawn=withdrawn, recipe=exchange.recipe)
+        lesson = Lesson(
+            len(self.lessons) + 1, seq, at, exchange, context,
+            withdrawn=withdrawn, recipe=exchange.recipe, persona=self.persona,
+        )  # fmt: skip
         self.lessons.append(lesson)
         self._by_seq[seq] = lesson
         if withdrawn:
@@ -343,10 +353,10 @@ class State:
         self.turns = [self._turn(said) for said in self._said]
         self.touched = []
 
-    # --- the conversation, and the place of each turn in it ---
+    # --- the conversation, and the index of each turn in it ---
 
     def _before(self, place: int) -> History:
-        """What was said before the turn at `place`."""
+        """The history before the turn at `place`."""
         return self._said[place - 1] if place else NOTHING
 
     def _turn(self, said: History) -> Turn:
@@ -365,14 +375,14 @@ class State:
         self.turns.append(self._turn(said))
 
     def _place(self, place: int, *turns: tuple[str, str, int]) -> None:
-        """`turns` (prompt, reply, record) take the place of the one that is there. What follows it, mostly nothing, is
-        told again."""
+        """Replace the turn at `place` by `turns` (prompt, reply, record). The turns after it, if any, are appended
+        again."""
         there = self._said[place:]
         following = [*turns, *((*each.said, each.source) for each in there[1:])]
         for each in there:
             self._where.pop(each.source, None)
         for source in {each.source for each in there} - self._by_seq.keys():
-            # ContextImported: others came with it, under the same number.
+            # Turns of one ContextImported share its number; the last one left keeps the index.
             at = next((at for at in range(place - 1, -1, -1) if self._said[at].source == source), None)
             if at is not None:
                 self._where[source] = at
@@ -381,7 +391,7 @@ class State:
             self._append(*turn)
 
     def _drop_turn(self, of: int) -> None:
-        """Take the turn of exchange `of` out; one that it had replaced comes back."""
+        """Remove the turn of exchange `of`, and bring back the turn that it had replaced, if any."""
         place = self._where.get(of)
         if place is not None:
             before = self._replaced.pop(of, None)
@@ -395,7 +405,7 @@ class State:
 
 
 def withdrawn(entries: Iterable[Entry]) -> set[int]:
-    """The seqs of the exchanges that are taken back once all of `entries` are read."""
+    """The seqs of the exchanges that are withdrawn after all of `entries`."""
     gone: set[int] = set()
     for entry in entries:
         _take_back(entry, gone)

@@ -1,7 +1,7 @@
-"""The store of a home: journal, state, conversation file and kept prompt, kept in step. No torch, no threads.
+"""The store of a home keeps journal, state, conversation file and kept prompt in step. No torch, no threads.
 
-What `history`, `lessons` and `stats` need is here alone; the Session adds the model. Opening for writing takes the
-home's lock; reading takes none and changes nothing.
+`history`, `lessons` and `stats` need nothing else; the Session adds the model. Opening for writing takes the home's
+lock; opening for reading takes none and changes nothing.
 """
 
 from __future__ import annotations
@@ -15,26 +15,27 @@ from msgspec import structs
 
 from theta_tui.base.config import DEFAULT_MODEL, Settings
 from theta_tui.base.errors import HomeError, ModelError, PromptError
+from theta_tui.base.gc import gc_paused
 from theta_tui.base.text import plural
 from theta_tui.model.lora import RANK, Choice
 from theta_tui.store import context, pending
 from theta_tui.store.context_md import ContextFile
 from theta_tui.store.home import Home, WriterLock
-from theta_tui.store.journal import Entry, Journal, collecting_later
+from theta_tui.store.journal import Entry, Journal
 from theta_tui.store.records import ContextImported, ConversationStarted, Pending, Record, Restore, Stated, Withdraw
 from theta_tui.store.state import Lesson, State
 
 
 class Store:
-    """What was said and taught in one home. Make it with `open` (one writer) or `read`."""
+    """What was said and taught in one home. Create it with `open` (one writer) or `read`."""
 
     def __init__(self, settings: Settings, journal: Journal, lock: WriterLock | None) -> None:
         self.home = Home(settings.home)
         self.journal = journal
-        with collecting_later():
+        with gc_paused():
             self.state = State.of(journal.entries)
         begin = self.state.begin
-        # A home remembers the model that it belongs to; one that is named is checked against it when it is loaded.
+        # A home remembers its model. A model named in the settings is compared with that when it is loaded.
         self.settings = replace(settings, model=settings.model or (begin.model if begin else DEFAULT_MODEL))
         self.notices = list(journal.notices)
         self.pending, notice = pending.load(self.home.pending)
@@ -47,12 +48,12 @@ class Store:
 
     @classmethod
     def read(cls, settings: Settings) -> Store:
-        """For looking only. A home that is not there yet reads as an empty one."""
+        """Open read-only. A home that does not exist yet reads as an empty one."""
         return cls(settings, Journal.read(Home(settings.home).journal), None)
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
-        """For writing. Raises HomeBusyError (exit 75) where another process holds the home."""
+        """Open for writing. Raises HomeBusyError (exit 75) if another process holds the home."""
         home = Home(settings.home)
         home.ensure()
         lock = WriterLock(home, settings.lock_wait, settings.lock)
@@ -61,7 +62,7 @@ class Store:
             store = cls(settings, Journal.open(home.journal), lock)
             if store.read_only is None:
                 store._read_context_back()
-                with suppress(OSError):  # a version before derived it from the journal
+                with suppress(OSError):  # an earlier version derived it from the journal
                     (home.path / "journal.idx").unlink()
         except BaseException:
             lock.release()
@@ -73,13 +74,13 @@ class Store:
         return self.journal.read_only
 
     def require_writable(self) -> None:
-        """Raises JournalError (exit 4) in a home that can only be read."""
+        """Raise JournalError (exit 4) if the home is read-only."""
         self.journal.require_writable()
 
     def adaptation(self) -> tuple[Choice, int]:
-        """Whether the model of this home learns by LoRA, and the rank: as it was begun, else as the settings say.
+        """Whether the model of this home learns by LoRA, and the rank: as the home was begun, else by the settings.
 
-        Raises ModelError (exit 4) where the settings ask for another way than the home was begun with.
+        Raises ModelError (exit 4) if the settings contradict what the home was begun with.
         """
         asked, begin = self.adaptation_asked(), self.state.begin
         if begin is None:
@@ -95,7 +96,7 @@ class Store:
         return "off" if begin.lora is None else "on", begin.lora or RANK
 
     def adapts_anew(self) -> bool:
-        """Whether the settings ask for another way to learn than the home was begun with."""
+        """Whether the settings ask for LoRA, or its rank, otherwise than the home was begun with."""
         begin = self.state.begin
         if begin is None:
             return False
@@ -104,8 +105,8 @@ class Store:
         return self.settings.lora not in ("auto", ours) or (begin.lora is not None and rank not in (None, begin.lora))
 
     def adaptation_asked(self, *, moving: bool = False) -> tuple[Choice, int]:
-        """What the settings say of it, whatever the home was begun with. A home that learns by LoRA and is asked for
-        another rank stays with LoRA, unless it is `moving` to another model."""
+        """LoRA and rank by the settings, whatever the home was begun with. If only another rank is asked for, a home
+        that learns by LoRA stays with LoRA, unless it is `moving` to another model."""
         asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
         begin, rank = self.state.begin, self.settings.lora_rank
         if asked == "auto" and not moving and begin is not None:
@@ -119,12 +120,12 @@ class Store:
         return entry
 
     def roll_back(self, entry: Entry) -> None:
-        """Take the newest record out again; all others are replayed."""
+        """Remove the newest record and replay all others."""
         self.journal.roll_back(entry)
         self.state = State.of(other for other in self.journal.entries if other is not entry)
 
     def waiting(self, prompt_id: str | None = None) -> Pending:
-        """The kept prompt; PromptError (exit 3) where there is none, or not the one that is meant."""
+        """The kept prompt. Raises PromptError (exit 3) if there is none, or if it is not `prompt_id`."""
         waiting = self.pending
         if waiting is None:
             raise PromptError("no prompt waits for an answer; ask one first: theta prompt TEXT")
@@ -137,7 +138,7 @@ class Store:
     # --- taking back, and bringing back ---
 
     def to_undo(self) -> Lesson:
-        """The last lesson; PromptError (exit 3) where there is none."""
+        """The last lesson. Raises PromptError (exit 3) if there is none."""
         self.require_writable()
         lesson = self.state.last
         if lesson is None:
@@ -145,7 +146,7 @@ class Store:
         return lesson
 
     def to_redo(self) -> Lesson:
-        """The lesson that was taken back last; PromptError (exit 3) where there is none, or one was taught since."""
+        """The lesson taken back last. Raises PromptError (exit 3) if there is none, or if one was taught since."""
         self.require_writable()
         lesson = self.state.undone
         if lesson is None:
@@ -156,7 +157,7 @@ class Store:
         return lesson
 
     def to_withdraw(self, number: int) -> Lesson:
-        """Lesson `number`; PromptError (exit 3) where it cannot be taken back."""
+        """Lesson `number`. Raises PromptError (exit 3) if it cannot be taken back."""
         self.require_writable()
         lesson = self.state.numbered(number)
         if lesson is None:
@@ -171,22 +172,22 @@ class Store:
         return lesson
 
     def withdraw_last(self) -> Lesson:
-        """Take back the last lesson; the prompt that it answered waits again."""
+        """Take back the last lesson. The prompt that it answered waits again."""
         return self.withdraw(self.to_undo(), offer=True)
 
     def withdraw(self, lesson: Lesson, *, offer: bool = False) -> Lesson:
-        """Take `lesson` back. The weights follow from the journal: the next one to load a model replays without it."""
+        """Take `lesson` back in the journal. The next load of the model replays without it."""
         self.append(Withdraw(lesson.seq))
         return self.withdrawn(lesson, offer=offer)
 
     def restore(self, lesson: Lesson) -> Lesson:
-        """Bring `lesson` back; the weights follow likewise."""
+        """Bring `lesson` back in the journal. The next load of the model replays with it."""
         self.append(Restore(lesson.seq))
         return self.restored(lesson)
 
     def withdrawn(self, lesson: Lesson, *, offer: bool) -> Lesson:
-        """What follows once the journal says that `lesson` counts no more. With `offer` the prompt that it answered
-        waits again, with the replies offered then, and the fact that a prompt which still waits had stated."""
+        """Follow up on the withdrawal of `lesson`. With `offer` the prompt that it answered waits again with its
+        replies; a prompt that already waits is offered its stated fact again."""
         exchange = lesson.exchange
         if offer and self.pending is None and exchange.candidates:
             self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
@@ -196,8 +197,7 @@ class Store:
         return self.state.lesson(lesson.seq)
 
     def restored(self, lesson: Lesson) -> Lesson:
-        """What follows once the journal says that `lesson` counts again: where its prompt was offered once more, that
-        is answered now."""
+        """Follow up on the restoration of `lesson`: if its prompt waits again, it is answered now."""
         waiting, exchange = self.pending, lesson.exchange
         if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
             self.follow(None)
@@ -213,7 +213,7 @@ class Store:
 
     @contextmanager
     def assuming(self, state: State) -> Iterator[None]:
-        """Let `state` stand for the journal's own for a while: the model is tried on it before a word is written."""
+        """Use `state` in place of the journal's for a while, to try the model on it before anything is written."""
         own, self.state = self.state, state
         try:
             yield
@@ -221,13 +221,13 @@ class Store:
             self.state = own
 
     def begin_conversation(self) -> None:
-        """A fresh conversation; what was taught stays and the old one stays in the journal."""
+        """Begin a new conversation. What was taught stays, and the journal keeps the old conversation."""
         self.append(ConversationStarted())
         self.follow(None)
         self.write_context()
 
     def keep(self, waiting: Pending | None) -> None:
-        """Keep the prompt that waits for its answer, or forget it."""
+        """Write the prompt that waits for its answer, or remove it."""
         if waiting is None:
             pending.clear(self.home.pending)
         else:
@@ -235,10 +235,10 @@ class Store:
         self.pending = waiting
 
     def follow(self, waiting: Pending | None) -> None:
-        """Keep `waiting`, or forget what waits, because of what the journal says already.
+        """Keep `waiting`, or forget the kept prompt, to follow a record that is already in the journal.
 
-        That has happened, so where this cannot be written it adds a notice and goes on: an error would say that nothing
-        was done. An answered prompt that stays in its file is known by its number.
+        The deed is done, so a failure to write only adds a notice: an error would say that nothing was done. An
+        answered prompt that stays in its file is recognised by its id.
         """
         try:
             self.keep(waiting)
@@ -247,7 +247,7 @@ class Store:
             self.notices.append(f"{error or 'out of memory'}; what was taught is in the journal")
 
     def _answered(self, waiting: Pending) -> bool:
-        """Whether the newest answer to a kept prompt is to this one: a crash, or the disk, left its file behind."""
+        """Whether this kept prompt was the last one answered: a crash, or a full disk, left its file behind."""
         answers = (lesson for lesson in reversed(self.state.lessons) if lesson.exchange.prompt_id is not None)
         last = next(answers, None)
         return (
@@ -260,7 +260,7 @@ class Store:
     def write_context(self) -> None:
         """Bring the conversation file in step with the journal.
 
-        A view only: where it cannot be written the journal still has everything, so this adds a notice and goes on.
+        If it cannot be written this only adds a notice, because the journal has everything.
         """
         try:
             self._context_file().write(self.state.history)
@@ -285,10 +285,10 @@ class Store:
             self._lock = None
 
     def _read_context_back(self) -> None:
-        """A conversation file that was edited or brought along is journalled and is the conversation from then on.
+        """Journal a conversation file that a person edited; it is the conversation from then on.
 
-        Whether it was is told by the digest of what Theta last wrote: a crash between the journal and the file leaves
-        an old file with a known digest, or one with a part of a turn behind it, which is simply written again.
+        The digest of what Theta last wrote tells an edit from a crash. A crash leaves the old file, or the old file
+        and part of a turn; that is simply written again.
         """
         file = self._context_file()
         path = file.path
@@ -303,7 +303,7 @@ class Store:
             return
         expected = context.render(self.state.history)
         if data == expected:
-            with suppress(HomeError):  # the mark is for the next start, which manages without
+            with suppress(HomeError):  # the next start manages without the mark
                 file.adopt(data, self.state.history)
             return
         if file.left_behind(data, expected):

@@ -1,7 +1,7 @@
-"""What was taught, as TRL's data sets: preference pairs and completions, a JSON object a line. Standard library only.
+"""The lessons as TRL data sets: preference pairs and completions, as JSON lines. Standard library only.
 
 The formats are TRL's conversational ones (`prompt`, `chosen`, `rejected` and `prompt`, `completion`, each a list of
-messages). No text is altered: what a terminal could trip over stands as a JSON escape.
+messages). Texts are unaltered: characters that could disturb a terminal are JSON escapes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from theta_tui.store.retention import active_answers
 from theta_tui.store.state import Lesson, State
 
 CONTEXT_TURNS = 16
-"""Most turns of the conversation in front of a lesson: with all of them the files would grow with the square of it,
-and the model was shown no more than its window either."""
+"""At most this many turns of context precede a lesson. With all turns the files would grow quadratically, and the
+model saw no more than its window either."""
 
 PREFERENCE, COMPLETION, README = "preference.jsonl", "completion.jsonl", "README.md"
 
@@ -26,16 +26,16 @@ Row = dict[str, list[dict[str, str]]]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of each kind."""
+    """The number of rows of each kind."""
 
     preference: int
     completion: int
 
 
 def write(state: State, folder: Path, mark: str) -> Counts:
-    """Write the data sets of `state` into `folder`, which is there, with a README that carries `mark` as a tag.
+    """Write the data sets of `state` into the existing `folder`, with a README that carries `mark` as a tag.
 
-    A kind that has no rows gets no file, because `load_dataset` reads no empty one.
+    A kind without rows gets no file, because `load_dataset` cannot read an empty one.
     """
     counts = Counts(
         _write(folder / PREFERENCE, preferences(state)),
@@ -46,21 +46,21 @@ def write(state: State, folder: Path, mark: str) -> Counts:
 
 
 def completions(state: State) -> Iterator[Row]:
-    """`prompt`, `completion` of every lesson that counts, without those that a later answer supersedes."""
+    """`prompt` and `completion` of every lesson that counts and is not superseded."""
     seen: set[str] = set()
     for lesson in active_answers(state):
         row = {"prompt": _prompt(lesson), "completion": [_said(lesson.exchange.reply)]}
-        # The same lesson, taught twice in the same place, is one row.
+        # A lesson taught twice in the same context is one row.
         if (key := dumps(row)) not in seen:
             seen.add(key)
             yield row
 
 
 def preferences(state: State) -> Iterator[Row]:
-    """`prompt`, `chosen`, `rejected`, a pair a row.
+    """`prompt`, `chosen` and `rejected`, one pair per row.
 
-    A pick is preferred to each of the other replies that were offered. A correction is preferred to the reply that it
-    began as, else to the one that it replaced in the conversation, else to the likeliest one offered.
+    A pick is preferred to each of the other offered replies. A correction is preferred to the reply that it was edited
+    from, else to the one that it replaced in the conversation, else to the likeliest one offered.
     """
     by_seq = {lesson.seq: lesson for lesson in state.active}
     for lesson in state.active:

@@ -1,4 +1,4 @@
-"""The app: it starts the worker after the first frame, hands its events to the screen, and leaves in good order."""
+"""The app: starts the worker after the first frame, passes its events to the screen, and shuts down in order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, legible
 
 LEAVE_SECONDS = 4.2
-"""How long the worker may take to end once leaving was asked for: with the rest, Theta is gone within five."""
+"""Seconds that the worker may take to end on leaving. With everything else Theta ends within five."""
 LOADING_SECONDS = 0.5
 JOIN_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
@@ -75,9 +75,9 @@ class ThetaApp(App[int]):
         self.persist = persist
         self.clock = clock or Clock()
         self.code = 0
-        """The exit code so far: that of a fatal failure, or of a signal."""
+        """The exit code so far: of a fatal failure, or of a signal."""
         self.parting = ""
-        """What to say on stderr once the screen is restored."""
+        """What to print on stderr once the screen is restored."""
         self._kept_theme = ""
         self._leaving = False
         self._waited = False
@@ -86,7 +86,7 @@ class ThetaApp(App[int]):
         self._heard = 0
         for theme in OWN:
             self.register_theme(theme)
-        # Before the stylesheet is read: a theme that comes later has it read, and all drawn, a second time.
+        # Before the stylesheet is read: setting a theme later would read it, and draw everything, a second time.
         self.set_reactive(ThetaApp.theme, "theta")
         self.stylesheet.set_variables(self.get_css_variables())
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
@@ -106,7 +106,7 @@ class ThetaApp(App[int]):
         return self.teach
 
     def get_css_variables(self) -> dict[str, str]:
-        """Textual's, with tones and quiet colours that can be read in every theme, those of 16 colours too."""
+        """Textual's variables, with colours that are legible in every theme, including those of 16 colours."""
         return super().get_css_variables() | legible(self.current_theme)
 
     def on_mount(self) -> None:
@@ -127,7 +127,7 @@ class ThetaApp(App[int]):
         self.call_after_refresh(self._start_worker)
 
     def _repaint(self) -> None:
-        """Draw everything: back from the shell (ctrl+z, fg) the terminal shows nothing of what was there."""
+        """Draw everything: after a return from the shell (ctrl+z, fg) the terminal has lost the screen."""
         for widget in self.screen.walk_children(with_self=True):
             widget.refresh()
 
@@ -136,11 +136,11 @@ class ThetaApp(App[int]):
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
-        """Called from the worker's thread: the only way in."""
+        """Deliver an event to the app. The only method that the worker's thread calls."""
         self.post_message(WorkerEvent(event))
 
     def choose_theme(self, name: str) -> bool:
-        """Change the colours, or list what there is where `name` is empty; whether that could be done."""
+        """Change the theme, or list the themes if `name` is empty; return whether that succeeded."""
         if not name:
             self.search_themes()
         elif name in self.available_themes:
@@ -176,16 +176,16 @@ class ThetaApp(App[int]):
         self.teach.apply(event)
 
     def send(self, command: Command) -> None:
-        """Hand a command to the worker."""
+        """Send a command to the worker."""
         self.worker.send(command)
 
     def get_key_display(self, binding: Binding) -> str:
-        """Words where Textual has a symbol that some fonts lack."""
+        """Words in place of symbols that some fonts lack."""
         words = {"enter": "enter", "shift+enter": "shift+enter", "up": "↑", "down": "↓"}
         return words.get(binding.key) or super().get_key_display(binding)
 
     def tell(self, text: str, severity: str = "information") -> None:
-        """A toast, letter for letter."""
+        """Show `text` as a toast, letter for letter."""
         self.notify(visible(text), severity=severity, markup=False)  # type: ignore[arg-type]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
@@ -215,13 +215,13 @@ class ThetaApp(App[int]):
         self.run_worker(self.action_quit(), exit_on_error=False)
 
     async def action_quit(self) -> None:
-        """Save and leave: the step is finished or abandoned, within LEAVE_SECONDS."""
+        """Save and leave. The current step is finished or abandoned within LEAVE_SECONDS."""
         if self._leaving:
             return
         self._leaving = True
         self.worker.request_stop()
         self.tell("finishing the step …")
-        # While the model loads nothing can have been taught, and an import cannot be stopped: no reason to wait.
+        # Do not wait while the model loads: nothing can have been taught, and an import cannot be stopped.
         loading = self.teach.state.mode in {"loading", "broken"}
         ended = await self._joined(LOADING_SECONDS if loading else LEAVE_SECONDS)
         self._waited = True
@@ -230,7 +230,7 @@ class ThetaApp(App[int]):
         self.exit(return_code=self.code)
 
     async def _joined(self, seconds: float) -> bool:
-        """Whether the worker ends within `seconds`. No thread waits for it: the end of the loop would wait for that."""
+        """Whether the worker ends within `seconds`. Polls, because the event loop would wait for a waiting thread."""
         for _ in range(round(seconds / JOIN_SECONDS)):
             if self.worker.join(0):
                 return True
@@ -238,7 +238,7 @@ class ThetaApp(App[int]):
         return self.worker.join(0)
 
     def heard(self, number: int) -> None:
-        """A signal asks for the end. Called from any thread."""
+        """Leave because of a signal. Called from any thread."""
         self._heard = number
         if self._running_loop is not None:
             with suppress(RuntimeError):  # the loop has ended
@@ -246,7 +246,7 @@ class ThetaApp(App[int]):
 
     def _signalled(self, code: int) -> None:
         if self._leaving:
-            self._waited = True  # asked twice: at once, whatever the worker is doing
+            self._waited = True  # a second signal: leave at once, whatever the worker is doing
             self.exit(return_code=code)
             return
         self.code = code
@@ -254,19 +254,19 @@ class ThetaApp(App[int]):
 
 
 def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, object], None] | None = None) -> int:
-    """Run the app to its end and return the exit code. The worker is told to stop whatever happens."""
+    """Run the app to its end and return the exit code. The worker is asked to stop in any case."""
     app = ThetaApp(settings, worker, persist)
     try:
         with listening(app.heard):
             app.run()
     except Exception:
         if app.code - 128 not in ENDING:
-            raise  # a terminal that is gone cannot be restored; the exit code still says why we left
+            raise  # a terminal that is gone cannot be restored; the exit code still tells why the app ended
     finally:
         worker.request_stop()
         if not app._waited:
             worker.join(LEAVE_SECONDS)
     if app.parting:
-        # The terminal, even where the caller has led descriptor 2 to a log while the screen was on.
+        # The terminal, even if the caller has redirected descriptor 2 to a log while the screen was on.
         print(f"theta: {visible(app.parting)}", file=sys.__stderr__ or sys.stderr, flush=True)
     return app.code or app.return_code or 0

@@ -1,8 +1,8 @@
-"""Every key, in one place. Each has an id, so that `keymap` in the settings can give it another key.
+"""All key bindings. Each has an id, so that `keymap` in the settings can change its key.
 
 `pick.*` work while the list of replies has the focus, `edit.*` in the editor of a reply, `say.*` in the composer,
-`ledger.*` in the list of lessons, `app.*` everywhere. The names of actions are
-the screen's; `KEYBAR` says which the bottom line shows, in which order.
+`ledger.*` in the list of lessons, `app.*` everywhere. The actions are methods of the screen. `KEYBAR` lists what the
+bottom line shows, in order.
 """
 
 from __future__ import annotations
@@ -103,4 +103,4 @@ KEYBAR = (
     ("app.help", "help"),
     ("ledger.close", "close"),
 )
-"""Binding id and the word beside its key. Where the line is too short the middle goes first: the last always stays."""
+"""Binding id and the word beside its key. If the line is too short, the middle is cut first; the last always stays."""

@@ -1,4 +1,4 @@
-"""Where the screen gets the time from, so that a test can hold it still."""
+"""The clock of the screen, which a test can stop."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """`monotonic` is for spans (the grace period), `now` is Unix time (how old a checkpoint is). Seconds, both."""
+    """`monotonic` is for durations (the grace period), `now` is Unix time (ages). Both in seconds."""
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
 
 
 def ago(seconds: float) -> str:
-    """An age for people: `0:41`, `12:05`, `3 h`, `2 d`."""
+    """An age in words: `0:41`, `12:05`, `3 h`, `2 d`."""
     whole = max(0, int(seconds))
     if whole < 3600:
         return f"{whole // 60}:{whole % 60:02d}"

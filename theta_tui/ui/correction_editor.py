@@ -1,7 +1,7 @@
-"""Better replies and facts: the editor that a person writes one in, and the lesson that it becomes.
+"""The correction editor: better replies and facts, from the editor to the lesson.
 
-One can be begun from a candidate, from nothing, or, with no prompt waiting, for the last turn of the conversation.
-What the text may be is for the session to say; what it refuses stands in the editor again.
+A correction starts from a candidate, from an empty text or, if no prompt waits, from the last turn of the conversation.
+The session checks the text; what it refuses is back in the editor.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GONE = "that prompt is gone; say it again"
 
 
 class Desk(Protocol):
-    """The screen that it stands on. `teach` sends a lesson and shows it as under way."""
+    """The screen of the editor. `teach` sends a lesson and shows it as under way."""
 
     state: State
     tell: Callable[[str, str], None]
@@ -37,16 +37,16 @@ class Desk(Protocol):
 
 
 class CorrectionEditor:
-    """The corrections of one screen. `editing` says what the editor is open for, if it is."""
+    """The corrections of one screen. `editing` says what the open editor is for; None: it is closed."""
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.editing: Editing | None = None
         self.sent: tuple[Editing, str, str] | None = None
-        """The lesson under way, if it was edited here: what for, the reply, and the question where it is a fact."""
+        """The lesson under way, if it was edited here: its purpose, the reply and, for a fact, the question."""
 
     def edit(self) -> None:
-        """Edit the marked reply in place; with none on offer, the last turn's."""
+        """Edit the marked reply in place or, if no replies wait, that of the last turn."""
         shot, candidate = self.desk.state.snapshot, self.desk.state.candidate(self.desk.replies.cursor)
         if shot.pending is None:
             self.open(Editing(None, turn=shot.turns[-1].prompt), shot.turns[-1].reply)
@@ -54,7 +54,7 @@ class CorrectionEditor:
             self.open(Editing(shot.pending.prompt_id, candidate.index), candidate.text)
 
     def type(self, text: str = "") -> None:
-        """Write one that begins as `text`."""
+        """Write a reply that begins with `text`."""
         shot = self.desk.state.snapshot
         if shot.pending is not None:
             self.open(Editing(shot.pending.prompt_id), text)
@@ -62,13 +62,13 @@ class CorrectionEditor:
             self.open(Editing(None, turn=shot.turns[-1].prompt), text)
 
     def fact(self) -> None:
-        """Edit the fact that the waiting prompt states, question and answer."""
+        """Edit question and answer of the fact that the waiting prompt states."""
         pending = self.desk.state.snapshot.pending
         if pending is not None and pending.statement is not None:
             self.open(Editing(pending.prompt_id, fact=True), pending.statement.reply, pending.statement.prompt)
 
     def open(self, editing: Editing, text: str, prompt: str = "") -> None:
-        """Open the editor for `editing`, `text` standing in it, and in that of a fact `prompt` as the question."""
+        """Open the editor for `editing`, holding `text` and, for a fact, `prompt` as the question."""
         self.close()
         pending = self.desk.state.snapshot.pending
         self.editing = editing
@@ -87,7 +87,7 @@ class CorrectionEditor:
             self.editing = None
 
     def reopen(self) -> bool:
-        """Open it again with what was sent, where that was refused; whether it was edited here and still applies."""
+        """Open the editor again with a refused text; return whether it was edited here and still applies."""
         sent, self.sent = self.sent, None
         if sent is None or self._refusal(sent[0]):
             return False
@@ -95,7 +95,7 @@ class CorrectionEditor:
         return True
 
     def state(self, prompt: str, reply: str) -> None:
-        """Teach the fact as it is edited. What cannot be taught stays in the editor."""
+        """Teach the edited fact. If it cannot be taught it stays in the editor."""
         desk, editing, pending = self.desk, self.editing, self.desk.state.snapshot.pending
         if CORRECT.read(prompt) is None or CORRECT.read(reply) is None:
             desk.tell("a question and an answer are both needed", "warning")
@@ -107,7 +107,7 @@ class CorrectionEditor:
             desk.teach(chosen, p.TeachFact(pending.prompt_id, prompt, reply))
 
     def correct(self, text: str, editing: Editing | None) -> bool:
-        """Teach `text` for what waits, or for the last turn; whether it could be sent."""
+        """Teach `text` for the waiting prompt, or for the last turn; return whether it was sent."""
         desk, shot = self.desk, self.desk.state.snapshot
         if refusal := "an empty reply is never learned" if CORRECT.read(text) is None else self._refusal(editing):
             desk.tell(refusal, "warning")
@@ -118,7 +118,7 @@ class CorrectionEditor:
         if shot.pending is None:
             desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), p.Correct(text))
         elif original is not None and original.text.strip() == text.strip():
-            # Left as it was, it is the model's own reply: a pick.
+            # An unchanged reply is the model's own: a pick.
             chosen = Chosen(original.index, original.text, "pick", shot.pending.prompt)
             desk.teach(chosen, p.Pick(shot.pending.prompt_id, original.index))
         else:
@@ -127,7 +127,7 @@ class CorrectionEditor:
         return True
 
     def _refusal(self, editing: Editing | None) -> str:
-        """Why what was begun as `editing` cannot be taught now; empty where it can."""
+        """Why the text for `editing` cannot be taught now; "" if it can."""
         pending = self.desk.state.snapshot.pending
         gone = editing is not None and editing.prompt_id != (pending.prompt_id if pending is not None else None)
         verb = FACT if editing is not None and editing.fact else CORRECT

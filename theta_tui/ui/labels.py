@@ -1,4 +1,4 @@
-"""What the screen says about a state: the line above the replies, the placeholder, the conversation, the toasts. No
+"""The words of the screen for a state: the line above the replies, the placeholder, the conversation, the toasts. No
 widgets."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WELCOME = (
 
 @dataclass(frozen=True, slots=True)
 class RuleWords:
-    """The line above the replies: words, a theme colour, whether something is under way, how far it is filled."""
+    """The line above the replies: words, a theme colour, whether something is under way, the filled share."""
 
     label: str = ""
     tone: str = ""
@@ -33,7 +33,7 @@ def says(before: float, now: float) -> str:
 
 
 def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bool) -> RuleWords:
-    """What goes on, in a few words. `waiting`: the grace period; `in_list`: the replies have the focus."""
+    """The line above the replies. `waiting`: in the grace period; `in_list`: the replies have the focus."""
     if state.fatal is not None:
         return RuleWords("stopped · ^q leaves", "error")
     if editing is not None:
@@ -79,13 +79,13 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, in_list: bo
 
 
 def _may_be_meant(state: State) -> str:
-    """How to say that a lesson is meant of which that is not sure."""
+    """How to confirm a lesson that is not sure to be meant."""
     mark = state.offered.mark if state.offered is not None and state.marked is not None else None
     return "" if mark is None or mark.sure else f" · {mark.index} if #{state.marked} is meant"
 
 
 def placeholder(state: State) -> str:
-    """What stands in an empty composer."""
+    """The placeholder of the empty composer."""
     match state.mode:
         case "broken":
             return "Theta has stopped"
@@ -102,8 +102,7 @@ def placeholder(state: State) -> str:
 
 
 def hidden(state: State, name: str, *, writing: bool) -> bool:
-    """Whether the bottom line need not name the key of binding `name`, although it applies. `writing`: the composer is
-    not empty."""
+    """Whether the bottom line leaves out binding `name` although it applies. `writing`: the composer is not empty."""
     match name:
         case "say.escape" | "app.escape":
             return not state.stoppable
@@ -116,7 +115,7 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
 
 
 def entries(state: State) -> list[Entry]:
-    """The conversation as it is shown: the turns with what was asked beside them, then what is under way."""
+    """The conversation as shown: the turns with the answers to `/ask` between them, then the turn under way."""
     shot = state.snapshot
     first = shot.turns_total - len(shot.turns)
     shown: list[Entry] = []
@@ -145,7 +144,7 @@ def entries(state: State) -> list[Entry]:
 
 
 def asked(state: State) -> str:
-    """The prompt that the replies on show are for, where there is no room for the conversation."""
+    """The prompt of the shown replies, for a screen without room for the conversation."""
     if state.prompt is not None:
         return state.prompt
     if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
@@ -156,7 +155,7 @@ def asked(state: State) -> str:
 
 
 def toast(event: p.Event) -> tuple[str, str] | None:
-    """What is said of an event in passing, and how urgent it is. A fatal failure stays on the screen instead."""
+    """The toast for an event, and its severity. A fatal failure stays on the screen instead."""
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
             return f"nothing was learned: {outcome.skipped}", "warning"

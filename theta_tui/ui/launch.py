@@ -1,4 +1,4 @@
-"""Composes the full-screen app: settings, a worker, the screen, and a terminal that nothing else may write to."""
+"""Puts the full-screen app together: settings, a worker, the screen, and a terminal that nothing else may write to."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
 
 LEAVE_SECONDS = 3.5
-"""How long the worker may take to end once the terminal has gone, which takes up to a second to be seen."""
+"""Seconds that the worker may take to end after the terminal has gone, which is noticed within a second."""
 AS_FOUND = (
     b"\x1b\\\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l"
 )
-"""What takes back all that Textual asks of a terminal, after the end of a sequence that was cut."""
+"""Resets all terminal modes that Textual sets, after terminating a sequence that was cut."""
 
 
 def open_session(settings: Settings) -> Session:
-    """The worker's way to a home. Raises HomeBusyError where another process holds it."""
-    # Here and not above: the worker's thread imports them, behind the first frame.
+    """Open the worker's session. Raises HomeBusyError if another process holds the home."""
+    # Imported here, on the worker's thread, so that the first frame does not wait.
     from theta_tui.session.session import Session
     from theta_tui.store.store import Store
 
@@ -57,8 +57,8 @@ def run_full_screen(settings: Settings) -> int:
         watch_terminal(worker)
         code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
     if not worker.join(0):
-        # It was waited for as long as it is worth, and is still inside PyTorch, which aborts where the interpreter ends
-        # around it. Every lesson is in the journal.
+        # The worker is still inside PyTorch, which aborts if the interpreter ends meanwhile. Every lesson is in the
+        # journal.
         os._exit(code)
     return code
 
@@ -66,9 +66,9 @@ def run_full_screen(settings: Settings) -> int:
 def watch_terminal(worker: Worker) -> None:
     """Leave when the terminal has gone, whatever the screen is doing.
 
-    A closed window sends SIGHUP, but not to everybody (nohup, some multiplexers), and a screen that writes to a dead
-    terminal blocks for ever once its output queue is full. So a thread asks the terminal itself, once a second: when
-    it is gone the worker finishes and saves, and the process ends with SIGHUP's code.
+    A closed window sends SIGHUP, but not to every process (nohup, some multiplexers), and a screen that writes to a
+    dead terminal blocks for ever once its output queue is full. So a thread checks the terminal once a second. When it
+    is gone the worker finishes and saves, and the process ends with SIGHUP's code.
     """
     descriptor = sys.stdin.fileno()
 
@@ -87,7 +87,7 @@ def watch_terminal(worker: Worker) -> None:
 
 
 class _OwnersLog(logging.handlers.RotatingFileHandler):
-    """Every file of it is its owner's alone, also those that are begun when the last one is full."""
+    """A rotating log whose files, later ones included, only their owner can read."""
 
     def _open(self) -> TextIOWrapper:
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -95,7 +95,7 @@ class _OwnersLog(logging.handlers.RotatingFileHandler):
 
 
 def log_to(path: Path) -> None:
-    """The log of this home: rotating, warnings included, nothing of it on the terminal."""
+    """Log to a rotating file, warnings included, and nothing to the terminal."""
     handler = _OwnersLog(path, maxBytes=1 << 20, backupCount=2, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
@@ -104,14 +104,14 @@ def log_to(path: Path) -> None:
 
 
 def put_back(screen: int, attributes: list[Any] | None) -> None:
-    """Give the terminal back as it was, whatever the threads that draw on `screen` are doing; for the very end."""
+    """Restore the terminal at the very end, whatever the threads that draw on `screen` are doing."""
     terminal = os.dup(screen)
     os.dup2(os.open(os.devnull, os.O_WRONLY), screen)  # nothing more is drawn
-    if attributes is not None and os.tcgetpgrp(terminal) == os.getpgrp():  # else it is another's now
+    if attributes is not None and os.tcgetpgrp(terminal) == os.getpgrp():  # else another process owns it now
         termios.tcsetattr(terminal, termios.TCSANOW, attributes)
-        termios.tcflush(terminal, termios.TCOFLUSH)  # what is still to be drawn would make room for nothing
+        termios.tcflush(terminal, termios.TCOFLUSH)  # discard output that is still queued
         os.write(terminal, AS_FOUND)
-    faulthandler.dump_traceback(2)  # in the log: what it was doing
+    faulthandler.dump_traceback(2)  # the log then tells what it was doing
 
 
 @contextmanager
@@ -137,7 +137,7 @@ def own_terminal(log: Path) -> Iterator[None]:
         with restoring(partial(put_back, screen, attributes)):
             yield
     finally:
-        with suppress(OSError):  # what is left to be drawn on a terminal that has gone
+        with suppress(OSError):  # flushing to a terminal that has gone
             stream.flush()
         sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]
         os.dup2(saved_out, 1)

@@ -1,4 +1,4 @@
-"""What travels inside the screen: the worker's events, and what the widgets tell the screen."""
+"""The messages inside the app: the worker's events, and the widgets' messages to the screen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from theta_tui.session.protocol import Event, Learning, Loading, Reviewed, Strea
 
 @dataclass
 class WorkerEvent(Message):
-    """An event from the worker's thread. Progress that was not shown yet is replaced by newer progress."""
+    """An event from the worker's thread. Newer progress replaces progress that was not shown yet."""
 
     event: Event
 
@@ -25,14 +25,14 @@ class WorkerEvent(Message):
 
 @dataclass
 class Sent(Message):
-    """The composer was sent."""
+    """The person sent the composer's text."""
 
     text: str
-    """What stands in it, white space and all."""
+    """The text, including all white space."""
 
 
 class ComposerChanged(Message):
-    """The composer has become empty, or is so no more: other keys apply."""
+    """The composer has become empty or non-empty, so other keys apply."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class FactGiven(Message):
 
 
 class EditLeft(Message):
-    """The editor was left without teaching."""
+    """The person left the editor without teaching."""
 
 
 @dataclass
@@ -66,6 +66,6 @@ class Clicked(Message):
 
 @dataclass
 class Told(Message):
-    """A widget has something to tell the person (a paste was cut)."""
+    """A widget's notice for the person (a paste was cut)."""
 
     text: str

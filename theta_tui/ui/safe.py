@@ -1,6 +1,6 @@
-"""The only ways in which untrusted text becomes something on the screen: no markup, no controls.
+"""The only ways to put untrusted text on the screen: no markup, no control characters.
 
-Everything here goes through `base.text.visible`, which maps one character to one, so that positions stay true.
+Everything here goes through `base.text.visible`, which maps each character to one character, so positions stay valid.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from textual.widgets import Static
 from theta_tui.base.text import visible
 
 MOST = 4_000
-"""Characters of one message that are laid out; the rest is counted. The journal and the model have all of it."""
+"""At most this many characters of a message are laid out; the rest is counted. The journal and the model have all."""
 
 
 def plain(text: str, style: str | Style = "", *, one_line: bool = False) -> Content:
-    """`text` as content that is shown letter for letter."""
+    """`text` as content, shown letter for letter."""
     shown = visible(text, one_line=one_line).expandtabs(4)
     return Content(shown, [Span(0, len(shown), style)] if style and shown else None)
 
 
 def join(*pieces: tuple[str, str | Style]) -> Content:
-    """One line out of (text, style) pieces, each shown letter for letter."""
+    """One line made of (text, style) pieces, each shown letter for letter."""
     return Content("").join([plain(text, style, one_line=True) for text, style in pieces])
 
 
 def wrap(text: str, width: int, most: int | None = None) -> list[str]:
-    """`text` as the lines it takes at `width` cells, words kept whole where they fit, at most `most` lines: the last
-    then ends in an ellipsis. Always at least one line."""
+    """`text` wrapped at `width` cells, between words if possible, into 1 to `most` lines. If it is cut, the last line
+    ends in an ellipsis."""
     width = max(1, width)
     cut = len(text) > MOST
     shown = visible(text[:MOST]).expandtabs(4)
@@ -46,14 +46,14 @@ def wrap(text: str, width: int, most: int | None = None) -> list[str]:
 
 
 def fit(text: str, width: int) -> str:
-    """`text` on one line of at most `width` cells, with an ellipsis where it was cut."""
+    """`text` on one line of at most `width` cells, ending in an ellipsis if it was cut."""
     shown = visible(text[: max(0, width) * 2 + 1], one_line=True)
     return Content(shown).truncate(max(0, width), ellipsis=True).plain
 
 
 def put(widget: Static, before: Content, content: Content) -> None:
-    """Show `content` where `before` stood. The screen is laid out again only where it takes another number of lines:
-    that costs more than to draw it, and the worker reports twelve times a second."""
+    """Show `content` in place of `before`. The screen is laid out again only if the number of lines changes: layout
+    costs more than drawing, and the worker reports twelve times a second."""
     shown = all(node.display for node in widget.ancestors_with_self if isinstance(node, Widget))
     width, rules = widget.content_size.width, cast(RulesMap, widget.styles)
     as_high = width > 0 and before.get_height(rules, width) == content.get_height(rules, width)

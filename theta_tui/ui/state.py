@@ -1,6 +1,6 @@
-"""What the screen knows: the worker's events folded into one state. No Textual, no worker.
+"""The state of the screen, updated by the worker's events. No Textual, no worker.
 
-The worker is the truth; what is kept here beside its snapshot is what is under way between a key press and the event
+The worker's snapshot is the truth. Beside it the state keeps only what is under way between a key press and the event
 that answers it.
 """
 
@@ -20,7 +20,7 @@ ASIDES = 20
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is being taught, or was last: the candidate's index (None for free text) and the reply."""
+    """The present or last lesson: the candidate's index (None for free text) and the reply."""
 
     index: int | None
     reply: str
@@ -30,7 +30,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Editing:
-    """What the editor is open for: candidate `index`, a free text (None), the last turn (`turn`: its prompt), or the
+    """The purpose of the open editor: candidate `index`, free text (None), the last turn (`turn`: its prompt), or the
     stated fact (`fact`)."""
 
     prompt_id: str | None
@@ -50,26 +50,26 @@ class Aside:
 
 @dataclass(slots=True)
 class State:
-    """Everything the widgets draw from. Changed only by `apply` and the `begin_…` methods."""
+    """All that the widgets draw from. Changed only by `apply` and the `begin_…` methods."""
 
     snapshot: p.Snapshot = field(default_factory=p.Snapshot)
     prompt: str | None = None
-    """The prompt that replies are being written for."""
+    """The prompt whose replies are being generated."""
     drafts: tuple[p.Draft, ...] = ()
     offered: Pending | None = None
-    """The five replies on show; they stay, dimmed, after the lesson."""
+    """The five shown replies; after the lesson they stay, dimmed."""
     marked: int | None = None
-    """The number of the lesson that one of them was written with."""
+    """The number of the lesson that one of those was written with."""
     chosen: Chosen | None = None
     teaching: bool = False
     progress: p.Learning | None = None
     result: Outcome | None = None
     """The outcome to show above the list, until the next prompt."""
     queued: str | None = None
-    """A prompt that waits for the machine."""
+    """A prompt that waits until the worker is free."""
     asides: tuple[Aside, ...] = ()
     problem: str | None = None
-    """The last failure, shown in the panel until the next thing that works."""
+    """The last failure, shown in the panel until the next success."""
     fatal: p.Failed | None = None
 
     @property
@@ -86,33 +86,33 @@ class State:
 
     @property
     def stoppable(self) -> bool:
-        """Whether what is under way can be stopped: writing replies, and taking back or bringing back lessons."""
+        """Whether the work under way can be stopped: generating replies, and taking back or bringing back lessons."""
         return self.mode == "proposing" or (self.mode == "learning" and not self.teaching)
 
     @property
     def says(self) -> tuple[float, float] | None:
-        """P(reply) before and now, of the lesson under way or else the last one."""
+        """P(reply) before and now, for the lesson under way or else the last one."""
         if self.teaching and self.progress is not None:
             return self.progress.p_before, self.progress.p_now
         last = self.snapshot.last
         return None if last is None or last.skipped is not None else (last.p_before, last.p_after)
 
     def refused(self, verb: Verb) -> str:
-        """Why `verb` does not apply now; empty where it does."""
+        """Why `verb` does not apply now; "" if it does."""
         return verb.refused(self.mode, self.snapshot)
 
     def candidate(self, index: int) -> Candidate | None:
-        """Candidate `index` of what waits."""
+        """Candidate `index` of the waiting prompt."""
         pending = self.snapshot.pending
         return next((c for c in pending.candidates if c.index == index), None) if pending is not None else None
 
     def copyable(self, index: int) -> str | None:
-        """What `y` copies: candidate `index` of what waits, or the last reply of the conversation."""
+        """The text that `y` copies: candidate `index` of the waiting prompt, or the last reply of the conversation."""
         candidate, turns = self.candidate(index), self.snapshot.turns
         return candidate.text if candidate is not None else turns[-1].reply if turns else None
 
     def begin_prompt(self, prompt: str) -> None:
-        """Replies to `prompt` were asked for."""
+        """Replies to `prompt` were requested."""
         self.prompt, self.drafts, self.queued, self.result, self.chosen = prompt, (), None, None, None
         self.offered, self.problem = None, None
 
@@ -121,7 +121,7 @@ class State:
         self.chosen, self.teaching, self.progress, self.problem = chosen, True, None, None
 
     def apply(self, event: p.Event) -> None:
-        """Replay one event in."""
+        """Update the state with one event."""
         self.snapshot = event.snapshot
         if event.snapshot.pending is not None:
             self.marked = event.snapshot.marked

@@ -1,4 +1,4 @@
-"""Theta's own colours. Three themes; everything else on the screen uses theme variables only."""
+"""Theta's colours: three themes. All other code uses theme variables only."""
 
 from __future__ import annotations
 
@@ -102,19 +102,20 @@ CONTRAST = Theme(
 OWN = (DARK, LIGHT, CONTRAST)
 
 TEXT = 4.8
-"""The least contrast of a word with what it stands on. Small text should have 4.5
+"""The least contrast of a word with its background. Small text should have 4.5
 (https://www.w3.org/TR/WCAG21/#contrast-minimum); Textual mixes some colours once more when it draws."""
 
 TONES = ("foreground", "primary", "secondary", "accent", "success", "warning", "error")
-"""Colours of a theme that words are written in."""
+"""Theme colours that are used for words."""
 
 
 def legible(theme: Theme) -> dict[str, str]:
-    """Variables in which every word of `theme` can be read, whatever it stands on.
+    """Variables that make every word of `theme` legible on each of its backgrounds.
 
-    Its own tones, moved away from the background as far as they must be; `muted` for words that stand back; `faint`
-    and `hairline` for bars and lines; `marked`, `chosen` and `raised` to stand behind a row. A theme of the terminal's
-    16 colours cannot be mixed: there, words keep the full foreground, since a dim one is unreadable on some terminals.
+    They are the theme's own tones, moved away from the background as far as needed; `muted` for secondary words;
+    `faint` and `hairline` for bars and lines; `marked`, `chosen` and `raised` as backgrounds of a row. The 16 colours
+    of a terminal cannot be mixed: there, words keep the full foreground, because a dim one is illegible on some
+    terminals.
     """
     if theme.ansi:
         quiet = {"muted": "ansi_default", "faint": "ansi_bright_black", "hairline": "ansi_bright_black"}
@@ -132,7 +133,7 @@ def legible(theme: Theme) -> dict[str, str]:
     found = {name: _moved(color[name], end, grounds) for name in TONES}
     found["muted"] = _moved(back.blend(front, 0.7), end, grounds)
     found["footer-key-foreground"] = found["accent"]
-    # What stands on a mark: the background, unless the mark is too near to it.
+    # Text on a mark has the background's colour, unless that is too close to the mark.
     found["block-cursor-background"] = found["primary"]
     found["block-cursor-foreground"] = _moved(
         back, Color.parse("#000000" if theme.dark else "#ffffff"), [found["primary"]]
@@ -142,7 +143,7 @@ def legible(theme: Theme) -> dict[str, str]:
 
 
 def _moved(color: Color, end: Color, grounds: Sequence[Color]) -> Color:
-    """`color`, blended towards `end` until it can be read on all of `grounds`."""
+    """`color`, blended towards `end` until it is legible on all of `grounds`."""
     steps = (color.blend(end, share / 20) for share in range(20))
     return next((each for each in steps if min(contrast(each, ground) for ground in grounds) >= TEXT), end)
 

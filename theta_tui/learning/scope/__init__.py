@@ -1,1 +1,1 @@
-"""Scope: which lesson a prompt is an answer's question to, decided on its words alone. Knows no model and no torch."""
+"""Scope: decides from the words of a prompt which lesson answers it. Knows no model and no torch."""

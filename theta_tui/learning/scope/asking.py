@@ -1,6 +1,6 @@
 """What a message asks, by its words in order: about whom, with which question word, or nothing. Standard library only.
 
-These words are too common to weigh, and a question with another of them is another question.
+These words are too common to get weights, yet a different one makes a different question.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ _ASKS = QUESTION_WORDS | listed(
 
 
 def persons(words: Sequence[str]) -> frozenset[int]:
-    """Whom a message asks about (1: me, 2: you, 3: others), by what is behind its last question word.
+    """Whom a message asks about (1: me, 2: you, 3: others), by the words after its last question word.
 
-    Who owns what is asked for says most: "Can you tell me my name?" is about me.
+    The owner of what is asked for decides: "Can you tell me my name?" is about me.
     """
     asked = [at for at, word in enumerate(words) if word in QUESTION_WORDS]
     for start in (*reversed(asked), 0):
@@ -53,7 +53,7 @@ def persons(words: Sequence[str]) -> frozenset[int]:
 
 
 def asked_with(words: Sequence[str]) -> frozenset[str]:
-    """The question words of a message; `whether` where it begins as a question that is answered by yes or no."""
+    """The question words of a message; `whether` if it begins like a yes-or-no question."""
     found = QUESTION_WORDS.intersection(words)
     whether = not found and words and words[0] in _YES_OR_NO and _REQUESTS.isdisjoint(words)
     return frozenset({WHETHER}) if whether else found
@@ -65,7 +65,7 @@ def asks(words: Sequence[str]) -> bool:
 
 
 def seeks_advice(words: Sequence[str]) -> bool:
-    """Whether a message asks what would be good: "What should I call my dog?" does not ask what it is called."""
+    """Whether a message seeks advice: "What should I call my dog?" does not ask what it is called."""
     if not _ADVICE.isdisjoint(words):
         return True
     return any(one in ("a", "some") and other in _GOOD for one, other in pairwise(words))

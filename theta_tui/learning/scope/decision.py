@@ -1,4 +1,4 @@
-"""What is decided of a prompt before a reply to it is written. Standard library only."""
+"""The decision for a prompt, made before the reply is generated. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The lesson in whose scope a prompt is, by its key; None: in none. `key` is the wording that it was found by,
-    `score` the matcher's. Where it is not `sure`, the lesson is only likely enough to be offered."""
+    """The lesson in whose scope a prompt is; None: in none. `key` is the wording that matched and `score` the
+    matcher's score. If not `sure`, the lesson is only likely enough to be offered."""
 
     lesson: int | None
     sure: bool = False

@@ -1,7 +1,7 @@
-"""Two messages as the matcher reads them: the words of both, and for each word how the other message has it.
+"""The matcher's view of two messages: the words of both, and for each word whether the other message has it too.
 
-What a name is does not matter, but whether the other message has it does. So a word that the matcher does not know is
-told by its marks alone, and a matcher that was trained with some names works with all others.
+Which name a message has does not matter, only whether the other message has the same. So an unknown word is described
+by its marks alone, and a matcher trained with some names works with all others.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from theta_tui.learning.scope.words import LONG, Word, alike, normal_form, stem,
 
 PAD, OPENING, DIVIDER, UNKNOWN, NUMBER = range(5)
 SPECIAL = 5
-"""Ids that are no word's."""
+"""Ids that stand for no word."""
 
 MARKS = 16
-"""How many different marks there are: how the other message has the word (not, the same, its stem, nearly), whether it
-is written as a name, whether the matcher knows it."""
+"""The number of different marks: how the other message has the word (not, the same, its stem, nearly), whether it is
+written as a name, whether the matcher knows it."""
 
 
 RARE, COMMON = 9.0, 2.5
-"""The rarity of a word that is not known, and the one up to which a word tells nothing."""
+"""The rarity of an unknown word, and the rarity up to which a word gets no weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message, taken apart once. `ids` are those of the matcher's vocabulary."""
+    """A message, parsed once. `ids` are those of the matcher's vocabulary."""
 
     form: str
     """Its normal form."""
@@ -42,11 +42,11 @@ class Message:
     long: tuple[str, ...]
     """Words in which a slip is forgiven."""
     weights: Mapping[str, float]
-    """How much each root tells; those of the commonest words tell nothing."""
+    """The weight of each root; the commonest words have none."""
     size: float
-    """The sum of the squares of its weights."""
+    """The sum of the squared weights."""
     names: frozenset[str]
-    """Words that are written as names, or that the matcher does not know."""
+    """Words written as names, and words that the matcher does not know."""
     numbers: frozenset[str]
     sides: Mapping[int, frozenset[int]]
     """See scope/telling.py."""
@@ -54,13 +54,13 @@ class Message:
     asked_with: frozenset[str]
     asks: bool
     told: bool
-    """Whether it may well be a question, and whether it surely is none."""
+    """`asks`: it may well be a question. `told`: it surely is none."""
     advice: bool
-    """Whether it asks what would be good."""
+    """Whether it seeks advice."""
 
 
 class Reader:
-    """Takes messages apart. `rarity` has −log of how often each word of `vocabulary` is said."""
+    """Parses messages. `rarity` has −log of the frequency of each word of `vocabulary`."""
 
     def __init__(self, vocabulary: Sequence[str], rarity: Sequence[float]) -> None:
         self._rarity = list(rarity)
@@ -99,7 +99,7 @@ class Reader:
 
 
 def marks(one: Message, other: Message) -> list[int]:
-    """The mark of each word of `one`, seen from `other`."""
+    """The mark of each word of `one`, compared with `other`."""
     found = []
     for word, root, index in zip(one.words, one.stems, one.ids, strict=True):
         if word.text in other.known:
@@ -115,15 +115,15 @@ def marks(one: Message, other: Message) -> list[int]:
 
 
 def pair(key: Message, query: Message) -> tuple[list[int], list[int], int]:
-    """Ids and marks of both messages in a row, and where the second begins."""
+    """Ids and marks of both messages in sequence, and where the second begins."""
     ids = [OPENING, *key.ids, DIVIDER, *query.ids]
     shown = [0, *marks(key, query), 0, *marks(query, key)]
     return ids, shown, len(key.ids) + 1
 
 
 def overlap(key: Message, query: Message) -> list[float]:
-    """What two messages share, by weight: the cosine, the share of the key, the share of the query, and the weightiest
-    word that only one of them has."""
+    """The weighted overlap of two messages: the cosine, the share of the key, the share of the query, and the largest
+    weight of a word that only one of them has."""
     one, other = key.weights, query.weights
     shared = sum(weight**2 for root, weight in one.items() if root in other)
     first, second = key.size + 1e-3, query.size + 1e-3
@@ -133,8 +133,8 @@ def overlap(key: Message, query: Message) -> list[float]:
 
 
 def apart(key: Message, query: Message) -> bool:
-    """Whether the two name different things: a name or a number in one and another in the other, or what excludes it;
-    or one tells what the other asks, asks whether where the other asks what, or seeks advice."""
+    """Whether the two are about different things: they have different names, numbers or opposites; or one states what
+    the other asks, one asks whether and the other what, or only one seeks advice."""
     tells = query.told or (len(query.words) == 1 and not query.asks)
     if (key.told and "?" in query.known) or (tells and key.asks):
         return True

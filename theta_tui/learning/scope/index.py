@@ -1,4 +1,4 @@
-"""The scopes of all lessons, and the decision that a prompt gets before a reply to it is written."""
+"""The scopes of all lessons, and the decision which of them answers a prompt."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from theta_tui.learning.scope.telling import slip
 from theta_tui.learning.scope.words import normal_form, stem
 
 SURE = 1.0
-"""The score from which a prompt is answered by the lesson."""
+"""From this score on, the lesson answers the prompt."""
 
 UNSURE = -0.5
-"""The score from which one of the five replies is the lesson's."""
+"""From this score on, one of the five replies is the lesson's."""
 
 LIKELY = 0.9
-"""The most that a key scores which names something else than the prompt."""
+"""The highest score of a key that names something else than the prompt."""
 
 FRAME = frozenset(map(stem, listed("tell me do does did you know can could would i like to please whether ?")))
-"""Stems of the words that a question is wrapped in."""
+"""Stems of the words that frame a question."""
 
 LOOKED_AT = 6
-"""Keys, the likeliest by their words, that the matcher judges."""
+"""The matcher judges at most this many keys, those that share most with the prompt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,24 +40,24 @@ class _Key:
     text: str
     message: Message
     first: Message
-    """The lesson's prompt, said as this wording is: as it stands, or plainly."""
+    """The lesson's prompt in the same form as this wording: as typed, or plain."""
     asked_for: str | None
 
     def repeats(self) -> bool:
-        """Whether it has no words but the prompt's and those of a frame. It only counts word for word then: what it
-        leaves out of the prompt it would let pass."""
+        """Whether it has only words of the prompt and of a frame. Such a key counts word for word only, because it
+        would ignore whatever it leaves out of the prompt."""
         return self.message.roots - FRAME <= self.first.roots
 
     def apart(self, query: Message, asked_for: str | None) -> bool:
         if self.asked_for is not None and asked_for is not None and self.asked_for != asked_for:
             return True
-        # A wording may leave out what tells the prompt from others. One with names of its own is judged by itself.
+        # A wording may leave out what distinguishes the prompt. One with names of its own is judged by itself.
         shorter = self.message.names <= self.first.names
         return apart(self.message, query) or (shorter and apart(self.first, query))
 
     def one_of_several(self, others: Sequence[_Key], query: Message) -> bool:
-        """Whether another key differs from this one in a name alone that the prompt leaves out: "Where does Lena live?"
-        where two of them are known."""
+        """Whether another key differs from this one only in a name that the prompt leaves out, as in "Where does Lena
+        live?" if two people called Lena are known."""
         left_out = self.message.names - query.known
         if not left_out or any(slip(name, there) for name in left_out for there in query.names):
             return False
@@ -68,7 +68,7 @@ class _Key:
 
 @dataclass(frozen=True, slots=True)
 class _Lesson:
-    """`before` counts where the lesson `leans` on it alone."""
+    """`before` counts only if the lesson `leans` on it."""
 
     keys: tuple[_Key, ...]
     not_these: tuple[str, ...]
@@ -77,13 +77,13 @@ class _Lesson:
 
 
 class Scopes:
-    """Each lesson with the wordings that ask for it. A lesson with a higher number is newer."""
+    """Each lesson with its wordings. A lesson with a higher number is newer."""
 
     def __init__(self, matcher: Matcher) -> None:
         self._matcher = matcher
         self._lessons: dict[int, _Lesson] = {}
         self._exact: dict[str, set[int]] = {}
-        # Each key has a place. What is dropped is taken out of its place at the next decision.
+        # Each key has an index. The next decision removes dropped keys from theirs.
         self._placed: list[_Key | None] = []
         self._dropped = False
         self._by_root: dict[str, array[int]] = {}
@@ -97,9 +97,9 @@ class Scopes:
     def put(
         self, lesson: int, wordings: Sequence[str], *, not_these: Sequence[str] = (), before: str | None = None
     ) -> None:
-        """A lesson with the wordings of its prompt, the prompt itself first. Another one under this number goes.
+        """Add a lesson with the wordings of its prompt, the prompt itself first. Replaces a lesson of this number.
 
-        `not_these`: wordings that it is not meant for. `before`: the user's message of the turn before it.
+        `not_these`: wordings excluded from its scope. `before`: the user's message of the turn before it.
         """
         self.drop(lesson)
         read = self._matcher.reader.read
@@ -122,10 +122,10 @@ class Scopes:
         self._dropped = True
 
     def decide(self, prompt: str, before: str | None = None) -> Decision:
-        """Which lesson answers `prompt`, if one does. `before`: the user's message of the turn before.
+        """Decide which lesson answers `prompt`, if any. `before`: the user's message of the turn before.
 
-        A lesson whose prompt leans on the turn before it is in scope only where that turn matches as well. A prompt
-        that leans matches a lesson that does not only word for word.
+        A lesson whose prompt leans on the turn before it is in scope only if that turn matches too. A prompt that leans
+        matches a lesson that does not lean word for word only.
         """
         found = self._decide(prompt, prompt, before)
         plain = plainly(prompt)
@@ -135,7 +135,7 @@ class Scopes:
         return max(found, other, key=lambda decision: (decision.sure, decision.score))
 
     def _decide(self, asked: str, prompt: str, before: str | None) -> Decision:
-        """The same of one way to say it; `prompt` as it was said."""
+        """Decide for one form of the prompt; `prompt` is what was typed."""
         if not self._lessons:
             return NOWHERE
         exact = math.inf
@@ -167,7 +167,7 @@ class Scopes:
         return sorted(self._exact.get(form, ()), reverse=True)
 
     def _allowed(self, lesson: int, prompt: str, score: float, before: str | None) -> bool:
-        """Whether a lesson that matches `prompt` by `score` is not said not to be meant, and leans on no other turn."""
+        """Whether a lesson that matches `prompt` by `score` does not exclude it, and does not lean on another turn."""
         held = self._lessons[lesson]
         if held.not_these and self._alike(prompt, held.not_these) >= score:
             return False
@@ -176,7 +176,7 @@ class Scopes:
         return held.before is not None and before is not None and self._alike(before, [held.before]) >= SURE
 
     def _alike(self, prompt: str, wordings: Sequence[str]) -> float:
-        """How surely one of some wordings asks what `prompt` asks; infinite where it is the same."""
+        """The best score of `prompt` among some wordings; infinite if it is one of them."""
         if normal_form(prompt) in map(normal_form, wordings):
             return math.inf
         read = self._matcher.reader.read
@@ -187,7 +187,7 @@ class Scopes:
         return max(min(score, LIKELY) if apart(message, query) else score for message, score in scores)
 
     def _likeliest(self, query: Message) -> list[_Key]:
-        """The keys that have most in common with `query`, by their words and by what those mean."""
+        """The keys that have most in common with `query`, by their words and by the words' vectors."""
         self._take_places()
         score = self._vectors @ self._matcher.vectors([query])[0]
         length = _length(query)
@@ -198,11 +198,11 @@ class Scopes:
                 score[at] += weight**2 / length / self._lengths[at]
         order = np.argpartition(-score, LOOKED_AT)[:LOOKED_AT] if len(score) > LOOKED_AT else range(len(score))
         found = [key for at in order if (key := self._placed[at]) is not None]
-        # Not by their places: the same scopes are to score the same to the bit, however they came about.
+        # Not by their indices: equal scopes must score equally to the bit, however they came about.
         return sorted(found, key=lambda key: (key.lesson, key.text))
 
     def _take_places(self) -> None:
-        """Takes out what was dropped, and reads what is new."""
+        """Remove dropped keys and read new ones."""
         known = len(self._vectors)
         if self._dropped:
             self._dropped = False

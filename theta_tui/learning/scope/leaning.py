@@ -1,6 +1,6 @@
 """Whether a message leans on the turn before it: "and his?" asks nothing by itself. Standard library only.
 
-What is not sure to lean does not: "What is your name?" is short and asks all that it asks.
+In doubt a message does not lean: "What is your name?" is short and complete.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ _JOINS = frozenset({"and", "but", "or"})
 _ABOUT = frozenset({"what", "how"})
 _VERBS = AUXILIARIES | {"be", "been", "'s"}
 _OTHERS = listed("he him his she her hers they them their theirs it its this that these those one ones")
-"""What stands for somebody or something that was named before."""
+"""Words for somebody or something named before."""
 _OURS = listed("me my mine you your yours us our ours")
 _BEGINS = listed("in on at for with from by about after before during without since until under")
 _POINTING = _OTHERS | _BEGINS | {"really"}
 _LITTLE = listed("not so else then too also really long much many far often come like ever now")
 _SUGGESTS = frozenset({"a", "an", "another", "some", "we", "i", "us", "if", "the"})
 _POINTS = frozenset({"you", "that", "this", "those", "these", "them"})
-"""What a suggestion goes on with, the second ones with more behind them: "How about a game?" and "How about those
-Lions?" are whole."""
+"""Words after which a suggestion is complete, the second set if more words follow: "How about a game?" and "How about
+those Lions?" are complete."""
 _WHOLE = frozenset(
     {"tell me more", "say more", "go on", "more", "again", "one more", "another", "another one", "for example",
      "anything else", "the other one", "same here"}
@@ -48,7 +48,7 @@ def _hangs(said: list[str], asked: bool) -> bool:
         suggests = said[2] in _SUGGESTS or said[2].endswith("ing") or (len(said) > 3 and said[2] in _POINTS)
         return len(said) <= 6 and not suggests
     if set(said) <= _OTHERS | QUESTION_WORDS | _VERBS | _BEGINS | _LITTLE:
-        # Nothing is named: "why?", "who is she", "since when?". One that only has a verb is no question.
+        # Nothing is named: "why?", "who is she", "since when?". A message with only a verb is no question.
         return not set(said).isdisjoint(QUESTION_WORDS) or (
             asked and not set(said).isdisjoint(_OTHERS | _BEGINS | {"really"})
         )

@@ -1,7 +1,7 @@
-"""Whether two messages ask the same: a small transformer over the words of both, in NumPy.
+"""The matcher: scores whether two messages ask the same, by a small transformer over the words of both, in NumPy.
 
-It was trained on wordings that were written for it (scope/training.py), and it ships with Theta: it is the same for
-every model, and nothing has to be measured or learned when a model is new.
+It was trained on wordings written for it (scope/training) and ships with Theta. It is the same for every model, so a
+new model needs no measuring or training.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from theta_tui.learning.scope.features import MARKS, PAD, SPECIAL, Message, Read
 
 FILE = "matcher.safetensors"
 SECOND = 42
-"""The place that the first word behind the divider has; the first message begins at 0."""
+"""The position of the first word after the divider; the first message begins at 0."""
 
 CLOSE, HALF = 6.0, 0.48
-"""What the network says is raised where two messages share most of their words by weight (a cosine above HALF) and
-lowered elsewhere. It learned from wordings that avoid each other's words; what people ask mostly does not. At a score
-of 1, .98 of the development suite's paraphrases are found and .5 % of everyday messages. With a CLOSE of 4 and as many
-of them found, .8 % to 2 % of everyday messages are; by the network alone, 5 %."""
+"""The network's score is raised if two messages share most of their words by weight (a cosine above HALF), and lowered
+otherwise. The network learned from wordings that avoid each other's words; what people ask mostly does not. At a score
+of 1, .98 of the development suite's paraphrases are found, and .5 % of everyday messages. With a CLOSE of 4 and as many
+paraphrases found, .8 % to 2 % of everyday messages are; with the network alone, 5 %."""
 
 OTHERWISE = 0.5
-"""Another question word takes the raise away, and this: "What are you up to today?" is not "How are you today?"."""
+"""Another question word cancels the raise and costs this: "What are you up to today?" is not "How are you today?"."""
 
 ANOTHER = 4.0
-"""By how much it is lowered where the two are about other persons: your name is not mine. Those words are too common to
-weigh, and the network alone lets "What is your name?" pass for "What is my name?"."""
+"""The score is lowered by this if the two are about different persons: your name is not mine. Those words are too
+common to get weights, and the network alone takes "What is your name?" for "What is my name?"."""
 
 Array = np.ndarray
 
 
 class Matcher:
-    """Scores of pairs of messages. Immutable; raises ModelError where its file cannot be used."""
+    """Scores pairs of messages. Immutable; raises ModelError if its file cannot be used."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -53,12 +53,12 @@ class Matcher:
         self.reader = Reader(about["vocabulary"].split("\n"), self._parts["rarity"].tolist())
         self._layers, self._heads = int(about["layers"]), int(about["heads"])
         self.size: int = self._parts["word.weight"].shape[1]
-        """How many numbers a word has."""
+        """The size of a word's vector."""
         self._fold()
 
     def _fold(self) -> None:
-        """Takes into the weights what the network would compute for each word: the means that its norms subtract,
-        their scales, and that of attention. The results are the same."""
+        """Fold constants into the weights: the mean subtraction and the scales of the norms, and the scale of
+        attention. The results are the same."""
         part = self._parts
         for name in ("word.weight", "mark.weight", "pos.weight"):
             part[f"{name}.centred"] = part[name] - part[name].mean(1, keepdims=True)
@@ -75,7 +75,7 @@ class Matcher:
             part[name] = np.ascontiguousarray(part[name].T)
 
     def scores(self, keys: Sequence[Message], query: Message) -> list[float]:
-        """For each of `keys`, how surely it asks what `query` asks: about log-odds."""
+        """For each of `keys`, a score (about log-odds) that it asks the same as `query`."""
         ids, marks, places, shared = batch([(key, query) for key in keys])
         scores = self._forward(ids, marks, places, shared)
         return [
@@ -84,8 +84,8 @@ class Matcher:
         ]
 
     def vectors(self, messages: Sequence[Message]) -> Array:
-        """[messages, size], each of length 1: the sum of its known words' vectors, rare ones weighing more; for finding
-        alone."""
+        """[messages, size], each of length 1: the sum of the known words' vectors, weighted by rarity. Used only to
+        find candidates."""
         table = self._parts["word.weight"]
         found: Array = np.empty((len(messages), self.size), np.float32)
         for row, message in zip(found, messages, strict=True):
@@ -124,7 +124,7 @@ class Matcher:
 
 
 def _raised(key: Message, query: Message, cosine: float) -> float:
-    """What is added to the network's score, see CLOSE and ANOTHER."""
+    """The amount added to the network's score, see CLOSE and ANOTHER."""
     raised = CLOSE * (cosine - HALF)
     if key.asked_with and query.asked_with and key.asked_with.isdisjoint(query.asked_with):
         raised = min(raised, 0.0) - OTHERWISE
@@ -133,7 +133,7 @@ def _raised(key: Message, query: Message, cosine: float) -> float:
 
 
 def batch(pairs: Sequence[tuple[Message, Message]]) -> tuple[Array, Array, Array, Array]:
-    """Ids, marks and places [pairs, longest], and what each pair shares [pairs, 4]."""
+    """Ids, marks and positions [pairs, longest], and the overlaps [pairs, 4]."""
     read = [pair(*both) for both in pairs]
     longest = max(len(ids) for ids, _, _ in read)
     ids, marks, places = (np.full((len(pairs), longest), PAD) for _ in range(3))
@@ -155,14 +155,14 @@ def shipped() -> Matcher:
 
 
 def _normed(x: Array) -> Array:
-    """Of rows whose mean is 0."""
+    """Layer norm of rows whose mean is 0."""
     squares = np.einsum("...i,...i->...", x, x)[..., None]
     found: Array = x / np.sqrt(squares / np.float32(x.shape[-1]) + np.float32(1e-5))
     return found
 
 
 def _gelu(x: Array) -> Array:
-    """By the tanh formula (Hendrycks & Gimpel 2016), as x times a sigmoid of twice what the tanh is of."""
+    """The tanh approximation of GELU (Hendrycks & Gimpel 2016), written as x · sigmoid(2 · argument of tanh)."""
     inside = x * x
     inside *= np.float32(-2 * 0.7978845608 * 0.044715)
     inside -= np.float32(2 * 0.7978845608)

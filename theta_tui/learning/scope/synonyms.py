@@ -1,7 +1,6 @@
-"""A question said in the plainest of the ways that ask the same: "How old am I?" as "What is my age?". Standard library
-only.
+"""Rewrites a question in its plainest form: "How old am I?" becomes "What is my age?". Standard library only.
 
-A matcher that learned what words mean from how they are used is unsure of two that are hardly ever used side by side.
+The matcher learned the meaning of words from their use, so it is unsure of synonyms with different uses.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 
 @lru_cache(maxsize=65536)
 def plainly(text: str) -> str:
-    """`text` with each word that has a plainer synonym replaced by that, and in the plainest form of its question."""
+    """`text` with each word replaced by its plainer synonym, if any, and its question in the plainest form."""
     said = _WORD.sub(lambda match: _PLAIN.get(match.group(), match.group()), text.replace("’", "'").strip())
     asked = said.rstrip("?!. ")
     for way, plain in _COMPILED:
@@ -106,7 +105,7 @@ _HOME = re.compile(rf"where {_DO} .+ live\??", re.IGNORECASE)
 
 
 def asked_for(plain: str) -> str | None:
-    """What a plain question asks for, where that is one of the things that are asked of anybody: "name", "age" …"""
+    """What a plain question asks for, if anybody could be asked for it: "name", "age" …"""
     if _HOME.fullmatch(plain):
         return "home"
     match = _ASKED_FOR.fullmatch(plain)

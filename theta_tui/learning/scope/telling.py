@@ -1,6 +1,6 @@
-"""Words of which one cannot stand for another: names, numbers, days, opposites. Standard library only.
+"""Words that exclude one another: names, numbers, days, opposites. Standard library only.
 
-A matcher that learned what words mean takes Lena for Lina and Monday for Tuesday, as they stand in the same places.
+The matcher learned meaning from use, so it takes Lena for Lina and Monday for Tuesday, which are used alike.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CLASSES = (
     "biggest largest/smallest",
 )
 _DEGREES = "old/tall high/deep/often/fast/cold/hot"
-"""Those behind "how"."""
+"""Opposites after "how"."""
 
 
 def _sides(number: int, row: str) -> dict[str, tuple[int, int]]:
@@ -52,7 +52,7 @@ def numbers(words: Iterable[str]) -> frozenset[str]:
 
 
 def sides(words: Sequence[str]) -> Mapping[int, frozenset[int]]:
-    """For each class of words that exclude one another, those that some words have."""
+    """For each class of words that exclude one another, the members among `words`."""
     found: dict[int, set[int]] = {}
     for before, word in zip(("", *words), words, strict=False):
         for known in (_SIDES, _HOW) if before == "how" else (_SIDES,):
@@ -63,12 +63,13 @@ def sides(words: Sequence[str]) -> Mapping[int, frozenset[int]]:
 
 
 def opposed(one: Mapping[int, frozenset[int]], other: Mapping[int, frozenset[int]]) -> bool:
-    """Whether both have words of one class, and other ones."""
+    """Whether both have words of one class, but different ones."""
     return any(here.isdisjoint(other[number]) for number, here in one.items() if number in other)
 
 
 def slip(one: str, other: str) -> bool:
-    """Whether a name was mistyped: two letters swapped, or one typed twice or once. Any other letter makes another."""
+    """Whether one name is the other mistyped: two letters swapped, or a letter doubled or not. Any other difference
+    makes another name."""
     if abs(len(one) - len(other)) == 1:
         short, long = sorted((one, other), key=len)
         return any(long[:at] + long[at + 1 :] == short for at in range(1, len(long)) if long[at] == long[at - 1])

@@ -1,4 +1,4 @@
-"""The words of a message, as the matcher compares them. Standard library only."""
+"""The words of a message in the form that the matcher compares. Standard library only."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 MOST = 40
-"""Words of a message that are looked at; of a longer one the first and the last half."""
+"""At most this many words of a message are read; of a longer one, half from the start and half from the end."""
 
 LONG = 4
-"""Letters beyond which a slip of one is forgiven."""
+"""A slip of one letter is forgiven in words longer than this."""
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[?!]")
 _SHORT = {
@@ -26,12 +26,12 @@ _WHOLE = {
     "neighbour": ("neighbor",), "grey": ("gray",), "centre": ("center",), "theatre": ("theater",), "thx": ("thanks",),
 }  # fmt: skip
 _BEFORE_IS = frozenset(["what", "where", "who", "when", "how", "why", "that", "it", "there", "here", "he", "she"])
-"""Words behind which `'s` is "is", and no possessive."""
+"""Words after which `'s` is "is", and not a possessive."""
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`text` in lower case; `named`: capitalised though it does not begin a sentence, or with a digit in it."""
+    """`text` in lower case; `named`: capitalised inside a sentence, or with a digit in it."""
 
     text: str
     named: bool
@@ -39,7 +39,7 @@ class Word:
 
 @lru_cache(maxsize=4096)
 def words(text: str) -> tuple[Word, ...]:
-    """The words of a message, contractions taken apart. A possessive is a word of its own (`'s`)."""
+    """The words of a message, contractions split. A possessive `'s` is a word of its own."""
     text = unicodedata.normalize("NFKC", text).replace("’", "'")
     found: list[Word] = []
     end = 0
@@ -55,8 +55,8 @@ def words(text: str) -> tuple[Word, ...]:
 
 
 def normal_form(text: str) -> str:
-    """What two wordings have in common that differ in case, punctuation, contractions or politeness alone: "What's" is
-    "What is". One that has no words is its own."""
+    """The normal form of a wording, without case, punctuation, contractions and politeness: "What's" is "What is". A
+    wording without words is its own normal form."""
     said = [word.text for word in words(text) if word.text not in "?!"]
     pairs = zip(["", *said], said, strict=False)
     whole = ["is" if word == "'s" and before in _BEFORE_IS else word for before, word in pairs]
@@ -74,7 +74,7 @@ def _parts(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """The word without its commonest endings: `teaches`, `teaching` and `teach` are alike."""
+    """The word without its commonest endings: `teaches`, `teaching` and `teach` have the same stem."""
     for ending in ("ingly", "ing", "edly", "ied", "ies", "ed", "es", "er", "ly", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             root = word[: -len(ending)]
@@ -88,7 +88,7 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def alike(one: str, other: str) -> bool:
-    """Whether two words differ by a slip of one letter at most. Short words and numbers have to be the same."""
+    """Whether two words differ by a slip of one letter at most. Short words and numbers must be equal."""
     if one == other:
         return True
     if min(len(one), len(other)) <= LONG or abs(len(one) - len(other)) > 1 or any(map(str.isdigit, one + other)):

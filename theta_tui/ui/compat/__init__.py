@@ -1,5 +1,5 @@
-"""All that leans on names that Textual keeps to itself, so that a new version of it can break nothing else.
+"""All code that uses private names of Textual, so that a new version can break nothing else.
 
-Beside each such name stands where Textual has it. `tests/ui/test_compat.py` holds the list, fails by name where one is
-gone, and finds what leans on another.
+A link beside each such name leads to its source. `tests/ui/test_compat.py` has the list. It fails if one of the names
+is gone, or if other code uses a private name.
 """

@@ -1,8 +1,8 @@
-"""A text area for untrusted text: controls are visible and one cell wide, and the original is what comes out again.
+"""A text area for untrusted text: control characters are visible and one cell wide, and `text` returns the original.
 
-Textual's TextArea writes what it holds to the terminal, splits lines at characters that are no newline to us, and
-counts a control as no cell at all. So each hidden character is *held* as a private-use character (plane 16, one cell
-wide, in no font that people use), *shown* as its symbol, and given back as what it was.
+Textual's TextArea writes its text to the terminal as it is, splits lines at characters that are no newlines here, and
+counts a control character as zero cells. So each hidden character is *held* as a private-use character (plane 16, one
+cell wide, in no usual font), *shown* as its symbol, and converted back when the text is read.
 
 Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/widgets/_text_area.py.
 """
@@ -20,14 +20,14 @@ from theta_tui.ui.compat.keys import run_bound
 from theta_tui.ui.messages import Told
 
 _PLANE = 0x100000
-# What lies above the first plane goes where its private use, which is never hidden, would.
+# Characters above the first plane use the code points of its private-use area, which is never hidden.
 _HIGH = (*range(0x1BCA0, 0x1BCA4), *range(0x1D173, 0x1D17B), *range(0xE0000, 0xE1000))
 _PRIVATE = 0xE000
 _PLACES = {code: _PRIVATE + at for at, code in enumerate(_HIGH)}
 
 
 def hold(text: str) -> str:
-    """`text` with each hidden character as its stand-in."""
+    """`text` with each hidden character replaced by its private-use character."""
     shown = visible(text)
     if shown == text:
         return text
@@ -38,7 +38,7 @@ def hold(text: str) -> str:
 
 
 def release(held: str) -> str:
-    """What `hold` was given."""
+    """The inverse of `hold`."""
     if not held or max(held) < chr(_PLANE):
         return held
     return "".join(_released(char) for char in held)
@@ -53,7 +53,7 @@ def _released(char: str) -> str:
 
 
 class Editor(TextArea):
-    """Multi-line, soft-wrapped, bounded."""
+    """The text area: multi-line, soft-wrapped, of bounded length."""
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(hold(text), id=id, classes=classes, compact=True, highlight_cursor_line=False)
@@ -77,7 +77,7 @@ class Editor(TextArea):
         edit.text = hold(edit.text)
         return super().edit(edit)
 
-    # These two are Textual's own handlers. One named `on_key` would be called besides, after the key was taken.
+    # These two override Textual's own handlers. An `on_key` would be called in addition, after the key was handled.
     async def _on_key(self, event: events.Key) -> None:
         if event.is_printable or not await run_bound(self, event):
             await super()._on_key(event)
@@ -88,7 +88,7 @@ class Editor(TextArea):
         self.paste(event.text)
 
     def paste(self, text: str) -> None:
-        """Put in what was pasted, in the place of what is selected; what does not fit is left out, with notice."""
+        """Replace the selection with the pasted text. What does not fit is left out, with a notice."""
         text, notices = repair(text, max(0, MAX_TEXT - len(self.text) + len(self.selected_text)))
         if result := self._replace_via_keyboard(text, *self.selection):
             self.move_cursor(result.end_location)

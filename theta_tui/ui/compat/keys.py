@@ -1,9 +1,9 @@
-"""Keys in the order in which they were pressed.
+"""Handles keys in the order in which they were pressed.
 
-Textual gives a key to the focused widget and only then, by way of the app, looks for its bindings; a binding with
-priority runs before the widget has seen the keys ahead of it. When several keys arrive together (fast typing while the
-machine is busy, a terminal that sends in bursts) Enter then overtakes the text that it should send. So the widgets that
-take keys run their own bindings themselves, when the key's turn comes.
+Textual gives a key to the focused widget and looks for bindings afterwards, in the app. A binding with priority runs
+before the widget has seen earlier keys. So if several keys arrive together (fast typing on a busy machine, a terminal
+that sends in bursts), Enter overtakes the text that it should send. To prevent that, widgets that take keys run their
+own bindings when the key's turn comes.
 
 Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/app.py (`App.on_event`, `_keymap`).
 """
@@ -19,7 +19,7 @@ from textual.widget import Widget
 
 
 async def run_bound(widget: Widget, event: Key) -> bool:
-    """Run what `event` is bound to on `widget` now; whether there was anything."""
+    """Run the binding of `event` on `widget` now; return whether there was one."""
     active = widget.screen.active_bindings.get(event.key)
     if active is None or not active.enabled or active.node is not widget:
         return False
@@ -30,5 +30,5 @@ async def run_bound(widget: Widget, event: Key) -> bool:
 
 
 def keys_of(app: App[Any], binding: Binding) -> list[str]:
-    """The keys that `binding` has now: its own, or those that `App.set_keymap` gave it."""
+    """The present keys of `binding`: its own, or those set by `App.set_keymap`."""
     return [key.strip() for key in app._keymap.get(binding.id or "", binding.key).split(",")]

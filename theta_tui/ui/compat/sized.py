@@ -1,4 +1,4 @@
-"""A screen that is laid out at the size that the terminal has now, whichever it is told of.
+"""A screen that is laid out at the terminal's present size, whatever size a resize event names.
 
 Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/screen.py (`Screen._on_resize`).
 """
@@ -10,9 +10,9 @@ from textual.screen import Screen
 
 
 class Sized(Screen[None]):
-    """Laying out tells a screen its own size once more, behind what else waits for it. Where another size was among
-    that, each of the two brought the other one back, for ever: the app was busy with nothing else."""
+    """Ignores outdated sizes. Layout sends a screen its own size again, queued behind other events. If another resize
+    was queued already, the two sizes replaced each other for ever, and the app did nothing else."""
 
     async def _on_resize(self, event: Resize) -> None:
-        # Textual's own handler, that of the class above, is called with the same event afterwards.
+        # Textual calls the handler of the base class with the same event afterwards.
         event.size = event.virtual_size = event.container_size = self.app.size

@@ -1,9 +1,8 @@
-"""The terminal as Textual drives it, with what it gets wrong put right: pastes, bytes that are no text, mouse pixels,
-and its size.
+"""Textual's terminal driver with corrections for pastes, invalid bytes, mouse pixels and the terminal's size.
 
-Textual looks for escape sequences inside a paste too. What it does not understand there it takes for key presses, so a
-text copied from somewhere could pick a reply or leave; the rest of the text is lost, and it reads a letter at a time:
-ten megabytes kept the screen busy for half a minute. Bytes that are no UTF-8 ended the app.
+Textual looks for escape sequences inside a paste too. It takes unknown ones for key presses, so a pasted text could
+pick a reply or quit the app, and the rest of the text is lost. It also reads letter by letter: ten megabytes kept the
+screen busy for half a minute. Bytes that are not UTF-8 ended the app.
 
 Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/drivers/linux_driver.py
 """
@@ -34,21 +33,21 @@ if TYPE_CHECKING:
 READ = 1 << 16
 FALLBACK = (80, 24)
 MOST = (2000, 1000)
-"""Columns and lines: what is drawn is in memory, cell by cell."""
+"""The largest columns and lines: the picture is held in memory, cell by cell."""
 
 
 # https://github.com/Textualize/textual/blob/v8.2.8/src/textual/_xterm_parser.py
 # https://github.com/Textualize/textual/blob/v8.2.8/src/textual/_parser.py (`_timeout_time`)
 class Input(XTermParser):
-    """Keys and mouse as Textual reads them; a paste as one text, whatever it spells."""
+    """Reads keys and mouse like Textual, and a paste as one text, whatever it contains."""
 
     def __init__(self, debug: bool = False) -> None:
         super().__init__(debug)
         self._held = ""
-        """The end of what came, where it may be the beginning of a mark."""
+        """The end of the input, if it may be the beginning of a paste mark."""
         self._held_until = 0.0
         self._paste: list[str] | None = None
-        """The pieces of the paste under way."""
+        """The pieces of the unfinished paste."""
 
     def feed(self, data: str) -> Iterable[Message]:
         if not data:
@@ -78,33 +77,33 @@ class Input(XTermParser):
             held, self._held = self._held, ""
             yield from super().feed(held)
             if self._timeout_time is not None:
-                self._timeout_time = 0.0  # it waited here: an escape that nothing follows is the key
+                self._timeout_time = 0.0  # an escape that nothing follows is the key
         yield from super().tick()
 
 
 def _beginning(text: str, mark: str) -> int:
-    """How many characters at the end of `text` may be the beginning of `mark`."""
+    """The number of characters at the end of `text` that may be the beginning of `mark`."""
     return next((size for size in range(len(mark) - 1, 0, -1) if text.endswith(mark[:size])), 0)
 
 
 def _possible(columns: int, lines: int) -> tuple[int, int]:
-    """A size that can be drawn, however wrong the one is that was told."""
+    """The reported size, limited to what can be drawn."""
     if columns < 1 or lines < 1:
         columns, lines = FALLBACK
     return min(columns, MOST[0]), min(lines, MOST[1])
 
 
 class Terminal(LinuxDriver):
-    """Textual's driver of a terminal, with this input."""
+    """Textual's terminal driver with this input."""
 
     def __init__(self, app: App[Any], *, size: tuple[int, int] | None = None, **how: Any) -> None:
         super().__init__(app, size=size, **how)
-        self._size = size or self._get_terminal_size()  # else Textual asks Rich, which may be of another opinion
+        self._size = size or self._get_terminal_size()  # else Textual asks Rich, which may report another size
 
     # https://github.com/Textualize/textual/pull/6153
     def _get_terminal_size(self) -> tuple[int, int]:
-        """What the terminal says: COLUMNS and LINES, which shells export, are those of a moment that is past. They
-        count where it says nothing, as on a serial line."""
+        """The size that the terminal reports. COLUMNS and LINES, which shells export, may be outdated; they are used
+        only if the terminal reports none, as on a serial line."""
         columns = lines = 0
         with suppress(OSError):
             columns, lines = os.get_terminal_size(self.fileno)
@@ -113,14 +112,14 @@ class Terminal(LinuxDriver):
         return _possible(columns, lines)
 
     def process_message(self, message: Message) -> None:
-        if isinstance(message, events.Resize):  # told by the terminal itself, in what it sends
+        if isinstance(message, events.Resize):  # in-band: sent by the terminal itself
             size = Size(*_possible(*message.size))
             message = events.Resize(size, size, size, message.pixel_size)
         super().process_message(message)
 
     def run_input_thread(self) -> None:
         parser = Input(self._debug)
-        # A byte that is no UTF-8 becomes a lone surrogate, which is replaced, with notice, where a text is taken.
+        # An invalid byte becomes a lone surrogate, which is replaced, with a notice, when the text is used.
         # https://github.com/Textualize/textual/issues/6456
         decode = getincrementaldecoder("utf-8")(errors="surrogateescape").decode
         with selectors.SelectSelector() as selector:
@@ -133,7 +132,7 @@ class Terminal(LinuxDriver):
                         data = b""
                     if not data:
                         return  # the terminal has gone
-                    if text := decode(data):  # a letter may have come in part
+                    if text := decode(data):  # a character may be incomplete
                         for message in parser.feed(text):
                             self.process_message(message)
                 for message in parser.tick():
@@ -141,8 +140,8 @@ class Terminal(LinuxDriver):
 
     # https://github.com/Textualize/textual/issues/1582
     def _sigcont_application(self, *_: object) -> None:
-        """Going on. Where it was stopped from outside nothing was put back before: Textual would begin a second time
-        on top, and take the raw terminal for the one to give back."""
+        """Continue after a stop. If another process stopped the app, Textual had not restored the terminal: it would
+        then start a second time, and take the raw mode for the one to restore at the end."""
         if not self._must_signal_resume and self._key_thread is not None and self._in_foreground():
             self.suspend_application_mode()
             self._must_signal_resume = True
@@ -155,7 +154,7 @@ class Terminal(LinuxDriver):
         except OSError:
             return False  # the terminal has gone
 
-    # linux_driver.py asks for pixels where a terminal has them, and never takes that back.
+    # linux_driver.py enables mouse pixels and never disables them.
     def _disable_mouse_support(self) -> None:
         super()._disable_mouse_support()
         if self._mouse_pixels:

@@ -1,4 +1,4 @@
-"""The ledger on the screen: every lesson with how it stands, and what the model says to it now."""
+"""The list of lessons on the screen: the retention report, and what the model says now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from theta_tui.base.text import percent, plural
 from theta_tui.session import protocol as p
-from theta_tui.store.standing import Standing
+from theta_tui.store.report import ReportRow
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.compat.sized import Sized
@@ -29,7 +29,7 @@ SIGNS = {
     "failed": ("!", "$muted"),
 }
 CHANCE_WIDTH = 17
-"""Cells of `97 % → 95 %`; shown from WIDE on."""
+"""The width of `97 % → 95 %`, which is shown from a width of WIDE on."""
 AGE_WIDTH = 7
 WIDE = 60
 WIDER = 84
@@ -37,13 +37,13 @@ DETAIL_LINES = 2
 
 
 class LessonList(OptionList):
-    """The lessons, one a line; its keys are the ledger's."""
+    """The lessons, one per line, with the `ledger.*` keys."""
 
     BINDINGS = [*LEDGER]
 
 
 class LedgerScreen(Sized):
-    """`send` hands a command to the worker. `withdraw`, where it is given, takes a lesson out by its number."""
+    """`send` sends a command to the worker. `withdraw`, if given, takes a lesson out by its number."""
 
     AUTO_FOCUS = "LessonList"
 
@@ -59,9 +59,9 @@ class LedgerScreen(Sized):
         self.send = send
         self.snapshot = snapshot
         self.withdraw = withdraw
-        self.rows: tuple[Standing, ...] = ()
+        self.rows: tuple[ReportRow, ...] = ()
         self.answers: dict[int, str] = {}
-        """What the model said when it was asked here, until something is taught."""
+        """The model's answers by lesson, valid until something is taught."""
         self.asking: int | None = None
         self.left = 0
         self._listed: p.Snapshot | None = None
@@ -79,12 +79,12 @@ class LedgerScreen(Sized):
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
-        """Take in an event of the worker; the rows are asked for anew when one may have changed."""
+        """Apply an event of the worker. Requests the rows again if one may have changed."""
         self.snapshot = event.snapshot
         self.left = event.left if isinstance(event, p.Reviewed) else 0
         match event:
-            case p.Ledger(standings=standings):
-                marked, self.rows = self.marked, standings
+            case p.Ledger(rows=rows):
+                marked, self.rows = self.marked, rows
                 self._draw_rows(marked)
             case p.LessonAnswered(number=number, reply=reply):
                 self.answers[number] = reply
@@ -117,14 +117,14 @@ class LedgerScreen(Sized):
     lessons = getters.query_one(LessonList)
 
     @property
-    def marked(self) -> Standing | None:
+    def marked(self) -> ReportRow | None:
         """The lesson under the cursor."""
         at = self.lessons.highlighted
         rows = self._newest_first
         return rows[at] if at is not None and at < len(rows) else None
 
     @property
-    def _newest_first(self) -> list[Standing]:
+    def _newest_first(self) -> list[ReportRow]:
         return list(reversed(self.rows))
 
     def on_resize(self) -> None:
@@ -144,8 +144,8 @@ class LedgerScreen(Sized):
         words = " · ".join(parts) or "nothing was taught yet"
         self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
 
-    def _draw_rows(self, marked: Standing | None) -> None:
-        """Draw the list, the mark on lesson `marked` where it is still there."""
+    def _draw_rows(self, marked: ReportRow | None) -> None:
+        """Draw the list, with the mark on lesson `marked` if that still exists."""
         lessons = self.lessons
         width = max(20, lessons.scrollable_content_region.width - 2)
         rows = self._newest_first
@@ -201,7 +201,7 @@ class LedgerScreen(Sized):
                 return True
 
     def action_ask(self) -> None:
-        """What the model says to the marked lesson's prompt now."""
+        """Ask the model the marked lesson's prompt."""
         row = self.marked
         if row is not None and self.asking is None:
             self.asking = row.number
@@ -220,13 +220,13 @@ class LedgerScreen(Sized):
         self.dismiss(None)
 
 
-def scope(row: Standing, now: float) -> str:
-    """The wordings that picks have added to what a lesson is meant for, and when it was last said."""
+def scope(row: ReportRow, now: float) -> str:
+    """The number of wordings that picks have added to a lesson's scope, and when its reply was last said."""
     said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "never asked since"
     return f"+{plural(row.more, 'wording')} · {said}" if row.more else said
 
 
-def line(row: Standing, width: int, now: float) -> Content:
+def line(row: ReportRow, width: int, now: float) -> Content:
     """One lesson on one line of `width` cells."""
     sign, tone = SIGNS[row.state]
     left = f"{row.number:>4}  "

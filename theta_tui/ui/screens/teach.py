@@ -1,7 +1,7 @@
-"""The one screen: talk, pick, fix, see that it was learned.
+"""The main screen: talk, pick, correct, see that it was learned.
 
-It folds events into a `State`, lets every widget draw from that, and turns keys into commands. What a key may do now
-is decided in one place, `check_action`.
+It updates a `State` with events, lets every widget draw from that, and turns keys into commands. Only `check_action`
+decides which keys apply now.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.labels import WELCOME, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
-from theta_tui.ui.screens.info import HelpScreen, StatsScreen
+from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -47,7 +47,7 @@ OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
 
 
 class TeachScreen(Sized):
-    """`send` hands a command to the worker; `tell` shows the person a toast."""
+    """`send` sends a command to the worker; `tell` shows a toast."""
 
     BINDINGS = [*SCREEN]
     AUTO_FOCUS = "#say"
@@ -75,7 +75,7 @@ class TeachScreen(Sized):
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
             "help": self.action_help,
         }  # fmt: skip
-        """The verbs that are more than a command for the worker, the app adds some; False: it could not be done."""
+        """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
         self._composed = False
 
@@ -114,7 +114,7 @@ class TeachScreen(Sized):
     # --- drawing ---
 
     def draw(self) -> None:
-        """Let every widget show the state."""
+        """Draw the state in every widget."""
         if not self._composed:
             return  # a resize can come before the widgets
         state = self.state
@@ -133,7 +133,7 @@ class TeachScreen(Sized):
         self.refresh_bindings()
 
     def draw_rule(self) -> None:
-        """The line above the replies alone: it also depends on the focus."""
+        """Draw only the line above the replies, which also depends on the focus."""
         in_list = self.focused is self.replies
         self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, in_list))
 
@@ -148,7 +148,7 @@ class TeachScreen(Sized):
         self.call_after_refresh(self.draw)
 
     def _tick(self) -> None:
-        """Ages grow."""
+        """Draw the ages again."""
         self.query_one(Header).refresh()
         self.query_one(LearningPanel).show(self.state)
 
@@ -158,7 +158,7 @@ class TeachScreen(Sized):
     # --- events ---
 
     def apply(self, event: p.Event) -> None:
-        """Replay an event in, and say or do what it calls for."""
+        """Apply an event, and show or do what it requires."""
         before, prompt_before, sent = self.state.mode, self.state.prompt, self.state.chosen
         self.state.apply(event)
         if not self.composer.history:
@@ -182,6 +182,8 @@ class TeachScreen(Sized):
                     self.focus_composer()
             case p.TakenBack(deed="undo") if self.state.mode == "choosing":
                 self._offer()
+            case p.Models():
+                self.app.push_screen(ModelsScreen(event))
             case p.Failed(command=command):
                 if command not in p.LESSONS or not self.corrections.reopen():
                     self._put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
@@ -195,13 +197,13 @@ class TeachScreen(Sized):
         self.draw()
 
     def _put_back(self, *texts: str | None) -> None:
-        """Let what was refused stand in the composer again, unless the person is writing there."""
+        """Put a refused text back into the composer, unless the person is writing there."""
         text = next(filter(None, texts), None)
         if text is not None and not self.composer.text:
             self.composer.put(text)
 
     def _offer(self) -> None:
-        """Fresh replies: the first is marked, digits wait a moment, the focus comes unless the person is writing."""
+        """Show new replies: mark the first, ignore digits for a moment, and focus them unless the person is writing."""
         self.corrections.close()
         self.replies.cursor = 1
         self.replies.scroll_home(animate=False)
@@ -235,7 +237,7 @@ class TeachScreen(Sized):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         verb = BY_NAME.get(OF_VERB.get(action, action))
         if self.corrections.editing is not None and (action in OF_VERB or action in {"none", "undo", "redo", "move"}):
-            return False  # keys that arrive before the editor has the focus are its text
+            return False  # keys that arrive before the editor has the focus are text for it
         if action == "move":
             return self.state.offered is not None
         return verb is None or not self.state.refused(verb)
@@ -263,7 +265,7 @@ class TeachScreen(Sized):
         self.replies.move(by)
 
     def action_edit(self) -> None:
-        """Edit the marked reply in place; with none on offer, the last turn's."""
+        """Edit the marked reply in place or, if no replies wait, that of the last turn."""
         self.corrections.edit()
 
     def action_type(self) -> None:
@@ -271,7 +273,7 @@ class TeachScreen(Sized):
         self.corrections.type()
 
     def action_fact(self) -> None:
-        """Look over the fact that was stated, then learn it."""
+        """Open the stated fact in the editor."""
         if not self.waiting and self.check_action("fact", ()):
             self.corrections.fact()
 
@@ -284,7 +286,7 @@ class TeachScreen(Sized):
             self.draw()
 
     def action_none(self) -> None:
-        """None of these."""
+        """Pick none of the replies."""
         pending = self.state.snapshot.pending
         if pending is not None and not self.waiting:
             self.send(p.PassOver(pending.prompt_id))
@@ -301,7 +303,7 @@ class TeachScreen(Sized):
             self.send(p.TakeBack("redo"))
 
     def action_lessons(self) -> None:
-        """Every lesson, and whether it holds."""
+        """Open the list of lessons."""
         self.ledger = LedgerScreen(
             self.clock, self.send, self.state.snapshot, partial(self.run_verb, BY_NAME["withdraw"])
         )
@@ -311,7 +313,7 @@ class TeachScreen(Sized):
         self.ledger = None
 
     def action_copy(self) -> None:
-        """Copy the marked reply, or the last one said. OSC 52 has no answer, so nothing more can be promised."""
+        """Copy the marked reply, or the last one said. OSC 52 has no response, so success is unknown."""
         text = self.state.copyable(self.replies.cursor)
         if text is not None:
             self.app.copy_to_clipboard(text)
@@ -321,7 +323,7 @@ class TeachScreen(Sized):
         self.send(p.Save())
 
     def action_help(self) -> None:
-        """Keys and commands on one screen."""
+        """Open the screen of keys and commands."""
         self.app.push_screen(HelpScreen())
 
     def action_stats(self) -> None:
@@ -336,7 +338,7 @@ class TeachScreen(Sized):
             self.composer.put("/")
 
     def action_switch(self) -> None:
-        """Between the replies and the composer."""
+        """Move the focus between the replies and the composer."""
         if self.corrections.editing is not None and self.corrections.editing.fact:
             self.set_focus(self.fact.other())
         elif self.corrections.editing is not None:
@@ -347,7 +349,7 @@ class TeachScreen(Sized):
             self.replies.focus()
 
     def action_escape(self) -> None:
-        """Stop what can be stopped; else switch."""
+        """Stop the work under way, if it can be stopped; else switch."""
         if self.state.stoppable:
             self.send(p.Cancel())
         else:
@@ -377,13 +379,13 @@ class TeachScreen(Sized):
 
     @on(m.Sent)
     def _sent(self, message: m.Sent) -> None:
-        """A prompt, or a verb. What could not be taken stands in the composer again."""
+        """Take a prompt or a verb. A refused text is put back into the composer."""
         if not self._take(message.text):
             self._put_back(message.text)
         self.draw()
 
     def _take(self, text: str) -> bool:
-        """Do what a line says; whether it could be done."""
+        """Carry out a line; return whether that succeeded."""
         meant = read(text.strip() if text.lstrip().startswith("/") else text)
         if isinstance(meant, Mistake):
             self.tell(meant.text, "warning")
@@ -401,7 +403,7 @@ class TeachScreen(Sized):
     # --- verbs ---
 
     def run_verb(self, verb: Verb, *arguments: object) -> bool:
-        """Do `verb`, where it applies; whether it could be done."""
+        """Carry out `verb` if it applies; return whether that succeeded."""
         if refusal := self.state.refused(verb):
             self.tell(refusal, "warning")
             return False
@@ -412,7 +414,7 @@ class TeachScreen(Sized):
         return True
 
     def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        """(title, help, what to do) of each verb, for the command palette; those with an argument fill the composer."""
+        """(title, help, action) of each verb for the command palette. A verb with an argument fills the composer."""
         for verb in SLASH:
             yield verb.line, verb.about, partial(self._choose, verb)
 
@@ -440,7 +442,7 @@ class TeachScreen(Sized):
         self.refresh_bindings()
 
     def _typed(self, character: str) -> None:
-        """An unbound key: in a choice it begins a free correction, else it was meant for the composer."""
+        """Handle an unbound key: while replies wait it begins a free correction, else it goes to the composer."""
         mode = self.state.mode
         if self.corrections.editing is not None:
             self.replies.editor.editor.insert(character)
@@ -451,7 +453,7 @@ class TeachScreen(Sized):
             self.composer.put(self.composer.text + character)
 
     def on_paste(self, event: Paste) -> None:
-        """A paste that no editor has taken goes into the one that typing would go into."""
+        """Put a paste that no editor has taken where typing would go."""
         event.stop()
         if self.state.mode == "choosing" and not self.waiting and not self.state.snapshot.read_only:
             self.corrections.type()
@@ -465,7 +467,7 @@ class TeachScreen(Sized):
         self.tell(message.text, "warning")
 
     def say(self, text: str) -> None:
-        """Offer replies to `text`, now or when the machine is free."""
+        """Request replies to `text`, now or when the worker is free."""
         text = text.strip("\n")
         mode = self.state.mode
         if mode in {"choosing", "idle"}:
@@ -481,7 +483,7 @@ class TeachScreen(Sized):
     # --- small things ---
 
     def focus_composer(self) -> None:
-        """Unless an editor is open."""
+        """Focus the composer, unless an editor is open."""
         if self.corrections.editing is None:
-            # At once and not by Widget.focus, which waits its turn behind keys that are meant for the composer.
+            # At once, not by Widget.focus, which is queued behind keys that are meant for the composer.
             self.set_focus(self.composer.prompt)

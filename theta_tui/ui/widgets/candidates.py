@@ -1,6 +1,6 @@
 """The five replies: they stream in, one is marked, one is picked, any can be edited in place.
 
-The list only shows and reports; what a key means is decided by the screen. Five rows are always there.
+The list only shows and reports; the screen decides what a key does. There are always five rows.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ NARROW = 34
 
 
 class Row(Widget):
-    """One reply: number, text over as many lines as it may take, and its probability at the right. `tag` names the
-    lesson that it was written with, where there is one.
+    """One reply: number, text on one or more lines, and its probability at the right. `tag` names the lesson that it
+    was written with, if any.
 
-    `look`: *empty* before there is any, *writing* while it streams, *waiting* in the grace period, *open* to be
-    picked, *dim* when another was chosen, *chosen* when this one was.
+    `look`: *empty* before the reply exists, *writing* while it streams, *waiting* in the grace period, *open* to be
+    picked, *dim* after another was chosen, *chosen* after this one was.
     """
 
-    ALLOW_SELECT = False  # a double click picks; Textual would select the text. `y` copies it
+    ALLOW_SELECT = False  # a double click picks, where Textual would select the text; `y` copies it
 
     text: reactive[str] = reactive("")
     look: reactive[Look] = reactive("empty")
@@ -48,9 +48,9 @@ class Row(Widget):
     chance: reactive[float | None] = reactive(None)
     tag: reactive[str] = reactive("", layout=True)
     most: reactive[int] = reactive(2, layout=True)
-    """Lines shown while the row is not marked."""
+    """Most lines while the row is not marked."""
     most_marked: reactive[int | None] = reactive(None, layout=True)
-    """Lines shown while it is; None is all of them."""
+    """Most lines while the row is marked; None: all."""
 
     def __init__(self, number: int) -> None:
         super().__init__(id=f"reply-{number}")
@@ -68,7 +68,7 @@ class Row(Widget):
         return len(self._lines(width))
 
     def watch_text(self) -> None:
-        # Only where it takes more or fewer lines: to lay the whole screen out with every word holds up the keys.
+        # Only if the number of lines changes: laying the whole screen out for every word delays the keys.
         width = self.content_size.width
         if width and len(self._lines(width)) != self.content_size.height:
             self.refresh(layout=True)
@@ -119,10 +119,10 @@ class Row(Widget):
 
 
 class CandidateList(VerticalScroll, can_focus=True):
-    """Five rows and, while one is edited, an editor in place of it.
+    """Five rows and, while one is edited, an editor in its place.
 
-    `typed` is told of printable keys that are bound to nothing: called and not sent as a message, because the next key
-    may be waiting already and what it means depends on this one.
+    `typed` is called for printable keys without a binding. It is a call and not a message, because the next key may be
+    queued already and its meaning depends on this one.
     """
 
     BINDINGS = [*PICK]
@@ -152,7 +152,7 @@ class CandidateList(VerticalScroll, can_focus=True):
         row.chance = None if logprob is None else math.exp(min(0.0, logprob))
 
     def show(self, state: State, waiting: bool) -> None:
-        """Draw the replies of `state`. `waiting`: they are too fresh to be picked."""
+        """Draw the replies of `state`. `waiting`: they are too new to be picked."""
         if state.mode == "proposing":
             drafts = {draft.index: draft for draft in state.drafts}
             for number in range(1, CANDIDATES + 1):
@@ -172,7 +172,7 @@ class CandidateList(VerticalScroll, can_focus=True):
             self.put(number, candidate.text, look, candidate.logprob, candidate.tag(state.marked))
 
     def set_most(self, lines: int, marked: int | None) -> None:
-        """Rows take at most `lines` lines from now on, the marked one `marked` (None: what it needs)."""
+        """Limit rows to `lines` lines, and the marked one to `marked` (None: no limit)."""
         for row in self.rows:
             row.most, row.most_marked = lines, marked
 
@@ -187,13 +187,13 @@ class CandidateList(VerticalScroll, can_focus=True):
         self.scroll_to_widget(self.rows[self.cursor - 1], animate=False, immediate=True)
 
     def move(self, by: int) -> None:
-        """Move the mark, around the ends."""
+        """Move the mark, wrapping around at the ends."""
         self.cursor = (self.cursor - 1 + by) % CANDIDATES + 1
 
     # --- editing in place ---
 
     def edit(self, number: int | None, text: str, label: str = "✎") -> None:
-        """Open the editor: in place of row `number`, or below the five for a free text."""
+        """Open the editor in place of row `number`, or below the five for a free text."""
         if number is not None:
             self.rows[number - 1].display = False
             self.move_child(self.editor, after=self.rows[number - 1])
@@ -213,14 +213,14 @@ class CandidateList(VerticalScroll, can_focus=True):
     async def on_key(self, event: Key) -> None:
         focused = self.screen.focused
         if focused is not self:
-            # Sent here before a key of the same burst moved the focus: it is the new one's. What bubbles up from the
-            # editor has been there already.
+            # This key was queued before another of the same burst moved the focus; it belongs to the new focus. Keys
+            # that bubble up from the editor have been there already.
             if focused is not None and self not in focused.ancestors:
                 event.stop()
                 event.prevent_default()
                 focused.post_message(Key(event.key, event.character))
             return
-        # With the editor open but not yet focused, every letter is text: a digit must not pick then.
+        # If the editor is open but not focused yet, every character is text: a digit must not pick then.
         opening = self.editor.display and event.is_printable
         if not opening and await run_bound(self, event):
             return

@@ -1,4 +1,4 @@
-"""Where the person writes: several lines, a history, a popup that completes commands."""
+"""The composer: several lines of text, a history, and a popup that completes commands."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Popup(Widget):
         self.at = 0
 
     def show(self, items: Sequence[Completion]) -> None:
-        """Show `items`; nothing at all where there are none."""
+        """Show `items`; hide the popup if there are none."""
         if list(items) == list(self.items):
-            return  # with every key: laying the whole screen out again is most of what one takes
+            return  # runs at every key, and laying out the whole screen is most of its cost
         self.at = 0
         self.items = items
         self.display = bool(items)
@@ -59,7 +59,7 @@ class Popup(Widget):
 
 
 class Prompt(Editor):
-    """The text itself. Up on the first line and down on the last go through the history."""
+    """The text area. Up on the first line and down on the last go through the history."""
 
     BINDINGS = [*SAY]
 
@@ -95,7 +95,7 @@ class Prompt(Editor):
 
 
 class Composer(Vertical):
-    """The popup above, the text below. `completer` says what could complete a line."""
+    """The popup above the text. `completer` returns the completions of a line."""
 
     prompt = getters.query_one(Prompt)
     popup = getters.query_one(Popup)
@@ -121,18 +121,19 @@ class Composer(Vertical):
         return self.prompt.text
 
     def put(self, text: str) -> None:
-        """Let `text` stand in it, the cursor behind it."""
+        """Replace the text with `text`, the cursor at its end."""
         self.prompt.text = text
         self.prompt.move_cursor(self.prompt.document.end)
 
     def say(self, placeholder: str) -> None:
-        """What stands in it while it is empty."""
+        """Set the placeholder."""
         if placeholder != self._said:
             self._said = placeholder
             self.prompt.placeholder = plain(placeholder, one_line=True)
 
     def send(self) -> None:
-        """Enter: the marked completion if it is not there yet, else the text. The screen puts back what it refuses."""
+        """On Enter, take the marked completion if it is not complete yet, else send the text. The screen puts a refused
+        text back."""
         item = self._marked()
         if item is not None and item.line.strip() != self.text.strip():
             self.put(item.line)
@@ -143,7 +144,7 @@ class Composer(Vertical):
         self.post_message(Sent(text))
 
     def _forget(self, text: str) -> None:
-        """Be empty again at once, so that keys that come right behind begin the next text, and remember this one."""
+        """Empty the composer at once, so that the next keys begin a new text, and add the old one to the history."""
         if text.strip() and (not self.history or self.history[-1] != text):
             self.history = [*self.history, text][-REMEMBERED:]
         self._at = None
@@ -152,7 +153,7 @@ class Composer(Vertical):
     # --- history ---
 
     def older(self) -> bool:
-        """Show what was sent before; whether there was anything."""
+        """Show the previous text of the history; return whether there was one."""
         at = (len(self.history) if self._at is None else self._at) - 1
         if at < 0:
             return self._at is not None
@@ -163,7 +164,7 @@ class Composer(Vertical):
         return True
 
     def newer(self) -> bool:
-        """The way back, down to what was being written."""
+        """Show the next text of the history, and at its end the unsent one."""
         if self._at is None:
             return False
         self._at += 1
@@ -187,10 +188,10 @@ class Composer(Vertical):
             self.post_message(ComposerChanged())
 
     def _complete(self) -> None:
-        """Show what could complete the text as it is now."""
+        """Show the completions of the present text."""
         text = self.text
         if self._at is not None and text != self.history[self._at]:
-            self._at = None  # what came from the history was changed: it is a new text now
+            self._at = None  # a changed text from the history is a new text
         if text != self._closed_for:
             self._closed_for = None
         items = [] if self._closed_for is not None or self._at is not None else self.completer(text)
@@ -199,19 +200,19 @@ class Composer(Vertical):
         self.popup.show(items)
 
     def _marked(self) -> Completion | None:
-        self._complete()  # the news of the last change may still be on its way
+        self._complete()  # the last change event may still be queued
         popup = self.popup
         return popup.items[popup.at] if popup.display and popup.items else None
 
     def popup_move(self, by: int) -> bool:
-        """Mark another completion; whether there is a popup."""
+        """Mark another completion; return whether there is a popup."""
         if self._marked() is None:
             return False
         self.popup.move(by)
         return True
 
     def take(self) -> bool:
-        """Take the marked completion; whether there was one."""
+        """Take the marked completion; return whether there was one."""
         item = self._marked()
         if item is None:
             return False
@@ -219,7 +220,7 @@ class Composer(Vertical):
         return True
 
     def close_popup(self) -> bool:
-        """Put the popup away until the text changes; whether there was one."""
+        """Hide the popup until the text changes; return whether there was one."""
         if self._marked() is None:
             return False
         self._closed_for = self.text

@@ -1,6 +1,6 @@
-"""The conversation so far, a line at a time: one widget however long it is, and only the lines in view are drawn.
+"""The conversation: a single widget, however long it is, that draws only the lines in view.
 
-It stays at its end unless the person scrolled up. Short conversations stand at the bottom, close to the replies.
+It stays scrolled to its end unless the person scrolled up. A short conversation is at the bottom, next to the replies.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 Mark = Literal["pick", "correction", "brought", "aside", "skipped", "busy", ""]
 GUTTER = 7
 WIDE = 56
-"""From this width on the losses stand beside the marks, and a blank line between the turns."""
+"""From this width on, losses are shown beside the marks, and a blank line between turns."""
 MOST_LINES = 60
 SIGNS = {"pick": "✓", "correction": "✎", "brought": "·", "aside": "?", "skipped": "!", "busy": "…", "": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A prompt and its reply as they are shown; `figures` is the loss before and after."""
+    """A prompt and its reply as shown; `figures` is the loss before and after."""
 
     prompt: str
     reply: str
@@ -41,11 +41,11 @@ class Entry:
     number: int | None = None
     figures: tuple[float, float] | None = None
     pending: bool = False
-    """The reply is not decided: it is drawn dim."""
+    """The reply is not decided yet and drawn dim."""
 
     @classmethod
     def of(cls, turn: Turn) -> Entry:
-        """A turn of the record."""
+        """The entry of a journalled turn."""
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
             return cls(turn.prompt, turn.reply, "skipped")
@@ -58,7 +58,7 @@ Line = tuple[Piece, ...]
 
 
 def lay_out(entry: Entry, width: int) -> list[Line]:
-    """The lines that an entry takes at `width` cells, as (text, style name) pieces."""
+    """The lines of an entry at `width` cells, as (text, style name) pieces."""
     wide = width >= WIDE
     sign = SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
     right = sign
@@ -89,7 +89,7 @@ def _bounded(text: str, width: int) -> list[str]:
 
 
 class Conversation(ScrollView, can_focus=False):
-    """Draws entries. `show` replaces them all; what did not change is not laid out again."""
+    """Draws entries. `show` replaces them all; unchanged ones are not laid out again."""
 
     COMPONENT_CLASSES = {
         f"conversation--{name}"
@@ -116,7 +116,7 @@ class Conversation(ScrollView, can_focus=False):
         self._following = True
 
     def show(self, entries: Iterable[Entry], footnote: str = "") -> None:
-        """Show `entries`, oldest first, and below them what has gone wrong for good, if anything."""
+        """Show `entries`, oldest first, and below them the fatal failure, if any."""
         entries = tuple(entries)
         if entries != self.entries or footnote != self.footnote or not self._lines:
             self.entries, self.footnote = entries, footnote
@@ -127,13 +127,13 @@ class Conversation(ScrollView, can_focus=False):
         self.call_after_refresh(self._stay_at_end)
 
     def _stay_at_end(self) -> None:
-        # In a storm of sizes the end that was scrolled to may have been that of a size which is past.
+        # With many resizes in a row, the end that was scrolled to may be that of an earlier size.
         if self._following and not self.is_vertical_scroll_end:
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        # Asked here and not when lines are added: by then the end has moved, or the pane has become smaller.
+        # Checked here, not when lines are added: by then the end has moved, or the pane has shrunk.
         self._following = self.is_vertical_scroll_end
 
     def _lay_out(self) -> None:
@@ -161,7 +161,7 @@ class Conversation(ScrollView, can_focus=False):
             self._lines.append(())
         self.virtual_size = Size(size.width, len(self._lines))
         if following:
-            # Forced: the scrollbar of a pane that has just become too long is not there yet.
+            # Forced, because a pane that has just become too long has no scrollbar yet.
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
             self._following = True
         self.refresh()

@@ -1,4 +1,4 @@
-"""The editor of a reply, in the place of the reply: Enter teaches, Esc leaves."""
+"""The editor of a reply, in place of the reply: Enter teaches, Esc leaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from theta_tui.ui.safe import Plain
 
 
 class ReplyEditor(Editor):
-    """The text of the reply; `edited` is the candidate that it began as."""
+    """The text of the reply; `edited` is the candidate from which it started."""
 
     BINDINGS = [*EDIT]
     edited: int | None = None
@@ -39,7 +39,7 @@ class EditBox(Horizontal):
         yield ReplyEditor(id="edit-text")
 
     def open(self, text: str, edited: int | None, sign: str) -> None:
-        """Show `text` to be changed, the cursor behind it."""
+        """Edit `text`, the cursor at its end."""
         self.editor.edited = edited
         self.sign.show(f" ✎ {sign}" if edited is not None else f" {sign}   ")
         self.editor.text = text

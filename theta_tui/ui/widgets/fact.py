@@ -1,6 +1,6 @@
-"""A stated fact that could be learned: one line that offers it, and in its place the editor of both its parts.
+"""A stated fact that could be learned: a line that offers it and, in its place, an editor of both its parts.
 
-The line only shows; the key and the click that open the editor are the screen's.
+The line only shows the fact; the screen handles the key and the click that open the editor.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class FactLine(Widget):
         self._key = "s"
 
     def show(self, stated: Stated | None, key: str) -> None:
-        """Offer `stated` with the key that opens it, or nothing."""
+        """Offer `stated` with the key that opens the editor; None: nothing."""
         if (stated, key) != (self._stated, self._key):
             self._stated, self._key = stated, key
             self.refresh()
@@ -54,7 +54,7 @@ class FactLine(Widget):
 
 
 class FactEditor(Editor):
-    """One part of the fact."""
+    """The editor of one part of the fact."""
 
     BINDINGS = [*EDIT]
 
@@ -67,7 +67,7 @@ class FactEditor(Editor):
 
 
 class FactBox(Vertical):
-    """The line, or while it is edited the question above the answer."""
+    """The line or, during editing, the question above the answer."""
 
     line = getters.query_one(FactLine)
     prompt = getters.query_one("#fact-prompt", FactEditor)
@@ -93,18 +93,18 @@ class FactBox(Vertical):
         return self.has_class("-editing")
 
     def show(self, stated: Stated | None, key: str) -> None:
-        """Offer `stated`, or nothing."""
+        """Offer `stated`; None: nothing."""
         self.line.show(stated, key)
         self.display = self.editing or stated is not None
 
     def open(self, stated: Stated) -> None:
-        """Show both parts to be changed, the cursor behind the question."""
+        """Edit both parts, the cursor at the end of the question."""
         for editor, text in ((self.prompt, stated.prompt), (self.reply, stated.reply)):
             editor.text = text
             editor.move_cursor(editor.document.end)
         self.display = True
         self.add_class("-editing")
-        # At once and not by Widget.focus, which waits its turn behind keys that are meant for the editor.
+        # At once, not by Widget.focus, which is queued behind keys that are meant for the editor.
         self.screen.set_focus(self.prompt)
 
     def close(self) -> None:
@@ -112,5 +112,5 @@ class FactBox(Vertical):
         self.remove_class("-editing")
 
     def other(self) -> FactEditor:
-        """The part that the cursor is not in."""
+        """The part without the cursor."""
         return self.reply if self.screen.focused is self.prompt else self.prompt

@@ -1,4 +1,4 @@
-"""The top line: what is being taught, on what, what the machine is doing; lessons and how old the checkpoint is."""
+"""The top line: the model, the device, the activity, the lessons and the age of the checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SEPARATOR = " · "
 
 
 def count(parameters: int) -> str:
-    """A number of parameters for people: `10.9M`, `1.2B`."""
+    """A number of parameters: `10.9M`, `1.2B`."""
     for size, letter in ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k")):
         if parameters >= size:
             number = parameters / size
@@ -25,12 +25,12 @@ def count(parameters: int) -> str:
 
 
 def saved(snapshot: Snapshot, now: float) -> str:
-    """How old the newest checkpoint is."""
+    """The age of the newest checkpoint, in words."""
     return "not saved yet" if snapshot.saved_at is None else f"saved {ago(now - snapshot.saved_at)} ago"
 
 
 class Header(Widget):
-    """Drops what does not fit, least important first."""
+    """Leaves out what does not fit, least important first."""
 
     snapshot: reactive[Snapshot] = reactive(Snapshot())
 
@@ -46,7 +46,7 @@ class Header(Widget):
         right = [plural(shot.lessons, "lesson")]
         if shot.tally.live:
             right.append(f"kept {shot.tally.kept}/{shot.tally.live}")
-        if shot.phase != "loading" or shot.saved_at is not None:  # until it is loaded it may not be known
+        if shot.phase != "loading" or shot.saved_at is not None:  # may be unknown until the model is loaded
             right.append(saved(shot, self.clock.now()))
         if shot.read_only:
             right.insert(0, "read-only")
@@ -58,7 +58,7 @@ class Header(Widget):
             return width - cell_len(brand) - sum(cell_len(text) + 2 for text in words if text)
 
         while room() < 0 and (left or right):
-            # The model's name stays longest on the left; the lessons are the last to go.
+            # On the left the model's name stays longest; the lessons go last of all.
             if len(left) > 1 or (left and width < 72):
                 left.pop()
             elif len(right) > 1:

@@ -1,4 +1,4 @@
-"""The bottom line: the keys that apply now, and no others. A click on one presses it."""
+"""The bottom line: only the keys that apply now. A click on one presses it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A key as it is shown, the word beside it, and the key that a click presses (None: nothing)."""
+    """A key as shown, the word beside it, and the key that a click presses (None: nothing)."""
 
     key: str
     word: str
@@ -31,7 +31,7 @@ class Hint:
 
 
 class KeyBar(Widget):
-    """Draws from the screen's active bindings, so what `check_action` hides is not shown."""
+    """Draws the screen's active bindings, so it leaves out what `check_action` hides."""
 
     ALLOW_SELECT = False
 
@@ -43,7 +43,7 @@ class KeyBar(Widget):
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
     def hints(self) -> list[Hint]:
-        """What applies now, most important first, as many as fit."""
+        """As many keys that apply now as fit, most important first."""
         active: dict[str, Binding] = {}
         for item in self.screen.active_bindings.values():
             if item.enabled and item.binding.id:

@@ -1,6 +1,6 @@
-"""The learning panel: how the loss went, the proof of the last lesson, what the machine is doing.
+"""The learning panel: the losses, the proof of the last lesson, and what is kept.
 
-Every figure is one that the worker sent; nothing stands there until it is measured.
+All figures come from the worker; a figure is not shown before it is measured.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
 from theta_tui.base.text import percent, plural
-from theta_tui.store.standing import Tally, named
+from theta_tui.store.report import Tally, named
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain, put
 from theta_tui.ui.state import State
@@ -25,20 +25,20 @@ HUGE = 1e6
 
 
 def window(losses: Sequence[float], width: int) -> list[float]:
-    """The last losses that can be drawn at `width` cells: finite, bounded, a new list. One alone is drawn as two,
-    because Textual draws a single value as a full block."""
+    """The last finite losses that can be drawn at `width` cells, as a new list. A single loss is doubled, because
+    Textual draws a single value as a full block."""
     finite = [max(-HUGE, min(HUGE, loss)) for loss in losses if math.isfinite(loss)][-2 * max(1, width) :]
     return finite * 2 if len(finite) == 1 else finite
 
 
 class Section(Vertical):
-    """A heading and what stands under it."""
+    """A heading and its content."""
 
     def __init__(self, heading: str, *body: Widget, id: str) -> None:  # noqa: A002
         super().__init__(Plain(heading, classes="heading"), *body, id=id)
 
     def on_resize(self) -> None:
-        # How many lines a text takes is known once it is laid out, which may be after the panel was.
+        # The number of lines of a text is known after its layout, which may come after the panel's.
         self.query_ancestor(LearningPanel).fit()
 
 
@@ -60,7 +60,7 @@ class LearningPanel(Vertical):
         yield Section("machine", Static(id="machine", markup=False), id="machine-section")
 
     def _set(self, name: str, content: Content) -> None:
-        # Not what stands there already: ages are drawn every second.
+        # Skip what is shown already: ages are drawn every second.
         before = self._shown.get(name, plain(""))
         if not before.is_same(content):
             self._shown[name] = content
@@ -102,7 +102,7 @@ class LearningPanel(Vertical):
                 verdict = plain("not by itself yet", "$muted")
             self._set("verdict", verdict)
         room = max(12, self.content_size.width)
-        self._show_ledger(state, room)
+        self._show_report(state, room)
         unsaved = f"{shot.unsaved} unsaved" if shot.unsaved else "all saved" if shot.saved_at is not None else ""
         known = shot.phase != "loading" and shot.unsaved
         age = saved(shot, self.clock.now()) if shot.saved_at is not None or known else ""
@@ -124,12 +124,12 @@ class LearningPanel(Vertical):
         self.fit()
 
     def fit(self) -> None:
-        """Where the sections do not fit with a blank line between them, leave those out."""
+        """Leave out the blank lines between sections if they do not fit."""
         heights = [section.size.height for section in self.query(Section) if section.display]
         self.set_class(sum(heights) + len(heights) - 1 > self.content_size.height, "-dense")
 
-    def _show_ledger(self, state: State, room: int) -> None:
-        """What is kept, and what the last lesson cost."""
+    def _show_report(self, state: State, room: int) -> None:
+        """Show what is kept, and what the last lesson cost."""
         shot, tally = state.snapshot, state.snapshot.tally
         for name, shown in (("kept", tally.live), ("alarm", shot.alarm)):
             self.query_one(f"#{name}-section").display = bool(shown)
@@ -145,13 +145,13 @@ class LearningPanel(Vertical):
 
 
 def bar(tally: Tally, width: int) -> tuple[str, str]:
-    """What is kept and what is not, as the two parts of a bar of `width` cells. Full only when all is kept."""
+    """The kept and the other part of a bar of `width` cells. It is full only if all is kept."""
     filled = width * tally.kept // tally.live
     return "█" * filled, "░" * (width - filled)
 
 
 def undo_key(widget: Widget) -> str:
-    """The key that takes back the last lesson wherever the focus is, as this person has it."""
+    """This person's key that takes back the last lesson from any focus."""
     for item in widget.screen.active_bindings.values():
         if item.binding.id == "app.undo":
             return widget.app.get_key_display(item.binding)

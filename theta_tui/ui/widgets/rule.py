@@ -1,4 +1,4 @@
-"""The line above the replies: it says what is going on, and fills up as the model comes to say what it is taught."""
+"""The line above the replies: it shows the activity, and fills up as the model learns the reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FRAMES_A_SECOND = 8
 
 
 class Rule(Widget):
-    """`label` in words; `busy` turns a spinner; `filled` (0 to 1) is the share of the line drawn heavy."""
+    """`label` is the text; `busy` shows a spinner; `filled` (0 to 1) is the share of the line drawn heavy."""
 
     ALLOW_SELECT = False
 

@@ -1,4 +1,4 @@
 """How the matcher was made: wordings written for it, with names filled in, and a small network trained on their pairs.
 
-`python -m theta_tui.learning.scope.training --help`. Nothing of it is needed at run time.
+`python -m theta_tui.learning.scope.training --help`. The app does not need this package.
 """

@@ -1,6 +1,6 @@
 """`python -m theta_tui.learning.scope.training`: train the matcher from the wordings of `assets/scope/`.
 
-Beside them it takes everyday messages, which no lesson is about, and a sentence encoder (all-MiniLM-L6-v2), from which
+It also takes everyday messages, which are in no lesson's scope, and a sentence encoder (all-MiniLM-L6-v2), from which
 it learns what words and sentences mean. Both are needed here only.
 """
 
@@ -30,10 +30,10 @@ from theta_tui.learning.scope.words import words
 from theta_tui.model.files import assets_dir
 
 MESSAGES = 30_000
-"""Everyday messages that are used."""
+"""The number of everyday messages used."""
 
 KNOWN = 12
-"""How often a word has to be said in the messages to be known; those of the wordings are known in any case."""
+"""A word of the messages enters the vocabulary from this count on. Words of the wordings always do."""
 
 PAIRS_A_STEP, DISTILLED_A_STEP = 208, 48
 RATE, RATE_OF_WORDS = 2e-3, 1e-3
@@ -100,7 +100,7 @@ def main() -> None:
 
 @torch.no_grad()
 def _report(network: Network, reader: Reader, pairs: Pairs, count: int = 600) -> str:
-    """How many of each kind of pair score above 0, 1, 2 and 3, in relations that were never trained on."""
+    """Print how many pairs of each kind score above 0, 1, 2 and 3, in relations that were never trained on."""
     rng = random.Random(5)
     scores: dict[str, torch.Tensor] = {}
     for kind in KINDS:
@@ -116,7 +116,7 @@ def _report(network: Network, reader: Reader, pairs: Pairs, count: int = 600) ->
 
 
 class _Neighbours:
-    """Pairs of messages, and of wordings, with the encoder's similarity: three of four are near each other."""
+    """Draws pairs of messages and of wordings with the encoder's similarity; three of four are near each other."""
 
     FIRST, NEAREST = 6000, 12
 
@@ -140,7 +140,7 @@ class _Neighbours:
 
 
 def _prepare(paths: Sequence[Path], encoder: Path, wordings: Sequence[str], cache: Path) -> None:
-    """What the encoder says of words, wordings and messages."""
+    """The encoder's vectors of words, wordings and messages."""
     said, named, within = Counter[str](), Counter[str](), Counter[str]()
     messages: list[str] = []
     total = 0
@@ -183,7 +183,7 @@ def _slots(text: str) -> list[str]:
 
 
 def _said(paths: Sequence[Path]) -> Iterator[str]:
-    """What users say in some files of conversations."""
+    """The user messages of some conversation files."""
     for path in paths:
         with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
             for line in lines:
@@ -195,7 +195,7 @@ def _said(paths: Sequence[Path]) -> Iterator[str]:
 
 @torch.no_grad()
 def _encoded(folder: Path, texts: Sequence[str]) -> torch.Tensor:
-    """[texts, 384], each of length 1: the mean of the encoder's last states."""
+    """[texts, 384], each of length 1: the mean of the encoder's last hidden states."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()

@@ -1,4 +1,4 @@
-"""The matcher as it is trained: the same network as scope/matcher.py, in torch, with a gradient."""
+"""The matcher for training: the same network as scope/matcher.py, in torch."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from theta_tui.learning.scope.words import MOST
 
 SIZE, INNER, LAYERS, HEADS = 64, 160, 2, 4
 FORGOTTEN = 0.04
-"""The share of words that are read as unknown while it learns. No numbers are dropped: with a tenth of them dropped it
-did not even fit what it was shown (of two wordings a half of the time; area under the curve .78)."""
+"""The share of words read as unknown during training. There is no other dropout: with a tenth of the activations
+dropped the network did not even fit its training data (half of the pairs of wordings; area under the curve .78)."""
 
 AT_ONCE = 64
-"""Pairs that go through together, of about one length: most of a batch was padding before."""
+"""Pairs per pass, of about equal length; without sorting by length most of a batch was padding."""
 
 
 class Network(nn.Module):
-    """`vectors` [words, n] are what a sentence encoder makes of each word alone: they stay as they are, and what they
-    are projected to learns. So words that no wording has still mean something. Two outputs: log-odds that both messages
-    ask the same, and the encoder's own similarity of the two."""
+    """`vectors` [words, n] are a sentence encoder's vectors of single words. They are frozen, and their projection is
+    trained, so words that no wording has still mean something. Two outputs: log-odds that both messages ask the same,
+    and the encoder's similarity of the two."""
 
     def __init__(self, vectors: torch.Tensor, rarity: torch.Tensor) -> None:
         super().__init__()
@@ -54,7 +54,7 @@ class Network(nn.Module):
         return torch.cat([self.special, self._vectors @ self.project.T + self.delta])
 
     def start(self, table: torch.Tensor, rest: Mapping[str, torch.Tensor]) -> None:
-        """From what another training kept: `table` [words and special ids, SIZE], for the same vocabulary."""
+        """Start from an earlier training: `table` [words and special ids, SIZE], for the same vocabulary."""
         with torch.no_grad():
             self.special.copy_(table[:SPECIAL])
             self.delta.copy_(table[SPECIAL:] - self._vectors @ self.project.T)
@@ -91,7 +91,7 @@ class Network(nn.Module):
         return found
 
     def save(self, path: Path, vocabulary: Sequence[str]) -> None:
-        """As the matcher reads it: in 16 bits, with the words' vectors as they were learned."""
+        """Write the matcher's file: 16 bits, with the projected word vectors."""
         left_out = {"special", "project", "delta"}
         parts = {name: part for name, part in self.state_dict().items() if name not in left_out}
         parts |= {"word.weight": self.table().detach(), "rarity": self.rarity}
@@ -100,10 +100,10 @@ class Network(nn.Module):
 
 
 def save_mean(one: Path, other: Path) -> None:
-    """Writes over `other` the mean of two matchers of which one began where the other had ended.
+    """Overwrite `other` with the mean of two matchers, the second of which was trained on from the first.
 
-    It finds more in new relations than the first and keeps more of what the first got right than the second
-    (Wortsman et al. 2022, arXiv 2109.01903).
+    The mean finds more in new relations than the first, and keeps more of what the first got right than the second
+    does (Wortsman et al. 2022, arXiv 2109.01903).
     """
     with safe_open(str(one), framework="numpy") as first, safe_open(str(other), framework="numpy") as second:
         about = second.metadata()
@@ -117,5 +117,5 @@ def _linears(inside: int, outside: int) -> nn.ModuleList:
 
 
 def rate(step: int, steps: int) -> float:
-    """The share of the full rate at a step: up in 200 steps, down by a cosine."""
+    """The learning rate schedule: a linear warm-up of 200 steps, then a cosine decay."""
     return min(1.0, (step + 1) / 200) * (0.02 + 0.49 * (1 + math.cos(math.pi * step / steps)))

@@ -1,4 +1,4 @@
-"""Pairs of messages to learn from: two that ask the same, and six ways of almost doing so. No Transformers here."""
+"""Training pairs of messages: pairs that ask the same, and six kinds that almost do. No Transformers here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from theta_tui.facts.statements import load_dictionary
 from theta_tui.learning.scope.training.wordings import Relation, another, disturbed, fill, put
 
 KINDS = {"same": 0.37, "framed": 0.07, "name": 0.10, "group": 0.28, "narrowed": 0.04, "other": 0.10, "message": 0.04}
-"""How often each kind is drawn: two wordings of one relation; one in another frame ("Do you know …"), as Theta itself
-words a lesson otherwise; with another name; of another relation of its group; one that asks for another time or place
-("… last year?"); of a relation elsewhere that sounds like it; and a message that no lesson is about."""
+"""The frequency of each kind of pair: two wordings of one relation; one wording in another frame ("Do you know …"), as
+Theta itself rewords lessons; with another name; of another relation of the same group; for another time or place ("…
+last year?"); of a similar relation elsewhere; and with an unrelated message."""
 
 ELSEWHERE = (
     "last year", "next year", "yesterday", "in winter", "on Sundays", "at the office", "at school", "abroad",
@@ -23,14 +23,14 @@ ELSEWHERE = (
 )  # fmt: skip
 
 TOO_ALIKE = 0.82
-"""The encoder's similarity from which two relations of different groups may well be the same one."""
+"""From this similarity of the encoder on, two relations of different groups may be the same one."""
 
 SOUNDING = 25
-"""Relations elsewhere that are drawn from, the likest first."""
+"""Draw from this many relations elsewhere, the most similar ones."""
 
 
 class Pairs:
-    """Draws from `relations`. `said` has the encoder's vector of each wording."""
+    """Draws pairs from `relations`. `said` has the encoder's vector of each wording."""
 
     def __init__(
         self, relations: Sequence[Relation], said: Mapping[str, torch.Tensor], messages: Sequence[str]
@@ -49,14 +49,14 @@ class Pairs:
             self._sounding[at] = [relations[to] for to in fit[:SOUNDING]]
 
     def draw(self, rng: random.Random, kind: str | None = None) -> tuple[str, str, bool]:
-        """A message that was taught, one that is asked, and whether they ask the same."""
+        """Draw a taught message, an asked message, and whether they ask the same."""
         at = rng.randrange(len(self._relations))
         relation = self._relations[at]
         chosen = kind or rng.choices(list(KINDS), list(KINDS.values()))[0]
         if chosen == "name" and not relation.slots:
             return self.draw(rng, kind)
         names = fill(relation.slots, rng)
-        # What is taught is the plainest wording more often than the others.
+        # The taught message is more often the plainest wording.
         taught = relation.wordings[0] if rng.random() < 0.4 else rng.choice(relation.wordings)
         if chosen == "message":
             return put(taught, names), disturbed(rng.choice(self._messages), rng), False

@@ -1,7 +1,7 @@
-"""The wordings that the matcher learns from, and the names that are filled into them. No torch here.
+"""The wordings that the matcher is trained on, and the names that fill their slots. No torch here.
 
-A file of `assets/scope/` has groups (`@group`) of relations (`@rel`), each with a wording a line. Wordings of one
-relation ask the same; relations of one group look alike and do not. `{person}` and the like are slots.
+A file of `assets/scope/` has groups (`@group`) of relations (`@rel`), each with one wording per line. Wordings of one
+relation ask the same; relations of one group look alike but differ. `{person}` and the like are slots.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """`wordings` all ask the same. `slots` are the names of what is to be filled in."""
+    """`wordings` all ask the same. `slots` are the names of their slots."""
 
     group: str
     name: str
@@ -30,7 +30,7 @@ class Relation:
 
 
 def read_relations(paths: Iterable[Path]) -> list[Relation]:
-    """The relations of some files, in order. Raises ValueError for a line that belongs to none."""
+    """The relations of some files, in order. Raises ValueError for a line outside of any relation."""
     found: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         group = name = ""
@@ -51,7 +51,7 @@ def read_relations(paths: Iterable[Path]) -> list[Relation]:
 
 
 def put(wording: str, names: Mapping[str, str]) -> str:
-    """The wording with its slots filled."""
+    """The wording with its slots filled in."""
     return SLOT.sub(lambda match: names.get(match[1], match[1]), wording)
 
 
@@ -61,7 +61,7 @@ def fill(slots: Iterable[str], rng: random.Random) -> dict[str, str]:
 
 
 def another(names: Mapping[str, str], rng: random.Random) -> dict[str, str]:
-    """The same with another name in one slot, which may share a part with the one that was there."""
+    """The same with another name in one slot, which may share a part with the old one."""
     slot = rng.choice(sorted(names))
     old = names[slot]
     new = old
@@ -75,7 +75,7 @@ def another(names: Mapping[str, str], rng: random.Random) -> dict[str, str]:
 
 
 def disturbed(text: str, rng: random.Random) -> str:
-    """As people type: without capitals, with a greeting in front, with a slip of the finger."""
+    """The text as people type it: without capitals, after a greeting, or with a typing error."""
     chance = rng.random()
     if chance < 0.20:
         return text.lower()
@@ -137,7 +137,7 @@ def _one_of(slot: str, rng: random.Random) -> str:
 
 
 _INVENTED = {"number": 0.0, "year": 0.0, "day": 0.0, "job": 0.0, "animal": 0.2, "language": 0.2, "place": 0.5}
-"""How often a name is made up, by slot."""
+"""The share of made-up names, by slot."""
 
 _BEHIND_NAMES = ("", "", " School", " United", " Bakery", " Motors", " Bank", " Foods", " College", " Rovers", " Pro")
 

@@ -1,6 +1,6 @@
-"""How a lesson stands, and how many stand how: what the retention report finds, in plain values. Standard library only.
+"""The rows and the summary of the retention report, as plain values. Standard library only.
 
-Apart from the report, because the screen shows them and its first frame waits for nothing that reads a journal.
+In a module of their own because the screen shows them, and its first frame must not load what reads a journal.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
 
 NAMED = 8
-"""Lessons that are named in a summary; more are counted."""
+"""At most this many lessons are named in a summary; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One lesson as it stands. `p_before`, `p_then` and `p_now` are P(reply) before it was taught, right after it and
-    when it was last asked, at Unix time `asked_at`. `fresh`: nothing moved since. `by` is the number of the lesson
-    that supersedes it, `offered` the first of the replies that were offered when it was taught: what the model said
-    then, unless the person had asked for others. `more` counts the wordings that picks have added to its scope (None:
-    it has none), and `said_at` is when its reply was last offered as the one that is meant."""
+class ReportRow:
+    """A row of the retention report: one lesson. `p_before`, `p_then` and `p_now` are P(reply) before it was taught,
+    right after, and when it was last asked, at Unix time `asked_at`. `fresh`: no weights changed since. `by` is the
+    number of the lesson that supersedes it. `offered` is the first reply offered when it was taught: what the model
+    said then, unless the person had asked for others. `more` counts the wordings that picks have added to its scope
+    (None: it has no scope), and `said_at` is when its reply was last offered as the answer."""
 
     number: int
     seq: int
@@ -47,8 +47,8 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """The report in numbers. `live` lessons are neither withdrawn nor superseded; `stale` of them were not asked since
-    the newest was taught. `fading_first` and `lost_first` are the numbers of at most NAMED of them."""
+    """The summary of the retention report. `live` lessons are neither withdrawn nor superseded; `stale` of them were
+    not asked since the newest lesson. `fading_first` and `lost_first` are the numbers of at most NAMED lessons."""
 
     live: int = 0
     kept: int = 0
@@ -75,7 +75,7 @@ class Tally:
 
 
 def named(numbers: Sequence[int], count: int | None = None) -> str:
-    """`#3, #5`, and where `count` is larger `and 7 more`."""
+    """`#3, #5`, and `and 7 more` if `count` is larger."""
     shown = [f"#{number}" for number in numbers[:NAMED]]
     more = (len(numbers) if count is None else count) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
