@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 from theta_tui.base.errors import ModelError
+from theta_tui.base.files import assets_dir
 from theta_tui.model import catalogue, gguf_header
 
 DEFAULT = "default"
@@ -19,13 +21,6 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 MAX_HEADER = 100 * 2**20
-
-
-def assets_dir() -> Path:
-    """The folder of what ships with Theta: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "assets"
-    return inside if inside.is_dir() else package.parent / "assets"
 
 
 def resolve(name: str) -> Path | str:
@@ -164,3 +159,15 @@ def _read_json(path: Path) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ModelError(f"{path} is not valid JSON; download the model again")
     return value
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write `tokenizer` into `folder`. Raises OSError, also where the disk refuses the library's own writer, which
+    raises a bare Exception."""
+    try:
+        tokenizer.save_pretrained(folder)
+    except Exception as error:
+        found = re.fullmatch(r"(.*) \(os error (\d+)\)", str(error))
+        if type(error) is not Exception or found is None:
+            raise
+        raise OSError(int(found[2]), found[1], str(folder)) from error

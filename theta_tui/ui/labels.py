@@ -3,28 +3,17 @@ widgets."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from theta_tui.base.text import percent
 from theta_tui.session import protocol as p
 from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
+from theta_tui.ui.widgets.rule import RuleWords
 
 WELCOME = (
     "Say something below, and five replies come back.",
     "1-5 picks one, e fixes one in place.",
     "Theta learns it at once, and shows you the proof.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RuleWords:
-    """The line above the replies: words, a theme colour, whether something is under way, the filled share."""
-
-    label: str = ""
-    tone: str = ""
-    busy: bool = False
-    filled: float | None = None
 
 
 def says(before: float, now: float) -> str:

@@ -16,7 +16,7 @@ from typing import BinaryIO, NamedTuple
 import torch
 
 from theta_tui.model import files as model_files
-from theta_tui.model.decoding.protocol import on_threads
+from theta_tui.model.threads import on_threads
 
 COPIED = 40_000_000
 """Parameters of a model up to which every weight lies for itself. In a larger one those of a block that read the same
