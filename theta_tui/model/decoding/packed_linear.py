@@ -120,8 +120,8 @@ def _few(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> to
 def fits_16bit(weight: torch.Tensor) -> bool:
     """Whether 16 bits hold a weight [out, in], and torch can multiply with them on this machine.
 
-    It is looked at some rows at a time: the first nearly always tell already that they do not (135M weights: .6 s of
-    CPU less), and what is computed for a head of 28M would be 400 MB at once.
+    It is looked at some rows at a time: the first nearly always tell already that they do not, and what is computed for
+    a head of 28M weights would be 400 MB at once.
     """
     return _multiplies_16bit() and all(
         bool(((part.half().float() - part).abs() <= EXACT).all()) for part in weight.split(LOOK)
