@@ -206,7 +206,7 @@ def test_a_row_as_plain_values_has_every_column_and_what_was_said() -> None:
     assert said["unrelated"][0] == {"prompt": "hello", "before": {"text": "What?", "ended": True}, "after": after}
 
 
-def test_the_foundation_is_what_the_untaught_pupil_says() -> None:
+def test_the_base_model_is_what_the_untaught_pupil_says() -> None:
     assert measure_baseline(Script(nothing, ()), ("hello",)) == Baseline(
         (GreedyAnswer("What?"),), Perplexity(10.0, 10.0)
     )

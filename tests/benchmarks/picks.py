@@ -5,7 +5,7 @@
 Prompts are what the model itself thinks a user would say (sampled, so nobody's text is needed); those that are picked
 on and those that are measured on never meet. Each pick is one lesson of kind `pick` with the four others beside it.
 After 0, 10, 30 and 100 picks: the share of the five candidates that have the trait, the distinct ones of the five,
-the mean log-probability of the candidates in nats a token under the foundation (is it still good language?), and
+the mean log-probability of the candidates in nats a token under the base model (is it still good language?), and
 ΔPPL on what the untaught model wrote.
 """
 

@@ -33,8 +33,8 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.pseudo_terminal import Drawn
 from theta_tui.base.config import Settings
+from theta_tui.base.files import assets_dir
 from theta_tui.bench.tables import table
-from theta_tui.model.files import assets_dir
 from theta_tui.store.records import Candidate, Exchange, Learned, Outcome
 from theta_tui.store.store import Store
 

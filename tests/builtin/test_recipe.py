@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from theta_tui.base.files import assets_dir
 from theta_tui.builtin import recipe as default_model
 from theta_tui.builtin import small_talk
 from theta_tui.builtin.recipe import FIRST_STAGE, MIX, OPENINGS, named, thinned
-from theta_tui.model.files import assets_dir
 from theta_tui.model.language_model import LanguageModel
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.running import Theta, files
 from tests.test_imports import HEAVY, loaded_after
-from theta_tui.model.files import assets_dir
+from theta_tui.base.files import assets_dir
 from theta_tui.session import syllabus
 
 

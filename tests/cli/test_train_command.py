@@ -146,8 +146,8 @@ def test_a_missing_file_and_a_missing_model_are_named(theta: Theta, data: Path, 
     out = str(tmp_path / "out")
     refused(theta("train", str(tmp_path / "none"), "--out", out, "--epochs", "1", "-q", *SMALL), 4, "none")
     gone = str(tmp_path / "gone")
-    foundation = ("--model", gone, "--offline", "--dtype", "float32")
-    refused(theta("train", str(data), "--out", out, "--epochs", "1", *foundation, "-q"), 4, "gone")
+    base = ("--model", gone, "--offline", "--dtype", "float32")
+    refused(theta("train", str(data), "--out", out, "--epochs", "1", *base, "-q"), 4, "gone")
 
 
 def test_the_model_does_not_go_into_its_own_data(theta: Theta, data: Path) -> None:

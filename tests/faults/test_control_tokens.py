@@ -15,10 +15,10 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 from tests.faults.hostile import PAYLOADS
 from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, CORPUS
+from theta_tui.base.files import assets_dir
 from theta_tui.base.text import is_blank
 from theta_tui.model import tokenizer as tokens
 from theta_tui.model.chat_template import ChatTemplate
-from theta_tui.model.files import assets_dir
 from theta_tui.store import context
 
 WINDOW = 4096

@@ -25,7 +25,7 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ThetaError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
-from theta_tui.model.language_model import save_tokenizer
+from theta_tui.model.files import save_tokenizer
 from theta_tui.session.export import export_hf, export_trl
 from theta_tui.session.session import Session
 from theta_tui.store.pending import new_prompt_id

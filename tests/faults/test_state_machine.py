@@ -11,8 +11,7 @@ import copy
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.faults import deeds
+from tests.faults.deeds import PROMPTS, REPLIES, Asked, Deed, Plain
 from tests.faults.disk import WRITES, Call, Refusal, watching
 from tests.faults.lives import make_model
 from theta_tui.base.config import Settings
@@ -38,199 +39,7 @@ from theta_tui.session.session import Session
 from theta_tui.store import context
 from theta_tui.store.store import Store
 
-PROMPTS = st.sampled_from(("hello", "who made you?", "what is your name?", "yes", "tell me more"))
-REPLIES = st.sampled_from(("Dakota did.", "I am Theta.", "no maybe", "the quick fox jumps over"))
 FULL = WRITES | {"mkdir"}
-
-Asked = tuple[str, tuple[str, ...]] | None
-"""A prompt that waits, and what was offered for it."""
-
-
-@dataclass
-class Taught:
-    """One lesson of the list. `instead` is the number of the lesson whose turn it replaces."""
-
-    prompt: str
-    reply: str
-    turn: bool = False
-    instead: int | None = None
-    offered: tuple[str, ...] = ()
-    withdrawn: bool = False
-
-
-@dataclass
-class Spoken:
-    """A turn that was said and not taught."""
-
-    prompt: str
-    reply: str
-
-
-@dataclass
-class Plain:
-    """What a home should say, kept as a person with a list would. None in `events` is a fresh conversation."""
-
-    events: list[Taught | Spoken | None] = field(default_factory=list)
-    waiting: Asked = None
-    to_redo: list[int] = field(default_factory=list)
-
-    @property
-    def lessons(self) -> list[Taught]:
-        return [event for event in self.events if isinstance(event, Taught)]
-
-    @property
-    def live(self) -> list[tuple[int, str, str]]:
-        return [(number, item.prompt, item.reply) for number, item in enumerate(self.lessons, 1) if not item.withdrawn]
-
-    @property
-    def turns(self) -> list[tuple[int, str, str]]:
-        """With the number of the lesson; of what was only said, the place below zero."""
-        said: list[tuple[int, str, str]] = []
-        number = 0
-        for at, event in enumerate(self.events, 1):
-            if event is None:
-                said = []
-                continue
-            if isinstance(event, Spoken):
-                said.append((-at, event.prompt, event.reply))
-                continue
-            number += 1
-            if event.withdrawn or not event.turn:
-                continue
-            turn = (number, event.prompt, event.reply)
-            places = [place for place, (other, _, _) in enumerate(said) if other == event.instead]
-            if places:
-                said[places[0]] = turn
-            else:
-                said.append(turn)
-        return said
-
-    def teach(self, taught: Taught) -> None:
-        self.events.append(taught)
-        self.to_redo.clear()
-
-    def answer(self, reply: str) -> None:
-        assert self.waiting is not None
-        prompt, offered = self.waiting
-        self.teach(Taught(prompt, reply, turn=True, offered=offered))
-        self.waiting = None
-
-    def say(self) -> None:
-        assert self.waiting is not None
-        prompt, offered = self.waiting
-        self.events.append(Spoken(prompt, offered[0]))
-        last = self.lessons[self.to_redo[-1] - 1] if self.to_redo else None
-        if last is not None and self.waiting == (last.prompt, last.offered):
-            self.to_redo.clear()
-        self.waiting = None
-
-    def withdraw(self, number: int, *, offer: bool = False) -> None:
-        lesson = self.lessons[number - 1]
-        lesson.withdrawn = True
-        self.to_redo.append(number)
-        if offer and self.waiting is None and lesson.offered:
-            self.waiting = lesson.prompt, lesson.offered
-
-    def redo(self) -> None:
-        lesson = self.lessons[self.to_redo.pop() - 1]
-        lesson.withdrawn = False
-        if self.waiting == (lesson.prompt, lesson.offered):
-            self.waiting = None
-
-    def fresh(self) -> None:
-        self.events.append(None)
-        self.waiting = None
-
-
-Deed = Callable[[Session, Plain], None]
-"""Does something to a home, and then the same to the list. PromptError where it cannot be done."""
-
-
-# --- deeds ---
-
-
-def _propose(prompt: str) -> Deed:
-    def deed(session: Session, plain: Plain) -> None:
-        found = session.propose(prompt)
-        assert found is not None
-        plain.waiting = prompt, tuple(item.text for item in found.candidates)
-
-    return deed
-
-
-def _pick(index: int) -> Deed:
-    def deed(session: Session, plain: Plain) -> None:
-        session.pick(index)
-        assert plain.waiting is not None
-        plain.answer(plain.waiting[1][index - 1])
-
-    return deed
-
-
-def _correct(reply: str) -> Deed:
-    def deed(session: Session, plain: Plain) -> None:
-        session.correct(reply)
-        plain.answer(reply)
-
-    return deed
-
-
-def _correct_last(reply: str) -> Deed:
-    def deed(session: Session, plain: Plain) -> None:
-        session.correct_last(reply)
-        number, prompt, _ = plain.turns[-1]
-        plain.teach(Taught(prompt, reply, turn=True, instead=number))
-
-    return deed
-
-
-def _teach(prompt: str, reply: str, always_on: bool = False) -> Deed:
-    def deed(session: Session, plain: Plain) -> None:
-        session.own_recipe = RECIPES["adamw"] if always_on else None
-        try:
-            session.teach(prompt, reply)
-        finally:
-            session.own_recipe = None
-        plain.teach(Taught(prompt, reply))
-
-    return deed
-
-
-def _withdraw(number: int) -> Deed:
-    def deed(session: Session, plain: Plain) -> None:
-        session.withdraw(number)
-        plain.withdraw(number)
-
-    return deed
-
-
-def _undo(session: Session, plain: Plain) -> None:
-    session.undo()
-    plain.withdraw(plain.live[-1][0], offer=True)
-
-
-def _redo(session: Session, plain: Plain) -> None:
-    session.redo()
-    plain.redo()
-
-
-def _pass_over(session: Session, plain: Plain) -> None:
-    session.pass_over()
-    plain.waiting = None
-
-
-def _say(session: Session, plain: Plain) -> None:
-    session.store.say()
-    plain.say()
-
-
-def _fresh(session: Session, plain: Plain) -> None:
-    session.store.begin_conversation()
-    plain.fresh()
-
-
-def _save(session: Session, plain: Plain) -> None:
-    session.save()
 
 
 # --- the machine ---
@@ -312,54 +121,54 @@ class Home(RuleBasedStateMachine):
 
     @rule(prompt=PROMPTS)
     def propose(self, prompt: str) -> None:
-        self.do("propose", _propose(prompt))
+        self.do("propose", deeds.propose(prompt))
 
     @precondition(lambda self: self.plain.waiting)
     @rule(index=st.integers(1, 5))
     def pick(self, index: int) -> None:
-        self.do("pick", _pick(index))
+        self.do("pick", deeds.pick(index))
 
     @precondition(lambda self: self.plain.waiting)
     @rule(reply=REPLIES)
     def correct(self, reply: str) -> None:
-        self.do("correct", _correct(reply))
+        self.do("correct", deeds.correct(reply))
 
     @precondition(lambda self: self.plain.waiting)
     @rule()
     def pass_over(self) -> None:
-        self.do("pass over", _pass_over)
+        self.do("pass over", deeds.pass_over)
 
     @precondition(lambda self: self.plain.waiting)
     @rule()
     def say(self) -> None:
-        self.do("say", _say)
+        self.do("say", deeds.say)
 
     @precondition(lambda self: self.plain.turns)
     @rule(reply=REPLIES)
     def correct_last(self, reply: str) -> None:
-        self.do("correct last", _correct_last(reply))
+        self.do("correct last", deeds.correct_last(reply))
 
     @rule(prompt=PROMPTS, reply=REPLIES, always_on=st.booleans())
     def teach(self, prompt: str, reply: str, always_on: bool) -> None:
-        self.do("teach", _teach(prompt, reply, always_on))
+        self.do("teach", deeds.teach(prompt, reply, always_on))
 
     @rule()
     def undo(self) -> None:
-        self.do("undo", _undo)
+        self.do("undo", deeds.undo)
 
     @precondition(lambda self: self.plain.to_redo)
     @rule()
     def redo(self) -> None:
-        self.do("redo", _redo)
+        self.do("redo", deeds.redo)
 
     @precondition(lambda self: self.plain.lessons)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
-        self.do("withdraw", _withdraw(data.draw(st.integers(1, len(self.plain.lessons)))))
+        self.do("withdraw", deeds.withdraw(data.draw(st.integers(1, len(self.plain.lessons)))))
 
     @rule()
     def new_conversation(self) -> None:
-        self.do("new conversation", _fresh)
+        self.do("new conversation", deeds.fresh)
 
     @precondition(lambda self: self.plain.live and not self.full)
     @rule(slices=st.integers(1, 4))
@@ -371,7 +180,7 @@ class Home(RuleBasedStateMachine):
 
     @rule()
     def save(self) -> None:
-        self.do("save", _save)
+        self.do("save", deeds.save)
 
     # --- what befalls it ---
 
@@ -409,19 +218,19 @@ class Home(RuleBasedStateMachine):
     @precondition(lambda self: not self.full)
     @rule(
         deed=st.one_of(
-            PROMPTS.map(lambda prompt: ("propose", _propose(prompt))),
-            st.integers(1, 5).map(lambda index: ("pick", _pick(index))),
-            REPLIES.map(lambda reply: ("correct", _correct(reply))),
-            st.tuples(PROMPTS, REPLIES).map(lambda pair: ("teach", _teach(*pair))),
-            st.integers(1, 4).map(lambda number: ("withdraw", _withdraw(number))),
+            PROMPTS.map(lambda prompt: ("propose", deeds.propose(prompt))),
+            st.integers(1, 5).map(lambda index: ("pick", deeds.pick(index))),
+            REPLIES.map(lambda reply: ("correct", deeds.correct(reply))),
+            st.tuples(PROMPTS, REPLIES).map(lambda pair: ("teach", deeds.teach(*pair))),
+            st.integers(1, 4).map(lambda number: ("withdraw", deeds.withdraw(number))),
             st.sampled_from(
                 (
-                    ("undo", _undo),
-                    ("redo", _redo),
-                    ("save", _save),
-                    ("new conversation", _fresh),
-                    ("pass over", _pass_over),
-                    ("say", _say),
+                    ("undo", deeds.undo),
+                    ("redo", deeds.redo),
+                    ("save", deeds.save),
+                    ("new conversation", deeds.fresh),
+                    ("pass over", deeds.pass_over),
+                    ("say", deeds.say),
                 )
             ),
         ),

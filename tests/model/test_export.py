@@ -53,10 +53,10 @@ def test_an_adapter_is_exported_merged_and_by_itself(folders: dict[str, Path], t
     before = logits(lm.model)
     export.write(lm, tmp_path, lessons=2, mark="theta-tui")
     assert torch.equal(before, logits(lm.model))
-    foundation = transformers.AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
-    assert not torch.allclose(logits(foundation), before, atol=1e-2)
+    base = transformers.AutoModelForCausalLM.from_pretrained(folders[kind]).eval()
+    assert not torch.allclose(logits(base), before, atol=1e-2)
     assert torch.allclose(logits(transformers.AutoModelForCausalLM.from_pretrained(tmp_path).eval()), before, atol=1e-4)
-    beside = peft.PeftModel.from_pretrained(foundation, str(tmp_path / "adapter")).eval()
+    beside = peft.PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
     assert torch.equal(logits(beside), before)
 
 
@@ -80,7 +80,7 @@ def test_only_what_belongs_there_is_exported_and_no_path_or_word_of_a_lesson(
     assert "secret word" not in card
 
 
-def test_what_a_foundation_is_called_elsewhere(load: Callable[[str], LanguageModel]) -> None:
+def test_what_a_base_model_is_called_elsewhere(load: Callable[[str], LanguageModel]) -> None:
     lm = load("theta")
     assert export.base_name(lm) == "theta"
     lm.name = "someone/their-model"

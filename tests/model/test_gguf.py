@@ -248,7 +248,7 @@ def test_a_model_that_does_not_fit_into_memory_is_refused_with_the_numbers(
     monkeypatch.setattr(gguf_reading, "total_memory", lambda: 100_000)
     with pytest.raises(ModelError, match="machine has 0 MB"):
         gguf_reading.converted(tiny)
-    monkeypatch.setattr("theta_tui.model.language_model.total_memory", lambda: 50_000)
+    monkeypatch.setattr("theta_tui.model.loading.total_memory", lambda: 50_000)
     with pytest.raises(ModelError, match="of memory as float32, and this machine has 0 MB"):
         LanguageModel.load(str(folders["theta"]), device="cpu")
 
@@ -257,7 +257,7 @@ def test_where_the_disk_refuses_nothing_is_left(tiny: Path, monkeypatch: pytest.
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("theta_tui.model.language_model.save_tokenizer", full)
+    monkeypatch.setattr("theta_tui.model.files.save_tokenizer", full)
     with pytest.raises(HomeError, match="No space left on device"):
         gguf_reading.converted(tiny)
     assert [path.name for path in catalogue.conversions().iterdir() if not path.name.endswith(".lock")] == []

@@ -53,6 +53,25 @@ def test_the_built_in_model_and_its_turns_go_along(tmp_path: Path) -> None:
     assert said[2:] == ['PARAMETER stop "<|end|>"']
 
 
+@pytest.mark.parametrize(
+    ("system", "lines"),
+    [
+        ("you are a fox", ['SYSTEM """you are a fox"""']),
+        ('say """', ["# Its system turn has quotes that end a string; write SYSTEM."]),
+        (None, []),
+    ],
+)
+def test_a_system_turn_goes_along_where_the_template_has_one(
+    tmp_path: Path, folders: dict[str, Path], system: str | None, lines: list[str]
+) -> None:
+    gguf_writing.write(folders["chatml"], tmp_path, "tiny", system=system)
+    said = (tmp_path / "Modelfile").read_text().splitlines()
+    assert [line for line in said if "SYSTEM" in line] == lines
+    (tmp_path / "other").mkdir()
+    gguf_writing.write(folders["theta"], tmp_path / "other", "tiny", system=system)
+    assert "SYSTEM" not in (tmp_path / "other" / "Modelfile").read_text()
+
+
 def test_a_model_that_llama_cpp_has_no_name_for_is_refused(tmp_path: Path, folders: dict[str, Path]) -> None:
     with pytest.raises(ModelError, match="type gpt2"):
         gguf_writing.write(folders["gpt2"], tmp_path, "gpt2")

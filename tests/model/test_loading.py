@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from theta_tui.base.errors import ModelError
-from theta_tui.model.files import assets_dir, fingerprint, resolve
+from theta_tui.base.files import assets_dir
+from theta_tui.model.files import fingerprint, resolve
 from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]

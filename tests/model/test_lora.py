@@ -44,7 +44,7 @@ def adapter(lm: LanguageModel) -> list[torch.Tensor]:
 
 
 def frozen(lm: LanguageModel) -> dict[str, torch.Tensor]:
-    """The foundation's tensors under their own names."""
+    """The base model's tensors under their own names."""
     moved = lm.trainable()
     return {
         name.replace(".base_layer", ""): parameter.detach()
@@ -76,7 +76,7 @@ def test_a_fresh_adapter_changes_nothing_and_every_layer_of_the_blocks_has_one(
 
 
 @pytest.mark.parametrize("kind", ["theta", "gpt2"])
-def test_a_lesson_moves_the_adapter_and_never_the_foundation(
+def test_a_lesson_moves_the_adapter_and_never_the_base_model(
     load: Callable[[str], LanguageModel], adapted: Adapted, kind: str
 ) -> None:
     lm = adapted(kind)
@@ -85,10 +85,10 @@ def test_a_lesson_moves_the_adapter_and_never_the_foundation(
     result = learner.learn("correction", "who made you?", "Dakota did.", RECIPE, seed=1)
     assert result.loss_after < result.loss_before
     assert not equal(before, adapter(lm))
-    foundation = dict(load(kind).model.named_parameters())
+    base = dict(load(kind).model.named_parameters())
     held = frozen(lm)
-    assert set(held) == set(foundation)
-    assert all(torch.equal(held[name], foundation[name]) for name in held)
+    assert set(held) == set(base)
+    assert all(torch.equal(held[name], base[name]) for name in held)
 
 
 def test_the_adapter_learns_at_its_own_rate(load: Callable[[str], LanguageModel], adapted: Adapted) -> None:
@@ -141,7 +141,7 @@ def test_a_checkpoint_is_the_adapter_alone_and_goes_on_bit_for_bit(
         assert torch.equal(elsewhere(input_ids=ids).logits, learner.lm.model(input_ids=ids).logits)
 
 
-def test_the_foundation_comes_back_when_the_adapter_is_reset(adapted: Adapted) -> None:
+def test_the_base_model_comes_back_when_the_adapter_is_reset(adapted: Adapted) -> None:
     lm = adapted()
     before = adapter(lm)
     teach(Learner(lm), 0)

@@ -58,10 +58,11 @@ def test_weights_that_16_bits_hold_are_held_in_16_bits_and_others_are_not() -> N
 @needs_halves
 @pytest.mark.parametrize("value", [1e5, float("inf"), float("nan"), 2.0**-14 + 2.0**-24 * 0.75])
 def test_a_single_weight_that_16_bits_do_not_hold_is_enough(value: float) -> None:
-    one = layer(stored=torch.bfloat16)
-    with torch.no_grad():
-        one.weight[3, 4] = value
-    assert (packed_linear.pack_16bit(one.weight.detach(), None) is None) == (abs(value) > 1 or value != value)
+    for row in (3, 299):
+        one = layer(stored=torch.bfloat16, size=300)
+        with torch.no_grad():
+            one.weight[row, 4] = value
+        assert packed_linear.fits_16bit(one.weight.detach()) == (abs(value) <= 1)
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])

@@ -11,8 +11,8 @@ import pytest
 
 from tests.support.later import transformers
 from tests.support.tiny_models import CHATML, NO_PREFIX, THETA, make_tokenizer
+from theta_tui.base.files import assets_dir
 from theta_tui.model import tokenizer as tokens
-from theta_tui.model.files import assets_dir
 
 MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 TEXTS = [

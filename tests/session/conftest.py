@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.services import PATIENCE, Desk
 from tests.support.tiny_models import THETA, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.session.session import Session
@@ -49,3 +50,13 @@ def settings(tmp_path: Path, model: Path) -> Settings:
 def start(settings: Settings) -> Open:
     """Opens the home and loads the model, as a fresh process would."""
     return lambda: opened(settings)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    made = Desk(Settings(home=tmp_path / "home", lock_wait=0.1))
+    yield made
+    if hasattr(made, "session"):
+        made.session.hold.set()
+    made.worker.request_stop()
+    assert made.worker.join(PATIENCE)

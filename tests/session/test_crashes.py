@@ -14,7 +14,7 @@ import torch
 from msgspec import structs
 
 from tests.session.crashing import home_settings
-from tests.session.test_session import same, state
+from tests.support.sessions import same, state
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Session
 from theta_tui.store import context

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_session import PAIRS, answer, same, state
+from tests.support.sessions import PAIRS, answer, same, state
 from tests.support.tiny_models import CHATML, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.learning.recipes import RECIPES

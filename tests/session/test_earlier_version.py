@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.session.conftest import Open, opened
-from tests.session.test_session import same, state
+from tests.support.sessions import same, state
 from tests.support.tiny_models import weights
 from theta_tui.base.config import Settings
 from theta_tui.learning import checkpoint
@@ -136,7 +136,7 @@ def test_its_lessons_get_weights_of_their_own_once_and_that_is_told(settings: Se
 
 def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) -> None:
     session = start()
-    foundation = LanguageModel.load(session.settings.model, device="cpu")
+    base = LanguageModel.load(session.settings.model, device="cpu")
     assert (session.saved_at, session.unsaved) == (None, 3)
     session.save()
     before = state(session)
@@ -147,7 +147,7 @@ def test_they_are_taken_back_and_saved_like_any_others(start: Open, home: Home) 
     while session.store.state.active:
         session.undo()
     assert session.learner.modules == {}
-    assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(foundation), strict=True))
+    assert all(torch.equal(*pair) for pair in zip(weights(session.model), weights(base), strict=True))
     session.close()
 
 

@@ -38,7 +38,7 @@ def state(session: Session) -> list[torch.Tensor]:
     return [held[name].clone() for name in sorted(held)]
 
 
-def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_foundation_is_untouched(start: Open, model: Path) -> None:
+def test_undo_coming_back_and_a_checkpoint_are_exact_and_the_base_model_is_untouched(start: Open, model: Path) -> None:
     files = {path: path.read_bytes() for path in model.iterdir()}
     session = start()
     begun = state(session)

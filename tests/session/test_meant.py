@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.session.test_session import same, state
+from tests.support.sessions import same, state
 from tests.support.tiny_models import equal, weights
 from theta_tui.base.errors import HomeError
 from theta_tui.learning.learner import Learner

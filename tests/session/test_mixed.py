@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_session import PAIRS, same, state
+from tests.support.sessions import PAIRS, same, state
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Session
 

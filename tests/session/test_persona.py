@@ -232,7 +232,7 @@ class Caller:
         return False
 
 
-def test_the_worker_shows_changes_and_takes_it_away_and_the_screen_is_told(start: Open) -> None:
+def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open) -> None:
     session, events = start(), list[p.Event]()
     service = Service(session, events.append, Caller(), IdleRunner(60.0))
     for text in ("", PIRATE, "", "off", "  "):
@@ -249,6 +249,14 @@ def test_the_worker_shows_changes_and_takes_it_away_and_the_screen_is_told(start
         (persona.words(None), None),
     ]
     assert told[4][0].startswith("the persona is empty")
+    for name in ("", "default", "nobody"):
+        service.serve(p.ShowModels(name), lambda: False)
+    listed, said, refused = events[-3:]
+    assert isinstance(listed, p.Models)
+    assert listed.rows[0].name == "default"
+    assert isinstance(said, p.Notice)
+    assert "rebuild --model default" in said.text
+    assert isinstance(refused, p.Failed)
     session.propose("hello")
     service.serve(p.Persona(PIRATE), lambda: False)
     assert isinstance(events[-1], p.Notice)

@@ -1,4 +1,4 @@
-"""`theta rebuild`: proof over the same foundation, a move over another one, and nothing half done."""
+"""`theta rebuild`: proof over the same base model, a move over another one, and nothing half done."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from tests.session.conftest import Open
-from tests.session.test_session import PAIRS, answer, same, state
+from tests.support.sessions import PAIRS, answer, same, state
 from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
 from theta_tui.base import config
 from theta_tui.base.config import Settings
@@ -29,7 +29,7 @@ from theta_tui.store.store import Store
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another foundation."""
+    """Another base model."""
     marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     return make_llama(tmp_path_factory.mktemp("other"), make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
 
@@ -64,7 +64,7 @@ def taught(start: Open) -> Session:
 
 
 @pytest.mark.usefixtures("taught")
-def test_the_same_foundation_gives_the_same_bits_and_a_fresh_checkpoint(settings: Settings, start: Open) -> None:
+def test_the_same_base_model_gives_the_same_bits_and_a_fresh_checkpoint(settings: Settings, start: Open) -> None:
     session = start()
     before, seq = state(session), session.store.journal.last_seq
     session.close()

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.session.conftest import opened
-from tests.session.test_session import same, state
+from tests.support.sessions import same, state
 from tests.support.tiny_models import weights
 from theta_tui.base.config import Settings
 from theta_tui.learning.scope.decision import NOWHERE, Decision

@@ -11,8 +11,8 @@ import torch
 
 from tests.cli.running import files
 from tests.session.conftest import opened
-from tests.session.test_session import same, state
 from tests.support.later import peft, transformers
+from tests.support.sessions import same, state
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.learning.distilling import leads

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.session.conftest import Open
-from tests.session.test_session import PAIRS, answer, same, state
+from tests.support.sessions import PAIRS, answer, same, state
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, PromptError
 from theta_tui.learning.learner import Learner
@@ -18,7 +18,7 @@ from theta_tui.session.session import Session
 from theta_tui.store.records import Restore, Withdraw
 
 
-def folded_from_the_foundation(session: Session) -> bool:
+def equals_a_replay(session: Session) -> bool:
     """Whether the model is where a fold of the live lessons alone puts it; it stands there afterwards."""
     before = state(session)
     session.replay.from_base_model(lambda at, of: None)
@@ -70,7 +70,7 @@ def test_redo_is_bit_equal_to_never_having_undone(start: Open, monkeypatch: pyte
     again.redo()
     assert same(before, again)
     assert again.settings.context_path.read_bytes() == conversation
-    assert folded_from_the_foundation(again)
+    assert equals_a_replay(again)
     again.close()
 
 
@@ -135,7 +135,7 @@ def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
     assert [turn.prompt for turn in session.store.state.turns] == [PAIRS[at][0] for at in (0, 2, 3)]
     assert session.pending is None
     without = state(session)
-    assert folded_from_the_foundation(session)
+    assert equals_a_replay(session)
     session.save()
     session.close()
     again = start()
@@ -144,7 +144,7 @@ def test_a_lesson_taken_out_of_the_middle_is_as_if_it_had_never_been_taught(
     assert same(whole, again)
     assert again.settings.context_path.read_bytes() == conversation
     again.undo()
-    assert folded_from_the_foundation(again)
+    assert equals_a_replay(again)
     again.close()
 
 
@@ -210,7 +210,7 @@ def test_a_withdrawal_that_is_cancelled_leaves_everything_as_it_was(start: Open,
     assert (session.store.state.turns, session.store.state.active) == told
     assert (session.store.journal.last_seq, session.saved_at, session.unsaved) == (seq, saved_at, 0)
     session.undo()  # the states in memory are still good
-    assert folded_from_the_foundation(session)
+    assert equals_a_replay(session)
     session.close()
 
 
@@ -240,7 +240,7 @@ def test_a_change_that_cannot_be_written_has_not_happened(
     assert (session.store.journal.last_seq, session.store.state.turns) == (seq, turns)
     act()
     assert isinstance(session.store.journal.entries[-1].record, (Withdraw, Restore))
-    assert folded_from_the_foundation(session)
+    assert equals_a_replay(session)
     session.close()
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.session.conftest import Open, opened
-from tests.session.test_session import PAIRS, same, state
+from tests.support.sessions import PAIRS, same, state
 from theta_tui.base.config import Settings
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import unfinished

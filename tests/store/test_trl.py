@@ -14,7 +14,7 @@ from theta_tui.base.errors import HomeError, TeachError, UsageError
 from theta_tui.base.publish import fresh_folder
 from theta_tui.session.export import export_trl, kind_of
 from theta_tui.store import trl as export
-from theta_tui.store.records import Candidate, ConversationStarted, Exchange, Withdraw
+from theta_tui.store.records import Candidate, ConversationStarted, Exchange, Persona, Withdraw
 from theta_tui.store.store import Store
 
 FIVE = tuple(Candidate(index, f"reply {index}", -float(index)) for index in range(1, 6))
@@ -45,6 +45,17 @@ def pairs(record: Store) -> list[tuple[str, str]]:
 
 def taught(record: Store) -> list[tuple[str, str]]:
     return [(row["prompt"][-1]["content"], row["completion"][0]["content"]) for row in export.completions(record.state)]
+
+
+def test_the_persona_that_a_lesson_was_taught_under_is_its_system_message(record: Store) -> None:
+    correct(record, "hello", "Hi.")
+    record.append(Persona("You are a pirate."))
+    correct(record, "who?", "Arr.")
+    first, second = (row["prompt"] for row in export.completions(record.state))
+    assert first == [said("user", "hello")]
+    assert second == [
+        said("system", "You are a pirate."), said("user", "hello"), said("assistant", "Hi."), said("user", "who?"),
+    ]  # fmt: skip
 
 
 def test_a_pick_is_preferred_to_each_of_the_others(record: Store) -> None:
@@ -203,7 +214,7 @@ def test_force_replaces_nothing_but_an_earlier_export(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 3
 
 
-def test_the_foundation_is_never_written_over(tmp_path: Path) -> None:
+def test_the_base_model_is_never_written_over(tmp_path: Path) -> None:
     write(tmp_path / "model")
     for place in (tmp_path / "model", tmp_path / "model" / "out", tmp_path):
         with pytest.raises(UsageError, match="never overwritten"):

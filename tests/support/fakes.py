@@ -424,7 +424,7 @@ class AutoWorker(FakeWorker):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        for stage in ("reading the weights", "folding the record"):
+        for stage in ("reading the weights", "replaying the journal"):
             self.loading(stage)
             self._time.sleep(0.8)
         self.shot = snapshot(saved_at=self._time.time() - 41)

@@ -77,3 +77,10 @@ def write_atomically(path: Path, data: bytes) -> None:
         left = "the file has been replaced" if replaced else "the file is as it was before"
         why = getattr(error, "strerror", None) or str(error)
         raise HomeError(f"{path} cannot be written ({why}); {left}") from error
+
+
+def assets_dir() -> Path:
+    """The folder of what ships with Theta: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "assets"
+    return inside if inside.is_dir() else package.parent / "assets"

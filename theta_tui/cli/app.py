@@ -240,7 +240,7 @@ def withdraw(
 
 @command("rebuild")
 def rebuild(call: Invocation) -> None:
-    """Learn everything again from the foundation; with --model NEW move it to another model."""
+    """Learn everything again from the base model; with --model NEW move it to another model."""
     with writable_store(call) as store:
         from theta_tui.cli.rebuild import report
         from theta_tui.session import rebuild as rebuilding

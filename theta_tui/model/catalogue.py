@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.base.errors import HomeError, ModelError
-from theta_tui.base.files import make_folder
+from theta_tui.base.files import assets_dir, make_folder
 
 CATALOGUE = "models.toml"
 LICENSES = "licences"
@@ -64,7 +64,6 @@ class Entry:
 @cache
 def entries() -> dict[str, Entry]:
     """The catalogue by name, in its own order."""
-    from theta_tui.model.files import assets_dir
 
     def entry(name: str, values: dict[str, Any]) -> Entry:
         registry = values.pop("registry", None)
@@ -174,10 +173,10 @@ def converted() -> dict[str, Path]:
 
 def described(entry: Entry) -> dict[str, Any]:
     """An entry as plain values; `bytes` is what it takes here, or else what is fetched."""
-    from theta_tui.model.files import DEFAULT, assets_dir
+    from theta_tui.base.config import DEFAULT_MODEL
 
     built_in = not entry.hub
-    place = assets_dir() / DEFAULT if built_in else folder(entry.name)
+    place = assets_dir() / DEFAULT_MODEL if built_in else folder(entry.name)
     there = built_in or here(entry.name)
     return {
         "name": entry.name,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.text import plural
 from theta_tui.model import lora
-from theta_tui.model.files import DEFAULT
-from theta_tui.model.language_model import LanguageModel, resolve, save_tokenizer
+from theta_tui.model.files import DEFAULT, save_tokenizer
+from theta_tui.model.language_model import LanguageModel, resolve
 
 if TYPE_CHECKING:
     from theta_tui.model.lora import LowRank

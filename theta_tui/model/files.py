@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
+from typing import Any
 
 from theta_tui.base.errors import ModelError
+from theta_tui.base.files import assets_dir
 from theta_tui.model import catalogue, gguf_header
 
 DEFAULT = "default"
@@ -18,13 +21,6 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 MAX_HEADER = 100 * 2**20
-
-
-def assets_dir() -> Path:
-    """The folder of what ships with Theta: inside the package in a wheel, beside it in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / "assets"
-    return inside if inside.is_dir() else package.parent / "assets"
 
 
 def resolve(name: str) -> Path | str:
@@ -90,13 +86,23 @@ def tensor_shapes(path: Path) -> dict[str, list[int]]:
     """Name → shape of each tensor, from the header of a safetensors file. Raises ModelError where it is damaged."""
     shapes: dict[str, list[int]] = {}
     try:
-        header = json.loads(_header(path)[8:])
-        for name, entry in header.items():
+        for name, entry in header(path)[1].items():
             if name != "__metadata__":
                 shapes[name] = [int(size) for size in entry["shape"]]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ModelError(f"{path} is damaged (its header cannot be read); download the model again") from None
     return shapes
+
+
+def header(path: Path) -> tuple[int, Any]:
+    """Of a safetensors file: where the tensors begin, in bytes, and its header. Raises ModelError, and ValueError or
+    RecursionError where it is no JSON."""
+    found = _header(path)
+    return len(found), json.loads(found[8:])
+
+
+def not_numbers(folder: Path) -> ModelError:
+    return ModelError(f"the weights in {folder} hold values that are not numbers; download the model again")
 
 
 def fingerprint(name: str) -> str:
@@ -153,3 +159,15 @@ def _read_json(path: Path) -> dict[str, object]:
     if not isinstance(value, dict):
         raise ModelError(f"{path} is not valid JSON; download the model again")
     return value
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write `tokenizer` into `folder`. Raises OSError, also where the disk refuses the library's own writer, which
+    raises a bare Exception."""
+    try:
+        tokenizer.save_pretrained(folder)
+    except Exception as error:
+        found = re.fullmatch(r"(.*) \(os error (\d+)\)", str(error))
+        if type(error) is not Exception or found is None:
+            raise
+        raise OSError(int(found[2]), found[1], str(folder)) from error

@@ -16,10 +16,10 @@ import torch
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import REPLACEMENT, is_blank, normalised
-from theta_tui.model.decoding.protocol import on_threads
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.modules import LessonModule
 from theta_tui.model.sampling import Sampling, draw, probabilities
+from theta_tui.model.threads import on_threads
 
 __all__ = ["Progress", "Reply", "Sampling", "greedy", "probabilities", "propose"]
 

@@ -22,12 +22,12 @@ from functools import partial
 from pathlib import Path
 
 from theta_tui.base.errors import HomeError, ModelError
-from theta_tui.base.files import make_folder
+from theta_tui.base.files import assets_dir, make_folder
 from theta_tui.base.memory import shown
 from theta_tui.base.publish import fresh_folder
 from theta_tui.model import catalogue
 from theta_tui.model.catalogue import Entry, Registry
-from theta_tui.model.files import assets_dir, tensor_shapes, weight_files
+from theta_tui.model.files import tensor_shapes, weight_files
 
 Stage = Callable[[str], None]
 Source = Callable[[Entry, Path, Stage], None]

@@ -114,7 +114,7 @@ def convert(path: Path, folder: Path, on_stage: Stage = lambda _: None) -> None:
         fresh.save_pretrained(folder)
     except SafetensorError as error:  # its way of saying that the disk refuses
         raise OSError(None, str(error), str(folder)) from error
-    from theta_tui.model.language_model import save_tokenizer
+    from theta_tui.model.files import save_tokenizer
 
     save_tokenizer(tokenizer, folder)
     _without_rows(folder / "tokenizer.json", fresh.config.get_text_config().vocab_size)

@@ -36,8 +36,9 @@ merges in their order whatever the vocabulary holds whole."""
 _NORMAL, _CONTROL, _USER_DEFINED, _UNUSED = 1, 3, 4, 5
 
 
-def write(folder: Path, to: Path, name: str, kind: Kind = "F16") -> Path:
+def write(folder: Path, to: Path, name: str, kind: Kind = "F16", *, system: str | None = None) -> Path:
     """Write the model of `folder` as `to`/model-KIND.gguf, and `to`/Modelfile; `to` is there. Returns the GGUF file.
+    `system`: the system turn that the Modelfile names, where the chat template has a place for one.
 
     Raises ModelError where llama.cpp has no such model, or none that says the same; OSError where the disk refuses.
     """
@@ -70,7 +71,7 @@ def write(folder: Path, to: Path, name: str, kind: Kind = "F16") -> Path:
         out.write_tensors_to_file()
     finally:
         out.close()
-    (to / MODELFILE).write_text(_modelfile(folder, path.name, tokens, _ends(folder, config)), "utf-8")
+    (to / MODELFILE).write_text(_modelfile(folder, path.name, tokens, _ends(folder, config), system), "utf-8")
     return path
 
 
@@ -212,13 +213,18 @@ def _template(folder: Path) -> str:
 # --- Ollama ---
 
 
-def _modelfile(folder: Path, weights: str, tokens: list[str], ends: list[int]) -> str:
+def _modelfile(folder: Path, weights: str, tokens: list[str], ends: list[int], system: str | None) -> str:
     lines = [f"FROM ./{weights}"]
     found = _go_template(folder)
     if found is None:
         lines.append("# Its chat template has no like in Ollama's language; write TEMPLATE by hand.")
     else:
         lines.append(f'TEMPLATE """{found}"""')
+        if system is not None and "{{ .System }}" in found:
+            quoted = '"""' not in system and not system.endswith('"')
+            lines.append(
+                f'SYSTEM """{system}"""' if quoted else "# Its system turn has quotes that end a string; write SYSTEM."
+            )
     lines += [f'PARAMETER stop "{tokens[end]}"' for end in ends]
     return "\n".join(lines) + "\n"
 
@@ -226,9 +232,9 @@ def _modelfile(folder: Path, weights: str, tokens: list[str], ends: list[int]) -
 def _go_template(folder: Path) -> str | None:
     """The chat template in Ollama's language, found by what it makes of some conversations; None where it does not put
     turns behind one another, each in the same frame."""
-    from theta_tui.model.language_model import _tokenizer
+    from theta_tui.model.loading import read_tokenizer
 
-    tokenizer = _tokenizer(folder, False)
+    tokenizer = read_tokenizer(folder, False)
     asked, said, more, told = "\u241bA\u241b", "\u241bB\u241b", "\u241bC\u241b", "\u241bS\u241b"
 
     def shown(*turns: tuple[str, str], reply: bool = False) -> str:

@@ -260,7 +260,7 @@ def _accelerator(options: TrainOptions, folder: Path) -> tuple[Any, float]:
     """(the Accelerator in the faster arithmetic, FLOP/s of a matrix product in it)."""
     import torch
 
-    from theta_tui.model.language_model import choose_device
+    from theta_tui.model.loading import choose_device
 
     if options.threads > 0:
         torch.set_num_threads(options.threads)

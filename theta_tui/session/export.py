@@ -169,7 +169,7 @@ def export_gguf(
         done = export_hf(session, plain, with_lessons=with_lessons, on_stage=on_stage, cancelled=cancelled)
         on_stage("writing the GGUF file")
         name = model_folder.base_name(session.model)
-        file = gguf_writing.write(plain, folder, name, kind)
+        file = gguf_writing.write(plain, folder, name, kind, system=session.store.state.persona)
         shutil.rmtree(plain)
         (folder / README).write_text(model_folder.gguf_card(session.model, MARK, done.numbers["lessons"], file.name))
     return replace(

@@ -83,12 +83,13 @@ def _rejected(lesson: Lesson, by_seq: dict[int, Lesson]) -> list[str]:
 
 
 def _prompt(lesson: Lesson) -> list[dict[str, str]]:
+    system = [] if lesson.persona is None else [{"role": "system", "content": lesson.persona}]
     before = [
         message
         for prompt, reply in lesson.context[-CONTEXT_TURNS:]
         for message in ({"role": "user", "content": prompt}, _said(reply))
     ]
-    return [*before, {"role": "user", "content": lesson.exchange.prompt}]
+    return [*system, *before, {"role": "user", "content": lesson.exchange.prompt}]
 
 
 def _said(reply: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from theta_tui.base.text import percent
 from theta_tui.session import protocol as p
 from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
+from theta_tui.ui.widgets.rule import RuleWords
 
 WELCOME = (
     "Say something below, and five replies come back.",
@@ -16,16 +17,6 @@ WELCOME = (
     "1-5 teaches one of them, f2 fixes one, ^t takes your own.",
     "Theta learns it at once, and shows you the proof.",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class RuleWords:
-    """The line above the replies: words, a theme colour, whether something is under way, the filled share."""
-
-    label: str = ""
-    tone: str = ""
-    busy: bool = False
-    filled: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

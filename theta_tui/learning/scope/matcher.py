@@ -149,7 +149,7 @@ def batch(pairs: Sequence[tuple[Message, Message]]) -> tuple[Array, Array, Array
 @cache
 def shipped() -> Matcher:
     """The matcher that comes with Theta."""
-    from theta_tui.model.files import assets_dir
+    from theta_tui.base.files import assets_dir
 
     return Matcher(assets_dir() / "scope" / FILE)
 

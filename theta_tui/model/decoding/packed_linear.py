@@ -28,13 +28,18 @@ EXACT = 2.0**-25
 """Largest error of a weight in 16 bits: half of the least number that they hold, which weights below 6e-5 lose. Sums of
 products in float32 are off by more."""
 
+LOOK = 256
+"""Rows of a weight that are looked at together."""
+
 Arranged = Callable[[torch.Tensor], torch.Tensor]
 
 
 class PackedLinear:
     """x [n, in] → [n, out], for the stacked weights [out, in] of several linear `layers`.
 
-    `arranged[i]` puts the rows of layer i's weight in another order. Call `refresh` before use.
+    `arranged[i]` puts the rows of layer i's weight in another order. Weights that lie one behind the other, as
+    llama/reading.py puts those of a large model, are one matrix as they are: then its products are put in order. Others
+    are copied. Call `refresh` before use.
     """
 
     def __init__(self, layers: Sequence[Any], arranged: Sequence[Arranged | None] = ()) -> None:
@@ -43,39 +48,67 @@ class PackedLinear:
         self._versions: Versions = ()
         self._weight = torch.empty(0)
         self._bias: torch.Tensor | None = None
+        self._late = False  # what is not packed is put in order after the product
         self._packed: Any = None
         self._tried = False
 
     def refresh(self) -> None:
-        """Copy the layers' weights again if any was written to since."""
+        """Take the layers' weights again if any was written to since."""
         now = versions([parameter for layer in self._layers for parameter in layer.parameters()])
         if now == self._versions:
             return
-        weights = [self._rows(layer.weight, order) for layer, order in zip(self._layers, self._arranged, strict=True)]
-        self._weight = weights[0] if len(weights) == 1 else torch.cat(weights)
-        if self._layers[0].bias is not None:
-            self._bias = torch.cat(
-                [self._rows(layer.bias, order) for layer, order in zip(self._layers, self._arranged, strict=True)]
-            )
+        there = _adjacent([layer.weight.detach() for layer in self._layers])
+        self._late = there is not None
+        self._weight = self._stacked("weight", in_order=True) if there is None else there
+        self._bias = self._stacked("bias", in_order=not self._late) if self._layers[0].bias is not None else None
         self._versions, self._packed, self._tried = now, None, False
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.shape[0]
-        if rows > FEW or self._weight.device.type != "cpu":
-            return functional.linear(x, self._weight, self._bias)
-        if not self._tried:
-            self._packed, self._tried = pack_16bit(self._weight, self._bias), True
-        if self._packed is not None:
+        few = rows <= FEW and self._weight.device.type == "cpu"
+        if few and not self._tried:
+            self._packed, self._tried = self._pack(), True
+        if few and self._packed is not None:
             found: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(x, self._packed)
             return found
-        return (
-            _few(x, self._weight, self._bias) if 1 < rows <= FEWER else functional.linear(x, self._weight, self._bias)
-        )
+        product = _few if few and 1 < rows <= FEWER else functional.linear
+        return self._in_order(product(x, self._weight, self._bias))
 
-    @staticmethod
-    def _rows(tensor: torch.Tensor, order: Arranged | None) -> torch.Tensor:
-        tensor = tensor.detach()
-        return tensor if order is None else order(tensor)
+    def _pack(self) -> Any:
+        if not fits_16bit(self._weight):
+            return None
+        weight = self._stacked("weight", in_order=True) if self._late else self._weight
+        bias = self._bias if self._bias is None or not self._late else self._stacked("bias", in_order=True)
+        return torch.ops.quantized.linear_prepack_fp16(weight, bias)
+
+    def _in_order(self, y: torch.Tensor) -> torch.Tensor:
+        at = 0
+        for layer, order in zip(self._layers, self._arranged, strict=True):
+            size = layer.weight.shape[0]
+            if self._late and order is not None:
+                part = y[:, at : at + size]
+                part.copy_(order(part.t()).t())
+            at += size
+        return y
+
+    def _stacked(self, name: str, *, in_order: bool) -> torch.Tensor:
+        """The layers' weights or biases as one, each of its rows `in_order` or as they are."""
+        parts = [
+            getattr(layer, name).detach() if order is None or not in_order else order(getattr(layer, name).detach())
+            for layer, order in zip(self._layers, self._arranged, strict=True)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _adjacent(weights: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """Several weights [out, in] as one that is not a copy; None where they do not lie one behind the other."""
+    first, end = weights[0], weights[0].data_ptr()
+    storage = first.untyped_storage().data_ptr()
+    for weight in weights:
+        if not (weight.data_ptr() == end and weight.untyped_storage().data_ptr() == storage and weight.is_contiguous()):
+            return None
+        end += weight.nbytes
+    return first.as_strided((sum(map(len, weights)), first.shape[1]), (first.shape[1], 1)) if len(weights) > 1 else None
 
 
 def _few(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
@@ -84,11 +117,15 @@ def _few(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> to
     return (y if bias is None else y + bias).contiguous()
 
 
-def pack_16bit(weight: torch.Tensor, bias: torch.Tensor | None) -> Any:
-    """The weights packed in 16 bits; None where they do not fit, or torch cannot multiply with them on this machine."""
-    if not _multiplies_16bit() or not bool(((weight.half().float() - weight).abs() <= EXACT).all()):
-        return None
-    return torch.ops.quantized.linear_prepack_fp16(weight, bias)
+def fits_16bit(weight: torch.Tensor) -> bool:
+    """Whether 16 bits hold a weight [out, in], and torch can multiply with them on this machine.
+
+    It is looked at some rows at a time: the first nearly always tell already that they do not, and what is computed for
+    a head of 28M weights would be 400 MB at once.
+    """
+    return _multiplies_16bit() and all(
+        bool(((part.half().float() - part).abs() <= EXACT).all()) for part in weight.split(LOOK)
+    )
 
 
 @cache

@@ -7,7 +7,6 @@ read. Once a weight has moved, nothing of it is used again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -105,17 +104,3 @@ class PrefixCache:
     def put(self, ids: Sequence[int], prefill: Prefill | None) -> None:
         """`ids` are what was read last."""
         self.ids, self.prefill = list(ids), prefill
-
-
-@contextmanager
-def on_threads(number: int | None) -> Iterator[None]:
-    """torch uses `number` threads within this context; None: as many as before."""
-    before = torch.get_num_threads()
-    if number in (None, before):
-        yield
-        return
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

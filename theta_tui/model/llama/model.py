@@ -17,13 +17,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
 from theta_tui.base.errors import ModelError
 from theta_tui.model import files as model_files
+from theta_tui.model.llama import reading
 from theta_tui.model.llama.block import Block, Rotary, attention
 from theta_tui.model.llama.config import Config, recognise
 
@@ -279,7 +279,7 @@ def _write(path: Path, values: Mapping[str, Any]) -> None:
 
 def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | None:
     """The model of `folder` with the tensors of the folder `weights`, on the CPU, in eval mode. None where either is
-    not exactly what is known here."""
+    not exactly what is known here. Raises ModelError where there are values that are not numbers."""
     try:
         config = recognise(model_files.read_config(folder))
         generation = _generation(folder)
@@ -290,8 +290,8 @@ def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | 
         return None
     model = LlamaForCausalLM(config, generation)
     wanted = {name: parameter.shape for name, parameter in model.named_parameters()}
-    found = _tensors(files, dtype)
-    if found is None or {name: tensor.shape for name, tensor in found.items()} != wanted:
+    found = reading.read(weights, files, wanted, dtype)
+    if found is None:
         return None
     for name, tensor in found.items():
         owner, _, leaf = name.rpartition(".")
@@ -299,23 +299,6 @@ def load(folder: Path, weights: Path, dtype: torch.dtype) -> LlamaForCausalLM | 
     if config.tie_word_embeddings:
         model.lm_head.weight = model.model.embed_tokens.weight
     return model.eval()
-
-
-def _tensors(files: list[Path], dtype: torch.dtype) -> dict[str, torch.Tensor] | None:
-    """All tensors of some safetensors files, copied off the map of the file: left in it, they would follow changes of
-    the file, and end the process where it is cut short. None where one cannot be read."""
-    found: dict[str, torch.Tensor] = {}
-    try:
-        for path in files:
-            with safe_open(str(path), framework="pt") as stored:
-                for name in stored.keys():  # noqa: SIM118 (not a dict)
-                    tensor = stored.get_tensor(name)
-                    if tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16):
-                        return None
-                    found[name] = torch.empty(tensor.shape, dtype=dtype).copy_(tensor)
-    except (OSError, SafetensorError, ValueError):
-        return None
-    return found
 
 
 def _generation(folder: Path) -> Mapping[str, Any] | None:

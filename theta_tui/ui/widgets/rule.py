@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from theta_tui.ui.clock import Clock
-from theta_tui.ui.labels import RuleWords
 from theta_tui.ui.safe import fit, join
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 FRAMES_A_SECOND = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """The line above the replies: words, a theme colour, whether something is under way, the filled share."""
+
+    label: str = ""
+    tone: str = ""
+    busy: bool = False
+    filled: float | None = None
 
 
 class Rule(Widget):

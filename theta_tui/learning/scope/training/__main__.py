@@ -21,13 +21,13 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional
 
+from theta_tui.base.files import assets_dir
 from theta_tui.learning.scope.features import Reader
 from theta_tui.learning.scope.matcher import FILE
 from theta_tui.learning.scope.training.network import Network, rate, save_mean
 from theta_tui.learning.scope.training.pairs import KINDS, Pairs
 from theta_tui.learning.scope.training.wordings import fill, put, read_relations
 from theta_tui.learning.scope.words import words
-from theta_tui.model.files import assets_dir
 
 MESSAGES = 30_000
 """The number of everyday messages used."""

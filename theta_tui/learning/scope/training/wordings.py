@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from theta_tui.model.files import assets_dir
+from theta_tui.base.files import assets_dir
 
 SLOT = re.compile(r"\{(\w+)\}")
 
