@@ -64,6 +64,9 @@ def test_the_built_in_model_is_small_and_says_what_it_takes() -> None:
 
 @pytest.mark.slow
 def test_the_one_command_runs_through_both_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)  # that of a training before in this process
     data = tmp_path / "data"
     data.mkdir()
     for name in MIX.keys() - {"small_talk", "teachable"}:

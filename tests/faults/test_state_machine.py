@@ -308,8 +308,10 @@ class Home(RuleBasedStateMachine):
     def the_model_is_where_these_lessons_put_it(self) -> None:
         state, learner = self.session.store.state, self.session.learner
         assert learner.step == state.step
+        # Idle time may have taken a lesson further: then it has more steps.
         made_of = tuple(
-            (lesson.seq, lesson.exchange.prompt, lesson.exchange.reply, lesson.context) for lesson in state.active
+            (one.seq, one.exchange.prompt, one.exchange.reply, one.context, one.outcome.steps if one.outcome else None)
+            for one in state.active
         )
         digest = hashlib.sha256()
         for name, tensor in sorted([*self.session.model.trainable().items(), *learner.state()[0].items()]):
