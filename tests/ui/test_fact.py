@@ -81,8 +81,13 @@ async def test_after_it_is_learned_the_offer_is_gone_and_the_five_replies_still_
         d.worker.stated(prompt=FACT.prompt, reply=FACT.reply)
         await d.settle()
         assert "learn:" not in d.screen_text()
-        assert "2 % → 97 %" in d.teach.query_one(Rule).label
         assert all(reply in d.screen_text() for reply in REPLIES if len(reply) < 40)
+        taught = list(d.sent)
+        await d.press("enter")  # one too many
+        assert d.sent == taught
+        d.clock.seconds += 1
+        d.teach.draw()
+        assert "2 % → 97 %" in d.teach.query_one(Rule).label
         await d.press("1")
         assert d.sent[-1] == p.Pick(pending.prompt_id, 1)
 

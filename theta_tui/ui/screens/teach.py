@@ -191,6 +191,8 @@ class TeachScreen(Sized):
                 self.focus_composer()
             case p.Taught():
                 self.corrections.sent = None
+                if self.state.mode == "choosing":
+                    self._pause_picks()  # a fact was learned: an Enter too many would pick the first reply
                 self.focus_composer()
             case p.TakenBack(deed="undo") if self.state.mode == "choosing":
                 self._offer()
@@ -223,10 +225,14 @@ class TeachScreen(Sized):
         self.replies.scroll_home(animate=False)
         if self.state.queued is not None:
             return
+        self._pause_picks()
+        self.focus_composer()
+
+    def _pause_picks(self) -> None:
+        """Let nothing pick for `grace` seconds."""
         self.fresh_until = self.clock.monotonic() + self.settings.grace
         if self.settings.grace > 0:
             self.set_timer(self.settings.grace + 0.01, self.draw)
-        self.focus_composer()
 
     def _send_queued(self) -> None:
         if self.state.queued is not None:
