@@ -112,7 +112,7 @@ def test_where_it_cannot_be_said_it_is_not_tried_for_ever(start: Open, monkeypat
     rest(session)
     rest(session)
     assert [learned for _, learned in outcomes(session)].count(False) <= 2
-    assert list(unfinished.unfinished(session.store.state)) == []
+    assert unfinished.unfinished(session.store.state, True) == []
     session.close()
 
 
@@ -122,3 +122,19 @@ def test_a_lesson_that_is_always_on_does_not_go_on(settings: Settings) -> None:
     rest(session)
     assert len(outcomes(session)) == 1
     session.close()
+
+
+def test_a_lesson_before_one_that_is_always_on_stays_as_it_is(start: Open, settings: Settings) -> None:
+    session = start()
+    session.teach(*PAIRS[0])
+    session.settings = replace(session.settings, recipe="classic")
+    session.teach(*PAIRS[1])  # it moves the weights that the first one was learned on
+    session.settings = replace(session.settings, recipe="default")
+    session.teach(*PAIRS[2])
+    rest(session)
+    assert [one.outcome.learned for one in session.store.state.active if one.outcome] == [False, False, True]
+    before = state(session)
+    session.close()
+    again = start()
+    assert same(before, again)
+    again.close()

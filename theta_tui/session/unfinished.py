@@ -9,10 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from theta_tui.base.text import shortened
 from theta_tui.learning.recipes import Recipe
+from theta_tui.session.replay import is_always_on
 from theta_tui.session.teaching import learn, outcome
 from theta_tui.store import retention
 from theta_tui.store.records import Learned
@@ -27,14 +29,20 @@ after 24 steps, those that it ever says are said by the 48th; the others, in scr
 not said after 200."""
 
 
-def unfinished(state: State) -> Iterator[Lesson]:
-    """The lessons that the model is to know, does not say yet, and that have steps left."""
-    for lesson in state.active:
+def unfinished(state: State, signs: bool) -> list[Lesson]:
+    """The lessons whose answers hold, that are not said yet and have steps left. `signs` as in `is_always_on`.
+
+    Lessons before one that is always on stay as they are: it moved the weights on which they would go on.
+    """
+    found = []
+    for lesson in takewhile(lambda one: not is_always_on(one, signs), reversed(state.active)):
         result = lesson.outcome
         if result is not None and not result.learned and retention.has_scope(lesson):
             most = LONGER * Recipe.from_dict(lesson.recipe).max_steps
-            if result.steps < most and retention.holding(state, lesson).exchange.reply == lesson.exchange.reply:
-                yield lesson
+            holds = retention.holding(state, lesson).exchange.reply == lesson.exchange.reply
+            if result.steps < most and holds:
+                found.append(lesson)
+    return found[::-1]
 
 
 def finish(session: Session, interrupted: Callable[[], bool]) -> Iterator[None]:
@@ -44,7 +52,7 @@ def finish(session: Session, interrupted: Callable[[], bool]) -> Iterator[None]:
 
     if session.store.read_only is not None:
         return
-    for lesson in list(unfinished(session.store.state)):
+    for lesson in unfinished(session.store.state, bool(session.learner.signs.modules)):
         try:
             _go_on(session, lesson, interrupted)
         except Abandoned:
