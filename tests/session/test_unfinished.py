@@ -10,6 +10,7 @@ import pytest
 from tests.session.conftest import Open, opened
 from tests.support.sessions import PAIRS, same, state
 from theta_tui.base.config import Settings
+from theta_tui.learning.learner import Result
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import unfinished
 from theta_tui.session.session import Session
@@ -138,3 +139,22 @@ def test_a_lesson_before_one_that_is_always_on_stays_as_it_is(start: Open, setti
     again = start()
     assert same(before, again)
     again.close()
+
+
+def test_what_cannot_be_computed_in_idle_time_costs_no_lesson(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_number(*_: object, **__: object) -> Result:
+        return Result(1.0, 1.0, 0.1, 0.1, 0, False, skipped="the gradient was nan")
+
+    session = start()
+    session.teach(*PAIRS[0])
+    before, journal = state(session), session.store.journal.last_seq
+    with monkeypatch.context() as broken:
+        broken.setattr(unfinished, "learn", no_number)
+        rest(session)
+    assert same(before, session)
+    assert session.store.journal.last_seq == journal
+    rest(session)
+    [lesson] = session.store.state.active
+    assert lesson.outcome is not None
+    assert lesson.outcome.learned
+    session.close()

@@ -34,15 +34,16 @@ def unfinished(state: State, signs: bool) -> list[Lesson]:
 
     Lessons before one that is always on stay as they are: it moved the weights on which they would go on.
     """
-    found = []
-    for lesson in takewhile(lambda one: not is_always_on(one, signs), reversed(state.active)):
-        result = lesson.outcome
-        if result is not None and not result.learned and retention.has_scope(lesson):
-            most = LONGER * Recipe.from_dict(lesson.recipe).max_steps
-            holds = retention.holding(state, lesson).exchange.reply == lesson.exchange.reply
-            if result.steps < most and holds:
-                found.append(lesson)
-    return found[::-1]
+    since = takewhile(lambda one: not is_always_on(one, signs), reversed(state.active))
+    left = {one.seq for one in since if _has_steps_left(one)}
+    return [one for one in retention.active_answers(state) if one.seq in left]
+
+
+def _has_steps_left(lesson: Lesson) -> bool:
+    result = lesson.outcome
+    if result is None or result.learned or not retention.has_scope(lesson):
+        return False
+    return result.steps < LONGER * Recipe.from_dict(lesson.recipe).max_steps
 
 
 def finish(session: Session, interrupted: Callable[[], bool]) -> Iterator[None]:
@@ -66,6 +67,8 @@ def _go_on(session: Session, lesson: Lesson, interrupted: Callable[[], bool]) ->
     longer = replace(recipe, max_steps=LONGER * recipe.max_steps)
     before = learner.snapshot()
     result = learn(learner, store.state, replace(lesson, outcome=None), longer, should_stop=interrupted)
+    if result.skipped is not None:
+        return  # nothing moved, and what it learned before still counts
     found = outcome(learner, store.state, lesson, result, time.perf_counter() - begun)
     try:
         session.review.settle()
