@@ -161,6 +161,13 @@ class Settings:
             choices=("flock", "pid"),
         ),
     ] = "flock"
+    engine: Annotated[
+        str,
+        Setting(
+            "Whether commands use the engine that runs in a home, and the app is one for others.",
+            choices=("auto", "off"),
+        ),
+    ] = "auto"
     lock_wait: Annotated[
         float, Setting("Seconds to wait for another process to let go of the home.", bounds=(0, 3600))
     ] = 2.0

@@ -16,15 +16,17 @@ from theta_tui.base.exit import run
 from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
+from theta_tui.cli import engine as engines
 from theta_tui.cli import lines, models
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
-from theta_tui.cli.opening import loaded_session, read_store, writable_store
+from theta_tui.cli.opening import engine_of, loaded_session, own_session, read_store, writable_store
 from theta_tui.cli.usage import Command, Group, missing
 from theta_tui.session.verbs import BY_NAME, lesson_number
 
 if TYPE_CHECKING:
-    from theta_tui.store.state import Lesson
+    from theta_tui.session.protocol import Deed
+    from theta_tui.store.state import Lesson, State
     from theta_tui.store.store import Store
 
 app = typer.Typer(
@@ -216,14 +218,12 @@ def ask(
 
 @command("undo")
 def undo(call: Invocation) -> None:
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["undo"].done, store, store.withdraw_last())
+    _take_back(call, "undo")
 
 
 @command("redo")
 def redo(call: Invocation) -> None:
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["redo"].done, store, store.restore(store.to_redo()))
+    _take_back(call, "redo")
 
 
 @command("withdraw")
@@ -234,8 +234,7 @@ def withdraw(
     lesson = lesson_number(number)
     if lesson is None:
         raise UsageError(f"'{number[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["withdraw"].done, store, store.withdraw(store.to_withdraw(lesson)))
+    _take_back(call, "withdraw", lesson)
 
 
 @command("rebuild")
@@ -254,14 +253,19 @@ def rebuild(call: Invocation) -> None:
 
 @command("new")
 def new(call: Invocation) -> None:
-    with writable_store(call) as store:
-        turns = len(store.state.turns)
-        store.begin_conversation()
-        call.done = "a fresh conversation was begun"
-        if call.json:
-            call.emit(turns_before=turns)
+    with engine_of(call) as engine:
+        if engine is not None:
+            turns = len(engine.store.state.turns)
+            engine.begin_conversation()
         else:
-            call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
+            with writable_store(call) as store:
+                turns = len(store.state.turns)
+                store.begin_conversation()
+    call.done = "a fresh conversation was begun"
+    if call.json:
+        call.emit(turns_before=turns)
+    else:
+        call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
 @command("persona")
@@ -274,17 +278,11 @@ def persona(
 
     if off and text is not None:
         raise UsageError(f"'{text}' and --off do not go together; give one of them")
-    if off or (text is not None and personas.is_off(text)):
-        with writable_store(call) as store:
-            personas.set_to(store, None)
-            state = store.state
-    elif text is None:
+    said = None if text is None else _said(lines.whole(call) if text == "-" else text, "persona")
+    if said is None and not off:
         state = read_store(call).state
     else:
-        said = _said(lines.whole(call) if text == "-" else text, "persona")
-        with loaded_session(call) as session:
-            personas.change(session, said)
-            state = session.store.state
+        state = _speak_as(call, None if said is None or personas.is_off(said) else said)
     if off or text is not None:
         call.done = "the persona was changed"
     if call.json:
@@ -354,7 +352,7 @@ def export(
     if found == "trl":
         done = takeaway.export_trl(read_store(call), path, force=force)
     else:
-        with loaded_session(call, write=False) as session:
+        with own_session(call, write=False) as session:
             if found == "hf":
                 done = takeaway.export_hf(
                     session, path, force=force, with_lessons=not without_lessons, on_stage=call.stage
@@ -383,11 +381,47 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(models.app, name="models")
+app.add_typer(engines.app, name="engine")
 command("train")(batch.train)
 command("bench")(bench.bench)
 
 
 # --- parts of commands ---
+
+
+def _speak_as(call: Invocation, text: str | None) -> State:
+    """Change the persona; None: the model's own system turn. No model is loaded for that."""
+    from theta_tui.session import persona as personas
+
+    with engine_of(call) as engine:
+        if engine is not None:
+            engine.change_persona(text or "off")
+            return engine.store.state
+    if text is None:
+        with writable_store(call) as store:
+            personas.set_to(store, None)
+            return store.state
+    with own_session(call) as session:
+        personas.change(session, text)
+        return session.store.state
+
+
+def _take_back(call: Invocation, deed: Deed, number: int = 0) -> None:
+    """Change which lessons count: in the engine if one runs, else in the journal alone, and the next start follows."""
+    done = BY_NAME[deed].done
+    with engine_of(call) as engine:
+        if engine is not None:
+            lesson = engine.take_back(deed, number)
+            _changed(call, done, engine.store, lesson)
+            return
+    with writable_store(call) as store:
+        if deed == "undo":
+            lesson = store.withdraw_last()
+        elif deed == "redo":
+            lesson = store.restore(store.to_redo())
+        else:
+            lesson = store.withdraw(store.to_withdraw(number))
+        _changed(call, done, store, lesson)
 
 
 def _changed(call: Invocation, what: str, store: Store, lesson: Lesson) -> None:

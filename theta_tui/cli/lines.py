@@ -20,7 +20,7 @@ from theta_tui.cli.console import Invocation
 from theta_tui.cli.opening import loaded_session
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Session
+    from theta_tui.cli.opening import AnySession
 
 MAX_LINE = 4 << 20
 """The most bytes of a line: enough for the longest prompt and reply with every character escaped."""
@@ -38,7 +38,7 @@ def ask(call: Invocation, *, with_context: bool) -> None:
             raise _bad("the question is empty")
         return text
 
-    def answer(session: Session, number: int, text: str) -> None:
+    def answer(session: AnySession, number: int, text: str) -> None:
         said = session.ask(text, with_context=with_context)
         call.emit(line=number, prompt=said.prompt, reply=said.reply, logprob=said.logprob, seconds=said.seconds)
 
@@ -49,7 +49,7 @@ def teach(call: Invocation, *, info: bool) -> None:
     """Teach one pair per line. Each is learned, on disk and acknowledged before the next one is read."""
     from theta_tui.cli import reports
 
-    def answer(session: Session, number: int, pair: Pair) -> None:
+    def answer(session: AnySession, number: int, pair: Pair) -> None:
         reports.trained(call, session, session.teach(*pair), info, line=number)
 
     _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a line of {PAIR} a lesson")
@@ -58,6 +58,7 @@ def teach(call: Invocation, *, info: bool) -> None:
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
     """Teach one pair per line. All are read and checked before the first is learned."""
     from theta_tui.cli import reports
+    from theta_tui.session.session import Session
     from theta_tui.session.teaching import unfit
 
     read, pairs = _pairs(call), list[tuple[int, Pair]]()
@@ -70,7 +71,11 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
         raise _empty(f"a line of {PAIR} a lesson")
     with loaded_session(call) as session:
         for number, pair in pairs:
-            if (why := unfit(session.model, *pair, time.time())) is not None:
+            if isinstance(session, Session):
+                why = unfit(session.model, *pair, time.time())
+            else:
+                why = session.unfit(*pair)
+            if why is not None:
                 raise _refused(number, ModelError(why, name="teach"), 0)
         for count, (number, pair) in enumerate(pairs):
             try:
@@ -101,7 +106,7 @@ def next_line(call: Invocation) -> str | None:
 def _answer_each(
     call: Invocation,
     read: Callable[[int, str], Read],
-    answer: Callable[[Session, int, Read], None],
+    answer: Callable[[AnySession, int, Read], None],
     *,
     write: bool,
     as_json: bool,
@@ -119,7 +124,7 @@ def _answer_each(
 
     count = failures = 0
     with ExitStack() as stack:
-        session: Session | None = None
+        session: AnySession | None = None
         for number, data in _lines():
             count += 1
             try:

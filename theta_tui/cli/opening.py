@@ -3,17 +3,21 @@ Imports neither torch nor transformers until a model is loaded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from theta_tui.base.errors import PromptError
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.models import get_missing
+from theta_tui.engine.address import NAME as SOCKET
 
 if TYPE_CHECKING:
+    from theta_tui.engine.session import RemoteSession
     from theta_tui.session.session import Session
     from theta_tui.store.store import Store
+
+    AnySession = Session | RemoteSession
 
 
 @contextmanager
@@ -24,8 +28,32 @@ def loaded_session(
     needs_prompt: bool = False,
     needs_statement: bool = False,
     prompt_id: str | None = None,
+) -> Iterator[AnySession]:
+    """The session of the home's engine if one runs, else one with the model loaded here; closed afterwards. A command
+    that cannot succeed is refused before the model is loaded."""
+
+    def check(store: Store) -> None:
+        if needs_prompt and store.waiting(prompt_id).statement is None and needs_statement:
+            raise PromptError(
+                "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
+                "REPLY",
+                name="no_statement",
+            )
+
+    with engine_of(call) as remote:
+        if remote is not None:
+            check(remote.store)
+            yield remote
+            return
+    with own_session(call, write=write, check=check) as session:
+        yield session
+
+
+@contextmanager
+def own_session(
+    call: Invocation, *, write: bool = True, check: Callable[[Store], None] = lambda _: None
 ) -> Iterator[Session]:
-    """A loaded Session, closed afterwards. A command that cannot succeed is refused before the model is loaded.
+    """A Session with the model loaded, closed afterwards. `check` may refuse the command before that.
 
     A checkpoint is written if the next start would otherwise replay many lessons.
     """
@@ -35,14 +63,7 @@ def loaded_session(
     try:
         if write:
             store.require_writable()
-        if needs_prompt:
-            waiting = store.waiting(prompt_id)
-            if needs_statement and waiting.statement is None:
-                raise PromptError(
-                    "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "
-                    "REPLY",
-                    name="no_statement",
-                )
+        check(store)
         from theta_tui.session.session import Session
 
         get_missing(call, store.settings.model)
@@ -61,6 +82,37 @@ def loaded_session(
             session.save()
     finally:
         _close(call, store)
+
+
+@contextmanager
+def engine_of(call: Invocation) -> Iterator[RemoteSession | None]:
+    """A session of the engine that runs in this home, closed afterwards; None if none runs. Prints its notices.
+
+    Raises ModelError (exit 4) if another model was asked for than the home's.
+    """
+    settings = call.settings
+    if settings.engine == "off" or not (settings.home / SOCKET).exists():
+        yield None
+        return
+    from theta_tui.engine.client import Connection
+    from theta_tui.engine.session import RemoteSession
+
+    connection = Connection.to(settings.home)
+    if connection is None:
+        yield None
+        return
+    session = RemoteSession(connection, settings, call.stage)
+    try:
+        if settings.model:
+            from theta_tui.model.files import fingerprint
+            from theta_tui.session.replay import belongs
+
+            belongs(session.store, fingerprint(settings.model))
+        yield session
+    finally:
+        session.close()
+        call.stage("")
+        _tell(call, session.store)
 
 
 @contextmanager

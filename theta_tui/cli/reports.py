@@ -21,7 +21,7 @@ from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.session.session import Session
+    from theta_tui.cli.opening import AnySession
 
 REVIEW_SECONDS = 1.0
 """With `--show-learning-info`, lessons are reviewed for this long after each lesson."""
@@ -193,7 +193,7 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
     return lines
 
 
-def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
+def learning_info(call: Invocation, session: AnySession, outcome: Outcome) -> None:
     """Review as many lessons as possible in a moment, then print these lines."""
     session.review.ask_for(REVIEW_SECONDS)
     lesson = session.store.state.lessons[outcome.lesson - 1]
@@ -201,7 +201,7 @@ def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
         call.out(line)
 
 
-def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
+def trained(call: Invocation, session: AnySession, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
     """Acknowledge a lesson. `line`: its line of standard input. Raises TeachError if nothing was learned."""
     if outcome.skipped is not None:
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")

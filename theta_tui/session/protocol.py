@@ -74,7 +74,23 @@ class TeachFact(Command):
     reply: str
 
 
-LESSONS = frozenset({"Pick", "Correct", "TeachFact"})
+@dataclass(frozen=True, slots=True)
+class TeachPair(Command):
+    """Teach `reply` to `prompt` outside of any conversation."""
+
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPair(Command):
+    """Say why the pair cannot be taught, if so. Changes nothing."""
+
+    prompt: str
+    reply: str
+
+
+LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachPair"})
 """The commands that teach, by the names in `Failed`."""
 
 
@@ -127,9 +143,10 @@ class Save(Command):
 
 @dataclass(frozen=True, slots=True)
 class Ask(Command):
-    """The greedy reply to `prompt`; changes nothing."""
+    """The greedy reply to `prompt`; changes nothing. Without `with_context`: as if there were no conversation."""
 
     prompt: str
+    with_context: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,13 @@ class ShowLessons(Command):
 @dataclass(frozen=True, slots=True)
 class Quiz(Command):
     """Review every live lesson, in slices: other commands are served in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Review(Command):
+    """Review lessons for about `seconds`, first those that the newest one most likely damaged."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,10 +329,19 @@ class Saved(Event):
 
 @dataclass(frozen=True, slots=True)
 class Answered(Event):
-    """The greedy reply to an `Ask`."""
+    """The greedy reply to an `Ask`, and log P of it in nats."""
 
     prompt: str
     reply: str
+    logprob: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Checked(Event):
+    """The answer to a `CheckPair`: why the pair cannot be taught, or None."""
+
+    why: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,9 +404,11 @@ class Notice(Event):
 
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
-    """A command failed. The next one still works, unless `fatal`. `code` is the exit code of the error."""
+    """A command failed. The next one still works, unless `fatal`. `code` is the exit code of the error, `name` its
+    word for programs."""
 
     message: str
     command: str = ""
     code: int = 1
     fatal: bool = False
+    name: str = "failed"

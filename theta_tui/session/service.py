@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
     from theta_tui.store.records import Outcome
 
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 PROGRESS_SECONDS = 0.08
 """The least time between two progress reports."""
 
@@ -50,7 +52,7 @@ class Caller(Protocol):
 def failure(shot: p.Snapshot, error: Exception, command: str, *, fatal: bool = False) -> p.Failed:
     """The event for `error`. An unexpected error is logged."""
     if isinstance(error, ThetaError):
-        return p.Failed(shot, str(error), command, error.code, fatal)
+        return p.Failed(shot, str(error), command, error.code, fatal, error.name)
     log.exception("%s failed", command, exc_info=error)
     return p.Failed(shot, f"{type(error).__name__}: {error}", command, 1, fatal)
 
@@ -93,10 +95,13 @@ class Service:
         self._pass_notices_on()
         return True
 
-    def serve(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
-        """Carry out `command`, and report an error."""
+    def serve(
+        self, command: p.Command, cancelled: Callable[[], bool], settings: Mapping[str, Any] = NO_SETTINGS
+    ) -> None:
+        """Carry out `command`, and report an error. `settings` replace the session's meanwhile."""
         try:
-            self._carry_out(command, cancelled)
+            with self._session.store.using(settings):
+                self._carry_out(command, cancelled)
         except Exception as error:
             if self._caller.stopping:
                 return  # abandoned on the way out: the next start learns it
@@ -178,6 +183,12 @@ class Service:
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
                 self._teach(partial(session.state, prompt, reply, said=said))
+            case p.TeachPair(prompt=prompt, reply=reply):
+                self._teach(partial(session.teach, prompt, reply))
+            case p.CheckPair(prompt=prompt, reply=reply):
+                from theta_tui.session.teaching import unfit
+
+                self._report(p.Checked(self.snapshot(), unfit(session.model, prompt, reply, time.time())))
             case p.PassOver(prompt_id=prompt_id):
                 session.pass_over(prompt_id)
                 self._rest()
@@ -203,11 +214,11 @@ class Service:
                     self._report(p.Models(self.snapshot(), models.listed(p.MODELS_SHOWN)))
             case p.Save():
                 self._save(asked=True)
-            case p.Ask(prompt=prompt):
+            case p.Ask(prompt=prompt, with_context=with_context):
                 self._state("proposing", "answering")
-                answer = session.ask(prompt, cancelled=cancelled)
+                answer = session.ask(prompt, with_context=with_context, cancelled=cancelled)
                 self._rest()
-                self._report(p.Answered(self.snapshot(), prompt, answer.reply))
+                self._report(p.Answered(self.snapshot(), prompt, answer.reply, answer.logprob, answer.seconds))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowLessons():
@@ -215,6 +226,9 @@ class Service:
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
             case p.Quiz():
                 self._quiz = session.review.quiz()
+            case p.Review(seconds=seconds):
+                session.review.ask_for(seconds)
+                self._report(p.Reviewed(self.snapshot(), session.review.left))
             case p.AskLesson(number=number):
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)

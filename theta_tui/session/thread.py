@@ -6,16 +6,18 @@ still works.
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from theta_tui.session.fair_queue import FairQueue
 from theta_tui.session.idle import IdleRunner
-from theta_tui.session.protocol import Cancel, Command, Event, Snapshot
+from theta_tui.session.protocol import LESSONS, Cancel, Command, Event, Snapshot
 from theta_tui.session.service import Service, failure
 
 if TYPE_CHECKING:
@@ -31,9 +33,15 @@ IDLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Queued:
-    number: int
-    command: Command | None
+class Order:
+    """A command of one origin: the screen (0) or a client of the engine. `number` is the origin's own for it, `place`
+    the place in the order of arrival. `settings` replace the session's while it is carried out."""
+
+    command: Command
+    origin: int = 0
+    number: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    place: int = 0
 
 
 class Worker:
@@ -43,9 +51,16 @@ class Worker:
         self._settings = settings
         self._open_session = open_session
         self.idle = IdleRunner(IDLE_AFTER)
-        self._queue: queue.SimpleQueue[_Queued] = queue.SimpleQueue()
-        self._numbers = 0
-        self._cancelled_up_to = 0
+        self.serving: Order | None = None
+        """The command that is carried out now. Events are posted meanwhile, from the same thread."""
+        self.on_served: Callable[[Order], None] = lambda _: None
+        """Called from the thread after each command."""
+        self.on_closing: Callable[[], None] = lambda: None
+        """Called from the thread before the home is released."""
+        self._queue: FairQueue[Order | None] = FairQueue()
+        self._places = itertools.count(1)
+        self._newest = 0
+        self._cancelled_up_to: dict[int, int] = {}
         self._stopping_since: float | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -60,18 +75,31 @@ class Worker:
         self._thread.start()
 
     def send(self, command: Command) -> None:
-        """Queue a command. Cancel is served at once: it stops the commands sent before it."""
+        """Queue a command of the screen. Cancel is served at once: it stops the screen's commands before it."""
         if isinstance(command, Cancel):
-            self._cancelled_up_to = self._numbers
-            return
-        self._numbers += 1
-        self._queue.put(_Queued(self._numbers, command))
+            self.cancel(0)
+        else:
+            self.queue(Order(command))
+
+    def queue(self, order: Order) -> None:
+        """Queue a command. Origins are served in turn."""
+        self._newest = next(self._places)
+        self._queue.put(order.origin, replace(order, place=self._newest))
+
+    def cancel(self, origin: int) -> None:
+        """Cancel the commands that came from `origin` so far, as far as they can be: see Cancel."""
+        self._cancelled_up_to[origin] = self._newest
+
+    def drop(self, origin: int) -> None:
+        """The origin has gone: what it only wanted to be shown is not carried out. What it teaches is."""
+        self.cancel(origin)
+        self._queue.drop(origin, lambda order: order is not None and type(order.command).__name__ not in LESSONS)
 
     def request_stop(self) -> None:
         """Ask the worker to finish or abandon its work, save, and end."""
         if self._stopping_since is None:
             self._stopping_since = time.monotonic()
-        self._queue.put(_Queued(0, None))
+        self._queue.put(0, None)
 
     def join(self, timeout: float) -> bool:
         """Whether the thread has ended within `timeout` seconds (True where it was never started)."""
@@ -88,6 +116,7 @@ class Worker:
                 if service.load():
                     self._serve(service)
             finally:
+                self.on_closing()
                 service.close()
         finally:
             self._ended.set()
@@ -104,13 +133,16 @@ class Worker:
     def _serve(self, service: Service) -> None:
         while self._stopping_since is None:
             try:
-                queued = self._queue.get(timeout=0 if service.has_quiz else IDLE_SECONDS)
+                order = self._queue.get(timeout=0 if service.has_quiz else IDLE_SECONDS)
             except queue.Empty:
                 service.use_idle_time()
                 continue
-            if queued.command is None or self._stopping_since is not None:
+            if order is None or self._stopping_since is not None:
                 break
-            service.serve(queued.command, partial(self._is_cancelled, queued.number))
+            self.serving = order
+            service.serve(order.command, partial(self._is_cancelled, order), order.settings)
+            self.serving = None
+            self.on_served(order)
 
     # --- called by the service between two steps ---
 
@@ -128,5 +160,5 @@ class Worker:
         since = self._stopping_since
         return since is not None and time.monotonic() - since > ABANDON_SECONDS
 
-    def _is_cancelled(self, number: int) -> bool:
-        return number <= self._cancelled_up_to or self.stopping
+    def _is_cancelled(self, order: Order) -> bool:
+        return order.place <= self._cancelled_up_to.get(order.origin, 0) or self.stopping

@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-Kind = Literal["pick", "correction", "statement", "none"]
+from theta_tui.store.report import Kind as Kind
+
 TurnKind = Literal["pick", "correction", "said", "brought"]
 
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from theta_tui.store.records import Kind
-
+Kind = Literal["pick", "correction", "statement", "none"]
 Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
 
 NAMED = 8

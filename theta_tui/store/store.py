@@ -7,9 +7,10 @@ lock; opening for reading takes none and changes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import Any
 
 from msgspec import structs
 
@@ -227,6 +228,17 @@ class Store:
         """The state as it would be with one more record."""
         entry = Entry(self.journal.last_seq + 1, time.time(), record, 0, "")
         return State.of([*self.journal.entries, entry])
+
+    @contextmanager
+    def using(self, settings: Mapping[str, Any]) -> Iterator[None]:
+        """Use these settings in place of the store's for a while. A setting that is changed meanwhile stays changed."""
+        own = self.settings
+        self.settings = theirs = replace(own, **settings)
+        try:
+            yield
+        finally:
+            if self.settings is theirs:
+                self.settings = own
 
     @contextmanager
     def assuming(self, state: State) -> Iterator[None]:

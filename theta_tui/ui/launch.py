@@ -26,6 +26,7 @@ from theta_tui.store.home import Home
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
+    from theta_tui.ui.app import WorkerLike
 
 LEAVE_SECONDS = 3.5
 """Seconds that the worker may take to end after the terminal has gone, which is noticed within a second."""
@@ -53,7 +54,7 @@ def run_full_screen(settings: Settings) -> int:
     with own_terminal(home.log):
         from theta_tui.ui.app import run_app
 
-        worker = Worker(settings, open_session)
+        worker = worker_for(settings)
         watch_terminal(worker)
         code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
     if not worker.join(0):
@@ -63,7 +64,18 @@ def run_full_screen(settings: Settings) -> int:
     return code
 
 
-def watch_terminal(worker: Worker) -> None:
+def worker_for(settings: Settings) -> WorkerLike:
+    """The worker of the app. If an engine runs in the home it does the work; else the app is the engine for others."""
+    from theta_tui.engine.client import Connection, RemoteWorker
+    from theta_tui.engine.host import Host
+
+    connection = None if settings.engine == "off" else Connection.to(settings.home, everything=True)
+    if connection is not None:
+        return RemoteWorker(connection)
+    return Worker(settings, open_session) if settings.engine == "off" else Host(settings, open_session, in_app=True)
+
+
+def watch_terminal(worker: WorkerLike) -> None:
     """Leave when the terminal has gone, whatever the screen is doing.
 
     A closed window sends SIGHUP, but not to every process (nohup, some multiplexers), and a screen that writes to a

@@ -1,0 +1,63 @@
+"""A worker that lets others use it: in the app, and in a background process of its own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from theta_tui.engine.server import Server
+from theta_tui.session.protocol import Event
+from theta_tui.session.thread import Worker
+
+if TYPE_CHECKING:
+    from theta_tui.base.config import Settings
+    from theta_tui.session.session import Session
+
+log = logging.getLogger("theta")
+
+
+class Host(Worker):
+    """A worker with a socket. Where there can be none (no Unix sockets, a file system without them) it works alone."""
+
+    def __init__(
+        self, settings: Settings, open_session: Callable[[Settings], Session], *, in_app: bool = False
+    ) -> None:
+        super().__init__(settings, self._open_and_listen)
+        self._open_home = open_session
+        self._in_app = in_app
+        self.server: Server | None = None
+        self.began_at = time.time()
+
+    def start(self, post: Callable[[Event], None]) -> None:
+        def both(event: Event) -> None:
+            post(event)
+            if self.server is not None:
+                self.server.post(event)
+
+        super().start(both)
+
+    def _open_and_listen(self, settings: Settings) -> Session:
+        session = self._open_home(settings)
+        server = Server(self, settings.home, lambda: self._about(session))
+        try:
+            server.start()
+        except OSError as error:
+            log.warning("no engine for others: %s", error)
+            return session
+        self.server = server
+        self.on_served, self.on_closing = server.served, server.stop
+        return session
+
+    def _about(self, session: Session) -> dict[str, Any]:
+        return {
+            "pid": os.getpid(),
+            "app": self._in_app,
+            "home": str(session.settings.home),
+            "model": session.settings.model,
+            "context": str(session.settings.context_path),
+            "began_at": self.began_at,
+            "clients": self.server.clients if self.server is not None else 0,
+        }

@@ -1,0 +1,203 @@
+"""The engine's socket: takes commands of clients for the worker, and gives them its events. Runs asyncio on a thread.
+
+A slow reader delays nobody: progress is left out for it, because a later event carries the whole state, and it is cut
+off when too much waits. A client that goes away takes its unserved questions with it; what it taught is learned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from theta_tui import __version__
+from theta_tui.engine import wire
+from theta_tui.engine.address import socket_path
+from theta_tui.session import protocol as p
+from theta_tui.session.thread import Order, Worker
+
+PROGRESS = (p.Streaming, p.Learning, p.Loading, p.Reviewed)
+"""Events that a later one replaces."""
+BEHIND, CUT_OFF = 1 << 20, 64 << 20
+"""Bytes that wait for a client: from here on it gets no progress, and from there on it is cut off."""
+CLIENTS = 64
+GREETING_SECONDS = 5.0
+FOR_ONE_COMMAND = frozenset({"temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "recipe"})
+"""The settings that a client may give with a command."""
+
+log = logging.getLogger("theta")
+
+
+@dataclass(eq=False)
+class _Client:
+    """`everything`: it gets the events of others too."""
+
+    number: int
+    writer: asyncio.StreamWriter
+    everything: bool = False
+    greeted: bool = field(default=False)
+
+
+class Server:
+    """Lets others use `worker`. `start` it once the home is held, `stop` it before the home is released."""
+
+    def __init__(self, worker: Worker, home: Path, about: Callable[[], dict[str, Any]]) -> None:
+        self._worker = worker
+        self._home = home
+        self._about = about
+        self._clients: dict[int, _Client] = {}
+        self._numbers = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="theta-engine", daemon=True)
+        self._latest: p.Event | None = None
+        self.used_at = time.monotonic()
+        """When a client was last served, or was last there."""
+
+    # --- called from other threads ---
+
+    def start(self) -> None:
+        """Listen. Raises OSError."""
+        with socket_path(self._home) as path:
+            with suppress(FileNotFoundError):
+                os.unlink(path)  # of a process that was killed: we hold the home
+            listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            before = os.umask(0o177)
+            try:
+                listening.bind(path)
+            finally:
+                os.umask(before)
+        listening.listen(CLIENTS)
+        self._listening = listening
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cut all clients off, and remove the socket."""
+        with socket_path(self._home) as path, suppress(FileNotFoundError):
+            os.unlink(path)
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(2)
+
+    def post(self, event: p.Event) -> None:
+        """Deliver an event of the worker. Called from its thread."""
+        order = self._worker.serving
+        with suppress(RuntimeError):  # the loop has ended
+            self._loop.call_soon_threadsafe(self._deliver, event, order)
+
+    def served(self, order: Order) -> None:
+        """A command is over. Called from the worker's thread."""
+        if order.origin:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._done, order)
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    # --- the loop's thread ---
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        server = self._loop.run_until_complete(asyncio.start_unix_server(self._serve, sock=self._listening))
+        try:
+            self._loop.run_forever()
+        finally:
+            server.close()
+            for client in self._clients.values():
+                client.writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._numbers += 1
+        client = _Client(self._numbers, writer)
+        try:
+            if not _is_mine(writer.get_extra_info("socket")) or len(self._clients) >= CLIENTS:
+                return
+            await asyncio.wait_for(self._greet(client, reader), GREETING_SECONDS)
+            while client.greeted:
+                await self._command(client, reader)
+        except (wire.BadFrameError, asyncio.IncompleteReadError, OSError, TimeoutError) as error:
+            if isinstance(error, wire.BadFrameError):
+                log.warning("client %d was cut off: %s", client.number, error)
+        finally:
+            if self._clients.pop(client.number, None) is not None:
+                self._worker.drop(client.number)
+            self.used_at = time.monotonic()
+            writer.close()
+
+    async def _greet(self, client: _Client, reader: asyncio.StreamReader) -> None:
+        greeting = await _frame(reader)
+        if len(greeting) != 4 or greeting[0] != "hello":
+            raise wire.BadFrameError("it does not greet")
+        if greeting[1] != wire.PROTOCOL:
+            why = f"the engine of this home is of Theta {__version__}, this is Theta {greeting[2]}"
+            client.writer.write(wire.pack("refused", wire.PROTOCOL, __version__, why))
+            await client.writer.drain()
+            return
+        client.writer.write(wire.pack("hello", wire.PROTOCOL, __version__, self._about()))
+        client.everything, client.greeted = bool(greeting[3]), True
+        self._clients[client.number] = client
+        if client.everything and self._latest is not None:
+            shot = self._latest.snapshot
+            known: p.Event = p.Loading(shot) if shot.phase == "loading" else p.Ready(shot, 0.0)
+            client.writer.write(wire.pack("event", 0, type(known).__name__, wire.fields(known)))
+
+    async def _command(self, client: _Client, reader: asyncio.StreamReader) -> None:
+        frame = await _frame(reader)
+        if len(frame) != 4 or not isinstance(frame[0], int) or not isinstance(frame[3], dict):
+            raise wire.BadFrameError("it is no command")
+        number, name, values, settings = frame
+        command = wire.command(name, values)
+        self.used_at = time.monotonic()
+        if isinstance(command, p.Cancel):
+            self._worker.cancel(client.number)
+            return
+        if not FOR_ONE_COMMAND.issuperset(settings):
+            raise wire.BadFrameError("it brings settings that are not for one command")
+        self._worker.queue(Order(command, client.number, number, settings))
+
+    def _deliver(self, event: p.Event, order: Order | None) -> None:
+        self._latest = event
+        body = wire.fields(event) if self._clients else {}
+        for_all = isinstance(event, p.Loading) or (isinstance(event, p.Failed) and event.fatal)
+        others = b""
+        for client in list(self._clients.values()):
+            own = order is not None and order.origin == client.number
+            if not (own or for_all or client.everything):
+                continue
+            waiting = client.writer.transport.get_write_buffer_size()
+            if waiting > CUT_OFF:
+                client.writer.transport.abort()
+            elif waiting <= BEHIND or not isinstance(event, PROGRESS):
+                if own:
+                    assert order is not None
+                    client.writer.write(wire.pack("event", order.number, type(event).__name__, body))
+                else:
+                    others = others or wire.pack("event", 0, type(event).__name__, body)
+                    client.writer.write(others)
+
+    def _done(self, order: Order) -> None:
+        self.used_at = time.monotonic()
+        client = self._clients.get(order.origin)
+        if client is not None:
+            client.writer.write(wire.pack("done", order.number))
+
+
+async def _frame(reader: asyncio.StreamReader) -> list[Any]:
+    return wire.unpack(await reader.readexactly(wire.size(await reader.readexactly(wire.LENGTH.size))))
+
+
+def _is_mine(connected: socket.socket) -> bool:
+    """Whether the peer runs as the same user, where the kernel tells; the socket's mode says so too."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    found = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return bool(struct.unpack("3i", found)[1] == os.getuid())

@@ -1,0 +1,129 @@
+"""A session of the engine, for commands: the same verbs as `session.Session`, carried out by another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from theta_tui.base.errors import ThetaError
+from theta_tui.engine.client import Connection, EngineGoneError
+from theta_tui.engine.server import FOR_ONE_COMMAND
+from theta_tui.session import protocol as p
+from theta_tui.session.session import Answer
+from theta_tui.store import retention
+from theta_tui.store.store import Store
+
+if TYPE_CHECKING:
+    from theta_tui.base.config import Settings
+    from theta_tui.store.records import Outcome, Pending
+    from theta_tui.store.report import ReportRow, Tally
+    from theta_tui.store.state import Lesson
+
+E = TypeVar("E", bound=p.Event)
+
+
+class RemoteSession:
+    """One command's use of the engine of `settings.home`. `store` is read from the disk, as it is now."""
+
+    def __init__(self, connection: Connection, settings: Settings, on_stage: Callable[[str], None]) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._on_stage = on_stage
+        self._options = {name: getattr(settings, name) for name in FOR_ONE_COMMAND}
+        self._store: Store | None = None
+        self._notices: list[str] = []
+        self.review = _Review(self)
+
+    @property
+    def store(self) -> Store:
+        if self._store is None:
+            self._store = Store.read(self._settings)
+            self._store.notices = self._notices
+        return self._store
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def do(self, command: p.Command, wanted: type[E]) -> E:
+        """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices."""
+        self._store, found = None, None
+        teaches = type(command).__name__ in p.LESSONS
+        try:
+            for event in self._connection.events(command, self._options, self._on_stage):
+                if isinstance(event, p.Notice):
+                    self._notices.append(event.text)
+                elif isinstance(event, wanted):
+                    found = event
+        except EngineGoneError as error:
+            on_disk = "; `theta lessons` says whether the lesson is on disk" if teaches else ""
+            raise EngineGoneError(f"{error} in the middle of this command{on_disk}; say it again") from None
+        if found is None:
+            raise ThetaError(f"the engine did not answer {type(command).__name__}", name="engine")
+        return found
+
+    # --- the verbs of a session ---
+
+    def propose(self, prompt: str) -> Pending | None:
+        return self.do(p.Propose(prompt), p.Proposed).snapshot.pending
+
+    def pick(self, index: int, *, prompt_id: str | None = None) -> Outcome:
+        return self.do(p.Pick(self.store.waiting(prompt_id).prompt_id, index), p.Taught).outcome
+
+    def correct(self, text: str, *, prompt_id: str | None = None) -> Outcome:
+        return self.do(p.Correct(text, self.store.waiting(prompt_id).prompt_id), p.Taught).outcome
+
+    def state(self, prompt: str, reply: str, *, said: str) -> Outcome:
+        return self.do(p.TeachFact(self.store.waiting().prompt_id, prompt, reply), p.Taught).outcome
+
+    def teach(self, prompt: str, reply: str) -> Outcome:
+        return self.do(p.TeachPair(prompt, reply), p.Taught).outcome
+
+    def unfit(self, prompt: str, reply: str) -> str | None:
+        """Why this pair does not fit the model; None if it does."""
+        return self.do(p.CheckPair(prompt, reply), p.Checked).why
+
+    def ask(self, prompt: str, *, with_context: bool = True) -> Answer:
+        found = self.do(p.Ask(prompt, with_context), p.Answered)
+        return Answer(found.prompt, found.reply, found.logprob, found.seconds)
+
+    def take_back(self, deed: p.Deed, number: int | None = None) -> Lesson:
+        found = self.do(p.TakeBack(deed, number), p.TakenBack)
+        lesson = self.store.state.numbered(found.number)
+        assert lesson is not None
+        return lesson
+
+    def begin_conversation(self) -> None:
+        self.do(p.NewConversation(), p.Changed)
+
+    def change_persona(self, text: str) -> None:
+        """`text` "off": the model's own system turn again."""
+        self.do(p.Persona(text), p.Notice)
+
+    def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
+        """The engine reviews in slices between the commands of others, so this listens to everything until it is
+        done."""
+        listening = Connection.to(self._settings.home, everything=True)
+        if listening is None:
+            raise EngineGoneError("the engine of this home has ended; say it again")
+        try:
+            listening.send(p.Quiz())
+            for _, event in listening.frames():
+                if isinstance(event, p.Reviewed):
+                    on_lesson(event.left)
+                elif isinstance(event, p.Quizzed):
+                    break
+        finally:
+            listening.close()
+        self._store = None
+        return retention.rows(self.store.state)
+
+
+class _Review:
+    def __init__(self, session: RemoteSession) -> None:
+        self._session = session
+
+    def ask_for(self, seconds: float) -> None:
+        self._tally = self._session.do(p.Review(seconds), p.Reviewed).snapshot.tally
+
+    def tally(self) -> Tally:
+        return self._tally
