@@ -81,6 +81,7 @@ def stop(call: Invocation) -> None:
     import signal
 
     from theta_tui.engine.client import Connection
+    from theta_tui.store.home import Home, WriterLock
 
     connection = Connection.to(call.settings.home)
     if connection is None:
@@ -90,11 +91,11 @@ def stop(call: Invocation) -> None:
         if connection.about["app"]:
             raise HomeBusyError(f"the app (process {process}) is the engine of this home; quit it there")
     os.kill(process, signal.SIGTERM)
-    end = time.monotonic() + STOP_SECONDS
-    while _lives(process) and time.monotonic() < end:
-        time.sleep(0.02)
-    if _lives(process):
-        raise ThetaError(f"the engine (process {process}) has not ended yet", name="engine")
+    try:
+        with WriterLock(Home(call.settings.home), STOP_SECONDS, call.settings.lock):
+            pass
+    except HomeBusyError:
+        raise ThetaError(f"the engine (process {process}) has not ended yet", name="engine") from None
     call.done = "the engine has ended"
     if call.json:
         call.emit(stopped=process)
@@ -133,7 +134,7 @@ def _report(call: Invocation, connection: Connection) -> None:
 
 def _started(call: Invocation, minutes: float) -> Connection:
     """Start the engine in the background, and wait until it listens. Raises what it could not start for."""
-    from theta_tui.engine.client import wait_for
+    from theta_tui.engine.client import EngineGoneError, wait_for
 
     command = [sys.executable, "-m", "theta_tui", "engine", "run", "--minutes", str(minutes), *_options(call)]
     log = call.settings.home / "theta.log"
@@ -145,11 +146,27 @@ def _started(call: Invocation, minutes: float) -> Connection:
         )
     call.stage("starting the engine")
     connection = wait_for(call.settings.home, START_SECONDS, lambda: process.poll() is None)
-    call.stage("")
-    if connection is not None:
-        return connection
-    said = _said(log, place)
-    raise ThetaError(said or "the engine did not start", name="engine", code=process.poll() or 1)
+    try:
+        if connection is not None:
+            _wait_until_ready(call, connection)
+            return connection
+    except EngineGoneError:
+        process.wait(STOP_SECONDS)
+    finally:
+        call.stage("")
+    raise ThetaError(_said(log, place) or "the engine did not start", name="engine", code=process.poll() or 1)
+
+
+def _wait_until_ready(call: Invocation, connection: Connection) -> None:
+    from theta_tui.session.protocol import Failed, Loading
+
+    for _, event in connection.frames():
+        if isinstance(event, Loading):
+            call.stage(event.snapshot.activity)
+        elif isinstance(event, Failed) and event.fatal:
+            raise ThetaError(event.message, name=event.name, code=event.code)
+        elif event is not None:
+            return
 
 
 def _options(call: Invocation) -> list[str]:
@@ -169,14 +186,6 @@ def _said(log: Path, place: int) -> str:
         stream.seek(place)
         lines = stream.read().decode("utf-8", "replace").strip().splitlines()
     return lines[-1].removeprefix("theta: ") if lines else ""
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 app.command("start", cls=Command, short_help="Start the engine of this home, unless one runs.")(with_options(start))

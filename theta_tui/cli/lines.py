@@ -58,8 +58,6 @@ def teach(call: Invocation, *, info: bool) -> None:
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
     """Teach one pair per line. All are read and checked before the first is learned."""
     from theta_tui.cli import reports
-    from theta_tui.session.session import Session
-    from theta_tui.session.teaching import unfit
 
     read, pairs = _pairs(call), list[tuple[int, Pair]]()
     for number, data in _lines():
@@ -71,17 +69,23 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
         raise _empty(f"a line of {PAIR} a lesson")
     with loaded_session(call) as session:
         for number, pair in pairs:
-            if isinstance(session, Session):
-                why = unfit(session.model, *pair, time.time())
-            else:
-                why = session.unfit(*pair)
-            if why is not None:
+            if (why := _unfit(session, pair)) is not None:
                 raise _refused(number, ModelError(why, name="teach"), 0)
         for count, (number, pair) in enumerate(pairs):
             try:
                 reports.trained(call, session, session.teach(*pair), info, line=number)
             except ThetaError as error:
                 raise _refused(number, error, count) from None
+
+
+def _unfit(session: AnySession, pair: Pair) -> str | None:
+    """Why this pair does not fit the model; None if it does."""
+    from theta_tui.session.session import Session
+    from theta_tui.session.teaching import unfit
+
+    if isinstance(session, Session):
+        return unfit(session.model, *pair, time.time())
+    return session.unfit(*pair)
 
 
 def whole(call: Invocation) -> str:

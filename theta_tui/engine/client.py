@@ -1,4 +1,4 @@
-"""The clients' side of the engine's socket: a connection, the app's worker, and a session for commands."""
+"""A connection to the engine of a home."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from theta_tui.engine.address import NAME, socket_path
 from theta_tui.session import protocol as p
 
 CONNECT_SECONDS = 5.0
+GONE = "the engine of this home has ended"
 
 
 class EngineGoneError(ThetaError):
@@ -125,50 +126,11 @@ class Connection:
         return found
 
 
-GONE = "the engine of this home has ended"
-
-
-class RemoteWorker:
-    """The worker of an app whose home another process holds: its engine does the work."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._ended = threading.Event()
-        self._leaving = False
-
-    def start(self, post: Callable[[p.Event], None]) -> None:
-        threading.Thread(target=self._run, args=[post], name="theta-remote", daemon=True).start()
-
-    def _run(self, post: Callable[[p.Event], None]) -> None:
-        shot = p.Snapshot()
-        try:
-            for _, event in self._connection.frames():
-                if event is not None:
-                    shot = event.snapshot
-                    post(event)
-        except EngineGoneError as error:
-            if not self._leaving:
-                post(p.Failed(shot, f"{error}; start theta again to go on", "engine", fatal=True))
-        finally:
-            self._ended.set()
-
-    def send(self, command: p.Command) -> None:
-        with suppress(EngineGoneError):  # the thread has noticed it too
-            self._connection.send(command)
-
-    def request_stop(self) -> None:
-        self._leaving = True
-        self._connection.close()
-
-    def join(self, timeout: float) -> bool:
-        return self._ended.wait(timeout)
-
-
 def wait_for(home: Path, seconds: float, alive: Callable[[], bool]) -> Connection | None:
     """A connection to an engine that was just started, as soon as it listens; None if it did not, or is not alive."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = Connection.to(home)
+        found = Connection.to(home, everything=True)
         if found is not None or not alive():
             return found
         time.sleep(0.02)

@@ -30,7 +30,7 @@ PROGRESS = (p.Streaming, p.Learning, p.Loading, p.Reviewed)
 BEHIND, CUT_OFF = 1 << 20, 64 << 20
 """Bytes that wait for a client: from here on it gets no progress, and from there on it is cut off."""
 CLIENTS = 64
-GREETING_SECONDS = 5.0
+GREETING_SECONDS, LAST_SECONDS = 5.0, 0.5
 FOR_ONE_COMMAND = frozenset({"temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "recipe"})
 """The settings that a client may give with a command."""
 
@@ -112,8 +112,20 @@ class Server:
             self._loop.run_forever()
         finally:
             server.close()
-            for client in self._clients.values():
-                client.writer.transport.abort()
+            self._loop.run_until_complete(self._cut_off())
+
+    async def _cut_off(self) -> None:
+        """End all connections. What was written still arrives, at those who read."""
+        writers = [client.writer for client in self._clients.values()]
+        for writer in writers:
+            writer.close()
+        if writers:
+            await asyncio.wait(
+                [asyncio.ensure_future(writer.wait_closed()) for writer in writers], timeout=LAST_SECONDS
+            )
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._numbers += 1

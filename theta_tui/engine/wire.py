@@ -63,17 +63,18 @@ def fields(value: Command | Event) -> dict[str, Any]:
 
 def command(name: Any, values: Any) -> Command:
     """The command of this name. Raises BadFrameError."""
-    found: Command = _made(_kinds(Command).get(name), name, values)
+    found: Command = _made(Command, name, values)
     return found
 
 
 def event(name: Any, values: Any) -> Event:
     """The event of this name. Raises BadFrameError."""
-    found: Event = _made(_kinds(Event).get(name), name, values)
+    found: Event = _made(Event, name, values)
     return found
 
 
-def _made(kind: type[Any] | None, name: Any, values: Any) -> Any:
+def _made(base: Any, name: Any, values: Any) -> Any:
+    kind = _kinds(base).get(name) if isinstance(name, str) else None
     if kind is None or not isinstance(values, dict):
         raise BadFrameError(f"there is no {name!r} here")
     try:
@@ -82,7 +83,7 @@ def _made(kind: type[Any] | None, name: Any, values: Any) -> Any:
         raise BadFrameError(f"{name} is not as it should be ({error})") from None
 
 
-def _read(kind: type[Any], values: dict[str, Any]) -> Any:
+def _read(kind: Any, values: dict[str, Any]) -> Any:
     """Our own dataclasses are read here, because msgspec does not know the names that they import for types only."""
     hints = _hints(kind)
     return kind(**{
@@ -97,6 +98,6 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 
 @cache
-def _kinds(base: type[Any]) -> dict[str, type[Any]]:
+def _kinds(base: Any) -> dict[str, type[Any]]:
     found = [kind for kind in vars(protocol).values() if isinstance(kind, type) and is_dataclass(kind)]
     return {kind.__name__: kind for kind in found if issubclass(kind, base) and kind is not base}

@@ -66,13 +66,15 @@ def run_full_screen(settings: Settings) -> int:
 
 def worker_for(settings: Settings) -> WorkerLike:
     """The worker of the app. If an engine runs in the home it does the work; else the app is the engine for others."""
-    from theta_tui.engine.client import Connection, RemoteWorker
+    from theta_tui.engine.client import Connection
     from theta_tui.engine.host import Host
+    from theta_tui.engine.remote import RemoteWorker
 
-    connection = None if settings.engine == "off" else Connection.to(settings.home, everything=True)
-    if connection is not None:
-        return RemoteWorker(connection)
-    return Worker(settings, open_session) if settings.engine == "off" else Host(settings, open_session, in_app=True)
+    if settings.engine == "off":
+        return Worker(settings, open_session)
+    make_own = partial(Host, settings, open_session, in_app=True)
+    connection = Connection.to(settings.home, everything=True)
+    return make_own() if connection is None else RemoteWorker(connection, settings.home, make_own)
 
 
 def watch_terminal(worker: WorkerLike) -> None:
