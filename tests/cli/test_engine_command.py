@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -150,7 +151,30 @@ def test_killed_it_loses_nothing_and_the_next_command_goes_on_alone(
     assert theta("undo", "--json").json["undone"] == 1
 
 
+@pytest.mark.slow
 def test_an_engine_that_cannot_start_says_why(theta: Theta, started: Callable[[], int], home: Path) -> None:
     ran = theta("engine", "start", "--model", "/nowhere", "--json")
     assert ran.code == 4
     assert "/nowhere" in ran.err
+
+
+@pytest.mark.slow
+def test_with_engine_always_the_first_command_starts_one(
+    theta: Theta, home: Path, started: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THETA_ENGINE", "always")
+    assert theta("teach", "1").code == 3  # it cannot succeed, so none is started for it
+    assert theta("engine", "status", "--json").json["running"] is False
+    assert theta("teach", "--for", "hello", "good day").code == 0
+    assert theta("engine", "status", "--json").json["running"] is True
+    started()  # to be killed
+
+
+def test_an_engine_whose_home_was_deleted_ends_and_touches_the_next_one_not(
+    theta: Theta, home: Path, started: Callable[[], int]
+) -> None:
+    process = started()
+    shutil.rmtree(home)
+    assert theta("teach", "--for", "hello", "good day").code == 0
+    os.waitpid(process, 0)
+    assert theta("ask", "hello").out == "good day\n"

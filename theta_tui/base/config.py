@@ -164,8 +164,9 @@ class Settings:
     engine: Annotated[
         str,
         Setting(
-            "Whether commands use the engine that runs in a home, and the app is one for others.",
-            choices=("auto", "off"),
+            "A background process that keeps the model loaded for commands. auto: use the one that runs, and start one "
+            "for commands on a terminal; always: for those of programs too; off: none.",
+            choices=("auto", "always", "off"),
         ),
     ] = "auto"
     lock_wait: Annotated[

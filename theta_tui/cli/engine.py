@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from theta_tui.base.config import SETTINGS
 from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.base.text import plural
 from theta_tui.cli.console import Invocation, with_options
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
+MINUTES = 10.0
+"""An engine that was started in the background ends after so many idle minutes."""
 
 app = typer.Typer(
     cls=Group,
@@ -34,13 +37,13 @@ Minutes = Annotated[
 ]
 
 
-def start(call: Invocation, minutes: Minutes = 10.0) -> None:
+def start(call: Invocation, minutes: Minutes = MINUTES) -> None:
     """Start the engine of this home, unless one runs."""
     from theta_tui.engine.client import Connection
 
     connection = Connection.to(call.settings.home)
     if connection is None:
-        connection = _started(call, minutes)
+        connection = started(call, minutes)
     with connection:
         call.done = "the engine runs"
         _report(call, connection)
@@ -66,6 +69,8 @@ def run(call: Invocation, minutes: Minutes = 0.0) -> None:
     try:
         while not worker.join(1.0):
             server = worker.server
+            if server is not None and not server.reachable:
+                os._exit(1)  # the home was moved or deleted; saving would write into what took its place
             idle = server is not None and not server.clients and time.monotonic() - server.used_at > 60 * minutes
             if minutes and idle:
                 worker.request_stop()
@@ -132,7 +137,7 @@ def _report(call: Invocation, connection: Connection) -> None:
     )
 
 
-def _started(call: Invocation, minutes: float) -> Connection:
+def started(call: Invocation, minutes: float = MINUTES) -> Connection:
     """Start the engine in the background, and wait until it listens. Raises what it could not start for."""
     from theta_tui.engine.client import EngineGoneError, wait_for
 
@@ -173,10 +178,10 @@ def _options(call: Invocation) -> list[str]:
     """The options of this call that an engine takes, as they were resolved here."""
     settings = call.settings
     found = ["--home", str(settings.home)]
-    for name in ("model", "device", "dtype", "lora", "context", "lock"):
+    for name in ("model", "device", "dtype", "lora", "lora_rank", "context", "lock", "persona"):
         value = getattr(settings, name)
         if name in call.flags and value:
-            found += [f"--{name}", str(value)]
+            found += [SETTINGS[name].flag, str(value)]
     return found + (["--offline"] if settings.offline else [])
 
 

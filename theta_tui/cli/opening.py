@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from theta_tui.base.errors import PromptError
+from theta_tui.base.streams import on_terminal
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.models import get_missing
 from theta_tui.engine.address import NAME as SOCKET
@@ -40,7 +41,7 @@ def loaded_session(
                 name="no_statement",
             )
 
-    with engine_of(call) as remote:
+    with engine_of(call, start=check) as remote:
         if remote is not None:
             check(remote.store)
             yield remote
@@ -85,19 +86,29 @@ def own_session(
 
 
 @contextmanager
-def engine_of(call: Invocation) -> Iterator[RemoteSession | None]:
+def engine_of(call: Invocation, start: Callable[[Store], None] | None = None) -> Iterator[RemoteSession | None]:
     """A session of the engine that runs in this home, closed afterwards; None if none runs. Prints its notices.
 
-    Raises ModelError (exit 4) if another model was asked for than the home's.
+    With `start`, which may refuse the command, one is started if the setting `engine` says so. Raises ModelError
+    (exit 4) if another model was asked for than the home's.
     """
     settings = call.settings
-    if settings.engine == "off" or not (settings.home / SOCKET).exists():
+    wanted = start is not None and (settings.engine == "always" or (settings.engine == "auto" and on_terminal()))
+    if settings.engine == "off" or not (wanted or (settings.home / SOCKET).exists()):
         yield None
         return
     from theta_tui.engine.client import Connection
     from theta_tui.engine.session import RemoteSession
 
     connection = Connection.to(settings.home)
+    if connection is None and wanted and start is not None:
+        from theta_tui.cli.engine import started
+        from theta_tui.store.store import Store
+
+        store = Store.read(settings)
+        start(store)
+        get_missing(call, store.settings.model)
+        connection = started(call)
     if connection is None:
         yield None
         return

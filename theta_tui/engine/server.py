@@ -21,7 +21,7 @@ from typing import Any
 
 from theta_tui import __version__
 from theta_tui.engine import wire
-from theta_tui.engine.address import socket_path
+from theta_tui.engine.address import NAME, socket_path
 from theta_tui.session import protocol as p
 from theta_tui.session.thread import Order, Worker
 
@@ -75,6 +75,7 @@ class Server:
                 listening.bind(path)
             finally:
                 os.umask(before)
+            self._file = os.stat(path).st_ino
         listening.listen(CLIENTS)
         self._listening = listening
         self._thread.start()
@@ -98,6 +99,14 @@ class Server:
         if order.origin:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._done, order)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the socket is still where others look for it."""
+        try:
+            return os.stat(self._home / NAME).st_ino == self._file
+        except OSError:
+            return False
 
     @property
     def clients(self) -> int:
