@@ -188,7 +188,7 @@ def test_who_does_not_greet_gets_nothing(engine: Engine, sent: bytes) -> None:
 def test_a_client_of_another_version_is_told(engine: Engine) -> None:
     with socket.socket(socket.AF_UNIX) as later:
         later.connect(str(engine.session.store.home.path / NAME))
-        later.sendall(wire.pack("hello", wire.PROTOCOL + 1, "9.9.9", False))
+        later.sendall(wire.pack("hello", wire.PROTOCOL + 1, "9.9.9", {}))
         kind, protocol, _, why = wire.unpack(later.makefile("rb").read()[4:])
     assert (kind, protocol) == ("refused", wire.PROTOCOL)
     assert "9.9.9" in why

@@ -18,6 +18,7 @@ from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
 from theta_tui.cli import engine as engines
 from theta_tui.cli import lines, models
+from theta_tui.cli import serve as pages
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import engine_of, loaded_session, own_session, read_store, writable_store
@@ -381,6 +382,7 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(models.app, name="models")
+command("serve")(pages.serve)
 app.add_typer(engines.app, name="engine")
 command("train")(batch.train)
 command("bench")(bench.bench)

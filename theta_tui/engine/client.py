@@ -37,7 +37,7 @@ class Connection:
         self._numbers = itertools.count(1)
         self._sending = threading.Lock()
         connected.settimeout(CONNECT_SECONDS)
-        self._send(wire.pack("hello", wire.PROTOCOL, __version__, everything))
+        self._send(wire.pack("hello", wire.PROTOCOL, __version__, {"everything": everything}))
         kind, _, version, about = self._read()
         if kind == "refused":
             raise HomeBusyError(f"{about}; end it with the Theta that started it: theta engine stop", name="version")

@@ -156,7 +156,7 @@ class Server:
 
     async def _greet(self, client: _Client, reader: asyncio.StreamReader) -> None:
         greeting = await _frame(reader)
-        if len(greeting) != 4 or greeting[0] != "hello":
+        if len(greeting) != 4 or greeting[0] != "hello" or not isinstance(greeting[3], dict):
             raise wire.BadFrameError("it does not greet")
         if greeting[1] != wire.PROTOCOL:
             why = f"the engine of this home is of Theta {__version__}, this is Theta {greeting[2]}"
@@ -164,7 +164,7 @@ class Server:
             await client.writer.drain()
             return
         client.writer.write(wire.pack("hello", wire.PROTOCOL, __version__, self._about()))
-        client.everything, client.greeted = bool(greeting[3]), True
+        client.everything, client.greeted = bool(greeting[3].get("everything")), True
         self._clients[client.number] = client
         if client.everything and self._latest is not None:
             shot = self._latest.snapshot

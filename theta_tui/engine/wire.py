@@ -1,9 +1,10 @@
 """Frames between an engine and its clients: four bytes of length, big-endian, then a list in MessagePack.
 
-A client greets with `["hello", protocol, version]` and gets `["hello", protocol, version, about]`, or
-`["refused", protocol, version, why]`. Then it sends `[number, command, fields, settings]`, and gets
-`["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it
-belongs to somebody else's, or to none), and `["done", number]` when its command is over.
+A client greets with `["hello", protocol, version, wishes]` and gets `["hello", protocol, version, about]`, or
+`["refused", protocol, version, why]`. Its wishes are `everything` (the events of others too) and `who`, a name: it then
+has a conversation of its own. Then it sends `[number, command, fields, settings]`, and gets
+`["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it belongs
+to somebody else's, or to none), and `["done", number]` when its command is over.
 
 Commands and events are those of `session/protocol.py`, by name. MessagePack, because JSON has no NaN.
 """
