@@ -156,7 +156,7 @@ async def _write(socket: WebSocket, outgoing: asyncio.Queue[bytes]) -> None:
 
 
 async def _close(socket: WebSocket, code: int) -> None:
-    with suppress(RuntimeError, OSError):
+    with suppress(RuntimeError, OSError, WebSocketDisconnect):
         await socket.close(code)
 
 

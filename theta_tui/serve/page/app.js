@@ -93,7 +93,7 @@ function hear(said) {
     $("learned").textContent = `Learning, step ${said.steps}: says it ${percent(said.p_before)} → ${percent(said.p_now)}`;
   }
   if (said.event === "Failed" && (said.own || said.fatal)) bad(said.message);
-  if (said.event === "Notice" && said.own) tell(said.text, true);
+  if (said.event === "Notice" && said.own) $("learned").append(make("div", visible(said.text), "how"));
   if (said.event === "Ledger") return drawLedger(said.rows);
   draw();
 }
