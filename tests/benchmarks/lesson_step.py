@@ -243,7 +243,7 @@ def watched(stages: Stages, patch: ExitStack) -> None:
     from theta_tui.store import store as record
 
     for owner, name, stage in (
-        (session, "changes", "what it changes besides"),
+        (scopes.LessonScopes, "changes", "what it changes besides"),
         (scopes.LessonScopes, "decide", "which lesson answers"),
         (LanguageModel, "encode_lesson", "tokenise"),
         (session, "variants", "other wordings"),

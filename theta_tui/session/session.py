@@ -30,7 +30,7 @@ from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
 from theta_tui.session.review import Review
-from theta_tui.session.scopes import LessonScopes, changes, reached
+from theta_tui.session.scopes import LessonScopes, reached
 from theta_tui.session.teaching import learn
 from theta_tui.session.teaching import outcome as outcome_of
 from theta_tui.session.unfinished import finish
@@ -397,7 +397,7 @@ class Session:
             self.store.follow(None)
         self.store.write_context()
         self.review.moved()
-        self.store.notices.extend(changes(self.store.state, lesson, answered, self.decide))
+        self.store.notices.extend(self.scopes.changes(lesson, answered, self.learner.modules.keys()))
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
