@@ -156,7 +156,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     ]
     tokens = [len(lm.encode_lesson((), *pair).input_ids) for pair in asked]
     return {
-        "schema": 1, "benchmark": "lesson_step", "model": given.model, "machine": lm.machine(), "lessons": len(LESSONS), "steps": STEPS,
+        "schema": 1, "benchmark": "lesson_step", "model": given.model, "machine": lm.machine(),
+        "lessons": len(LESSONS), "steps": STEPS,
         "rows": len(tokens) / len(LESSONS), "tokens": sum(tokens) / len(LESSONS), "rounds": given.rounds,
         "results": rows,
     }  # fmt: skip
@@ -169,7 +170,8 @@ def shown(found: dict[str, Any]) -> str:
         for who, row in found["results"].items()
     ]  # fmt: skip
     head = (
-        f"{found['model']}, {found['machine']}\n{found['lessons']} lessons of {found['steps']} steps, on {found['rows']:.1f} rows and "
+        f"{found['model']}, {found['machine']}\n"
+        f"{found['lessons']} lessons of {found['steps']} steps, on {found['rows']:.1f} rows and "
         f"{found['tokens']:.0f} tokens a step; {found['rounds']} rounds\n"
     )
     return "\n".join([head, table(["", "lesson ÷ steps", "a step", "faster than fused", "a step"], rows)])
@@ -303,7 +305,8 @@ def profile(given: argparse.Namespace) -> dict[str, Any]:
         machine = session.model.machine()
     seconds = sorted(one.wall for one in taken)
     return {
-        "schema": 1, "benchmark": "lesson_profile", "model": given.model, "machine": machine, "lessons": len(seconds), "steps": steps,
+        "schema": 1, "benchmark": "lesson_profile", "model": given.model, "machine": machine,
+        "lessons": len(seconds), "steps": steps,
         "p50": statistics.median(seconds), "p95": seconds[round(0.95 * (len(seconds) - 1))], "lesson": lesson,
         "cpu": statistics.median(one.cpu for one in taken), "learned": learned, "checkpoint": saved,
         "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
@@ -315,11 +318,14 @@ def profile_shown(found: dict[str, Any]) -> str:
         [stage, f"{row['ms']:.1f} ms", f"{row['cpu']:.1f} ms", f"{row['share']:.1%}"]
         for stage, row in found["lesson"].items()
     ]
-    rows.append(["all", *(f"{sum(row[kind] for row in found['lesson'].values()):.1f} ms" for kind in ("ms", "cpu")), ""])
+    rows.append(
+        ["all", *(f"{sum(row[kind] for row in found['lesson'].values()):.1f} ms" for kind in ("ms", "cpu")), ""]
+    )
     return (
         f"{found['model']}, {found['machine']}\n{found['lessons']} lessons, {found['learned']} learned, "
         f"{found['steps']} steps; most memory {found['memory'] / 2**20:.0f} MiB; "
-        f"p50 {found['p50']:.3f} s ({found['cpu']:.3f} s of CPU), p95 {found['p95']:.3f} s; a checkpoint after them {found['checkpoint']:.3f} s\n\n"
+        f"p50 {found['p50']:.3f} s ({found['cpu']:.3f} s of CPU), p95 {found['p95']:.3f} s; "
+        f"a checkpoint after them {found['checkpoint']:.3f} s\n\n"
         + table(["a lesson", "time", "of CPU", "share"], rows)
     )
 

@@ -23,7 +23,7 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ThetaError, UsageError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
-from theta_tui.learning.learner import Snapshot
+from theta_tui.learning.snapshot import Snapshot
 from theta_tui.session.export import export, export_hf
 from theta_tui.session.session import Session
 from theta_tui.store import context

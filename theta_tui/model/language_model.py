@@ -190,7 +190,7 @@ class LanguageModel:
     def load_weights(self, folder: Path | None = None) -> None:
         """Take the weights of `folder` (None: the base model's), in place. On an error nothing has changed.
 
-        Call `Learner.load_state` or `Learner.reset` afterwards, since a Learner keeps copies.
+        Where a Learner has this model, call its `load_weights` instead: it keeps what its snapshots hold.
         """
         import torch
 
