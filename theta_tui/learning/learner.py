@@ -97,6 +97,7 @@ class Learner:
         at: float = UNDATED,
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        should_end: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`, in the weights that all replies share.
 
@@ -104,7 +105,8 @@ class Learner:
         taught): as many as the recipe wants of them are learned in the same steps. `others` are the replies that were
         offered beside a picked one. `at` is when this is taught, in Unix time, for a chat template that writes that.
         With `steps`, exactly so many are taken whatever the clock says: on the same machine, from the same state,
-        that repeats a lesson bit for bit. Raises TeachError (blank, too long, out of memory) and Abandoned.
+        that repeats a lesson bit for bit. A lesson that `should_end` keeps the steps that it took, one at least; one
+        that `should_stop` is Abandoned. Raises TeachError (blank, too long, out of memory) and Abandoned.
         """
         signs, picked = self.takes_signs(kind, recipe), kind == "pick"
         wordings = [(other, reply, at) for other in variants[: recipe.variants]]
@@ -122,7 +124,7 @@ class Learner:
                 if signs:
                     optimizer = self.signs.optimizer(lesson.reading, recipe.pick_lr, recipe.pick_decay)
                 result = self._run(
-                    "pick" if picked else "shared", lesson, optimizer, recipe, steps, progress, should_stop
+                    "pick" if picked else "shared", lesson, optimizer, recipe, steps, progress, should_stop, should_end
                 )
                 if result.steps and not signs:
                     self.signs.rebase()
@@ -142,6 +144,7 @@ class Learner:
         variants: Sequence[str] = (),
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        should_end: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`, in weights of the lesson's own (`modules[key]`); nothing else
         moves. It is learned, and measured, on the weights without the picks, so that what is learned does not depend on
@@ -152,8 +155,8 @@ class Learner:
 
         def run() -> Result:
             with frozen(self.lm.model), self.signs.without(), self._seeded(key):
-                lesson = ModuleLesson(self.lm, rows, recipe.margin)
-                result = self._run("module", lesson, lesson, recipe, steps, progress, should_stop)
+                lesson = ModuleLesson(self.lm, rows, recipe.margin, recipe.back_off)
+                result = self._run("module", lesson, lesson, recipe, steps, progress, should_stop, should_end)
                 self.modules[key] = lesson.finished()
                 return result
 
@@ -174,6 +177,7 @@ class Learner:
         steps: int | None,
         progress: Callable[[Progress], None] | None,
         should_stop: Callable[[], bool],
+        should_end: Callable[[], bool],
     ) -> Result:
         """Look and step until the lesson is learned. Raises Abandoned."""
         limit = steps if steps is not None else FIXED["pick_steps"] if kind == "pick" else recipe.max_steps
@@ -195,6 +199,8 @@ class Learner:
                 break
             if should_stop():
                 raise Abandoned
+            if taken and should_end():
+                break
             try:
                 self._take_step(optimizer, look.loss)
             except NotFinite as stop:
