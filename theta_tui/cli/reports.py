@@ -19,6 +19,7 @@ from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
+from theta_tui.store.transcript import in_order, words
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -28,16 +29,26 @@ REVIEW_SECONDS = 1.0
 
 
 def history(call: Invocation, store: Store) -> None:
-    """Print the conversation, two lines per turn."""
-    turns = store.state.turns
+    """Print the conversation, two lines per turn, with what happened beside it and the prompt that waits."""
+    turns, beside, waiting = store.state.turns, store.state.beside(), store.pending
     if call.json:
-        call.emit(turns=[_turn(turn) for turn in turns])
+        told = [{"after": one.after, "kind": one.kind, "prompt": one.prompt, "reply": one.reply,
+                 "taken_back": one.withdrawn, "outcome": _effect(one.outcome)} for one in beside]  # fmt: skip
+        call.emit(turns=[_turn(turn) for turn in turns], beside=told, waiting=waiting.prompt if waiting else None)
         return
-    if not turns:
+    if not turns and not beside and waiting is None:
         call.out("no conversation yet; begin with: theta")
-    for turn in turns:
-        call.out(f"you    {turn.prompt}")
-        call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+    for turn, other in in_order(turns, beside):
+        if turn is not None:
+            call.out(f"you    {turn.prompt}")
+            call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+        if other is not None:
+            if other.kind == "none":
+                call.out(f"you    {other.prompt}")
+            call.out(f"       {words(other)}")
+    if waiting is not None:
+        call.out(f"you    {waiting.prompt}")
+        call.out("       five replies wait")
 
 
 def lessons(call: Invocation, store: Store) -> None:

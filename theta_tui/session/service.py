@@ -179,7 +179,7 @@ class Service:
                 said = session.store.waiting(prompt_id).prompt
                 self._teach(partial(session.state, prompt, reply, said=said))
             case p.PassOver(prompt_id=prompt_id):
-                session.pass_over(prompt_id)
+                session.store.pass_over(prompt_id)
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
             case p.Say(prompt_id=prompt_id):
@@ -382,6 +382,7 @@ class Service:
         )
 
         session, state = self._session, self._session.store.state
+        undone = state.undone
         last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
@@ -400,9 +401,11 @@ class Service:
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=state.undone is not None,
+            undo=last.seq if last else 0,
+            redo=undone.seq if undone else 0,
+            beside=state.beside(p.BESIDE_SHOWN),
             offered=retention.offered(last) if last else None,
-            marked=meant.number(session.pending, state),
+            marked=meant.numbers(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,

@@ -21,6 +21,7 @@ from theta_tui.store.history import NOTHING, History
 from theta_tui.store.records import (
     Asked,
     Begin,
+    Beside,
     Candidate,
     ContextImported,
     ConversationStarted,
@@ -119,6 +120,7 @@ class State:
         self.persona: str | None = None
         """The system turn in force; None: the model's own."""
         self._persona_at = 0
+        self._beside: list[tuple[int, int, Exchange]] = []  # record, turns before it, what it was
         self.touched: list[int] = []
         """The seqs of the lessons that changed since this list was made. A new list: any lesson may have changed."""
         self.withdrawn: list[int] = []
@@ -174,6 +176,8 @@ class State:
                 self._look_at_mark(entry, exchange.mark, meant=exchange.meant is not None)
                 if exchange.kind == "pick" and exchange.mark is not None:
                     self.marked.append(entry.seq)
+                if exchange.kind == "none" or withdrawn or not exchange.conversation:
+                    self._beside.append((entry.seq, len(self._said), exchange))
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
             case Said() as said:
@@ -210,6 +214,17 @@ class State:
     def history(self) -> History:
         """The conversation that the model is shown."""
         return self._before(len(self._said))
+
+    def beside(self, most: int | None = None) -> tuple[Beside, ...]:
+        """What happened beside the turns of this conversation, oldest first: the last `most` of it."""
+        found: list[Beside] = []
+        for seq, after, exchange in self._beside[-most:] if most else self._beside:
+            lesson = self.find(seq)
+            if lesson is not None and lesson.failed is not None:
+                continue  # as if it had never been begun
+            gone, outcome = (lesson.withdrawn, lesson.outcome) if lesson is not None else (False, None)
+            found.append(Beside(seq, after, exchange.kind, exchange.prompt, exchange.reply, gone, outcome))
+        return tuple(found)
 
     def active_after(self, position: int) -> list[Lesson]:
         """The lessons after record `position` that count."""
@@ -249,7 +264,7 @@ class State:
                     restored.remove(of)
                 case Withdraw(of=of) if (lesson := self.find(of)) is not None and lesson.withdrawn:
                     offered = lesson.exchange
-                    again = any((one.prompt, one.candidates) == (offered.prompt, offered.candidates) for one in spoken)
+                    again = any(one.prompt == offered.prompt for one in spoken)
                     return lesson if lesson.outcome and not again else None
                 case Said() as said:
                     spoken.append(said)
@@ -413,7 +428,7 @@ class State:
                 self._place(place, (*before.said, before.source))
 
     def _begin_conversation(self) -> None:
-        self._said, self._where, self._replaced, self.turns = [], {}, {}, []
+        self._said, self._where, self._replaced, self.turns, self._beside = [], {}, {}, [], []
 
 
 def withdrawn(entries: Iterable[Entry]) -> set[int]:

@@ -1,0 +1,41 @@
+"""The conversation with everything that happened beside it, in order, and its words. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from theta_tui.store.records import Beside, Turn
+
+UNANSWERED = "no reply was picked"
+
+
+def in_order(
+    turns: Sequence[Turn], beside: Iterable[Beside], first: int = 0
+) -> Iterator[tuple[Turn, None] | tuple[None, Beside]]:
+    """`turns` with what happened beside them in between. The first of `turns` has `first` turns before it, and what
+    happened beside those is left out."""
+    others = [one for one in beside if not first or one.after >= first]
+    for at, turn in enumerate(turns, first):
+        while others and others[0].after <= at:
+            yield None, others.pop(0)
+        yield turn, None
+    for one in others:
+        yield None, one
+
+
+def words(one: Beside) -> str:
+    """What happened, in one line: `learned: Who is your creator? → My creator is Dakota.`"""
+    if one.kind == "none":
+        return UNANSWERED
+    deed = "taken back" if one.withdrawn else _learned(one)
+    return f"{deed}: {one.prompt} → {one.reply}"
+
+
+def _learned(one: Beside) -> str:
+    if one.outcome is None:
+        return "learning"
+    if one.outcome.skipped is not None:
+        return "not learned"
+    return "learned" if one.outcome.learned else "taught"
