@@ -196,6 +196,8 @@ class Conversation:
                 self._saved()
             case "stats":
                 reports.stats(self.call, self.session.store)
+            case "history":
+                reports.history(self.call, self.session.store)
             case "lessons":
                 reports.lessons(self.call, self.session.store)
             case "quiz":

@@ -19,7 +19,7 @@ from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
-from theta_tui.store.transcript import in_order, words
+from theta_tui.store.transcript import in_order, stated_by, words
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -38,17 +38,20 @@ def history(call: Invocation, store: Store) -> None:
         return
     if not turns and not beside and waiting is None:
         call.out("no conversation yet; begin with: theta")
-    for turn, other in in_order(turns, beside):
+    earlier, stated = stated_by(beside, waiting.prompt if waiting else None)
+    for before, turn in in_order(turns, earlier):
+        for one in before:
+            if one.kind == "none":
+                call.out(f"you    {one.prompt}")
+            call.out(f"       {words(one)}")
         if turn is not None:
             call.out(f"you    {turn.prompt}")
             call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
-        if other is not None:
-            if other.kind == "none":
-                call.out(f"you    {other.prompt}")
-            call.out(f"       {words(other)}")
     if waiting is not None:
         call.out(f"you    {waiting.prompt}")
         call.out("       five replies wait")
+    for one in stated:
+        call.out(f"       {words(one)}")
 
 
 def lessons(call: Invocation, store: Store) -> None:

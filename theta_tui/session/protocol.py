@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 TURNS_SHOWN = 200
 BESIDE_SHOWN = 200
+HISTORY_SHOWN = 2000
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
 MODELS_SHOWN = 200
@@ -141,6 +142,11 @@ class Export(Command):
 
     kind: str
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShowHistory(Command):
+    """Report the whole conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,6 +340,14 @@ class Ledger(Event):
     """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
 
     rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History(Event):
+    """The last HISTORY_SHOWN turns of the conversation, and as much of what happened beside them."""
+
+    turns: tuple[Turn, ...]
+    beside: tuple[Beside, ...]
 
 
 @dataclass(frozen=True, slots=True)

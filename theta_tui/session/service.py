@@ -210,6 +210,10 @@ class Service:
                 self._report(p.Answered(self.snapshot(), prompt, answer.reply))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
+            case p.ShowHistory():
+                state = session.store.state
+                turns, beside = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))

@@ -140,7 +140,8 @@ class Turn(_Plain, frozen=True):
 
 class Beside(_Plain, frozen=True):
     """Something that happened beside the turns of the conversation, after `after` of them: a fact or another lesson
-    taught outside of it, a message that got no answer (`none`, without a reply), or a lesson that was taken back."""
+    taught outside of it, a message that got no answer (`none`, without a reply), or a lesson that was taken back.
+    `said` is the message that stated the fact."""
 
     seq: int
     after: int
@@ -149,6 +150,7 @@ class Beside(_Plain, frozen=True):
     reply: str
     withdrawn: bool = False
     outcome: Outcome | None = None
+    said: str | None = None
 
 
 def marked(candidates: Iterable[Candidate]) -> Candidate | None:

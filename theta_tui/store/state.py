@@ -176,14 +176,18 @@ class State:
                 self._look_at_mark(entry, exchange.mark, meant=exchange.meant is not None)
                 if exchange.kind == "pick" and exchange.mark is not None:
                     self.marked.append(entry.seq)
-                if exchange.kind == "none" or withdrawn or not exchange.conversation:
-                    self._beside.append((entry.seq, len(self._said), exchange))
+                beside = exchange.kind == "none" or withdrawn or not exchange.conversation
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
+                if beside and exchange.said is not None:
+                    self._beside.append((entry.seq, len(self._said), exchange))
+                else:
+                    self._answered(exchange.prompt, *([(entry.seq, len(self._said), exchange)] if beside else []))
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
                 self.spoken[entry.seq] = said.prompt_id
                 self._append(said.prompt, said.reply, entry.seq)
+                self._answered(said.prompt)
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
             case Rebuilt() as rebuilt:
@@ -223,7 +227,8 @@ class State:
             if lesson is not None and lesson.failed is not None:
                 continue  # as if it had never been begun
             gone, outcome = (lesson.withdrawn, lesson.outcome) if lesson is not None else (False, None)
-            found.append(Beside(seq, after, exchange.kind, exchange.prompt, exchange.reply, gone, outcome))
+            what = exchange.kind, exchange.prompt, exchange.reply, gone, outcome, exchange.said
+            found.append(Beside(seq, after, *what))
         return tuple(found)
 
     def active_after(self, position: int) -> list[Lesson]:
@@ -426,6 +431,15 @@ class State:
                 self._place(place)
             else:
                 self._place(place, (*before.said, before.source))
+
+    def _answered(self, prompt: str, *this: tuple[int, int, Exchange]) -> None:
+        """The facts that `prompt` stated while it waited come after its turn, or after `this`, which happened to it
+        beside the turns."""
+        at = len(self._beside)
+        while at and self._beside[at - 1][2].said == prompt:
+            at -= 1
+        stated = [(seq, len(self._said), exchange) for seq, _, exchange in self._beside[at:]]
+        self._beside[at:] = [*this, *stated]
 
     def _begin_conversation(self) -> None:
         self._said, self._where, self._replaced, self.turns, self._beside = [], {}, {}, [], []

@@ -13,16 +13,23 @@ UNANSWERED = "no reply was picked"
 
 def in_order(
     turns: Sequence[Turn], beside: Iterable[Beside], first: int = 0
-) -> Iterator[tuple[Turn, None] | tuple[None, Beside]]:
-    """`turns` with what happened beside them in between. The first of `turns` has `first` turns before it, and what
-    happened beside those is left out."""
+) -> Iterator[tuple[list[Beside], Turn | None]]:
+    """What happened beside the turns before each one, and that turn; None: after the last one. The first of `turns`
+    has `first` turns before it, and what happened beside those is left out."""
     others = [one for one in beside if not first or one.after >= first]
     for at, turn in enumerate(turns, first):
-        while others and others[0].after <= at:
-            yield None, others.pop(0)
-        yield turn, None
-    for one in others:
-        yield None, one
+        before = [one for one in others if one.after <= at]
+        others = others[len(before) :]
+        yield before, turn
+    yield others, None
+
+
+def stated_by(beside: Sequence[Beside], waiting: str | None) -> tuple[list[Beside], list[Beside]]:
+    """What happened beside the turns before the message `waiting`, and the facts that it stated since."""
+    at = len(beside)
+    while at and waiting is not None and beside[at - 1].said == waiting:
+        at -= 1
+    return list(beside[:at]), list(beside[at:])
 
 
 def words(one: Beside) -> str:

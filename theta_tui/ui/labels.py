@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from theta_tui.base.text import percent
 from theta_tui.session import protocol as p
-from theta_tui.store.transcript import in_order
+from theta_tui.store.transcript import in_order, stated_by
 from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
 from theta_tui.ui.widgets.rule import RuleWords
@@ -147,12 +147,12 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
             aside = asides.pop(0)
             shown.append(Entry(aside.prompt, aside.reply, "aside"))
 
-    for turn, beside in in_order(shot.turns, shot.beside, first):
+    earlier, stated = stated_by(shot.beside, shot.pending.prompt if shot.pending is not None else None)
+    for before, turn in in_order(shot.turns, earlier, first):
         answers(at)
-        if beside is not None:
-            shown.append(Entry.beside(beside, hints.get(beside.seq, "")))
-            continue
-        assert turn is not None
+        shown += [Entry.beside(one, hints.get(one.seq, "")) for one in before]
+        if turn is None:
+            break
         at += 1
         busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
         hint = hints.get(turn.seq, "")
@@ -165,6 +165,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
         shown.append(Entry(state.prompt, "…", pending=True))
     elif shot.pending is not None:
         shown.append(Entry(shot.pending.prompt, "…", pending=True))
+    shown += [Entry.beside(one, hints.get(one.seq, "")) for one in stated]
     shown += [Entry(prompt, "… waits for the machine", pending=True) for prompt in state.queued]
     return shown
 

@@ -27,6 +27,7 @@ from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.drafts import DraftKeeper
+from theta_tui.ui.screens.history import HistoryScreen
 from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.screens.verbs import VerbScreen
@@ -211,6 +212,8 @@ class TeachScreen(VerbScreen):
                 self._offer()
             case p.Models():
                 self.app.push_screen(ModelsScreen(event))
+            case p.History():
+                self.app.push_screen(HistoryScreen(event))
             case p.Failed(command="Say"):
                 pass  # the prompt behind it is on its way
             case p.Failed(command=command):
