@@ -18,7 +18,7 @@ from theta_tui.store.records import (
     Turn,
     Withdraw,
 )
-from theta_tui.store.state import State
+from theta_tui.store.state import TOLD_IN_A_ROW, State
 from theta_tui.store.transcript import in_order, stated_by, words
 
 FIVE = tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))
@@ -83,6 +83,14 @@ def test_what_was_taken_back_is_marked_and_is_a_turn_again_when_it_is_brought_ba
     assert told(*gone, Restore(1)) == ["hello → reply 2", "and? → reply 1"]
     fact = FACT, Learned(1, outcome(), "m"), Withdraw(1)
     assert told(*fact) == ["taken back: Who made you? → Dakota did."]
+
+
+def test_of_many_lessons_taught_outside_in_a_row_the_last_are_told_one_by_one() -> None:
+    outside = [replace(FACT, said=None, prompt=f"q{n}") for n in range(20)]
+    found = told(none("lol"), *outside, Said("hello", "reply 1", FIVE), *outside[:3])
+    assert len(found) == 1 + TOLD_IN_A_ROW + 1 + 3
+    assert found[1] == f"learning: q{20 - TOLD_IN_A_ROW} → Dakota did. (and 12 lessons before it)"
+    assert found[2] == f"learning: q{21 - TOLD_IN_A_ROW} → Dakota did."
 
 
 def test_a_fresh_conversation_has_none_of_it_and_the_last_ones_can_be_had_alone() -> None:

@@ -61,8 +61,13 @@ async def test_undo_asked_for_while_a_lesson_is_learned_is_kept() -> None:
         await d.press("2")
         d.worker.learning()
         await d.settle()
-        await d.press("f4")
+        await d.press("f4", "f4", "f4")  # held down
         assert d.sent == [p.Pick(pending.prompt_id, 2), p.TakeBack("undo")]
+        d.worker.taught("hello", REPLIES[1], 2)
+        d.worker.undone(pending)
+        await d.settle()
+        await d.press("f4")
+        assert d.sent[2:] == [p.TakeBack("undo")]
 
 
 async def test_what_is_typed_in_the_grace_period_is_kept_in_the_composer() -> None:

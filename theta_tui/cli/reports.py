@@ -32,8 +32,11 @@ def history(call: Invocation, store: Store) -> None:
     """Print the conversation, two lines per turn, with what happened beside it and the prompt that waits."""
     turns, beside, waiting = store.state.turns, store.state.beside(), store.pending
     if call.json:
-        told = [{"after": one.after, "kind": one.kind, "prompt": one.prompt, "reply": one.reply,
-                 "taken_back": one.withdrawn, "outcome": _effect(one.outcome)} for one in beside]  # fmt: skip
+        told = [
+            {"after": one.after, "kind": one.kind, "prompt": one.prompt, "reply": one.reply, "more": one.more,
+             "taken_back": one.withdrawn, "outcome": _effect(one.outcome)}
+            for one in beside
+        ]  # fmt: skip
         call.emit(turns=[_turn(turn) for turn in turns], beside=told, waiting=waiting.prompt if waiting else None)
         return
     if not turns and not beside and waiting is None:

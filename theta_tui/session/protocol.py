@@ -91,7 +91,8 @@ class PassOver(Command):
 
 @dataclass(frozen=True, slots=True)
 class Say(Command):
-    """The prompt that waits is answered by its first reply: it stands in the conversation and nothing is learned."""
+    """The prompt that waits is answered by the first reply of the five of this id: it stands in the conversation and
+    nothing is learned."""
 
     prompt_id: str
 

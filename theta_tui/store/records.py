@@ -141,7 +141,8 @@ class Turn(_Plain, frozen=True):
 class Beside(_Plain, frozen=True):
     """Something that happened beside the turns of the conversation, after `after` of them: a fact or another lesson
     taught outside of it, a message that got no answer (`none`, without a reply), or a lesson that was taken back.
-    `said` is the message that stated the fact."""
+    `said` is the message that stated the fact. `more` counts the lessons taught outside right before it that are not
+    told one by one."""
 
     seq: int
     after: int
@@ -151,6 +152,7 @@ class Beside(_Plain, frozen=True):
     withdrawn: bool = False
     outcome: Outcome | None = None
     said: str | None = None
+    more: int = 0
 
 
 def marked(candidates: Iterable[Candidate]) -> Candidate | None:

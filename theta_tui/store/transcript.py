@@ -1,9 +1,11 @@
-"""The conversation with everything that happened beside it, in order, and its words. Standard library only."""
+"""The conversation with everything that happened beside it, in order, and its words. No model, no files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from theta_tui.base.text import plural
 
 if TYPE_CHECKING:
     from theta_tui.store.records import Beside, Turn
@@ -37,7 +39,8 @@ def words(one: Beside) -> str:
     if one.kind == "none":
         return UNANSWERED
     deed = "taken back" if one.withdrawn else _learned(one)
-    return f"{deed}: {one.prompt} → {one.reply}"
+    more = f" (and {plural(one.more, 'lesson')} before it)" if one.more else ""
+    return f"{deed}: {one.prompt} → {one.reply}{more}"
 
 
 def _learned(one: Beside) -> str:

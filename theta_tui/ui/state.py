@@ -74,6 +74,8 @@ class State:
     asides: tuple[Aside, ...] = ()
     problem: str | None = None
     """The last failure, shown in the panel until the next success."""
+    undoing: bool = False
+    """Undo was asked for and is not done: a key that is held must not take back everything."""
     fatal: p.Failed | None = None
 
     @property
@@ -157,6 +159,8 @@ class State:
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
         self.snapshot = event.snapshot
+        if isinstance(event, (p.TakenBack, p.Failed, p.Notice)):
+            self.undoing = False
         if event.snapshot.pending is not None:
             self.numbers = event.snapshot.marked
         if self.pending is not None and self.pending != self.offered and not self.teaching:

@@ -340,7 +340,9 @@ class TeachScreen(VerbScreen):
 
     def action_undo(self) -> None:
         """Take back the last lesson."""
-        self.send(p.TakeBack("undo"))
+        if not self.state.undoing:
+            self.state.undoing = True
+            self.send(p.TakeBack("undo"))
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken back last."""
