@@ -181,7 +181,9 @@ async def test_prompts_without_replies_are_kept_with_it(file: Path) -> None:
     async with drive(drafts=Drafts(file)) as d:
         await d.type("one\ntwo\nthr")
         d.teach.drafts.keep()
+    kept = file.read_bytes()
     for pending, text in ((None, "one\ntwo\nthr"), ("one", "two\nthr")):
+        file.write_bytes(kept)
         async with drive(ready=False, drafts=Drafts(file)) as d:
             if pending:
                 d.worker.propose(pending)

@@ -275,6 +275,8 @@ class TeachScreen(VerbScreen):
             return False
         if action in PICKING and not self.picking:
             return False
+        if action == "undo" and self.state.stoppable:
+            return False  # a lesson is being taken back
         if action == "page":
             at, of = self.state.pages
             return 1 <= at + int(str(parameters[0])) <= of
@@ -338,11 +340,13 @@ class TeachScreen(VerbScreen):
             self.send(p.PassOver(pending.prompt_id))
             self.focus_composer()
 
-    def action_undo(self) -> None:
-        """Take back the last lesson."""
-        if not self.state.undoing:
-            self.state.undoing = True
-            self.send(p.TakeBack("undo"))
+    def action_undo(self) -> bool:
+        """Take back the last lesson, or the one that is being learned; return whether that was asked for."""
+        if self.state.undoing or self.state.stoppable:
+            return False
+        self.state.undoing = True
+        self.send(p.TakeBack("undo"))
+        return True
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken back last."""
