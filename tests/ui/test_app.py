@@ -265,5 +265,5 @@ async def test_what_happened_in_the_background_is_told() -> None:
         d.worker.saved(asked=False)
         d.worker.notice("the context was cut to the last 12 turns")
         await d.settle()
-        assert d.toasts == ["checkpoint saved", "the context was cut to the last 12 turns"]
+        assert d.toasts == ["saved", "the context was cut to the last 12 turns"]
         assert "saved 0:00 ago" in d.lines()[0]

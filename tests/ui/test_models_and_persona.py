@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.fakes import drive
 from theta_tui.session import protocol as p
+from theta_tui.ui import palette
 from theta_tui.ui.screens.info import ModelsScreen
 
 ROWS = (
@@ -25,7 +26,7 @@ async def test_models_are_listed_and_how_to_go_on_is_asked_of_the_worker() -> No
         assert "smollm2      269 MB to fetch, Apache-2.0, SmolLM2 135M Instruct" in text
         assert "[b]odd[/b]" in text
         assert "\x1b" not in text
-        assert text.index("on this machine") < text.index("to be had") < text.index("/model NAME")
+        assert text.index("on this machine") < text.index("not here yet") < text.index("/model NAME")
         await driven.press("escape")
         await driven.type("/model smollm2\n")
         assert driven.sent[-1] == p.ShowModels("smollm2")
@@ -33,7 +34,7 @@ async def test_models_are_listed_and_how_to_go_on_is_asked_of_the_worker() -> No
 
 async def test_the_palette_lists_both() -> None:
     async with drive() as driven:
-        found = {title: choose for title, _, choose in driven.teach.palette()}
+        found = {title: choose for title, _, choose in palette.listed(driven.teach)}
         found["/model NAME"]()
         assert driven.sent[-1] == p.ShowModels()
         found["/persona TEXT"]()

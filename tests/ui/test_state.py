@@ -49,7 +49,7 @@ def test_a_turn_from_the_prompt_to_the_proof(state: State, worker: FakeWorker) -
     assert (state.mode, state.stoppable, said(state)) == ("learning", False, "learning")
     worker.learning(steps=3, p_now=0.41)
     assert (state.says, state.offered) == ((0.02, 0.41), pending)  # the replies stay, dimmed
-    assert said(state) == "learning · says it 2 % → 41 % · step 3"
+    assert said(state) == "learning · says it 2 % → 41 %"
     worker.taught("how are you today?", REPLIES[1], 2)
     assert (state.mode, said(state)) == ("idle", "learned · says it 2 % → 97 %")
     state.begin_prompt("and now?")

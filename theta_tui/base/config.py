@@ -210,7 +210,7 @@ RETIRED = frozenset({"drift_budget"})
 def parse_value(name: str, value: Any, source: str) -> Any:
     """`value` (text, or what TOML gave) as the type of setting `name`. Raises UsageError naming `source`."""
     if name not in SETTINGS:
-        raise UsageError(f"{source}: there is no setting '{name}'; known are {', '.join(sorted(SETTINGS))}")
+        raise UsageError(f"{source}: there is no setting '{name}'; these are: {', '.join(sorted(SETTINGS))}")
     setting = SETTINGS[name]
     kind = setting.kind
     problem = UsageError(f"{source}: '{value}' is not a value for {name}; {setting.describe()}")
@@ -247,25 +247,44 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
 
     Raises UsageError for an unknown key or a value that does not fit, naming where it came from.
     """
+    home, given = _given(flags, environ)
+    return Settings(**({name: parse_value(name, value, source) for name, value, source in given} | {"home": home}))
+
+
+def sources(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting has its value from: an option, a variable, a file, or `default`. Arguments and errors as
+    those of `load_settings`."""
+    return dict.fromkeys(SETTINGS, "default") | {name: source for name, _, source in _given(flags, environ)[1]}
+
+
+def config_files(home: Path) -> tuple[Path, Path]:
+    """The files that settings are read from: the person's, then the home's, whose values win."""
+    from platformdirs import user_config_path
+
+    return user_config_path("theta", appauthor=False) / CONFIG_NAME, home / CONFIG_NAME
+
+
+def _given(flags: Mapping[str, Any], environ: Mapping[str, str] | None) -> tuple[Path, list[tuple[str, Any, str]]]:
+    """The home, and (name, value, source) of all that was given, the weakest first."""
     environ = os.environ if environ is None else environ
-    from platformdirs import user_config_path, user_data_path
+    from platformdirs import user_data_path
 
     given = {name: value for name, value in flags.items() if value is not None}
     from_env = {name: value for name, setting in SETTINGS.items() if (value := environ.get(setting.environment))}
-    values: dict[str, Any] = {}
-    person = _read_toml(user_config_path("theta", appauthor=False) / CONFIG_NAME)
+    person = _read_toml(config_files(Path())[0])
     home_value = given.get("home", from_env.get("home", person.get("home", user_data_path("theta", appauthor=False))))
     home = parse_value(
         "home", home_value, "--home" if "home" in given else "THETA_HOME" if "home" in from_env else "home"
     )
-    for table, source in (
-        (person, str(user_config_path("theta", appauthor=False) / CONFIG_NAME)),
-        (_read_toml(home / CONFIG_NAME), str(home / CONFIG_NAME)),
-    ):
-        values |= {name: parse_value(name, value, source) for name, value in table.items() if name not in RETIRED}
-    values |= {name: parse_value(name, value, SETTINGS[name].environment) for name, value in from_env.items()}
-    values |= {name: parse_value(name, value, SETTINGS[name].flag) for name, value in given.items()}
-    return Settings(**(values | {"home": home}))
+    found = [
+        (name, value, str(path))
+        for path, table in zip(config_files(home), (person, _read_toml(home / CONFIG_NAME)), strict=True)
+        for name, value in table.items()
+        if name not in RETIRED
+    ]
+    found += [(name, value, SETTINGS[name].environment) for name, value in from_env.items()]
+    found += [(name, value, SETTINGS[name].flag) for name, value in given.items()]
+    return home, found
 
 
 def change(settings: Settings, name: str, value: str) -> Settings:
@@ -304,9 +323,7 @@ def persist(home: Path, name: str, value: Any) -> None:
 
 def statement_files(home: Path) -> tuple[Path, Path]:
     """Where a person's own dictionary of statements may be: beside their config.toml, and in the home."""
-    from platformdirs import user_config_path
-
-    return user_config_path("theta", appauthor=False) / STATEMENTS_NAME, home / STATEMENTS_NAME
+    return config_files(home)[0].with_name(STATEMENTS_NAME), home / STATEMENTS_NAME
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
@@ -330,11 +347,11 @@ def _read_text(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error}); mend it or move it away") from None
+        raise UsageError(f"{path} cannot be read ({error}); fix it or move it away") from None
 
 
 def _not_toml(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"{path} is not valid TOML ({error}); mend it or move it away")
+    return UsageError(f"{path} is not valid TOML ({error}); fix it or move it away")
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -313,9 +313,9 @@ def quiz(call: Invocation) -> None:
     from theta_tui.cli import reports
 
     with loaded_session(call) as session:
-        rows = session.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        rows = session.quiz(lambda left: call.stage(f"checking lessons, {left} left"))
         call.stage("")
-        call.done = "the lessons were asked"
+        call.done = "the lessons were checked"
         reports.quiz(call, session.store, rows)
 
 

@@ -23,15 +23,17 @@ def examine(call: Invocation) -> bool:
     """Print the report; return whether there are no problems."""
     problems: list[str] = []
     found: dict[str, Any] = {"versions": _versions(), "settings": config.as_dict(call.settings)}
+    found |= _configuration(call, problems)
     found["home"] = _home(call, problems)
     found["model"] = _model(call, problems)
     found["problems"] = problems
     if call.json:
         call.emit(**found)
     else:
+        came_from = found.pop("sources")
         for title, values in found.items():
-            call.out(title)
-            for line in _listed(values):
+            call.out(title.replace("_", " "))
+            for line in _with_sources(values, came_from) if title == "settings" else _listed(values):
                 call.out(f"  {line}")
         if not problems:
             call.out("  none found")
@@ -49,6 +51,31 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+def _configuration(call: Invocation, problems: list[str]) -> dict[str, Any]:
+    """The files of settings, where each setting has its value from, and the keys that are not the usual ones."""
+    from textual.theme import BUILTIN_THEMES
+
+    from theta_tui.ui import bindings
+    from theta_tui.ui.themes import OWN
+
+    settings = call.settings
+    sources = config.sources(call.given)
+    problems += [f"{text}; the ids are: {bindings.listed()}" for text in bindings.unknown(settings.keymap)]
+    if settings.theme not in {"", *BUILTIN_THEMES, *(theme.name for theme in OWN)}:
+        problems.append(f"there is no theme {settings.theme}; in the app, /theme lists them")
+    files = {}
+    for path in config.config_files(settings.home):
+        read = ", ".join(name for name, source in sources.items() if source == str(path))
+        files[str(path)] = f"sets {read}" if read else "is used for nothing" if path.exists() else "is not there"
+    return {"sources": sources, "config_files": files, "keymap": dict(settings.keymap)}
+
+
+def _with_sources(values: dict[str, Any], sources: dict[str, str]) -> list[str]:
+    lines = _listed({name: value for name, value in values.items() if name != "keymap"})
+    width = min(40, max(map(len, lines)))
+    return [f"{line:{width}}  {sources[name]}" for name, line in zip(values, lines, strict=False)]
 
 
 def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:
@@ -124,6 +151,8 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 
 def _listed(values: Any) -> list[str]:
+    if values == {}:
+        return ["as they are"]
     if isinstance(values, dict):
         width = max(len(name) for name in values)
         return [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in values.items()]

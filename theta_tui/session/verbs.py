@@ -170,7 +170,8 @@ VERBS = (
          help="The most likely reply; changes nothing. With - a question a line, a JSON line each.", plain=False),
     Verb("lessons", "what was taught, and whether it holds", aliases=("ledger",),
          help="Every lesson: when, what it did, and whether it holds."),
-    Verb("quiz", "ask every lesson again", command=p.Quiz, help="Ask every live lesson again: kept, fading or lost."),
+    Verb("quiz", "check every lesson now", command=p.Quiz,
+         help="Check every lesson that counts: is it kept, fading or lost?"),
     Verb("stats", "what it has learned so far", help="Loss, steps, what is kept, sizes, speeds."),
     Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
     Verb("export", "take the model or the lessons along", "hf|gguf|peft|trl PATH",
@@ -187,7 +188,8 @@ VERBS = (
     Verb("new", "begin a fresh conversation", command=p.NewConversation, aliases=("clear",),
          help="Begin a fresh conversation; what was taught stays."),
     Verb("copy", "copy the reply", refused=_copy, plain=False),
-    Verb("help", "keys and commands", aliases=("?",)),
+    Verb("help", "keys, signs and commands", aliases=("?",)),
+    Verb("tour", "how it works, in three cards", plain=False),
     Verb("quit", "save and leave", aliases=("exit", "bye")),
 )  # fmt: skip
 BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
@@ -222,6 +224,16 @@ class Mistake:
     """The line is neither a message nor a valid verb; `text` says why."""
 
     text: str
+
+
+LONE = frozenset({"quit", "exit", "help", "undo"})
+"""Words that are asked about where they are all of a message: they may be meant as commands."""
+
+
+def lone(text: str) -> Verb | None:
+    """The verb that `text` may be meant as, if it is one of LONE and nothing else."""
+    word = text.strip().rstrip(".!?").lower()
+    return BY_NAME[word] if word in LONE else None
 
 
 def read(line: str, *, plain: bool = False) -> Prompt | Call | Mistake:

@@ -8,6 +8,8 @@ actions are the screen's; `KEYBAR` says which the bottom line shows, in which or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from textual.binding import Binding
 
 
@@ -47,7 +49,7 @@ SAY = [
 
 LEDGER = [
     _bind("enter", "screen.ask", "what it says now", "ledger.ask"),
-    _bind("q", "screen.quiz", "ask every lesson again", "ledger.quiz"),
+    _bind("q", "screen.quiz", "check every lesson now", "ledger.quiz"),
     _bind("w", "screen.withdraw", "take this lesson out", "ledger.withdraw"),
     _bind("k", "cursor_up", "up", "ledger.up"),
     _bind("j", "cursor_down", "down", "ledger.down"),
@@ -70,9 +72,43 @@ APP = [
     _bind("ctrl+z", "suspend_process", "back to the shell for a while", "app.suspend", priority=True),
 ]
 
-ALL = [*PICK, *EDIT, *SAY, *LEDGER, *SCREEN, *APP]
-IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette", "pick.say", "pick.command"}
-"""Those that a keymap may name; the last two were keys of a list that had the focus, and do nothing any more."""
+INFO = [
+    _bind("escape,q,enter,question_mark,f1", "close", "close", "info.close"),
+    _bind("up,k", "scroll(-1)", "up", "info.up"),
+    _bind("down,j", "scroll(1)", "down", "info.down"),
+    _bind("pageup", "scroll(-10)", "page up", "info.page_up"),
+    _bind("pagedown,space", "scroll(10)", "page down", "info.page_down"),
+]
+
+ALL = [*PICK, *EDIT, *SAY, *LEDGER, *INFO, *SCREEN, *APP]
+IDS = (*(binding.id for binding in ALL if binding.id), "app.palette")
+"""Those that a keymap may name."""
+RETIRED = frozenset({"pick.say", "pick.command"})
+"""Ids of versions before, which may stand in a keymap still. They do nothing any more."""
+
+
+def unknown(keymap: Mapping[str, str]) -> list[str]:
+    """A sentence for each name in `keymap` that is no binding id, with the nearest ids."""
+    found = []
+    for name in keymap:
+        if name not in IDS and name not in RETIRED:
+            from difflib import get_close_matches  # rarely needed
+
+            last = name.rpartition(".")[2]
+            near = get_close_matches(name, IDS, 2) or [each for each in IDS if each.endswith(f".{last}")][:2]
+            meant = f"; did you mean {' or '.join(near)}?" if near else ""
+            found.append(f"keymap: there is no key with the id {name}{meant}")
+    return found
+
+
+def listed() -> str:
+    """All ids in a line, those of a group together: `edit.teach newline leave; say.send …`."""
+    groups: dict[str, list[str]] = {}
+    for name in IDS:
+        group, _, rest = name.partition(".")
+        groups.setdefault(group, []).append(rest)
+    return "; ".join(f"{group}.{' '.join(names)}" for group, names in groups.items())
+
 
 KEYBAR = (
     ("pick.1", "pick"),

@@ -53,9 +53,9 @@ def run_full_screen(settings: Settings) -> int:
     with own_terminal(home.log):
         from theta_tui.ui.app import run_app
 
-        worker = Worker(settings, open_session)
+        worker, first = Worker(settings, open_session), not home.journal.exists()
         watch_terminal(worker)
-        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value), tour=first)
     if not worker.join(0):
         # The worker is still inside PyTorch, which aborts if the interpreter ends meanwhile. Every lesson is in the
         # journal.

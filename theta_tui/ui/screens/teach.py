@@ -6,7 +6,7 @@ decides which keys apply now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from textual import getters, on
@@ -18,7 +18,7 @@ from theta_tui.base.config import Settings, change
 from theta_tui.base.errors import UsageError
 from theta_tui.base.text import is_blank, visible
 from theta_tui.session import protocol as p
-from theta_tui.session.verbs import BY_NAME, SLASH, Call, Mistake, Verb, complete, configure, read
+from theta_tui.session.verbs import BY_NAME, Call, Mistake, Verb, complete, configure, read
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
@@ -37,6 +37,7 @@ from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
 from theta_tui.ui.widgets.rule import Rule
+from theta_tui.ui.widgets.tour import Tour
 
 OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
     "pick_cursor": "pick",
@@ -68,6 +69,7 @@ class TeachScreen(Sized):
         self.clock = clock
         self.send = send
         self.tell = tell
+        self.tour = Tour()
         self.state = State()
         self.corrections = CorrectionEditor(self)
         self.fresh_until = 0.0
@@ -75,7 +77,7 @@ class TeachScreen(Sized):
             "correct": lambda text: self.corrections.correct(text, None), "fact": self.action_fact,
             "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
-            "help": self.action_help,
+            "help": self.action_help, "tour": lambda: self.tour.show(0),
         }  # fmt: skip
         """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
@@ -91,6 +93,7 @@ class TeachScreen(Sized):
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
         yield CandidateList(id="candidates")
+        yield self.tour
         yield FactBox()
         yield Composer(
             lambda line: complete(line, sorted(self.app.available_themes)), lambda: self.picking, id="composer"
@@ -99,7 +102,6 @@ class TeachScreen(Sized):
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
-        self.conversation.welcome = WELCOME
         self._composed = True
         self.draw()
 
@@ -123,7 +125,11 @@ class TeachScreen(Sized):
     def picking(self) -> bool:
         """Whether Enter, the arrows and Esc are for the replies: they wait, and nothing is typed."""
         return self.state.mode == "choosing" and not (
-            self.waiting or self.writing or self.corrections.chip or self.corrections.editing
+            self.tour.at is not None
+            or self.waiting
+            or self.writing
+            or self.corrections.chip
+            or self.corrections.editing
         )
 
     # --- drawing ---
@@ -134,6 +140,7 @@ class TeachScreen(Sized):
             return  # a resize can come before the widgets
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
+        self.conversation.welcome = WELCOME if self.tour.at is None else ()
         self.conversation.show(entries(state), state.fatal.message if state.fatal is not None else "")
         self.query_one(LearningPanel).show(state)
         self.query_one(LearningLine).draw(state)
@@ -148,8 +155,9 @@ class TeachScreen(Sized):
 
     def draw_words(self) -> None:
         """The line above the replies, and what an empty composer says: they also depend on what is typed and marked."""
-        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip)
-        self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, typed))
+        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip, self.composer.alone)
+        words = None if self.writing else self.tour.words
+        self.query_one(Rule).show(words or rule_words(self.state, self.corrections.editing, self.waiting, typed))
         cursor = self.replies.cursor if self.picking else None
         self.composer.say(placeholder(self.state, typed, cursor), teaches=typed.teaches)
 
@@ -168,6 +176,8 @@ class TeachScreen(Sized):
     def _named(self, name: str, usual: str) -> str:
         if hidden(self.state, name, writing=self.writing):
             return ""
+        if name == "say.send" and self.tour.at is not None and not self.writing:
+            return "next"
         return "teach" if name == "say.send" and self.corrections.teaches else usual
 
     # --- events ---
@@ -366,7 +376,9 @@ class TeachScreen(Sized):
 
     def action_escape(self) -> None:
         """Stop what can be stopped; else say again what is typed, and not teach it."""
-        if self.state.stoppable:
+        if self.tour.skip():
+            self.draw()
+        elif self.state.stoppable:
             self.send(p.Cancel())
         elif self.corrections.chip is not None:
             self.corrections.chip = None
@@ -412,6 +424,7 @@ class TeachScreen(Sized):
         if isinstance(meant, Call):
             return self.run_verb(meant.verb, *meant.arguments)
         if is_blank(meant.text):
+            self.tour.next()
             return True
         if self.state.mode == "broken":
             self.tell("Theta has stopped; ctrl+q leaves", "error")
@@ -433,19 +446,6 @@ class TeachScreen(Sized):
         assert verb.command is not None, verb.name
         self.send(verb.command(*arguments))
         return True
-
-    def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        """(title, help, action) of each verb for the command palette. A verb with an argument fills the composer."""
-        for verb in SLASH:
-            yield verb.line, verb.about, partial(self._choose, verb)
-
-    def _choose(self, verb: Verb) -> None:
-        if verb.needs:
-            self.focus_composer()
-            self.composer.put(f"/{verb.name} ")
-        else:
-            self.run_verb(verb, *(verb.read("") or ()))
-            self.draw()
 
     def _set(self, name: str, value: str) -> bool:
         if name == "theme":
@@ -476,8 +476,8 @@ class TeachScreen(Sized):
 
     def say(self, text: str) -> None:
         """Request replies to `text`, now or when the worker is free."""
-        text = text.strip("\n")
-        mode = self.state.mode
+        self.tour.skip()
+        text, mode = text.strip("\n"), self.state.mode
         if mode in {"choosing", "idle"}:
             self.corrections.close()
             self._propose(text)

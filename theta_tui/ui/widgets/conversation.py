@@ -112,6 +112,7 @@ class Conversation(ScrollView, can_focus=False):
         self.entries: tuple[Entry, ...] = ()
         self.footnote = ""
         self.welcome: Sequence[str] = ()
+        self._shown: tuple[object, ...] = ()
         self._lines: list[Line] = []
         self._cache: dict[Entry, list[Line]] = {}
         self._width = 0
@@ -120,8 +121,9 @@ class Conversation(ScrollView, can_focus=False):
     def show(self, entries: Iterable[Entry], footnote: str = "") -> None:
         """Show `entries`, oldest first, and below them the fatal failure, if any."""
         entries = tuple(entries)
-        if entries != self.entries or footnote != self.footnote or not self._lines:
-            self.entries, self.footnote = entries, footnote
+        shown = entries, footnote, tuple(self.welcome)
+        if shown != self._shown or not self._lines:
+            self.entries, self.footnote, self._shown = entries, footnote, shown
             self._lay_out()
 
     def on_resize(self, event: Resize) -> None:
