@@ -324,7 +324,7 @@ def test_the_plain_loop_tells_what_a_lesson_did_and_what_is_kept(theta: Theta) -
     assert said.code == 0
     assert "says now I am Theta." in said.out
     assert said.out.count("kept 1/1") == 3
-    assert "losses   " in said.out
+    assert "loss     " in said.out
 
 
 def test_doctor_shows_what_is_learned(theta: Theta) -> None:

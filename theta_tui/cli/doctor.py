@@ -73,9 +73,10 @@ def _configuration(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 
 def _with_sources(values: dict[str, Any], sources: dict[str, str]) -> list[str]:
-    lines = _listed({name: value for name, value in values.items() if name != "keymap"})
-    width = min(40, max(map(len, lines)))
-    return [f"{line:{width}}  {sources[name]}" for name, line in zip(values, lines, strict=False)]
+    """The settings under the names that a file has for them, each with its source. The keymap has a part of its own."""
+    shown = {name: _shown(value) for name, value in values.items() if name != "keymap"}
+    name_width, width = max(map(len, shown)), min(40, max(map(len, shown.values())))
+    return [f"{name:{name_width}}  {value:{width}}  {sources[name]}" for name, value in shown.items()]
 
 
 def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:

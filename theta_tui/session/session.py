@@ -440,7 +440,7 @@ class Session:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
         lesson = self.store.state.numbered(number)
         if lesson is None:
-            raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
+            raise PromptError(f"there is no lesson {number}", name="no_lesson")
         before = lesson.context.asked
         return self.ask(lesson.exchange.prompt, with_context=False, before=before, cancelled=cancelled)
 

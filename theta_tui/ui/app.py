@@ -228,13 +228,13 @@ class ThetaApp(App[int]):
             return
         self._leaving = True
         self.worker.request_stop()
-        self.tell("finishing the step …")
+        self.tell("saving and leaving …")
         # Do not wait while the model loads: nothing can have been taught, and an import cannot be stopped.
         loading = self.teach.state.mode in {"loading", "broken"}
         ended = await self._joined(LOADING_SECONDS if loading else LEAVE_SECONDS)
         self._waited = True
         if not ended and not loading and not self.parting:
-            self.parting = "the machine did not finish in time; what was taught is in the journal"
+            self.parting = "the model did not finish in time; nothing that was taught is lost"
         self.exit(return_code=self.code)
 
     async def _joined(self, seconds: float) -> bool:

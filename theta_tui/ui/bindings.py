@@ -24,14 +24,14 @@ PICK = [
     _bind("down", "screen.move(1)", "move down", "pick.down"),
     _bind("escape", "screen.none", "none of these; learn nothing", "pick.none"),
     _bind("f2", "screen.edit", "fix the marked reply, or the last one, then teach it", "pick.edit"),
-    _bind("ctrl+t", "screen.type", "teach a reply of your own: what is typed is said, or taught", "pick.type"),
+    _bind("ctrl+t", "screen.type", "your own reply: switches between saying and teaching", "pick.type"),
     _bind("f3", "screen.fact", "learn the fact that was stated", "pick.fact"),
     _bind("f4", "screen.undo", "take back the last lesson", "pick.undo"),
     _bind("f5", "screen.regen", "five other replies", "pick.again"),
-    _bind("f6", "screen.redo", "bring back the lesson taken back", "pick.redo"),
-    _bind("f7", "screen.lessons", "what was taught, and whether it holds", "pick.lessons"),
+    _bind("f6", "screen.redo", "bring back the lesson that was taken back", "pick.redo"),
+    _bind("f7", "screen.lessons", "what was taught, and whether it is still known", "pick.lessons"),
     _bind("f8", "screen.copy", "copy the marked reply", "pick.copy"),
-    _bind("f1", "screen.help", "keys and commands", "pick.help"),
+    _bind("f1", "screen.help", "keys, signs and commands", "pick.help"),
 ]
 
 EDIT = [
@@ -43,7 +43,7 @@ EDIT = [
 SAY = [
     _bind("enter", "send", "send", "say.send"),
     _bind("ctrl+j,shift+enter", "newline", "new line", "say.newline"),
-    _bind("tab", "tab", "complete a command, or say or teach what is typed", "say.tab"),
+    _bind("tab", "tab", "complete a command; else switch between saying and teaching", "say.tab"),
     _bind("escape", "escape", "stop the writing", "say.escape"),
 ]
 
@@ -62,8 +62,8 @@ SCREEN = [
     _bind("pageup", "scroll(-1)", "scroll the conversation up", "app.scroll_up"),
     _bind("pagedown", "scroll(1)", "scroll the conversation down", "app.scroll_down"),
     _bind("f4", "undo", "take back the last lesson", "app.undo"),
-    _bind("ctrl+s", "save", "save a checkpoint now", "app.save"),
-    _bind("f1", "help", "keys and commands", "app.help"),
+    _bind("ctrl+s", "save", "save the weights now", "app.save"),
+    _bind("f1", "help", "keys, signs and commands", "app.help"),
 ]
 
 APP = [
@@ -95,7 +95,7 @@ def unknown(keymap: Mapping[str, str]) -> list[str]:
             from difflib import get_close_matches  # rarely needed
 
             last = name.rpartition(".")[2]
-            near = get_close_matches(name, IDS, 2) or [each for each in IDS if each.endswith(f".{last}")][:2]
+            near = get_close_matches(name, IDS, 1) or [each for each in IDS if each.endswith(f".{last}")][:2]
             meant = f"; did you mean {' or '.join(near)}?" if near else ""
             found.append(f"keymap: there is no key with the id {name}{meant}")
     return found

@@ -154,7 +154,7 @@ def entries(state: State) -> list[Entry]:
     elif shot.pending is not None:
         shown.append(Entry(shot.pending.prompt, "…", pending=True))
     if state.queued is not None:
-        shown.append(Entry(state.queued, "… waits for the machine", pending=True))
+        shown.append(Entry(state.queued, "… waits for the model", pending=True))
     return shown
 
 
