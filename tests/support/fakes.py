@@ -373,13 +373,14 @@ async def drive(
     worker: FakeWorker | None = None,
     ready: bool = True,
     persist: Callable[[str, object], None] | None = None,
+    tour: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Driven]:
     """The app on a fake worker at a size, loaded unless not `ready`."""
     from theta_tui.ui.app import ThetaApp
 
     fake, clock = worker or FakeWorker(), FakeClock()
-    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock)
+    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, tour=tour)
     app.animation_level = "none"
     # The screen is drawn when a test has let it settle. Left to its own timer it is drawn twice, most of all where the
     # machine is busy.

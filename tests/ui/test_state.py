@@ -70,6 +70,21 @@ def test_a_failure_ends_what_was_under_way_and_stays_until_something_works(state
     assert state.problem is None
 
 
+def test_a_problem_is_over_when_something_works_and_one_of_saving_when_that_does(
+    state: State, worker: FakeWorker
+) -> None:
+    worker.failed("there is no lesson 99", phase="idle", pending=None)
+    worker.changed(phase="learning")
+    assert state.problem == "there is no lesson 99"
+    worker.changed(phase="idle")
+    assert state.problem is None
+    worker.post(p.Failed(worker.change(phase="idle", pending=None), "the disk is full", "Save"))
+    worker.propose()
+    assert state.problem == "the disk is full", "it still is"
+    worker.saved(asked=True)
+    assert state.problem is None
+
+
 def test_a_fatal_failure_is_the_end(state: State, worker: FakeWorker) -> None:
     worker.failed("the model cannot be read", fatal=True, code=4)
     assert (state.mode, said(state), placeholder(state, NOTHING)) == (

@@ -234,7 +234,7 @@ class ThetaApp(App[int]):
         ended = await self._joined(LOADING_SECONDS if loading else LEAVE_SECONDS)
         self._waited = True
         if not ended and not loading and not self.parting:
-            self.parting = "the model did not finish in time; nothing that was taught is lost"
+            self.parting = "the model did not finish in time; what was taught is in the journal"
         self.exit(return_code=self.code)
 
     async def _joined(self, seconds: float) -> bool:

@@ -43,7 +43,7 @@ PANEL = (
 MARKS = (
     ("42 %", "beside a reply: the chance of exactly these words"),
     ("#3", "beside a reply: lesson 3 says this; #3? means that it is not sure to be meant"),
-    ("✓ 2", "reply 2 was picked and taught"),
+    ("✓ 2", "reply 2 was picked and taught; beside it how likely it was before → after"),
     ("✎", "a better reply was written and taught"),
     ("○", "said, and not taught"),
     ("?", "only asked: no part of the conversation"),
@@ -52,6 +52,12 @@ MARKS = (
 )
 
 
+RECIPES = {
+    "default": "default: each lesson in weights of its own",
+    "adamw": "adamw: in weights that all lessons share, until it is said",
+    "classic": "classic: in weights that all lessons share, by one step",
+}
+"""How a lesson is learned, in words."""
 MOST_NAME = 19
 """Cells of a name; a longer one stands on a line of its own."""
 
@@ -166,7 +172,7 @@ class StatsScreen(InfoScreen):
                 ("name", shot.model or "–"),
                 ("parameters", f"{shot.parameters:,} ({count(shot.parameters)})" if shot.parameters else "–"),
                 ("device", shot.device or "–"),
-                ("recipe", shot.recipe or "–"),
+                ("recipe", RECIPES.get(shot.recipe, shot.recipe) or "–"),
                 *([("persona", shot.persona)] if shot.persona is not None else []),
             ],
         )

@@ -174,10 +174,10 @@ class TeachScreen(Sized):
         self.query_one(LearningPanel).show(self.state)
 
     def _named(self, name: str, usual: str) -> str:
-        if hidden(self.state, name, writing=self.writing):
-            return ""
         if name == "say.send" and self.tour.at is not None and not self.writing:
             return "next"
+        if hidden(self.state, name, writing=self.writing):
+            return ""
         return "teach" if name == "say.send" and self.corrections.teaches else usual
 
     # --- events ---
@@ -274,6 +274,8 @@ class TeachScreen(Sized):
             return False
         if action in PICKING and not self.picking:
             return False
+        if action in OF_VERB and self.tour.at is not None:
+            return False  # the replies are behind the card
         return verb is None or not self.state.refused(verb)
 
     # --- keys ---

@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from theta_tui.base.text import plural
+from theta_tui.base.text import percent, plural
 from theta_tui.ui.safe import plain, wrap
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", ""]
 GUTTER = 7
 WIDE = 56
-"""From this width on, losses are shown beside the marks, and a blank line between turns."""
+"""From this width on, chances are shown beside the marks, and a blank line between turns."""
 MOST_LINES = 60
 SIGNS = {
     "pick": "✓", "correction": "✎", "said": "○", "brought": "·", "aside": "?", "skipped": "!", "busy": "…", "": "",
@@ -35,7 +35,7 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A prompt and its reply as shown; `figures` is the loss before and after."""
+    """A prompt and its reply as shown; `figures` is P(reply) before and after the lesson."""
 
     prompt: str
     reply: str
@@ -51,7 +51,7 @@ class Entry:
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
             return cls(turn.prompt, turn.reply, "skipped")
-        figures = None if outcome is None else (outcome.loss_before, outcome.loss_after)
+        figures = None if outcome is None else (outcome.p_before, outcome.p_after)
         return cls(turn.prompt, turn.reply, turn.kind, turn.pick if turn.kind == "pick" else None, figures)
 
 
@@ -65,8 +65,8 @@ def lay_out(entry: Entry, width: int) -> list[Line]:
     sign = SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
     right = sign
     if wide:
-        figures = "" if entry.figures is None else f"{entry.figures[0]:.2f} → {entry.figures[1]:.2f}"
-        right = f"{sign:<4}{figures:>13}" if sign or figures else ""
+        figures = "" if entry.figures is None else " → ".join(map(percent, entry.figures))
+        right = f"{sign:<4}{figures:>16}" if sign or figures else ""
     room = cell_len(right) + (3 if wide else 2) if right else 2
     body = max(6, width - GUTTER - room)
     lines: list[Line] = []
