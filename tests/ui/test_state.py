@@ -127,7 +127,7 @@ def test_what_was_asked_stands_beside_its_turn_and_is_bounded(state: State, work
     [
         (Editing("p1", 2), "edit reply 2 · enter teaches · esc leaves"),
         (Editing(None, turn="hello"), "a better reply to “hello” · enter teaches · esc leaves"),
-        (Editing("p1", fact=True), "a fact · enter learns · tab: question, answer · esc leaves"),
+        (Editing("p1", fact=True), "a fact · enter teaches it · tab: question or answer · esc leaves"),
     ],
 )
 def test_the_line_says_what_the_editor_is_open_for(state: State, editing: Editing, words: str) -> None:

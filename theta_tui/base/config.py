@@ -73,15 +73,18 @@ class Setting:
 class Settings:
     """Everything that can be set. Paths are absolute once loaded."""
 
-    home: Annotated[Path, Setting("Everything Theta keeps. One model and one conversation.")] = Path()
+    home: Annotated[Path, Setting("The folder in which Theta keeps everything. It belongs to one model.")] = Path()
     model: Annotated[
         str,
-        Setting("default, a Hugging Face id, or a folder. Empty: what the home was begun with, else default."),
+        Setting(
+            "A name of `theta models`, a Hugging Face id, a folder, or a GGUF file. Empty: what the home was begun "
+            "with, else default."
+        ),
     ] = ""
     device: Annotated[str, Setting("Where the model runs.", choices=("auto", "cpu", "cuda", "mps"))] = "auto"
-    dtype: Annotated[
-        str, Setting("What the weights are held and trained in.", choices=("auto", "float32", "bfloat16"))
-    ] = "auto"
+    dtype: Annotated[str, Setting("The number format of the weights.", choices=("auto", "float32", "bfloat16"))] = (
+        "auto"
+    )
     lora: Annotated[
         str,
         Setting(
@@ -93,7 +96,7 @@ class Settings:
     lora_rank: Annotated[
         int | None, Setting("Rank of the adapter. 16, or what the home was begun with.", bounds=(1, 1024))
     ] = None
-    seed: Annotated[int | None, Setting("Makes the five replies repeatable.")] = None
+    seed: Annotated[int | None, Setting("A number that makes the five replies repeatable.")] = None
     recipe: Annotated[
         str,
         Setting(
@@ -111,7 +114,7 @@ class Settings:
         ),
     ] = ""
     context: Annotated[Path | None, Setting("The conversation file; context.md in the home.")] = None
-    offline: Annotated[bool, Setting("Never ask the Hugging Face hub.")] = False
+    offline: Annotated[bool, Setting("Use no network.")] = False
     quiet: Annotated[bool, Setting("No notices on stderr.")] = False
     # Temperature and min-p on 40 everyday prompts with the built-in model (nats a token; how unlike two of five are;
     # share of replies that another prompt got too): .6/.05 -.46 .87 .21; .7/.05 -.48 .87 .17; .7/.1 -.45 .87 .21;
@@ -140,8 +143,8 @@ class Settings:
     checkpoint_lessons: Annotated[
         int,
         Setting(
-            "A checkpoint after this many lessons; 0 is off. A command that taught writes one each time while it is "
-            "small: until something moves the shared weights.",
+            "Save the weights after this many lessons; 0 is off. A command that taught saves each time while that "
+            "is small: until something moves the shared weights.",
             bounds=(0, 1_000_000),
             changeable=True,
         ),
@@ -149,15 +152,17 @@ class Settings:
     checkpoint_minutes: Annotated[
         float,
         Setting(
-            "A checkpoint when this long has passed and something changed; 0 is off.", bounds=(0, 1e6), changeable=True
+            "Save the weights this many minutes after the last time, if something changed; 0 is off.",
+            bounds=(0, 1e6),
+            changeable=True,
         ),
     ] = 15.0
-    keep_checkpoints: Annotated[int, Setting("How many checkpoints stay.", bounds=(1, 1000))] = 3
+    keep_checkpoints: Annotated[int, Setting("How many saved states are kept.", bounds=(1, 1000))] = 3
     threads: Annotated[int, Setting("CPU threads for the model; 0 lets PyTorch choose.", bounds=(0, 1024))] = 0
     lock: Annotated[
         str,
         Setting(
-            "How one process keeps the home; pid where the file system knows no flock. A file names the process then.",
+            "How a process keeps others out of the home; pid is for a file system without flock. A file then names it.",
             choices=("flock", "pid"),
         ),
     ] = "flock"
@@ -185,7 +190,7 @@ class Settings:
         ),
     ] = "say"
     idle: Annotated[
-        bool, Setting("Ask again what was taught while nothing else is to do; never on battery.", changeable=True)
+        bool, Setting("Check in idle time whether the lessons are still known; never on battery.", changeable=True)
     ] = True
     theme: Annotated[str, Setting("Colour theme of the app. Empty is Theta's own.", changeable=True)] = ""
     keymap: Annotated[

@@ -72,7 +72,7 @@ def root(
     prompt_text: Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="As `theta prompt`.")] = None,
     teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
     load: Annotated[bool, typer.Option("--load", help="Changes nothing: a home is always loaded.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="The conversation, full screen or line by line.")] = False,
     show_learning_info: LearningInfo = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -106,7 +106,7 @@ def chat(
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """The same loop as the app; with --plain line by line."""
+    """The conversation, as in the app; with --plain line by line."""
     if plain or not on_terminal():
         _plain(call, show_learning_info)
     else:

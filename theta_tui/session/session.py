@@ -184,7 +184,7 @@ class Session:
             self.consumed(lesson.exchange)
             self.store.write_context()
             self.store.notices.append(
-                f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
+                f"a lesson that was interrupted is learned now: '{shortened(lesson.exchange.prompt)}'"
             )
 
     def consumed(self, exchange: Exchange) -> None:

@@ -46,7 +46,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
         if editing.turn is not None:
             return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
         if editing.fact:
-            return RuleWords("a fact · enter learns · tab: question, answer · esc leaves", "accent")
+            return RuleWords("a fact · enter teaches it · tab: question or answer · esc leaves", "accent")
         return RuleWords(f"edit reply {editing.index} · enter teaches · esc leaves", "accent")
     if typed.chip is not None and state.mode in {"choosing", "idle"}:
         of = "" if typed.chip.turn is None else f" to “{typed.chip.turn}”"

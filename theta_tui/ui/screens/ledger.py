@@ -176,7 +176,7 @@ class LedgerScreen(Sized):
             ("you", row.prompt, ""),
             *([("offered", row.offered, "$muted")] if row.offered is not None else []),
             ("taught", row.reply, "bold"),
-            *([("scope", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
+            *([("used", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
             ("now", now, said or "$muted"),
         ]
         width = max(10, detail.content_size.width - 9)
