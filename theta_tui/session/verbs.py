@@ -191,7 +191,7 @@ VERBS = (
          "sets for TRL."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
-    Verb("persona", "who it is to be, as in You are a pirate.; off ends it", "TEXT", read=_name, command=p.Persona,
+    Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=p.Persona,
          help="The system turn that the model speaks and learns under: show it, or change it to TEXT."),
     Verb("model", "which models there are, and how to switch to one", "NAME", read=_name, command=p.ShowModels,
          plain=False),

@@ -157,7 +157,8 @@ class TeachScreen(Sized):
         """The line above the replies, and what an empty composer says: they also depend on what is typed and marked."""
         typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip, self.composer.alone)
         words = None if self.writing else self.tour.words
-        self.query_one(Rule).show(words or rule_words(self.state, self.corrections.editing, self.waiting, typed))
+        over = "chance" if self.state.mode == "choosing" and self.tour.at is None else ""
+        self.query_one(Rule).show(words or rule_words(self.state, self.corrections.editing, self.waiting, typed), over)
         cursor = self.replies.cursor if self.picking else None
         self.composer.say(placeholder(self.state, typed, cursor), teaches=typed.teaches)
 

@@ -54,8 +54,8 @@ class Tour(Widget):
         """The line above the card."""
         if self.at is None:
             return None
-        then = "enter shows the next" if self.at + 1 < len(CARDS) else "enter ends the tour"
-        return RuleWords(f"{self.at + 1} of {len(CARDS)}: {CARDS[self.at][0]} · {then} · esc skips", "accent")
+        then = "enter next · esc skip" if self.at + 1 < len(CARDS) else "enter ends it"
+        return RuleWords(f"{self.at + 1} of {len(CARDS)}: {CARDS[self.at][0]} · {then}", "accent")
 
     def show(self, at: int | None) -> None:
         """Show card `at`, or none."""
