@@ -276,14 +276,14 @@ def _given(flags: Mapping[str, Any], environ: Mapping[str, str] | None) -> tuple
 
     given = {name: value for name, value in flags.items() if value is not None}
     from_env = {name: value for name, setting in SETTINGS.items() if (value := environ.get(setting.environment))}
-    person = _read_toml(config_files(Path())[0])
+    person = read_toml(config_files(Path())[0])
     home_value = given.get("home", from_env.get("home", person.get("home", user_data_path("theta", appauthor=False))))
     home = parse_value(
         "home", home_value, "--home" if "home" in given else "THETA_HOME" if "home" in from_env else "home"
     )
     found = [
         (name, value, str(path))
-        for path, table in zip(config_files(home), (person, _read_toml(home / CONFIG_NAME)), strict=True)
+        for path, table in zip(config_files(home), (person, read_toml(home / CONFIG_NAME)), strict=True)
         for name, value in table.items()
         if name not in RETIRED
     ]
@@ -302,7 +302,7 @@ def change(settings: Settings, name: str, value: str) -> Settings:
 
 def own_setting(home: Path, name: str) -> Any:
     """What the home's config.toml says of `name`; None where it says nothing."""
-    return _read_toml(home / CONFIG_NAME).get(name)
+    return read_toml(home / CONFIG_NAME).get(name)
 
 
 def persist(home: Path, name: str, value: Any) -> None:
@@ -337,7 +337,8 @@ def as_dict(settings: Settings) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a config.toml sets; nothing where there is no such file. Raises UsageError where it cannot be read."""
     text = _read_text(path)
     try:
         return tomllib.loads(text)

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from theta_tui import __version__
@@ -33,7 +34,16 @@ def examine(call: Invocation) -> bool:
         came_from = found.pop("sources")
         for title, values in found.items():
             call.out(title.replace("_", " "))
-            for line in _with_sources(values, came_from) if title == "settings" else _listed(values):
+            match title:
+                case "settings":
+                    lines = _with_sources(values, came_from)
+                case "config_files":
+                    lines = _files(values, call.settings.home)
+                case "keymap":
+                    lines = [f"{name}  {key}" for name, key in values.items()] or ["no other keys"]
+                case _:
+                    lines = _listed(values)
+            for line in lines:
                 call.out(f"  {line}")
         if not problems:
             call.out("  none found")
@@ -65,11 +75,17 @@ def _configuration(call: Invocation, problems: list[str]) -> dict[str, Any]:
     problems += [f"{text}; the ids are: {bindings.listed()}" for text in bindings.unknown(settings.keymap)]
     if settings.theme not in {"", *BUILTIN_THEMES, *(theme.name for theme in OWN)}:
         problems.append(f"there is no theme {settings.theme}; in the app, /theme lists them")
-    files = {}
-    for path in config.config_files(settings.home):
-        read = ", ".join(name for name, source in sources.items() if source == str(path))
-        files[str(path)] = f"sets {read}" if read else "is used for nothing" if path.exists() else "is not there"
+    files = {str(path): list(config.read_toml(path)) for path in config.config_files(settings.home) if path.exists()}
     return {"sources": sources, "config_files": files, "keymap": dict(settings.keymap)}
+
+
+def _files(values: dict[str, list[str]], home: Path) -> list[str]:
+    """The config files, and what each sets; one that is not there too, as that is where it would be."""
+    lines = []
+    for path in map(str, config.config_files(home)):
+        sets = "is not there" if path not in values else f"sets {', '.join(values[path]) or 'nothing'}"
+        lines.append(f"{path}  {sets}")
+    return lines
 
 
 def _with_sources(values: dict[str, Any], sources: dict[str, str]) -> list[str]:
@@ -152,8 +168,6 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
 
 
 def _listed(values: Any) -> list[str]:
-    if values == {}:
-        return ["as they are"]
     if isinstance(values, dict):
         width = max(len(name) for name in values)
         return [f"{name.replace('_', ' '):{width}}  {_shown(value)}" for name, value in values.items()]

@@ -35,6 +35,8 @@ LOADING_SECONDS = 0.5
 JOIN_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
 BUSY = 75
+STARTING_SECONDS = 20
+"""Seconds for which a mistake in the settings stands: it is read after the first look at the screen."""
 
 
 class WorkerLike(Protocol):
@@ -118,10 +120,14 @@ class ThetaApp(App[int]):
         wanted = self.settings.theme or "theta"
         self.theme = wanted if wanted in self.available_themes else "theta"
         if wanted != self.theme:
-            self.tell(f"there is no theme {wanted}; this is Theta's own", "warning")
+            self.tell(f"there is no theme {wanted}; this is Theta's own", "warning", STARTING_SECONDS)
         self._kept_theme = self.theme
         if mistakes := unknown(self.settings.keymap):
-            self.tell("\n".join([*mistakes, f"The ids are: {listed()}. F1 lists them with their keys."]), "warning", 20)
+            self.tell(
+                "\n".join([*mistakes, f"The ids are: {listed()}. F1 lists them with their keys."]),
+                "warning",
+                STARTING_SECONDS,
+            )
         self.set_keymap({name: key for name, key in self.settings.keymap.items() if name in IDS})
         self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
         self.app_resume_signal.subscribe(self, lambda _: self._repaint())
