@@ -117,7 +117,7 @@ class LearningPanel(Vertical):
         recipe = "" if shot.recipe in {"", "default"} else f"recipe {shot.recipe}"
         where = " · ".join(filter(None, (shot.device, recipe)))
         self._set("machine", Content("\n").join([
-            join((fit(shot.activity or ("ready" if shot.phase == "idle" else shot.phase), room), "bold")),
+            join((fit(shot.activity or shot.phase, room), "bold")),
             join((fit(where, room), "$muted")),
         ]))  # fmt: skip
         problem = f"read-only: {shot.read_only}" if shot.read_only else state.problem
