@@ -84,7 +84,7 @@ REFUSED: list[tuple[str, Mode, p.Snapshot, str]] = [
     ("none", "proposing", p.Snapshot(), "no replies now"),
     ("fact", "choosing", p.Snapshot(pending=WAITS), "no fact is offered now"),
     ("correct", "idle", p.Snapshot(), "there is nothing to correct yet"),
-    ("correct", "learning", p.Snapshot(turns=(TURN,)), "nothing can be taught while it is learning"),
+    ("correct", "learning", p.Snapshot(turns=(TURN,)), "nothing can be taught now: a lesson is being learned"),
     ("correct", "idle", p.Snapshot(turns=(TURN,), read_only="it is full"), "nothing can be taught: it is full"),
     ("undo", "idle", p.Snapshot(), "nothing to undo"),
     ("undo", "proposing", p.Snapshot(lessons=1), "nothing to undo"),

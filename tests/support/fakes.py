@@ -376,17 +376,18 @@ async def drive(
     ready: bool = True,
     persist: Callable[[str, object], None] | None = None,
     drafts: Drafts | None = None,
+    tour: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Driven]:
     """The app on a fake worker at a size, loaded unless not `ready`."""
     from theta_tui.ui.app import ThetaApp
 
     fake, clock = worker or FakeWorker(), FakeClock()
-    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts)
+    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts, tour=tour)
     app.animation_level = "none"
     # The screen is drawn when a test has let it settle. Left to its own timer it is drawn twice, most of all where the
-    # machine is busy.
-    with patch("textual.screen.UPDATE_PERIOD", 1.0):
+    # machine is busy. There a toast would also be gone before it is looked for.
+    with patch("textual.screen.UPDATE_PERIOD", 1.0), patch.object(ThetaApp, "NOTIFICATION_TIMEOUT", 600):
         async with app.run_test(size=size, notifications=True) as pilot:
             driven = Driven(app, fake, clock, pilot)
             await driven.settle()

@@ -72,14 +72,17 @@ async def test_the_ledger_lists_lessons_newest_first_with_how_they_stand() -> No
     async with drive((120, 36)) as d:
         await open_ledger(d)
         assert d.sent == [p.ShowLessons()]
-        shown = [text for text in d.lines() if "→" in text]
+        head, *shown = [text for text in d.lines() if "→" in text]
+        assert head.split() == ["#", "state", "prompt", "→", "taught", "reply", "says", "it", "then→now", "taught"]
+        assert head.index("prompt") == shown[0].index("where is Quill?")
+        assert head.index("now") + 3 == shown[0].index("0.40 %") + 6
         assert "lost" in shown[0]
         assert "where is Quill? → Quill is at home." in shown[0]
         assert "97 % → 0.40 %" in shown[0]
         assert "5:00" in shown[0]
-        assert "superseded by #4" not in d.screen_text()
+        assert "replaced by #4" not in d.screen_text()
         await d.press("down", "j", "j")
-        assert "superseded by #4" in d.screen_text()
+        assert "replaced by #4" in d.screen_text()
         await d.press("down")
         assert "offered  Hello." in d.screen_text()
         await d.press("escape")
@@ -107,7 +110,7 @@ async def test_q_asks_all_and_the_list_follows_what_was_found() -> None:
         assert d.sent[-1] == p.Quiz()
         d.worker.reviewed(4, tally=Tally(4, 2))
         await d.settle()
-        assert "asking again, 4 left" in d.screen_text()
+        assert "checking, 4 left" in d.screen_text()
         assert d.sent[-1] == p.Quiz()
         d.worker.post(p.Quizzed(d.worker.change(tally=Tally(4, 3, lost=1, lost_first=(5,)))))
         await d.settle()

@@ -34,13 +34,16 @@ def listing(call: Invocation) -> None:
         call.emit(models=every)
         return
     rows, made = ([row for row in every if (row["window"] is None) is files] for files in (False, True))
-    width = max(len(row["name"]) for row in rows)
+    lines = [("name", "here", "weights", "size", "licence", "window", "")]
     for row in rows:
         size = shown(row["bytes"]) if row["here"] else f"{shown(row['bytes'])} to fetch"
-        words = (
-            f"{row['parameters'] / 1e6:,.0f}M", size, row["license"], f"window {row['window']:,}", row["title"]
-        )  # fmt: skip
-        call.out(f"{row['name']:{width}}  {'here' if row['here'] else '-':4}  {'  '.join(words)}")
+        lines.append((
+            row["name"], "here" if row["here"] else "-", f"{row['parameters'] / 1e6:,.0f}M", size, row["license"],
+            f"{row['window']:,}", row["title"],
+        ))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        call.out("  ".join(f"{text:{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
     for row in made:
         call.out(f"{row['name']}  here  {shown(row['bytes'])}, converted from this file")
 

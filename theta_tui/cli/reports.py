@@ -67,6 +67,7 @@ def lessons(call: Invocation, store: Store) -> None:
     if not rows:
         call.out("no lessons yet; teach one with: theta")
         return
+    call.out(f"{'#':>4}  {'taught':16}  {HEAD}")
     for row in rows:
         when = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M")
         call.out(f"{row.number:4}  {when}  {_row(row)}")
@@ -84,21 +85,25 @@ def quiz(call: Invocation, store: Store, rows: Sequence[ReportRow]) -> None:
     if not live:
         call.out("no lessons yet; teach one with: theta")
         return
+    call.out(f"{'#':>4}  {HEAD}")
     for row in live:
         call.out(f"{row.number:4}  {_row(row)}")
     _sum_up(call, total)
 
 
+HEAD = f"{'state':14} {'says it: before→then→now':>24}   prompt → reply"
+"""The headings over what `_row` writes."""
+
+
 def _row(row: ReportRow) -> str:
     p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
     effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
-    state = f"{row.state} by #{row.by}" if row.by is not None else row.state
     more = f"  (+{plural(row.more, 'wording')})" if row.more else ""
-    return f"{state:10} {effect:>24}   {row.prompt} → {row.reply}{more}"
+    return f"{row.words:14} {effect:>24}   {row.prompt} → {row.reply}{more}"
 
 
 def _sum_up(call: Invocation, total: Tally) -> None:
-    stale = f" ({total.stale} not asked since the last lesson: theta quiz)" if total.stale else ""
+    stale = f" ({total.stale} not checked since the newest lesson: theta quiz)" if total.stale else ""
     call.out(f"{total.words}{stale}")
 
 
@@ -113,9 +118,34 @@ def stats(call: Invocation, store: Store) -> None:
     if call.json:
         call.emit(**values)
         return
-    width = max(len(name) for name in values)
-    for name, value in values.items():
-        call.out(f"{name.replace('_', ' '):{width}}  {_shown(name, value)}")
+    rows = _told(values)
+    width = max(map(len, rows))
+    for name, told in rows.items():
+        call.out(f"{name:{width}}  {told}")
+
+
+def _told(values: dict[str, Any]) -> dict[str, str]:
+    """The figures for people, by name."""
+    shown = {name: _shown(name, value) for name, value in values.items()}
+    kinds = [plural(values[f"{kind}s"], kind) for kind in ("pick", "correction", "statement") if values[f"{kind}s"]]
+    rows: dict[str, str] = {name: shown[name] for name in ("home", "model", "persona") if name in shown}
+    rows["lessons"] = f"{values['lessons']:,}" + (f" ({', '.join(kinds)})" if kinds else "")
+    rows["kept"] = f"{values['kept']:,} of {values['live']:,} (more is better)"
+    rows |= {name: shown[name] for name in ("fading", "lost")}
+    rows["not checked"] = f"{values['not_asked_since']:,} since the newest lesson"
+    rows["replaced"] = f"{values['superseded']:,} by a later answer to the same question"
+    rows["withdrawn"] = shown["withdrawn"]
+    rows["turns"] = f"{values['turns']:,}"
+    rows["training steps"] = f"{values['step']:,}"
+    if values["loss_before"] is not None:
+        rows["said afterwards"] = f"{values['said_afterwards']:,} of {values['lessons']:,} (more is better)"
+        rows["loss"] = f"{values['loss_before']:.2f} → {values['loss_after']:.2f} (median; lower is better)"
+        rows["says it"] = f"{shown['p_before']} → {shown['p_after']} (median; more is better)"
+        rows["time a lesson"] = f"{values['seconds_a_lesson']:.1f} s (median)"
+    rows["journal"] = f"{plural(values['records'], 'record')}, {shown['journal_bytes']}"
+    newest = f", the newest {shown['saved_at']}" if values["saved_at"] is not None else ""
+    rows["checkpoints"] = f"{values['checkpoints']}, {shown['checkpoint_bytes']}{newest}"
+    return rows
 
 
 def figures(store: Store) -> dict[str, Any]:
@@ -200,13 +230,13 @@ def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[
     lines = [
         f"  says it  {percent(outcome.p_before)} → {percent(outcome.p_after)}, {says}",
         f"  steps    {outcome.steps} in {outcome.seconds:.2f} s",
-        f"  losses   {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
+        f"  loss     {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
     ]
     if offered is not None:
         lines.append(f"  offered  {offered}")
     if outcome.learned:
         lines.append(f"  says now {outcome.reply}")
-    lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not asked since)" if total.stale else ""))
+    lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not checked since)" if total.stale else ""))
     return lines
 
 
@@ -271,7 +301,9 @@ def _mark(turn: Turn) -> str:
     outcome = turn.outcome
     if outcome is None:
         return mark
-    return f"{mark} not learned" if outcome.skipped else f"{mark} {outcome.loss_before:.2f} → {outcome.loss_after:.2f}"
+    if outcome.skipped:
+        return f"{mark} not learned"
+    return f"{mark} says it {percent(outcome.p_before)} → {percent(outcome.p_after)}"
 
 
 def _effect(outcome: Outcome | None) -> dict[str, Any] | None:

@@ -186,7 +186,7 @@ class Learner:
             first = first or replace(look, loss=look.loss.detach())
             losses.append(look.nats)
             if not math.isfinite(float(look.loss.detach())) or not math.isfinite(look.recall.logprob):
-                return _skipped(first, f"the loss was {look.nats}; nothing was learned")
+                return _skipped(first, f"the loss was {look.nats}")
             if progress:
                 progress(Progress(taken, limit, look.nats, first.recall.p, look.recall.p))
             now = time.monotonic()
@@ -198,7 +198,7 @@ class Learner:
             try:
                 self._take_step(optimizer, look.loss)
             except NotFinite as stop:
-                return _skipped(first, f"{stop}; nothing was learned")
+                return _skipped(first, str(stop))
             taken += 1
         before, after = first.recall, look.recall
         return Result(first.nats, look.nats, before.p, after.p, taken, after.says, losses=tuple(losses))
@@ -225,7 +225,7 @@ class Learner:
         if self.lm.device == "cuda":
             torch.cuda.empty_cache()
         raise TeachError(
-            f"the {self.lm.device} ran out of memory and nothing was learned; teach a shorter reply, start a fresh "
+            f"the {self.lm.device} ran out of memory and nothing was learned; teach a shorter reply, start a new "
             "conversation, or use a smaller --model"
         )
 

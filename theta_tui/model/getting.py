@@ -73,7 +73,7 @@ def get(entry: Entry, *, offline: bool = False, on_stage: Stage = lambda _: None
             return place
         if place.exists():
             raise ModelError(
-                f"{place} is there and holds no whole model; take it away with `theta models remove {entry.name}`"
+                f"{place} is there and is not a whole model; remove it with `theta models remove {entry.name}`"
             )
         _get(entry, place, offline, on_stage)
     return place
@@ -276,7 +276,7 @@ def _sha256(path: Path) -> str:
 def _wrong(file: Path, registry: Registry) -> ModelError:
     return ModelError(
         f"{file.name} does not hold the {registry.file} that Theta knows (sha256 {registry.sha256[:16]}…): it is "
-        "damaged or another; it was not used",
+        "damaged, or another file; it was not used",
         name="wrong_checksum",
     )
 

@@ -198,7 +198,7 @@ def export_peft(
     if not lessons:
         raise TeachError(
             "no lesson has weights and a scope of its own, so there are no adapters to export; "
-            "`theta export hf` takes the model along",
+            "hf writes the whole model",
             name="nothing_to_export",
         )
     on_progress = _stoppable(cancelled)
@@ -256,7 +256,7 @@ def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
         except (MemoryError, torch.OutOfMemoryError):
             raise TeachError(
                 "there is not enough memory to put the lessons into plain weights; nothing was written; "
-                "`theta export trl` takes the lessons along"
+                "trl writes the lessons alone"
             ) from None
 
 

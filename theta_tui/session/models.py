@@ -37,6 +37,6 @@ def how_to(name: str, settings: Settings) -> str:
     fetched = "" if row["here"] else f"; {shown(row['bytes'])} are fetched first"
     model = shlex.quote(name)
     return (
-        f"a home belongs to one model. Leave and type `theta {home}rebuild --model {model}` to take your lessons "
-        f"along, or `theta --home DIR --model {model}` for a home of its own{fetched}"
+        f"a home belongs to one model. Leave with ctrl+q and type `theta {home}rebuild --model {model}` to take your "
+        f"lessons along, or `theta --home DIR --model {model}` for a home of its own{fetched}"
     )

@@ -158,7 +158,7 @@ def _keep_settings(store: Store, name: str, lora: int | None) -> None:
     set_to = settings.model
     if settings.lora not in ("auto", ours["lora"]) or (lora is not None and settings.lora_rank not in (None, lora)):
         store.notices.append(
-            "this home learns in another way now than your settings say: take lora and lora_rank out of them, or give "
+            "this home learns in another way now than your settings say: remove lora and lora_rank from them, or give "
             + ("--lora off" if lora is None else f"--lora on --lora-rank {lora}")
             + " from now on"
         )

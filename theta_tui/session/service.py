@@ -146,7 +146,7 @@ class Service:
         if self._due():
             left = session.review.left
             if left:
-                self._activity = f"asking again, {left} left"
+                self._activity = f"checking lessons, {left} left"
             self._report(p.Reviewed(self.snapshot(), left))
 
     def close(self) -> None:

@@ -188,7 +188,7 @@ class Session:
             self.consumed(lesson.exchange)
             self.store.write_context()
             self.store.notices.append(
-                f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
+                f"a lesson that was interrupted is learned now: '{shortened(lesson.exchange.prompt)}'"
             )
 
     def consumed(self, exchange: Exchange) -> None:
@@ -440,7 +440,7 @@ class Session:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
         lesson = self.store.state.numbered(number)
         if lesson is None:
-            raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
+            raise PromptError(f"there is no lesson {number}", name="no_lesson")
         before = lesson.context.asked
         return self.ask(lesson.exchange.prompt, with_context=False, before=before, cancelled=cancelled)
 

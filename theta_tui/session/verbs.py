@@ -65,6 +65,14 @@ def _always(mode: Mode, shot: p.Snapshot) -> str:
     return ""
 
 
+DOING: dict[Mode, str] = {
+    "loading": "the model is loading",
+    "learning": "a lesson is being learned",
+    "proposing": "replies are being written",
+    "broken": "Theta has stopped",
+}
+
+
 def _free(mode: Mode, shot: p.Snapshot) -> bool:
     """Whether a lesson, or taking one back, would disturb nothing under way."""
     return mode in {"choosing", "idle"} and not shot.read_only
@@ -82,7 +90,7 @@ def _correct(mode: Mode, shot: p.Snapshot) -> str:
     if shot.read_only:
         return f"nothing can be taught: {shot.read_only}"
     if mode not in {"choosing", "idle"}:
-        return f"nothing can be taught while it is {mode}"
+        return f"nothing can be taught now: {DOING[mode]}"
     return "" if shot.pending is not None or shot.turns else "there is nothing to correct yet"
 
 
@@ -160,7 +168,7 @@ VERBS = (
     Verb("fact", "learn the fact that was stated", refused=_fact),
     Verb("undo", "take back the last lesson", refused=_undo, command=partial(p.TakeBack, "undo"),
          help="Take back the last lesson.", doing="undoing", done="undone"),
-    Verb("redo", "bring back the lesson taken back", refused=_redo, command=partial(p.TakeBack, "redo"),
+    Verb("redo", "bring back the lesson that was taken back", refused=_redo, command=partial(p.TakeBack, "redo"),
          help="Bring back the lesson that was taken back last, while no other was taught since.",
          doing="bringing back", done="redone"),
     Verb("withdraw", "take lesson N out", "N", "the number of a lesson, as in /withdraw 3", _lesson, refused=_withdraw,
@@ -168,30 +176,35 @@ VERBS = (
          help="Take lesson N out, as if it had never been taught. "
          "At once: the next start learns the ones since again."),
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
-    Verb("ask", "its own reply; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text, command=p.Ask,
-         help="The most likely reply; changes nothing. With - a question a line, a JSON line each.", plain=False),
+    Verb("ask", "what it says by itself; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text,
+         command=p.Ask, plain=False,
+         help="The most likely reply; changes nothing. With -: a question on each line, answered by a line of JSON."),
     Verb("history", "all of this conversation", command=p.ShowHistory,
          help="The conversation: what was said, taught, left without an answer, and taken back."),
-    Verb("lessons", "what was taught, and whether it holds", aliases=("ledger",),
-         help="Every lesson: when, what it did, and whether it holds."),
-    Verb("quiz", "ask every lesson again", command=p.Quiz, help="Ask every live lesson again: kept, fading or lost."),
-    Verb("stats", "what it has learned so far", help="Loss, steps, what is kept, sizes, speeds."),
-    Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
-    Verb("export", "take the model or the lessons along", "hf|gguf|peft|trl PATH",
+    Verb("lessons", "what was taught, and whether it is still known", aliases=("ledger",),
+         help="Every lesson: when, what it did, and whether it is still known."),
+    Verb("quiz", "check every lesson now", command=p.Quiz,
+         help="Check every lesson that counts: kept, fading or lost."),
+    Verb("stats", "what it has learned so far",
+         help="What it has learned: lessons, how many are still known, loss, sizes, speeds."),
+    Verb("save", "save the weights now", refused=_save, command=p.Save),
+    Verb("export", "write the model or the lessons to a folder", "hf|gguf|peft|trl PATH",
          "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
          _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
-         help="Take it along: a folder for Transformers, a GGUF file, adapters for peft, or data sets for TRL."),
+         help="Write what was taught to a folder: for Transformers, as a GGUF file, as adapters for peft, or as data "
+         "sets for TRL."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
-    Verb("persona", "the system turn that it speaks under; off takes it away", "TEXT", read=_name, command=p.Persona,
-         help="The system turn that the model speaks, and is taught, under: show it, or change it to TEXT."),
-    Verb("model", "the models there are, and how to go on with one", "NAME", read=_name, command=p.ShowModels,
+    Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=p.Persona,
+         help="The system turn that the model speaks and learns under: show it, or change it to TEXT."),
+    Verb("model", "which models there are, and how to switch to one", "NAME", read=_name, command=p.ShowModels,
          plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
-    Verb("new", "begin a fresh conversation", command=p.NewConversation, aliases=("clear",),
-         help="Begin a fresh conversation; what was taught stays."),
+    Verb("new", "begin a new conversation", command=p.NewConversation, aliases=("clear",),
+         help="Begin a new conversation; what was taught stays."),
     Verb("copy", "copy the reply", refused=_copy, plain=False),
-    Verb("help", "keys and commands", aliases=("?",)),
+    Verb("help", "keys, signs and commands", aliases=("?",)),
+    Verb("tour", "how it works, in three cards", plain=False),
     Verb("quit", "save and leave", aliases=("exit", "bye")),
 )  # fmt: skip
 BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
@@ -226,6 +239,16 @@ class Mistake:
     """The line is neither a message nor a valid verb; `text` says why."""
 
     text: str
+
+
+LONE = frozenset({"quit", "exit", "help", "undo"})
+"""Words that are asked about where they are all of a message: they may be meant as commands."""
+
+
+def lone(text: str) -> Verb | None:
+    """The verb that `text` may be meant as, if it is one of LONE and nothing else."""
+    word = text.strip().rstrip(".!?").lower()
+    return BY_NAME[word] if word in LONE else None
 
 
 def read(line: str, *, plain: bool = False) -> Prompt | Call | Mistake:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
 
+WORDS: dict[Holding, str] = {"unasked": "not checked", "superseded": "replaced", "failed": "not learned"}
+"""What people read for a state; the others are their own words."""
 NAMED = 8
 """At most this many lessons are named in a summary; the others are counted."""
 
@@ -43,6 +45,11 @@ class ReportRow:
     offered: str | None = None
     more: int | None = None
     said_at: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The state as people read it: `kept`, `replaced by #4`."""
+        return WORDS.get(self.state, self.state) + (f" by #{self.by}" if self.by is not None else "")
 
 
 @dataclass(frozen=True, slots=True)

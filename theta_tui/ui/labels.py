@@ -15,8 +15,8 @@ from theta_tui.ui.widgets.rule import RuleWords
 WELCOME = (
     "Say something below, and five replies come back.",
     "Go on talking, and nothing is learned.",
-    "1-5 teaches one of them, f2 fixes one, ^t takes your own.",
-    "Theta learns it at once, and shows you the proof.",
+    "Pick one by its number, and the model learns it at once.",
+    "/tour shows how, in three cards; /help lists the keys.",
 )
 
 
@@ -27,6 +27,8 @@ class Typed:
     writing: bool = False
     teaches: bool = False
     chip: Editing | None = None
+    alone: str = ""
+    """The word that may be meant as a command, where the composer asks."""
 
 
 def says(before: float, now: float) -> str:
@@ -36,13 +38,16 @@ def says(before: float, now: float) -> str:
 
 def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Typed) -> RuleWords:
     """What goes on, in a few words, and what Enter does with what is typed. `waiting`: the grace period."""
+    if typed.alone:
+        then = "enter teaches it" if typed.teaches else "enter says it"
+        return RuleWords(f"“{typed.alone}”: tab does it · {then} as text", "accent")
     if state.fatal is not None:
         return RuleWords("stopped · ^q leaves", "error")
     if editing is not None:
         if editing.turn is not None:
             return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
         if editing.fact:
-            return RuleWords("a fact · enter learns · tab: question, answer · esc leaves", "accent")
+            return RuleWords("a fact · enter teaches it · tab: question or answer · esc leaves", "accent")
         return RuleWords(f"edit reply {editing.index} · enter teaches · esc leaves", "accent")
     if typed.chip is not None and state.mode in {"choosing", "idle"}:
         of = "" if typed.chip.turn is None else f" to “{typed.chip.turn}”"
@@ -58,8 +63,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
                 return RuleWords(f"{state.snapshot.activity} · esc stops", busy=True)
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
-            words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
-            return RuleWords(words, "success", True, progress.p_now)
+            return RuleWords(f"learning · {says(progress.p_before, progress.p_now)}", "success", True, progress.p_now)
         case "choosing":
             if typed.writing and not state.snapshot.read_only:
                 then = "enter teaches it as the reply" if typed.teaches else "enter says it, and reply 1 stands"
@@ -166,7 +170,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
     elif shot.pending is not None:
         shown.append(Entry(shot.pending.prompt, "…", pending=True))
     shown += [Entry.beside(one, hints.get(one.seq, "")) for one in stated]
-    shown += [Entry(prompt, "… waits for the machine", pending=True) for prompt in state.queued]
+    shown += [Entry(prompt, "… waits for the model", pending=True) for prompt in state.queued]
     return shown
 
 
@@ -193,7 +197,7 @@ def toast(event: p.Event) -> tuple[str, str] | None:
         case p.TakenBack(number=number, reply=reply):
             return f"lesson {number} is withdrawn: {_short(reply)}", "information"
         case p.Saved(asked=asked_for, seconds=seconds):
-            return f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
+            return f"saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
         case p.Quizzed(snapshot=shot):
             return shot.tally.words if shot.tally.live else "nothing was taught yet", "information"
         case p.Notice(text=text):

@@ -12,7 +12,7 @@ from textual.widgets.option_list import Option
 
 from theta_tui.base.text import percent, plural
 from theta_tui.session import protocol as p
-from theta_tui.store.report import ReportRow
+from theta_tui.store.report import WORDS, ReportRow
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.compat.sized import Sized
@@ -68,6 +68,7 @@ class LedgerScreen(Sized):
 
     def compose(self) -> ComposeResult:
         yield Static(id="ledger-title", markup=False)
+        yield Static(id="ledger-head", markup=False)
         yield LessonList()
         yield Static(id="ledger-detail", markup=False)
         yield KeyBar(lambda _, usual: usual, id="keybar")
@@ -138,9 +139,9 @@ class LedgerScreen(Sized):
         tally = self.snapshot.tally
         parts = [tally.words] if tally.live else []
         if self.left:
-            parts.append(f"asking again, {self.left} left")
+            parts.append(f"checking, {self.left} left")
         elif tally.stale:
-            parts.append(f"{tally.stale} to ask again")
+            parts.append(f"{tally.stale} not checked since the newest")
         words = " · ".join(parts) or "nothing was taught yet"
         self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
 
@@ -149,6 +150,7 @@ class LedgerScreen(Sized):
         lessons = self.lessons
         width = max(20, lessons.scrollable_content_region.width - 2)
         rows = self._newest_first
+        self.query_one("#ledger-head", Static).update(head(width) if rows else "")
         lessons.clear_options()
         lessons.add_options([Option(line(row, width, self.clock.now())) for row in rows])
         if rows:
@@ -168,14 +170,13 @@ class LedgerScreen(Sized):
         now = "…" if self.asking == row.number else answer if answer is not None else "enter asks it"
         said = "" if answer is None else "$success" if answer == row.reply else "$warning"
         figures = " → ".join(percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None)
-        when = f"asked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not asked yet"
-        state = f"superseded by #{row.by}" if row.by is not None else row.state
+        when = f"checked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not checked yet"
         shown = [
-            (f"#{row.number}", f"{state} · {figures or '–'} · {when}", SIGNS[row.state][1]),
+            (f"#{row.number}", f"{row.words} · says it {figures or '–'} · {when}", SIGNS[row.state][1]),
             ("you", row.prompt, ""),
             *([("offered", row.offered, "$muted")] if row.offered is not None else []),
             ("taught", row.reply, "bold"),
-            *([("scope", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
+            *([("used", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
             ("now", now, said or "$muted"),
         ]
         width = max(10, detail.content_size.width - 9)
@@ -222,15 +223,24 @@ class LedgerScreen(Sized):
 
 def scope(row: ReportRow, now: float) -> str:
     """The number of wordings that picks have added to a lesson's scope, and when its reply was last said."""
-    said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "never asked since"
+    said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "not said since"
     return f"+{plural(row.more, 'wording')} · {said}" if row.more else said
+
+
+def head(width: int) -> Content:
+    """The headings over the columns of `line`."""
+    left = "   #  " + (f"  {'state':<11}" if width >= WIDE else "  ")
+    right = "says it then→now".rjust(CHANCE_WIDTH) if width >= WIDE else ""
+    right += "taught".rjust(AGE_WIDTH) if width >= WIDER else ""
+    room = width - len(left) - len(right)
+    return join((left + fit("prompt → taught reply", room).ljust(room) + right, "$muted"))
 
 
 def line(row: ReportRow, width: int, now: float) -> Content:
     """One lesson on one line of `width` cells."""
     sign, tone = SIGNS[row.state]
     left = f"{row.number:>4}  "
-    state = f"{sign} {row.state:<11}" if width >= WIDE else f"{sign} "
+    state = f"{sign} {WORDS.get(row.state, row.state):<11}" if width >= WIDE else f"{sign} "
     chances = " → ".join(percent(value) for value in (row.p_then, row.p_now) if value is not None)
     right = chances.rjust(CHANCE_WIDTH) if width >= WIDE else ""
     right += ago(now - row.at).rjust(AGE_WIDTH) if width >= WIDER else ""

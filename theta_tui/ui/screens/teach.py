@@ -40,6 +40,7 @@ from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
 from theta_tui.ui.widgets.rule import Rule
+from theta_tui.ui.widgets.tour import Tour
 
 OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
     "pick_cursor": "pick",
@@ -73,6 +74,7 @@ class TeachScreen(VerbScreen):
         self.clock = clock
         self.send = send
         self.tell = tell
+        self.tour = Tour()
         self.state = State()
         self.corrections = CorrectionEditor(self)
         self.fresh_until = 0.0
@@ -80,7 +82,7 @@ class TeachScreen(VerbScreen):
             "correct": lambda text: self.corrections.correct(text, None), "fact": self.action_fact,
             "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
-            "help": self.action_help,
+            "help": self.action_help, "tour": lambda: self.tour.show(0),
         }  # fmt: skip
         """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
@@ -96,6 +98,7 @@ class TeachScreen(VerbScreen):
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
         yield CandidateList(id="candidates")
+        yield self.tour
         yield FactBox()
         yield Composer(
             lambda line: complete(line, sorted(self.app.available_themes)), lambda: self.picking, id="composer"
@@ -104,7 +107,6 @@ class TeachScreen(VerbScreen):
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
-        self.conversation.welcome = WELCOME
         self._composed = True
         self.drafts.start()
         self.draw()
@@ -129,7 +131,11 @@ class TeachScreen(VerbScreen):
     def picking(self) -> bool:
         """Whether Enter, the arrows and Esc are for the replies: they wait, and nothing is typed."""
         return self.state.mode == "choosing" and not (
-            self.waiting or self.writing or self.corrections.chip or self.corrections.editing
+            self.tour.at is not None
+            or self.waiting
+            or self.writing
+            or self.corrections.chip
+            or self.corrections.editing
         )
 
     # --- drawing ---
@@ -140,6 +146,7 @@ class TeachScreen(VerbScreen):
             return  # a resize can come before the widgets
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
+        self.conversation.welcome = WELCOME if self.tour.at is None else ()
         free = state.mode in {"idle", "choosing"} and not state.snapshot.read_only
         keys = (self._key("pick.undo", "f4"), self._key("pick.redo", "f6")) if free else ()
         self.conversation.show(entries(state, *keys), state.fatal.message if state.fatal is not None else "")
@@ -156,8 +163,10 @@ class TeachScreen(VerbScreen):
 
     def draw_words(self) -> None:
         """The line above the replies, and what an empty composer says: they also depend on what is typed and marked."""
-        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip)
-        self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, typed))
+        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip, self.composer.alone)
+        words = None if self.writing else self.tour.words
+        over = "chance" if self.state.mode == "choosing" and self.tour.at is None else ""
+        self.query_one(Rule).show(words or rule_words(self.state, self.corrections.editing, self.waiting, typed), over)
         cursor = self.replies.cursor if self.picking else None
         self.composer.say(placeholder(self.state, typed, cursor), teaches=typed.teaches)
 
@@ -178,6 +187,8 @@ class TeachScreen(VerbScreen):
         return self.settings.keymap.get(name, usual).split(",")[0].strip()
 
     def _named(self, name: str, usual: str) -> str:
+        if name == "say.send" and self.tour.at is not None and not self.writing:
+            return "next"
         if hidden(self.state, name, writing=self.writing):
             return ""
         return "teach" if name == "say.send" and self.corrections.teaches else usual
@@ -275,6 +286,8 @@ class TeachScreen(VerbScreen):
             return False
         if action in PICKING and not self.picking:
             return False
+        if action in OF_VERB and self.tour.at is not None:
+            return False  # the replies are behind the card
         if action == "undo" and self.state.stoppable:
             return False  # a lesson is being taken back
         if action == "page":
@@ -386,7 +399,9 @@ class TeachScreen(VerbScreen):
 
     def action_escape(self) -> None:
         """Stop what can be stopped; else say again what is typed, and not teach it."""
-        if self.state.stoppable:
+        if self.tour.skip():
+            self.draw()
+        elif self.state.stoppable:
             self.send(p.Cancel())
         elif self.corrections.chip is not None:
             self.corrections.chip = None
@@ -433,8 +448,8 @@ class TeachScreen(VerbScreen):
 
     def say(self, text: str) -> None:
         """Request replies to `text`, now or when the worker is free."""
-        text = text.strip("\n")
-        mode = self.state.mode
+        self.tour.skip()
+        text, mode = text.strip("\n"), self.state.mode
         if mode in {"choosing", "idle"}:
             self.corrections.close()
             self._propose(text)

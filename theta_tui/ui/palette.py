@@ -1,0 +1,27 @@
+"""The verbs in the command palette."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from theta_tui.session.verbs import SLASH, Verb
+
+if TYPE_CHECKING:
+    from theta_tui.ui.screens.teach import TeachScreen
+
+
+def listed(screen: TeachScreen) -> Iterator[tuple[str, str, Callable[[], None]]]:
+    """(title, help, action) of each verb. A verb with an argument fills the composer."""
+    for verb in SLASH:
+        yield verb.line, verb.about, partial(_choose, screen, verb)
+
+
+def _choose(screen: TeachScreen, verb: Verb) -> None:
+    if verb.needs:
+        screen.focus_composer()
+        screen.composer.put(f"/{verb.name} ")
+    else:
+        screen.run_verb(verb, *(verb.read("") or ()))
+        screen.draw()
