@@ -106,7 +106,7 @@ def report_row(number: int, prompt: str, reply: str, state: str = "kept", **chan
 
 
 ROWS = (
-    report_row(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
+    report_row(1, "hello", "Hi! How are you?", kind="pick", said_before="Hello."),
     report_row(2, "what is your name?", "My name is Theta.", "superseded", by=4),
     report_row(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
     report_row(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),

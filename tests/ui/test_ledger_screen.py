@@ -81,7 +81,8 @@ async def test_the_ledger_lists_lessons_newest_first_with_how_they_stand() -> No
         await d.press("down", "j", "j")
         assert "superseded by #4" in d.screen_text()
         await d.press("down")
-        assert "offered  Hello." in d.screen_text()
+        assert "said before" in d.screen_text()
+        assert "Hello." in d.screen_text()
         await d.press("escape")
         assert d.app.screen is d.teach
 
@@ -157,7 +158,7 @@ async def test_slash_quiz_asks_all_and_says_what_is_kept() -> None:
 
 async def test_the_figures_tell_it_all_in_numbers() -> None:
     async with drive((120, 60)) as d:
-        d.worker.changed(offered="What?", last=outcome(12))
+        d.worker.changed(said_before="What?", last=outcome(12))
         await d.type("/stats\n")
         text = d.screen_text()
         for words in ("11 of 12", "#3", "What?"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
+    from theta_tui.store.plots import Plot
     from theta_tui.store.records import Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
@@ -146,6 +147,13 @@ class ShowLessons(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPlots(Command):
+    """Report what the plots show, among it lesson `number` (None: the last one)."""
+
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quiz(Command):
     """Review every live lesson, in slices: other commands are served in between."""
 
@@ -183,10 +191,10 @@ class Snapshot:
     `activity` says in a few words what the machine is doing. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is the Unix time
     of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
-    `redo`: a lesson was taken back and can be brought back. `offered` is the first reply offered for the last lesson's
-    prompt. `marked` is the number of the lesson that one reply of `pending` was written with. `tally` summarises the
-    retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
-    system turn in force, cut at LESSON_TEXT characters; None: the model's own.
+    `redo`: a lesson was taken back and can be brought back. `said_before` and `says_now` are the replies to the last
+    lesson's prompt before it and now, as far as they are known. `marked` is the number of the lesson that one reply of
+    `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the last one
+    damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's own.
     """
 
     phase: Phase = "loading"
@@ -206,7 +214,8 @@ class Snapshot:
     unsaved: int = 0
     read_only: str | None = None
     redo: bool = False
-    offered: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     marked: int | None = None
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
@@ -328,6 +337,17 @@ class Ledger(Event):
     """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
 
     rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plots(Event):
+    """What the plots show. `number` is the lesson of the last one (None: nothing was taught), `wanted`: it was asked
+    for by its number. `lessons` were ever taught."""
+
+    plots: tuple[Plot, ...]
+    number: int | None
+    wanted: bool
+    lessons: int
 
 
 @dataclass(frozen=True, slots=True)

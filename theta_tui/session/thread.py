@@ -104,7 +104,7 @@ class Worker:
     def _serve(self, service: Service) -> None:
         while self._stopping_since is None:
             try:
-                queued = self._queue.get(timeout=0 if service.has_quiz else IDLE_SECONDS)
+                queued = self._queue.get(timeout=0 if service.has_work else IDLE_SECONDS)
             except queue.Empty:
                 service.use_idle_time()
                 continue

@@ -119,6 +119,8 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
             return not writing
         case "say.send":
             return state.mode == "broken" or (not writing and state.mode not in {"idle", "loading"})
+        case "pick.plot":
+            return state.mode not in {"choosing", "idle"} or not state.snapshot.lessons
         case "pick.copy" | "pick.type" | "pick.edit":
             return state.mode not in {"choosing", "idle"}
         case _:

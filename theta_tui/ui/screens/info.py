@@ -15,7 +15,7 @@ from theta_tui.base.text import percent
 from theta_tui.session.protocol import Models
 from theta_tui.session.verbs import SLASH
 from theta_tui.store.report import named
-from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, SAY, SCREEN
+from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, PLOT, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of
 from theta_tui.ui.compat.sized import Sized
@@ -77,6 +77,7 @@ class HelpScreen(InfoScreen):
         yield "editing a reply", self._keys(EDIT)
         yield "writing", self._keys(SAY)
         yield "in the list of lessons", self._keys(LEDGER)
+        yield "on the plots", self._keys(PLOT)
         yield "everywhere", [*self._keys([*SCREEN, *APP]), ("^p", "every command by name")]
         yield "mouse", [("click", "marks a reply"), ("again", "a second click on it picks it")]
         yield (
@@ -149,7 +150,8 @@ class StatsScreen(InfoScreen):
                 [
                     ("prompt", last.prompt),
                     ("reply", last.reply),
-                    *([("offered first", shot.offered)] if shot.offered is not None else []),
+                    *([("said before", shot.said_before)] if shot.said_before is not None else []),
+                    *([("says now", shot.says_now)] if shot.says_now is not None else []),
                     ("loss", f"{last.loss_before:.3f} → {last.loss_after:.3f}"),
                     ("says it", f"{percent(last.p_before)} → {percent(last.p_after)}"),
                     ("its own reply", "yes" if last.learned else "not yet"),

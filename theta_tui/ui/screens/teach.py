@@ -29,6 +29,7 @@ from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
+from theta_tui.ui.widgets.before_after import BeforeAfter
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.conversation import Conversation
@@ -87,6 +88,7 @@ class TeachScreen(Sized):
             with Vertical(id="talk"):
                 yield LearningLine(id="learning-line")
                 yield Conversation(id="conversation")
+                yield BeforeAfter(id="before-after")
             yield LearningPanel(self.clock, id="learning")
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
@@ -135,6 +137,7 @@ class TeachScreen(Sized):
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
         self.conversation.show(entries(state), state.fatal.message if state.fatal is not None else "")
+        self.query_one(BeforeAfter).show(state)
         self.query_one(LearningPanel).show(state)
         self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
