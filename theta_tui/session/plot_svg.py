@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 from theta_tui.base.errors import HomeError, PromptError, TeachError, UsageError
 from theta_tui.base.files import write_atomically
 from theta_tui.base.text import reason, visible
-from theta_tui.store.plots import Plot, plots
+from theta_tui.store.plots import Plot, plots, ticks
 from theta_tui.store.store import Store
 
 WIDTH, HEIGHT = 760, 260
@@ -55,20 +54,20 @@ def svg(found: list[Plot]) -> str:
 def _plot(plot: Plot) -> list[str]:
     places = [x for curve in plot.curves for x, _ in curve.points]
     low, high = min(places), max(max(places), min(places) + 1)
-    top = plot.top or max(max((y for curve in plot.curves for _, y in curve.points), default=0.0), 1e-9)
+    top = plot.top
 
     def at(x: float, y: float) -> tuple[float, float]:
         across = LEFT + (x - low) / (high - low) * (WIDTH - LEFT - RIGHT)
         return across, HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM)
 
     parts = [f'<text x="{LEFT}" y="20" font-weight="bold">{_text(plot.heading)}</text>']
-    for y in _ticks(0.0, top):
+    for y in ticks(0.0, top, whole=plot.whole):
         across, down = at(low, y)
         parts += [
             f'<line x1="{across:.1f}" y1="{down:.1f}" x2="{WIDTH - RIGHT}" y2="{down:.1f}" stroke="#ddd"/>',
             f'<text x="{across - 6:.1f}" y="{down + 4:.1f}" text-anchor="end">{y:g}{plot.unit}</text>',
         ]
-    for x in _ticks(low, high, whole=True):
+    for x in ticks(low, high, whole=True):
         across, down = at(x, 0)
         parts.append(f'<text x="{across:.1f}" y="{down + 16:.1f}" text-anchor="middle">{x:g}</text>')
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 8}" text-anchor="end">lessons taught</text>')
@@ -89,14 +88,3 @@ def _plot(plot: Plot) -> list[str]:
 
 def _text(text: str) -> str:
     return escape(visible(text, one_line=True))
-
-
-def _ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
-    """About five round values from `low` to `high`."""
-    rough = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    if whole:
-        step = max(1.0, step)
-    first = math.ceil(low / step - 1e-9)
-    return [round(step * n, 10) for n in range(first, math.floor(high / step + 1e-9) + 1)]

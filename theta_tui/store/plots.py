@@ -36,8 +36,14 @@ class Plot:
     heading: str
     curves: tuple[Curve, ...]
     unit: str = ""
-    top: float | None = None
-    """The upper end of the value axis; None: the largest value."""
+    whole: bool = False
+    """Whether the values are whole numbers."""
+
+    @property
+    def top(self) -> float:
+        """The upper end of the value axis."""
+        highest = max((y for curve in self.curves for _, y in curve.points), default=0.0)
+        return 100.0 if self.unit else highest or 1.0
 
     @property
     def empty(self) -> bool:
@@ -57,7 +63,7 @@ class Plot:
 
     def value(self, y: float) -> str:
         """A value with its unit."""
-        return f"{y:.2f}" if not self.unit and self.name == "loss" else f"{y:.3g}{self.unit}"
+        return f"{y:.2f}" if self.name == "loss" else f"{y:.3g}{self.unit}"
 
 
 def plots(state: State, number: int | None = None) -> tuple[Plot, ...]:
@@ -70,7 +76,7 @@ def plots(state: State, number: int | None = None) -> tuple[Plot, ...]:
     found = [
         Plot(
             "loss",
-            "loss: how far the model was from saying each reply · lower is better",
+            "loss: how far it was from saying each reply · lower is better",
             (
                 Curve("before", "secondary", _thin((x, y) for x, y, _ in losses)),
                 Curve("after", "success", _thin((x, y) for x, _, y in losses)),
@@ -78,15 +84,27 @@ def plots(state: State, number: int | None = None) -> tuple[Plot, ...]:
         ),
         Plot(
             "kept",
-            "kept: how many lessons the model still says, of those taught · close together is good",
+            "kept: lessons that it still says, of those taught · close together is good",
             (Curve("taught", "secondary", _thin(live)), Curve("kept", "success", _thin(kept))),
+            whole=True,
         ),
     ]
     if lesson is not None:
         reply = lesson.exchange.reply if len(lesson.exchange.reply) <= TEXT else f"{lesson.exchange.reply[:TEXT]}…"
-        heading = f"lesson {lesson.number}: how likely the model says “{reply}” · higher is better"
-        found.append(Plot("lesson", heading, (Curve("likely", "success", _thin(chances)),), " %", 100.0))
+        heading = f"lesson {lesson.number}: how likely it says “{reply}” · higher is better"
+        found.append(Plot("lesson", heading, (Curve("says it", "success", _thin(chances)),), " %"))
     return tuple(found)
+
+
+def ticks(low: float, high: float, *, whole: bool = False) -> list[float]:
+    """About five round values from `low` to `high`, whole ones if wanted. `low` is below `high`."""
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+    if whole:
+        step = max(1.0, step)
+    first = math.ceil(low / step - 1e-9)
+    return [round(step * n, 10) for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _history(state: State, lesson: Lesson | None) -> tuple[list[Point], list[Point], list[Point]]:

@@ -104,7 +104,7 @@ KEYBAR = (
     ("pick.lessons", "lessons"),
     ("pick.plot", "plots"),
     ("pick.copy", "copy"),
-    ("ledger.ask", "what it says now"),
+    ("ledger.ask", "ask it"),
     ("ledger.quiz", "ask all"),
     ("ledger.withdraw", "withdraw"),
     ("ledger.redo", "bring back"),

@@ -19,11 +19,40 @@ from theta_tui.ui.bindings import APP, EDIT, LEDGER, PICK, PLOT, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of
 from theta_tui.ui.compat.sized import Sized
-from theta_tui.ui.safe import Plain, join, plain
+from theta_tui.ui.safe import Plain, join, wrap
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.header import count, saved
 
 Rows = Iterable[tuple[str, str]]
+
+
+AROUND = 5
+"""The lines of the border, the title and the foot."""
+NARROW = 48
+"""Below this many cells the left column of a table is only as wide as SLIM, and a longer entry has a line of its own."""
+SLIM = 11
+
+
+class Table(Static):
+    """Rows of two columns; a long right side continues under itself."""
+
+    def __init__(self, rows: list[tuple[str, str]], column: int) -> None:
+        super().__init__(markup=False, classes="info-table")
+        self.rows = rows
+        self.column = max(column, max((len(left) for left, _ in rows), default=0) + 2)
+
+    def on_resize(self) -> None:
+        width = self.content_size.width
+        column = SLIM if width < NARROW else self.column
+        lines: list[Content] = []
+        for left, right in self.rows:
+            pieces = wrap(right, max(8, width - column))
+            if len(left) >= column:
+                lines.append(join((left, "bold $primary")))
+                left = ""
+            for at, piece in enumerate(pieces):
+                lines.append(join(((left if at == 0 else "").ljust(column), "bold $primary"), (piece, "")))
+        self.update(Content("\n").join(lines))
 
 
 class InfoScreen(Sized, ModalScreen[None]):
@@ -50,14 +79,12 @@ class InfoScreen(Sized, ModalScreen[None]):
             with VerticalScroll(id="info-body", can_focus=False):
                 for heading, rows in self.tables():
                     yield Plain(heading, classes="info-heading")
-                    yield Static(self._table(list(rows)), markup=False, classes="info-table")
+                    yield Table(list(rows), self.column)
             yield Static(join(("esc", "bold $footer-key-foreground"), (" close", "$muted")), id="info-foot")
 
-    def _table(self, rows: list[tuple[str, str]]) -> Content:
-        wide = max(self.column, max((len(left) for left, _ in rows), default=0) + 2)
-        return Content("\n").join(
-            [join((left.ljust(wide), "bold $primary")) + plain(right, one_line=True) for left, right in rows]
-        )
+    def on_resize(self) -> None:
+        # The part that scrolls gets what title and foot leave of the screen; else it would push the foot out of it.
+        self.query_one("#info-body").styles.max_height = max(1, self.app.size.height * 92 // 100 - AROUND)
 
     def action_close(self) -> None:
         self.dismiss(None)

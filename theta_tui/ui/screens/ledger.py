@@ -35,6 +35,8 @@ AGE_WIDTH = 7
 WIDE = 60
 WIDER = 84
 DETAIL_LINES = 2
+SHORT = 18
+"""Below this many rows each detail has one line, and what is said twice is left out."""
 
 
 class LessonList(OptionList):
@@ -174,18 +176,20 @@ class LedgerScreen(Sized):
         figures = " → ".join(percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None)
         when = f"asked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not asked yet"
         state = f"superseded by #{row.by}" if row.by is not None else row.state
+        short = self.app.size.height < SHORT
         shown = [
             (f"#{row.number}", f"{state} · {figures or '–'} · {when}", SIGNS[row.state][1]),
             ("you", row.prompt, ""),
-            ("taught", row.reply, "bold"),
-            *([("scope", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
+            *([("taught", row.reply, "bold")] if not (short and good) else []),
+            *([("scope", scope(row, self.clock.now()), "$muted")] if row.more is not None and not short else []),
         ]
         width = max(10, detail.content_size.width - 9)
         lines: list[Content] = []
+        most = 1 if short else DETAIL_LINES
         for name, text, style in shown:
-            for at, piece in enumerate(wrap(text, width, DETAIL_LINES)):
+            for at, piece in enumerate(wrap(text, width, most)):
                 lines.append(join((f"{name if at == 0 else '':<9}", "$muted"), (piece, style)))
-        lines.append(before_after(row.said_before, now, detail.content_size.width, DETAIL_LINES, good=good))
+        lines.append(before_after(row.said_before, now, detail.content_size.width, most, good=good))
         detail.update(Content("\n").join(lines))
 
     # --- keys ---

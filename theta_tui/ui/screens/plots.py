@@ -38,7 +38,7 @@ class PlotScreen(Sized):
         self.at = len(found.plots) - 1 if found.wanted else 0
 
     def compose(self) -> ComposeResult:
-        # Imported here: it takes a tenth of a second, which a start need not wait for.
+        # Imported here: a start need not wait for it.
         from textual_plotext import PlotextPlot
 
         yield Static(id="plot-title", markup=False)
@@ -91,16 +91,19 @@ class PlotScreen(Sized):
         self.refresh_bindings()
 
     def _plot(self, drawing: PlotextPlot, plot: Plot) -> None:
+        from theta_tui.store.plots import ticks
+
         plt: Any = drawing.plt
         plt.clear_figure()
         for curve in plot.curves:
             self._curve(plt, curve)
-        highest = max(y for curve in plot.curves for _, y in curve.points)
-        plt.ylim(0, plot.top or max(highest, 1e-9))
         places = [x for curve in plot.curves for x, _ in curve.points]
-        plt.xlim(min(places), max(max(places), min(places) + 1))
-        ticks = _whole(min(places), max(places))
-        plt.xticks(ticks, [f"{x:g}" for x in ticks])
+        low, high = min(places), max(max(places), min(places) + 1)
+        across, up = ticks(low, high, whole=True), ticks(0, plot.top, whole=plot.whole)
+        plt.xlim(low, high)
+        plt.ylim(0, plot.top)
+        plt.xticks(across, [f"{x:g}" for x in across])
+        plt.yticks(up, [f"{y:g}{plot.unit}" for y in up])
         plt.xlabel("lessons taught")
         drawing.refresh()
 
@@ -139,9 +142,3 @@ def show_plots(app: App[Any], found: p.Plots, send: Callable[[p.Command], None])
         app.screen.show(found)
     else:
         app.push_screen(PlotScreen(found, send))
-
-
-def _whole(low: float, high: float) -> list[float]:
-    """At most seven whole numbers from `low` to `high`."""
-    step = max(1, -(-int(high - low) // 6))
-    return [float(x) for x in range(int(low), int(high) + 1, step)]

@@ -146,6 +146,7 @@ class TeachScreen(Sized):
         stated = pending.statement if pending is not None and state.mode == "choosing" else None
         self.fact.show(stated, self.settings.keymap.get("pick.fact", "f3"))
         self.set_class(stated is not None, "-stated")
+        self.set_class(state.blank, "-blank")
         self.draw_words()
         self.refresh_bindings()
 
@@ -181,7 +182,8 @@ class TeachScreen(Sized):
         self.state.apply(event)
         if not self.composer.history:
             self.composer.history = [turn.prompt for turn in event.snapshot.turns]
-        if (said := toast(event)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
+        redo = self.settings.keymap.get("ledger.redo" if self.ledger else "pick.redo", "f6")
+        if (said := toast(event, redo)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
             self.tell(*said)
         match event:
             case p.Proposed():

@@ -6,7 +6,7 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from theta_tui.ui.safe import join, put, wrap
+from theta_tui.ui.safe import fit, join, put, wrap
 from theta_tui.ui.state import State
 
 SIDE_BY_SIDE = 56
@@ -52,6 +52,8 @@ class BeforeAfter(Static):
             width = max(20, self.screen.query_one("#talk").size.width - 9)
             good = None if shot.says_now is None else shot.says_now == last.reply
             shown = before_after(shot.said_before, shot.says_now, width, 2, good=good)
+            if last.kind == "statement":  # the conversation does not have its question
+                shown = Content("\n").join([join((fit(f"“{last.prompt}”", width), "")), shown])
         self.display = bool(shown.plain)
         if not shown.is_same(self._shown):
             before, self._shown = self._shown, shown
