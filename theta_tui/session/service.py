@@ -125,16 +125,17 @@ class Service:
         """Ask what the model said before `lesson` and says now. A command that comes stops it, and it begins anew."""
         from theta_tui.session.comparing import compare
 
-        self._compare = None
+        self._compare, journal = None, self._session.store.journal
+        known = journal.last_seq
         try:
             for _ in compare(self._session, lesson, self._caller.interrupted):
                 if self._caller.interrupted():
-                    self._compare = lesson
-                    return
+                    self._compare = lesson if journal.last_seq == known else None
+                    break
         except Exception as error:
             self._fail(error, "idle")
-            return
-        self._report(p.Reviewed(self.snapshot()))
+        if journal.last_seq != known:
+            self._report(p.Reviewed(self.snapshot()))
 
     def _work_on(self) -> None:
         """Run a requested quiz, or else the idle work of the session. Both stop for a command after any slice."""

@@ -132,7 +132,8 @@ def _history(state: State, lesson: Lesson | None) -> tuple[list[Point], list[Poi
             case Asked(results=results):
                 for of, p, says in results:
                     if (one := state.find(of)) is not None:
-                        tally.put(one, retention.judge(one, p, says) == "kept")
+                        if tally.has(one):
+                            tally.put(one, retention.judge(one, p, says) == "kept")
                         if one is lesson:
                             chances.append((taught, 100 * p))
             case Withdraw(of=of) if (one := state.find(of)) is not None:
@@ -154,6 +155,9 @@ class _Tally:
         self.kept = self.live = 0
         self.known: dict[int, bool] = {}
         self._questions: dict[str, dict[int, Lesson]] = {}
+
+    def has(self, lesson: Lesson) -> bool:
+        return lesson.seq in self._questions.get(lesson.question, {})
 
     def put(self, lesson: Lesson, kept: bool) -> None:
         self._count(lesson.question, -1)

@@ -29,7 +29,7 @@ Rows = Iterable[tuple[str, str]]
 AROUND = 5
 """The lines of the border, the title and the foot."""
 NARROW = 48
-"""Below this many cells the left column of a table is only as wide as SLIM, and a longer entry has a line of its own."""
+"""Below this many cells the left column of a table is SLIM cells wide, and a longer entry has a line of its own."""
 SLIM = 11
 
 

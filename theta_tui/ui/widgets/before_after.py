@@ -23,7 +23,7 @@ def before_after(before: str | None, now: str | None, width: int, most: int, *, 
     lines: list[Content] = []
     if width < SIDE_BY_SIDE:
         for name, text, style in told:
-            for at, piece in enumerate(wrap(text, max(8, width - 13), most)):
+            for at, piece in enumerate(wrap(text, max(4, width - 13), most)):
                 lines.append(join((f"{name if at == 0 else '':<13}", "$muted"), (piece, style)))
         return Content("\n").join(lines)
     room = (width - GAP) // 2
