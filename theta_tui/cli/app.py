@@ -331,9 +331,11 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|gguf|peft|trl|plot", help="Model, adapters, data sets of lessons, or plots."),
+        typer.Argument(metavar="hf|gguf|peft|trl|plot", help="The model, adapters, lessons as data sets, or plots."),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A new folder; for plot a new .svg file.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder that is not there yet; for plot an .svg file.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     without_lessons: Annotated[
         bool, typer.Option("--without-lessons", help="With hf and gguf: leave out the lessons that have a scope.")
