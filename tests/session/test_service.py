@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
 from theta_tui.session import protocol
 from theta_tui.session.export import Stopped
+from theta_tui.session.thread import NICER
 from theta_tui.store.records import Compared
 from theta_tui.store.store import Store
 
@@ -315,3 +318,14 @@ def test_the_plots_are_told_and_an_unknown_lesson_is_refused(desk: Desk) -> None
     assert desk.wait(protocol.Plots, 2).number == 1
     desk.worker.send(protocol.ShowPlots(9))
     assert "there is no lesson 9" in desk.wait(protocol.Failed).message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+def test_the_screen_goes_before_the_worker(desk: Desk) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    desk.start()
+    teach(desk, "one")
+    (worker,) = (thread for thread in threading.enumerate() if thread is desk.worker._thread)
+    assert worker.native_id is not None
+    assert os.getpriority(os.PRIO_PROCESS, worker.native_id) == min(19, ours + NICER)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == ours

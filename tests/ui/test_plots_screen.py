@@ -89,11 +89,11 @@ async def test_after_a_lesson_both_replies_stand_side_by_side_until_the_next_pro
         d.worker.taught("how are you today?", "Pretty good!", 2)
         await d.settle()
         assert "said before" in d.screen_text()
-        assert "not asked" in d.screen_text()
+        assert "not known" in d.screen_text()
         d.worker.reviewed(says_now="Pretty good!")
         await d.settle()
         text = d.screen_text()
-        assert "not asked" not in text
+        assert "not known" not in text
         assert "\x1b" not in text
         await d.type("and now?\n")
         assert "said before" not in d.screen_text()

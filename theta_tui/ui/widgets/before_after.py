@@ -12,7 +12,7 @@ from theta_tui.ui.state import State
 SIDE_BY_SIDE = 56
 """From this many cells on, the two stand in columns; below, one under the other."""
 GAP = 3
-UNKNOWN = "not asked"
+UNKNOWN = "not known"
 
 
 def before_after(before: str | None, now: str | None, width: int, most: int, *, good: bool | None = None) -> Content:
