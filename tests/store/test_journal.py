@@ -19,6 +19,7 @@ from theta_tui.store.records import (
     Asked,
     Begin,
     Candidate,
+    Compared,
     ContextImported,
     ConversationStarted,
     Exchange,
@@ -51,6 +52,7 @@ RECORDS = [
     ConversationStarted(),
     ContextImported((("a", "b"), ("c", "d"))),
     Failure("it broke", 2),
+    Compared(2, "Hm.", "Hi!"),
 ]
 
 
