@@ -19,7 +19,6 @@ from theta_tui.store.records import (
     Asked,
     Begin,
     Candidate,
-    Compared,
     ContextImported,
     ConversationStarted,
     Exchange,
@@ -52,7 +51,6 @@ RECORDS = [
     ConversationStarted(),
     ContextImported((("a", "b"), ("c", "d"))),
     Failure("it broke", 2),
-    Compared(2, "Hm.", "Hi!"),
 ]
 
 

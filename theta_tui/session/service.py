@@ -200,7 +200,7 @@ class Service:
                 said = session.store.waiting(prompt_id).prompt
                 self._teach(partial(session.state, prompt, reply, said=said))
             case p.PassOver(prompt_id=prompt_id):
-                session.pass_over(prompt_id)
+                session.store.pass_over(prompt_id)
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
             case p.Say(prompt_id=prompt_id):
@@ -231,6 +231,10 @@ class Service:
                 self._report(p.Answered(self.snapshot(), prompt, answer.reply))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
+            case p.ShowHistory():
+                state = session.store.state
+                turns, beside = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
@@ -415,6 +419,7 @@ class Service:
         )
 
         session, state = self._session, self._session.store.state
+        undone = state.undone
         last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
@@ -433,12 +438,14 @@ class Service:
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=state.undone is not None,
+            undo=last.seq if last else 0,
+            redo=undone.seq if undone else 0,
+            beside=state.beside(p.BESIDE_SHOWN),
             said_before=_cut(retention.said_before(last)) if last else None,
             says_now=_cut(retention.says_now(last, known.says if (known := retention.measured(last)) else None))
             if last
             else None,
-            marked=meant.number(session.pending, state),
+            marked=meant.numbers(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,

@@ -205,7 +205,7 @@ class LedgerScreen(Sized):
                 possible = self.withdraw is not None and not self.snapshot.read_only and not loading
                 return possible and row is not None and row.state not in {"withdrawn", "failed"}
             case "redo":
-                return self.snapshot.redo and not self.snapshot.read_only and not loading
+                return bool(self.snapshot.redo) and not self.snapshot.read_only and not loading
             case "plot":
                 return row is not None and not loading
             case _:
