@@ -107,6 +107,6 @@ def test_a_verb_that_does_not_apply_says_why(name: str, mode: Mode, shot: p.Snap
 
 def test_names_choices_and_themes_are_completed() -> None:
     assert [found.line for found in complete("/ex")] == ["/export "]
-    assert [found.shown for found in complete("/export p")] == ["peft"]
+    assert [found.shown for found in complete("/export p")] == ["peft", "plot"]
     assert complete("/theme n", ["nord", "dracula"]) == [Completion("/theme nord", "nord", "", True)]
     assert complete("/pi") == complete("/export trl x") == complete("//s") == complete("hello") == []

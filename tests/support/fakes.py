@@ -20,6 +20,7 @@ from msgspec import structs
 
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
+from theta_tui.store.plots import Curve, Plot
 from theta_tui.store.records import Candidate, Five, Outcome, Pending, Stated, Turn
 from theta_tui.store.retention import ReportRow, Tally
 from theta_tui.ui.clock import Clock
@@ -107,12 +108,26 @@ def report_row(number: int, prompt: str, reply: str, state: str = "kept", **chan
 
 
 ROWS = (
-    report_row(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
+    report_row(1, "hello", "Hi! How are you?", kind="pick", said_before="Hello."),
     report_row(2, "what is your name?", "My name is Theta.", "superseded", by=4),
     report_row(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
     report_row(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),
     report_row(5, "where is Quill?", "Quill is at home.", "lost", p_now=0.004, says=False),
 )
+
+
+PLOTS = (
+    Plot("loss", "loss · lower is better", (
+        Curve("before", "secondary", ((1, 3.0), (2, 2.5), (3, 2.8))),
+        Curve("after", "success", ((1, 0.1), (2, 0.2), (3, 0.1))),
+    )),
+    Plot("kept", "kept · close together is good", (
+        Curve("taught", "secondary", ((1, 1), (2, 2), (3, 3))), Curve("kept", "success", ((1, 1), (2, 1), (3, 2))),
+    ), whole=True),
+    Plot("lesson", "lesson 3: how likely it says “Quill \x1b[2J.”", (
+        Curve("says it", "success", ((2, 0.4), (3, 97.0))),
+    ), " %"),
+)  # fmt: skip
 
 
 @dataclass
@@ -246,7 +261,9 @@ class FakeWorker:
 
     def withdrawn(self, number: int, turn: Turn) -> None:
         turns = tuple(other for other in self.shot.turns if other != turn)
-        shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
+        shot = self.change(
+            phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=number
+        )
         self.post(p.TakenBack(shot, "withdraw", number, turn.prompt, turn.reply))
 
     def ledger(self, rows: Sequence[ReportRow] = ROWS) -> None:

@@ -330,9 +330,11 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|gguf|peft|trl", help="The model, adapters, or the lessons as data sets."),
+        typer.Argument(metavar="hf|gguf|peft|trl|plot", help="The model, adapters, lessons as data sets, or plots."),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder that is not there yet; for plot an .svg file.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     without_lessons: Annotated[
         bool, typer.Option("--without-lessons", help="With hf and gguf: leave out the lessons that have a scope.")
@@ -340,6 +342,9 @@ def export(
     bits: Annotated[
         str, typer.Option("--type", metavar="F16|Q8_0", help="With gguf: how the weights are written.")
     ] = "F16",
+    lesson: Annotated[
+        int | None, typer.Option("--lesson", metavar="N", help="With plot: this lesson's own plot.")
+    ] = None,
 ) -> None:
     from theta_tui.model.gguf_writing import KINDS
     from theta_tui.session import export as takeaway
@@ -347,11 +352,15 @@ def export(
     found = takeaway.kind_of(kind)
     if without_lessons and found not in ("hf", "gguf"):
         raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    if lesson is not None and found != "plot":
+        raise UsageError(f"--lesson is for plots, as in: theta export plot lessons.svg --lesson {lesson}")
     written = KINDS.get(bits.upper())
     if written is None:
         raise UsageError(f"--type {bits} is neither F16 nor Q8_0")
     if found == "trl":
         done = takeaway.export_trl(read_store(call), path, force=force)
+    elif found == "plot":
+        done = takeaway.export_plot(read_store(call), path, lesson, force=force)
     else:
         with loaded_session(call, write=False) as session:
             if found == "hf":

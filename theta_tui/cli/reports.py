@@ -224,28 +224,40 @@ def offer_line(stated: Stated) -> str:
     return f's: learn "{stated.prompt}" → "{stated.reply}"'
 
 
-def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[str]:
-    """The lines of `--show-learning-info` after a lesson. `offered`: the first reply that the model had offered."""
+def learning_lines(outcome: Outcome, before: str | None, now: str | None, total: Tally) -> list[str]:
+    """The lines of `--show-learning-info` after a lesson. `before` and `now`: what was said and is said, if known."""
     says = "says it by itself" if outcome.learned else "not by itself yet"
     lines = [
         f"  says it  {percent(outcome.p_before)} → {percent(outcome.p_after)}, {says}",
         f"  steps    {outcome.steps} in {outcome.seconds:.2f} s",
         f"  loss     {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
     ]
-    if offered is not None:
-        lines.append(f"  offered  {offered}")
-    if outcome.learned:
-        lines.append(f"  says now {outcome.reply}")
+    if before is not None:
+        lines.append(f"  before   {before}")
+    if now is not None:
+        lines.append(f"  says now {now}")
     lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not checked since)" if total.stale else ""))
     return lines
 
 
 def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
-    """Review as many lessons as possible in a moment, then print these lines."""
+    """Ask what was said before, review as many lessons as possible in a moment, then print these lines."""
+    before, now = before_and_now(session, outcome)
     session.review.ask_for(REVIEW_SECONDS)
-    lesson = session.store.state.lessons[outcome.lesson - 1]
-    for line in learning_lines(outcome, retention.offered(lesson), session.review.tally()):
+    for line in learning_lines(outcome, before, now, session.review.tally()):
         call.out(line)
+
+
+def before_and_now(session: Session, outcome: Outcome, *, ask: bool = True) -> tuple[str | None, str | None]:
+    """What the model said to the prompt of the last lesson before it, and says now. None: unknown. Unless `ask`, only
+    what is known without a forward pass."""
+    if ask:
+        from theta_tui.session.comparing import compare
+
+        for _ in compare(session, outcome.lesson):
+            pass
+    lesson = session.store.state.lessons[outcome.lesson - 1]
+    return retention.said_before(lesson), retention.says_now(lesson, outcome.learned)
 
 
 def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
@@ -254,7 +266,10 @@ def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *,
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
     call.done = f"lesson {outcome.lesson} was taught"
     if call.json:
-        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome))
+        # A lesson a line: asking would take as long as learning.
+        before, now = before_and_now(session, outcome, ask=line is None)
+        said = {"said_before": before, "says_now": now}
+        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome), **said)
     else:
         call.out(trained_line(outcome))
         if info:
@@ -338,6 +353,8 @@ def _lesson(row: ReportRow, lesson: Lesson) -> dict[str, Any]:
         "asked_at": row.asked_at,
         "fresh": row.fresh,
         "superseded_by": row.by,
+        "said_before": row.said_before,
+        "says_now": row.says_now,
         **({} if row.more is None else {"more_wordings": row.more, "said_at": row.said_at}),
         "outcome": _effect(lesson.outcome),
     }

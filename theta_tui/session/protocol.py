@@ -14,6 +14,7 @@ from theta_tui.store.report import ReportRow, Tally
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from theta_tui.store.plots import Plot
     from theta_tui.store.records import Beside, Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
@@ -156,6 +157,13 @@ class ShowLessons(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPlots(Command):
+    """Report what the plots show, among it lesson `number` (None: the last one)."""
+
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quiz(Command):
     """Review every live lesson, in slices: other commands are served in between."""
 
@@ -194,10 +202,11 @@ class Snapshot:
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is the Unix time
     of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
     `undo` is the record of the lesson that undo takes back, `redo` that of the one that redo brings back; 0: none.
-    `beside` is the last BESIDE_SHOWN of what happened beside the turns. `offered` is the first reply offered for the
-    last lesson's prompt. `marked` has record and number of each lesson that a reply of `pending` was written with.
-    `tally` summarises the retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
-    system turn in force, cut at LESSON_TEXT characters; None: the model's own.
+    `beside` is the last BESIDE_SHOWN of what happened beside the turns. `said_before` and `says_now` are the replies to
+    the last lesson's prompt before it and now, as far as they are known. `marked` has record and number of each lesson
+    that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
+    last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
+    own.
     """
 
     phase: Phase = "loading"
@@ -219,7 +228,8 @@ class Snapshot:
     undo: int = 0
     redo: int = 0
     beside: tuple[Beside, ...] = ()
-    offered: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     marked: Mapping[int, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
@@ -341,6 +351,17 @@ class Ledger(Event):
     """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
 
     rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plots(Event):
+    """What the plots show. `number` is the lesson of the last one (None: nothing was taught), `wanted`: it was asked
+    for by its number. `lessons` were ever taught."""
+
+    plots: tuple[Plot, ...]
+    number: int | None
+    wanted: bool
+    lessons: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
-from theta_tui.base.errors import ThetaError
+from theta_tui.base.errors import PromptError, ThetaError
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
@@ -72,11 +72,12 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
+        self._compare: int | None = None
 
     @property
-    def has_quiz(self) -> bool:
-        """Whether a quiz waits; it needs only a short idle time to begin."""
-        return self._quiz is not None
+    def has_work(self) -> bool:
+        """Whether a quiz waits, or the last lesson was not compared yet: work that begins as soon as nobody waits."""
+        return self._quiz is not None or self._compare is not None
 
     def load(self) -> bool:
         """Load the model; return whether that succeeded."""
@@ -106,7 +107,11 @@ class Service:
         self._idle.busy()
 
     def use_idle_time(self) -> None:
-        """Use idle time: prepare the first replies, once; save if that is due; review lessons."""
+        """Use idle time: compare what was said before the last lesson with what is said now; prepare the first replies,
+        once; save if that is due; review lessons."""
+        if self._compare is not None:
+            self._compare_last(self._compare)
+            return
         first, self._got_ready = not self._got_ready, True
         try:
             if first:
@@ -115,6 +120,22 @@ class Service:
             self._fail(error, "idle")
         self._save_if_due()
         self._work_on()
+
+    def _compare_last(self, lesson: int) -> None:
+        """Ask what the model said before `lesson` and says now. A command that comes stops it, and it begins anew."""
+        from theta_tui.session.comparing import compare
+
+        self._compare, journal = None, self._session.store.journal
+        known = journal.last_seq
+        try:
+            for _ in compare(self._session, lesson, self._caller.interrupted):
+                if self._caller.interrupted():
+                    self._compare = lesson if journal.last_seq == known else None
+                    break
+        except Exception as error:
+            self._fail(error, "idle")
+        if journal.last_seq != known:
+            self._report(p.Reviewed(self.snapshot()))
 
     def _work_on(self) -> None:
         """Run a requested quiz, or else the idle work of the session. Both stop for a command after any slice."""
@@ -217,6 +238,8 @@ class Service:
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
+            case p.ShowPlots(number=number):
+                self._report(self._plots(number))
             case p.Quiz():
                 self._quiz = session.review.quiz()
             case p.AskLesson(number=number):
@@ -257,6 +280,7 @@ class Service:
 
         outcome = lesson(progress=progress, should_stop=self._caller.should_abandon)
         self._last = outcome
+        self._compare = outcome.lesson
         self._rest()
         self._report(p.Taught(self.snapshot(), outcome))
 
@@ -308,6 +332,15 @@ class Service:
         self._rest()
         said = "exporting was stopped; nothing was written" if done is None else done.line
         self._report(p.Notice(self.snapshot(), said))
+
+    def _plots(self, number: int | None) -> p.Plots:
+        from theta_tui.store.plots import plots
+
+        state = self._session.store.state
+        if number is not None and state.numbered(number) is None:
+            raise PromptError(f"there is no lesson {number}; /lessons lists them", name="no_lesson")
+        shown = number if number is not None or state.last is None else state.last.number
+        return p.Plots(self.snapshot(), plots(state, number), shown, number is not None, len(state.lessons))
 
     def _save(self, *, asked: bool) -> None:
         session = self._session
@@ -408,7 +441,10 @@ class Service:
             undo=last.seq if last else 0,
             redo=undone.seq if undone else 0,
             beside=state.beside(p.BESIDE_SHOWN),
-            offered=retention.offered(last) if last else None,
+            said_before=_cut(retention.said_before(last)) if last else None,
+            says_now=_cut(retention.says_now(last, known.says if (known := retention.measured(last)) else None))
+            if last
+            else None,
             marked=meant.numbers(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
@@ -425,5 +461,11 @@ class Service:
 
 
 def _shortened(row: ReportRow) -> ReportRow:
-    offered = row.offered[: p.LESSON_TEXT] if row.offered is not None else None
-    return replace(row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT], offered=offered)
+    return replace(
+        row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT],
+        said_before=_cut(row.said_before), says_now=_cut(row.says_now),
+    )  # fmt: skip
+
+
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[: p.LESSON_TEXT]

@@ -18,8 +18,8 @@ from theta_tui.session import protocol as p
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 """The mode of the screen, which decides what may be done."""
-ExportKind = Literal["hf", "gguf", "peft", "trl"]
-EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl")
+ExportKind = Literal["hf", "gguf", "peft", "trl", "plot"]
+EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl", "plot")
 
 
 # --- parsers: the text after a verb as arguments, or None if they are missing or wrong ---
@@ -40,6 +40,10 @@ def _text(text: str) -> tuple[str] | None:
 def _lesson(text: str) -> tuple[int] | None:
     number = lesson_number(text)
     return None if number is None else (number,)
+
+
+def _lesson_or_none(text: str) -> tuple[int | None] | None:
+    return _lesson(text) if text else (None,)
 
 
 def _export(text: str) -> tuple[str, str] | None:
@@ -117,6 +121,10 @@ def _save(mode: Mode, shot: p.Snapshot) -> str:
     return "there is nothing to save now" if mode in {"loading", "broken"} or shot.read_only else ""
 
 
+def _plot(mode: Mode, shot: p.Snapshot) -> str:
+    return "there is nothing to plot now" if mode in {"loading", "broken"} else ""
+
+
 def _copy(mode: Mode, shot: p.Snapshot) -> str:
     return "" if shot.turns or shot.pending is not None else "there is nothing to copy now"
 
@@ -187,12 +195,15 @@ VERBS = (
          help="Check every lesson that counts: kept, fading or lost."),
     Verb("stats", "what it has learned so far",
          help="What it has learned: lessons, how many are still known, loss, sizes, speeds."),
+    Verb("plot", "loss, what is kept and lesson N over time", "N", "the number of a lesson, or nothing",
+         _lesson_or_none, refused=_plot, command=p.ShowPlots, plain=False),
     Verb("save", "save the weights now", refused=_save, command=p.Save),
-    Verb("export", "write the model or the lessons to a folder", "hf|gguf|peft|trl PATH",
-         "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+    Verb("export", "write the model or the lessons to a folder", "hf|gguf|peft|trl|plot PATH",
+         "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons, "
+         "or plot and a file, as in /export plot ~/lessons.svg",
          _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
-         help="Write what was taught to a folder: for Transformers, as a GGUF file, as adapters for peft, or as data "
-         "sets for TRL."),
+         help="Write what was taught to a folder: for Transformers, as a GGUF file, as adapters for peft, as data sets "
+         "for TRL; or the plots to a file."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
     Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=p.Persona,

@@ -232,6 +232,15 @@ class Learned(_Plain, frozen=True, tag="learned"):
     machine: str
 
 
+class Compared(_Plain, frozen=True, tag="compared"):
+    """What the model said to the prompt of lesson `of` before it was taught, and what it says now: greedy replies,
+    asked after the lesson. None: not asked, because other records tell it, or because it cannot be known."""
+
+    of: int
+    before: str | None = None
+    now: str | None = None
+
+
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
     """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation."""
 
@@ -313,6 +322,7 @@ Record = (
     | Exchange
     | Said
     | Learned
+    | Compared
     | Withdraw
     | Restore
     | Rebuilt

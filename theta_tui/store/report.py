@@ -24,9 +24,10 @@ NAMED = 8
 class ReportRow:
     """A row of the retention report: one lesson. `p_before`, `p_then` and `p_now` are P(reply) before it was taught,
     right after, and when it was last asked, at Unix time `asked_at`. `fresh`: no weights changed since. `by` is the
-    number of the lesson that supersedes it. `offered` is the first reply offered when it was taught: what the model
-    said then, unless the person had asked for others. `more` counts the wordings that picks have added to its scope
-    (None: it has no scope), and `said_at` is when its reply was last offered as the answer."""
+    number of the lesson that supersedes it. `said_before` is what the model said to its prompt before: the first of the
+    offered replies, if there were some. `says_now` is what it says, as last asked. `more` counts the wordings that
+    picks have added to its scope (None: it has no scope), and `said_at` is when its reply was last
+    offered as the answer."""
 
     number: int
     seq: int
@@ -42,7 +43,8 @@ class ReportRow:
     asked_at: float | None = None
     fresh: bool = False
     by: int | None = None
-    offered: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     more: int | None = None
     said_at: float | None = None
 

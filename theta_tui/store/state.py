@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from theta_tui.store.records import (
     Begin,
     Beside,
     Candidate,
+    Compared,
     ContextImported,
     ConversationStarted,
     Entry,
@@ -69,7 +70,8 @@ class Lesson:
 
     `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why it could not
     be learned. `asked` are its review results, newest last. `learned_by` is the record that holds its outcome; 0: none.
-    `persona` was in force when it was taught, and is whenever it is learned.
+    `persona` was in force when it was taught, and is whenever it is learned. `said_before` and `says_now` are the
+    replies that were asked right after it (Compared).
     """
 
     number: int
@@ -84,6 +86,8 @@ class Lesson:
     recipe: dict[str, Any] = field(default_factory=dict)
     asked: list[Measured] = field(default_factory=list)
     persona: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     learned_by: int = field(default=0, repr=False, compare=False)
     question: str = field(init=False, repr=False, compare=False)
     """The key for `State.about`."""
@@ -210,6 +214,8 @@ class State:
                 self._answered(said.prompt)
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
+            case Compared(of=of, before=before, now=now) if (lesson := self.find(of)) is not None:
+                lesson.said_before, lesson.says_now = before, now
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
@@ -233,6 +239,11 @@ class State:
                         lesson.asked.append(Measured(entry.seq, entry.at, p, says))
                         del lesson.asked[:-ASKINGS_KEPT]
                         self.touched.append(seq)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The records that this state was made of, in order."""
+        return self._entries
 
     @property
     def history(self) -> History:
@@ -336,6 +347,7 @@ class State:
         self._take(lesson)
         if lesson.outcome is not None:
             lesson.asked.clear()  # the results are of other weights
+            lesson.says_now = None
         lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._put(lesson)
         self.touched.append(of)
@@ -395,6 +407,7 @@ class State:
         self.active, self._questions, self.step = [], {}, 0
         for lesson in self.lessons:
             lesson.asked.clear()
+            lesson.says_now = None
             outcome = outcomes.get(lesson.seq)
             if outcome is not None:
                 said = lesson.exchange

@@ -21,7 +21,8 @@ from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
-from theta_tui.session.protocol import Cancel, Command, Event, Failed
+from theta_tui.session.protocol import Cancel, Command, Event, Failed, Plots
+from theta_tui.session.verbs import BY_NAME
 from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown
 from theta_tui.ui.clock import Clock
@@ -186,6 +187,10 @@ class ThetaApp(App[int]):
             if event.code == BUSY:
                 self.exit(return_code=event.code)
                 return
+        if isinstance(event, Plots):
+            from theta_tui.ui.screens.plots import show_plots
+
+            show_plots(self, event, self.send)
         self.teach.apply(event)
 
     def send(self, command: Command) -> None:
@@ -209,6 +214,10 @@ class ThetaApp(App[int]):
         if isinstance(screen, TeachScreen):
             for title, about, choose in palette.listed(screen):
                 yield SystemCommand(title, about, choose)
+
+    def action_plot(self) -> None:
+        """Ask for the plots; they open when the worker has answered."""
+        self.teach.run_verb(BY_NAME["plot"], None)
 
     # --- leaving ---
 

@@ -2,8 +2,8 @@
 
 The composer has the keyboard: what can be printed goes into it, but for the digits of `pick.*`, which pick while
 replies wait and it is empty. `pick.*` and `say.*` work in it, `edit.*` in the editor of a reply, `ledger.*` in the list
-of lessons, `app.*` everywhere. No letter is a command in it, and no key that edits a line in a shell. The names of
-actions are the screen's; `KEYBAR` says which the bottom line shows, in which order.
+of lessons, `plot.*` on the plots, `app.*` everywhere. No letter is a command in it, and no key that edits a line in a
+shell. The names of actions are the screen's; `KEYBAR` says which the bottom line shows, in which order.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ PICK = [
     _bind("f5", "screen.regen", "five other replies; these stay, a page back", "pick.again"),
     _bind("f6", "screen.redo", "bring back the lesson that was taken back", "pick.redo"),
     _bind("f7", "screen.lessons", "what was taught, and whether it is still known", "pick.lessons"),
+    _bind("f9", "app.plot", "loss, what is kept and a lesson over time", "pick.plot"),
     _bind("f8", "screen.copy", "copy the marked reply", "pick.copy"),
     _bind("f1", "screen.help", "keys, signs and commands", "pick.help"),
 ]
@@ -51,11 +52,21 @@ SAY = [
 
 LEDGER = [
     _bind("enter", "screen.ask", "what it says now", "ledger.ask"),
-    _bind("q", "screen.quiz", "check every lesson now", "ledger.quiz"),
+    _bind("a", "screen.quiz", "check every lesson now", "ledger.quiz"),
     _bind("w", "screen.withdraw", "take this lesson out", "ledger.withdraw"),
+    _bind("f6", "screen.redo", "bring back the lesson taken out last", "ledger.redo"),
+    _bind("p", "screen.plot", "this lesson over time", "ledger.plot"),
     _bind("k", "cursor_up", "up", "ledger.up"),
     _bind("j", "cursor_down", "down", "ledger.down"),
-    _bind("escape,l,f7", "screen.close", "close", "ledger.close"),
+    _bind("escape,q,l,f7", "screen.close", "close", "ledger.close"),
+]
+
+PLOT = [
+    _bind("right,tab,space", "turn(1)", "the next plot", "plot.next"),
+    _bind("left,shift+tab", "turn(-1)", "the plot before", "plot.before"),
+    _bind("up,k", "lesson(1)", "the next lesson", "plot.later"),
+    _bind("down,j", "lesson(-1)", "the lesson before", "plot.earlier"),
+    _bind("escape,q,enter,f9", "close", "close", "plot.close"),
 ]
 
 SCREEN = [
@@ -82,7 +93,7 @@ INFO = [
     _bind("pagedown,space", "scroll(10)", "page down", "info.page_down"),
 ]
 
-ALL = [*PICK, *EDIT, *SAY, *LEDGER, *INFO, *SCREEN, *APP]
+ALL = [*PICK, *EDIT, *SAY, *LEDGER, *PLOT, *INFO, *SCREEN, *APP]
 IDS = (*(binding.id for binding in ALL if binding.id), "app.palette")
 """Those that a keymap may name."""
 RETIRED = frozenset({"pick.say", "pick.command"})
@@ -131,14 +142,21 @@ KEYBAR = (
     ("pick.earlier", "earlier"),
     ("pick.later", "later"),
     ("pick.lessons", "lessons"),
+    ("pick.plot", "plots"),
     ("pick.copy", "copy"),
-    ("ledger.ask", "what it says now"),
+    ("ledger.ask", "ask it"),
     ("ledger.quiz", "ask all"),
     ("ledger.withdraw", "withdraw"),
+    ("ledger.redo", "bring back"),
+    ("ledger.plot", "plot"),
+    ("plot.next", "next plot"),
+    ("plot.later", "next lesson"),
+    ("plot.earlier", "lesson before"),
     ("app.save", "save"),
     ("app.quit", "quit"),
     ("pick.help", "help"),
     ("app.help", "help"),
     ("ledger.close", "close"),
+    ("plot.close", "close"),
 )
 """Binding id and the word beside its key. If the line is too short, the middle is cut first; the last always stays."""

@@ -130,6 +130,8 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
             return not writing
         case "say.send":
             return state.mode == "broken" or (not writing and state.mode not in {"idle", "loading"})
+        case "pick.plot":
+            return state.mode not in {"choosing", "idle"} or not state.snapshot.lessons
         case "pick.copy" | "pick.type" | "pick.edit":
             return state.mode not in {"choosing", "idle"}
         case _:
@@ -185,8 +187,9 @@ def asked(state: State) -> str:
     return next(iter(state.queued), "")
 
 
-def toast(event: p.Event) -> tuple[str, str] | None:
-    """The toast for an event, and its severity. A fatal failure stays on the screen instead."""
+def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
+    """The toast for an event, and its severity. A fatal failure stays on the screen instead. `redo`: the key that
+    brings a lesson back."""
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
             return f"nothing was learned: {outcome.skipped}", "warning"
@@ -195,7 +198,8 @@ def toast(event: p.Event) -> tuple[str, str] | None:
         case p.TakenBack(deed="redo", reply=reply):
             return f"brought back: {_short(reply)}", "information"
         case p.TakenBack(number=number, reply=reply):
-            return f"lesson {number} is withdrawn: {_short(reply)}", "information"
+            back = f"; {redo} brings it back" if event.snapshot.redo else ""
+            return f"lesson {number} is withdrawn: {_short(reply)}{back}", "information"
         case p.Saved(asked=asked_for, seconds=seconds):
             return f"saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
         case p.Quizzed(snapshot=shot):

@@ -104,6 +104,11 @@ class State:
         last = self.snapshot.last
         return None if last is None or last.skipped is not None else (last.p_before, last.p_after)
 
+    @property
+    def blank(self) -> bool:
+        """Whether there are no replies to show, or something more important than those."""
+        return self.fatal is not None or (self.offered is None and self.prompt is None)
+
     def refused(self, verb: Verb) -> str:
         """Why `verb` does not apply now; "" if it does."""
         return verb.refused(self.mode, self.snapshot)

@@ -17,7 +17,7 @@ from theta_tui.base.text import percent, plural, visible
 from theta_tui.session.protocol import Models
 from theta_tui.session.verbs import SLASH
 from theta_tui.store.report import named
-from theta_tui.ui.bindings import ALL, APP, EDIT, INFO, LEDGER, PICK, SAY, SCREEN
+from theta_tui.ui.bindings import ALL, APP, EDIT, INFO, LEDGER, PICK, PLOT, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of
 from theta_tui.ui.compat.sized import Sized
@@ -90,6 +90,10 @@ class Table(Widget):
         return Content("\n").join(self._lines(self.content_size.width))
 
 
+AROUND = 5
+"""The lines of the border, the title and the foot."""
+
+
 class InfoScreen(Sized, ModalScreen[None]):
     """A titled, scrollable list of tables; Esc closes it."""
 
@@ -111,6 +115,10 @@ class InfoScreen(Sized, ModalScreen[None]):
                     yield Table(rows, column)
             yield Static(join(("esc", "bold $footer-key-foreground"), (" close", "$muted")), id="info-foot")
 
+    def on_resize(self) -> None:
+        # The part that scrolls gets what title and foot leave of the screen; else it would push the foot out of it.
+        self.query_one("#info-body").styles.max_height = max(1, self.app.size.height * 92 // 100 - AROUND)
+
     def action_close(self) -> None:
         self.dismiss(None)
 
@@ -128,6 +136,7 @@ class HelpScreen(InfoScreen):
         yield "editing a reply", self._keys(EDIT)
         yield "writing", self._keys(SAY)
         yield "in the list of lessons", self._keys(LEDGER)
+        yield "on the plots", self._keys(PLOT)
         yield "everywhere", [*self._keys([*SCREEN, *APP]), ("^p", "every command by name")]
         yield "mouse", [("click", "marks a reply"), ("again", "a second click on it picks it")]
         yield "the panel beside the conversation", PANEL
@@ -205,7 +214,8 @@ class StatsScreen(InfoScreen):
                 [
                     ("prompt", last.prompt),
                     ("reply", last.reply),
-                    *([("offered first", shot.offered)] if shot.offered is not None else []),
+                    *([("said before", shot.said_before)] if shot.said_before is not None else []),
+                    *([("says now", shot.says_now)] if shot.says_now is not None else []),
                     ("loss", f"{last.loss_before:.2f} → {last.loss_after:.2f}, lower is better"),
                     ("says it", f"{percent(last.p_before)} → {percent(last.p_after)}, more is better"),
                     ("by itself", "yes" if last.learned else "not yet"),

@@ -32,6 +32,7 @@ from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.screens.verbs import VerbScreen
 from theta_tui.ui.state import Chosen, State
+from theta_tui.ui.widgets.before_after import BeforeAfter
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.conversation import Conversation
@@ -94,6 +95,7 @@ class TeachScreen(VerbScreen):
             with Vertical(id="talk"):
                 yield LearningLine(id="learning-line")
                 yield Conversation(id="conversation")
+                yield BeforeAfter(id="before-after")
             yield LearningPanel(self.clock, id="learning")
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
@@ -150,6 +152,7 @@ class TeachScreen(VerbScreen):
         free = state.mode in {"idle", "choosing"} and not state.snapshot.read_only
         keys = (self._key("pick.undo", "f4"), self._key("pick.redo", "f6")) if free else ()
         self.conversation.show(entries(state, *keys), state.fatal.message if state.fatal is not None else "")
+        self.query_one(BeforeAfter).show(state)
         self.query_one(LearningPanel).show(state)
         self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
@@ -158,6 +161,7 @@ class TeachScreen(VerbScreen):
         stated = pending.statement if pending is not None and state.mode == "choosing" else None
         self.fact.show(stated, self._key("pick.fact", "f3"))
         self.set_class(stated is not None, "-stated")
+        self.set_class(state.blank, "-blank")
         self.draw_words()
         self.refresh_bindings()
 
@@ -201,7 +205,8 @@ class TeachScreen(VerbScreen):
         self.state.apply(event)
         if not self.composer.history:
             self.composer.history = [turn.prompt for turn in event.snapshot.turns]
-        if (said := toast(event)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
+        redo = self._key("ledger.redo" if self.ledger else "pick.redo", "f6")
+        if (said := toast(event, redo)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
             self.tell(*said)
         match event:
             case p.Proposed():

@@ -129,9 +129,19 @@ class LearningPanel(Vertical):
         self.fit()
 
     def fit(self) -> None:
-        """Leave out the blank lines between sections if they do not fit."""
-        heights = [section.size.height for section in self.query(Section) if section.display]
-        self.set_class(sum(heights) + len(heights) - 1 > self.content_size.height, "-dense")
+        """Leave out the blank lines between sections if they do not fit, and then the last sections: a heading whose
+        words are cut off says nothing."""
+        sections = [section for section in self.query(Section) if section.display]
+        heights = [section.size.height for section in sections]
+        room = self.content_size.height
+        dense = sum(heights) + len(heights) - 1 > room
+        self.set_class(dense, "-dense")
+        close = self.screen.has_class("-medium") or dense
+        used = 0
+        for section, height in zip(sections, heights, strict=True):
+            used += height
+            section.set_class(used > room, "-cut")
+            used += 0 if close else 1
 
     def _show_report(self, state: State, room: int) -> None:
         """Show what is kept, and what the last lesson cost."""
