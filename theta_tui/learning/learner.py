@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -75,10 +76,11 @@ class Snapshot:
 
     @property
     def nbytes(self) -> int:
-        """Bytes held, those shared with other snapshots included; not those of modules, which are held once however
-        many snapshots have them."""
-        held = [tensor for part in self.parts.values() for tensor in (part.weight, part.first, part.second)]
-        return sum(tensor.nbytes for tensor in (*held, *self.picked.values()) if tensor is not None)
+        """Bytes held, those shared with other snapshots included; neither those of weights that are the model's own so
+        far, nor those of modules, which are held once however many snapshots have them."""
+        held = [part.weight for part in self.parts.values() if not part.live]
+        held += [tensor for part in self.parts.values() for tensor in (part.first, part.second) if tensor is not None]
+        return sum(tensor.nbytes for tensor in (*held, *self.picked.values()))
 
 
 class Learner:
@@ -259,7 +261,7 @@ class Learner:
             parameter.requires_grad_(name in trained and not signs)
         # From here on the copies are those of the past.
         for name in trained:
-            self._copies.pop(name, None)
+            self._leave(name)
         try:
             with self._seeded(seed):
                 yield
@@ -278,21 +280,35 @@ class Learner:
     # --- going back ---
 
     def snapshot(self) -> Snapshot:
-        """The state now. Cheap where little changed since the last one: only what did is copied."""
+        """The state now. Cheap: a weight is copied when it is about to be written to (`Part.keep`)."""
         for name in self._parameters:
             if name not in self._copies:
-                self._copies[name] = self._adamw.copy(name)
+                self._copies[name] = self._adamw.part(name)
         return Snapshot(self.step, dict(self._copies), self.signs.state(), dict(self.modules))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
         for name, part in snapshot.parts.items():
             if self._copies.get(name) is not part:
+                self._leave(name)
                 self._adamw.put(name, part)
                 self._copies[name] = part
         self.signs.take(snapshot.picked)
         self.modules = dict(snapshot.modules)
         self.step = snapshot.step
+
+    def _leave(self, name: str) -> None:
+        """Parameter `name` is about to be written to: what snapshots have of it stays as it is."""
+        if (part := self._copies.pop(name, None)) is not None:
+            part.keep()
+
+    def load_weights(self, folder: Path | None) -> None:
+        """The weights of `folder` (None: the base model's), no moments and no modules. Snapshots from before stay. On
+        an error nothing has changed. Raises ModelError."""
+        for part in self._copies.values():
+            part.keep()
+        self.lm.load_weights(folder)
+        self.reset()
 
     def reset(self) -> None:
         """Forget moments, step count and copies: the weights were changed from outside."""

@@ -190,7 +190,7 @@ class LanguageModel:
     def load_weights(self, folder: Path | None = None) -> None:
         """Take the weights of `folder` (None: the base model's), in place. On an error nothing has changed.
 
-        Call `Learner.load_state` or `Learner.reset` afterwards, since a Learner keeps copies.
+        A Learner has snapshots of the weights: where there is one, call its `load_weights`.
         """
         import torch
 

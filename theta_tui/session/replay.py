@@ -296,11 +296,10 @@ class Replay:
         from theta_tui.learning import checkpoint
 
         if manifest is None:
-            self.model.load_weights()
-            self.learner.reset()
+            self.learner.load_weights(None)
             return True
         try:
-            checkpoint.load_into(manifest.path, self.model, self.learner)
+            checkpoint.load_into(manifest.path, self.learner)
         except ThetaError as error:
             self._pass_over(error)
             return False
