@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from theta_tui.learning.adamw import Part
 from theta_tui.learning.learner import Snapshot
 from theta_tui.model.modules import tensors_of
 
@@ -29,9 +30,9 @@ def _tensors(snapshot: Snapshot) -> dict[str, torch.Tensor]:
     return {**snapshot.picked, **tensors_of(snapshot.modules)}
 
 
-def _same_part(one: object, other: object) -> bool:
-    """Parts are dataclasses of tensors, numbers and None."""
-    for field in one.__dataclass_fields__:  # type: ignore[attr-defined]
+def _same_part(one: Part, other: Part) -> bool:
+    """Whether weight and state are the same; not whether the weight is a copy."""
+    for field in ("weight", "step", "first", "second"):
         mine, theirs = getattr(one, field), getattr(other, field)
         if isinstance(mine, torch.Tensor) and isinstance(theirs, torch.Tensor):
             if mine.dtype != theirs.dtype or not torch.equal(mine, theirs):

@@ -154,8 +154,8 @@ def _from_hub(entry: Entry, place: Path, on_stage: Stage) -> None:
 
 def _from_hub_cache(entry: Entry, place: Path, on_stage: Stage) -> None:
     """From where the hub's client keeps what it fetched for other programs."""
-    on_stage(f"looking for {entry.hub} in the Hugging Face cache")
-    code, last = _run(_hub_client(entry, None), None, {}, lambda _: None)
+    looking = f"looking for {entry.hub} in the Hugging Face cache"
+    code, last = _run(_hub_client(entry, None), None, {}, lambda _: on_stage(looking))
     try:
         if code:
             raise _NotThere("it is not in the Hugging Face cache either")
@@ -324,7 +324,8 @@ def _require_room(place: Path, needed: int) -> None:
 
 def _far(on_stage: Stage, entry: Entry, source: str, size: int) -> None:
     whole = entry.registry.bytes if entry.registry and "registry" in source else entry.bytes
-    on_stage(f"fetching {entry.name} from {source}: {shown(size)} of {shown(max(whole, size))}")
+    far = f"{shown(size)} of {shown(max(whole, size))}" if size > CHUNK else "connecting"
+    on_stage(f"fetching {entry.name} from {source}: {far}")
 
 
 def _run(
@@ -333,6 +334,7 @@ def _run(
     """Run a client to its end, and `tell` how many bytes lie in `part` meanwhile. Returns its exit code and the last
     line that it said. Where this is interrupted it is ended too."""
     with tempfile.TemporaryFile() as said:
+        size = 0
         client = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ | environment
         )
@@ -341,8 +343,8 @@ def _run(
                 with suppress(subprocess.TimeoutExpired):
                     client.wait(LOOK_SECONDS)
                 with suppress(OSError):  # a file that has just been renamed
-                    if part is not None and (size := catalogue.size(part)) > CHUNK:
-                        tell(size)
+                    size = catalogue.size(part) if part is not None else 0
+                tell(size)  # may stop it
         finally:
             if client.poll() is None:
                 client.terminate()

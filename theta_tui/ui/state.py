@@ -68,6 +68,8 @@ class State:
     queued: str | None = None
     """A prompt that waits until the worker is free."""
     asides: tuple[Aside, ...] = ()
+    models: tuple[p.ModelRow, ...] = ()
+    """The models that there are, once the worker has said so."""
     problem: str | None = None
     """The last failure, shown in the panel until the next success."""
     fatal: p.Failed | None = None
@@ -144,6 +146,11 @@ class State:
             case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
                 self.offered = event.snapshot.pending
+            case p.Switched():
+                self.result, self.chosen, self.problem, self.asides = None, None, None, ()
+                self.offered = event.snapshot.pending
+            case p.Models(rows=rows):
+                self.models = rows
             case p.Answered(prompt=prompt, reply=reply):
                 self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, reply))[-ASIDES:]
             case p.Changed():

@@ -26,7 +26,8 @@ from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
-from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
+from theta_tui.ui.screens import models
+from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.candidates import CandidateList
@@ -93,7 +94,9 @@ class TeachScreen(Sized):
         yield CandidateList(id="candidates")
         yield FactBox()
         yield Composer(
-            lambda line: complete(line, sorted(self.app.available_themes)), lambda: self.picking, id="composer"
+            lambda line: complete(line, sorted(self.app.available_themes), self.state.models),
+            lambda: self.picking,
+            id="composer",
         )
         yield KeyBar(self._named, id="keybar")
 
@@ -194,10 +197,10 @@ class TeachScreen(Sized):
                 if self.state.mode == "choosing":
                     self._pause_picks()  # a fact was learned: an Enter too many would pick the first reply
                 self.focus_composer()
-            case p.TakenBack(deed="undo") if self.state.mode == "choosing":
+            case p.TakenBack(deed="undo") | p.Switched() if self.state.mode == "choosing":
                 self._offer()
-            case p.Models():
-                self.app.push_screen(ModelsScreen(event))
+            case p.Models() | p.ModelOffered():
+                models.show(self.app, event, self.send)
             case p.Failed(command="Say"):
                 pass  # the prompt behind it is on its way
             case p.Failed(command=command):
@@ -438,6 +441,7 @@ class TeachScreen(Sized):
         """(title, help, action) of each verb for the command palette. A verb with an argument fills the composer."""
         for verb in SLASH:
             yield verb.line, verb.about, partial(self._choose, verb)
+        yield from models.palette(self.state, partial(self.run_verb, BY_NAME["model"]))
 
     def _choose(self, verb: Verb) -> None:
         if verb.needs:
