@@ -92,7 +92,8 @@ def _along(session: Session, name: str, stage: Stage) -> Session:
         store.settings = ours
         raise
     with suppress(ThetaError):  # the journal has every lesson
-        fresh.save()
+        if fresh.unsaved:
+            fresh.save()
     return fresh
 
 
