@@ -23,11 +23,12 @@ from pathlib import Path
 
 from theta_tui.base.errors import HomeError, ModelError
 from theta_tui.base.files import assets_dir, make_folder
-from theta_tui.base.memory import shown
+from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.publish import fresh_folder
 from theta_tui.model import catalogue
 from theta_tui.model.catalogue import Entry, Registry
 from theta_tui.model.files import tensor_shapes, weight_files
+from theta_tui.model.loading import LARGE
 
 Stage = Callable[[str], None]
 Source = Callable[[Entry, Path, Stage], None]
@@ -68,6 +69,7 @@ def get(entry: Entry, *, offline: bool = False, on_stage: Stage = lambda _: None
     place = catalogue.folder(entry.name)
     if catalogue.here(entry.name):
         return place
+    _require_memory(entry)
     with catalogue.alone(place, on_stage):
         if catalogue.here(entry.name):
             return place
@@ -77,6 +79,17 @@ def get(entry: Entry, *, offline: bool = False, on_stage: Stage = lambda _: None
             )
         _get(entry, place, offline, on_stage)
     return place
+
+
+def _require_memory(entry: Entry) -> None:
+    """Raises ModelError where this machine could not load the model: nothing is fetched for nothing."""
+    needed, there = entry.parameters * (2 if entry.parameters >= LARGE else 4), total_memory()
+    if there is not None and needed > there:
+        raise ModelError(
+            f"the weights of {entry.name} take {shown(needed)} of memory, and this machine has {shown(there)}; use a "
+            "smaller model",
+            name="too_large",
+        )
 
 
 def wanted_bytes(entry: Entry) -> int:
