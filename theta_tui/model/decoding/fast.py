@@ -279,7 +279,7 @@ def agrees(decoder: FastDecoder, model: Any, tokens: int = 8) -> bool:
 def proven(model: Any) -> FastDecoder | None:
     """The decoder of `model`; None where the model is not known, or the decoder does not agree with it.
 
-    That it agrees is remembered: half a second at each start with a model of 135M.
+    That it agrees is remembered: a quarter of a second at each start with a model of 135M.
     """
     if not recognised(model):
         return None
