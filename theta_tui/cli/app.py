@@ -295,7 +295,6 @@ def persona(
 
 @command("history")
 def history(call: Invocation) -> None:
-    """The conversation, and what was learned from each turn."""
     from theta_tui.cli import reports
 
     reports.history(call, read_store(call))

@@ -139,7 +139,7 @@ class Conversation:
                 waiting = self.session.store.waiting()
                 continue
             elif not word or _is(meant, "none"):
-                self.session.pass_over()
+                self.session.store.pass_over()
                 self.call.out("nothing was learned.")
             elif _is(meant, "regen"):
                 again = self.session.propose(waiting.prompt, again=True)
@@ -196,6 +196,8 @@ class Conversation:
                 self._saved()
             case "stats":
                 reports.stats(self.call, self.session.store)
+            case "history":
+                reports.history(self.call, self.session.store)
             case "lessons":
                 reports.lessons(self.call, self.session.store)
             case "quiz":

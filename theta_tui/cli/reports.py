@@ -19,6 +19,7 @@ from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
+from theta_tui.store.transcript import in_order, stated_by, words
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -28,16 +29,32 @@ REVIEW_SECONDS = 1.0
 
 
 def history(call: Invocation, store: Store) -> None:
-    """Print the conversation, two lines per turn."""
-    turns = store.state.turns
+    """Print the conversation, two lines per turn, with what happened beside it and the prompt that waits."""
+    turns, beside, waiting = store.state.turns, store.state.beside(), store.pending
     if call.json:
-        call.emit(turns=[_turn(turn) for turn in turns])
+        told = [
+            {"after": one.after, "kind": one.kind, "prompt": one.prompt, "reply": one.reply, "more": one.more,
+             "taken_back": one.withdrawn, "outcome": _effect(one.outcome)}
+            for one in beside
+        ]  # fmt: skip
+        call.emit(turns=[_turn(turn) for turn in turns], beside=told, waiting=waiting.prompt if waiting else None)
         return
-    if not turns:
+    if not turns and not beside and waiting is None:
         call.out("no conversation yet; begin with: theta")
-    for turn in turns:
-        call.out(f"you    {turn.prompt}")
-        call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+    earlier, stated = stated_by(beside, waiting.prompt if waiting else None)
+    for before, turn in in_order(turns, earlier):
+        for one in before:
+            if one.kind == "none":
+                call.out(f"you    {one.prompt}")
+            call.out(f"       {words(one)}")
+        if turn is not None:
+            call.out(f"you    {turn.prompt}")
+            call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+    if waiting is not None:
+        call.out(f"you    {waiting.prompt}")
+        call.out("       five replies wait")
+    for one in stated:
+        call.out(f"       {words(one)}")
 
 
 def lessons(call: Invocation, store: Store) -> None:

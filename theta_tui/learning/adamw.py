@@ -13,24 +13,14 @@ from theta_tui.learning.optimizer import NotFinite
 from theta_tui.learning.recipes import FIXED
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Part:
-    """One parameter and its optimizer state: copies, never written to. The first moment is None where it is void.
-
-    `live`: the weight is the parameter itself, since nothing was written to it yet. Whoever writes calls `keep` first.
-    Lessons with weights of their own never do: a copy of all weights took .54 GB with a model of 135M.
-    """
+    """One parameter and its optimizer state: copies, never written to. The first moment is None where it is void."""
 
     weight: torch.Tensor
     step: float
     first: torch.Tensor | None
     second: torch.Tensor | None
-    live: bool = False
-
-    def keep(self) -> None:
-        """Hold a copy of the weight from now on."""
-        if self.live:
-            self.weight, self.live = self.weight.clone(), False
 
 
 class AdamW:
@@ -105,13 +95,15 @@ class AdamW:
         self.__dict__.pop("optimizer", None)
         self._momentum.clear()
 
-    def part(self, name: str) -> Part:
-        """Parameter `name`, live, with a copy of its state."""
-        weight, state = self.parameters[name].detach(), self._state(name)
+    def copy(self, name: str) -> Part:
+        """Parameter `name` with its state."""
+        parameter = self.parameters[name]
+        weight = parameter.detach().clone()
+        state = self._state(name)
         if not state:
-            return Part(weight, 0.0, None, None, live=True)
+            return Part(weight, 0.0, None, None)
         first = state["exp_avg"].clone() if name in self._momentum else None
-        return Part(weight, float(state["step"]), first, state["exp_avg_sq"].clone(), live=True)
+        return Part(weight, float(state["step"]), first, state["exp_avg_sq"].clone())
 
     def put(self, name: str, part: Part) -> None:
         """Parameter `name` and its state as `part` has them, in place."""

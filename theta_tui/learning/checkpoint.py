@@ -221,7 +221,7 @@ def restore(path: Path, learner: Learner) -> Manifest:
 
 
 def load_into(path: Path, learner: Learner) -> Manifest:
-    """Put a model and its learner where checkpoint `path` was, in place, bit for bit. Verified first: on an error
+    """Put a learner and its model where checkpoint `path` was, in place, bit for bit. Verified first: on an error
     neither has changed, unless the training state alone does not fit."""
     learner.load_weights(verify(path).weights)
     return restore(path, learner)

@@ -231,8 +231,9 @@ class Replay:
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.store.append(change)
         except BaseException:
-            self.learner.restore(before)
+            # Memory first: what only it holds need not be copied for going back.
             self.memory, (self.saved_at, self.saved_position) = memory, saved
+            self.learner.restore(before)
             raise
         if isinstance(change, Withdraw):
             self.memory.took_back(change.of, before)
