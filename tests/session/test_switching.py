@@ -115,6 +115,7 @@ def test_a_model_that_cannot_be_loaded_leaves_everything_as_it_was(
     for apart in (False, True):
         with pytest.raises(ModelError, match="damaged"):
             over(taught, broken, apart=apart)
+        assert taught.settings.model != str(broken)
         assert same(before, taught)
         assert taught.store.home.journal.read_bytes() == journal
         assert not switching.own_home(taught.settings.home, str(broken)).exists()
