@@ -23,6 +23,10 @@ class ThetaError(Exception):
             self.code = code
 
 
+class Stopped(BaseException):
+    """The person stopped what was under way. Passes through handlers of errors, as KeyboardInterrupt does."""
+
+
 class UsageError(ThetaError):
     """The command line is wrong."""
 

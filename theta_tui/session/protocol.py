@@ -121,9 +121,19 @@ class Persona(Command):
 
 @dataclass(frozen=True, slots=True)
 class ShowModels(Command):
-    """Say which models have a name, or were made of a file, or how to go on with the model `name`. Asks no network."""
+    """Say which models have a name, or were made of a file; with a `name`, what going over to it would mean. Asks no
+    network."""
 
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchModel(Command):
+    """Go over to the model `name`, which is fetched where it is not here. The lessons are learned again on it, or
+    (`apart`) it gets a home of its own beside this one. Cancel stops it, and nothing has changed then."""
+
+    name: str
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,20 +385,46 @@ class History(Event):
 @dataclass(frozen=True, slots=True)
 class ModelRow:
     """A model by the name that `--model` takes. `size` is what it takes here, or what would be fetched, in words;
-    `license` is empty where it is not known."""
+    `license` is empty where it is not known. `speed` is how fast it wrote on this machine, if it did."""
 
     name: str
     here: bool
     size: str
     license: str
     title: str
+    speed: str = ""
+
+    @property
+    def about(self) -> str:
+        """What is known of it, in a line."""
+        return ", ".join(filter(None, (self.size, self.speed, self.license, self.title)))
 
 
 @dataclass(frozen=True, slots=True)
 class Models(Event):
-    """The models that have a name, MODELS_SHOWN at most."""
+    """The models that have a name, MODELS_SHOWN at most. `asked`: the person wants to see them."""
 
     rows: tuple[ModelRow, ...]
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffered(Event):
+    """The model that could be gone over to: `lessons` would be learned again, or it would get the home `apart`, which
+    was begun before or not (`begun`)."""
+
+    row: ModelRow
+    lessons: int
+    apart: str
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switched(Event):
+    """Another model speaks now, as `words` say. `home`: the home of its own that it is in; "" in the same home."""
+
+    words: str
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

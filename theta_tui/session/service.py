@@ -116,6 +116,7 @@ class Service:
         try:
             if first:
                 self._session.get_ready()
+                self._show_models("", asked=False)
         except Exception as error:
             self._fail(error, "idle")
         self._save_if_due()
@@ -216,12 +217,9 @@ class Service:
             case p.Persona(text=text):
                 self._persona(text)
             case p.ShowModels(name=name):
-                from theta_tui.session import models
-
-                if name:
-                    self._report(p.Notice(self.snapshot(), models.how_to(name, session.settings)))
-                else:
-                    self._report(p.Models(self.snapshot(), models.listed(p.MODELS_SHOWN)))
+                self._show_models(name)
+            case p.SwitchModel(name=name, apart=apart):
+                self._switch(name, apart, cancelled)
             case p.Save():
                 self._save(asked=True)
             case p.Ask(prompt=prompt):
@@ -303,6 +301,36 @@ class Service:
         self._last = None
         said = lesson.exchange
         self._report(p.TakenBack(self.snapshot(), command.deed, lesson.number, said.prompt, said.reply))
+
+    def _show_models(self, name: str, *, asked: bool = True) -> None:
+        from theta_tui.session import switching
+
+        session = self._session
+        if not name:
+            self._report(p.Models(self.snapshot(), switching.listed(p.MODELS_SHOWN), asked))
+        elif name == session.settings.model:
+            self._report(p.Notice(self.snapshot(), f"{name} is the model of this home"))
+        else:
+            row, apart = switching.described(name), switching.own_home(session.settings.home, name)
+            lessons = len(session.store.state.active)
+            self._report(p.ModelOffered(self.snapshot(), row, lessons, str(apart), apart.exists()))
+
+    def _switch(self, name: str, apart: bool, cancelled: Callable[[], bool]) -> None:
+        """Go over to another model; Cancel stops it, and the present one stays."""
+        from theta_tui.session import switching
+
+        self._state("learning", f"going over to {name}")
+        self._report(p.Changed(self.snapshot()))
+        fresh = switching.switch(self._session, name, apart=apart, on_stage=self._stage, cancelled=cancelled)
+        if fresh is None:
+            self._rest()
+            self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
+            return
+        self._session, self._quiz, self._last, self._tallied = fresh, None, None, None
+        self._got_ready, self._ready_at = False, time.time()
+        self._rest()
+        words = switching.arrived(fresh, apart=apart)
+        self._report(p.Switched(self.snapshot(), words, str(fresh.settings.home) if apart else ""))
 
     def _configure(self, name: str, value: str) -> None:
         session = self._session

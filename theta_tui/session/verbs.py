@@ -117,6 +117,10 @@ def _withdraw(mode: Mode, shot: p.Snapshot) -> str:
     return "" if _free(mode, shot) else "no lesson can be taken out now"
 
 
+def _model(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if mode in {"choosing", "idle"} else f"the model cannot change while it is {mode}"
+
+
 def _save(mode: Mode, shot: p.Snapshot) -> str:
     return "there is nothing to save now" if mode in {"loading", "broken"} or shot.read_only else ""
 
@@ -208,7 +212,7 @@ VERBS = (
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
     Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=p.Persona,
          help="The system turn that the model speaks and learns under: show it, or change it to TEXT."),
-    Verb("model", "which models there are, and how to switch to one", "NAME", read=_name, command=p.ShowModels,
+    Verb("model", "the models there are; switch to one", "NAME", read=_name, refused=_model, command=p.ShowModels,
          plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
     Verb("new", "begin a new conversation", command=p.NewConversation, aliases=("clear",),
@@ -296,7 +300,7 @@ class Completion:
     """Whether the line is then ready to be sent."""
 
 
-def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
+def complete(line: str, themes: Iterable[str] = (), models: Iterable[p.ModelRow] = ()) -> list[Completion]:
     """The completions of `line`; empty if there are none."""
     if not line.startswith("/") or line.startswith("//") or "\n" in line:
         return []
@@ -310,6 +314,12 @@ def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
     if word == "theme":
         return [
             Completion(f"/theme {name}", name, "", True) for name in themes if name.startswith(rest) and name != rest
+        ]
+    if word == "model":
+        return [
+            Completion(f"/model {row.name}", row.name, row.about, True)
+            for row in models
+            if row.name.startswith(rest) and row.name != rest
         ]
     verb = BY_NAME.get(word)
     if verb is None or " " in rest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,7 +22,7 @@ from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
-from theta_tui.session.protocol import Cancel, Command, Event, Failed, Plots
+from theta_tui.session.protocol import Cancel, Command, Event, Failed, Plots, Switched
 from theta_tui.session.verbs import BY_NAME
 from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown
@@ -191,6 +192,8 @@ class ThetaApp(App[int]):
             from theta_tui.ui.screens.plots import show_plots
 
             show_plots(self, event, self.send)
+        if isinstance(event, Switched) and event.home:
+            self.parting = f"you were in a home of its own; `theta --home {shlex.quote(event.home)}` goes on there"
         self.teach.apply(event)
 
     def send(self, command: Command) -> None:

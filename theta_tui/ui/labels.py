@@ -204,7 +204,7 @@ def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
             return f"saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
         case p.Quizzed(snapshot=shot):
             return shot.tally.words if shot.tally.live else "nothing was taught yet", "information"
-        case p.Notice(text=text):
+        case p.Notice(text=text) | p.Switched(words=text):
             return text, "information"
         case p.Failed(message=message, fatal=False):
             return message, "error"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from theta_tui.session.verbs import SLASH, Verb
+from theta_tui.session.verbs import BY_NAME, SLASH, Verb
+from theta_tui.ui.screens import models
 
 if TYPE_CHECKING:
     from theta_tui.ui.screens.teach import TeachScreen
@@ -16,6 +17,7 @@ def listed(screen: TeachScreen) -> Iterator[tuple[str, str, Callable[[], None]]]
     """(title, help, action) of each verb. A verb with an argument fills the composer."""
     for verb in SLASH:
         yield verb.line, verb.about, partial(_choose, screen, verb)
+    yield from models.palette(screen.state, partial(screen.run_verb, BY_NAME["model"]))
 
 
 def _choose(screen: TeachScreen, verb: Verb) -> None:

@@ -72,6 +72,8 @@ class State:
     queued: tuple[str, ...] = ()
     """Prompts that wait until the worker is free, in order."""
     asides: tuple[Aside, ...] = ()
+    models: tuple[p.ModelRow, ...] = ()
+    """The models that there are, once the worker has said so."""
     problem: str | None = None
     """The last failure, shown in the panel until something works; one of saving, until that does."""
     _saving_failed: bool = False
@@ -198,6 +200,11 @@ class State:
                 self.teaching, self.progress, self.result, self.chosen = False, None, None, None
                 self._worked()
                 self.offered = self.pending
+            case p.Switched():
+                self.result, self.chosen, self.problem, self.asides = None, None, None, ()
+                self.offered = self.pending
+            case p.Models(rows=rows):
+                self.models = rows
             case p.Answered(prompt=prompt, reply=reply):
                 self._worked()
                 self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, reply))[-ASIDES:]

@@ -237,14 +237,10 @@ class ModelsScreen(InfoScreen):
         ours = self.found.snapshot.model
         for heading, here in (("on this machine", True), ("not here yet", False)):
             rows = [
-                (row.name, ", ".join(filter(None, ("this home's" if row.name == ours else "", row.size, row.license,
-                                                   row.title))))
+                (row.name, f"this home's, {row.about}" if row.name == ours else row.about)
                 for row in self.found.rows
                 if row.here is here
-            ]  # fmt: skip
+            ]
             if rows:
                 yield heading, rows
-        yield (
-            "how to switch to one",
-            [("/model NAME", "says how: with your lessons, or in a home of its own")],
-        )
+        yield "how to switch to one", [("/model NAME", "with your lessons, or in a home of its own")]

@@ -26,9 +26,10 @@ from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
+from theta_tui.ui.screens import models
 from theta_tui.ui.screens.drafts import DraftKeeper
 from theta_tui.ui.screens.history import HistoryScreen
-from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
+from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.screens.verbs import VerbScreen
 from theta_tui.ui.state import Chosen, State
@@ -103,7 +104,9 @@ class TeachScreen(VerbScreen):
         yield self.tour
         yield FactBox()
         yield Composer(
-            lambda line: complete(line, sorted(self.app.available_themes)), lambda: self.picking, id="composer"
+            lambda line: complete(line, sorted(self.app.available_themes), self.state.models),
+            lambda: self.picking,
+            id="composer",
         )
         yield KeyBar(self._named, id="keybar")
 
@@ -224,10 +227,10 @@ class TeachScreen(VerbScreen):
                 if self.state.mode == "choosing":
                     self._pause_picks()  # a fact was learned: an Enter too many would pick the first reply
                 self.focus_composer()
-            case p.TakenBack(deed="undo") if self.state.mode == "choosing":
+            case p.TakenBack(deed="undo") | p.Switched() if self.state.mode == "choosing":
                 self._offer()
-            case p.Models():
-                self.app.push_screen(ModelsScreen(event))
+            case p.Models() | p.ModelOffered():
+                models.show(self.app, event, self.send)
             case p.History():
                 self.app.push_screen(HistoryScreen(event))
             case p.Failed(command="Say"):
