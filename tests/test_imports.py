@@ -47,6 +47,7 @@ def test_collecting_the_tests_loads_no_transformers(loaded_at_collection: frozen
 def test_the_screen_never_loads_torch() -> None:
     loaded = loaded_after("import theta_tui.ui.app, theta_tui.ui.launch")
     assert "textual" in loaded
+    assert "plotext" not in loaded, "the plots load it when they are opened"
     assert not loaded.intersection({"torch", "transformers", "tokenizers"})
 
 

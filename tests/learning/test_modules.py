@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ import torch
 from theta_tui.base.errors import TeachError
 from theta_tui.learning import recall
 from theta_tui.learning.learner import Abandoned, Learner
-from theta_tui.learning.module_lesson import RATE, ModuleLesson, _Tree, _Whole, reading
+from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, _Tree, _Whole, reading
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model import lora
 from theta_tui.model.decoding.general import GeneralDecoder
@@ -51,6 +52,24 @@ def rows(lm: LanguageModel, *prompts: str) -> list[tuple[list[int], list[int]]]:
         begin = recall.label_positions(example.labels)[0][0] + 1
         found.append((example.input_ids[:begin], example.input_ids[begin:]))
     return found
+
+
+def test_a_short_reply_is_learned_behind_itself_too_and_an_earlier_lesson_is_repeated_without(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm, learned = load("theta"), list[list[Any]]()
+    beside = len(GENERIC[: SCOPED.generic])
+
+    def noted(lm: LanguageModel, rows: list[Any], margin: float) -> Any:
+        learned.append(rows)
+        return ModuleLesson(lm, rows, margin)
+
+    monkeypatch.setattr("theta_tui.learning.learner.ModuleLesson", noted)
+    for recipe in (SCOPED, replace(SCOPED, repeated=0), replace(SCOPED, repeated=2)):
+        Learner(lm).learn_module(1, PROMPT, REPLY, recipe, steps=0)
+    again = lm.encode_lesson(((PROMPT, REPLY),), PROMPT, REPLY)
+    assert [len(rows) for rows in learned] == [beside + 2, beside + 1, beside + 1]
+    assert [*learned[0][-1][0], *learned[0][-1][1]] == again.input_ids
 
 
 @pytest.mark.parametrize("kind", ["theta", "chatml", "brackets", "gpt2"])
@@ -204,7 +223,7 @@ def test_a_gradient_that_is_no_number_teaches_nothing(lm: LanguageModel, monkeyp
     monkeypatch.setattr(_Tree, "logits", spoiled)
     learner = Learner(lm)
     result = learner.learn_module(1, PROMPT, REPLY, SCOPED)
-    assert result.skipped == "the gradient was not finite; nothing was learned"
+    assert result.skipped == "the gradient was not finite"
     assert (learner.modules, learner.step) == ({}, 0)
 
 
