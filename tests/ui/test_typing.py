@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,6 +21,27 @@ TEXTS = st.one_of(
 TEACHING = (p.Pick, p.Correct, p.TeachFact, p.TakeBack)
 
 
+Run = Callable[[Callable[[Driven], Coroutine[Any, Any, None]]], None]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs an example on the one app of this file, in which nothing was said yet."""
+    with asyncio.Runner() as runner:
+        driving = drive()
+        d = runner.run(driving.__aenter__())
+
+        async def afresh(example: Callable[[Driven], Coroutine[Any, Any, None]]) -> None:
+            d.worker.changed(phase="idle", pending=None)
+            d.teach.composer.put("")
+            await d.settle()
+            d.sent.clear()
+            await example(d)
+
+        yield lambda example: runner.run(afresh(example))
+        runner.run(driving.__aexit__(None, None, None))
+
+
 async def say(d: Driven, text: str, waits: bool) -> None:
     """Type `text`, Enter, and let the machine answer; then, where it `waits`, leave the replies alone for a while."""
     await d.type(f"{text}\n")
@@ -32,30 +55,30 @@ async def say(d: Driven, text: str, waits: bool) -> None:
 @pytest.mark.parametrize("at_first", [True, False], ids=["replies wait", "nothing was said yet"])
 @given(texts=st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=4))
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_text_that_is_typed_and_sent_teaches_anything(at_first: bool, texts: list[tuple[str, bool]]) -> None:
-    async def run() -> None:
-        async with drive() as d:
-            if at_first:
-                await d.offer()
-            for text, waits in texts:
-                await say(d, text, waits)
-            assert not [command for command in d.sent if isinstance(command, TEACHING)]
+def test_no_text_that_is_typed_and_sent_teaches_anything(
+    run: Run, at_first: bool, texts: list[tuple[str, bool]]
+) -> None:
+    async def example(d: Driven) -> None:
+        if at_first:
+            await d.offer()
+        for text, waits in texts:
+            await say(d, text, waits)
+        assert not [command for command in d.sent if isinstance(command, TEACHING)]
 
-    asyncio.run(run())
+    run(example)
 
 
 @given(keys=st.lists(st.sampled_from([*"abeilrstuxy?12360 ", "enter"]), min_size=1, max_size=12))
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(keys: list[str]) -> None:
-    async def run() -> None:
-        async with drive() as d:
-            await d.offer()
-            for key in keys:
-                empty, before = not d.teach.composer.text, len(d.sent)
-                await d.press(key)
-                taught = [command for command in d.sent[before:] if isinstance(command, TEACHING)]
-                assert not taught or (empty and key in "12345enter" and isinstance(taught[0], p.Pick))
-                if taught:
-                    break
+def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(run: Run, keys: list[str]) -> None:
+    async def example(d: Driven) -> None:
+        await d.offer()
+        for key in keys:
+            empty, before = not d.teach.composer.text, len(d.sent)
+            await d.press(key)
+            taught = [command for command in d.sent[before:] if isinstance(command, TEACHING)]
+            assert not taught or (empty and key in "12345enter" and isinstance(taught[0], p.Pick))
+            if taught:
+                break
 
-    asyncio.run(run())
+    run(example)
