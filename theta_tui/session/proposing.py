@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from theta_tui.base.config import CANDIDATES, Settings, statement_files
 from theta_tui.facts.statements import Dictionary, load_dictionary, read
 from theta_tui.learning.scope.decision import Decision
+from theta_tui.model import measured
+from theta_tui.model.files import full_name
 from theta_tui.store.records import Candidate, Stated
 from theta_tui.store.store import Store
 
@@ -38,12 +41,15 @@ def candidates(
         temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
         max_tokens=settings.max_tokens, count=CANDIDATES,
     )  # fmt: skip
+    started = time.perf_counter()
     replies = propose(
         model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
         module=None if decision.lesson is None else modules[decision.lesson], sure=decision.sure,
     )  # fmt: skip
     if replies is None:
         return None
+    tokens = sum(reply.tokens for reply in replies)
+    measured.note_speed(full_name(settings.model), tokens, time.perf_counter() - started)
     mark = decision.lesson, decision.sure
     return tuple(
         Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()))
