@@ -36,6 +36,9 @@ SPARE = 2
 BRANCHES = 48
 """Most first tokens that are tried, likeliest first, where sampling gives nothing distinct."""
 
+CARE_ROUNDS = 4
+"""Rounds of sampling with a care module: its replies are distinct at the first temperature, and are never forced."""
+
 MIN_HEAT = 0.7
 """Lowest temperature of a further round: near zero, sampling again gives the same again."""
 
@@ -44,13 +47,14 @@ MIN_HEAT = 0.7
 class Reply:
     """A reply of the model. `logprob` is its log-probability in nats under the model (temperature 1), and `tokens`
     counts its tokens, both with the end token. Where `ended` is false, the reply was cut at the limit and has no end
-    token. `taught`: it was written with a lesson's module on."""
+    token. `taught`: it was written with a lesson's module on; `care`: with the care module."""
 
     text: str
     logprob: float
     ended: bool
     tokens: int
     taught: bool = False
+    care: bool = False
 
 
 Progress = Callable[[tuple[tuple[str, bool], ...]], None]
@@ -64,6 +68,8 @@ def propose(
     seed: int | None,
     module: LessonModule | None = None,
     sure: bool = True,
+    care: LessonModule | None = None,
+    accept: Callable[[Reply], bool] = lambda _: True,
     avoid: Sequence[str] = (),
     on_progress: Progress | None = None,
     due: Callable[[], bool] = lambda: True,
@@ -78,14 +84,15 @@ def propose(
     replies; the global random state is left alone.
 
     With a `module`, one reply is the greedy one with the module on. It comes first where the prompt is `sure` to be in
-    the lesson's scope, and last elsewhere.
+    the lesson's scope, and last elsewhere. With a `care` module all others are written with that one on, and only
+    those that `accept` takes are kept.
     """
     generator = torch.Generator()
     if seed is None:
         generator.seed()
     else:
         generator.manual_seed(seed)
-    found = _Found(sampling.count, avoid, on_progress, due)
+    found = _Found(sampling.count, avoid, on_progress, due, accept)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
@@ -97,20 +104,21 @@ def propose(
             found.take(rows)
         return ran
 
-    for number, factor in enumerate(HOTTER if sampling.temperature > 0 else (0.0,)):
+    rounds = HOTTER if care is None else (1.0,) * CARE_ROUNDS
+    for number, factor in enumerate(rounds if sampling.temperature > 0 else (0.0,)):
         need = len(found.missing())
         heat = sampling.temperature if number == 0 else max(sampling.temperature, MIN_HEAT) * factor
         first = []
         if number == 0:
-            taught = [_Row(lm, greedy=True, module=module)] if module is not None else []
-            first = taught if taught and sure else [*taught, _Row(lm, greedy=True)]
+            taught = [_Row(lm, greedy=True, module=module, taught=True)] if module is not None else []
+            first = taught if taught and sure else [*taught, _Row(lm, greedy=True, module=care)]
         wanted = (need if number == 0 else need * SPARE) if sampling.temperature > 0 else 1
-        rows = first + [_Row(lm) for _ in range(wanted - len(first))]
+        rows = first + [_Row(lm, module=care) for _ in range(wanted - len(first))]
         if need and not run(rows, replace(sampling, temperature=heat)):
             return None
-    forced = _first_tokens(lm, lm.decoder.prefill(ids).logits) if found.missing() else []
+    forced = _first_tokens(lm, lm.decoder.prefill(ids).logits) if found.missing() and care is None else []
     while forced and (need := len(found.missing())):
-        rows = [_Row(lm, greedy=True, forced=token) for token in forced[: need * SPARE]]
+        rows = [_Row(lm, greedy=True, forced=(token,)) for token in forced[: need * SPARE]]
         del forced[: len(rows)]
         if not run(rows, sampling):
             return None
@@ -128,11 +136,39 @@ def greedy(
 ) -> Reply:
     """The likeliest reply, token by token, with `module` on; as much as there is of it once `cancelled()` is true. It
     may be blank."""
-    row = _Row(lm, greedy=True, module=module)
+    row = _Row(lm, greedy=True, module=module, taught=module is not None)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
     _generate(lm, ids, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
+
+
+def go_on(
+    lm: LanguageModel,
+    ids: Sequence[int],
+    begun: Sequence[int],
+    sampling: Sampling,
+    *,
+    seed: int | None,
+    module: LessonModule | None = None,
+    on_text: Callable[[str], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Reply | None:
+    """The reply that begins with the tokens `begun`, with up to `sampling.max_tokens` more; None once `cancelled()` is
+    true. `on_text` gets all of its text at every token. Raises ModelError where the window has no room for more."""
+    room = lm.window - len(ids) - len(begun)
+    if room < 1:
+        raise ModelError("the reply cannot go on: the conversation fills what the model can take in; begin a /new one")
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    row = _Row(lm, forced=begun, module=module)
+    limit = len(begun) + min(sampling.max_tokens, room)
+    report = lambda rows: on_text(rows[0].text) if len(row.ids) > len(begun) else None  # noqa: E731
+    ran = _generate(lm, ids, [row], (sampling, sampling), limit, generator, cancelled, report)
+    return row.reply() if ran else None
 
 
 # --- the slots ---
@@ -141,11 +177,19 @@ def greedy(
 class _Found:
     """The replies found so far, each in its slot, and how they are reported."""
 
-    def __init__(self, count: int, avoid: Sequence[str], on_progress: Progress | None, due: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        count: int,
+        avoid: Sequence[str],
+        on_progress: Progress | None,
+        due: Callable[[], bool],
+        accept: Callable[[Reply], bool],
+    ) -> None:
         self.slots: list[Reply | None] = [None] * count
         self.seen = {normalised(text) for text in avoid}
         self.on_progress = on_progress
         self.due = due
+        self.accept = accept
 
     def missing(self) -> list[int]:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
@@ -153,13 +197,11 @@ class _Found:
     def take(self, rows: list[_Row]) -> None:
         """Keep the distinct ones of finished rows: the greedy one first, then the likeliest per token. A reply that the
         model gives without a lesson too is not counted as the lesson's."""
-        for row in sorted(
-            rows, key=lambda row: (not row.greedy, row.module is not None, -row.logprob / max(row.tokens, 1))
-        ):
+        for row in sorted(rows, key=lambda row: (not row.greedy, row.taught, -row.logprob / max(row.tokens, 1))):
             reply = row.reply()
             key = normalised(reply.text)
             free = self.missing()
-            if free and not is_blank(reply.text) and key not in self.seen:
+            if free and not is_blank(reply.text) and key not in self.seen and (row.taught or self.accept(reply)):
                 self.seen.add(key)
                 self.slots[free[0]] = reply
 
@@ -179,17 +221,19 @@ class _Found:
 
 
 class _Row:
-    """One reply on its way."""
+    """One reply on its way. It begins with the tokens `forced`. `taught`: its module is a lesson's."""
 
     def __init__(
         self,
         lm: LanguageModel,
         *,
         greedy: bool = False,
-        forced: int | None = None,
+        forced: Sequence[int] = (),
         module: LessonModule | None = None,
+        taught: bool = False,
     ) -> None:
         self.module = module
+        self.taught = taught
         self.greedy = greedy
         self.forced = forced
         self.ids: list[int] = []
@@ -222,7 +266,8 @@ class _Row:
         return self._shown[1]
 
     def reply(self) -> Reply:
-        return Reply(self.text, self.logprob, self.ended, self.tokens, self.module is not None)
+        care = self.module is not None and not self.taught
+        return Reply(self.text, self.logprob, self.ended, self.tokens, self.taught, care)
 
 
 def _generate(
@@ -276,8 +321,8 @@ def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generato
     cold = sampling.temperature <= 0
     tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logprobs, sampling, generator)
     for number, row in enumerate(rows):
-        if row.forced is not None and not row.ids:
-            tokens[number] = row.forced
+        if len(row.ids) < len(row.forced):
+            tokens[number] = row.forced[len(row.ids)]
         elif row.greedy or cold:
             tokens[number] = int(logprobs[number].argmax())
     return tokens

@@ -169,6 +169,8 @@ class Service:
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
+            case p.Continue(prompt_id=prompt_id, index=index):
+                self._go_on(prompt_id, index, cancelled)
             case p.Pick(prompt_id=prompt_id, index=index):
                 self._teach(partial(session.pick, index, prompt_id=prompt_id))
             case p.Correct(text=text, prompt_id=None):
@@ -207,7 +209,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask(prompt, cancelled=cancelled)
                 self._rest()
-                self._report(p.Answered(self.snapshot(), prompt, answer.reply))
+                self._report(p.Answered(self.snapshot(), prompt, answer.shown))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowLessons():
@@ -219,7 +221,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
-                self._report(p.LessonAnswered(self.snapshot(), number, answer.reply))
+                self._report(p.LessonAnswered(self.snapshot(), number, answer.shown))
             case p.Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -241,6 +243,24 @@ class Service:
             self._report(p.Cancelled(self.snapshot(), prompt))
         else:
             self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
+
+    def _go_on(self, prompt_id: str, index: int, cancelled: Callable[[], bool]) -> None:
+        from theta_tui.session.continuing import go_on
+
+        waiting = self._session.store.waiting(prompt_id)
+        texts = {one.index: one.text for one in waiting.candidates}
+
+        def on_text(text: str) -> None:
+            if self._due():
+                drafts = (p.Draft(at, text if at == index else said, at != index) for at, said in texts.items())
+                self._report(p.Streaming(self.snapshot(), waiting.prompt, tuple(drafts)))
+
+        self._state("proposing", f"writing on at reply {index}")
+        self._reported = 0.0
+        on_text(texts.get(index, ""))
+        go_on(self._session, index, prompt_id=prompt_id, on_text=on_text, cancelled=cancelled)
+        self._rest()
+        self._report(p.Continued(self.snapshot()))
 
     def _teach(self, lesson: Callable[..., Outcome]) -> None:
         self._state("learning", "learning")

@@ -28,6 +28,7 @@ PICK = [
     _bind("f5", "screen.regen", "five other replies", "pick.again"),
     _bind("f6", "screen.redo", "bring back the lesson taken back", "pick.redo"),
     _bind("f7", "screen.lessons", "what was taught, and whether it holds", "pick.lessons"),
+    _bind("f9", "screen.continue", "let the marked reply go on where it was cut", "pick.continue"),
     _bind("f8", "screen.copy", "copy the marked reply", "pick.copy"),
     _bind("f1", "screen.help", "keys and commands", "pick.help"),
 ]
@@ -85,6 +86,7 @@ KEYBAR = (
     ("app.escape", "stop"),
     ("pick.edit", "fix"),
     ("pick.type", "own"),
+    ("pick.continue", "go on"),
     ("pick.again", "others"),
     ("pick.none", "none"),
     ("say.newline", "newline"),

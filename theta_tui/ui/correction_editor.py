@@ -158,6 +158,17 @@ class CorrectionEditor:
             desk.teach(chosen, p.Correct(text, shot.pending.prompt_id, edited))
         return True
 
+    def go_on(self, index: int | None) -> bool:
+        """Let candidate `index` (None: the marked one) go on where it was cut; return whether that could be asked."""
+        state, pending = self.desk.state, self.desk.state.snapshot.pending
+        index = index or self.desk.replies.cursor
+        candidate = state.candidate(index)
+        if pending is None or candidate is None or candidate.ended:
+            self.desk.tell(f"reply {index} was not cut", "warning")
+            return False
+        self.desk.send(p.Continue(pending.prompt_id, index))
+        return True
+
     def _refusal(self, editing: Editing | None) -> str:
         """Why the text for `editing` cannot be taught now; "" if it can."""
         pending = self.desk.state.snapshot.pending

@@ -133,7 +133,7 @@ class State:
             case p.Proposed():
                 self.prompt, self.drafts, self.problem, self.chosen = None, (), None, None
                 self.offered = event.snapshot.pending
-            case p.Cancelled():
+            case p.Cancelled() | p.Continued():
                 self.prompt, self.drafts = None, ()
                 self.offered = event.snapshot.pending
             case p.Learning():

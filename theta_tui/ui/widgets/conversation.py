@@ -50,9 +50,9 @@ class Entry:
         """The entry of a journalled turn."""
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
-            return cls(turn.prompt, turn.reply, "skipped")
+            return cls(turn.prompt, turn.shown, "skipped")
         figures = None if outcome is None else (outcome.loss_before, outcome.loss_after)
-        return cls(turn.prompt, turn.reply, turn.kind, turn.pick if turn.kind == "pick" else None, figures)
+        return cls(turn.prompt, turn.shown, turn.kind, turn.pick if turn.kind == "pick" else None, figures)
 
 
 Piece = tuple[str, str]
