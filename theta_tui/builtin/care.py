@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
+from theta_tui.base.text import plural
 from theta_tui.builtin.care_words import AFTER, EARLIER, FOLLOWING, LESSONS, OWN, Groups
 from theta_tui.learning.module_lesson import Row, Tree, row_of
 from theta_tui.learning.passes import frozen
@@ -87,14 +88,16 @@ class _Trained:
         return LessonModule(self.detectors, self.values * self.scale, self.bias * self.scale[..., 0])
 
 
-def train(lm: LanguageModel, *, rank: int, steps: int, each: int, rate: float) -> LessonModule:
-    """The module for `lm`, of `rank` detectors. Same model, same numbers: the same module on the same machine."""
+def train(lm: LanguageModel, *, rank: int, steps: int, each: int, rate: float, most: int) -> LessonModule:
+    """The module for `lm`, of `rank` detectors, from `most` rows at most. Same model, same numbers: the same module on
+    the same machine."""
     rng = random.Random(0)
     torch.manual_seed(0)
     found = list(pairs(rng, each))
     rng.shuffle(found)
+    del found[most:]
     rows: list[Row] = [row_of(lm.encode_lesson(one.turns, one.prompt, one.reply, at=0.0)) for one in found]
-    print(f"{len(rows)} rows, {ROWS} of them kept back", flush=True)
+    print(f"{plural(len(rows), 'row')}, {ROWS} of them kept back", flush=True)
     with frozen(lm.model):
         batches = [_Batch(lm, rows[at : at + ROWS]) for at in range(0, len(rows), ROWS)]
         test = batches.pop(0)
@@ -107,7 +110,7 @@ def train(lm: LanguageModel, *, rank: int, steps: int, each: int, rate: float) -
         known = torch.unique(torch.cat([likely, *(one.labels for one in (test, *batches))]))
         place = torch.full((lm.model.lm_head.weight.shape[0],), -1).scatter(0, known, torch.arange(len(known)))
         head = lm.model.lm_head.weight.detach()[known].float()
-        print(f"{len(known)} tokens", flush=True)
+        print(f"the softmax is over {plural(len(known), 'token')}", flush=True)
         optimizer = torch.optim.AdamW(weights.parts, lr=rate, betas=(0.9, 0.98), weight_decay=0.0)
         plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.05)
         for step in range(1, steps + 1):
@@ -153,12 +156,13 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=64)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--each", type=int, default=3, help="replies to each message")
+    parser.add_argument("--rows", type=int, default=10_000, help="rows at most; a large model reads them slowly")
     parser.add_argument("--rate", type=float, default=0.01)
     given = parser.parse_args()
     from theta_tui.model import care
 
     lm = LanguageModel.load(given.model, device="cpu")
-    module = train(lm, rank=given.rank, steps=given.steps, each=given.each, rate=given.rate)
+    module = train(lm, rank=given.rank, steps=given.steps, each=given.each, rate=given.rate, most=given.rows)
     rng = random.Random(1)
     tried = [(messages[0], reply_of(groups, rng)) for messages, groups in LESSONS]
     care.write(given.out, module, tried)

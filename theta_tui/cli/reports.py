@@ -168,6 +168,7 @@ def reply_fields(waiting: Pending, state: State) -> list[dict[str, Any]]:
     return [
         {"index": item.index, "text": item.text, "logprob": item.logprob, "cut": not item.ended}
         | ({} if number is None or item.lesson is None else {"lesson": number, "sure": item.sure})
+        | ({"care": True} if item.care else {})
         for item in waiting.candidates
     ]
 

@@ -16,6 +16,7 @@ import torch
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import REPLACEMENT, is_blank, normalised
+from theta_tui.model.gist import alike, gist
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.modules import LessonModule
 from theta_tui.model.sampling import Sampling, draw, probabilities
@@ -26,6 +27,10 @@ __all__ = ["Progress", "Reply", "Sampling", "greedy", "probabilities", "propose"
 HOTTER = (1.0, 1.4)
 """Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply."""
 
+DRAWN = 0.02
+"""A reply may be made to begin with a token of at least this share of the likeliest one's probability. Below it lie
+emoji and words of other languages, which a person would never see by sampling."""
+
 OPENING = 3
 """First tokens of a reply that the factor holds for. Another beginning is enough to lead elsewhere; hot all the way,
 the built-in model babbles (replies of -50 to -300 nats)."""
@@ -34,7 +39,11 @@ SPARE = 2
 """Rows for each missing reply in a further round: in a batch, a second chance to be distinct costs little."""
 
 BRANCHES = 48
-"""Most first tokens that are tried, likeliest first, where sampling gives nothing distinct."""
+"""Most first tokens, and most other beginnings, that are tried, likeliest first, where sampling gives nothing
+distinct."""
+
+FORKS = 3
+"""Other tokens that are looked at behind each token of the greedy reply."""
 
 CARE_ROUNDS = 4
 """Rounds of sampling with a care module: its replies are distinct at the first temperature, and are never forced."""
@@ -78,8 +87,10 @@ def propose(
     """`sampling.count` replies to the conversation `ids`, likeliest first; None once `cancelled()` is true.
 
     They differ from each other and from `avoid` after `text.normalised`, and none is blank. The greedy reply is among
-    them unless it is to be avoided. Until there are enough, further rounds sample hotter, and then from other first
-    tokens; a model that cannot say so many different things gives fewer. `on_progress` gets all slots, (text so far,
+    them unless it is to be avoided. Until there are enough that differ in more than spelling (`gist.alike`), a further
+    round samples hotter; then others begin with other first tokens that might be drawn, or leave the greedy reply where
+    another token might be. What says the same in other words fills up the rest, then replies with any first token; a
+    model that cannot say so many different things gives fewer. `on_progress` gets all slots, (text so far,
     whether it is done), at every token at which `due()`, and at the end of a round. The same `seed` gives the same
     replies; the global random state is left alone.
 
@@ -94,6 +105,8 @@ def propose(
         generator.manual_seed(seed)
     found = _Found(sampling.count, avoid, on_progress, due, accept)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
+
+    forks: list[tuple[float, tuple[int, ...]]] = []
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
@@ -116,12 +129,15 @@ def propose(
         rows = first + [_Row(lm, module=care) for _ in range(wanted - len(first))]
         if need and not run(rows, replace(sampling, temperature=heat)):
             return None
-    forced = _first_tokens(lm, lm.decoder.prefill(ids).logits) if found.missing() and care is None else []
-    while forced and (need := len(found.missing())):
-        rows = [_Row(lm, greedy=True, forced=(token,)) for token in forced[: need * SPARE]]
-        del forced[: len(rows)]
-        if not run(rows, sampling):
-            return None
+        if number == 0 and first:
+            forks = sorted(first[-1].forks)
+    for forced in _beginnings(lm, ids, forks) if found.missing() and care is None else ([],):
+        while forced and (need := len(found.missing())):
+            rows = [_Row(lm, greedy=True, forced=tokens) for tokens in forced[: need * SPARE]]
+            del forced[: len(rows)]
+            if not run(rows, sampling):
+                return None
+        found.fill_up()
     replies = found.replies()
     return replies if module is None else sorted(replies, key=lambda reply: reply.taught != sure)
 
@@ -187,6 +203,9 @@ class _Found:
     ) -> None:
         self.slots: list[Reply | None] = [None] * count
         self.seen = {normalised(text) for text in avoid}
+        self.gists: list[frozenset[str]] = []
+        self.spare: list[Reply] = []
+        """Replies that differ from those found in words that carry nothing."""
         self.on_progress = on_progress
         self.due = due
         self.accept = accept
@@ -201,9 +220,21 @@ class _Found:
             reply = row.reply()
             key = normalised(reply.text)
             free = self.missing()
-            if free and not is_blank(reply.text) and key not in self.seen and (row.taught or self.accept(reply)):
-                self.seen.add(key)
+            if not free or is_blank(reply.text) or key in self.seen or not (row.taught or self.accept(reply)):
+                continue
+            self.seen.add(key)
+            means = gist(reply.text)
+            if any(alike(means, other) for other in self.gists):
+                self.spare.append(reply)
+            else:
+                self.gists.append(means)
                 self.slots[free[0]] = reply
+
+    def fill_up(self) -> None:
+        """Take what was spared, in the order found."""
+        for slot, reply in zip(self.missing(), self.spare, strict=False):
+            self.slots[slot] = reply
+        self.spare = []
 
     def report(self, slots: list[int], rows: list[_Row]) -> None:
         if self.on_progress is None or not (self.due() or all(row.done for row in rows)):
@@ -241,12 +272,17 @@ class _Row:
         self.tokens = 0
         self.ended = False
         self.done = False
+        self.forks: list[tuple[float, tuple[int, ...]]] = []
+        """Where a greedy reply might be left: by how many nats another token is less likely, and the tokens to it."""
         self._lm = lm
         self._shown = (0, "")
 
     def add(self, token: int, logprobs: torch.Tensor) -> None:
         """Take the next token; `logprobs` [V] are the model's own."""
         lm = self._lm
+        if self.greedy and self.module is None and not self.forced and self.ids:
+            best, *others = zip(*(part.tolist() for part in logprobs.topk(FORKS + 1)), strict=True)
+            self.forks += [(best[0] - nats, (*self.ids, other)) for nats, other in others]
         self.tokens += 1
         if token in lm.end_ids or token in lm.chat.control_ids:
             # Another control token (a role mark, say) ends the reply too, but counts as the end token.
@@ -328,9 +364,16 @@ def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generato
     return tokens
 
 
-def _first_tokens(lm: LanguageModel, logits: torch.Tensor) -> list[int]:
-    """The likeliest tokens that a reply could visibly begin with, likeliest first."""
+def _beginnings(
+    lm: LanguageModel, ids: Sequence[int], forks: Sequence[tuple[float, tuple[int, ...]]]
+) -> tuple[list[tuple[int, ...]], ...]:
+    """What replies to the conversation `ids` may be made to begin with, in the order to try it: first tokens that might
+    be drawn, tokens at which the greedy reply is left, and other visible first tokens; each likeliest first."""
+    logits, most = lm.decoder.prefill(ids).logits, -math.log(DRAWN)
     ranked = logits.argsort(descending=True)[: 8 * BRANCHES].tolist()
     closing = lm.end_ids | lm.chat.control_ids
     visible = (i for i in ranked if i not in closing and not is_blank(lm.decode([i]).strip(REPLACEMENT)))
-    return [token for token, _ in zip(visible, range(BRANCHES), strict=False)]
+    first: list[tuple[int, ...]] = [(token,) for token, _ in zip(visible, range(BRANCHES), strict=False)]
+    drawn = sum(float(logits.max() - logits[tokens[0]]) <= most for tokens in first)
+    left = [tokens for nats, tokens in forks if nats <= most and tokens[-1] not in closing]
+    return first[:drawn], left[:BRANCHES], first[drawn:]

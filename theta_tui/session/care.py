@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from theta_tui.model.generate import Reply, Sampling
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
-    from theta_tui.session.session import Session
     from theta_tui.store.history import History
+    from theta_tui.store.state import State
 
 MAX_TOKENS = 112
 """Longest caring reply: the number that it names must not be cut off. Those of the training have 75 at most."""
@@ -85,11 +85,12 @@ class Care:
             self._found, self._of = fitting(model), model
         return self._found
 
-
-def decide(session: Session, prompt: str, turns: History, decision: Decision) -> tuple[Decision, LessonModule | None]:
-    """The decision for `prompt` after `turns`, and the care module that all other replies are written with, if any."""
-    if not is_meant(prompt, reversed(turns)):
-        return decision, None
-    lesson = None if decision.lesson is None else session.store.state.lesson(decision.lesson)
-    taught = lesson is not None and decision.sure and speaks_of_self_harm(lesson.exchange.prompt)
-    return decision if taught else NOWHERE, session.care.module(session.model)
+    def decide(
+        self, prompt: str, turns: History, decision: Decision, state: State, model: LanguageModel
+    ) -> tuple[Decision, LessonModule | None]:
+        """The decision for `prompt` after `turns`, and the module that all other replies are written with, if any."""
+        if not is_meant(prompt, reversed(turns)):
+            return decision, None
+        lesson = None if decision.lesson is None else state.lesson(decision.lesson)
+        taught = lesson is not None and decision.sure and speaks_of_self_harm(lesson.exchange.prompt)
+        return decision if taught else NOWHERE, self.module(model)

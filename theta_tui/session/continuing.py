@@ -65,11 +65,6 @@ def go_on(
     if reply is None:
         return None
     longer = replace(candidate, text=reply.text, logprob=reply.logprob, ended=reply.ended)
-    longer = Pending(
-        waiting.prompt_id,
-        waiting.prompt,
-        tuple(longer if one is candidate else one for one in waiting.candidates),
-        waiting.statement,
-    )
-    session.store.keep(longer)
-    return longer
+    found = replace(waiting, candidates=tuple(longer if one is candidate else one for one in waiting.candidates))
+    session.store.keep(found)
+    return found

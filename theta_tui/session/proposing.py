@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from theta_tui.base.config import CANDIDATES, Settings, statement_files
 from theta_tui.facts.statements import Dictionary, load_dictionary, read
 from theta_tui.learning.scope.decision import Decision
@@ -72,11 +74,11 @@ def candidates(
     )  # fmt: skip
     if replies is None:
         return None
-    mark = decision.lesson, decision.sure
-    return tuple(
-        Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()), care=reply.care)
-        for index, reply in enumerate(replies, 1)
-    )
+    found = []
+    for index, reply in enumerate(replies, 1):
+        item = Candidate(index, reply.text, reply.logprob, reply.ended, care=reply.care)
+        found.append(replace(item, lesson=decision.lesson, sure=decision.sure) if reply.taught else item)
+    return tuple(found)
 
 
 class Statements:

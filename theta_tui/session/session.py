@@ -221,8 +221,9 @@ class Session:
         prompt = self._clean(prompt, "prompt")
         dialogue, waits, seed = self.store.state.history, self.pending if again else None, self.settings.seed
         ids = self._encoded(dialogue, prompt, "prompt")
-        avoid = [candidate.text for candidate in waits.candidates] if waits else []
-        decision, caring = care.decide(self, prompt, dialogue, self.decide(prompt, dialogue.asked))
+        avoid = [one.text for one in waits.candidates] if waits else []
+        decision = self.decide(prompt, dialogue.asked)
+        decision, caring = self.care.decide(prompt, dialogue, decision, self.store.state, self.model)
         found = candidates(
             self.model, ids, self.settings, decision, self.learner.modules, care=caring,
             seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
@@ -251,12 +252,12 @@ class Session:
         turns: History = self.store.state.history if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
         decision = self.decide(prompt, turns.asked if before is None else before)
-        decision, caring = care.decide(self, prompt, turns, decision)
-        if caring is not None and not decision.sure:
+        decision, caring = self.care.decide(prompt, turns, decision, self.store.state, self.model)
+        module, most = self._module(decision), self.settings.max_tokens
+        if caring is not None and module is None:
             reply = care.answer(self.model, ids, caring, cancelled)
         else:
-            module = self._module(decision)
-            reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
+            reply = greedy(self.model, ids, max_tokens=most, module=module, cancelled=cancelled)
         return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started, cut=not reply.ended)
 
     def _encoded(self, turns: History, prompt: str, what: str) -> list[int]:
@@ -451,10 +452,8 @@ class Session:
 
         try:
             said = lesson.exchange
-            module = self.module_for(said.prompt, lesson.context.asked)
-            found = recall.score(
-                self.model, (), said.prompt, said.reply, at=lesson.at, module=module, ended=not said.cut
-            )
+            module, ended = self.module_for(said.prompt, lesson.context.asked), not said.cut
+            found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module, ended=ended)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
         return Finding(lesson.seq, found.p * reached(self.store.state, lesson, self.decide), found.says)

@@ -27,6 +27,7 @@ class Desk(Protocol):
     state: State
     settings: Settings
     tell: Callable[[str, str], None]
+    send: Callable[[p.Command], None]
 
     @property
     def replies(self) -> CandidateList: ...
