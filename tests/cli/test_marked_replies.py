@@ -31,7 +31,7 @@ def test_a_mark_is_told_with_the_reply_and_how_to_say_that_it_is_meant(dog: Thet
 def test_the_json_has_the_lesson_of_a_marked_reply_and_whether_it_was_sure(dog: Theta) -> None:
     *others, last = dog("prompt", CALLED, "--json").json["candidates"]
     assert (last["index"], last["lesson"], last["sure"]) == (5, 1, False)
-    assert [set(other) for other in others] == [{"index", "text", "logprob"}] * 4
+    assert [set(other) for other in others] == [{"index", "text", "logprob", "cut"}] * 4
     first = dog("prompt", DOG, "--json").json["candidates"][0]
     assert (first["text"], first["lesson"], first["sure"]) == ("Pixel", 1, True)
 

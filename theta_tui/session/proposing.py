@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -66,12 +66,16 @@ def candidates(
     `on_progress` gets the unfinished replies whenever it is `due`."""
     from theta_tui.model.generate import propose
 
-    replies = propose(
-        model, ids, sampling_of(settings) if care is None else caring(CANDIDATES), seed=seed, avoid=avoid,
-        on_progress=on_progress, due=due, cancelled=cancelled,
+    how: dict[str, Any] = dict(
+        seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled, care=care,
         module=None if decision.lesson is None else modules[decision.lesson], sure=decision.sure,
-        care=care, accept=is_whole if care is not None else lambda _: True,
     )  # fmt: skip
+    if care is None:
+        replies = propose(model, ids, sampling_of(settings), **how)
+    else:
+        replies = propose(model, ids, caring(CANDIDATES), accept=is_whole, **how)
+        if replies == []:  # better one that is not whole than another tone
+            replies = propose(model, ids, caring(CANDIDATES), **how)
     if replies is None:
         return None
     found = []
