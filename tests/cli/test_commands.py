@@ -324,7 +324,7 @@ def test_the_plain_loop_tells_what_a_lesson_did_and_what_is_kept(theta: Theta) -
     assert said.code == 0
     assert "says now I am Theta." in said.out
     assert said.out.count("kept 1/1") == 3
-    assert "losses   " in said.out
+    assert "loss     " in said.out
 
 
 def test_doctor_shows_what_is_learned(theta: Theta) -> None:
@@ -332,6 +332,21 @@ def test_doctor_shows_what_is_learned(theta: Theta) -> None:
     assert report["problems"] == []
     assert report["model"]["learned"].endswith("<|end|>")
     assert theta("doctor").out.endswith("none found\n")
+
+
+def test_doctor_names_the_file_and_what_it_sets_and_a_key_that_there_is_not(theta: Theta, home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    (home / "config.toml").write_text('theme = "nope"\n[keymap]\n"pick.edti" = "f9"\n')
+    told = theta("doctor", "--recipe", "classic")
+    assert told.code == 1
+    assert f"{home / 'config.toml'}  sets theme, keymap" in told.out
+    rows = {line.split()[0]: line.split() for line in told.lines if line.startswith("  ")}
+    assert rows["theme"] == ["theme", "nope", str(home / "config.toml")]
+    assert rows["recipe"] == ["recipe", "classic", "--recipe"]
+    assert rows["top_k"] == ["top_k", "0", "default"]
+    assert "there is no theme nope" in told.out
+    assert "no key with the id pick.edti; did you mean pick.edit?; the ids are: pick.1 2 3" in told.out
+    assert theta("doctor", "--json").json["sources"]["keymap"] == str(home / "config.toml")
 
 
 def test_a_stated_fact_is_offered_learned_and_the_five_replies_still_wait(theta: Theta, home: Path) -> None:

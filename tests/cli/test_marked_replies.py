@@ -43,7 +43,7 @@ def test_picking_it_is_told_and_listed(dog: Theta) -> None:
     taught = dog("teach", "--json", "1").json
     assert (taught["meant"], taught["steps"]) == (1, 0)
     assert "meant" not in dog("teach", "--json", "--for", "Who?", "Nobody.").json
-    first = dog("lessons").lines[0]
+    first = dog("lessons").lines[1]
     assert first.endswith("What is my dog's name? → Pixel  (+1 wording)")
     rows = dog("lessons", "--json").json["lessons"]
     assert rows[0]["more_wordings"] == 1

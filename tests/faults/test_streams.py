@@ -113,8 +113,8 @@ DEEDS = (
     (("redo",), "lesson 2 was redone"),
     (("withdraw", "1"), "lesson 1 was withdrawn"),
     (("prompt", "hello"), "the replies are kept for teach"),
-    (("new",), "a fresh conversation was begun"),
-    (("quiz",), "the lessons were asked"),
+    (("new",), "a new conversation was begun"),
+    (("quiz",), "the lessons were checked"),
     (("rebuild",), "everything was learned again"),
     (("export", "trl", "{folder}/trl"), "{folder}/trl was written"),
 )

@@ -144,6 +144,14 @@ def test_what_is_not_what_was_asked_for_is_not_used(entry: Entry, tiny: Path, sh
     assert [name for name in left() if not name.endswith(".whl")] == []
 
 
+def test_a_model_that_does_not_fit_into_memory_is_not_fetched(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getting, "total_memory", lambda: 1000)
+    with pytest.raises(ModelError, match=r"the weights of tiny take .* of memory, and this machine has") as refused:
+        getting.get(entry)
+    assert refused.value.name == "too_large"
+    assert not catalogue.models().exists()
+
+
 def test_without_a_network_it_is_said_how_to_get_it_by_hand(entry: Entry) -> None:
     with pytest.raises(ModelError) as raised:
         getting.get(entry)

@@ -91,8 +91,8 @@ def test_one_that_was_only_said_stays_marked(start: Open) -> None:
 def test_it_goes_on_where_it_was_cut_and_the_others_stay(start: Open) -> None:
     session = start()
     waiting = cut(session)
-    heard: list[str] = []
-    longer = go_on(session, 2, on_text=heard.append)
+    heard: list[tuple[tuple[str, bool], ...]] = []
+    longer = go_on(session, 2, on_progress=heard.append)
     assert longer is not None
     assert session.pending == longer
     old, new = waiting.candidates[1], longer.candidates[1]
@@ -105,7 +105,7 @@ def test_it_goes_on_where_it_was_cut_and_the_others_stay(start: Open) -> None:
     with pytest.raises(TeachError, match="there is no reply 6"):
         go_on(session, 6)
     assert go_on(session, 2, cancelled=lambda: True) is None if not new.ended else True
-    session.pass_over()
+    session.store.pass_over()
     with pytest.raises(PromptError):
         go_on(session, 1)
     session.close()
@@ -122,4 +122,18 @@ def test_what_was_cut_is_neither_rehearsed_nor_exported(start: Open) -> None:
     assert not any(row["prompt"][-1]["content"] == "who made you?" for row in preferences(state))
     kinds = [entry.record.kind for entry in session.store.journal.entries if isinstance(entry.record, Exchange)]
     assert kinds == ["pick", "correction"]
+    session.close()
+
+
+def test_one_of_an_earlier_five_goes_on_there(start: Open) -> None:
+    session = start()
+    waiting = cut(session)
+    newest = session.propose(waiting.prompt, again=True)
+    assert newest is not None
+    longer = go_on(session, 2, prompt_id=waiting.prompt_id)
+    assert longer is not None
+    assert session.pending is not None
+    assert session.pending.candidates == newest.candidates
+    assert session.pending.earlier[0].candidates == longer.candidates
+    assert longer.candidates[1].text.startswith(waiting.candidates[1].text)
     session.close()

@@ -260,5 +260,5 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     session.propose("hello")
     service.serve(p.Persona(PIRATE), lambda: False)
     assert isinstance(events[-1], p.Notice)
-    assert events[-1].text.endswith("/regen writes others")
+    assert events[-1].text.endswith("are from before")
     session.close()

@@ -20,7 +20,8 @@ from msgspec import structs
 
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
-from theta_tui.store.records import Candidate, Outcome, Pending, Stated, Turn
+from theta_tui.store.plots import Curve, Plot
+from theta_tui.store.records import Candidate, Five, Outcome, Pending, Stated, Turn
 from theta_tui.store.retention import ReportRow, Tally
 from theta_tui.ui.clock import Clock
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from theta_tui.ui.app import ThetaApp
+    from theta_tui.ui.drafts import Drafts
     from theta_tui.ui.screens.teach import TeachScreen
 
 NOW = 1_700_000_000.0
@@ -106,12 +108,26 @@ def report_row(number: int, prompt: str, reply: str, state: str = "kept", **chan
 
 
 ROWS = (
-    report_row(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
+    report_row(1, "hello", "Hi! How are you?", kind="pick", said_before="Hello."),
     report_row(2, "what is your name?", "My name is Theta.", "superseded", by=4),
     report_row(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
     report_row(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),
     report_row(5, "where is Quill?", "Quill is at home.", "lost", p_now=0.004, says=False),
 )
+
+
+PLOTS = (
+    Plot("loss", "loss · lower is better", (
+        Curve("before", "secondary", ((1, 3.0), (2, 2.5), (3, 2.8))),
+        Curve("after", "success", ((1, 0.1), (2, 0.2), (3, 0.1))),
+    )),
+    Plot("kept", "kept · close together is good", (
+        Curve("taught", "secondary", ((1, 1), (2, 2), (3, 3))), Curve("kept", "success", ((1, 1), (2, 1), (3, 2))),
+    ), whole=True),
+    Plot("lesson", "lesson 3: how likely it says “Quill \x1b[2J.”", (
+        Curve("says it", "success", ((2, 0.4), (3, 97.0))),
+    ), " %"),
+)  # fmt: skip
 
 
 @dataclass
@@ -173,13 +189,14 @@ class FakeWorker:
         texts: Sequence[str] = REPLIES,
         chances: Sequence[float] = CHANCES,
         statement: Stated | None = None,
+        earlier: tuple[Five, ...] = (),
     ) -> Pending:
         self.prompts += 1
         candidates = tuple(
             Candidate(at + 1, text, math.log(chance))
             for at, (text, chance) in enumerate(zip(texts, chances, strict=True))
         )
-        pending = Pending(f"p{self.prompts}", prompt, candidates, statement)
+        pending = Pending(f"p{self.prompts}", prompt, candidates, statement, earlier)
         self.post(p.Proposed(self.change(phase="choosing", activity="idle", pending=pending), 0.8))
         return pending
 
@@ -244,7 +261,9 @@ class FakeWorker:
 
     def withdrawn(self, number: int, turn: Turn) -> None:
         turns = tuple(other for other in self.shot.turns if other != turn)
-        shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
+        shot = self.change(
+            phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=number
+        )
         self.post(p.TakenBack(shot, "withdraw", number, turn.prompt, turn.reply))
 
     def ledger(self, rows: Sequence[ReportRow] = ROWS) -> None:
@@ -373,17 +392,19 @@ async def drive(
     worker: FakeWorker | None = None,
     ready: bool = True,
     persist: Callable[[str, object], None] | None = None,
+    drafts: Drafts | None = None,
+    tour: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Driven]:
     """The app on a fake worker at a size, loaded unless not `ready`."""
     from theta_tui.ui.app import ThetaApp
 
     fake, clock = worker or FakeWorker(), FakeClock()
-    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock)
+    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts, tour=tour)
     app.animation_level = "none"
     # The screen is drawn when a test has let it settle. Left to its own timer it is drawn twice, most of all where the
-    # machine is busy.
-    with patch("textual.screen.UPDATE_PERIOD", 1.0):
+    # machine is busy. There a toast would also be gone before it is looked for.
+    with patch("textual.screen.UPDATE_PERIOD", 1.0), patch.object(ThetaApp, "NOTIFICATION_TIMEOUT", 600):
         async with app.run_test(size=size, notifications=True) as pilot:
             driven = Driven(app, fake, clock, pilot)
             await driven.settle()

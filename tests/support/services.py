@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeVar
 
 from theta_tui.base.config import Settings
@@ -48,6 +49,7 @@ class FakeSession:
         self.store = record
         self.settings = record.settings
         self.model = Model()
+        self.learner = SimpleNamespace(modules={})
         self.loaded = False
         self.saved_at: float | None = None
         self.saved = 0

@@ -20,15 +20,15 @@ async def offer(d: Driven, *cut: int) -> Pending:
     return waiting
 
 
-async def test_it_has_an_ellipsis_and_f9_lets_the_marked_one_go_on() -> None:
+async def test_it_has_an_ellipsis_and_ctrl_g_lets_the_marked_one_go_on() -> None:
     async with drive() as d:
         waiting = await offer(d, 2)
         assert f"{waiting.candidates[1].text} …" in d.screen_text()
         assert "go on" in d.lines()[-1]
-        await d.press("f9")
+        await d.press("ctrl+g")
         assert d.sent == []
         assert d.toasts == ["reply 1 was not cut"]
-        await d.press("down", "f9")
+        await d.press("down", "ctrl+g")
         assert d.sent == [p.Continue(waiting.prompt_id, 2)]
         longer = structs.replace(waiting.candidates[1], text=f"{waiting.candidates[1].text} and so on.", ended=True)
         candidates = (waiting.candidates[0], longer, *waiting.candidates[2:])
@@ -43,7 +43,7 @@ async def test_it_has_an_ellipsis_and_f9_lets_the_marked_one_go_on() -> None:
         assert "…" not in d.screen_text().split("and so on.")[1].splitlines()[0]
         assert d.teach.replies.cursor == 2
         assert "go on" not in d.lines()[-1]
-        await d.press("f9")
+        await d.press("ctrl+g")
         assert d.sent == [p.Continue(waiting.prompt_id, 2)]
         await d.press("2")
         assert d.sent[-1] == p.Pick(waiting.prompt_id, 2)

@@ -146,9 +146,9 @@ async def test_what_the_worker_reports_is_drawn_and_lays_nothing_out_again(monke
     async with drive((120, 36)) as d:
         monkeypatch.setattr(Screen, "_refresh_layout", counted)
         for left in (12, 11, 9):
-            d.worker.changed(phase="learning", activity=f"asking again, {left} left")
+            d.worker.changed(phase="learning", activity=f"checking lessons, {left} left")
             await d.settle()
-            assert f"asking again, {left} left" in d.screen_text()
+            assert f"checking lessons, {left} left" in d.screen_text()
         assert laid_out == 0
         d.worker.changed(read_only="its journal is damaged at byte 1,234,567 and nothing can be taught here any more")
         await d.settle()

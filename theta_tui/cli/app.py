@@ -73,8 +73,8 @@ def root(
     call: Invocation,
     prompt_text: Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="As `theta prompt`.")] = None,
     teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
-    load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Changes nothing: a home is always loaded.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="The conversation, full screen or line by line.")] = False,
     show_learning_info: LearningInfo = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -108,7 +108,7 @@ def chat(
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """The same loop as the app; with --plain line by line."""
+    """The conversation, as in the app; with --plain line by line."""
     if plain or not on_terminal():
         _plain(call, show_learning_info)
     else:
@@ -175,11 +175,11 @@ def teach(
         bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
     ] = False,
     all_or_nothing: Annotated[
-        bool, typer.Option("--all-or-nothing", help="With -: read and check all lines before the first is learned.")
+        bool, typer.Option("--all-or-nothing", help="With -: check all lines before the first is learned.")
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """Learn reply N or a better reply for the kept prompt. With - a lesson a line, each answered before the next."""
+    """Learn reply N or a better reply for the kept prompt. With -: a lesson on each line, each answered at once."""
     if all_or_nothing and answer != "-":
         raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
     if statement:
@@ -279,18 +279,18 @@ def new(call: Invocation) -> None:
     with writable_store(call) as store:
         turns = len(store.state.turns)
         store.begin_conversation()
-        call.done = "a fresh conversation was begun"
+        call.done = "a new conversation was begun"
         if call.json:
             call.emit(turns_before=turns)
         else:
-            call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
+            call.out(f"a new conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
 @command("persona")
 def persona(
     call: Invocation,
     text: Text = None,
-    off: Annotated[bool, typer.Option("--off", help="Take it away: the model's own system turn stands again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Remove it: the model's own system turn applies again.")] = False,
 ) -> None:
     from theta_tui.session import persona as personas
 
@@ -317,7 +317,6 @@ def persona(
 
 @command("history")
 def history(call: Invocation) -> None:
-    """The conversation, and what was learned from each turn."""
     from theta_tui.cli import reports
 
     reports.history(call, read_store(call))
@@ -335,9 +334,9 @@ def quiz(call: Invocation) -> None:
     from theta_tui.cli import reports
 
     with loaded_session(call) as session:
-        rows = session.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        rows = session.quiz(lambda left: call.stage(f"checking lessons, {left} left"))
         call.stage("")
-        call.done = "the lessons were asked"
+        call.done = "the lessons were checked"
         reports.quiz(call, session.store, rows)
 
 
@@ -353,9 +352,11 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|gguf|peft|trl", help="The model, adapters, or the lessons as data sets."),
+        typer.Argument(metavar="hf|gguf|peft|trl|plot", help="The model, adapters, lessons as data sets, or plots."),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder that is not there yet; for plot an .svg file.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     without_lessons: Annotated[
         bool, typer.Option("--without-lessons", help="With hf and gguf: leave out the lessons that have a scope.")
@@ -363,6 +364,9 @@ def export(
     bits: Annotated[
         str, typer.Option("--type", metavar="F16|Q8_0", help="With gguf: how the weights are written.")
     ] = "F16",
+    lesson: Annotated[
+        int | None, typer.Option("--lesson", metavar="N", help="With plot: this lesson's own plot.")
+    ] = None,
 ) -> None:
     from theta_tui.model.gguf_writing import KINDS
     from theta_tui.session import export as takeaway
@@ -370,11 +374,15 @@ def export(
     found = takeaway.kind_of(kind)
     if without_lessons and found not in ("hf", "gguf"):
         raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    if lesson is not None and found != "plot":
+        raise UsageError(f"--lesson is for plots, as in: theta export plot lessons.svg --lesson {lesson}")
     written = KINDS.get(bits.upper())
     if written is None:
         raise UsageError(f"--type {bits} is neither F16 nor Q8_0")
     if found == "trl":
         done = takeaway.export_trl(read_store(call), path, force=force)
+    elif found == "plot":
+        done = takeaway.export_plot(read_store(call), path, lesson, force=force)
     else:
         with loaded_session(call, write=False) as session:
             if found == "hf":
@@ -397,7 +405,7 @@ def export(
 
 @command("doctor")
 def doctor(call: Invocation) -> None:
-    """Versions, device, paths, the rendered prompt and its loss mask; what is wrong and how to mend it."""
+    """Versions, settings and their sources, paths, and what the model is shown; what is wrong and how to fix it."""
     from theta_tui.cli import doctor as checks
 
     if not checks.examine(call):

@@ -54,7 +54,7 @@ def teach(call: Invocation, *, info: bool) -> None:
     def answer(session: Session, number: int, pair: Pair) -> None:
         reports.trained(call, session, session.teach(*pair), info, line=number)
 
-    _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a line of {PAIR} a lesson")
+    _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a lesson on each line, as {PAIR}")
 
 
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
@@ -69,7 +69,7 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
         except ThetaError as error:
             raise _refused(number, error, 0) from None
     if not pairs:
-        raise _empty(f"a line of {PAIR} a lesson")
+        raise _empty(f"a lesson on each line, as {PAIR}")
     with loaded_session(call) as session:
         for number, pair in pairs:
             if (why := unfit(session.model, *pair, time.time())) is not None:

@@ -14,6 +14,7 @@ from theta_tui.session.proposing import sampling_of
 from theta_tui.store.records import Pending
 
 if TYPE_CHECKING:
+    from theta_tui.model.generate import Progress
     from theta_tui.session.session import Session
 
 
@@ -22,11 +23,12 @@ def go_on(
     index: int,
     *,
     prompt_id: str | None = None,
-    on_text: Callable[[str], None] = lambda _: None,
+    on_progress: Progress = lambda _: None,
+    due: Callable[[], bool] = lambda: True,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Pending | None:
     """The kept prompt, with candidate `index` (1 to 5) longer by up to `max_tokens`: it may have been cut again. It is
-    sampled as replies are, under the same lesson. None: cancelled, and nothing changed.
+    sampled as replies are, with the same module. None: cancelled, and nothing changed.
 
     Raises PromptError (exit 3) where no prompt waits, TeachError (exit 2) where that reply is none, or whole.
     """
@@ -49,6 +51,11 @@ def go_on(
         ended=False,
     )
     said = begun.labels.count(IGNORE)
+
+    def on_text(text: str) -> None:
+        if due():
+            on_progress(tuple((text, False) if one is candidate else (one.text, True) for one in waiting.candidates))
+
     module = session.care.module(model) if candidate.care else None
     if candidate.lesson is not None:
         module = session.learner.modules.get(candidate.lesson)
@@ -65,6 +72,6 @@ def go_on(
     if reply is None:
         return None
     longer = replace(candidate, text=reply.text, logprob=reply.logprob, ended=reply.ended)
-    found = replace(waiting, candidates=tuple(longer if one is candidate else one for one in waiting.candidates))
-    session.store.keep(found)
-    return found
+    candidates = tuple(longer if one is candidate else one for one in waiting.candidates)
+    session.store.keep(session.store.waiting().changed(waiting.prompt_id, candidates))
+    return session.store.waiting(waiting.prompt_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from msgspec.structs import replace
 from theta_tui.base.config import CANDIDATES, Settings, statement_files
 from theta_tui.facts.statements import Dictionary, load_dictionary, read
 from theta_tui.learning.scope.decision import Decision
+from theta_tui.model import measured
+from theta_tui.model.files import full_name
 from theta_tui.session.care import caring, is_whole
 from theta_tui.store.records import Candidate, Stated, shown
 from theta_tui.store.store import Store
@@ -66,6 +69,7 @@ def candidates(
     `on_progress` gets the unfinished replies whenever it is `due`."""
     from theta_tui.model.generate import propose
 
+    started = time.perf_counter()
     how: dict[str, Any] = dict(
         seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled, care=care,
         module=None if decision.lesson is None else modules[decision.lesson], sure=decision.sure,
@@ -78,6 +82,8 @@ def candidates(
             replies = propose(model, ids, caring(CANDIDATES), **how)
     if replies is None:
         return None
+    tokens = sum(reply.tokens for reply in replies)
+    measured.note_speed(full_name(settings.model), tokens, time.perf_counter() - started)
     found = []
     for index, reply in enumerate(replies, 1):
         item = Candidate(index, reply.text, reply.logprob, reply.ended, care=reply.care)

@@ -67,21 +67,52 @@ class Stated(_Plain, frozen=True):
     reply: str
 
 
+class Five(_Plain, frozen=True):
+    """Replies that were offered together, and the id by which one of them is picked."""
+
+    prompt_id: str
+    candidates: tuple[Candidate, ...]
+
+
 class Pending(_Plain, frozen=True):
     """A prompt that waits for its answer, with the five replies that were offered for it.
 
-    `statement` is the fact that the prompt states, offered to be learned beside the conversation.
+    `statement` is the fact that the prompt states, offered to be learned beside the conversation. `earlier` are the
+    fives that were offered before others were asked for, oldest first; any of them can still be picked from.
     """
 
     prompt_id: str
     prompt: str
     candidates: tuple[Candidate, ...]
     statement: Stated | None = None
+    earlier: tuple[Five, ...] = ()
 
     @property
     def mark(self) -> Candidate | None:
         """The marked reply; there is one at most."""
         return marked(self.candidates)
+
+    @property
+    def fives(self) -> tuple[Five, ...]:
+        """All fives that can be picked from, oldest first."""
+        return (*self.earlier, Five(self.prompt_id, self.candidates))
+
+    def at(self, prompt_id: str) -> Pending | None:
+        """The prompt with the five of this id in place of the newest; None if it has no such five."""
+        found = next((five for five in self.fives if five.prompt_id == prompt_id), None)
+        if found is None:
+            return None
+        return msgspec.structs.replace(self, prompt_id=prompt_id, candidates=found.candidates)
+
+    def changed(self, prompt_id: str, candidates: tuple[Candidate, ...]) -> Pending:
+        """The prompt with other replies in the five of this id."""
+        if prompt_id == self.prompt_id:
+            return msgspec.structs.replace(self, candidates=candidates)
+        changed = (msgspec.structs.replace(five, candidates=candidates) for five in self.earlier)
+        earlier = tuple(
+            new if five.prompt_id == prompt_id else five for five, new in zip(self.earlier, changed, strict=True)
+        )
+        return msgspec.structs.replace(self, earlier=earlier)
 
 
 class Outcome(_Plain, frozen=True):
@@ -133,6 +164,23 @@ class Turn(_Plain, frozen=True):
 def shown(reply: str, cut: bool) -> str:
     """A reply as people see it: one that was cut at the token limit has an ellipsis behind it."""
     return f"{reply} …" if cut else reply
+
+
+class Beside(_Plain, frozen=True):
+    """Something that happened beside the turns of the conversation, after `after` of them: a fact or another lesson
+    taught outside of it, a message that got no answer (`none`, without a reply), or a lesson that was taken back.
+    `said` is the message that stated the fact. `more` counts the lessons taught outside right before it that are not
+    told one by one."""
+
+    seq: int
+    after: int
+    kind: Kind
+    prompt: str
+    reply: str
+    withdrawn: bool = False
+    outcome: Outcome | None = None
+    said: str | None = None
+    more: int = 0
 
 
 def marked(candidates: Iterable[Candidate]) -> Candidate | None:
@@ -216,6 +264,15 @@ class Learned(_Plain, frozen=True, tag="learned"):
     machine: str
 
 
+class Compared(_Plain, frozen=True, tag="compared"):
+    """What the model said to the prompt of lesson `of` before it was taught, and what it says now: greedy replies,
+    asked after the lesson. None: not asked, because other records tell it, or because it cannot be known."""
+
+    of: int
+    before: str | None = None
+    now: str | None = None
+
+
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
     """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation."""
 
@@ -297,6 +354,7 @@ Record = (
     | Exchange
     | Said
     | Learned
+    | Compared
     | Withdraw
     | Restore
     | Rebuilt
