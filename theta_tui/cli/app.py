@@ -24,6 +24,8 @@ from theta_tui.cli.usage import Command, Group, missing
 from theta_tui.session.verbs import BY_NAME, lesson_number
 
 if TYPE_CHECKING:
+    from theta_tui.session.session import Session
+    from theta_tui.store.records import Pending
     from theta_tui.store.state import Lesson
     from theta_tui.store.store import Store
 
@@ -120,22 +122,40 @@ def prompt(call: Invocation, text: Text = None) -> None:
     with loaded_session(call) as session:
         waiting = session.propose(said)
         assert waiting is not None
-        from theta_tui.cli import reports
+        _show_replies(call, waiting, session)
 
-        stated, state = waiting.statement, session.store.state
-        call.done = "the replies are kept for teach"
-        if call.json:
-            call.emit(
-                prompt_id=waiting.prompt_id,
-                prompt=waiting.prompt,
-                candidates=reports.reply_fields(waiting, state),
-                statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
-            )
-        else:
-            for line in reports.reply_lines(waiting, state):
-                call.out(line)
-            if stated is not None:
-                call.out(reports.offer_line(stated))
+
+def _show_replies(call: Invocation, waiting: Pending, session: Session) -> None:
+    from theta_tui.cli import reports
+
+    stated, state = waiting.statement, session.store.state
+    call.done = "the replies are kept for teach"
+    if call.json:
+        call.emit(
+            prompt_id=waiting.prompt_id,
+            prompt=waiting.prompt,
+            candidates=reports.reply_fields(waiting, state),
+            statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
+        )
+        return
+    for line in reports.reply_lines(waiting, state):
+        call.out(line)
+    if stated is not None:
+        call.out(reports.offer_line(stated))
+
+
+@command("continue", sampling=True)
+def continue_(
+    call: Invocation, number: Annotated[str | None, typer.Argument(metavar="N", help="1 to 5.")] = None
+) -> None:
+    if number is None or (index := _pick(number)) is None:
+        raise missing("theta continue", "N", "the number of a reply that was cut (…)")
+    with loaded_session(call, needs_prompt=True) as session:
+        from theta_tui.session.continuing import go_on
+
+        waiting = go_on(session, index)
+        assert waiting is not None
+        _show_replies(call, waiting, session)
 
 
 @command("teach")
@@ -209,9 +229,11 @@ def ask(
     with loaded_session(call, write=False) as session:
         answer = session.ask(question, with_context=not no_context)
         if call.json:
-            call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
+            call.emit(
+                prompt=answer.prompt, reply=answer.reply, cut=answer.cut, logprob=answer.logprob, seconds=answer.seconds
+            )
         else:
-            call.out(answer.reply, one_line=False)
+            call.out(answer.shown, one_line=False)
 
 
 @command("undo")

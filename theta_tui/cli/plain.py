@@ -147,6 +147,11 @@ class Conversation:
                 assert again is not None
                 waiting = again
                 continue
+            elif isinstance(meant, Call) and meant.verb.name == "continue" and meant.arguments:
+                from theta_tui.session.continuing import go_on
+
+                waiting = go_on(self.session, *meant.arguments) or waiting
+                continue
             elif not isinstance(meant, Prompt):
                 self._slash(meant)
                 if self.session.pending is None:

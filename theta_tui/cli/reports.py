@@ -49,7 +49,7 @@ def history(call: Invocation, store: Store) -> None:
             call.out(f"       {words(one)}")
         if turn is not None:
             call.out(f"you    {turn.prompt}")
-            call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+            call.out(f"theta  {turn.shown}   {_mark(turn)}".rstrip())
     if waiting is not None:
         call.out(f"you    {waiting.prompt}")
         call.out("       five replies wait")
@@ -203,7 +203,7 @@ def reply_lines(waiting: Pending, state: State) -> list[str]:
     number, mark = meant.number(waiting, state), waiting.mark
     tags = [item.tag(number) for item in waiting.candidates]
     shown = zip(waiting.candidates, tags, strict=True)
-    lines = [f"{item.index}: {item.text}{f'  ({tag})' if tag else ''}" for item, tag in shown]
+    lines = [f"{item.index}: {item.shown}{f'  ({tag})' if tag else ''}" for item, tag in shown]
     if number is not None and mark is not None and not mark.sure:
         lines.append(f"{mark.index} is what lesson {number} says: pick it if that is meant")
     return lines
@@ -213,8 +213,9 @@ def reply_fields(waiting: Pending, state: State) -> list[dict[str, Any]]:
     """The five replies as JSON values."""
     number = meant.number(waiting, state)
     return [
-        {"index": item.index, "text": item.text, "logprob": item.logprob}
+        {"index": item.index, "text": item.text, "logprob": item.logprob, "cut": not item.ended}
         | ({} if number is None or item.lesson is None else {"lesson": number, "sure": item.sure})
+        | ({"care": True} if item.care else {})
         for item in waiting.candidates
     ]
 
@@ -334,6 +335,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
         "reply": turn.reply,
         "kind": turn.kind,
         "pick": turn.pick,
+        "cut": turn.cut,
         "outcome": _effect(turn.outcome),
     }
 

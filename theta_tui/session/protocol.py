@@ -51,6 +51,14 @@ class Regenerate(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Continue(Command):
+    """Let candidate `index` (1 to 5) of the prompt that waits go on where it was cut."""
+
+    prompt_id: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class Pick(Command):
     """Teach candidate `index` (1 to 5) of the prompt that waits."""
 
@@ -290,6 +298,11 @@ class Proposed(Event):
     """Five replies are ready to pick from: `snapshot.pending`."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(Event):
+    """A reply of `snapshot.pending` went on, or was stopped and is as it was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
+from theta_tui.base.config import CANDIDATES
 from theta_tui.base.errors import PromptError, ThetaError
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.report import Tally
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -191,6 +191,14 @@ class Service:
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
+            case p.Continue(prompt_id=prompt_id, index=index):
+                from theta_tui.session.continuing import go_on
+
+                written = partial(self._written, session.store.waiting(prompt_id).prompt)
+                self._state("proposing", f"writing on at reply {index}")
+                go_on(session, index, prompt_id=prompt_id, on_progress=written, due=self._due, cancelled=cancelled)
+                self._rest()
+                self._report(p.Continued(self.snapshot()))
             case p.Pick(prompt_id=prompt_id, index=index):
                 self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
             case p.Correct(text=text, prompt_id=None):
@@ -202,18 +210,15 @@ class Service:
                 self._teach(partial(session.state, prompt, reply, said=said), cancelled)
             case p.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.Say(prompt_id=prompt_id):
                 session.store.say(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():
                 session.store.begin_conversation()
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.Persona(text=text):
                 self._persona(text)
             case p.ShowModels(name=name):
@@ -226,7 +231,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask(prompt, cancelled=cancelled)
                 self._rest()
-                self._report(p.Answered(self.snapshot(), prompt, answer.reply))
+                self._report(p.Answered(self.snapshot(), prompt, answer.shown))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowHistory():
@@ -235,7 +240,7 @@ class Service:
                 self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
-                self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
+                self._report(p.Ledger(self.snapshot(), tuple(row.shortened(p.LESSON_TEXT) for row in rows)))
             case p.ShowPlots(number=number):
                 self._report(self._plots(number))
             case p.Quiz():
@@ -244,7 +249,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
-                self._report(p.LessonAnswered(self.snapshot(), number, answer.reply))
+                self._report(p.LessonAnswered(self.snapshot(), number, answer.shown))
             case p.Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -252,20 +257,19 @@ class Service:
         session = self._session
         started = time.perf_counter()
         self._state("proposing", "writing five replies")
-        blank = tuple(p.Draft(index, "") for index in range(1, 6))
-        self._report(p.Streaming(self.snapshot(), prompt, blank))
+        written = partial(self._written, prompt)
+        written((("", False),) * CANDIDATES)
         self._reported = 0.0
-
-        def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
-            shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
-            self._report(p.Streaming(self.snapshot(), prompt, shown))
-
-        waiting = session.propose(prompt, again=again, on_progress=on_progress, due=self._due, cancelled=cancelled)
+        waiting = session.propose(prompt, again=again, on_progress=written, due=self._due, cancelled=cancelled)
         self._rest()
         if waiting is None:
             self._report(p.Cancelled(self.snapshot(), prompt))
         else:
             self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
+
+    def _written(self, prompt: str, drafts: tuple[tuple[str, bool], ...]) -> None:
+        shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+        self._report(p.Streaming(self.snapshot(), prompt, shown))
 
     def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
         """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
@@ -420,6 +424,10 @@ class Service:
         waiting = self._session.pending is not None
         self._state(*(("choosing", "waiting for you") if waiting else ("idle", "")))
 
+    def _changed(self) -> None:
+        self._rest()
+        self._report(p.Changed(self.snapshot()))
+
     def _report(self, event: p.Event) -> None:
         self._reported = time.monotonic()
         self._post(event)
@@ -490,13 +498,6 @@ class Service:
         if self._tallied is None or self._tallied[0] != key:
             self._tallied = key, review.tally()
         return self._tallied[1]
-
-
-def _shortened(row: ReportRow) -> ReportRow:
-    return replace(
-        row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT],
-        said_before=_cut(row.said_before), says_now=_cut(row.says_now),
-    )  # fmt: skip
 
 
 def _cut(text: str | None) -> str | None:

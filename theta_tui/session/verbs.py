@@ -42,6 +42,10 @@ def _lesson(text: str) -> tuple[int] | None:
     return None if number is None else (number,)
 
 
+def _reply(text: str) -> tuple[int] | tuple[()] | None:
+    return () if not text else (int(text),) if text in {"1", "2", "3", "4", "5"} else None
+
+
 def _lesson_or_none(text: str) -> tuple[int | None] | None:
     return _lesson(text) if text else (None,)
 
@@ -88,6 +92,11 @@ def _pick(mode: Mode, shot: p.Snapshot) -> str:
 
 def _none(mode: Mode, shot: p.Snapshot) -> str:
     return "" if mode == "choosing" else "there are no replies now; say something first"
+
+
+def _continue(mode: Mode, shot: p.Snapshot) -> str:
+    cut = shot.pending is not None and any(not one.ended for one in shot.pending.candidates)
+    return _none(mode, shot) or ("" if cut else "no reply was cut; … stands behind one that was")
 
 
 def _correct(mode: Mode, shot: p.Snapshot) -> str:
@@ -188,6 +197,8 @@ VERBS = (
          help="Take lesson N out, as if it had never been taught. "
          "At once: the next start learns the ones since again."),
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
+    Verb("continue", "let a reply go on where it was cut (…)", "N", "the number of a reply, as in /continue 2", _reply,
+         refused=_continue, help="Let reply N of the kept prompt go on where it was cut (…)."),
     Verb("ask", "what it says by itself; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text,
          command=p.Ask, plain=False,
          help="The most likely reply; changes nothing. With -: a question on each line, answered by a line of JSON."),

@@ -6,7 +6,7 @@ In a module of their own because the screen shows them, and its first frame must
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ class ReportRow:
     def words(self) -> str:
         """The state as people read it: `kept`, `replaced by #4`."""
         return WORDS.get(self.state, self.state) + (f" by #{self.by}" if self.by is not None else "")
+
+    def shortened(self, most: int) -> ReportRow:
+        """The row with its texts cut at `most` characters."""
+        before, now = (None if text is None else text[:most] for text in (self.said_before, self.says_now))
+        return replace(self, prompt=self.prompt[:most], reply=self.reply[:most], said_before=before, says_now=now)
 
 
 @dataclass(frozen=True, slots=True)

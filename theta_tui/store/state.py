@@ -154,6 +154,7 @@ class State:
         """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
         self.spoken: dict[int, str | None] = {}
         """Record of a turn that was said and not taught → the id of the prompt that it answered."""
+        self._cut: set[int] = set()  # records of turns that were said, and whose reply was cut
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
         self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by question
@@ -210,6 +211,8 @@ class State:
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
                 self.spoken[entry.seq] = said.prompt_id
+                if said.cut:
+                    self._cut.add(entry.seq)
                 self._append(said.prompt, said.reply, entry.seq)
                 self._answered(said.prompt)
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
@@ -426,12 +429,14 @@ class State:
 
     def _turn(self, said: History) -> Turn:
         """The newest turn of `said`."""
+        kind: TurnKind
         lesson = self.find(said.source)
         if lesson is None:
-            return Turn(said.source, *said.said, "said" if said.source in self.spoken else "brought")
+            kind = "said" if said.source in self.spoken else "brought"
+            return Turn(said.source, *said.said, kind, cut=said.source in self._cut)
         exchange = lesson.exchange
-        kind: TurnKind = "pick" if exchange.kind == "pick" else "correction"
-        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome)
+        kind = "pick" if exchange.kind == "pick" else "correction"
+        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome, exchange.cut)
 
     def _append(self, prompt: str, reply: str, source: int) -> None:
         self._where[source] = len(self._said)

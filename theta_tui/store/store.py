@@ -152,7 +152,8 @@ class Store:
         """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
         PromptError (exit 3) as `waiting`."""
         waiting = self.waiting(prompt_id)
-        self.append(Said(waiting.prompt, waiting.candidates[0].text, waiting.candidates, waiting.prompt_id))
+        first = waiting.candidates[0]
+        self.append(Said(waiting.prompt, first.text, waiting.candidates, waiting.prompt_id, cut=not first.ended))
         self.follow(None)
         self.write_context()
 

@@ -33,6 +33,7 @@ PICK = [
     _bind("f6", "screen.redo", "bring back the lesson that was taken back", "pick.redo"),
     _bind("f7", "screen.lessons", "what was taught, and whether it is still known", "pick.lessons"),
     _bind("f9", "app.plot", "loss, what is kept and a lesson over time", "pick.plot"),
+    _bind("ctrl+g", "screen.continue", "let the marked reply go on where it was cut", "pick.continue"),
     _bind("f8", "screen.copy", "copy the marked reply", "pick.copy"),
     _bind("f1", "screen.help", "keys, signs and commands", "pick.help"),
 ]
@@ -136,6 +137,7 @@ KEYBAR = (
     ("pick.undo", "undo"),
     ("pick.edit", "fix"),
     ("pick.type", "own"),
+    ("pick.continue", "go on"),
     ("pick.again", "others"),
     ("pick.none", "none"),
     ("say.newline", "newline"),

@@ -162,7 +162,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
         at += 1
         busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
         hint = hints.get(turn.seq, "")
-        shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn, hint))
+        shown.append(Entry(turn.prompt, turn.shown, "busy") if busy else Entry.of(turn, hint))
     answers(shot.turns_total + 1)
     if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):

@@ -188,7 +188,7 @@ class State:
                 self.prompt, self.drafts, self.chosen, self.page = None, (), None, None
                 self._worked()
                 self.offered = event.snapshot.pending
-            case p.Cancelled():
+            case p.Cancelled() | p.Continued():
                 self.prompt, self.drafts = None, ()
                 self.offered = self.pending
             case p.Learning():

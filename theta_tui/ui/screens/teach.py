@@ -85,6 +85,7 @@ class TeachScreen(VerbScreen):
             "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
             "help": self.action_help, "tour": lambda: self.tour.show(0),
+            "continue": self.action_continue,
         }  # fmt: skip
         """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
@@ -353,6 +354,10 @@ class TeachScreen(VerbScreen):
             self.state.begin_prompt(pending.prompt)
             self.send(p.Regenerate(pending.prompt_id))
             self.draw()
+
+    def action_continue(self, index: int | None = None) -> bool:
+        """Let a reply go on where it was cut: this one, or the marked one."""
+        return self.corrections.go_on(index)
 
     def action_none(self) -> None:
         """Pick none of the replies."""

@@ -55,10 +55,10 @@ class Entry:
         """The entry of a journalled turn."""
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
-            return cls(turn.prompt, turn.reply, "skipped")
+            return cls(turn.prompt, turn.shown, "skipped")
         figures = None if outcome is None else (outcome.p_before, outcome.p_after)
         pick = turn.pick if turn.kind == "pick" else None
-        return cls(turn.prompt, turn.reply, turn.kind, pick, figures, hint=hint)
+        return cls(turn.prompt, turn.shown, turn.kind, pick, figures, hint=hint)
 
     @classmethod
     def beside(cls, one: Beside, hint: str = "") -> Entry:
