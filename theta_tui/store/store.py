@@ -148,12 +148,12 @@ class Store:
             )
         return asked
 
-    def say(self, prompt_id: str | None = None) -> None:
-        """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
+    def say(self, prompt_id: str | None = None, index: int = 1) -> None:
+        """The kept prompt is answered by reply `index`, which stands in the conversation and is taught to nobody.
         PromptError (exit 3) as `waiting`."""
         waiting = self.waiting(prompt_id)
-        first = waiting.candidates[0]
-        self.append(Said(waiting.prompt, first.text, waiting.candidates, waiting.prompt_id, cut=not first.ended))
+        said = waiting.candidates[index - 1]
+        self.append(Said(waiting.prompt, said.text, waiting.candidates, waiting.prompt_id, cut=not said.ended))
         self.follow(None)
         self.write_context()
 
