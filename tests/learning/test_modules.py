@@ -60,9 +60,9 @@ def test_a_short_reply_is_learned_behind_itself_too_and_an_earlier_lesson_is_rep
     lm, learned = load("theta"), list[list[Any]]()
     beside = len(GENERIC[: SCOPED.generic])
 
-    def noted(lm: LanguageModel, rows: list[Any], margin: float) -> Any:
+    def noted(lm: LanguageModel, rows: list[Any], *how: float) -> Any:
         learned.append(rows)
-        return ModuleLesson(lm, rows, margin)
+        return ModuleLesson(lm, rows, *how)
 
     monkeypatch.setattr("theta_tui.learning.learner.ModuleLesson", noted)
     for recipe in (SCOPED, replace(SCOPED, repeated=0), replace(SCOPED, repeated=2)):
