@@ -193,7 +193,7 @@ def redo(session: Session, plain: Plain) -> None:
 
 
 def pass_over(session: Session, plain: Plain) -> None:
-    session.pass_over()
+    session.store.pass_over()
     plain.waiting = None
 
 

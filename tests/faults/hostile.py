@@ -169,7 +169,9 @@ def _drawing(private: str, numbers: str, between: str, final: str, columns: int,
 
 async def look(d: Driven) -> None:
     """Let what was asked for be drawn. Lighter than other tests need it: what is late is drawn with the next."""
-    await d._turn(1)
+    await d.rest()
+    if d.app.is_running:
+        d.app.screen._on_timer_update()
 
 
 async def toast(d: Driven) -> None:
@@ -253,7 +255,7 @@ async def queued(d: Driven, text: str) -> None:
     d.teach.say(f"a {text}")
     d.teach.draw()
     await look(d)
-    d.teach.state.queued = None
+    d.teach.state.queued = ()
     d.worker.changed(phase="idle")
 
 
@@ -272,7 +274,7 @@ async def learning(d: Driven, text: str) -> None:
 
 
 async def panel(d: Driven, text: str) -> None:
-    d.worker.changed(last=outcome(prompt=text, reply=text), offered=text, alarm=text)
+    d.worker.changed(last=outcome(prompt=text, reply=text), said_before=text, says_now=text, alarm=text)
 
 
 async def read_only(d: Driven, text: str) -> None:
@@ -303,7 +305,10 @@ async def taken_back(d: Driven, text: str) -> None:
 async def ledger(d: Driven, text: str) -> None:
     d.teach.action_lessons()
     await look(d)
-    rows = (report_row(1, text, text, kind="pick", offered=text), report_row(2, text, text, "lost", says=False))
+    rows = (
+        report_row(1, text, text, kind="pick", said_before=text, says_now=text),
+        report_row(2, text, text, "lost", says=False),
+    )
     d.worker.ledger(rows)
     await look(d)
     d.worker.post(p.LessonAnswered(d.worker.shot, 2, text))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from theta_tui.store.codec import MAX_LINE, BadLineError, decode, encode
-from theta_tui.store.records import Candidate, Exchange, Failure, Learned, Outcome, Record, Said
+from theta_tui.store.records import Candidate, Compared, Exchange, Failure, Learned, Outcome, Record, Said
 
 SNARES = ',"candidates":[{"index":1}],"recipe":{}'
 texts = st.one_of(st.text(max_size=20), st.sampled_from([SNARES, '"', "\\", '\\"', "}", "{", "\x00\x1f\u2028", "ü\\u"]))
@@ -43,11 +43,13 @@ def test_what_the_version_before_wrote_is_read_and_written_again_to_the_bit() ->
     """Every kind of record, with every optional field, odd text, and numbers that are not finite."""
     lines = Path(__file__).with_name("written_before.jsonl").read_bytes().splitlines(keepends=True)
     found = [decode(line) for line in lines]
-    assert {type(record) for _, _, record in found} == set(get_args(Record)) - {Said}  # which came later
+    assert {type(record) for _, _, record in found} == set(get_args(Record)) - {Said, Compared}  # which came later
     assert [encode(*one) for one in found] == lines
     offered = (Candidate(1, "Hi\x1b!", -1.5), Candidate(2, "Yo.", -2.5, False, 3, True))
     said = 7, 1.5, Said("hello", "Hi\x1b!", offered, "ab12")
     assert decode(encode(*said)) == said
+    for compared in (Compared(2, "Hm.\x1b", None), Compared(2, None, "漢字")):
+        assert decode(encode(8, 1.5, compared)) == (8, 1.5, compared)
 
 
 def test_lessons_of_one_recipe_share_it_and_numbers_of_another_type_make_another_recipe() -> None:

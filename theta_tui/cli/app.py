@@ -26,7 +26,9 @@ from theta_tui.cli.usage import Command, Group, missing
 from theta_tui.session.verbs import BY_NAME, lesson_number
 
 if TYPE_CHECKING:
+    from theta_tui.cli.opening import AnySession
     from theta_tui.session.protocol import Deed
+    from theta_tui.store.records import Pending
     from theta_tui.store.state import Lesson, State
     from theta_tui.store.store import Store
 
@@ -74,8 +76,8 @@ def root(
     call: Invocation,
     prompt_text: Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="As `theta prompt`.")] = None,
     teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
-    load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Changes nothing: a home is always loaded.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="The conversation, full screen or line by line.")] = False,
     show_learning_info: LearningInfo = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -109,7 +111,7 @@ def chat(
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """The same loop as the app; with --plain line by line."""
+    """The conversation, as in the app; with --plain line by line."""
     if plain or not on_terminal():
         _plain(call, show_learning_info)
     else:
@@ -123,22 +125,41 @@ def prompt(call: Invocation, text: Text = None) -> None:
     with loaded_session(call) as session:
         waiting = session.propose(said)
         assert waiting is not None
-        from theta_tui.cli import reports
+        _show_replies(call, waiting, session)
 
-        stated, state = waiting.statement, session.store.state
-        call.done = "the replies are kept for teach"
-        if call.json:
-            call.emit(
-                prompt_id=waiting.prompt_id,
-                prompt=waiting.prompt,
-                candidates=reports.reply_fields(waiting, state),
-                statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
-            )
-        else:
-            for line in reports.reply_lines(waiting, state):
-                call.out(line)
-            if stated is not None:
-                call.out(reports.offer_line(stated))
+
+def _show_replies(call: Invocation, waiting: Pending, session: AnySession) -> None:
+    from theta_tui.cli import reports
+
+    stated, state = waiting.statement, session.store.state
+    call.done = "the replies are kept for teach"
+    if call.json:
+        call.emit(
+            prompt_id=waiting.prompt_id,
+            prompt=waiting.prompt,
+            candidates=reports.reply_fields(waiting, state),
+            statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
+        )
+        return
+    for line in reports.reply_lines(waiting, state):
+        call.out(line)
+    if stated is not None:
+        call.out(reports.offer_line(stated))
+
+
+@command("continue", sampling=True)
+def continue_(
+    call: Invocation, number: Annotated[str | None, typer.Argument(metavar="N", help="1 to 5.")] = None
+) -> None:
+    if number is None or (index := _pick(number)) is None:
+        raise missing("theta continue", "N", "the number of a reply that was cut (…)")
+    with loaded_session(call, needs_prompt=True) as session:
+        from theta_tui.session.continuing import go_on
+        from theta_tui.session.session import Session
+
+        waiting = go_on(session, index) if isinstance(session, Session) else session.go_on(index)
+        assert waiting is not None
+        _show_replies(call, waiting, session)
 
 
 @command("teach")
@@ -158,11 +179,11 @@ def teach(
         bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
     ] = False,
     all_or_nothing: Annotated[
-        bool, typer.Option("--all-or-nothing", help="With -: read and check all lines before the first is learned.")
+        bool, typer.Option("--all-or-nothing", help="With -: check all lines before the first is learned.")
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """Learn reply N or a better reply for the kept prompt. With - a lesson a line, each answered before the next."""
+    """Learn reply N or a better reply for the kept prompt. With -: a lesson on each line, each answered at once."""
     if all_or_nothing and answer != "-":
         raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
     if statement:
@@ -212,9 +233,11 @@ def ask(
     with loaded_session(call, write=False) as session:
         answer = session.ask(question, with_context=not no_context)
         if call.json:
-            call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
+            call.emit(
+                prompt=answer.prompt, reply=answer.reply, cut=answer.cut, logprob=answer.logprob, seconds=answer.seconds
+            )
         else:
-            call.out(answer.reply, one_line=False)
+            call.out(answer.shown, one_line=False)
 
 
 @command("undo")
@@ -262,18 +285,18 @@ def new(call: Invocation) -> None:
             with writable_store(call) as store:
                 turns = len(store.state.turns)
                 store.begin_conversation()
-    call.done = "a fresh conversation was begun"
+    call.done = "a new conversation was begun"
     if call.json:
         call.emit(turns_before=turns)
     else:
-        call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
+        call.out(f"a new conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
 @command("persona")
 def persona(
     call: Invocation,
     text: Text = None,
-    off: Annotated[bool, typer.Option("--off", help="Take it away: the model's own system turn stands again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Remove it: the model's own system turn applies again.")] = False,
 ) -> None:
     from theta_tui.session import persona as personas
 
@@ -294,7 +317,6 @@ def persona(
 
 @command("history")
 def history(call: Invocation) -> None:
-    """The conversation, and what was learned from each turn."""
     from theta_tui.cli import reports
 
     reports.history(call, read_store(call))
@@ -312,9 +334,9 @@ def quiz(call: Invocation) -> None:
     from theta_tui.cli import reports
 
     with loaded_session(call) as session:
-        rows = session.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        rows = session.quiz(lambda left: call.stage(f"checking lessons, {left} left"))
         call.stage("")
-        call.done = "the lessons were asked"
+        call.done = "the lessons were checked"
         reports.quiz(call, session.store, rows)
 
 
@@ -330,9 +352,11 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|gguf|peft|trl", help="The model, adapters, or the lessons as data sets."),
+        typer.Argument(metavar="hf|gguf|peft|trl|plot", help="The model, adapters, lessons as data sets, or plots."),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder that is not there yet; for plot an .svg file.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     without_lessons: Annotated[
         bool, typer.Option("--without-lessons", help="With hf and gguf: leave out the lessons that have a scope.")
@@ -340,6 +364,9 @@ def export(
     bits: Annotated[
         str, typer.Option("--type", metavar="F16|Q8_0", help="With gguf: how the weights are written.")
     ] = "F16",
+    lesson: Annotated[
+        int | None, typer.Option("--lesson", metavar="N", help="With plot: this lesson's own plot.")
+    ] = None,
 ) -> None:
     from theta_tui.model.gguf_writing import KINDS
     from theta_tui.session import export as takeaway
@@ -347,11 +374,15 @@ def export(
     found = takeaway.kind_of(kind)
     if without_lessons and found not in ("hf", "gguf"):
         raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    if lesson is not None and found != "plot":
+        raise UsageError(f"--lesson is for plots, as in: theta export plot lessons.svg --lesson {lesson}")
     written = KINDS.get(bits.upper())
     if written is None:
         raise UsageError(f"--type {bits} is neither F16 nor Q8_0")
     if found == "trl":
         done = takeaway.export_trl(read_store(call), path, force=force)
+    elif found == "plot":
+        done = takeaway.export_plot(read_store(call), path, lesson, force=force)
     else:
         with own_session(call, write=False) as session:
             if found == "hf":
@@ -374,7 +405,7 @@ def export(
 
 @command("doctor")
 def doctor(call: Invocation) -> None:
-    """Versions, device, paths, the rendered prompt and its loss mask; what is wrong and how to mend it."""
+    """Versions, settings and their sources, paths, and what the model is shown; what is wrong and how to fix it."""
     from theta_tui.cli import doctor as checks
 
     if not checks.examine(call):

@@ -78,7 +78,8 @@ def run(call: Invocation, minutes: Minutes = 0.0) -> None:
         worker.request_stop()
         worker.join(STOP_SECONDS)
     if failed:
-        raise ThetaError(failed[0].message, name=failed[0].name, code=failed[0].code)
+        first = failed[0]
+        raise ThetaError(first.message, name=first.name, code=first.code, hint=first.hint)
 
 
 def stop(call: Invocation) -> None:
@@ -169,7 +170,7 @@ def _wait_until_ready(call: Invocation, connection: Connection) -> None:
         if isinstance(event, Loading):
             call.stage(event.snapshot.activity)
         elif isinstance(event, Failed) and event.fatal:
-            raise ThetaError(event.message, name=event.name, code=event.code)
+            raise ThetaError(event.message, name=event.name, code=event.code, hint=event.hint)
         elif event is not None:
             return
 

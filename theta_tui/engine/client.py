@@ -87,7 +87,7 @@ class Connection:
         mine = self.send(command, settings)
         for number, event in self.frames():
             if isinstance(event, p.Failed) and (event.fatal or number == mine):
-                raise ThetaError(event.message, name=event.name, code=event.code)
+                raise ThetaError(event.message, name=event.name, code=event.code, hint=event.hint)
             if isinstance(event, p.Loading):
                 on_stage(event.snapshot.activity)
             elif number == mine and event is None:

@@ -9,7 +9,7 @@ from theta_tui.base.errors import ThetaError
 from theta_tui.engine.client import Connection, EngineGoneError
 from theta_tui.engine.server import FOR_ONE_COMMAND
 from theta_tui.session import protocol as p
-from theta_tui.session.session import Answer
+from theta_tui.session.proposing import Answer
 from theta_tui.store import retention
 from theta_tui.store.store import Store
 
@@ -84,7 +84,11 @@ class RemoteSession:
 
     def ask(self, prompt: str, *, with_context: bool = True) -> Answer:
         found = self.do(p.Ask(prompt, with_context), p.Answered)
-        return Answer(found.prompt, found.reply, found.logprob, found.seconds)
+        return Answer(found.prompt, found.reply, found.logprob, found.seconds, found.cut)
+
+    def go_on(self, index: int) -> Pending | None:
+        """Let candidate `index` of the kept prompt go on where it was cut."""
+        return self.do(p.Continue(self.store.waiting().prompt_id, index), p.Continued).snapshot.pending
 
     def take_back(self, deed: p.Deed, number: int | None = None) -> Lesson:
         found = self.do(p.TakeBack(deed, number), p.TakenBack)

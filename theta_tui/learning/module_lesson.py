@@ -11,6 +11,7 @@ to four steps of Adam, where random detectors take twelve, and more with a large
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ from theta_tui.learning.loss import margin_loss
 from theta_tui.learning.optimizer import Look, NotFinite
 from theta_tui.learning.passes import padded
 from theta_tui.learning.recall import label_positions, nll_and_margin, recalled
-from theta_tui.model.llama.block import Block, attention, recognised
+from theta_tui.model.llama.block import Block, Rotary, attention, blocks_known
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
 if TYPE_CHECKING:
@@ -72,16 +73,17 @@ class Reading(Protocol):
 
 def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
     """`rows`, read once so that logits can be had for one module after the other."""
-    if lm.adapter is None and recognised(lm.model):
-        return _Tree(lm.model, rows)
+    if blocks_known(lm.model):
+        return Tree(lm.model, rows)
     return _Whole(lm, rows)
 
 
 class ModuleLesson:
     """A module for the reply of `rows`, the pair itself first, as it is learned until every row is said by `margin`
-    nats. It is its own optimizer. Same model, same rows: the same bits."""
+    nats. Whenever the loss rises above its least, steps shrink to the share `back_off`. It is its own optimizer. Same
+    model, same rows: the same bits."""
 
-    def __init__(self, lm: LanguageModel, rows: Sequence[Row], margin: float) -> None:
+    def __init__(self, lm: LanguageModel, rows: Sequence[Row], margin: float, back_off: float = 1.0) -> None:
         self._read = reading(lm, rows)
         self._pair, self._margin = len(rows[0][1]), margin
         self._labels = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
@@ -96,6 +98,8 @@ class ModuleLesson:
         self._bias = torch.zeros(sites, size, device=scale.device, requires_grad=True)
         self._moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (self._values, self._bias)]
         self._steps = 0
+        self._back_off, self._least = back_off, math.inf
+        self.rate = RATE
 
     def look(self) -> Look:
         logits = self._read.logits(self._module()).float()
@@ -110,6 +114,9 @@ class ModuleLesson:
         parts = self._values, self._bias
         if any(part.grad is None or not bool(torch.isfinite(part.grad).all()) for part in parts):
             raise NotFinite("the gradient was not finite")
+        now = float(loss.detach())
+        self.rate *= self._back_off if now > self._least else 1.0
+        self._least = min(self._least, now)
         self._steps += 1
         one, two = (1 - beta**self._steps for beta in BETAS)
         with torch.no_grad():
@@ -117,7 +124,7 @@ class ModuleLesson:
                 assert part.grad is not None
                 first.lerp_(part.grad, 1 - BETAS[0])
                 second.lerp_(part.grad.square(), 1 - BETAS[1])
-                part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-RATE)
+                part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-self.rate)
                 part.grad = None
 
     def finished(self) -> LessonModule:
@@ -183,7 +190,7 @@ class _Whole:
 # --- models that `llama.block` knows ---
 
 
-class _Tree:
+class Tree:
     """All rows in one sequence: their common prefix, the rest of each prompt, and the positions of the replies; a mask
     says which token sees which. Everything up to the first site is read once a lesson, and the prompts' keys and values
     too. Each `logits` computes only the positions of the replies, in the blocks behind the first site.
@@ -215,9 +222,11 @@ class _Tree:
                 hidden, _ = self._through(block, hidden, slice(0, len(tokens)))
             self._hidden, hidden = hidden[self._begin :], hidden[: self._begin]
             self._past: list[tuple[torch.Tensor, torch.Tensor]] = []
-            for block in self._upper:
+            for block in self._upper[:-1]:
                 hidden, past = self._through(block, hidden, slice(0, self._begin))
                 self._past.append(past)
+            for block in self._upper[-1:]:  # nothing is read off the prompts' last states
+                self._past.append(block.qkv(hidden, self._rotary(slice(0, self._begin)))[1:])
 
     def states(self) -> list[torch.Tensor]:
         held = [self._hidden]
@@ -227,22 +236,32 @@ class _Tree:
         return held
 
     def logits(self, module: LessonModule) -> torch.Tensor:
-        hidden = self._hidden + module.added(0, self._hidden)
-        for site, (block, past) in enumerate(zip(self._upper, self._past, strict=True), 1):
-            hidden = self._again(block, hidden, past)
-            hidden = hidden + module.added(site, hidden)
-        found: torch.Tensor = self._model.lm_head(self._model.model.norm(hidden))
+        found: torch.Tensor = self._model.lm_head(self.last(module))
         return found
+
+    def last(self, module: LessonModule) -> torch.Tensor:
+        """What enters the head, [n, size]."""
+        hidden = self._with(module, 0, self._hidden)
+        for site, (block, past) in enumerate(zip(self._upper, self._past, strict=True), 1):
+            hidden = self._with(module, site, self._again(block, hidden, past))
+        found: torch.Tensor = self._model.model.norm(hidden)
+        return found
+
+    def _with(self, module: LessonModule, site: int, hidden: torch.Tensor) -> torch.Tensor:
+        return (hidden.float() + module.added(site, hidden)).to(hidden.dtype)
 
     def _again(self, block: Block, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return self._through(block, hidden, slice(self._begin, None), past)[0]
+
+    def _rotary(self, at: slice) -> Rotary:
+        return self._cosines[at], self._sines[at]
 
     def _through(
         self, block: Block, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """A block's output for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those of
         the tokens before them."""
-        queries, keys, values = block.qkv(hidden, (self._cosines[at], self._sines[at]))
+        queries, keys, values = block.qkv(hidden, self._rotary(at))
         own = keys, values
         if past is not None:
             keys, values = torch.cat((past[0], keys)), torch.cat((past[1], values))

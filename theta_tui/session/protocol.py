@@ -9,12 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.report import ReportRow, Tally, shown
 
 if TYPE_CHECKING:
-    from theta_tui.store.records import Outcome, Pending, Turn
+    from collections.abc import Mapping
+
+    from theta_tui.store.plots import Plot
+    from theta_tui.store.records import Beside, Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
+BESIDE_SHOWN = 200
+HISTORY_SHOWN = 2000
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
 MODELS_SHOWN = 200
@@ -43,6 +48,14 @@ class Regenerate(Command):
     """Offer five other replies to the prompt that waits."""
 
     prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continue(Command):
+    """Let candidate `index` (1 to 5) of the prompt that waits go on where it was cut."""
+
+    prompt_id: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +116,11 @@ class PassOver(Command):
 
 @dataclass(frozen=True, slots=True)
 class Say(Command):
-    """The prompt that waits is answered by its first reply: it stands in the conversation and nothing is learned."""
+    """The prompt that waits is answered by candidate `index` of the five of this id: it stands in the conversation and
+    nothing is learned."""
 
     prompt_id: str
+    index: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +146,19 @@ class Persona(Command):
 
 @dataclass(frozen=True, slots=True)
 class ShowModels(Command):
-    """Say which models have a name, or were made of a file, or how to go on with the model `name`. Asks no network."""
+    """Say which models have a name, or were made of a file; with a `name`, what going over to it would mean. Asks no
+    network."""
 
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchModel(Command):
+    """Go over to the model `name`, which is fetched where it is not here. The lessons are learned again on it, or
+    (`apart`) it gets a home of its own beside this one. Cancel stops it, and nothing has changed then."""
+
+    name: str
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +183,20 @@ class Export(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowHistory(Command):
+    """Report the whole conversation."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShowLessons(Command):
     """Report the state of every lesson as last measured, without asking the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowPlots(Command):
+    """Report what the plots show, among it lesson `number` (None: the last one)."""
+
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +229,7 @@ class Configure(Command):
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
     """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
-    doing. It does not cancel a lesson."""
+    doing. A lesson ends within a step, as far as it got, and idle time goes on with it."""
 
 
 # --- state ---
@@ -207,10 +244,12 @@ class Snapshot:
     `activity` says in a few words what the machine is doing. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is the Unix time
     of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
-    `redo`: a lesson was taken back and can be brought back. `offered` is the first reply offered for the last lesson's
-    prompt. `marked` is the number of the lesson that one reply of `pending` was written with. `tally` summarises the
-    retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
-    system turn in force, cut at LESSON_TEXT characters; None: the model's own.
+    `undo` is the record of the lesson that undo takes back, `redo` that of the one that redo brings back; 0: none.
+    `beside` is the last BESIDE_SHOWN of what happened beside the turns. `said_before` and `says_now` are the replies to
+    the last lesson's prompt before it and now, as far as they are known. `marked` has record and number of each lesson
+    that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
+    last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
+    own.
     """
 
     phase: Phase = "loading"
@@ -229,9 +268,12 @@ class Snapshot:
     saved_at: float | None = None
     unsaved: int = 0
     read_only: str | None = None
-    redo: bool = False
-    offered: str | None = None
-    marked: int | None = None
+    undo: int = 0
+    redo: int = 0
+    beside: tuple[Beside, ...] = ()
+    said_before: str | None = None
+    says_now: str | None = None
+    marked: Mapping[int, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
     persona: str | None = None
@@ -281,6 +323,11 @@ class Proposed(Event):
     """Five replies are ready to pick from: `snapshot.pending`."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(Event):
+    """A reply of `snapshot.pending` went on, or was stopped and is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +382,12 @@ class Answered(Event):
     reply: str
     logprob: float = 0.0
     seconds: float = 0.0
+    cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The reply, with an ellipsis where it was cut."""
+        return shown(self.reply, self.cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,22 +417,67 @@ class Ledger(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Plots(Event):
+    """What the plots show. `number` is the lesson of the last one (None: nothing was taught), `wanted`: it was asked
+    for by its number. `lessons` were ever taught."""
+
+    plots: tuple[Plot, ...]
+    number: int | None
+    wanted: bool
+    lessons: int
+
+
+@dataclass(frozen=True, slots=True)
+class History(Event):
+    """The last HISTORY_SHOWN turns of the conversation, and as much of what happened beside them."""
+
+    turns: tuple[Turn, ...]
+    beside: tuple[Beside, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRow:
     """A model by the name that `--model` takes. `size` is what it takes here, or what would be fetched, in words;
-    `license` is empty where it is not known."""
+    `license` is empty where it is not known. `speed` is how fast it wrote on this machine, if it did."""
 
     name: str
     here: bool
     size: str
     license: str
     title: str
+    speed: str = ""
+
+    @property
+    def about(self) -> str:
+        """What is known of it, in a line."""
+        return ", ".join(filter(None, (self.size, self.speed, self.license, self.title)))
 
 
 @dataclass(frozen=True, slots=True)
 class Models(Event):
-    """The models that have a name, MODELS_SHOWN at most."""
+    """The models that have a name, MODELS_SHOWN at most. `asked`: the person wants to see them."""
 
     rows: tuple[ModelRow, ...]
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffered(Event):
+    """The model that could be gone over to: `lessons` would be learned again, or it would get the home `apart`, which
+    was begun before or not (`begun`)."""
+
+    row: ModelRow
+    lessons: int
+    apart: str
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switched(Event):
+    """Another model speaks now, as `words` say. `home`: the home of its own that it is in; "" in the same home."""
+
+    words: str
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,10 +503,11 @@ class Notice(Event):
 @dataclass(frozen=True, slots=True)
 class Failed(Event):
     """A command failed. The next one still works, unless `fatal`. `code` is the exit code of the error, `name` its
-    word for programs."""
+    word for programs, and `hint` what to type in a shell."""
 
     message: str
     command: str = ""
     code: int = 1
     fatal: bool = False
     name: str = "failed"
+    hint: str = ""

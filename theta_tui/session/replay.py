@@ -184,7 +184,7 @@ class Replay:
         self._learner = None
         self.saved_at, self.saved_position = None, 0
         on_stage("loading the model")
-        self._model = self._read(weights=weights, adapt=adapt, rank=rank)
+        self._model = self._read(weights=weights, adapt=adapt, rank=rank, on_stage=on_stage)
         self.store.notices.extend(self._model.notices)
         self._learner = Learner(self._model)
         if not self._model.chat.speak_as(self.store.state.persona):
@@ -231,8 +231,9 @@ class Replay:
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.store.append(change)
         except BaseException:
-            self.learner.restore(before)
+            # Memory first: what only it holds need not be copied for going back.
             self.memory, (self.saved_at, self.saved_position) = memory, saved
+            self.learner.restore(before)
             raise
         if isinstance(change, Withdraw):
             self.memory.took_back(change.of, before)
@@ -296,11 +297,10 @@ class Replay:
         from theta_tui.learning import checkpoint
 
         if manifest is None:
-            self.model.load_weights()
-            self.learner.reset()
+            self.learner.load_weights(None)
             return True
         try:
-            checkpoint.load_into(manifest.path, self.model, self.learner)
+            checkpoint.load_into(manifest.path, self.learner)
         except ThetaError as error:
             self._pass_over(error)
             return False

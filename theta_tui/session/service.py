@@ -11,18 +11,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
-from theta_tui.base.errors import ThetaError
+from theta_tui.base.config import CANDIDATES
+from theta_tui.base.errors import PromptError, ThetaError
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.report import Tally
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -52,7 +52,7 @@ class Caller(Protocol):
 def failure(shot: p.Snapshot, error: Exception, command: str, *, fatal: bool = False) -> p.Failed:
     """The event for `error`. An unexpected error is logged."""
     if isinstance(error, ThetaError):
-        return p.Failed(shot, str(error), command, error.code, fatal, error.name)
+        return p.Failed(shot, str(error), command, error.code, fatal, error.name, error.hint)
     log.exception("%s failed", command, exc_info=error)
     return p.Failed(shot, f"{type(error).__name__}: {error}", command, 1, fatal)
 
@@ -74,11 +74,12 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
+        self._compare: int | None = None
 
     @property
-    def has_quiz(self) -> bool:
-        """Whether a quiz waits; it needs only a short idle time to begin."""
-        return self._quiz is not None
+    def has_work(self) -> bool:
+        """Whether a quiz waits, or the last lesson was not compared yet: work that begins as soon as nobody waits."""
+        return self._quiz is not None or self._compare is not None
 
     def load(self) -> bool:
         """Load the model; return whether that succeeded."""
@@ -111,15 +112,36 @@ class Service:
         self._idle.busy()
 
     def use_idle_time(self) -> None:
-        """Use idle time: prepare the first replies, once; save if that is due; review lessons."""
+        """Use idle time: compare what was said before the last lesson with what is said now; prepare the first replies,
+        once; save if that is due; review lessons."""
+        if self._compare is not None:
+            self._compare_last(self._compare)
+            return
         first, self._got_ready = not self._got_ready, True
         try:
             if first:
                 self._session.get_ready()
+                self._show_models("", asked=False)
         except Exception as error:
             self._fail(error, "idle")
         self._save_if_due()
         self._work_on()
+
+    def _compare_last(self, lesson: int) -> None:
+        """Ask what the model said before `lesson` and says now. A command that comes stops it, and it begins anew."""
+        from theta_tui.session.comparing import compare
+
+        self._compare, journal = None, self._session.store.journal
+        known = journal.last_seq
+        try:
+            for _ in compare(self._session, lesson, self._caller.interrupted):
+                if self._caller.interrupted():
+                    self._compare = lesson if journal.last_seq == known else None
+                    break
+        except Exception as error:
+            self._fail(error, "idle")
+        if journal.last_seq != known:
+            self._report(p.Reviewed(self.snapshot()))
 
     def _work_on(self) -> None:
         """Run a requested quiz, or else the idle work of the session. Both stop for a command after any slice."""
@@ -151,7 +173,7 @@ class Service:
         if self._due():
             left = session.review.left
             if left:
-                self._activity = f"asking again, {left} left"
+                self._activity = f"checking lessons, {left} left"
             self._report(p.Reviewed(self.snapshot(), left))
 
     def close(self) -> None:
@@ -174,56 +196,65 @@ class Service:
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
+            case p.Continue(prompt_id=prompt_id, index=index):
+                from theta_tui.session.continuing import go_on
+
+                written = partial(self._written, session.store.waiting(prompt_id).prompt)
+                self._state("proposing", f"writing on at reply {index}")
+                go_on(session, index, prompt_id=prompt_id, on_progress=written, due=self._due, cancelled=cancelled)
+                self._rest()
+                self._report(p.Continued(self.snapshot()))
             case p.Pick(prompt_id=prompt_id, index=index):
-                self._teach(partial(session.pick, index, prompt_id=prompt_id))
+                self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
             case p.Correct(text=text, prompt_id=None):
-                self._teach(partial(session.correct_last, text))
+                self._teach(partial(session.correct_last, text), cancelled)
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
-                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited))
+                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
-                self._teach(partial(session.state, prompt, reply, said=said))
+                self._teach(partial(session.state, prompt, reply, said=said), cancelled)
             case p.TeachPair(prompt=prompt, reply=reply):
-                self._teach(partial(session.teach, prompt, reply))
+                self._teach(partial(session.teach, prompt, reply), cancelled)
             case p.CheckPair(prompt=prompt, reply=reply):
                 from theta_tui.session.teaching import unfit
 
                 self._report(p.Checked(self.snapshot(), unfit(session.model, prompt, reply, time.time())))
             case p.PassOver(prompt_id=prompt_id):
-                session.pass_over(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
-            case p.Say(prompt_id=prompt_id):
-                session.store.say(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                session.store.pass_over(prompt_id)
+                self._changed()
+            case p.Say(prompt_id=prompt_id, index=index):
+                session.store.say(prompt_id, index)
+                self._changed()
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():
                 session.store.begin_conversation()
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.Persona(text=text):
                 self._persona(text)
             case p.ShowModels(name=name):
-                from theta_tui.session import models
-
-                if name:
-                    self._report(p.Notice(self.snapshot(), models.how_to(name, session.settings)))
-                else:
-                    self._report(p.Models(self.snapshot(), models.listed(p.MODELS_SHOWN)))
+                self._show_models(name)
+            case p.SwitchModel(name=name, apart=apart):
+                self._switch(name, apart, cancelled)
             case p.Save():
                 self._save(asked=True)
             case p.Ask(prompt=prompt, with_context=with_context):
                 self._state("proposing", "answering")
                 answer = session.ask(prompt, with_context=with_context, cancelled=cancelled)
                 self._rest()
-                self._report(p.Answered(self.snapshot(), prompt, answer.reply, answer.logprob, answer.seconds))
+                found = answer.reply, answer.logprob, answer.seconds, answer.cut
+                self._report(p.Answered(self.snapshot(), prompt, *found))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
+            case p.ShowHistory():
+                state = session.store.state
+                turns, beside = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
-                self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
+                self._report(p.Ledger(self.snapshot(), tuple(row.shortened(p.LESSON_TEXT) for row in rows)))
+            case p.ShowPlots(number=number):
+                self._report(self._plots(number))
             case p.Quiz():
                 self._quiz = session.review.quiz()
             case p.Review(seconds=seconds):
@@ -233,7 +264,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
-                self._report(p.LessonAnswered(self.snapshot(), number, answer.reply))
+                self._report(p.LessonAnswered(self.snapshot(), number, answer.shown))
             case p.Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -241,22 +272,22 @@ class Service:
         session = self._session
         started = time.perf_counter()
         self._state("proposing", "writing five replies")
-        blank = tuple(p.Draft(index, "") for index in range(1, 6))
-        self._report(p.Streaming(self.snapshot(), prompt, blank))
+        written = partial(self._written, prompt)
+        written((("", False),) * CANDIDATES)
         self._reported = 0.0
-
-        def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
-            shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
-            self._report(p.Streaming(self.snapshot(), prompt, shown))
-
-        waiting = session.propose(prompt, again=again, on_progress=on_progress, due=self._due, cancelled=cancelled)
+        waiting = session.propose(prompt, again=again, on_progress=written, due=self._due, cancelled=cancelled)
         self._rest()
         if waiting is None:
             self._report(p.Cancelled(self.snapshot(), prompt))
         else:
             self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
 
-    def _teach(self, lesson: Callable[..., Outcome]) -> None:
+    def _written(self, prompt: str, drafts: tuple[tuple[str, bool], ...]) -> None:
+        shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+        self._report(p.Streaming(self.snapshot(), prompt, shown))
+
+    def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
+        """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
         self._state("learning", "learning")
         self._report(p.Changed(self.snapshot()))
         self._reported = 0.0
@@ -265,8 +296,12 @@ class Service:
             if self._due():
                 self._report(p.Learning(self.snapshot(), now.steps, now.limit, now.loss, now.p_before, now.p_now))
 
-        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon)
+        def should_end() -> bool:
+            return cancelled() and not self._caller.stopping  # on leaving, it is finished or left to the next start
+
+        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon, should_end=should_end)
         self._last = outcome
+        self._compare = outcome.lesson
         self._rest()
         self._report(p.Taught(self.snapshot(), outcome))
 
@@ -289,6 +324,36 @@ class Service:
         self._last = None
         said = lesson.exchange
         self._report(p.TakenBack(self.snapshot(), command.deed, lesson.number, said.prompt, said.reply))
+
+    def _show_models(self, name: str, *, asked: bool = True) -> None:
+        from theta_tui.session import switching
+
+        session = self._session
+        if not name:
+            self._report(p.Models(self.snapshot(), switching.listed(p.MODELS_SHOWN), asked))
+        elif name == session.settings.model:
+            self._report(p.Notice(self.snapshot(), f"{name} is the model of this home"))
+        else:
+            row, apart = switching.described(name), switching.own_home(session.settings.home, name)
+            lessons = len(session.store.state.active)
+            self._report(p.ModelOffered(self.snapshot(), row, lessons, str(apart), apart.exists()))
+
+    def _switch(self, name: str, apart: bool, cancelled: Callable[[], bool]) -> None:
+        """Go over to another model; Cancel stops it, and the present one stays."""
+        from theta_tui.session import switching
+
+        self._state("learning", f"going over to {name}")
+        self._report(p.Changed(self.snapshot()))
+        fresh = switching.switch(self._session, name, apart=apart, on_stage=self._stage, cancelled=cancelled)
+        if fresh is None:
+            self._rest()
+            self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
+            return
+        self._session, self._quiz, self._last, self._tallied = fresh, None, None, None
+        self._got_ready, self._ready_at = False, time.time()
+        self._rest()
+        words = switching.arrived(fresh, apart=apart)
+        self._report(p.Switched(self.snapshot(), words, str(fresh.settings.home) if apart else ""))
 
     def _configure(self, name: str, value: str) -> None:
         session = self._session
@@ -318,6 +383,15 @@ class Service:
         self._rest()
         said = "exporting was stopped; nothing was written" if done is None else done.line
         self._report(p.Notice(self.snapshot(), said))
+
+    def _plots(self, number: int | None) -> p.Plots:
+        from theta_tui.store.plots import plots
+
+        state = self._session.store.state
+        if number is not None and state.numbered(number) is None:
+            raise PromptError(f"there is no lesson {number}; /lessons lists them", name="no_lesson")
+        shown = number if number is not None or state.last is None else state.last.number
+        return p.Plots(self.snapshot(), plots(state, number), shown, number is not None, len(state.lessons))
 
     def _save(self, *, asked: bool) -> None:
         session = self._session
@@ -365,6 +439,10 @@ class Service:
         waiting = self._session.pending is not None
         self._state(*(("choosing", "waiting for you") if waiting else ("idle", "")))
 
+    def _changed(self) -> None:
+        self._rest()
+        self._report(p.Changed(self.snapshot()))
+
     def _report(self, event: p.Event) -> None:
         self._reported = time.monotonic()
         self._post(event)
@@ -396,6 +474,7 @@ class Service:
         )
 
         session, state = self._session, self._session.store.state
+        undone = state.undone
         last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
@@ -414,9 +493,14 @@ class Service:
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=state.undone is not None,
-            offered=retention.offered(last) if last else None,
-            marked=meant.number(session.pending, state),
+            undo=last.seq if last else 0,
+            redo=undone.seq if undone else 0,
+            beside=state.beside(p.BESIDE_SHOWN),
+            said_before=_cut(retention.said_before(last)) if last else None,
+            says_now=_cut(retention.says_now(last, known.says if (known := retention.measured(last)) else None))
+            if last
+            else None,
+            marked=meant.numbers(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
@@ -431,6 +515,5 @@ class Service:
         return self._tallied[1]
 
 
-def _shortened(row: ReportRow) -> ReportRow:
-    offered = row.offered[: p.LESSON_TEXT] if row.offered is not None else None
-    return replace(row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT], offered=offered)
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[: p.LESSON_TEXT]

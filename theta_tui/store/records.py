@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from theta_tui.store.report import Kind as Kind
+from theta_tui.store.report import shown as shown
 
 TurnKind = Literal["pick", "correction", "said", "brought"]
 
@@ -33,6 +34,7 @@ class Candidate(_Plain, frozen=True):
     """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
 
     `ended` is false if the reply was cut at the token limit (its log-probability then lacks the end token).
+    `care`: it was written with the model's care module.
 
     A *marked* candidate was written with the weights of the lesson of record `lesson`. `sure`: the prompt is surely in
     the scope of that lesson, and not only likely enough to offer its reply.
@@ -44,10 +46,16 @@ class Candidate(_Plain, frozen=True):
     ended: bool = _written(True)
     lesson: int | None = None
     sure: bool | None = None
+    care: bool = False
 
     def __post_init__(self) -> None:
         if (self.lesson is None) != (self.sure is None):
             raise ValueError("a marked reply names its lesson, and whether that was sure")
+
+    @property
+    def shown(self) -> str:
+        """The text, with an ellipsis where it was cut."""
+        return shown(self.text, not self.ended)
 
     def tag(self, number: int | None) -> str:
         """`#3` for a reply written with lesson `number` 3; `#3?` if it is not sure that this lesson is meant."""
@@ -61,21 +69,52 @@ class Stated(_Plain, frozen=True):
     reply: str
 
 
+class Five(_Plain, frozen=True):
+    """Replies that were offered together, and the id by which one of them is picked."""
+
+    prompt_id: str
+    candidates: tuple[Candidate, ...]
+
+
 class Pending(_Plain, frozen=True):
     """A prompt that waits for its answer, with the five replies that were offered for it.
 
-    `statement` is the fact that the prompt states, offered to be learned beside the conversation.
+    `statement` is the fact that the prompt states, offered to be learned beside the conversation. `earlier` are the
+    fives that were offered before others were asked for, oldest first; any of them can still be picked from.
     """
 
     prompt_id: str
     prompt: str
     candidates: tuple[Candidate, ...]
     statement: Stated | None = None
+    earlier: tuple[Five, ...] = ()
 
     @property
     def mark(self) -> Candidate | None:
         """The marked reply; there is one at most."""
         return marked(self.candidates)
+
+    @property
+    def fives(self) -> tuple[Five, ...]:
+        """All fives that can be picked from, oldest first."""
+        return (*self.earlier, Five(self.prompt_id, self.candidates))
+
+    def at(self, prompt_id: str) -> Pending | None:
+        """The prompt with the five of this id in place of the newest; None if it has no such five."""
+        found = next((five for five in self.fives if five.prompt_id == prompt_id), None)
+        if found is None:
+            return None
+        return msgspec.structs.replace(self, prompt_id=prompt_id, candidates=found.candidates)
+
+    def changed(self, prompt_id: str, candidates: tuple[Candidate, ...]) -> Pending:
+        """The prompt with other replies in the five of this id."""
+        if prompt_id == self.prompt_id:
+            return msgspec.structs.replace(self, candidates=candidates)
+        changed = (msgspec.structs.replace(five, candidates=candidates) for five in self.earlier)
+        earlier = tuple(
+            new if five.prompt_id == prompt_id else five for five, new in zip(self.earlier, changed, strict=True)
+        )
+        return msgspec.structs.replace(self, earlier=earlier)
 
 
 class Outcome(_Plain, frozen=True):
@@ -107,7 +146,7 @@ class Turn(_Plain, frozen=True):
     """One turn of the conversation as a person reads it back, and what was learned from it.
 
     `kind` is `said` where nothing was taught by it, and `brought` where it came in with a hand-edited `context.md`.
-    `outcome` is None until the lesson is done.
+    `outcome` is None until the lesson is done. `cut`: the reply was cut at the token limit.
     """
 
     seq: int
@@ -116,6 +155,29 @@ class Turn(_Plain, frozen=True):
     kind: TurnKind
     pick: int | None = None
     outcome: Outcome | None = None
+    cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The reply, with an ellipsis where it was cut."""
+        return shown(self.reply, self.cut)
+
+
+class Beside(_Plain, frozen=True):
+    """Something that happened beside the turns of the conversation, after `after` of them: a fact or another lesson
+    taught outside of it, a message that got no answer (`none`, without a reply), or a lesson that was taken back.
+    `said` is the message that stated the fact. `more` counts the lessons taught outside right before it that are not
+    told one by one."""
+
+    seq: int
+    after: int
+    kind: Kind
+    prompt: str
+    reply: str
+    withdrawn: bool = False
+    outcome: Outcome | None = None
+    said: str | None = None
+    more: int = 0
 
 
 def marked(candidates: Iterable[Candidate]) -> Candidate | None:
@@ -141,7 +203,9 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     `conversation` is false for a lesson taught outside of one (`teach --for`); it adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
     correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
-    was read from. `variants` are the other wordings of the prompt that were learned beside it.
+    was read from. `variants` are the other wordings of the prompt that were learned beside it. `cut`: the picked reply
+    was cut at the token limit, so it is learned without an end token. Earlier versions taught one; their records lack
+    the field, and are learned as they were.
     """
 
     kind: Kind
@@ -156,6 +220,7 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     prompt_id: str | None = None
     said: str | None = None
     variants: tuple[str, ...] = ()
+    cut: bool = False
 
     @property
     def mark(self) -> Candidate | None:
@@ -176,12 +241,13 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
 class Said(_Plain, frozen=True, tag="said"):
     """A prompt was answered by `reply`, one of the replies that were offered, and nothing was taught: a turn of the
-    conversation and no lesson."""
+    conversation and no lesson. `cut`: the reply was cut at the token limit."""
 
     prompt: str
     reply: str
     candidates: tuple[Candidate, ...]
     prompt_id: str | None = None
+    cut: bool = False
 
 
 class Learned(_Plain, frozen=True, tag="learned"):
@@ -193,6 +259,15 @@ class Learned(_Plain, frozen=True, tag="learned"):
     of: int
     outcome: Outcome
     machine: str
+
+
+class Compared(_Plain, frozen=True, tag="compared"):
+    """What the model said to the prompt of lesson `of` before it was taught, and what it says now: greedy replies,
+    asked after the lesson. None: not asked, because other records tell it, or because it cannot be known."""
+
+    of: int
+    before: str | None = None
+    now: str | None = None
 
 
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
@@ -276,6 +351,7 @@ Record = (
     | Exchange
     | Said
     | Learned
+    | Compared
     | Withdraw
     | Restore
     | Rebuilt

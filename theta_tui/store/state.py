@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +21,9 @@ from theta_tui.store.history import NOTHING, History
 from theta_tui.store.records import (
     Asked,
     Begin,
+    Beside,
     Candidate,
+    Compared,
     ContextImported,
     ConversationStarted,
     Entry,
@@ -41,6 +43,9 @@ from theta_tui.store.records import (
 
 ASKINGS_KEPT = 8
 """Review results kept of one lesson. The newest counts; older ones count again when later lessons are withdrawn."""
+
+TOLD_IN_A_ROW = 8
+"""Lessons taught outside of the conversation that it tells one by one: more would hide what was said."""
 
 _seq = attrgetter("seq")
 
@@ -65,7 +70,8 @@ class Lesson:
 
     `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why it could not
     be learned. `asked` are its review results, newest last. `learned_by` is the record that holds its outcome; 0: none.
-    `persona` was in force when it was taught, and is whenever it is learned.
+    `persona` was in force when it was taught, and is whenever it is learned. `said_before` and `says_now` are the
+    replies that were asked right after it (Compared).
     """
 
     number: int
@@ -80,6 +86,8 @@ class Lesson:
     recipe: dict[str, Any] = field(default_factory=dict)
     asked: list[Measured] = field(default_factory=list)
     persona: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     learned_by: int = field(default=0, repr=False, compare=False)
     question: str = field(init=False, repr=False, compare=False)
     """The key for `State.about`."""
@@ -91,6 +99,22 @@ class Lesson:
     def moves(self) -> bool:
         """Whether this lesson is part of the weights, or will be once it has an outcome."""
         return not self.withdrawn and self.failed is None and (self.outcome is None or self.outcome.skipped is None)
+
+
+class _Beside(NamedTuple):
+    """What `Beside` is made of."""
+
+    seq: int
+    after: int
+    exchange: Exchange
+    withdrawn: bool
+    more: int = 0
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is a lesson that counts and that no message of the conversation has to do with."""
+        said = self.exchange
+        return said.kind != "none" and not said.conversation and said.said is None and not self.withdrawn
 
 
 class State:
@@ -119,6 +143,7 @@ class State:
         self.persona: str | None = None
         """The system turn in force; None: the model's own."""
         self._persona_at = 0
+        self._beside: list[_Beside] = []
         self.touched: list[int] = []
         """The seqs of the lessons that changed since this list was made. A new list: any lesson may have changed."""
         self.withdrawn: list[int] = []
@@ -129,6 +154,7 @@ class State:
         """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
         self.spoken: dict[int, str | None] = {}
         """Record of a turn that was said and not taught → the id of the prompt that it answered."""
+        self._cut: set[int] = set()  # records of turns that were said, and whose reply was cut
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
         self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by question
@@ -174,14 +200,25 @@ class State:
                 self._look_at_mark(entry, exchange.mark, meant=exchange.meant is not None)
                 if exchange.kind == "pick" and exchange.mark is not None:
                     self.marked.append(entry.seq)
+                beside = exchange.kind == "none" or withdrawn or not exchange.conversation
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
+                this = _Beside(entry.seq, len(self._said), exchange, withdrawn)
+                if beside and (exchange.said is not None or this.outside):
+                    self._put_beside(this)
+                else:
+                    self._answered(exchange.prompt, *([this] if beside else []))
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
                 self.spoken[entry.seq] = said.prompt_id
+                if said.cut:
+                    self._cut.add(entry.seq)
                 self._append(said.prompt, said.reply, entry.seq)
+                self._answered(said.prompt)
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
+            case Compared(of=of, before=before, now=now) if (lesson := self.find(of)) is not None:
+                lesson.said_before, lesson.says_now = before, now
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
@@ -207,9 +244,26 @@ class State:
                         self.touched.append(seq)
 
     @property
+    def entries(self) -> Sequence[Entry]:
+        """The records that this state was made of, in order."""
+        return self._entries
+
+    @property
     def history(self) -> History:
         """The conversation that the model is shown."""
         return self._before(len(self._said))
+
+    def beside(self, most: int | None = None) -> tuple[Beside, ...]:
+        """What happened beside the turns of this conversation, oldest first: the last `most` of it."""
+        found: list[Beside] = []
+        for seq, after, exchange, _, more in self._beside[-most:] if most else self._beside:
+            lesson = self.find(seq)
+            if lesson is not None and lesson.failed is not None:
+                continue  # as if it had never been begun
+            gone, outcome = (lesson.withdrawn, lesson.outcome) if lesson is not None else (False, None)
+            what = exchange.kind, exchange.prompt, exchange.reply, gone, outcome, exchange.said, more
+            found.append(Beside(seq, after, *what))
+        return tuple(found)
 
     def active_after(self, position: int) -> list[Lesson]:
         """The lessons after record `position` that count."""
@@ -249,7 +303,7 @@ class State:
                     restored.remove(of)
                 case Withdraw(of=of) if (lesson := self.find(of)) is not None and lesson.withdrawn:
                     offered = lesson.exchange
-                    again = any((one.prompt, one.candidates) == (offered.prompt, offered.candidates) for one in spoken)
+                    again = any(one.prompt == offered.prompt for one in spoken)
                     return lesson if lesson.outcome and not again else None
                 case Said() as said:
                     spoken.append(said)
@@ -296,6 +350,7 @@ class State:
         self._take(lesson)
         if lesson.outcome is not None:
             lesson.asked.clear()  # the results are of other weights
+            lesson.says_now = None
         lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._put(lesson)
         self.touched.append(of)
@@ -355,6 +410,7 @@ class State:
         self.active, self._questions, self.step = [], {}, 0
         for lesson in self.lessons:
             lesson.asked.clear()
+            lesson.says_now = None
             outcome = outcomes.get(lesson.seq)
             if outcome is not None:
                 said = lesson.exchange
@@ -373,12 +429,14 @@ class State:
 
     def _turn(self, said: History) -> Turn:
         """The newest turn of `said`."""
+        kind: TurnKind
         lesson = self.find(said.source)
         if lesson is None:
-            return Turn(said.source, *said.said, "said" if said.source in self.spoken else "brought")
+            kind = "said" if said.source in self.spoken else "brought"
+            return Turn(said.source, *said.said, kind, cut=said.source in self._cut)
         exchange = lesson.exchange
-        kind: TurnKind = "pick" if exchange.kind == "pick" else "correction"
-        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome)
+        kind = "pick" if exchange.kind == "pick" else "correction"
+        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome, exchange.cut)
 
     def _append(self, prompt: str, reply: str, source: int) -> None:
         self._where[source] = len(self._said)
@@ -412,8 +470,23 @@ class State:
             else:
                 self._place(place, (*before.said, before.source))
 
+    def _put_beside(self, this: _Beside) -> None:
+        """Of many lessons taught outside in a row, the last are told one by one."""
+        run = self._beside[-TOLD_IN_A_ROW:]
+        if len(run) == TOLD_IN_A_ROW and all(one.outside and one.after == this.after for one in (*run, this)):
+            self._beside[-TOLD_IN_A_ROW : 2 - TOLD_IN_A_ROW] = [run[1]._replace(more=run[0].more + 1)]
+        self._beside.append(this)
+
+    def _answered(self, prompt: str, *this: _Beside) -> None:
+        """The facts that `prompt` stated while it waited come after its turn, or after `this`, which happened to it
+        beside the turns."""
+        at = len(self._beside)
+        while at and self._beside[at - 1].exchange.said == prompt:
+            at -= 1
+        self._beside[at:] = [*this, *(one._replace(after=len(self._said)) for one in self._beside[at:])]
+
     def _begin_conversation(self) -> None:
-        self._said, self._where, self._replaced, self.turns = [], {}, {}, []
+        self._said, self._where, self._replaced, self.turns, self._beside = [], {}, {}, [], []
 
 
 def withdrawn(entries: Iterable[Entry]) -> set[int]:

@@ -26,6 +26,7 @@ from theta_tui.store.journal import Entry, Journal
 from theta_tui.store.records import (
     ContextImported,
     ConversationStarted,
+    Exchange,
     Pending,
     Record,
     Restore,
@@ -53,6 +54,7 @@ class Store:
             self.notices.append(notice)
         if self.pending is not None and self._answered(self.pending):
             self.pending = None
+        self._left: Pending | None = None  # the prompt that was answered last, with all its fives
         self._lock = lock
         self._file: ContextFile | None = None
 
@@ -99,7 +101,7 @@ class Store:
             how = "--lora off" if begin.lora is None else f"--lora on --lora-rank {begin.lora}"
             new = "off" if asked[0] == "off" else f"on --lora-rank {asked[1]}"
             raise ModelError(
-                f"the home {self.home.path} was begun with {how} and keeps to it: leave --lora and --lora-rank away, "
+                f"the home {self.home.path} was begun with {how} and keeps to it: leave out --lora and --lora-rank, "
                 f"learn everything again with `theta rebuild --lora {new}`, or give another --home DIR",
                 name="wrong_lora",
             )
@@ -135,23 +137,35 @@ class Store:
         self.state = State.of(other for other in self.journal.entries if other is not entry)
 
     def waiting(self, prompt_id: str | None = None) -> Pending:
-        """The kept prompt. Raises PromptError (exit 3) if there is none, or if it is not `prompt_id`."""
+        """The kept prompt, with the five of `prompt_id`: by default the newest. Raises PromptError (exit 3) if there is
+        none, or if it has no such five."""
         waiting = self.pending
         if waiting is None:
-            raise PromptError("no prompt waits for an answer; ask one first: theta prompt TEXT")
-        if prompt_id is not None and prompt_id != waiting.prompt_id:
+            raise PromptError("no prompt waits for an answer", hint="ask one first: theta prompt TEXT")
+        asked = waiting if prompt_id is None else waiting.at(prompt_id)
+        if asked is None:
             raise PromptError(
                 f"the prompt {prompt_id} was answered or replaced; {waiting.prompt_id} waits now", name="stale_prompt"
             )
-        return waiting
+        return asked
 
-    def say(self, prompt_id: str | None = None) -> None:
-        """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
+    def say(self, prompt_id: str | None = None, index: int = 1) -> None:
+        """The kept prompt is answered by reply `index`, which stands in the conversation and is taught to nobody.
         PromptError (exit 3) as `waiting`."""
         waiting = self.waiting(prompt_id)
-        self.append(Said(waiting.prompt, waiting.candidates[0].text, waiting.candidates, waiting.prompt_id))
+        said = waiting.candidates[index - 1]
+        self.append(Said(waiting.prompt, said.text, waiting.candidates, waiting.prompt_id, cut=not said.ended))
         self.follow(None)
         self.write_context()
+
+    def pass_over(self, prompt_id: str | None = None) -> None:
+        """The kept prompt gets no answer, which is information: the journal keeps it, and nothing is learned.
+        PromptError (exit 3) as `waiting`."""
+        self._pass_over(self.waiting(prompt_id))
+        self.follow(None)
+
+    def _pass_over(self, waiting: Pending) -> None:
+        self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, prompt_id=waiting.prompt_id))
 
     # --- taking back, and bringing back ---
 
@@ -181,8 +195,9 @@ class Store:
         if lesson is None:
             taught = len(self.state.lessons)
             known = "none was taught yet" if not taught else "there is only lesson 1" if taught == 1 else ""
-            known = known or f"there are 1 to {taught:,}; `theta lessons` lists them"
-            raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson")
+            hint = "" if known else "`theta lessons` lists them"
+            known = known or f"there are 1 to {taught:,}"
+            raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson", hint=hint)
         if lesson.withdrawn:
             raise PromptError(f"lesson {number} is withdrawn already; it counts no more", name="withdrawn")
         if lesson.failed is not None:
@@ -208,7 +223,10 @@ class Store:
         replies; a prompt that already waits is offered its stated fact again."""
         exchange = lesson.exchange
         if offer and self.pending is None and exchange.candidates:
-            self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
+            left = self._left.fives if self._left is not None and self._left.prompt == exchange.prompt else ()
+            others = tuple(five for five in left if five.candidates != exchange.candidates)
+            here = others if len(others) < len(left) else ()
+            self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates, earlier=here))
         elif offer and self.pending is not None and exchange.said == self.pending.prompt:
             self.follow(structs.replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
         self.write_context()
@@ -217,7 +235,8 @@ class Store:
     def restored(self, lesson: Lesson) -> Lesson:
         """Follow up on the restoration of `lesson`: if its prompt waits again, it is answered now."""
         waiting, exchange = self.pending, lesson.exchange
-        if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
+        fives = [five.candidates for five in waiting.fives] if waiting else []
+        if waiting and waiting.prompt == exchange.prompt and exchange.candidates in fives:
             self.follow(None)
         elif waiting and waiting.statement is not None and exchange.said == waiting.prompt:
             self.follow(structs.replace(waiting, statement=None))
@@ -251,9 +270,18 @@ class Store:
 
     def begin_conversation(self) -> None:
         """Begin a new conversation. What was taught stays, and the journal keeps the old conversation."""
+        if self.pending is not None:
+            self._pass_over(self.pending)
         self.append(ConversationStarted())
         self.follow(None)
         self.write_context()
+
+    def offer(self, waiting: Pending) -> None:
+        """Keep `waiting`. Another prompt that waited is passed over."""
+        before = self.pending if self.read_only is None else None
+        if before is not None and before.prompt_id not in {five.prompt_id for five in waiting.earlier}:
+            self._pass_over(before)
+        self.keep(waiting)
 
     def keep(self, waiting: Pending | None) -> None:
         """Write the prompt that waits for its answer, or remove it."""
@@ -269,6 +297,8 @@ class Store:
         The deed is done, so a failure to write only adds a notice: an error would say that nothing was done. An
         answered prompt that stays in its file is recognised by its id.
         """
+        if waiting is None and self.pending is not None:
+            self._left = self.pending
         try:
             self.keep(waiting)
         except (HomeError, MemoryError) as error:
@@ -277,16 +307,12 @@ class Store:
 
     def _answered(self, waiting: Pending) -> bool:
         """Whether the newest answer to a kept prompt is to this one: a crash, or the disk, left its file behind."""
-        if waiting.prompt_id in self.state.spoken.values():
+        ids = {five.prompt_id for five in waiting.fives}
+        if not ids.isdisjoint(self.state.spoken.values()):
             return True
         answers = (lesson for lesson in reversed(self.state.lessons) if lesson.exchange.prompt_id is not None)
         last = next(answers, None)
-        return (
-            last is not None
-            and last.exchange.prompt_id == waiting.prompt_id
-            and last.outcome is not None
-            and not last.withdrawn
-        )
+        return last is not None and last.exchange.prompt_id in ids and last.outcome is not None and not last.withdrawn
 
     def write_context(self) -> None:
         """Bring the conversation file in step with the journal.

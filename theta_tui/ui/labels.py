@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from theta_tui.base.text import percent
 from theta_tui.session import protocol as p
+from theta_tui.store.transcript import in_order, stated_by
 from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
 from theta_tui.ui.widgets.rule import RuleWords
@@ -14,8 +15,8 @@ from theta_tui.ui.widgets.rule import RuleWords
 WELCOME = (
     "Say something below, and five replies come back.",
     "Go on talking, and nothing is learned.",
-    "1-5 teaches one of them, f2 fixes one, ^t takes your own.",
-    "Theta learns it at once, and shows you the proof.",
+    "Pick one by its number, and the model learns it at once.",
+    "/tour shows how, in three cards; /help lists the keys.",
 )
 
 
@@ -26,6 +27,8 @@ class Typed:
     writing: bool = False
     teaches: bool = False
     chip: Editing | None = None
+    alone: str = ""
+    """The word that may be meant as a command, where the composer asks."""
 
 
 def says(before: float, now: float) -> str:
@@ -35,13 +38,16 @@ def says(before: float, now: float) -> str:
 
 def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Typed) -> RuleWords:
     """What goes on, in a few words, and what Enter does with what is typed. `waiting`: the grace period."""
+    if typed.alone:
+        then = "enter teaches it" if typed.teaches else "enter says it"
+        return RuleWords(f"“{typed.alone}”: tab does it · {then} as text", "accent")
     if state.fatal is not None:
         return RuleWords("stopped · ^q leaves", "error")
     if editing is not None:
         if editing.turn is not None:
             return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
         if editing.fact:
-            return RuleWords("a fact · enter learns · tab: question, answer · esc leaves", "accent")
+            return RuleWords("a fact · enter teaches it · tab: question or answer · esc leaves", "accent")
         return RuleWords(f"edit reply {editing.index} · enter teaches · esc leaves", "accent")
     if typed.chip is not None and state.mode in {"choosing", "idle"}:
         of = "" if typed.chip.turn is None else f" to “{typed.chip.turn}”"
@@ -53,12 +59,11 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             return RuleWords("writing five replies", busy=True)
         case "learning":
             progress = state.progress
-            if state.stoppable:
+            if not state.teaching:
                 return RuleWords(f"{state.snapshot.activity} · esc stops", busy=True)
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
-            words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
-            return RuleWords(words, "success", True, progress.p_now)
+            return RuleWords(f"learning · {says(progress.p_before, progress.p_now)}", "success", True, progress.p_now)
         case "choosing":
             if typed.writing and not state.snapshot.read_only:
                 then = "enter teaches it as the reply" if typed.teaches else "enter says it, and reply 1 stands"
@@ -71,7 +76,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             if fact is not None and fact.skipped is None:  # learned beside the replies, which still wait
                 word, tone = ("learned", "success") if fact.learned else ("taught", "")
                 return RuleWords(f"{word} · {says(fact.p_before, fact.p_after)} · five replies", tone)
-            return RuleWords(f"five replies{_may_be_meant(state)}")
+            return RuleWords(f"five replies{_page(state)}{_may_be_meant(state)}")
         case _:
             result = state.result
             if result is None:
@@ -82,6 +87,12 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             if result.meant is not None:
                 word = f"#{result.meant} is meant here too"
             return RuleWords(f"{word} · {says(result.p_before, result.p_after)}", tone, False, result.p_after)
+
+
+def _page(state: State) -> str:
+    """Which of the fives these are, if there were several."""
+    at, of = state.pages
+    return f" · {at} of {of}, ← → page" if of > 1 else ""
 
 
 def _may_be_meant(state: State) -> str:
@@ -101,11 +112,13 @@ def placeholder(state: State, typed: Typed, cursor: int | None = None) -> str:
             return "say something; it waits for the model"
         case "choosing":
             go_on = "type a better one" if typed.teaches else "go on talking"
-            return go_on if cursor is None or state.snapshot.read_only else f"enter teaches {cursor}, or {go_on}"
+            said = state.candidate(cursor) if cursor is not None else None
+            does = "says" if said is not None and said.care else "teaches"
+            return go_on if cursor is None or state.snapshot.read_only else f"enter {does} {cursor}, or {go_on}"
         case "proposing":
             return "writing … esc stops"
         case "learning":
-            return "learning …" if state.teaching else "one moment … esc stops"
+            return "learning … esc ends it" if state.teaching else "one moment … esc stops"
         case _:
             return "say something" if state.snapshot.turns else "say something to begin"
 
@@ -119,29 +132,40 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
             return not writing
         case "say.send":
             return state.mode == "broken" or (not writing and state.mode not in {"idle", "loading"})
+        case "pick.plot":
+            return state.mode not in {"choosing", "idle"} or not state.snapshot.lessons
         case "pick.copy" | "pick.type" | "pick.edit":
             return state.mode not in {"choosing", "idle"}
         case _:
             return False
 
 
-def entries(state: State) -> list[Entry]:
-    """The conversation as shown: the turns with the answers to `/ask` between them, then the turn under way."""
+def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
+    """The conversation as shown: the turns with what happened and the answers to `/ask` between them, then the turn
+    under way. `undo` and `redo` are the keys that take the last lesson back, and bring back the one taken back last;
+    empty where they do not apply."""
     shot = state.snapshot
-    first = shot.turns_total - len(shot.turns)
+    first = at = shot.turns_total - len(shot.turns)
+    hints = {shot.undo: f"{undo} undo" if undo else "", shot.redo: f"{redo} redo" if redo else "", 0: ""}
     shown: list[Entry] = []
     asides = list(state.asides)
 
-    def beside(until: int) -> None:
+    def answers(until: int) -> None:
         while asides and asides[0].after <= until:
             aside = asides.pop(0)
             shown.append(Entry(aside.prompt, aside.reply, "aside"))
 
-    for at, turn in enumerate(shot.turns):
-        beside(first + at)
+    earlier, stated = stated_by(shot.beside, shot.pending.prompt if shot.pending is not None else None)
+    for before, turn in in_order(shot.turns, earlier, first):
+        answers(at)
+        shown += [Entry.beside(one, hints.get(one.seq, "")) for one in before]
+        if turn is None:
+            break
+        at += 1
         busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
-        shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
-    beside(shot.turns_total + 1)
+        hint = hints.get(turn.seq, "")
+        shown.append(Entry(turn.prompt, turn.shown, "busy") if busy else Entry.of(turn, hint))
+    answers(shot.turns_total + 1)
     if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
             shown.append(Entry(state.chosen.prompt, state.chosen.reply, "busy"))
@@ -149,8 +173,8 @@ def entries(state: State) -> list[Entry]:
         shown.append(Entry(state.prompt, "…", pending=True))
     elif shot.pending is not None:
         shown.append(Entry(shot.pending.prompt, "…", pending=True))
-    if state.queued is not None:
-        shown.append(Entry(state.queued, "… waits for the machine", pending=True))
+    shown += [Entry.beside(one, hints.get(one.seq, "")) for one in stated]
+    shown += [Entry(prompt, "… waits for the model", pending=True) for prompt in state.queued]
     return shown
 
 
@@ -162,11 +186,12 @@ def asked(state: State) -> str:
         return state.chosen.prompt
     if state.snapshot.pending is not None:
         return state.snapshot.pending.prompt
-    return state.queued or ""
+    return next(iter(state.queued), "")
 
 
-def toast(event: p.Event) -> tuple[str, str] | None:
-    """The toast for an event, and its severity. A fatal failure stays on the screen instead."""
+def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
+    """The toast for an event, and its severity. A fatal failure stays on the screen instead. `redo`: the key that
+    brings a lesson back."""
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
             return f"nothing was learned: {outcome.skipped}", "warning"
@@ -175,12 +200,13 @@ def toast(event: p.Event) -> tuple[str, str] | None:
         case p.TakenBack(deed="redo", reply=reply):
             return f"brought back: {_short(reply)}", "information"
         case p.TakenBack(number=number, reply=reply):
-            return f"lesson {number} is withdrawn: {_short(reply)}", "information"
+            back = f"; {redo} brings it back" if event.snapshot.redo else ""
+            return f"lesson {number} is withdrawn: {_short(reply)}{back}", "information"
         case p.Saved(asked=asked_for, seconds=seconds):
-            return f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
+            return f"saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
         case p.Quizzed(snapshot=shot):
             return shot.tally.words if shot.tally.live else "nothing was taught yet", "information"
-        case p.Notice(text=text):
+        case p.Notice(text=text) | p.Switched(words=text):
             return text, "information"
         case p.Failed(message=message, fatal=False):
             return message, "error"

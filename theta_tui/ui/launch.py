@@ -53,10 +53,12 @@ def run_full_screen(settings: Settings) -> int:
     log_to(home.log)
     with own_terminal(home.log):
         from theta_tui.ui.app import run_app
+        from theta_tui.ui.drafts import Drafts
 
-        worker = worker_for(settings)
+        worker, first = worker_for(settings), not home.journal.exists()
         watch_terminal(worker)
-        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+        keep = partial(config.persist, home.path)
+        code = run_app(settings, worker, keep, Drafts(home.draft), tour=first)
     if not worker.join(0):
         # The worker is still inside PyTorch, which aborts if the interpreter ends meanwhile. Every lesson is in the
         # journal.

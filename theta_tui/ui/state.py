@@ -13,6 +13,8 @@ from theta_tui.session import protocol as p
 from theta_tui.session.verbs import Mode, Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from theta_tui.store.records import Candidate, Outcome, Pending
 
 ASIDES = 20
@@ -58,18 +60,25 @@ class State:
     drafts: tuple[p.Draft, ...] = ()
     offered: Pending | None = None
     """The five shown replies; after the lesson they stay, dimmed."""
-    marked: int | None = None
-    """The number of the lesson that one of those was written with."""
+    numbers: Mapping[int, int] = field(default_factory=dict)
+    """Record and number of the lessons that replies of the fives were written with."""
+    page: str | None = None
+    """The id of the five that was paged to; None: the newest."""
     chosen: Chosen | None = None
     teaching: bool = False
     progress: p.Learning | None = None
     result: Outcome | None = None
     """The outcome to show above the list, until the next prompt."""
-    queued: str | None = None
-    """A prompt that waits until the worker is free."""
+    queued: tuple[str, ...] = ()
+    """Prompts that wait until the worker is free, in order."""
     asides: tuple[Aside, ...] = ()
+    models: tuple[p.ModelRow, ...] = ()
+    """The models that there are, once the worker has said so."""
     problem: str | None = None
-    """The last failure, shown in the panel until the next success."""
+    """The last failure, shown in the panel until something works; one of saving, until that does."""
+    _saving_failed: bool = False
+    undoing: bool = False
+    """Undo was asked for and is not done: a key that is held must not take back everything."""
     fatal: p.Failed | None = None
 
     @property
@@ -86,8 +95,9 @@ class State:
 
     @property
     def stoppable(self) -> bool:
-        """Whether the work under way can be stopped: generating replies, and taking back or bringing back lessons."""
-        return self.mode == "proposing" or (self.mode == "learning" and not self.teaching)
+        """Whether the work under way can be stopped: generating replies, taking back or bringing back lessons, and
+        learning one, which then ends as far as it got."""
+        return self.mode in ("proposing", "learning")
 
     @property
     def says(self) -> tuple[float, float] | None:
@@ -97,13 +107,48 @@ class State:
         last = self.snapshot.last
         return None if last is None or last.skipped is not None else (last.p_before, last.p_after)
 
+    @property
+    def blank(self) -> bool:
+        """Whether there are no replies to show, or something more important than those."""
+        return self.fatal is not None or (self.offered is None and self.prompt is None)
+
     def refused(self, verb: Verb) -> str:
         """Why `verb` does not apply now; "" if it does."""
         return verb.refused(self.mode, self.snapshot)
 
-    def candidate(self, index: int) -> Candidate | None:
-        """Candidate `index` of the waiting prompt."""
+    @property
+    def pending(self) -> Pending | None:
+        """The waiting prompt, with the five that are shown."""
         pending = self.snapshot.pending
+        if pending is None or self.page is None:
+            return pending
+        return pending.at(self.page) or pending
+
+    @property
+    def marked(self) -> int | None:
+        """The number of the lesson that one of the shown replies was written with."""
+        mark = self.offered.mark if self.offered is not None else None
+        return self.numbers.get(mark.lesson) if mark is not None and mark.lesson is not None else None
+
+    @property
+    def pages(self) -> tuple[int, int]:
+        """Which of the fives of the waiting prompt are shown, from 1 on, and how many there are; (0, 0): none."""
+        pending = self.pending
+        if pending is None or self.snapshot.pending is None:
+            return 0, 0
+        ids = [five.prompt_id for five in self.snapshot.pending.fives]
+        return ids.index(pending.prompt_id) + 1, len(ids)
+
+    def turn_page(self, by: int) -> None:
+        """Show an earlier (-1) or a later five (+1), if there is one."""
+        (at, of), pending = self.pages, self.snapshot.pending
+        if pending is not None and 1 <= at + by <= of:
+            self.page = pending.fives[at + by - 1].prompt_id
+            self.offered = self.pending
+
+    def candidate(self, index: int) -> Candidate | None:
+        """Candidate `index` of the shown five."""
+        pending = self.pending
         return next((c for c in pending.candidates if c.index == index), None) if pending is not None else None
 
     def copyable(self, index: int) -> str | None:
@@ -113,47 +158,70 @@ class State:
 
     def begin_prompt(self, prompt: str) -> None:
         """Replies to `prompt` were requested."""
-        self.prompt, self.drafts, self.queued, self.result, self.chosen = prompt, (), None, None, None
-        self.offered, self.problem = None, None
+        self.prompt, self.drafts, self.result, self.chosen = prompt, (), None, None
+        self.offered = None
+        self._worked()
 
     def begin_lesson(self, chosen: Chosen) -> None:
         """`chosen` was sent to be taught."""
-        self.chosen, self.teaching, self.progress, self.problem = chosen, True, None, None
+        self.chosen, self.teaching, self.progress = chosen, True, None
+        self._worked()
+
+    def _worked(self, *, saved: bool = False) -> None:
+        """Something was done: the problem is over."""
+        if saved or not self._saving_failed:
+            self.problem, self._saving_failed = None, False
 
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
         self.snapshot = event.snapshot
+        if isinstance(event, (p.TakenBack, p.Failed, p.Notice)):
+            self.undoing = False
         if event.snapshot.pending is not None:
-            self.marked = event.snapshot.marked
-        if event.snapshot.pending is not None and event.snapshot.pending != self.offered and not self.teaching:
-            self.offered = event.snapshot.pending
+            self.numbers = event.snapshot.marked
+        if self.pending is not None and self.pending != self.offered and not self.teaching:
+            self.offered = self.pending
         match event:
             case p.Streaming(prompt=prompt, drafts=drafts):
                 self.prompt, self.drafts, self.result = prompt, drafts, None
             case p.Proposed():
-                self.prompt, self.drafts, self.problem, self.chosen = None, (), None, None
+                self.prompt, self.drafts, self.chosen, self.page = None, (), None, None
+                self._worked()
                 self.offered = event.snapshot.pending
-            case p.Cancelled():
+            case p.Cancelled() | p.Continued():
                 self.prompt, self.drafts = None, ()
-                self.offered = event.snapshot.pending
+                self.offered = self.pending
             case p.Learning():
                 self.teaching, self.progress = True, event
             case p.Taught(outcome=outcome):
                 self.teaching, self.progress, self.result = False, None, outcome
-                self.problem = outcome.skipped
+                self._worked()
+                self.problem = outcome.skipped or self.problem
             case p.TakenBack():
-                self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
-                self.offered = event.snapshot.pending
-            case p.Answered(prompt=prompt, reply=reply):
-                self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, reply))[-ASIDES:]
+                self.teaching, self.progress, self.result, self.chosen = False, None, None, None
+                self._worked()
+                self.offered = self.pending
+            case p.Switched():
+                self.result, self.chosen, self.problem, self.asides = None, None, None, ()
+                self.offered = self.pending
+            case p.Models(rows=rows):
+                self.models = rows
+            case p.Answered(prompt=prompt):
+                self._worked()
+                self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, event.shown))[-ASIDES:]
+            case p.Saved() | p.Quizzed() | p.LessonAnswered() | p.Models():
+                self._worked(saved=isinstance(event, p.Saved))
             case p.Changed():
+                if event.snapshot.phase in {"idle", "choosing"}:
+                    self._worked()
                 if event.snapshot.pending is None and self.mode == "idle":
                     self.offered, self.chosen, self.result = None, None, None
                 if event.snapshot.turns_total == 0:
                     self.asides = ()
-            case p.Failed(message=message, fatal=fatal):
+            case p.Failed(message=message, command=command, fatal=fatal):
+                self._saving_failed = command == "Save"
                 self.prompt, self.drafts, self.teaching, self.progress, self.chosen = None, (), False, None, None
-                self.offered, self.problem = event.snapshot.pending, None if fatal else message
+                self.offered, self.problem = self.pending, None if fatal else message
                 if fatal:
                     self.fatal = event
             case _:
