@@ -24,7 +24,7 @@ from theta_tui.cli.usage import Command, Group, missing
 from theta_tui.session.verbs import BY_NAME, lesson_number
 
 if TYPE_CHECKING:
-    from theta_tui.store.state import Lesson
+    from theta_tui.session.importing import Together
     from theta_tui.store.store import Store
 
 app = typer.Typer(
@@ -216,14 +216,20 @@ def ask(
 
 @command("undo")
 def undo(call: Invocation) -> None:
+    from theta_tui.session.importing import together
+
     with writable_store(call) as store:
-        _changed(call, BY_NAME["undo"].done, store, store.withdraw_last())
+        batch = together(store, store.to_undo())
+        store.withdraw_last()
+        _changed(call, BY_NAME["undo"].done, store, batch)
 
 
 @command("redo")
 def redo(call: Invocation) -> None:
+    from theta_tui.session.importing import together
+
     with writable_store(call) as store:
-        _changed(call, BY_NAME["redo"].done, store, store.restore(store.to_redo()))
+        _changed(call, BY_NAME["redo"].done, store, together(store, store.restore_last()))
 
 
 @command("withdraw")
@@ -231,11 +237,13 @@ def withdraw(
     call: Invocation,
     number: Annotated[str, typer.Argument(metavar="N", help="The number of a lesson, as `theta lessons` lists it.")],
 ) -> None:
+    from theta_tui.session.importing import Together
+
     lesson = lesson_number(number)
     if lesson is None:
         raise UsageError(f"'{number[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
     with writable_store(call) as store:
-        _changed(call, BY_NAME["withdraw"].done, store, store.withdraw(store.to_withdraw(lesson)))
+        _changed(call, BY_NAME["withdraw"].done, store, Together((store.withdraw(store.to_withdraw(lesson)),)))
 
 
 @command("rebuild")
@@ -390,17 +398,20 @@ command("bench")(bench.bench)
 # --- parts of commands ---
 
 
-def _changed(call: Invocation, what: str, store: Store, lesson: Lesson) -> None:
-    """Report a lesson that was taken back or brought back in the journal. The next start updates the weights."""
+def _changed(call: Invocation, what: str, store: Store, batch: Together) -> None:
+    """Report a lesson, or a batch, that was taken back or brought back in the journal. The next start updates the
+    weights."""
     from theta_tui.session.replay import learned_again
 
-    exchange, later = lesson.exchange, learned_again(store.state, lesson)
-    call.done = f"lesson {lesson.number} was {what}"
+    lesson = batch.lessons[-1]
+    exchange, later = lesson.exchange, learned_again(store.state, batch.lessons)
+    call.done = f"{what}: {batch.words}"
     if call.json:
         values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
-        call.emit(**values, learned_again=later)
+        more = {} if batch.source is None else {"source": batch.source, "lessons": batch.numbers}
+        call.emit(**values, **more, learned_again=later)
         return
-    call.out(f"{what}: lesson {lesson.number}, {exchange.prompt} → {exchange.reply}")
+    call.out(f"{what}: {batch.words}" + (f", {exchange.prompt} → {exchange.reply}" if batch.source is None else ""))
     if later:
         call.note(f"the next start learns {plural(later, 'later lesson')} again")
 

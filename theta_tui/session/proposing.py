@@ -1,8 +1,10 @@
-"""What is offered for a prompt: five replies, and the fact that it states. Needs torch only to generate the replies."""
+"""What is offered for a prompt: five replies, and the fact that it states; and an answer. Needs torch only to generate
+the replies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from theta_tui.base.config import CANDIDATES, Settings, statement_files
@@ -49,6 +51,16 @@ def candidates(
         Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()))
         for index, reply in enumerate(replies, 1)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The greedy reply to a question, and log P of it in nats."""
+
+    prompt: str
+    reply: str
+    logprob: float
+    seconds: float
 
 
 class Statements:
