@@ -16,7 +16,8 @@ from theta_tui.base.exit import run
 from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
-from theta_tui.cli import lines, models
+from theta_tui.cli import conversations as talks
+from theta_tui.cli import importing, lines, models
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import loaded_session, read_store, writable_store
@@ -148,6 +149,9 @@ def teach(
     for_prompt: Annotated[
         str | None, typer.Option("--for", metavar="PROMPT", help="Teach a pair; no kept prompt is needed.")
     ] = None,
+    turn: Annotated[
+        int | None, typer.Option("--turn", metavar="N", help="A better reply to turn N, as `theta history` lists it.")
+    ] = None,
     prompt_id: Annotated[
         str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
     ] = None,
@@ -163,8 +167,8 @@ def teach(
     if all_or_nothing and answer != "-":
         raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
     if statement:
-        if answer is not None or text is not None or for_prompt is not None:
-            raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
+        if answer is not None or text is not None or for_prompt is not None or turn is not None:
+            raise UsageError("--statement teaches the offered pair; a reply, --for or --turn does not go with it")
         _teach_statement(call, prompt_id, show_learning_info)
         return
     if answer is None and text is None:
@@ -172,8 +176,8 @@ def teach(
     if answer is not None and text is not None:
         raise UsageError(f"'{answer}' and --text are two replies; give one of them")
     if answer == "-":
-        if for_prompt is not None or prompt_id is not None:
-            raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
+        if for_prompt is not None or prompt_id is not None or turn is not None:
+            raise UsageError("- reads pairs with prompts of their own; --for, --turn and --prompt-id do not go with it")
         if all_or_nothing:
             lines.teach_all_or_nothing(call, info=show_learning_info)
         else:
@@ -181,13 +185,17 @@ def teach(
         return
     from theta_tui.cli import reports
 
-    index = None if answer is None or for_prompt is not None else _pick(answer)
+    if turn is not None and (for_prompt is not None or prompt_id is not None):
+        raise UsageError("--turn says which prompt is meant; --for and --prompt-id do not go with it")
+    index = None if answer is None or for_prompt is not None or turn is not None else _pick(answer)
     reply = _said(
         text if text is not None else _no_command(answer or "", "; to teach it as a reply say --text quit"), "reply"
     )
     said = None if for_prompt is None else _said(for_prompt, "prompt")
-    with loaded_session(call, needs_prompt=said is None, prompt_id=prompt_id) as session:
-        if said is not None:
+    with loaded_session(call, needs_prompt=said is None and turn is None, turn=turn, prompt_id=prompt_id) as session:
+        if turn is not None:
+            outcome = session.correct_turn(turn, reply)
+        elif said is not None:
             outcome = session.teach(said, reply)
         elif index is not None:
             outcome = session.pick(index, prompt_id=prompt_id)
@@ -301,14 +309,6 @@ def persona(
         call.out(personas.words(state.persona), one_line=False)
 
 
-@command("history")
-def history(call: Invocation) -> None:
-    """The conversation, and what was learned from each turn."""
-    from theta_tui.cli import reports
-
-    reports.history(call, read_store(call))
-
-
 @command("lessons")
 def lessons(call: Invocation) -> None:
     from theta_tui.cli import reports
@@ -391,6 +391,9 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(models.app, name="models")
+command("conversations")(talks.conversations)
+command("history")(talks.history)
+command("import")(importing.import_file)
 command("train")(batch.train)
 command("bench")(bench.bench)
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.errors import TeachError
-from theta_tui.base.text import percent, plural
+from theta_tui.base.text import contains, percent, plural
 from theta_tui.cli.console import Invocation
 from theta_tui.store import meant, retention
+from theta_tui.store.conversation import Conversation
 from theta_tui.store.records import Outcome, Pending, Stated, Turn
 from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
@@ -27,17 +28,27 @@ REVIEW_SECONDS = 1.0
 """With `--show-learning-info`, lessons are reviewed for this long after each lesson."""
 
 
-def history(call: Invocation, store: Store) -> None:
-    """Print the conversation, two lines per turn."""
-    turns = store.state.turns
+def history(call: Invocation, conversation: Conversation, wanted: str = "") -> None:
+    """Print a conversation, two lines per turn, with the number of each; or only the turns that have the text
+    `wanted`."""
+    turns = conversation.turns
     if call.json:
-        call.emit(turns=[_turn(turn) for turn in turns])
+        call.emit(turns=turn_fields(conversation))
         return
     if not turns:
         call.out("no conversation yet; begin with: theta")
-    for turn in turns:
-        call.out(f"you    {turn.prompt}")
-        call.out(f"theta  {turn.reply}   {_mark(turn)}".rstrip())
+    width = len(str(len(turns)))
+    found = [(number, turn) for number, turn in enumerate(turns, 1) if contains(f"{turn.prompt}\n{turn.reply}", wanted)]
+    if turns and not found:
+        call.out(f"nothing in it has '{wanted}'")
+    for number, turn in found:
+        call.out(f"{number:{width}}  you    {turn.prompt}")
+        call.out(f"{'':{width}}  theta  {turn.reply}   {_mark(turn)}".rstrip())
+
+
+def turn_fields(conversation: Conversation) -> list[dict[str, Any]]:
+    """The turns of a conversation as JSON values."""
+    return [{"turn": number} | _turn(turn) for number, turn in enumerate(conversation.turns, 1)]
 
 
 def lessons(call: Invocation, store: Store) -> None:

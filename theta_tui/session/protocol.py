@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.report import ConversationRow, ReportRow, Tally
 
 if TYPE_CHECKING:
     from theta_tui.store.records import Outcome, Pending, Turn
@@ -17,11 +17,18 @@ if TYPE_CHECKING:
 TURNS_SHOWN = 200
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
+CONVERSATIONS_SHOWN = 1000
 MODELS_SHOWN = 200
 LESSON_TEXT = 400
 """A `Ledger` carries at most this many characters of a lesson's prompt and of each of its replies."""
 
+TURN_TEXT = 4000
+"""A `Turns` carries at most this many characters of a prompt and of a reply."""
+PAIRS_SHOWN = 5
+"""A `FileRead` carries at most this many of the pairs that it found."""
+
 Deed = Literal["undo", "redo", "withdraw"]
+ConversationDeed = Literal["open", "rename", "delete"]
 
 # --- commands: screen → worker ---
 
@@ -57,12 +64,15 @@ class Pick(Command):
 class Correct(Command):
     """Teach `text`. With `prompt_id`: as the answer to the prompt that waits (`edited`: the candidate it began as).
 
-    Without: as a better reply to the last turn of the conversation.
+    Without: as a better reply to turn `turn` of the open conversation, from 1, whose prompt is `prompt`; None: to its
+    last turn.
     """
 
     text: str
     prompt_id: str | None = None
     edited: int | None = None
+    turn: int | None = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ class TeachFact(Command):
     reply: str
 
 
-LESSONS = frozenset({"Pick", "Correct", "TeachFact"})
+LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachFile"})
 """The commands that teach, by the names in `Failed`."""
 
 
@@ -104,6 +114,37 @@ class TakeBack(Command):
 @dataclass(frozen=True, slots=True)
 class NewConversation(Command):
     """Begin a fresh conversation; what was taught stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowConversations(Command):
+    """List the conversations."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeConversation(Command):
+    """Go on with conversation `number`, call it `name` (empty: by its first words), or take it out of the list."""
+
+    deed: ConversationDeed
+    number: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowTurns(Command):
+    """Report the turns of the open conversation by their numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile(Command):
+    """Say which lessons there are in the file or folder `path`; nothing is taught."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class TeachFile(Command):
+    """Teach the lessons that the last `ReadFile` found. Cancel stops after a lesson, and what was taught stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +208,8 @@ class Configure(Command):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
-    """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
-    doing. It does not cancel a lesson."""
+    """Stop generating, or taking a lesson back, which then changes nothing; or a file, after a lesson of it. Served at
+    once, whatever the worker is doing. It does not cancel a lesson."""
 
 
 # --- state ---
@@ -186,7 +227,8 @@ class Snapshot:
     `redo`: a lesson was taken back and can be brought back. `offered` is the first reply offered for the last lesson's
     prompt. `marked` is the number of the lesson that one reply of `pending` was written with. `tally` summarises the
     retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
-    system turn in force, cut at LESSON_TEXT characters; None: the model's own.
+    system turn in force, cut at LESSON_TEXT characters; None: the model's own. `conversation` is the number of the open
+    conversation.
     """
 
     phase: Phase = "loading"
@@ -211,6 +253,7 @@ class Snapshot:
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
     persona: str | None = None
+    conversation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,12 +329,15 @@ class Taught(Event):
 
 @dataclass(frozen=True, slots=True)
 class TakenBack(Event):
-    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`."""
+    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`. `words`
+    name the lessons of a batch, if it was one. `conversation` is the lesson's, if that is not the open one."""
 
     deed: Deed
     number: int
     prompt: str
     reply: str
+    words: str = ""
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +374,42 @@ class Ledger(Event):
     """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
 
     rows: tuple[ReportRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations(Event):
+    """At most CONVERSATIONS_SHOWN conversations, the open one first, then those used last."""
+
+    rows: tuple[ConversationRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Turns(Event):
+    """The last LESSONS_SHOWN turns of the open conversation, oldest first; the first of them has the number `first`.
+    Long texts are cut at TURN_TEXT characters."""
+
+    first: int
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead(Event):
+    """A `ReadFile` found `count` lessons in `source`; `pairs` are the first ones. `notes` say what is left out, `bad`
+    names bad lines by file and number."""
+
+    source: str
+    count: int
+    pairs: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
+    bad: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileTaught(Event):
+    """A `TeachFile` is done, or was stopped: `words` say what was taught, `count` lessons."""
+
+    words: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

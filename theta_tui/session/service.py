@@ -24,8 +24,9 @@ from theta_tui.session.verbs import doing
 from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
+    from theta_tui.session.importing import Found
     from theta_tui.session.session import Session
-    from theta_tui.store.records import Outcome
+    from theta_tui.store.records import Outcome, Turn
 
 PROGRESS_SECONDS = 0.08
 """The least time between two progress reports."""
@@ -72,6 +73,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
+        self._found: Found | None = None
 
     @property
     def has_quiz(self) -> bool:
@@ -171,8 +173,9 @@ class Service:
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
             case p.Pick(prompt_id=prompt_id, index=index):
                 self._teach(partial(session.pick, index, prompt_id=prompt_id))
-            case p.Correct(text=text, prompt_id=None):
-                self._teach(partial(session.correct_last, text))
+            case p.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
+                number = len(session.store.state.turns) if turn is None else turn
+                self._teach(partial(session.correct_turn, number, text, prompt=asked))
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited))
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
@@ -192,6 +195,23 @@ class Service:
                 session.store.begin_conversation()
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
+            case p.ShowConversations():
+                self._report_conversations()
+            case p.ChangeConversation(deed=deed, number=number, name=name):
+                from theta_tui.session import conversations
+
+                said = conversations.change(session.store, deed, number, name)
+                self._rest()
+                self._report(p.Notice(self.snapshot(), said))
+                self._report_conversations()
+            case p.ShowTurns():
+                turns = session.store.state.turns
+                first = max(0, len(turns) - p.LESSONS_SHOWN)
+                self._report(p.Turns(self.snapshot(), first + 1, tuple(map(_short_turn, turns[first:]))))
+            case p.ReadFile(path=path):
+                self._read_file(path)
+            case p.TeachFile():
+                self._teach_file(cancelled)
             case p.Persona(text=text):
                 self._persona(text)
             case p.ShowModels(name=name):
@@ -258,14 +278,19 @@ class Service:
 
     def _take_back(self, command: p.TakeBack, cancelled: Callable[[], bool]) -> None:
         """Change which lessons count. Reports the lessons that are learned again for it; Cancel stops it."""
+        from theta_tui.session.importing import Together, together
+
         session, words = self._session, doing(command.deed, command.number)
+        store, batch = session.store, None
         self._state("learning", words)
         self._report(p.Changed(self.snapshot()))
         match command:
             case p.TakeBack("undo"):
+                batch = together(store, store.to_undo())
                 lesson = session.undo(self._stage, cancelled)
             case p.TakeBack("redo"):
                 lesson = session.redo(self._stage, cancelled)
+                batch = together(store, lesson) if lesson is not None else None
             case p.TakeBack(number=number):
                 lesson = session.withdraw(number or 0, self._stage, cancelled)
         self._rest()
@@ -273,8 +298,45 @@ class Service:
             self._report(p.Notice(self.snapshot(), f"{words} was stopped; everything is as it was"))
             return
         self._last = None
-        said = lesson.exchange
-        self._report(p.TakenBack(self.snapshot(), command.deed, lesson.number, said.prompt, said.reply))
+        said, batch = lesson.exchange, batch or Together((lesson,))
+        words = batch.words if batch.source is not None else ""
+        elsewhere = lesson.conversation if lesson.conversation != store.state.open.number else None
+        deed, number = command.deed, lesson.number
+        self._report(p.TakenBack(self.snapshot(), deed, number, said.prompt, said.reply, words, elsewhere))
+
+    def _report_conversations(self) -> None:
+        from theta_tui.session import conversations
+
+        rows = conversations.listed(self._session.store)[: p.CONVERSATIONS_SHOWN]
+        self._report(p.Conversations(self.snapshot(), tuple(rows)))
+
+    def _read_file(self, path: str) -> None:
+        from theta_tui.session import importing
+
+        session = self._session
+        self._state(self._phase, f"reading {path}")
+        self._report(p.Changed(self.snapshot()))
+        found = self._found = importing.find(session.store, session.statements.dictionary, Path(path))
+        self._rest()
+        pairs = tuple((pair.prompt, pair.reply) for pair in found.pairs[: p.PAIRS_SHOWN])
+        self._report(p.FileRead(self.snapshot(), found.source, len(found.pairs), pairs, found.notes, found.bad))
+
+    def _teach_file(self, cancelled: Callable[[], bool]) -> None:
+        from theta_tui.session import importing
+
+        found, self._found = self._found, None
+        if found is None or not found.pairs:
+            return
+
+        def on_lesson(at: int, of: int) -> None:
+            self._stage(f"learning {at:,} of {of:,} of {found.source}")
+
+        self._state("learning", f"learning {found.source}")
+        self._report(p.Changed(self.snapshot()))
+        done = importing.teach(self._session, found, on_lesson, cancelled)
+        self._last = None
+        self._rest()
+        self._report(p.FileTaught(self.snapshot(), done.words, len(done.lessons)))
 
     def _configure(self, name: str, value: str) -> None:
         session = self._session
@@ -406,6 +468,7 @@ class Service:
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
+            conversation=state.open.number,
         )
 
     def _tally(self) -> Tally:
@@ -415,6 +478,14 @@ class Service:
         if self._tallied is None or self._tallied[0] != key:
             self._tallied = key, review.tally()
         return self._tallied[1]
+
+
+def _short_turn(turn: Turn) -> Turn:
+    from msgspec import structs
+
+    if max(len(turn.prompt), len(turn.reply)) <= p.TURN_TEXT:
+        return turn
+    return structs.replace(turn, prompt=turn.prompt[: p.TURN_TEXT], reply=turn.reply[: p.TURN_TEXT])
 
 
 def _shortened(row: ReportRow) -> ReportRow:
