@@ -1,9 +1,11 @@
 """All key bindings. Each has an id, so that `keymap` in the settings can change its key.
 
 The composer has the keyboard: what can be printed goes into it, but for the digits of `pick.*`, which pick while
-replies wait and it is empty. `pick.*` and `say.*` work in it, `edit.*` in the editor of a reply, `ledger.*` in the list
-of lessons, `app.*` everywhere. No letter is a command in it, and no key that edits a line in a shell. The names of
-actions are the screen's; `KEYBAR` says which the bottom line shows, in which order.
+replies wait and it is empty. No letter is a command in it, and no key that edits a line in a shell.
+
+`pick.*` and `say.*` work in the composer, `edit.*` in the editor of a reply, `ledger.*` in the list of lessons,
+`list.*` in the other lists, `line.*` in the line below a list, `app.*` everywhere. The names of actions are the
+screen's; `KEYBAR` says which the bottom line shows, in which order.
 """
 
 from __future__ import annotations
@@ -49,9 +51,26 @@ LEDGER = [
     _bind("enter", "screen.ask", "what it says now", "ledger.ask"),
     _bind("q", "screen.quiz", "ask every lesson again", "ledger.quiz"),
     _bind("w", "screen.withdraw", "take this lesson out", "ledger.withdraw"),
+    _bind("slash", "screen.search", "search", "ledger.search"),
     _bind("k", "cursor_up", "up", "ledger.up"),
     _bind("j", "cursor_down", "down", "ledger.down"),
     _bind("escape,l,f7", "screen.close", "close", "ledger.close"),
+]
+
+LIST = [
+    _bind("enter", "screen.choose", "go on with it; a better reply to a turn", "list.choose"),
+    _bind("slash", "screen.search", "search", "list.search"),
+    _bind("r", "screen.rename", "rename", "list.rename"),
+    _bind("d", "screen.delete", "take it out of the list", "list.delete"),
+    _bind("n", "screen.fresh", "begin a fresh conversation", "list.fresh"),
+    _bind("k", "cursor_up", "up", "list.up"),
+    _bind("j", "cursor_down", "down", "list.down"),
+    _bind("escape,q", "screen.close", "end the search, or close", "list.close"),
+]
+
+LINE = [
+    _bind("enter", "keep", "keep it", "line.keep"),
+    _bind("escape", "leave", "leave it", "line.leave"),
 ]
 
 SCREEN = [
@@ -70,7 +89,7 @@ APP = [
     _bind("ctrl+z", "suspend_process", "back to the shell for a while", "app.suspend", priority=True),
 ]
 
-ALL = [*PICK, *EDIT, *SAY, *LEDGER, *SCREEN, *APP]
+ALL = [*PICK, *EDIT, *SAY, *LEDGER, *LIST, *LINE, *SCREEN, *APP]
 IDS = frozenset(binding.id for binding in ALL if binding.id) | {"app.palette", "pick.say", "pick.command"}
 """Those that a keymap may name; the last two were keys of a list that had the focus, and do nothing any more."""
 
@@ -95,10 +114,19 @@ KEYBAR = (
     ("ledger.ask", "what it says now"),
     ("ledger.quiz", "ask all"),
     ("ledger.withdraw", "withdraw"),
+    ("ledger.search", "search"),
+    ("line.keep", "keep"),
+    ("line.leave", "leave"),
+    ("list.choose", "open"),
+    ("list.search", "search"),
+    ("list.fresh", "new"),
+    ("list.rename", "rename"),
+    ("list.delete", "delete"),
     ("app.save", "save"),
     ("app.quit", "quit"),
     ("pick.help", "help"),
     ("app.help", "help"),
     ("ledger.close", "close"),
+    ("list.close", "close"),
 )
 """Binding id and the word beside its key. If the line is too short, the middle is cut first; the last always stays."""

@@ -147,7 +147,13 @@ class CorrectionEditor:
         self.sent = (editing, text, "") if editing is not None and editing is self.editing else None
         edited = editing.index if editing is not None else None
         original = desk.state.candidate(edited) if edited is not None else None
-        if shot.pending is None:
+        if editing is not None and editing.number is not None:
+            number, prompt = editing.number, editing.turn or ""
+            known = prompt if self._shown(number) else None
+            desk.teach(
+                Chosen(None, text.strip(), "correction", prompt, number), p.Correct(text, turn=number, prompt=known)
+            )
+        elif shot.pending is None:
             desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), p.Correct(text))
         elif original is not None and original.text.strip() == text.strip():
             # An unchanged reply is the model's own: a pick.
@@ -158,9 +164,19 @@ class CorrectionEditor:
             desk.teach(chosen, p.Correct(text, shot.pending.prompt_id, edited))
         return True
 
+    def _shown(self, number: int) -> bool:
+        """Whether turn `number` is among those that the screen knows."""
+        shot = self.desk.state.snapshot
+        return number > shot.turns_total - len(shot.turns)
+
     def _refusal(self, editing: Editing | None) -> str:
         """Why the text for `editing` cannot be taught now; "" if it can."""
         pending = self.desk.state.snapshot.pending
-        gone = editing is not None and editing.prompt_id != (pending.prompt_id if pending is not None else None)
+        older = editing is not None and editing.number is not None
+        gone = (
+            editing is not None
+            and not older
+            and editing.prompt_id != (pending.prompt_id if pending is not None else None)
+        )
         verb = FACT if editing is not None and editing.fact else CORRECT
         return GONE if gone else self.desk.state.refused(verb)

@@ -140,9 +140,12 @@ def entries(state: State) -> list[Entry]:
     for at, turn in enumerate(shot.turns):
         beside(first + at)
         busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
-        shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
+        if state.teaching and state.chosen is not None and state.chosen.turn == first + at + 1:
+            shown.append(Entry(turn.prompt, state.chosen.reply, "busy"))
+        else:
+            shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
     beside(shot.turns_total + 1)
-    if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
+    if state.teaching and state.chosen is not None and state.chosen.kind != "statement" and state.chosen.turn is None:
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
             shown.append(Entry(state.chosen.prompt, state.chosen.reply, "busy"))
     elif state.prompt is not None:
@@ -170,10 +173,15 @@ def toast(event: p.Event) -> tuple[str, str] | None:
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
             return f"nothing was learned: {outcome.skipped}", "warning"
-        case p.TakenBack(deed="undo", reply=reply):
-            return f"taken back: {_short(reply)}", "information"
-        case p.TakenBack(deed="redo", reply=reply):
-            return f"brought back: {_short(reply)}", "information"
+        case p.TakenBack(deed="undo", reply=reply, words=words, conversation=other):
+            return f"taken back: {words or _short(reply)}{_elsewhere(other)}", "information"
+        case p.TakenBack(deed="redo", reply=reply, words=words, conversation=other):
+            return f"brought back: {words or _short(reply)}{_elsewhere(other)}", "information"
+        case p.FileRead(count=0, source=source, notes=notes, bad=bad):
+            why = f": {'; '.join((*notes, *bad))}" if notes or bad else ""
+            return f"there is nothing to teach in {source}{why}", "warning"
+        case p.FileTaught(words=words, count=count):
+            return f"{words}{'; undo takes all of them back' if count > 1 else ''}", "information"
         case p.TakenBack(number=number, reply=reply):
             return f"lesson {number} is withdrawn: {_short(reply)}", "information"
         case p.Saved(asked=asked_for, seconds=seconds):
@@ -185,6 +193,10 @@ def toast(event: p.Event) -> tuple[str, str] | None:
         case p.Failed(message=message, fatal=False):
             return message, "error"
     return None
+
+
+def _elsewhere(conversation: int | None) -> str:
+    return f" (in conversation {conversation})" if conversation is not None else ""
 
 
 def _short(text: str) -> str:

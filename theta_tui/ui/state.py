@@ -26,17 +26,20 @@ class Chosen:
     reply: str
     kind: Literal["pick", "correction", "statement"]
     prompt: str
+    turn: int | None = None
+    """The number of the turn that it corrects, where it is an older one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Editing:
-    """The purpose of the open editor: candidate `index`, free text (None), the last turn (`turn`: its prompt), or the
-    stated fact (`fact`)."""
+    """The purpose of the open editor: candidate `index`, free text (None), the last turn (`turn`: its prompt), turn
+    `number`, or the stated fact (`fact`)."""
 
     prompt_id: str | None
     index: int | None = None
     turn: str | None = None
     fact: bool = False
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,8 @@ class State:
 
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
+        if event.snapshot.conversation != self.snapshot.conversation:
+            self.asides, self.offered, self.chosen, self.result = (), None, None, None
         self.snapshot = event.snapshot
         if event.snapshot.pending is not None:
             self.marked = event.snapshot.marked
@@ -144,6 +149,8 @@ class State:
             case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
                 self.offered = event.snapshot.pending
+            case p.FileTaught():
+                self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
             case p.Answered(prompt=prompt, reply=reply):
                 self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, reply))[-ASIDES:]
             case p.Changed():

@@ -25,6 +25,7 @@ from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
+from theta_tui.ui.lists import Lists
 from theta_tui.ui.safe import Plain
 from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
@@ -70,12 +71,13 @@ class TeachScreen(Sized):
         self.tell = tell
         self.state = State()
         self.corrections = CorrectionEditor(self)
+        self.lists = Lists(self)
         self.fresh_until = 0.0
         self.own: dict[str, Callable[..., object]] = {
             "correct": lambda text: self.corrections.correct(text, None), "fact": self.action_fact,
             "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
-            "help": self.action_help,
+            "help": self.action_help, **self.lists.verbs,
         }  # fmt: skip
         """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
@@ -210,6 +212,7 @@ class TeachScreen(Sized):
             self._send_queued()
         if self.ledger is not None:
             self.ledger.apply(event)
+        self.lists.apply(event)
         self.draw()
 
     def _put_back(self, *texts: str | None) -> None:
