@@ -15,20 +15,20 @@ class Withdrawals:
         self._together: dict[int, tuple[int, ...]] = {}  # batch → the lessons that it had when it was taken back
 
     def add(self, entry: Entry) -> None:
-        match entry.record:
-            case Imported():
-                self.batches[entry.seq] = []
-            case Exchange(kind=kind, batch=int(batch)) if kind != "none" and batch in self.batches:
-                self.batches[batch].append(entry.seq)
-            case Withdraw(of=of) if of in self.batches:
-                self._together[of] = tuple(self.batches[of])
-            case Withdraw(of=of) if of < entry.seq:
-                self._alone.add(of)
-            case Restore(of=of):
-                self._alone.discard(of)
-                self._together.pop(of, None)
-            case _:
-                pass
+        record = entry.record
+        if isinstance(record, Exchange):  # first: most records are none of the others
+            if record.batch in self.batches and record.kind != "none":
+                self.batches[record.batch].append(entry.seq)
+        elif isinstance(record, Withdraw):
+            if record.of in self.batches:
+                self._together[record.of] = tuple(self.batches[record.of])
+            elif record.of < entry.seq:
+                self._alone.add(record.of)
+        elif isinstance(record, Restore):
+            self._alone.discard(record.of)
+            self._together.pop(record.of, None)
+        elif isinstance(record, Imported):
+            self.batches[entry.seq] = []
 
     @property
     def gone(self) -> set[int]:

@@ -149,6 +149,8 @@ class State:
             case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
                 self.offered = event.snapshot.pending
+            case p.FileRead():
+                self.problem = None
             case p.FileTaught():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
             case p.Answered(prompt=prompt, reply=reply):
