@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from theta_tui.store.codec import MAX_LINE, BadLineError, decode, encode
 from theta_tui.store.records import (
@@ -49,6 +50,18 @@ def test_an_exchange_is_read_back_as_it_was(
     assert (read.candidates, read.first_offered) == (offer, first)
     assert read == said
     assert encode(7, 1.5, read) == encode(7, 1.5, said)
+
+
+@pytest.mark.parametrize(
+    "field", [{"turn": (3, 1)}, {"conversation_id": 2}, {"batch": 4}], ids=lambda field: next(iter(field))
+)
+def test_a_record_with_a_field_that_earlier_versions_lack_says_so(field: dict[str, Any]) -> None:
+    """They would take it for a line that was not written to its end, and set it aside where it is the last one."""
+    plain = Exchange("pick", "a", "b", (), {})
+    said = replace(plain, **field)
+    assert b'"v":1,' in encode(7, 1.5, plain)
+    assert b'"v":2,' in encode(7, 1.5, said)
+    assert decode(encode(7, 1.5, said))[2] == said
 
 
 CAME_LATER = {Said, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported}

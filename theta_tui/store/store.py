@@ -150,9 +150,9 @@ class Store:
             )
         return waiting
 
-    def turn(self, number: int, prompt: str | None = None) -> tuple[Turn, Place]:
-        """Turn `number` of the open conversation, from 1, and its place. Raises PromptError (exit 3) if there is none,
-        or if another `prompt` was meant."""
+    def turn(self, number: int, prompt: str | None = None) -> tuple[Turn, Place | None]:
+        """Turn `number` of the open conversation, from 1, and its place; None: that follows from its record. Raises
+        PromptError (exit 3) if there is none, or if another `prompt` was meant."""
         turns = self.state.turns
         if not turns:
             raise PromptError("there is no turn to correct yet; say something first")
@@ -161,7 +161,8 @@ class Store:
         turn = turns[number - 1]
         if prompt is not None and prompt != turn.prompt:
             raise PromptError(f"turn {number} is another one now: '{shortened(turn.prompt)}'", name="no_turn")
-        return turn, self.state.open.places[number - 1]
+        place = self.state.open.places[number - 1]
+        return turn, None if number == len(turns) and place == (turn.seq, 0) else place
 
     def say(self, prompt_id: str | None = None) -> None:
         """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.

@@ -443,7 +443,7 @@ class TeachScreen(Sized):
             yield verb.line, verb.about, partial(self._choose, verb)
 
     def _choose(self, verb: Verb) -> None:
-        if verb.needs:
+        if verb.read("") is None:
             self.focus_composer()
             self.composer.put(f"/{verb.name} ")
         else:
