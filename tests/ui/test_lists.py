@@ -194,3 +194,7 @@ async def test_the_lists_fit(size: tuple[int, int]) -> None:
         await open_list(d, "/history", p.Turns(d.worker.shot, 1, TURNS))
         assert "do you like" in d.screen_text()
         assert "esc" in d.lines()[-1]
+        await d.press("escape")
+        d.worker.post(p.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),) * 5))
+        await d.settle()
+        assert "enter teach  esc leave" in d.screen_text()

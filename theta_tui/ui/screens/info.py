@@ -192,6 +192,7 @@ class ImportScreen(InfoScreen):
     """What there is to teach in a file. Enter calls `agree`, Esc leaves it."""
 
     BINDINGS = [Binding("enter", "agree", "teach", show=False, id="info.agree")]
+    column = 0
 
     def __init__(self, found: FileRead, agree: Callable[[], object]) -> None:
         super().__init__()
@@ -207,7 +208,7 @@ class ImportScreen(InfoScreen):
             yield "left out", [("", note) for note in self.found.notes]
         if self.found.bad:
             yield "lines that cannot be used", [("", line) for line in self.found.bad]
-        yield "", [("", "one undo takes all of them back; esc stops on the way, between two lessons")]
+        yield "one undo takes all of them back; esc stops on the way, between two lessons", []
 
     def foot(self) -> Content:
         keys = (("enter", " teach"), ("esc", " leave"))
