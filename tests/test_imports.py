@@ -66,7 +66,7 @@ def test_the_built_in_model_answers_and_learns_without_transformers_and_compiler
         "learner.learn('pick', 'hello', 'Good day.', RECIPES['default'], seed=1)\n"
         "import tempfile, pathlib\nwith tempfile.TemporaryDirectory() as name:\n"
         "    saved = checkpoint.save(pathlib.Path(name), lm, learner, position=1, extra={}, keep=1)\n"
-        "    checkpoint.load_into(saved, lm, learner)"
+        "    checkpoint.load_into(saved, learner)"
     )
     assert "torch" in loaded
     assert not loaded.intersection({"transformers", "accelerate", "peft", "torch._dynamo", "sympy", "huggingface_hub"})

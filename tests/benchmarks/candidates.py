@@ -1,15 +1,18 @@
 """Five replies of forty tokens to a conversation of some 300, against what else can run the same weights.
 
-    python -m tests.benchmarks.candidates [--rounds 7] [--threads 2] [--tokens 300] [--json]
+    python -m tests.benchmarks.candidates [--model default] [--rounds 7] [--threads 2] [--tokens 300]
+                                          [--gguf FILE …] [--peers WORD …] [--json]
 
-Peers: Transformers' `generate`; CTranslate2 in float32 and int8; llama.cpp in float32 and float16 (through
-llama-cpp-python; the GGUF is written here). Those that are not installed are left out, and told. Everybody samples
+Peers: Transformers' `generate`; CTranslate2 in float32 and int8; llama.cpp (through llama-cpp-python) in F16 and Q8_0,
+as `theta export gguf` writes them, and each `--gguf` file of the same model. Those that are not installed are left out,
+and told; `--peers` takes those with one of the words in their name. Everybody samples
 with its own sampler at the same temperature and top-p, nobody stops early, and everything of it is counted, reading
 the conversation too. Rounds are interleaved; the ratio is the median over the rounds, a figure the median. `first` is
 the time until the first token of a reply is there; `read ahead`, with what comes before the prompt read while nobody
 waited, which is what the app does.
 
-Before it is measured, a peer must begin with the model's own likeliest token; one that does not is told of.
+Before it is measured, a peer must begin with the model's own likeliest token; one that does not is told of. So is how
+far its log-probabilities of the 100 likeliest first tokens are from the model's, where it tells them.
 """
 
 from __future__ import annotations
@@ -29,8 +32,10 @@ from typing import Any
 import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
 from tests.benchmarks.peers import Peer, Sampled, ctranslate2_peer, generate_peer, llama_cpp_peer
 from theta_tui.bench.tables import table
+from theta_tui.model import gguf_writing
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.generate import Sampling, propose
+from theta_tui.model.gguf_writing import KINDS, Kind
 from theta_tui.model.language_model import LanguageModel
 
 REPLIES, TOKENS = 5, 40
@@ -87,15 +92,31 @@ def conversation(lm: LanguageModel, tokens: int) -> tuple[list[int], int]:
     return ids, len(ids) - len(lm.encode_prompt((), PROMPT, room=TOKENS).ids)
 
 
-def peers(lm: LanguageModel, asked: Sampled, folder: Path, notes: list[str]) -> Iterator[Peer]:
+def exported(lm: LanguageModel, folder: Path, kind: Kind) -> Path:
+    """The model as a GGUF file."""
+    to = folder / kind
+    to.mkdir()
+    return gguf_writing.write(lm.folder, to, "model", kind)
+
+
+def peers(
+    lm: LanguageModel, asked: Sampled, folder: Path, files: Sequence[Path], wanted: Sequence[str], notes: list[str]
+) -> Iterator[Peer]:
     """Those that can be had here; `notes` is told of the others, and why."""
-    plain = LanguageModel.load(lm.name, device="cpu", transformers=True)
-    ways: dict[str, Callable[[], Peer]] = {"Transformers generate": lambda: generate_peer(plain, asked)}
+
+    def plain() -> LanguageModel:
+        return LanguageModel.load(lm.name, device="cpu", transformers=True)
+
+    ways: dict[str, Callable[[], Peer]] = {"Transformers generate": lambda: generate_peer(plain(), asked)}
     for kind in ("float32", "int8"):
         ways[f"CTranslate2 {kind}"] = lambda kind=kind: ctranslate2_peer(lm, asked, folder, kind)  # type: ignore[misc]
-    for kind in ("f32", "f16"):
-        ways[f"llama.cpp {kind}"] = lambda kind=kind: llama_cpp_peer(lm, asked, folder, kind)  # type: ignore[misc]
+    for kind in KINDS.values():
+        ways[f"llama.cpp {kind}"] = lambda kind=kind: llama_cpp_peer(asked, exported(lm, folder, kind))  # type: ignore[misc]
+    for path in files:
+        ways[f"llama.cpp {path.name}"] = lambda path=path: llama_cpp_peer(asked, path)  # type: ignore[misc]
     for name, way in ways.items():
+        if wanted and not any(word in name for word in wanted):
+            continue
         try:
             peer = way()
             likeliest = peer.likeliest()
@@ -104,7 +125,18 @@ def peers(lm: LanguageModel, asked: Sampled, folder: Path, notes: list[str]) -> 
             continue
         if likeliest != asked.likeliest:
             notes.append(f"{name} begins with token {likeliest} where the model begins with {asked.likeliest}")
+        if peer.logits is not None:
+            notes.append(f"{name} is {apart(lm, asked, peer.logits()):.4f} nats from the model at most")
         yield replace(peer, name=name)
+
+
+def apart(lm: LanguageModel, asked: Sampled, logits: Any) -> float:
+    """The largest difference of log-probabilities of the model's 100 likeliest first tokens, in nats."""
+    import torch
+
+    own = lm.decoder.prefill(asked.ids).logits.log_softmax(-1)
+    at = own.topk(100).indices
+    return float((own[at] - torch.from_numpy(logits[: len(own)]).log_softmax(-1)[at]).abs().max())
 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
@@ -127,7 +159,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             "theta, read ahead": lambda: ours(lm, ids, sampling, decoder, before),
             "theta, general way": lambda: ours(lm, ids, sampling, general),
         }
-        for peer in peers(lm, asked, Path(name), notes):
+        for peer in peers(lm, asked, Path(name), given.gguf, given.peers, notes):
             open_peers.callback(peer.close)
             runs[peer.name] = lambda run=peer.run: Taken(*run())  # type: ignore[misc]
         for number in range(given.rounds + 1):
@@ -172,6 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tokens", type=int, default=300, help="of the conversation, at most")
+    parser.add_argument("--gguf", type=Path, nargs="+", default=[], help="files of the same model, for llama.cpp")
+    parser.add_argument(
+        "--peers", nargs="+", default=[], metavar="WORD", help="only those with one of these in the name"
+    )
     parser.add_argument("--json", action="store_true")
     found = measure(parser.parse_args(arguments))
     with suppress(BrokenPipeError):

@@ -1,8 +1,8 @@
 """One step of a lesson, against the plain Transformers model and a fused AdamW on the same tokens; and where the time
 of a whole lesson goes.
 
-    python -m tests.benchmarks.lesson_step [--rounds 9] [--threads 2] [--bf16] [--json]
-    python -m tests.benchmarks.lesson_step --profile [--threads 2] [--json]
+    python -m tests.benchmarks.lesson_step [--model default] [--rounds 9] [--threads 2] [--bf16] [--json]
+    python -m tests.benchmarks.lesson_step --profile [--model default] [--conversation 0] [--threads 2] [--json]
 
 A step is a forward pass, the loss on the replies, a backward pass, and the weights moved. The default recipe takes its
 step in a lesson's own weights, `adamw` over all; the peers are torch's AdamW over all parameters, fused and foreach,
@@ -11,24 +11,27 @@ all. What a lesson does once, the last look too, is counted in `lesson ÷ steps`
 lessons; a ratio is the median over the rounds, a figure the median.
 
 `--profile` teaches the lessons through the whole session (journal, conversation file and all) in a home that is thrown
-away, and saves it. Each stage's time is its own, without that of the stages inside it.
+away, and saves it. Each lesson corrects the reply to a prompt, in a conversation that begins with `--conversation`
+tokens. Each stage's time is its own, without that of the stages inside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import theta_tui.model  # noqa: F401  # its environment must stand before torch is imported
+from tests.benchmarks.candidates import SAID
 from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.facts.paraphrases import variants
@@ -121,7 +124,7 @@ def plain(lm: LanguageModel, steps: int, *, bf16: bool = False, **how: bool) -> 
 
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     def load(**how: bool) -> LanguageModel:
-        return LanguageModel.load("default", device="cpu", threads=given.threads, **how)
+        return LanguageModel.load(given.model, device="cpu", threads=given.threads, **how)
 
     lm = load()
     runs = {
@@ -153,7 +156,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     ]
     tokens = [len(lm.encode_lesson((), *pair).input_ids) for pair in asked]
     return {
-        "schema": 1, "benchmark": "lesson_step", "machine": lm.machine(), "lessons": len(LESSONS), "steps": STEPS,
+        "schema": 1, "benchmark": "lesson_step", "model": given.model, "machine": lm.machine(),
+        "lessons": len(LESSONS), "steps": STEPS,
         "rows": len(tokens) / len(LESSONS), "tokens": sum(tokens) / len(LESSONS), "rounds": given.rounds,
         "results": rows,
     }  # fmt: skip
@@ -166,7 +170,8 @@ def shown(found: dict[str, Any]) -> str:
         for who, row in found["results"].items()
     ]  # fmt: skip
     head = (
-        f"{found['machine']}\n{found['lessons']} lessons of {found['steps']} steps, on {found['rows']:.1f} rows and "
+        f"{found['model']}, {found['machine']}\n"
+        f"{found['lessons']} lessons of {found['steps']} steps, on {found['rows']:.1f} rows and "
         f"{found['tokens']:.0f} tokens a step; {found['rounds']} rounds\n"
     )
     return "\n".join([head, table(["", "lesson ÷ steps", "a step", "faster than fused", "a step"], rows)])
@@ -176,48 +181,72 @@ def shown(found: dict[str, Any]) -> str:
 
 
 class Stages:
-    """Seconds by stage, each without those of the stages inside of it."""
+    """Seconds by stage, on the wall and of CPU, each without those of the stages inside of it."""
 
     def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._inside: list[float] = []
+        self.seconds: dict[str, Spent] = {}
+        self._inside: list[Spent] = []
 
     def watch(self, patch: ExitStack, owner: Any, name: str, stage: str) -> None:
         """Count calls of `owner.name` under `stage` while `patch` is open."""
         own = getattr(owner, name)
 
         def timed(*given: Any, **named: Any) -> Any:
-            begun = time.perf_counter()
-            self._inside.append(0.0)
+            begun = now()
+            self._inside.append(Spent())
             try:
                 return own(*given, **named)
             finally:
-                spent = time.perf_counter() - begun
-                self.seconds[stage] = self.seconds.get(stage, 0.0) + spent - self._inside.pop()
+                spent = now() - begun
+                self.seconds[stage] = self.seconds.get(stage, Spent()) + spent - self._inside.pop()
                 if self._inside:
                     self._inside[-1] += spent
 
         setattr(owner, name, timed)
         patch.callback(setattr, owner, name, own)
 
-    def take(self, whole: float, count: int) -> dict[str, dict[str, float]]:
-        """Milliseconds each of `count` and shares of `whole`, the largest first; begins anew."""
-        found, self.seconds = self.seconds | {"the rest": whole - sum(self.seconds.values())}, {}
+    def take(self, whole: Spent, count: int) -> dict[str, dict[str, float]]:
+        """Milliseconds each of `count` and shares of the time of CPU, the largest first; begins anew."""
+        rest = whole
+        for spent in self.seconds.values():
+            rest -= spent
+        found, self.seconds = self.seconds | {"the rest": rest}, {}
         return {
-            stage: {"ms": 1000 * seconds / count, "share": seconds / whole}
-            for stage, seconds in sorted(found.items(), key=lambda item: -item[1])
+            stage: {"ms": 1000 * spent.wall / count, "cpu": 1000 * spent.cpu / count, "share": spent.cpu / whole.cpu}
+            for stage, spent in sorted(found.items(), key=lambda item: -item[1].cpu)
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds on the wall, and of CPU on all threads, which tell more where other programs run beside."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.wall + other.wall, self.cpu + other.cpu)
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(self.wall - other.wall, self.cpu - other.cpu)
+
+
+def now() -> Spent:
+    return Spent(time.perf_counter(), time.process_time())
 
 
 def watched(stages: Stages, patch: ExitStack) -> None:
     import torch
 
     from theta_tui.learning import checkpoint, learner, module_lesson
+    from theta_tui.session import scopes
     from theta_tui.session import session as session
     from theta_tui.store import journal
     from theta_tui.store import store as record
 
     for owner, name, stage in (
+        (scopes.LessonScopes, "changes", "what it changes besides"),
+        (scopes.LessonScopes, "decide", "which lesson answers"),
         (LanguageModel, "encode_lesson", "tokenise"),
         (session, "variants", "other wordings"),
         (module_lesson, "reading", "what does not move, once a lesson"),
@@ -236,55 +265,79 @@ def watched(stages: Stages, patch: ExitStack) -> None:
         stages.watch(patch, owner, name, stage)
 
 
+def conversation(lm: LanguageModel, tokens: int) -> tuple[tuple[str, str], ...]:
+    """The newest turns of a long conversation, at most so many tokens of them."""
+    turns = SAID * (tokens // 40 + 1)
+    while turns and len(lm.encode_prompt(turns, "", room=1).ids) > tokens:
+        del turns[0]
+    return tuple(turns)
+
+
 def profile(given: argparse.Namespace) -> dict[str, Any]:
     from theta_tui.session.session import Session
+    from theta_tui.store.pending import new_prompt_id
+    from theta_tui.store.records import Candidate, ContextImported, Pending
     from theta_tui.store.store import Store
 
     stages = Stages()
     with TemporaryDirectory() as folder, ExitStack() as patch:
-        record = Store.open(Settings(home=Path(folder), threads=given.threads))
+        home = Settings(home=Path(folder), model=given.model, device="cpu", threads=given.threads)
+        record = Store.open(home)
         patch.callback(record.close)
         session = Session(record)
-        session.own_recipe = replace(RECIPES["default"], max_seconds=1000.0)  # the clock decides nothing
         session.load()
         session.get_ready()
         session.teach("Is this the first lesson?", "It warms the machine up.")
+        if given.conversation:
+            record.append(ContextImported(conversation(session.model, given.conversation)))
         watched(stages, patch)
-        seconds = []
-        steps = 0
+        taken, steps, learned = [], 0, 0
         for prompt, reply in LESSONS:
-            begun = time.perf_counter()
-            steps += session.teach(prompt, reply).steps
-            seconds.append(time.perf_counter() - begun)
-        lesson = stages.take(sum(seconds), len(seconds))
-        begun = time.perf_counter()
+            record.keep(Pending(new_prompt_id(), prompt, (Candidate(1, "I do not know.", -1.0),)))
+            begun = now()
+            outcome = session.correct(reply)
+            taken.append(now() - begun)
+            steps, learned = steps + outcome.steps, learned + outcome.learned
+        lesson = stages.take(sum(taken, Spent()), len(taken))
+        begun = now()
         session.save()
-        saved = time.perf_counter() - begun
+        saved = (now() - begun).wall
         machine = session.model.machine()
-    seconds.sort()
+    seconds = sorted(one.wall for one in taken)
     return {
-        "schema": 1, "benchmark": "lesson_profile", "machine": machine, "lessons": len(seconds), "steps": steps,
+        "schema": 1, "benchmark": "lesson_profile", "model": given.model, "machine": machine,
+        "lessons": len(seconds), "steps": steps,
         "p50": statistics.median(seconds), "p95": seconds[round(0.95 * (len(seconds) - 1))], "lesson": lesson,
-        "checkpoint": saved,
+        "cpu": statistics.median(one.cpu for one in taken), "learned": learned, "checkpoint": saved,
+        "memory": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
     }  # fmt: skip
 
 
 def profile_shown(found: dict[str, Any]) -> str:
-    rows = [[stage, f"{row['ms']:.1f} ms", f"{row['share']:.1%}"] for stage, row in found["lesson"].items()]
-    rows.append(["all", f"{sum(row['ms'] for row in found['lesson'].values()):.1f} ms", ""])
+    rows = [
+        [stage, f"{row['ms']:.1f} ms", f"{row['cpu']:.1f} ms", f"{row['share']:.1%}"]
+        for stage, row in found["lesson"].items()
+    ]
+    rows.append(
+        ["all", *(f"{sum(row[kind] for row in found['lesson'].values()):.1f} ms" for kind in ("ms", "cpu")), ""]
+    )
     return (
-        f"{found['machine']}\n{found['lessons']} lessons, {found['steps']} steps; "
-        f"p50 {found['p50']:.3f} s, p95 {found['p95']:.3f} s; a checkpoint after them {found['checkpoint']:.3f} s\n\n"
-        + table(["a lesson", "time", "share"], rows)
+        f"{found['model']}, {found['machine']}\n{found['lessons']} lessons, {found['learned']} learned, "
+        f"{found['steps']} steps; most memory {found['memory'] / 2**20:.0f} MiB; "
+        f"p50 {found['p50']:.3f} s ({found['cpu']:.3f} s of CPU), p95 {found['p95']:.3f} s; "
+        f"a checkpoint after them {found['checkpoint']:.3f} s\n\n"
+        + table(["a lesson", "time", "of CPU", "share"], rows)
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="default")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="the peer with products in bfloat16 too")
     parser.add_argument("--profile", action="store_true", help="where the time of a whole lesson goes")
+    parser.add_argument("--conversation", type=int, default=0, help="with --profile: tokens in front of the prompts")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
     found = profile(given) if given.profile else measure(given)

@@ -39,6 +39,8 @@ class Peer:
     run: Callable[[], tuple[float, float]]
     likeliest: Callable[[], int]
     close: Callable[[], object] = lambda: None
+    logits: Callable[[], np.ndarray[Any, Any]] | None = None
+    """Those of the first token, where it tells them."""
     name: str = ""
 
 
@@ -115,12 +117,11 @@ def ctranslate2_peer(lm: LanguageModel, asked: Sampled, folder: Path, kind: str)
     return Peer(run, likeliest)
 
 
-def llama_cpp_peer(lm: LanguageModel, asked: Sampled, folder: Path, kind: str) -> Peer:
-    """llama.cpp as one would write it by hand: one prefill, copied to five sequences, decoded as one batch."""
+def llama_cpp_peer(asked: Sampled, path: Path) -> Peer:
+    """llama.cpp as one would write it by hand, on a GGUF file: one prefill, copied to five sequences, decoded as one
+    batch."""
     import llama_cpp as cpp
 
-    path = folder / f"{kind}.gguf"
-    write_gguf(lm, path, kind)
     silent = cpp.llama_log_callback(lambda level, text, data: None)
     cpp.llama_log_set(silent, ctypes.c_void_p(0))
     cpp.llama_backend_init()
@@ -173,9 +174,9 @@ def llama_cpp_peer(lm: LanguageModel, asked: Sampled, folder: Path, kind: str) -
             tokens = [cpp.llama_sampler_sample(chain, context, row) for row in range(asked.rows)]
         return time.perf_counter() - begun, first
 
-    def likeliest() -> int:
+    def logits() -> np.ndarray[Any, Any]:
         prefill()
-        return int(np.ctypeslib.as_array(cpp.llama_get_logits_ith(context, -1), (size,)).argmax())
+        return np.ctypeslib.as_array(cpp.llama_get_logits_ith(context, -1), (size,)).copy()
 
     def close() -> None:
         cpp.llama_batch_free(batch)
@@ -184,60 +185,4 @@ def llama_cpp_peer(lm: LanguageModel, asked: Sampled, folder: Path, kind: str) -
         cpp.llama_model_free(model)
         assert silent is not None  # llama.cpp calls it until here
 
-    return Peer(run, likeliest, close)
-
-
-def write_gguf(lm: LanguageModel, path: Path, kind: str) -> None:
-    """A Llama as GGUF, without its vocabulary: it is given tokens and gives tokens."""
-    import gguf
-
-    config, state = lm.model.config, lm.model.state_dict()
-    heads, keys = config.num_attention_heads, config.num_key_value_heads
-    size = config.hidden_size // heads if getattr(config, "head_dim", None) is None else config.head_dim
-    # Our own reading of a config and that of Transformers.
-    base = config.rope_theta if hasattr(config, "rope_theta") else config.rope_parameters["rope_theta"]
-    writer = gguf.GGUFWriter(str(path), "llama")
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(keys)
-    writer.add_key_length(size)
-    writer.add_value_length(size)
-    writer.add_rope_dimension_count(size)
-    writer.add_rope_freq_base(base)
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_vocab_size(config.vocab_size)
-    writer.add_tokenizer_model("no_vocab")
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32 if kind == "f32" else gguf.LlamaFileType.MOSTLY_F16)
-
-    def paired(weight: np.ndarray, count: int) -> np.ndarray:
-        # GGUF's Llamas have the halves of a rotation next to each other.
-        shape = weight.shape
-        return weight.reshape(count, 2, size // 2, *shape[1:]).swapaxes(1, 2).reshape(shape)
-
-    def add(name: str, weight: np.ndarray) -> None:
-        half = kind == "f16" and weight.ndim == 2
-        writer.add_tensor(name, np.ascontiguousarray(weight.astype(np.float16 if half else np.float32)))
-
-    tensors = {name: tensor.float().numpy() for name, tensor in state.items()}
-    add("token_embd.weight", tensors["model.embed_tokens.weight"])
-    add("output_norm.weight", tensors["model.norm.weight"])
-    if not config.tie_word_embeddings:
-        add("output.weight", tensors["lm_head.weight"])
-    names = {
-        "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q",
-        "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
-        "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down",
-    }  # fmt: skip
-    for layer in range(config.num_hidden_layers):
-        for own, theirs in names.items():
-            weight = tensors[f"model.layers.{layer}.{own}.weight"]
-            if theirs in ("attn_q", "attn_k"):
-                weight = paired(weight, heads if theirs == "attn_q" else keys)
-            add(f"blk.{layer}.{theirs}.weight", weight)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    return Peer(run, lambda: int(logits().argmax()), close, logits)

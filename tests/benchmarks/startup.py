@@ -1,18 +1,19 @@
 """How long a person waits at the start, stage by stage, each beside a peer in the same run.
 
-    python -m tests.benchmarks.startup [--rounds 5] [--only NAME …] [--keys] [--json]
+    python -m tests.benchmarks.startup [--model default] [--rounds 5] [--only NAME …] [--keys] [--json]
 
 Every figure is of a fresh process with warm files, and the median of the rounds; in a round the stages and their peers
 take turns, so that what else the machine does falls on both. Wall seconds tell what a person waits; seconds of CPU
-(user) are steadier on a busy machine.
+(user) are steadier on a busy machine. Memory is the most that a process held.
 
 | stage | peer |
 |---|---|
 | `theta --help`, `history`, `lessons`, `stats` (a journal of 100 exchanges) | a Python that imports Textual |
 | first frame, in a pseudo-terminal | a Textual app of one widget |
 | model ready: model, tokenizer and learner | a script: `from_pretrained` of both, on the same folder |
-| the same, back in a home with a checkpoint and lessons | the same script on the checkpoint |
+| the same, back in a home with a checkpoint and lessons | that script |
 | the app until it says that it is idle | that script |
+| `theta prompt hello` in a fresh home | that script |
 
 `--keys` also types into the app while it loads, a key every 50 ms: key to repaint, the median, 99 % and the worst.
 """
@@ -22,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,8 +35,8 @@ from tempfile import TemporaryDirectory
 
 from tests.benchmarks.pseudo_terminal import Drawn
 from theta_tui.base.config import Settings
-from theta_tui.base.files import assets_dir
 from theta_tui.bench.tables import table
+from theta_tui.model.files import resolve
 from theta_tui.store.records import Candidate, Exchange, Learned, Outcome
 from theta_tui.store.store import Store
 
@@ -48,7 +50,7 @@ import sys
 from pathlib import Path
 from theta_tui.base.config import Settings
 from theta_tui.ui.launch import open_session
-session = open_session(Settings(home=Path(sys.argv[1]), device="cpu"))
+session = open_session(Settings(home=Path(sys.argv[1]), model=sys.argv[2], device="cpu"))
 session.load()
 print(session.model.parameters)
 session.close()
@@ -65,11 +67,11 @@ import sys
 from pathlib import Path
 from theta_tui.base.config import Settings
 from theta_tui.ui.launch import open_session
-session = open_session(Settings(home=Path(sys.argv[1]), device="cpu"))
+session = open_session(Settings(home=Path(sys.argv[1]), model=sys.argv[2], device="cpu"))
 session.load()
 for prompt, reply in (("Who made you?", "Dakota did."), ("Where is the key?", "Under the mat.")):
     session.teach(prompt, reply)
-print(session.save())
+session.save()
 session.close()
 """
 TEXTUAL = """
@@ -84,10 +86,15 @@ One().run()
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of one run: on the wall, and of CPU in user mode."""
+    """Seconds of one run: on the wall, and of CPU in user mode. Memory in bytes."""
 
     wall: float
     cpu: float
+    memory: float
+
+    @classmethod
+    def of(cls, wall: float, usage: resource.struct_rusage) -> Took:
+        return cls(wall, usage.ru_utime, 1024.0 * usage.ru_maxrss)
 
 
 @dataclass
@@ -108,19 +115,24 @@ class Stage:
     def cpu(self) -> float:
         return statistics.median(took.cpu for took in self.took)
 
+    @property
+    def memory(self) -> float:
+        return statistics.median(took.memory for took in self.took)
+
 
 class Bench:
     """The stages, in a folder of their own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: str) -> None:
         self.home, self.taught, self.fresh = folder / "home", folder / "taught", folder / "fresh"
         # As installed: with compiled modules. The first round, which compiles them, is not counted.
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         self.environment = kept | {"TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", "THETA_DEVICE": "cpu"}
+        self.environment["THETA_MODEL"] = model
         self.keys: list[float] = []
         _write_journal(self.home)
-        checkpoint = self._output(TAUGHT, str(self.taught)).strip()
-        default = str(assets_dir() / "default")
+        self._teach(model)
+        plain = str(resolve(model))
         self.stages = [
             Stage("python", self._process("-c", "pass")),
             Stage("import textual", self._process("-c", "import textual.app"), "python"),
@@ -132,11 +144,16 @@ class Bench:
             Stage("textual app", self._frame(["-c", TEXTUAL], b"here I am"), "python"),
             Stage("first frame", self._frame(["-m", "theta_tui"], b"theta"), "textual app", 0.6),
             Stage("import torch", self._process("-c", "import torch"), "python"),
-            Stage("plain script", self._process("-c", PLAIN, default), "import torch"),
-            Stage("model ready", self._anew(self._process("-c", READY, str(self.fresh))), "plain script", 3.0),
-            Stage("plain script, checkpoint", self._process("-c", PLAIN, checkpoint), "import torch"),
-            Stage("back in a home", self._process("-c", READY, str(self.taught)), "plain script, checkpoint", 3.0),
+            Stage("plain script", self._process("-c", PLAIN, plain), "import torch"),
+            Stage("model ready", self._anew(self._process("-c", READY, str(self.fresh), model)), "plain script", 3.0),
+            Stage("back in a home", self._process("-c", READY, str(self.taught), model), "plain script", 3.0),
             Stage("app until idle", self._anew(self._until_idle), "plain script", 3.0),
+            Stage(
+                "theta prompt hello",
+                self._anew(self._theta("prompt", "hello", "--home", str(self.fresh))),
+                "plain script",
+                4.0,
+            ),
         ]
 
     def measure(self, rounds: int, only: Sequence[str], told: Callable[[str], None]) -> list[Stage]:
@@ -177,7 +194,7 @@ class Bench:
                 _, status, usage = os.wait4(child.pid, 0)
                 child.returncode = os.waitstatus_to_exitcode(status)
             assert child.returncode == 0, complaint.decode()
-            return Took(time.perf_counter() - began, usage.ru_utime)
+            return Took.of(time.perf_counter() - began, usage)
 
         return run
 
@@ -208,7 +225,7 @@ class Bench:
             finally:
                 usage = drawn.end()
             self._forget()
-            return Took(wall, usage.ru_utime)
+            return Took.of(wall, usage)
 
         return run
 
@@ -222,13 +239,11 @@ class Bench:
             wall = time.perf_counter() - app.began
         finally:
             usage = app.end()
-        return Took(wall, usage.ru_utime)
+        return Took.of(wall, usage)
 
-    def _output(self, code: str, *arguments: str) -> str:
-        run = subprocess.run(
-            [sys.executable, "-c", code, *arguments], env=self.environment, check=True, capture_output=True, text=True
-        )
-        return run.stdout
+    def _teach(self, model: str) -> None:
+        arguments = [sys.executable, "-c", TAUGHT, str(self.taught), model]
+        subprocess.run(arguments, env=self.environment, check=True, capture_output=True)
 
 
 def _write_journal(home: Path) -> None:
@@ -250,12 +265,23 @@ def _shown(stages: Sequence[Stage]) -> str:
         peer = by_name.get(stage.peer or "")
         ratios = ("", "") if peer is None else (f"{stage.wall / peer.wall:.2f}", f"{stage.cpu / peer.cpu:.2f}")
         most = "" if stage.most is None else f"≤ {stage.most:g}"
-        rows.append([stage.name, f"{stage.wall:.3f}", f"{stage.cpu:.3f}", stage.peer or "", *ratios, most])
-    return table(("stage", "wall s", "cpu s", "peer", "wall ÷", "cpu ÷", "target"), rows)
+        rows.append(
+            [
+                stage.name,
+                f"{stage.wall:.3f}",
+                f"{stage.cpu:.3f}",
+                f"{stage.memory / 1e6:.0f}",
+                stage.peer or "",
+                *ratios,
+                most,
+            ]
+        )
+    return table(("stage", "wall s", "cpu s", "MB", "peer", "wall ÷", "cpu ÷", "target"), rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="stages with one of these words in them")
     parser.add_argument("--keys", action="store_true", help="also type while it loads")
@@ -267,7 +293,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stderr.write(f"\r\x1b[2K{text}")
 
     with TemporaryDirectory(prefix="theta-startup-") as folder:
-        bench = Bench(Path(folder))
+        bench = Bench(Path(folder), options.model)
         stages = bench.measure(options.rounds, options.only, told)
         if options.keys:
             for _ in range(options.rounds):
@@ -281,10 +307,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     } if keys else None  # fmt: skip
     if options.json:
         figures = [
-            {"stage": stage.name, "wall": stage.wall, "cpu": stage.cpu, "peer": stage.peer, "target": stage.most}
+            {
+                "stage": stage.name,
+                "wall": stage.wall,
+                "cpu": stage.cpu,
+                "memory": stage.memory,
+                "peer": stage.peer,
+                "target": stage.most,
+            }
             for stage in stages
         ]
-        print(json.dumps({"schema": 1, "rounds": options.rounds, "stages": figures, "typing": delays}))
+        print(
+            json.dumps(
+                {
+                    "schema": 1,
+                    "benchmark": "startup",
+                    "model": options.model,
+                    "rounds": options.rounds,
+                    "stages": figures,
+                    "typing": delays,
+                }
+            )
+        )
         return
     print(_shown(stages))
     if delays is not None:

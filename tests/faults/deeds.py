@@ -123,10 +123,8 @@ class Plain:
         assert self.waiting is not None
         prompt, offered = self.waiting
         self.events.append(Spoken(prompt, offered[0]))
-        again = [
-            self.waiting == (self.lessons[numbers[-1] - 1].prompt, self.lessons[numbers[-1] - 1].offered)
-            for numbers in self.to_redo
-        ]
+        last = [self.lessons[numbers[-1] - 1] for numbers in self.to_redo]
+        again = [lesson.turn and (lesson.prompt, lesson.talk) == (prompt, self.talk) for lesson in last]
         if any(again):  # that prompt is answered: its lesson is not brought back, nor those taken back before it
             del self.to_redo[: len(again) - again[::-1].index(True)]
         self.waiting = None
@@ -257,7 +255,7 @@ def redo(session: Session, plain: Plain) -> None:
 
 
 def pass_over(session: Session, plain: Plain) -> None:
-    session.pass_over()
+    session.store.pass_over()
     plain.waiting = None
 
 

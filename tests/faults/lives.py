@@ -156,7 +156,7 @@ SCRIPT: dict[str, Deed] = {
     "ask 8": lambda now: now.propose("well?"),
     "say": lambda now: now.session.store.say(now.prompt_id),
     "ask 9": lambda now: now.propose("and then?"),
-    "pass over": lambda now: now.session.pass_over(now.prompt_id),
+    "pass over": lambda now: now.session.store.pass_over(now.prompt_id),
     "teach 9": lambda now: now.session.teach("what now?", "the river bank"),
     "undo 9": lambda now: now.session.undo(),
     "move": lambda now: now.rebuild(str(now.place.other)),

@@ -17,7 +17,7 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
-from theta_tui.learning.learner import Snapshot
+from theta_tui.learning.snapshot import Snapshot
 from theta_tui.session.replay import Replay
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store

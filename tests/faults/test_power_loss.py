@@ -21,7 +21,7 @@ from theta_tui.base.config import Settings
 from theta_tui.base.files import fsync_file
 from theta_tui.base.publish import fresh_folder
 from theta_tui.learning import checkpoint
-from theta_tui.learning.learner import Snapshot
+from theta_tui.learning.snapshot import Snapshot
 from theta_tui.session.session import Session
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import ConversationStarted

@@ -23,7 +23,7 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError, ThetaError, UsageError
 from theta_tui.learning import checkpoint
 from theta_tui.learning.compare import differing
-from theta_tui.learning.learner import Snapshot
+from theta_tui.learning.snapshot import Snapshot
 from theta_tui.session.export import export, export_hf
 from theta_tui.session.session import Session
 from theta_tui.store import context
@@ -109,7 +109,7 @@ DEEDS = {
     "pick": Deed(lambda room: room.session.pick(1), Room.offer),
     "statement": Deed(lambda room: room.session.state("who?", "me", said="hello"), Room.offer),
     "correct the last turn": Deed(lambda room: room.session.correct_last("better")),
-    "pass over": Deed(lambda room: room.session.pass_over(), Room.offer),
+    "pass over": Deed(lambda room: room.session.store.pass_over(), Room.offer),
     "say": Deed(lambda room: room.session.store.say(), Room.offer),
     "undo": Deed(lambda room: room.session.undo(), lambda room: room.session.teach("one", "more")),
     "redo": Deed(lambda room: room.session.redo(), _undone),

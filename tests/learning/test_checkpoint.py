@@ -79,7 +79,7 @@ def test_loading_into_a_model_in_use_takes_it_back_bit_for_bit(learner: Learner,
     before, step = weights(learner.lm), learner.step
     teach(learner, 1)
     assert not equal(weights(learner.lm), before)
-    checkpoint.load_into(path, learner.lm, learner)
+    checkpoint.load_into(path, learner)
     assert equal(weights(learner.lm), before)
     assert learner.step == step
 
@@ -92,7 +92,7 @@ def test_a_damaged_one_is_not_loaded_into_a_model_in_use(learner: Learner, tmp_p
     data[-1] ^= 1
     (path / "model.safetensors").write_bytes(data)
     with pytest.raises(ModelError, match="was changed"):
-        checkpoint.load_into(path, learner.lm, learner)
+        checkpoint.load_into(path, learner)
     assert equal(weights(learner.lm), before)
     assert learner.step == step
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -272,7 +273,37 @@ def test_a_snapshot_shares_what_did_not_change(lm: LanguageModel) -> None:
     second = learner.snapshot()
     name = "model.embed_tokens.weight"
     assert first.parts[name] is second.parts[name]
-    assert second.nbytes > first.nbytes > 0
+    assert first.nbytes > second.nbytes == 0
+    teach(learner, PAIRS[1], replace(ADAMW, train_embeddings=False))
+    assert second.nbytes > first.nbytes  # it has moments
+
+
+def test_a_lesson_in_weights_of_its_own_copies_no_weight(lm: LanguageModel) -> None:
+    learner = Learner(lm)
+    before = learner.snapshot()
+    learner.learn_module(1, *PAIRS[0], RECIPES["default"])
+    after = learner.snapshot()
+    learner.learn_module(2, *PAIRS[1], RECIPES["default"])
+    assert before.nbytes == after.nbytes == 0
+    teach(learner, PAIRS[1], ADAMW)
+    learner.restore(before)
+    assert learner.modules == {}
+    assert after.nbytes > 0
+
+
+def test_snapshots_stay_true_when_weights_are_loaded(lm: LanguageModel, tmp_path: Path) -> None:
+    learner = Learner(lm)
+    teach(learner, PAIRS[0], ADAMW)
+    taught, before = learner.snapshot(), everything(learner)
+    learner.load_weights(None)
+    assert not same(everything(learner), before)
+    untaught = learner.snapshot()
+    learner.restore(taught)
+    assert same(everything(learner), before)
+    learner.restore(untaught)
+    assert learner.step == 0
+    learner.restore(taught)
+    assert same(everything(learner), before)
 
 
 def test_the_state_goes_on_as_if_never_stopped(load: Load) -> None:

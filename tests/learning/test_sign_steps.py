@@ -261,7 +261,7 @@ def test_a_checkpoint_goes_on_as_if_never_stopped(fresh: Fresh, wide_folders: di
     assert same(everything(resumed), everything(learner))
     back = fresh()
     pick(back, 2)
-    checkpoint.load_into(path, back.lm, back)
+    checkpoint.load_into(path, back)
     pick(back, 3)
     assert same(everything(back), everything(learner))
 

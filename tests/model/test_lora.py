@@ -132,7 +132,7 @@ def test_a_checkpoint_is_the_adapter_alone_and_goes_on_bit_for_bit(
     for one in (learner, resumed):
         teach(one, 1)
     assert equal(adapter(learner.lm), adapter(resumed.lm))
-    checkpoint.load_into(path, learner.lm, learner)
+    checkpoint.load_into(path, learner)
     assert equal(saved, adapter(learner.lm))
     base = transformers.AutoModelForCausalLM.from_pretrained(folders[kind])
     elsewhere = peft.PeftModel.from_pretrained(base, str(path)).eval()

@@ -4,6 +4,8 @@ and taken back one by one, all to the bit."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -145,26 +147,34 @@ def test_a_lesson_that_is_stopped_is_learned_at_the_next_start(start: Open) -> N
     assert said(start(), DOG[0]) == DOG[1]
 
 
+def told(session: Session, decide: Callable[[str], Decision]) -> list[str]:
+    """What the first lesson is said to change, where `decide` decides and all questions are near."""
+    [lesson] = session.store.state.active
+    found: Any = SimpleNamespace(near=lambda _, prompts: list(prompts), decide=decide)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session.scopes, "of", lambda lessons: found)
+        return session.scopes.changes(lesson, NOWHERE, session.learner.modules.keys())
+
+
 def test_a_lesson_that_answers_a_question_about_the_model_is_told(start: Open) -> None:
     session = taught(start, ("What is my name?", "Ada"))
     [lesson] = session.store.state.active
     asked: list[str] = []
 
-    def decide(text: str, before: str | None) -> Decision:
+    def decide(text: str) -> Decision:
         asked.append(text)
         return Decision(lesson.seq, text == "Who are you?", 2.0, text)
 
-    told = scopes.changes(session.store.state, lesson, NOWHERE, decide)
-    assert told == ["#1 answers 'Who are you?' too; pick another reply there to stop that"]
+    assert told(session, decide) == ["#1 answers 'Who are you?' too; pick another reply there to stop that"]
     assert asked[0] == "What is your name?"  # the same, asked of the other speaker
-    assert scopes.changes(session.store.state, lesson, NOWHERE, lambda text, before: NOWHERE) == []
+    assert told(session, lambda text: NOWHERE) == []
     session.close()
 
 
 def test_a_lesson_about_the_model_may_answer_questions_about_it(start: Open) -> None:
     session = taught(start, ("What is your name?", "Theta"))
     [lesson] = session.store.state.active
-    assert scopes.changes(session.store.state, lesson, NOWHERE, lambda *_: Decision(lesson.seq, True, 2.0)) == []
+    assert told(session, lambda text: Decision(lesson.seq, True, 2.0)) == []
     session.close()
 
 

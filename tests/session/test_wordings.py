@@ -48,7 +48,7 @@ def test_the_exchange_holds_the_wordings_that_were_learned_beside_it(start: Open
     session.propose(QUESTION)
     session.pick(2)
     session.propose("hello")
-    session.pass_over()
+    session.store.pass_over()
     expected = variants(QUESTION, session.statements.dictionary)[: RECIPES["adamw"].variants]
     assert len(expected) == 2
     assert QUESTION not in expected

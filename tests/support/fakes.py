@@ -20,7 +20,7 @@ from msgspec import structs
 
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
-from theta_tui.store.records import Candidate, Outcome, Pending, Stated, Turn
+from theta_tui.store.records import Candidate, Five, Outcome, Pending, Stated, Turn
 from theta_tui.store.retention import ReportRow, Tally
 from theta_tui.ui.clock import Clock
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.pilot import Pilot
 
     from theta_tui.ui.app import ThetaApp
+    from theta_tui.ui.drafts import Drafts
     from theta_tui.ui.screens.teach import TeachScreen
 
 NOW = 1_700_000_000.0
@@ -173,13 +174,14 @@ class FakeWorker:
         texts: Sequence[str] = REPLIES,
         chances: Sequence[float] = CHANCES,
         statement: Stated | None = None,
+        earlier: tuple[Five, ...] = (),
     ) -> Pending:
         self.prompts += 1
         candidates = tuple(
             Candidate(at + 1, text, math.log(chance))
             for at, (text, chance) in enumerate(zip(texts, chances, strict=True))
         )
-        pending = Pending(f"p{self.prompts}", prompt, candidates, statement)
+        pending = Pending(f"p{self.prompts}", prompt, candidates, statement, earlier)
         self.post(p.Proposed(self.change(phase="choosing", activity="idle", pending=pending), 0.8))
         return pending
 
@@ -373,13 +375,14 @@ async def drive(
     worker: FakeWorker | None = None,
     ready: bool = True,
     persist: Callable[[str, object], None] | None = None,
+    drafts: Drafts | None = None,
     **settings: Any,
 ) -> AsyncIterator[Driven]:
     """The app on a fake worker at a size, loaded unless not `ready`."""
     from theta_tui.ui.app import ThetaApp
 
     fake, clock = worker or FakeWorker(), FakeClock()
-    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock)
+    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts)
     app.animation_level = "none"
     # The screen is drawn when a test has let it settle. Left to its own timer it is drawn twice, most of all where the
     # machine is busy.

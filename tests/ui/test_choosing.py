@@ -35,7 +35,7 @@ async def test_enter_picks_the_marked_reply() -> None:
 async def test_fresh_replies_are_not_picked_for_the_grace_period() -> None:
     async with drive(grace=0.4) as d:
         pending = await d.offer(settled=False)
-        await d.press("enter", "f5", "f4", "escape")
+        await d.press("enter", "escape", "left")
         assert d.sent == []
         assert "one moment" in d.teach.query_one(Rule).label
         d.clock.seconds += 0.39
@@ -44,6 +44,30 @@ async def test_fresh_replies_are_not_picked_for_the_grace_period() -> None:
         d.clock.seconds += 0.02
         await d.press("3")
         assert d.sent == [p.Pick(pending.prompt_id, 3)]
+
+
+async def test_keys_that_no_text_can_hold_are_not_lost_in_the_grace_period() -> None:
+    async with drive(grace=0.4) as d:
+        pending = await d.offer(settled=False)
+        await d.press("f4")
+        assert d.sent == [p.TakeBack("undo")]
+        await d.press("f5")
+        assert d.sent[1:] == [p.Regenerate(pending.prompt_id)]
+
+
+async def test_undo_asked_for_while_a_lesson_is_learned_is_kept() -> None:
+    async with drive() as d:
+        pending = await d.offer()
+        await d.press("2")
+        d.worker.learning()
+        await d.settle()
+        await d.press("f4", "f4", "f4")  # held down
+        assert d.sent == [p.Pick(pending.prompt_id, 2), p.TakeBack("undo")]
+        d.worker.taught("hello", REPLIES[1], 2)
+        d.worker.undone(pending)
+        await d.settle()
+        await d.press("f4")
+        assert d.sent[2:] == [p.TakeBack("undo")]
 
 
 async def test_what_is_typed_in_the_grace_period_is_kept_in_the_composer() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textual.events import Paste
+
 from tests.support.fakes import REPLIES, drive
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Stated
@@ -126,11 +128,23 @@ async def test_a_fact_with_controls_and_markup_is_shown_letter_for_letter() -> N
         assert "[b]Who[/]?␛[2J → [@click=app.quit]I[/]" in d.screen_text()
 
 
-async def test_fresh_offers_wait_for_the_grace_period_too() -> None:
+async def test_f3_opens_a_fresh_offer_at_once_because_that_teaches_nothing() -> None:
     async with drive() as d:
         await d.offer(SAID, statement=FACT, settled=False)
         await d.press("f3")
-        assert not d.teach.fact.editing
+        assert d.teach.fact.editing
+        assert d.sent == []
+
+
+async def test_a_paste_that_no_field_took_goes_into_the_part_that_is_edited() -> None:
+    async with drive() as d:
+        await d.offer(SAID, statement=FACT)
+        await d.press("f3", "tab")
+        d.teach.set_focus(None)
+        d.app.post_message(Paste(" pasted"))
+        await d.settle()
+        assert d.teach.fact.prompt.text == f"{FACT.prompt} pasted"
+        assert d.teach.replies.editor.editor.text == ""
 
 
 async def test_a_fact_that_the_session_refuses_stands_in_the_editor_again() -> None:

@@ -82,7 +82,7 @@ async def test_a_conversation_is_renamed_in_the_line_and_deleted_at_the_second_p
 async def test_a_search_leaves_what_has_all_its_words_and_esc_ends_it_before_it_closes() -> None:
     async with drive((80, 24)) as d:
         turns = (*TURNS, turn(5, "Straße?", "Ja [/]"))
-        await open_list(d, "/history", p.Turns(d.worker.shot, 1, turns))
+        await open_list(d, "/find", p.Turns(d.worker.shot, 1, turns))
         assert d.sent == [p.ShowTurns()]
         shown = [line for line in d.lines() if "→" in line and "said" not in line]
         assert shown[0].split()[0] == "5"
@@ -143,7 +143,7 @@ async def test_a_turn_that_is_not_there_is_told_and_one_far_back_needs_its_text(
 
 async def test_enter_in_the_history_opens_the_turn_in_the_editor() -> None:
     async with drive((80, 24)) as d:
-        await open_list(d, "/history", p.Turns(d.worker.shot, 1, TURNS))
+        await open_list(d, "/find", p.Turns(d.worker.shot, 1, TURNS))
         await d.press("down", "enter")
         assert d.app.screen is d.teach
         await d.type("!\n")
@@ -191,7 +191,7 @@ async def test_the_lists_fit(size: tuple[int, int]) -> None:
         assert "hello there" in d.screen_text()
         assert "esc" in d.lines()[-1]
         await d.press("escape")
-        await open_list(d, "/history", p.Turns(d.worker.shot, 1, TURNS))
+        await open_list(d, "/find", p.Turns(d.worker.shot, 1, TURNS))
         assert "do you like" in d.screen_text()
         assert "esc" in d.lines()[-1]
         await d.press("escape")

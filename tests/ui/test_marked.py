@@ -24,7 +24,12 @@ async def offer(d: Driven, at: int, *, sure: bool, number: int | None = 3) -> Pe
         for index, (text, chance) in enumerate(zip(REPLIES, CHANCES, strict=True), 1)
     ]
     pending = Pending("p1", PROMPT, tuple(found))
-    d.worker.post(p.Proposed(d.worker.change(phase="choosing", activity="idle", pending=pending, marked=number), 0.8))
+    d.worker.post(
+        p.Proposed(
+            d.worker.change(phase="choosing", activity="idle", pending=pending, marked={12: number} if number else {}),
+            0.8,
+        )
+    )
     await d.settle()
     d.clock.seconds += 1
     d.teach.draw()
@@ -78,7 +83,7 @@ async def test_picking_it_says_that_the_lesson_is_meant_here_too_and_the_mark_st
         pending = await offer(d, 5, sure=False)
         await d.press("5")
         assert d.sent[-1] == p.Pick(pending.prompt_id, 5)
-        d.worker.change(marked=None)
+        d.worker.change(marked={})
         d.worker.taught(PROMPT, REPLIES[4], 5, steps=0, losses=(), meant=3)
         await d.settle()
         rule = d.teach.query_one(Rule)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from textual.events import Paste
 
-from tests.support.fakes import Driven, drive
+from tests.support.fakes import Driven, FakeWorker, drive
+from tests.support.sessions import same, state
+from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
+from theta_tui.session.idle import IdleRunner
+from theta_tui.session.service import Service
+from theta_tui.session.session import Session
+from theta_tui.store.records import Begin, ConversationStarted, Exchange, Said
+from theta_tui.store.store import Store
 
 PRINTABLE = st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"))
 TEXTS = st.one_of(
@@ -59,3 +69,123 @@ def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(keys: list[s
                     break
 
     asyncio.run(run())
+
+
+# --- the same with a real model behind the screen ---
+
+
+class Machine(FakeWorker):
+    """A real session, which serves each command at once and on the app's own thread."""
+
+    stopping = False
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.idle = IdleRunner(1e9)
+
+    def interrupted(self) -> bool:
+        return False
+
+    def should_abandon(self) -> bool:
+        return False
+
+    def start(self, post: Callable[[p.Event], None]) -> None:
+        self.service = Service(self.session, post, self, self.idle)
+        self.service.load()
+
+    def send(self, command: p.Command) -> None:
+        super().send(command)
+        if not isinstance(command, p.Cancel):
+            self.service.serve(command, lambda: False)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    made = tmp_path_factory.mktemp("typed")
+    tokenizer = make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA)
+    model = make_llama(made / "model", tokenizer)
+    home = Settings(home=made / "home", model=str(model), device="cpu", max_tokens=4, seed=1)
+    found = Session(Store.open(home))
+    found.load()
+    yield found
+    found.close()
+
+
+async def typed(session: Session, keys: str, *, settled: bool) -> list[p.Command]:
+    """What was sent when `keys` were pressed, a newline being Enter. An act that is meant, a digit or Enter at replies
+    that wait while nothing is typed, is left out."""
+    session.store.begin_conversation()
+    async with drive(ready=False, worker=Machine(session)) as d:
+        for key in keys:
+            d.clock.seconds += settled
+            if d.teach.picking and key in "12345\n":
+                continue
+            if key == "/" and not d.teach.composer.text:
+                continue  # a command is an act that is meant, too
+            await d.press("enter" if key == "\n" else key)
+        return d.sent
+
+
+@given(keys=st.lists(st.one_of(st.sampled_from("12345\n\n u?/"), PRINTABLE), max_size=20), settled=st.booleans())
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_sequence_of_printable_keys_and_enter_changes_the_weights(
+    session: Session, keys: list[str], settled: bool
+) -> None:
+    before = state(session)
+    asyncio.run(typed(session, "".join(keys), settled=settled))
+    assert same(before, session)
+    assert not session.store.state.lessons
+    for entry in session.store.journal.entries:
+        record = entry.record
+        assert isinstance(record, (Begin, Said, ConversationStarted, Exchange))
+        assert not isinstance(record, Exchange) or record.kind == "none"
+
+
+FIRST_MINUTES = {
+    "a joke": ("hello", "lol", "just kidding"),
+    "an assent": ("hello", "yes please"),
+    "a question": ("hello", "what's your name?"),
+    "two questions in a row": ("who are you?", "and how old are you?", "where do you live?"),
+    "a number": ("hello", "42"),
+    "a number of things": ("hello", "2 apples"),
+    "an emoji": ("hello", "👍"),
+    "a paste of several lines": ("hello", "one\ntwo\n3"),
+    "words of commands": ("help", "undo", "quit"),
+    "nothing": ("", "", ""),
+}
+
+
+def test_ten_first_minutes_change_no_weights_and_are_all_in_the_conversation(session: Session) -> None:
+    async def run(texts: tuple[str, ...]) -> list[p.Command]:
+        async with drive(ready=False, worker=Machine(session)) as d:
+            for text in texts:
+                d.clock.seconds += 1
+                if "\n" in text:
+                    d.app.post_message(Paste(text))
+                await d.type("\n" if "\n" in text else f"{text}\n")
+            return d.sent
+
+    before = state(session)
+    for script in FIRST_MINUTES.values():
+        session.store.begin_conversation()
+        sent, texts = asyncio.run(run(script)), list(filter(None, script))
+        assert {type(command) for command in sent} <= {p.Propose, p.Say}
+        waiting = [session.pending.prompt] if session.pending is not None else []
+        assert [*(turn.prompt for turn in session.store.state.turns), *waiting] == texts
+    assert same(before, session)
+    assert not session.store.state.lessons
+
+
+def test_the_machine_of_these_tests_does_learn_when_a_reply_is_picked(session: Session) -> None:
+    async def run() -> None:
+        session.store.begin_conversation()
+        async with drive(ready=False, worker=Machine(session)) as d:
+            await d.type("hello\n")
+            d.clock.seconds += 1
+            await d.press("2")
+
+    before = state(session)
+    asyncio.run(run())
+    assert not same(before, session)
+    assert len(session.store.state.lessons) == 1

@@ -48,8 +48,9 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Write a temporary file beside `path`, fsync it, rename it, fsync the folder. On an error `path` is as it was.
+    Without `sync` there is no fsync, and a power loss may leave an empty file.
 
     A symbolic link is followed, so that a linked `context.md` stays a link. Raises HomeError that names the path.
     """
@@ -61,13 +62,15 @@ def write_atomically(path: Path, data: bytes) -> None:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             write_all(descriptor, data)
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         temporary.replace(target)
         replaced = True
         temporary = None
-        fsync_folder(target.parent)
+        if sync:
+            fsync_folder(target.parent)
     except BaseException as error:
         if temporary is not None:
             with suppress(OSError):

@@ -79,21 +79,22 @@ def history(
     call: Invocation,
     every: Annotated[bool, typer.Option("--all", help="All conversations, the oldest first.")] = False,
 ) -> None:
-    """The conversation, and what was learned from each turn."""
     from theta_tui.cli import reports
     from theta_tui.session import conversations as talks
 
     store = read_store(call)
     if not every:
-        reports.history(call, store.state.open)
+        reports.history(call, store.state.open, store.state.beside(), store.pending)
         return
     rows = sorted(talks.listed(store), key=lambda row: row.number)
     found = [(row, store.state.conversations[row.number - 1]) for row in rows]
     if call.json:
-        call.emit(conversations=[_fields(row) | {"turns": reports.turn_fields(one)} for row, one in found])
+        call.emit(
+            conversations=[_fields(row) | reports.history_fields(one, store.state.beside(of=one)) for row, one in found]
+        )
         return
     for at, (row, one) in enumerate(found):
         if at:
             call.out("")
         call.out(talks.words(one) + (", open" if row.is_open else ""))
-        reports.history(call, one)
+        reports.history(call, one, store.state.beside(of=one), store.pending if row.is_open else None)

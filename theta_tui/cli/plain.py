@@ -140,7 +140,7 @@ class Conversation:
                 waiting = self.session.store.waiting()
                 continue
             elif not word or _is(meant, "none"):
-                self.session.pass_over()
+                self.session.store.pass_over()
                 self.call.out("nothing was learned.")
             elif _is(meant, "regen"):
                 again = self.session.propose(waiting.prompt, again=True)
@@ -203,10 +203,8 @@ class Conversation:
                 self.call.out(conversations.change(self.session.store, *meant.arguments))
             case "conversations":
                 talks.show_list(self.call, self.session.store)
-            case "history":
-                reports.history(self.call, self.session.store.state.open)
             case "find":
-                reports.history(self.call, self.session.store.state.open, *meant.arguments)
+                reports.found(self.call, self.session.store.state.open, *meant.arguments)
             case "fix":
                 number, text = meant.arguments
                 self._trained(self.session.correct_turn(number, text))
@@ -220,6 +218,9 @@ class Conversation:
                 self._saved()
             case "stats":
                 reports.stats(self.call, self.session.store)
+            case "history":
+                state = self.session.store.state
+                reports.history(self.call, state.open, state.beside(), self.session.pending)
             case "lessons":
                 reports.lessons(self.call, self.session.store)
             case "quiz":

@@ -220,11 +220,10 @@ def restore(path: Path, learner: Learner) -> Manifest:
     return manifest
 
 
-def load_into(path: Path, lm: LanguageModel, learner: Learner) -> Manifest:
-    """Put a model and its learner where checkpoint `path` was, in place, bit for bit. Verified first: on an error
+def load_into(path: Path, learner: Learner) -> Manifest:
+    """Put a learner and its model where checkpoint `path` was, in place, bit for bit. Verified first: on an error
     neither has changed, unless the training state alone does not fit."""
-    lm.load_weights(verify(path).weights)
-    learner.reset()
+    learner.load_weights(verify(path).weights)
     return restore(path, learner)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from theta_tui.learning.learner import Snapshot
+from theta_tui.learning.snapshot import Held, Snapshot
 from theta_tui.model.modules import tensors_of
 
 
@@ -14,7 +14,7 @@ def differing(one: Snapshot, other: Snapshot) -> list[str]:
     names = [
         name
         for name in sorted(one.parts.keys() | other.parts.keys())
-        if name not in one.parts or name not in other.parts or not _same_part(one.parts[name], other.parts[name])
+        if name not in one.parts or name not in other.parts or not _same_held(one.parts[name], other.parts[name])
     ]
     kept, theirs = _tensors(one), _tensors(other)
     names += [
@@ -27,6 +27,10 @@ def differing(one: Snapshot, other: Snapshot) -> list[str]:
 
 def _tensors(snapshot: Snapshot) -> dict[str, torch.Tensor]:
     return {**snapshot.picked, **tensors_of(snapshot.modules)}
+
+
+def _same_held(one: Held, other: Held) -> bool:
+    return one is other or _same_part(one.part, other.part)
 
 
 def _same_part(one: object, other: object) -> bool:

@@ -11,18 +11,20 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 from theta_tui.base.errors import TeachError
-from theta_tui.learning.adamw import AdamW, Part
+from theta_tui.learning.adamw import AdamW
 from theta_tui.learning.module_lesson import GENERIC, ModuleLesson, row_of
 from theta_tui.learning.optimizer import Lesson, Look, NotFinite, Optimizer
 from theta_tui.learning.passes import Passes, frozen
 from theta_tui.learning.recipes import FIXED, Recipe
 from theta_tui.learning.shared_lesson import SharedLesson, fitting, row
 from theta_tui.learning.sign_steps import FIELDS, SignSteps
+from theta_tui.learning.snapshot import Copies, Snapshot
 from theta_tui.model.instant import UNDATED
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.modules import LessonModule, modules_of, tensors_of
@@ -64,23 +66,6 @@ class Abandoned(Exception):
     """The lesson was stopped between two steps; everything is as before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A state to go back to. Snapshots share the copies of what did not change between them."""
-
-    step: int
-    parts: Mapping[str, Part]
-    picked: Mapping[str, torch.Tensor]
-    modules: Mapping[int, LessonModule]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held, those shared with other snapshots included; not those of modules, which are held once however
-        many snapshots have them."""
-        held = [tensor for part in self.parts.values() for tensor in (part.weight, part.first, part.second)]
-        return sum(tensor.nbytes for tensor in (*held, *self.picked.values()) if tensor is not None)
-
-
 class Learner:
     """Teaches one LanguageModel. Belongs to the same thread."""
 
@@ -95,7 +80,7 @@ class Learner:
         self._parameters = lm.trainable()
         self._embeddings = _embedding_names(lm.model, self._parameters)
         self._adamw = AdamW(self._parameters)
-        self._copies: dict[str, Part] = {}
+        self._copies = Copies(self._adamw)
 
     def learn(
         self,
@@ -247,19 +232,17 @@ class Learner:
     @contextlib.contextmanager
     def _training(self, recipe: Recipe, picked: bool, signs: bool, seed: int) -> Iterator[None]:
         """The model set up for steps in the shared weights, and set back afterwards: no gradients, nothing frozen."""
-        if signs:
-            trained = self.signs.weights
-        else:
-            trained = [name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings]
+        trained = self.signs.weights if signs else [
+            name for name in self._parameters if recipe.train_embeddings or name not in self._embeddings
+        ]  # fmt: skip
+        self._copies.moving(trained)
+        if not signs:
             rate = recipe.pick_lr if picked and recipe.pick_lr else recipe.lr
             rate *= recipe.lora_lr_factor if self.lm.adapter is not None else 1.0
             self._adamw.prepare(trained, self.lm.device, lr=rate, beta1=recipe.beta1)
         for name, parameter in self._parameters.items():
             # A sign step needs no gradients of weights, only of what comes out of the modules.
             parameter.requires_grad_(name in trained and not signs)
-        # From here on the copies are those of the past.
-        for name in trained:
-            self._copies.pop(name, None)
         try:
             with self._seeded(seed):
                 yield
@@ -278,26 +261,27 @@ class Learner:
     # --- going back ---
 
     def snapshot(self) -> Snapshot:
-        """The state now. Cheap where little changed since the last one: only what did is copied."""
-        for name in self._parameters:
-            if name not in self._copies:
-                self._copies[name] = self._adamw.copy(name)
-        return Snapshot(self.step, dict(self._copies), self.signs.state(), dict(self.modules))
+        """The state now. Cheap: a parameter is copied when it moves."""
+        return self._copies.snapshot(self.step, self.signs.state(), dict(self.modules))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Back to `snapshot`, bit for bit, in place."""
-        for name, part in snapshot.parts.items():
-            if self._copies.get(name) is not part:
-                self._adamw.put(name, part)
-                self._copies[name] = part
+        self._copies.restore(snapshot)
         self.signs.take(snapshot.picked)
         self.modules = dict(snapshot.modules)
         self.step = snapshot.step
 
+    def load_weights(self, folder: Path | None) -> None:
+        """Take the weights of `folder` (None: the base model's), in place, without moments, picks, modules or steps.
+        Snapshots stay true. On an error nothing has changed."""
+        self._copies.moving(self._parameters)
+        self.lm.load_weights(folder)
+        self.reset()
+
     def reset(self) -> None:
-        """Forget moments, step count and copies: the weights were changed from outside."""
+        """Forget moments, step count and modules."""
+        self._copies.moving(self._parameters)
         self._adamw.forget()
-        self._copies.clear()
         self.signs.take({})
         self.modules = {}
         self.step = 0

@@ -21,7 +21,7 @@ from theta_tui.learning.loss import margin_loss
 from theta_tui.learning.optimizer import Look, NotFinite
 from theta_tui.learning.passes import padded
 from theta_tui.learning.recall import label_positions, nll_and_margin, recalled
-from theta_tui.model.llama.block import Block, attention, recognised
+from theta_tui.model.llama.block import Block, Rotary, attention, blocks_known
 from theta_tui.model.modules import SITES, LessonModule, attached, blocks_of, unit
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Reading(Protocol):
 
 def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
     """`rows`, read once so that logits can be had for one module after the other."""
-    if lm.adapter is None and recognised(lm.model):
+    if blocks_known(lm.model):
         return _Tree(lm.model, rows)
     return _Whole(lm, rows)
 
@@ -215,9 +215,11 @@ class _Tree:
                 hidden, _ = self._through(block, hidden, slice(0, len(tokens)))
             self._hidden, hidden = hidden[self._begin :], hidden[: self._begin]
             self._past: list[tuple[torch.Tensor, torch.Tensor]] = []
-            for block in self._upper:
+            for block in self._upper[:-1]:
                 hidden, past = self._through(block, hidden, slice(0, self._begin))
                 self._past.append(past)
+            for block in self._upper[-1:]:  # nothing is read off the prompts' last states
+                self._past.append(block.qkv(hidden, self._rotary(slice(0, self._begin)))[1:])
 
     def states(self) -> list[torch.Tensor]:
         held = [self._hidden]
@@ -227,22 +229,27 @@ class _Tree:
         return held
 
     def logits(self, module: LessonModule) -> torch.Tensor:
-        hidden = self._hidden + module.added(0, self._hidden)
+        hidden = self._with(module, 0, self._hidden)
         for site, (block, past) in enumerate(zip(self._upper, self._past, strict=True), 1):
-            hidden = self._again(block, hidden, past)
-            hidden = hidden + module.added(site, hidden)
+            hidden = self._with(module, site, self._again(block, hidden, past))
         found: torch.Tensor = self._model.lm_head(self._model.model.norm(hidden))
         return found
 
+    def _with(self, module: LessonModule, site: int, hidden: torch.Tensor) -> torch.Tensor:
+        return (hidden.float() + module.added(site, hidden)).to(hidden.dtype)
+
     def _again(self, block: Block, hidden: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         return self._through(block, hidden, slice(self._begin, None), past)[0]
+
+    def _rotary(self, at: slice) -> Rotary:
+        return self._cosines[at], self._sines[at]
 
     def _through(
         self, block: Block, hidden: torch.Tensor, at: slice, past: tuple[torch.Tensor, torch.Tensor] | None = None
     ) -> tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
         """A block's output for the tokens `at`, [n, size], and their keys and values [n, heads, D]; `past` are those of
         the tokens before them."""
-        queries, keys, values = block.qkv(hidden, (self._cosines[at], self._sines[at]))
+        queries, keys, values = block.qkv(hidden, self._rotary(at))
         own = keys, values
         if past is not None:
             keys, values = torch.cat((past[0], keys)), torch.cat((past[1], values))

@@ -15,6 +15,9 @@ _ENVIRONMENT = {
     # Threads that wait sleep instead of spinning: beside one other busy process on two cores, five replies take
     # 0.7 s instead of 5 s and one step 0.6 s instead of 3.7 s.
     "OMP_WAIT_POLICY": "PASSIVE",
+    # NumPy's, which multiplies the small matrices of the scope matcher only, and spins however the variable above is
+    # set: thirty decisions take 50 ms of one core, and 3 s of two beside another busy process.
+    "OPENBLAS_NUM_THREADS": "1",
 }
 
 for _name, _value in _ENVIRONMENT.items():

@@ -36,6 +36,10 @@ REVISION = 2
 """Version of how steps are computed. It goes up when the same lessons, from the same state, give other bits than
 before."""
 
+REVISION_OF_LARGE = 3
+"""The same of models whose blocks are known (model/llama) and which are large, in 16 bits or adapted: their lessons
+were read by the model's own forward pass once."""
+
 
 class LanguageModel:
     """The model, its tokenizer and what it takes to talk to it. Belongs to one thread."""
@@ -190,7 +194,7 @@ class LanguageModel:
     def load_weights(self, folder: Path | None = None) -> None:
         """Take the weights of `folder` (None: the base model's), in place. On an error nothing has changed.
 
-        Call `Learner.load_state` or `Learner.reset` afterwards, since a Learner keeps copies.
+        Where a Learner has this model, call its `load_weights` instead: it keeps what its snapshots hold.
         """
         import torch
 
@@ -243,8 +247,11 @@ class LanguageModel:
 
         import torch
 
+        from theta_tui.model.llama.block import blocks_known, recognised
+
         versions = f"torch {torch.__version__}, transformers {version('transformers')}"
-        kind = f"{str(self.dtype).removeprefix('torch.')}, steps {REVISION}"
+        large = blocks_known(self.model) and not recognised(self.model)
+        kind = f"{str(self.dtype).removeprefix('torch.')}, steps {REVISION_OF_LARGE if large else REVISION}"
         if self.adapter is not None:
             import peft
 

@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Literal
 from theta_tui.store.report import ConversationRow, ReportRow, Tally
 
 if TYPE_CHECKING:
-    from theta_tui.store.records import Outcome, Pending, Turn
+    from collections.abc import Mapping
+
+    from theta_tui.store.records import Beside, Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
+BESIDE_SHOWN = 200
+HISTORY_SHOWN = 2000
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
 CONVERSATIONS_SHOWN = 1000
@@ -97,7 +101,8 @@ class PassOver(Command):
 
 @dataclass(frozen=True, slots=True)
 class Say(Command):
-    """The prompt that waits is answered by its first reply: it stands in the conversation and nothing is learned."""
+    """The prompt that waits is answered by the first reply of the five of this id: it stands in the conversation and
+    nothing is learned."""
 
     prompt_id: str
 
@@ -182,6 +187,11 @@ class Export(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowHistory(Command):
+    """Report the whole conversation."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShowLessons(Command):
     """Report the state of every lesson as last measured, without asking the model."""
 
@@ -224,9 +234,10 @@ class Snapshot:
     `activity` says in a few words what the machine is doing. `turns` are the last TURNS_SHOWN of `turns_total`.
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is the Unix time
     of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
-    `redo`: a lesson was taken back and can be brought back. `offered` is the first reply offered for the last lesson's
-    prompt. `marked` is the number of the lesson that one reply of `pending` was written with. `tally` summarises the
-    retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
+    `undo` is the record of the lesson that undo takes back, `redo` that of the one that redo brings back; 0: none.
+    `beside` is the last BESIDE_SHOWN of what happened beside the turns. `offered` is the first reply offered for the
+    last lesson's prompt. `marked` has record and number of each lesson that a reply of `pending` was written with.
+    `tally` summarises the retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
     system turn in force, cut at LESSON_TEXT characters; None: the model's own. `conversation` is the number of the open
     conversation.
     """
@@ -247,9 +258,11 @@ class Snapshot:
     saved_at: float | None = None
     unsaved: int = 0
     read_only: str | None = None
-    redo: bool = False
+    undo: int = 0
+    redo: int = 0
+    beside: tuple[Beside, ...] = ()
     offered: str | None = None
-    marked: int | None = None
+    marked: Mapping[int, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
     persona: str | None = None
@@ -410,6 +423,14 @@ class FileTaught(Event):
 
     words: str
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class History(Event):
+    """The last HISTORY_SHOWN turns of the conversation, and as much of what happened beside them."""
+
+    turns: tuple[Turn, ...]
+    beside: tuple[Beside, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,8 +231,9 @@ class Replay:
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.store.append(change)
         except BaseException:
-            self.learner.restore(before)
+            # Memory first: what only it holds need not be copied for going back.
             self.memory, (self.saved_at, self.saved_position) = memory, saved
+            self.learner.restore(before)
             raise
         if isinstance(change, Withdraw):
             self.memory.took_back(change.of, before)
@@ -297,11 +298,10 @@ class Replay:
         from theta_tui.learning import checkpoint
 
         if manifest is None:
-            self.model.load_weights()
-            self.learner.reset()
+            self.learner.load_weights(None)
             return True
         try:
-            checkpoint.load_into(manifest.path, self.model, self.learner)
+            checkpoint.load_into(manifest.path, self.learner)
         except ThetaError as error:
             self._pass_over(error)
             return False

@@ -60,6 +60,28 @@ class LessonScopes:
             self._scopes.put(seq, scope.wordings, not_these=scope.not_these, before=lesson.context.asked)
         return self._scopes
 
+    def changes(self, lesson: Lesson, answered: Decision, lessons: AbstractSet[int]) -> list[str]:
+        """One sentence for each thing that the new `lesson` changes besides its own reply. `answered` was the decision
+        for its prompt before, and `lessons` are those with weights of their own by now."""
+        asked = self._stray(lesson, lessons)
+        stray = f"#{lesson.number} answers '{asked}' too; pick another reply there to stop that"
+        found = _change(self._store.state, lesson, answered), stray if asked is not None else None
+        return [text for text in found if text is not None]
+
+    def _stray(self, lesson: Lesson, lessons: AbstractSet[int]) -> str | None:
+        """A question that `lesson` answers although it is about something else: a question about the model, or the
+        lesson's own with the persons swapped ("What is your name?" for "What is my name?"). None if there is none."""
+        prompt = lesson.exchange.prompt
+        about_the_model = not _ADDRESSED.isdisjoint(word.lower() for word in words(prompt))
+        if about_the_model or lesson.seq not in lessons or not retention.has_scope(lesson):
+            return None
+        scopes = self.of(lessons)
+        for question in scopes.near(lesson.seq, (sentence(swap(words(prompt)), "?"), *ABOUT_ITSELF)):
+            found = scopes.decide(question)
+            if found.sure and found.lesson == lesson.seq and found.score < math.inf:
+                return question
+        return None
+
     def _changed(self, state: State) -> set[int]:
         """The lessons whose picks changed since the last call."""
         log = state.touched
@@ -89,14 +111,6 @@ Decide = Callable[[str, str | None], Decision]
 """Decides for a prompt and the prompt before it."""
 
 
-def changes(state: State, lesson: Lesson, answered: Decision, decide: Decide) -> list[str]:
-    """One sentence for each thing that the new `lesson` changes besides its own reply. `answered` was the decision for
-    its prompt before."""
-    asked = _stray(lesson, decide)
-    stray = None if asked is None else f"#{lesson.number} answers '{asked}' too; pick another reply there to stop that"
-    return [text for text in (_change(state, lesson, answered), stray) if text is not None]
-
-
 def _change(state: State, lesson: Lesson, answered: Decision) -> str | None:
     """One sentence about the earlier answer that `lesson` replaces, unless the person just corrected it, or about the
     lesson whose scope its prompt has left. `answered` was the decision for its prompt before."""
@@ -118,20 +132,6 @@ def _change(state: State, lesson: Lesson, answered: Decision) -> str | None:
     kept = f"; #{other.number} keeps its own wordings" if other is not None else ""
     instead = f" instead of {retention.named(sorted(replaced))}" if replaced else kept
     return f"#{lesson.number} answers '{prompt}' from now on{instead}"
-
-
-def _stray(lesson: Lesson, decide: Decide) -> str | None:
-    """A question that `lesson` answers although it is about something else: a question about the model, or the
-    lesson's own with the persons swapped ("What is your name?" for "What is my name?"). None if there is none."""
-    prompt = lesson.exchange.prompt
-    about_the_model = not _ADDRESSED.isdisjoint(word.lower() for word in words(prompt))
-    if about_the_model or not lesson.moves or not retention.has_scope(lesson):
-        return None
-    for question in (sentence(swap(words(prompt)), "?"), *ABOUT_ITSELF):
-        found = decide(question, None)
-        if found.sure and found.lesson == lesson.seq and found.score < math.inf:
-            return question
-    return None
 
 
 _ADDRESSED = frozenset({"you", "your", "yours", "yourself"})

@@ -182,7 +182,7 @@ class Service:
                 said = session.store.waiting(prompt_id).prompt
                 self._teach(partial(session.state, prompt, reply, said=said))
             case p.PassOver(prompt_id=prompt_id):
-                session.pass_over(prompt_id)
+                session.store.pass_over(prompt_id)
                 self._rest()
                 self._report(p.Changed(self.snapshot()))
             case p.Say(prompt_id=prompt_id):
@@ -205,9 +205,9 @@ class Service:
                 self._report(p.Notice(self.snapshot(), said))
                 self._report_conversations()
             case p.ShowTurns():
-                turns = session.store.state.turns
-                first = max(0, len(turns) - p.LESSONS_SHOWN)
-                self._report(p.Turns(self.snapshot(), first + 1, tuple(map(_short_turn, turns[first:]))))
+                every = session.store.state.turns
+                first = max(0, len(every) - p.LESSONS_SHOWN)
+                self._report(p.Turns(self.snapshot(), first + 1, tuple(map(_short_turn, every[first:]))))
             case p.ReadFile(path=path):
                 self._read_file(path)
             case p.TeachFile():
@@ -230,6 +230,10 @@ class Service:
                 self._report(p.Answered(self.snapshot(), prompt, answer.reply))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
+            case p.ShowHistory():
+                state = session.store.state
+                turns, beside = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
@@ -444,6 +448,7 @@ class Service:
         )
 
         session, state = self._session, self._session.store.state
+        undone = state.undone
         last, model = state.last, session.model if session.loaded else None
         return p.Snapshot(
             phase=self._phase,
@@ -462,9 +467,11 @@ class Service:
             saved_at=session.saved_at,
             unsaved=session.unsaved,
             read_only=session.store.read_only,
-            redo=state.undone is not None,
+            undo=last.seq if last else 0,
+            redo=undone.seq if undone else 0,
+            beside=state.beside(p.BESIDE_SHOWN),
             offered=retention.offered(last) if last else None,
-            marked=meant.number(session.pending, state),
+            marked=meant.numbers(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,

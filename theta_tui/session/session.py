@@ -30,7 +30,7 @@ from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
 from theta_tui.session.review import Review
-from theta_tui.session.scopes import LessonScopes, changes, reached
+from theta_tui.session.scopes import LessonScopes, reached
 from theta_tui.session.teaching import learn
 from theta_tui.session.teaching import outcome as outcome_of
 from theta_tui.session.unfinished import finish
@@ -62,6 +62,10 @@ if TYPE_CHECKING:
     from theta_tui.model.generate import Progress as Writing
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
+
+
+FIVES_KEPT = 20
+"""Fives of one prompt that can be picked from, besides the newest."""
 
 
 class Session:
@@ -179,7 +183,7 @@ class Session:
 
     def consumed(self, exchange: Exchange) -> None:
         """Forget a kept prompt that was answered but left behind by a crash."""
-        if self.pending is not None and self.pending.prompt_id == exchange.prompt_id:
+        if self.pending is not None and exchange.prompt_id in {five.prompt_id for five in self.pending.fives}:
             self.store.follow(None)
         self._offered_no_more(exchange)
 
@@ -214,12 +218,14 @@ class Session:
         """Five distinct replies to `prompt`, kept as the pending prompt. None: cancelled, and nothing changed.
         `on_progress` gets the growing replies whenever it is `due`.
 
-        `again`: other replies than the ones that wait. Raises TeachError for a blank prompt.
+        `again`: other replies than the ones that wait, which can still be picked from. Raises TeachError for a blank
+        prompt.
         """
         prompt = self._clean(prompt, "prompt")
         dialogue, waits, seed = self.store.state.history, self.pending if again else None, self.settings.seed
         ids = self._encoded(dialogue, prompt, "prompt")
-        avoid = [candidate.text for candidate in waits.candidates] if waits else []
+        fives = waits.fives[-FIVES_KEPT:] if waits else ()
+        avoid = [candidate.text for five in fives for candidate in five.candidates]
         found = candidates(
             self.model, ids, self.settings, self.decide(prompt, dialogue.asked), self.learner.modules,
             seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
@@ -228,8 +234,8 @@ class Session:
         if found is None:
             return None
         statement = waits.statement if waits else self.statements.read(prompt)
-        waiting = Pending(new_prompt_id(), prompt, found, statement)
-        self.store.keep(waiting)
+        waiting = Pending(new_prompt_id(), prompt, found, statement, fives)
+        self.store.offer(waiting)
         return waiting
 
     def ask(
@@ -302,12 +308,6 @@ class Session:
         if outcome.skipped is None:
             self._offered_no_more(exchange)
         return outcome
-
-    def pass_over(self, prompt_id: str | None = None) -> None:
-        """Pick none of the replies. Journalled, because it is information; nothing is learned."""
-        waiting = self.store.waiting(prompt_id)
-        self.store.append(self._exchange("none", waiting.prompt, "", waiting))
-        self.store.follow(None)
 
     # --- taking back ---
 
@@ -391,7 +391,7 @@ class Session:
             self.store.follow(None)
         self.store.write_context()
         self.review.moved()
-        self.store.notices.extend(changes(self.store.state, lesson, answered, self.decide))
+        self.store.notices.extend(self.scopes.changes(lesson, answered, self.learner.modules.keys()))
         return outcome
 
     def _failed(self, entry: Entry, error: Exception) -> None:
@@ -481,7 +481,7 @@ class Session:
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
             conversation_id=self.store.conversation_id,
-            variants=variants(prompt, self.statements.dictionary)[: self.recipe.variants] if kind != "none" else (),
+            variants=variants(prompt, self.statements.dictionary)[: self.recipe.variants],
             **more,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from theta_tui.learning.learner import Snapshot
+    from theta_tui.learning.snapshot import Snapshot
 
 UNDO_BYTES = 512 << 20
 """The memory that snapshots may take. The one from before the last lesson is always kept."""

@@ -119,7 +119,9 @@ def _fact(mode: Mode, shot: p.Snapshot) -> str:
 
 
 def _undo(mode: Mode, shot: p.Snapshot) -> str:
-    return "" if _free(mode, shot) and shot.lessons else "there is nothing to undo now"
+    # While a lesson is learned, it can be asked for too: it is the next thing done then.
+    there = shot.lessons if mode in {"choosing", "idle"} else mode == "learning"
+    return "" if there and not shot.read_only else "there is nothing to undo now"
 
 
 def _redo(mode: Mode, shot: p.Snapshot) -> str:
@@ -196,6 +198,8 @@ VERBS = (
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
     Verb("ask", "its own reply; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text, command=p.Ask,
          help="The most likely reply; changes nothing. With - a question a line, a JSON line each.", plain=False),
+    Verb("history", "all of this conversation", command=p.ShowHistory,
+         help="The conversation: what was said, taught, left without an answer, and taken back."),
     Verb("lessons", "what was taught, and whether it holds", aliases=("ledger",),
          help="Every lesson: when, what it did, and whether it holds."),
     Verb("quiz", "ask every lesson again", command=p.Quiz, help="Ask every live lesson again: kept, fading or lost."),
@@ -218,9 +222,7 @@ VERBS = (
          "open, rename or delete and a number, as in /conversations open 2", _conversation, DEEDS,
          command=p.ChangeConversation,
          help="The conversations: list them, or open, rename or delete number N. What was taught is shared by all."),
-    Verb("history", "the turns of this conversation by number",
-         help="The conversation, and what was learned from each turn."),
-    Verb("find", "search this conversation", "TEXT", "a text, as in /find creator", _text),
+    Verb("find", "the turns of this conversation, those that have TEXT", "TEXT", read=_name),
     Verb("import", "teach what a file holds: pairs, a chat export, facts", "FILE", "a file, as in /import facts.txt",
          _text, refused=_import,
          help="Teach what a file holds: pairs, conversations, a table, a chat export, or a list of facts, one a line."),

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Container, Mapping
 
 from theta_tui.base.text import shortened
+from theta_tui.store.beside import Besides
 from theta_tui.store.history import NOTHING, History
 from theta_tui.store.lesson import Lesson
 from theta_tui.store.records import Place, Turn, TurnKind
@@ -35,6 +36,8 @@ class Conversation:
         self.deleted = False
         self.turns: list[Turn] = []
         """The conversation as a person reads it back."""
+        self.besides = Besides()
+        """What happened beside its turns."""
         self.places: list[Place] = []
         """The place of each turn."""
         self._lessons = lessons
@@ -101,6 +104,7 @@ class Conversation:
     def restart(self) -> None:
         """Forget all turns."""
         self.turns, self.places, self._said, self._where, self._replaced = [], [], [], {}, {}
+        self.besides = Besides()
 
     def refresh(self, source: int | None = None) -> None:
         """Read the turn of record `source` anew, or all of them: outcomes have changed."""

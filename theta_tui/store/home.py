@@ -37,6 +37,11 @@ class Home:
         return self.path / "pending.json"
 
     @property
+    def draft(self) -> Path:
+        """What was typed and not sent; written by the full-screen app alone."""
+        return self.path / "draft.json"
+
+    @property
     def context_mark(self) -> Path:
         """Holds the sha256 of the context file as Theta last wrote it, which reveals an edit by hand."""
         return self.path / ".context.sha256"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from theta_tui.store.records import Exchange, Pending
+from theta_tui.store.records import Exchange, Pending, marked
 from theta_tui.store.state import Lesson, State, question
 
 
@@ -44,8 +44,18 @@ def said_by(pick: Lesson) -> tuple[int, Said | None] | None:
 def number(waiting: Pending | None, state: State) -> int | None:
     """The number of the lesson that the marked reply was written with, if that lesson still counts."""
     mark = waiting.mark if waiting is not None else None
-    lesson = state.find(mark.lesson) if mark is not None and mark.lesson is not None else None
-    return lesson.number if lesson is not None and lesson.moves else None
+    return numbers(waiting, state).get(mark.lesson or 0) if mark is not None else None
+
+
+def numbers(waiting: Pending | None, state: State) -> dict[int, int]:
+    """Record and number of each lesson that a reply of any five was written with, if that lesson still counts."""
+    found: dict[int, int] = {}
+    for five in waiting.fives if waiting is not None else ():
+        mark = marked(five.candidates)
+        lesson = state.find(mark.lesson) if mark is not None and mark.lesson is not None else None
+        if lesson is not None and lesson.moves:
+            found[lesson.seq] = lesson.number
+    return found
 
 
 def picks(state: State) -> dict[int, dict[int, Said]]:

@@ -24,7 +24,10 @@ def load(path: Path) -> tuple[Pending | None, str | None]:
         values = loads(path.read_bytes().decode("utf-8"))
         if values.pop("schema") != SCHEMA or not values["candidates"]:
             raise ValueError("schema")
-        return from_plain(values, Pending), None
+        found = from_plain(values, Pending)
+        if not all(five.candidates for five in found.fives):
+            raise ValueError("earlier")
+        return found, None
     except FileNotFoundError:
         return None, None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

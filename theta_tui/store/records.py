@@ -63,21 +63,42 @@ class Stated(_Plain, frozen=True):
     reply: str
 
 
+class Five(_Plain, frozen=True):
+    """Replies that were offered together, and the id by which one of them is picked."""
+
+    prompt_id: str
+    candidates: tuple[Candidate, ...]
+
+
 class Pending(_Plain, frozen=True):
     """A prompt that waits for its answer, with the five replies that were offered for it.
 
-    `statement` is the fact that the prompt states, offered to be learned beside the conversation.
+    `statement` is the fact that the prompt states, offered to be learned beside the conversation. `earlier` are the
+    fives that were offered before others were asked for, oldest first; any of them can still be picked from.
     """
 
     prompt_id: str
     prompt: str
     candidates: tuple[Candidate, ...]
     statement: Stated | None = None
+    earlier: tuple[Five, ...] = ()
 
     @property
     def mark(self) -> Candidate | None:
         """The marked reply; there is one at most."""
         return marked(self.candidates)
+
+    @property
+    def fives(self) -> tuple[Five, ...]:
+        """All fives that can be picked from, oldest first."""
+        return (*self.earlier, Five(self.prompt_id, self.candidates))
+
+    def at(self, prompt_id: str) -> Pending | None:
+        """The prompt with the five of this id in place of the newest; None if it has no such five."""
+        found = next((five for five in self.fives if five.prompt_id == prompt_id), None)
+        if found is None:
+            return None
+        return msgspec.structs.replace(self, prompt_id=prompt_id, candidates=found.candidates)
 
 
 class Outcome(_Plain, frozen=True):
@@ -118,6 +139,23 @@ class Turn(_Plain, frozen=True):
     kind: TurnKind
     pick: int | None = None
     outcome: Outcome | None = None
+
+
+class Beside(_Plain, frozen=True):
+    """Something that happened beside the turns of the conversation, after `after` of them: a fact or another lesson
+    taught outside of it, a message that got no answer (`none`, without a reply), or a lesson that was taken back.
+    `said` is the message that stated the fact. `more` counts the lessons taught outside right before it that are not
+    told one by one."""
+
+    seq: int
+    after: int
+    kind: Kind
+    prompt: str
+    reply: str
+    withdrawn: bool = False
+    outcome: Outcome | None = None
+    said: str | None = None
+    more: int = 0
 
 
 def marked(candidates: Iterable[Candidate]) -> Candidate | None:

@@ -13,6 +13,7 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
+from theta_tui.store.beside import Happened
 from theta_tui.store.conversation import Conversation
 from theta_tui.store.history import NOTHING, History
 from theta_tui.store.lesson import ASKINGS_KEPT, Measured
@@ -21,6 +22,7 @@ from theta_tui.store.lesson import question as question
 from theta_tui.store.records import (
     Asked,
     Begin,
+    Beside,
     Candidate,
     ContextImported,
     ConversationDeleted,
@@ -133,13 +135,21 @@ class State:
                 self._look_at_mark(entry, exchange.mark, meant=exchange.meant is not None)
                 if exchange.kind == "pick" and exchange.mark is not None:
                     self.marked.append(entry.seq)
+                beside = exchange.kind == "none" or withdrawn or not exchange.conversation
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
+                where = self.conversation(exchange.conversation_id) or self.open
+                this = Happened(entry.seq, len(where.turns), exchange, withdrawn)
+                if beside and (exchange.said is not None or this.outside):
+                    where.besides.put(this)
+                else:
+                    where.besides.answered(exchange.prompt, len(where.turns), *([this] if beside else []))
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
                 self.spoken[entry.seq] = said.prompt_id
                 where = self.conversation(said.conversation_id) or self.open
                 where.append(said.prompt, said.reply, entry.seq, (entry.seq, 0), entry.at)
+                where.besides.answered(said.prompt, len(where.turns))
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
             case Rebuilt() as rebuilt:
@@ -192,6 +202,10 @@ class State:
         there = number is not None and 1 <= number <= len(self.conversations)
         return self.conversations[number - 1] if there and number is not None else None
 
+    def beside(self, most: int | None = None, *, of: Conversation | None = None) -> tuple[Beside, ...]:
+        """What happened beside the turns of a conversation, by default the open one, oldest first: the last `most`."""
+        return (of or self.open).besides.told(self._by_seq, most)
+
     def active_after(self, position: int) -> list[Lesson]:
         """The lessons after record `position` that count."""
         return self.active[bisect_right(self.active, position, key=_seq) :]
@@ -235,8 +249,10 @@ class State:
                 case Withdraw(of=of) if of in restored:
                     restored.remove(of)
                 case Withdraw(of=of) if back := [lesson for lesson in self.taught_by(of) if lesson.withdrawn]:
-                    offered = back[-1].exchange
-                    again = any((one.prompt, one.candidates) == (offered.prompt, offered.candidates) for one in spoken)
+                    offered, here = back[-1].exchange, back[-1].conversation
+                    again = here is not None and any(
+                        one.prompt == offered.prompt and one.conversation_id in (None, here) for one in spoken
+                    )
                     learned = [lesson for lesson in back if lesson.outcome]
                     return (of, learned[-1]) if learned and not again else None
                 case Said() as said:

@@ -29,6 +29,7 @@ from theta_tui.store.records import (
     ConversationOpened,
     ConversationRenamed,
     ConversationStarted,
+    Exchange,
     Pending,
     Place,
     Record,
@@ -58,6 +59,7 @@ class Store:
             self.notices.append(notice)
         if self.pending is not None and self._answered(self.pending):
             self.pending = None
+        self._left: Pending | None = None  # the prompt that was answered last, with all its fives
         self._lock = lock
         self._file: ContextFile | None = None
 
@@ -140,15 +142,17 @@ class Store:
         self.state = State.of(other for other in self.journal.entries if other is not entry)
 
     def waiting(self, prompt_id: str | None = None) -> Pending:
-        """The kept prompt. Raises PromptError (exit 3) if there is none, or if it is not `prompt_id`."""
+        """The kept prompt, with the five of `prompt_id`: by default the newest. Raises PromptError (exit 3) if there is
+        none, or if it has no such five."""
         waiting = self.pending
         if waiting is None:
             raise PromptError("no prompt waits for an answer; ask one first: theta prompt TEXT")
-        if prompt_id is not None and prompt_id != waiting.prompt_id:
+        asked = waiting if prompt_id is None else waiting.at(prompt_id)
+        if asked is None:
             raise PromptError(
                 f"the prompt {prompt_id} was answered or replaced; {waiting.prompt_id} waits now", name="stale_prompt"
             )
-        return waiting
+        return asked
 
     def turn(self, number: int, prompt: str | None = None) -> tuple[Turn, Place | None]:
         """Turn `number` of the open conversation, from 1, and its place; None: that follows from its record. Raises
@@ -172,6 +176,16 @@ class Store:
         self.append(Said(waiting.prompt, first, waiting.candidates, waiting.prompt_id, where))
         self.follow(None)
         self.write_context()
+
+    def pass_over(self, prompt_id: str | None = None) -> None:
+        """The kept prompt gets no answer, which is information: the journal keeps it, and nothing is learned.
+        PromptError (exit 3) as `waiting`."""
+        self._pass_over(self.waiting(prompt_id))
+        self.follow(None)
+
+    def _pass_over(self, waiting: Pending) -> None:
+        who = {"prompt_id": waiting.prompt_id, "conversation_id": self.conversation_id}
+        self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, **who))  # type: ignore[arg-type]
 
     # --- taking back, and bringing back ---
 
@@ -216,10 +230,10 @@ class Store:
         self.append(Withdraw(self.state.together(lesson)))
         return self.withdrawn(lesson, offer=True)
 
-    def withdraw(self, lesson: Lesson) -> Lesson:
+    def withdraw(self, lesson: Lesson, *, offer: bool = False) -> Lesson:
         """Take `lesson` back in the journal. The next load of the model replays without it."""
         self.append(Withdraw(lesson.seq))
-        return self.withdrawn(lesson, offer=False)
+        return self.withdrawn(lesson, offer=offer)
 
     def restore_last(self) -> Lesson:
         """Bring the lesson taken back last, with its batch, back in the journal. The next load of the model replays
@@ -239,7 +253,10 @@ class Store:
         replies, if its conversation is the open one; a prompt that already waits is offered its stated fact again."""
         exchange = lesson.exchange
         if offer and self.pending is None and exchange.candidates and lesson.conversation == self.state.open.number:
-            self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates))
+            left = self._left.fives if self._left is not None and self._left.prompt == exchange.prompt else ()
+            others = tuple(five for five in left if five.candidates != exchange.candidates)
+            here = others if len(others) < len(left) else ()
+            self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates, earlier=here))
         elif offer and self.pending is not None and exchange.said == self.pending.prompt:
             self.follow(structs.replace(self.pending, statement=Stated(exchange.prompt, exchange.reply)))
         self.write_context()
@@ -248,7 +265,8 @@ class Store:
     def restored(self, lesson: Lesson) -> Lesson:
         """Follow up on the restoration of `lesson`: if its prompt waits again, it is answered now."""
         waiting, exchange = self.pending, lesson.exchange
-        if waiting and (waiting.prompt, waiting.candidates) == (exchange.prompt, exchange.candidates):
+        fives = [five.candidates for five in waiting.fives] if waiting else []
+        if waiting and waiting.prompt == exchange.prompt and exchange.candidates in fives:
             self.follow(None)
         elif waiting and waiting.statement is not None and exchange.said == waiting.prompt:
             self.follow(structs.replace(waiting, statement=None))
@@ -315,9 +333,18 @@ class Store:
         return found
 
     def _open(self, record: ConversationStarted | ConversationOpened) -> None:
+        if self.pending is not None:
+            self._pass_over(self.pending)
         self.append(record)
         self.follow(None)
         self.write_context()
+
+    def offer(self, waiting: Pending) -> None:
+        """Keep `waiting`. Another prompt that waited is passed over."""
+        before = self.pending if self.read_only is None else None
+        if before is not None and before.prompt_id not in {five.prompt_id for five in waiting.earlier}:
+            self._pass_over(before)
+        self.keep(waiting)
 
     def keep(self, waiting: Pending | None) -> None:
         """Write the prompt that waits for its answer, or remove it."""
@@ -333,6 +360,8 @@ class Store:
         The deed is done, so a failure to write only adds a notice: an error would say that nothing was done. An
         answered prompt that stays in its file is recognised by its id.
         """
+        if waiting is None and self.pending is not None:
+            self._left = self.pending
         try:
             self.keep(waiting)
         except (HomeError, MemoryError) as error:
@@ -341,16 +370,12 @@ class Store:
 
     def _answered(self, waiting: Pending) -> bool:
         """Whether the newest answer to a kept prompt is to this one: a crash, or the disk, left its file behind."""
-        if waiting.prompt_id in self.state.spoken.values():
+        ids = {five.prompt_id for five in waiting.fives}
+        if not ids.isdisjoint(self.state.spoken.values()):
             return True
         answers = (lesson for lesson in reversed(self.state.lessons) if lesson.exchange.prompt_id is not None)
         last = next(answers, None)
-        return (
-            last is not None
-            and last.exchange.prompt_id == waiting.prompt_id
-            and last.outcome is not None
-            and not last.withdrawn
-        )
+        return last is not None and last.exchange.prompt_id in ids and last.outcome is not None and not last.withdrawn
 
     def write_context(self) -> None:
         """Bring the conversation file in step with the journal.

@@ -24,6 +24,7 @@ from theta_tui.base.text import visible
 from theta_tui.session.protocol import Cancel, Command, Event, Failed
 from theta_tui.ui.bindings import APP, IDS
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
 from theta_tui.ui.themes import OWN, legible
@@ -53,7 +54,7 @@ class WorkerLike(Protocol):
 
 
 class ThetaApp(App[int]):
-    """`persist` keeps a setting that the person changed (the theme)."""
+    """`persist` keeps a setting that the person changed (the theme), `drafts` what is typed and not sent."""
 
     TITLE = "theta"
     CSS_PATH = Path(__file__).parent / "app.tcss"
@@ -68,6 +69,7 @@ class ThetaApp(App[int]):
         persist: Callable[[str, object], None] | None = None,
         *,
         clock: Clock | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -89,7 +91,7 @@ class ThetaApp(App[int]):
         # Before the stylesheet is read: setting a theme later would read it, and draw everything, a second time.
         self.set_reactive(ThetaApp.theme, "theta")
         self.stylesheet.set_variables(self.get_css_variables())
-        self.teach = TeachScreen(settings, self.clock, self.send, self.tell)
+        self.teach = TeachScreen(settings, self.clock, self.send, self.tell, drafts)
         self.teach.own |= {"theme": self.choose_theme, "quit": self.leave}
 
     # --- start ---
@@ -219,6 +221,7 @@ class ThetaApp(App[int]):
         if self._leaving:
             return
         self._leaving = True
+        self.teach.drafts.keep()
         self.worker.request_stop()
         self.tell("finishing the step …")
         # Do not wait while the model loads: nothing can have been taught, and an import cannot be stopped.
@@ -253,9 +256,14 @@ class ThetaApp(App[int]):
         self.leave()
 
 
-def run_app(settings: Settings, worker: WorkerLike, persist: Callable[[str, object], None] | None = None) -> int:
+def run_app(
+    settings: Settings,
+    worker: WorkerLike,
+    persist: Callable[[str, object], None] | None = None,
+    drafts: Drafts | None = None,
+) -> int:
     """Run the app to its end and return the exit code. The worker is asked to stop in any case."""
-    app = ThetaApp(settings, worker, persist)
+    app = ThetaApp(settings, worker, persist, drafts=drafts)
     try:
         with listening(app.heard):
             app.run()

@@ -13,6 +13,7 @@ from typing import Protocol
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import BY_NAME
+from theta_tui.ui.drafts import Draft
 from theta_tui.ui.state import Chosen, Editing, State
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.fact import FactBox
@@ -66,43 +67,45 @@ class CorrectionEditor:
 
     def switch(self) -> None:
         """Switch the composer between saying and teaching."""
-        desk, shot = self.desk, self.desk.state.snapshot
+        desk, shot, pending = self.desk, self.desk.state.snapshot, self.desk.state.pending
         if self.chip is not None:
             self.chip = None
         elif refusal := desk.state.refused(CORRECT):
             desk.tell(refusal, "warning")
         elif desk.settings.typing == "teach" and desk.state.mode == "choosing":
             self.says_once = not self.says_once
-        elif shot.pending is not None:
-            self.chip = Editing(shot.pending.prompt_id)
+        elif pending is not None:
+            self.chip = Editing(pending.prompt_id)
         else:
             self.chip = Editing(None, turn=shot.turns[-1].prompt)
 
     def typed(self, text: str) -> bool:
         """Teach what was typed, to what the composer was switched for; whether it could be sent."""
-        chip, pending = self.chip, self.desk.state.snapshot.pending
+        chip, pending = self.chip, self.desk.state.pending
         if chip is not None and chip.prompt_id != (pending.prompt_id if pending is not None else None):
             self.chip = None  # what it is for now is for the person to say
         return self.correct(text, chip)
 
     def edit(self) -> None:
         """Edit the marked reply in place or, if no replies wait, that of the last turn."""
-        shot, candidate = self.desk.state.snapshot, self.desk.state.candidate(self.desk.replies.cursor)
-        if shot.pending is None:
+        state = self.desk.state
+        pending, candidate = state.pending, state.candidate(self.desk.replies.cursor)
+        if pending is None:
+            shot = state.snapshot
             self.open(Editing(None, turn=shot.turns[-1].prompt), shot.turns[-1].reply)
         elif candidate is not None:
-            self.open(Editing(shot.pending.prompt_id, candidate.index), candidate.text)
+            self.open(Editing(pending.prompt_id, candidate.index), candidate.text)
 
     def fact(self) -> None:
         """Edit question and answer of the fact that the waiting prompt states."""
-        pending = self.desk.state.snapshot.pending
+        pending = self.desk.state.pending
         if pending is not None and pending.statement is not None:
             self.open(Editing(pending.prompt_id, fact=True), pending.statement.reply, pending.statement.prompt)
 
     def open(self, editing: Editing, text: str, prompt: str = "") -> None:
         """Open the editor for `editing`, holding `text` and, for a fact, `prompt` as the question."""
         self.close()
-        pending = self.desk.state.snapshot.pending
+        pending = self.desk.state.pending
         self.editing = editing
         if not editing.fact:
             self.desk.replies.edit(editing.index, text)
@@ -126,9 +129,43 @@ class CorrectionEditor:
         self.open(*sent)
         return True
 
+    def drafted(self, text: str) -> Draft:
+        """What is typed and not sent, `text` in the composer."""
+        state, editing = self.desk.state, self.editing
+        waits = state.snapshot.pending is not None and state.snapshot.pending.prompt == state.prompt
+        said = (*((state.prompt,) if state.prompt is not None and not waits else ()), *state.queued)
+        if editing is None:
+            return Draft(text, said, chip=self.chip)
+        if editing.fact:
+            return Draft(text, said, editing, self.desk.fact.reply.text, self.desk.fact.prompt.text, self.chip)
+        return Draft(text, said, editing, self.desk.replies.editor.editor.text, "", self.chip)
+
+    def resume(self, draft: Draft) -> str:
+        """Open the editor, and set the chip, as `draft` says; return its text if what it was for is gone."""
+        state, editing = self.desk.state, draft.editing
+        for about in draft.chip, editing:
+            if about is not None and about.prompt_id is not None and state.snapshot.pending is not None:
+                state.page = about.prompt_id if state.snapshot.pending.at(about.prompt_id) else None
+        if draft.chip is not None and self._applies(draft.chip):
+            self.chip = draft.chip
+        if editing is None:
+            return ""
+        if not self._applies(editing):
+            return draft.reply
+        self.open(editing, draft.reply, draft.question)
+        return ""
+
+    def _applies(self, editing: Editing) -> bool:
+        """Whether a reply can still be taught to what `editing` says."""
+        shot = self.desk.state.snapshot
+        at = -1 if editing.number is None else editing.number - 1 - (shot.turns_total - len(shot.turns))
+        there = -1 <= at < len(shot.turns) and bool(shot.turns)
+        here = editing.turn is None or (there and shot.turns[at].prompt == editing.turn)
+        return here and not self._refusal(editing)
+
     def state(self, prompt: str, reply: str) -> None:
         """Teach the edited fact. If it cannot be taught it stays in the editor."""
-        desk, editing, pending = self.desk, self.editing, self.desk.state.snapshot.pending
+        desk, editing, pending = self.desk, self.editing, self.desk.state.pending
         if CORRECT.read(prompt) is None or CORRECT.read(reply) is None:
             desk.tell("a question and an answer are both needed", "warning")
         elif pending is None or (refusal := self._refusal(editing)):
@@ -140,7 +177,7 @@ class CorrectionEditor:
 
     def correct(self, text: str, editing: Editing | None) -> bool:
         """Teach `text` for the waiting prompt, or for the last turn; return whether it was sent."""
-        desk, shot = self.desk, self.desk.state.snapshot
+        desk, shot, pending = self.desk, self.desk.state.snapshot, self.desk.state.pending
         if refusal := "an empty reply is never learned" if CORRECT.read(text) is None else self._refusal(editing):
             desk.tell(refusal, "warning")
             return False
@@ -153,15 +190,15 @@ class CorrectionEditor:
             desk.teach(
                 Chosen(None, text.strip(), "correction", prompt, number), p.Correct(text, turn=number, prompt=known)
             )
-        elif shot.pending is None:
+        elif pending is None:
             desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), p.Correct(text))
         elif original is not None and original.text.strip() == text.strip():
             # An unchanged reply is the model's own: a pick.
-            chosen = Chosen(original.index, original.text, "pick", shot.pending.prompt)
-            desk.teach(chosen, p.Pick(shot.pending.prompt_id, original.index))
+            chosen = Chosen(original.index, original.text, "pick", pending.prompt)
+            desk.teach(chosen, p.Pick(pending.prompt_id, original.index))
         else:
-            chosen = Chosen(None, text.strip(), "correction", shot.pending.prompt)
-            desk.teach(chosen, p.Correct(text, shot.pending.prompt_id, edited))
+            chosen = Chosen(None, text.strip(), "correction", pending.prompt)
+            desk.teach(chosen, p.Correct(text, pending.prompt_id, edited))
         return True
 
     def _shown(self, number: int) -> bool:
@@ -171,12 +208,9 @@ class CorrectionEditor:
 
     def _refusal(self, editing: Editing | None) -> str:
         """Why the text for `editing` cannot be taught now; "" if it can."""
-        pending = self.desk.state.snapshot.pending
-        older = editing is not None and editing.number is not None
-        gone = (
-            editing is not None
-            and not older
-            and editing.prompt_id != (pending.prompt_id if pending is not None else None)
-        )
+        pending = self.desk.state.pending
+        older = editing is not None and editing.number is not None  # has nothing to do with what waits
+        gone = editing is not None and editing.prompt_id != (pending.prompt_id if pending is not None else None)
+        gone = gone and not older
         verb = FACT if editing is not None and editing.fact else CORRECT
         return GONE if gone else self.desk.state.refused(verb)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from theta_tui.base.text import percent
 from theta_tui.session import protocol as p
+from theta_tui.store.transcript import in_order, stated_by
 from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
 from theta_tui.ui.widgets.rule import RuleWords
@@ -71,7 +72,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             if fact is not None and fact.skipped is None:  # learned beside the replies, which still wait
                 word, tone = ("learned", "success") if fact.learned else ("taught", "")
                 return RuleWords(f"{word} · {says(fact.p_before, fact.p_after)} · five replies", tone)
-            return RuleWords(f"five replies{_may_be_meant(state)}")
+            return RuleWords(f"five replies{_page(state)}{_may_be_meant(state)}")
         case _:
             result = state.result
             if result is None:
@@ -82,6 +83,12 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             if result.meant is not None:
                 word = f"#{result.meant} is meant here too"
             return RuleWords(f"{word} · {says(result.p_before, result.p_after)}", tone, False, result.p_after)
+
+
+def _page(state: State) -> str:
+    """Which of the fives these are, if there were several."""
+    at, of = state.pages
+    return f" · {at} of {of}, ← → page" if of > 1 else ""
 
 
 def _may_be_meant(state: State) -> str:
@@ -125,26 +132,35 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
             return False
 
 
-def entries(state: State) -> list[Entry]:
-    """The conversation as shown: the turns with the answers to `/ask` between them, then the turn under way."""
+def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
+    """The conversation as shown: the turns with what happened and the answers to `/ask` between them, then the turn
+    under way. `undo` and `redo` are the keys that take the last lesson back, and bring back the one taken back last;
+    empty where they do not apply."""
     shot = state.snapshot
-    first = shot.turns_total - len(shot.turns)
+    first = at = shot.turns_total - len(shot.turns)
+    hints = {shot.undo: f"{undo} undo" if undo else "", shot.redo: f"{redo} redo" if redo else "", 0: ""}
     shown: list[Entry] = []
     asides = list(state.asides)
 
-    def beside(until: int) -> None:
+    def answers(until: int) -> None:
         while asides and asides[0].after <= until:
             aside = asides.pop(0)
             shown.append(Entry(aside.prompt, aside.reply, "aside"))
 
-    for at, turn in enumerate(shot.turns):
-        beside(first + at)
+    earlier, stated = stated_by(shot.beside, shot.pending.prompt if shot.pending is not None else None)
+    for before, turn in in_order(shot.turns, earlier, first):
+        answers(at)
+        shown += [Entry.beside(one, hints.get(one.seq, "")) for one in before]
+        if turn is None:
+            break
+        at += 1
         busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
-        if state.teaching and state.chosen is not None and state.chosen.turn == first + at + 1:
+        hint = hints.get(turn.seq, "")
+        if state.teaching and state.chosen is not None and state.chosen.turn == at:
             shown.append(Entry(turn.prompt, state.chosen.reply, "busy"))
         else:
-            shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn))
-    beside(shot.turns_total + 1)
+            shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn, hint))
+    answers(shot.turns_total + 1)
     if state.teaching and state.chosen is not None and state.chosen.kind != "statement" and state.chosen.turn is None:
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
             shown.append(Entry(state.chosen.prompt, state.chosen.reply, "busy"))
@@ -152,8 +168,8 @@ def entries(state: State) -> list[Entry]:
         shown.append(Entry(state.prompt, "…", pending=True))
     elif shot.pending is not None:
         shown.append(Entry(shot.pending.prompt, "…", pending=True))
-    if state.queued is not None:
-        shown.append(Entry(state.queued, "… waits for the machine", pending=True))
+    shown += [Entry.beside(one, hints.get(one.seq, "")) for one in stated]
+    shown += [Entry(prompt, "… waits for the machine", pending=True) for prompt in state.queued]
     return shown
 
 
@@ -165,7 +181,7 @@ def asked(state: State) -> str:
         return state.chosen.prompt
     if state.snapshot.pending is not None:
         return state.snapshot.pending.prompt
-    return state.queued or ""
+    return next(iter(state.queued), "")
 
 
 def toast(event: p.Event) -> tuple[str, str] | None:

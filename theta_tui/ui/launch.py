@@ -52,10 +52,11 @@ def run_full_screen(settings: Settings) -> int:
     log_to(home.log)
     with own_terminal(home.log):
         from theta_tui.ui.app import run_app
+        from theta_tui.ui.drafts import Drafts
 
         worker = Worker(settings, open_session)
         watch_terminal(worker)
-        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value))
+        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value), Drafts(home.draft))
     if not worker.join(0):
         # The worker is still inside PyTorch, which aborts if the interpreter ends meanwhile. Every lesson is in the
         # journal.

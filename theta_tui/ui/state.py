@@ -13,6 +13,8 @@ from theta_tui.session import protocol as p
 from theta_tui.session.verbs import Mode, Verb
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from theta_tui.store.records import Candidate, Outcome, Pending
 
 ASIDES = 20
@@ -61,18 +63,22 @@ class State:
     drafts: tuple[p.Draft, ...] = ()
     offered: Pending | None = None
     """The five shown replies; after the lesson they stay, dimmed."""
-    marked: int | None = None
-    """The number of the lesson that one of those was written with."""
+    numbers: Mapping[int, int] = field(default_factory=dict)
+    """Record and number of the lessons that replies of the fives were written with."""
+    page: str | None = None
+    """The id of the five that was paged to; None: the newest."""
     chosen: Chosen | None = None
     teaching: bool = False
     progress: p.Learning | None = None
     result: Outcome | None = None
     """The outcome to show above the list, until the next prompt."""
-    queued: str | None = None
-    """A prompt that waits until the worker is free."""
+    queued: tuple[str, ...] = ()
+    """Prompts that wait until the worker is free, in order."""
     asides: tuple[Aside, ...] = ()
     problem: str | None = None
     """The last failure, shown in the panel until the next success."""
+    undoing: bool = False
+    """Undo was asked for and is not done: a key that is held must not take back everything."""
     fatal: p.Failed | None = None
 
     @property
@@ -104,9 +110,39 @@ class State:
         """Why `verb` does not apply now; "" if it does."""
         return verb.refused(self.mode, self.snapshot)
 
-    def candidate(self, index: int) -> Candidate | None:
-        """Candidate `index` of the waiting prompt."""
+    @property
+    def pending(self) -> Pending | None:
+        """The waiting prompt, with the five that are shown."""
         pending = self.snapshot.pending
+        if pending is None or self.page is None:
+            return pending
+        return pending.at(self.page) or pending
+
+    @property
+    def marked(self) -> int | None:
+        """The number of the lesson that one of the shown replies was written with."""
+        mark = self.offered.mark if self.offered is not None else None
+        return self.numbers.get(mark.lesson) if mark is not None and mark.lesson is not None else None
+
+    @property
+    def pages(self) -> tuple[int, int]:
+        """Which of the fives of the waiting prompt are shown, from 1 on, and how many there are; (0, 0): none."""
+        pending = self.pending
+        if pending is None or self.snapshot.pending is None:
+            return 0, 0
+        ids = [five.prompt_id for five in self.snapshot.pending.fives]
+        return ids.index(pending.prompt_id) + 1, len(ids)
+
+    def turn_page(self, by: int) -> None:
+        """Show an earlier (-1) or a later five (+1), if there is one."""
+        (at, of), pending = self.pages, self.snapshot.pending
+        if pending is not None and 1 <= at + by <= of:
+            self.page = pending.fives[at + by - 1].prompt_id
+            self.offered = self.pending
+
+    def candidate(self, index: int) -> Candidate | None:
+        """Candidate `index` of the shown five."""
+        pending = self.pending
         return next((c for c in pending.candidates if c.index == index), None) if pending is not None else None
 
     def copyable(self, index: int) -> str | None:
@@ -116,7 +152,7 @@ class State:
 
     def begin_prompt(self, prompt: str) -> None:
         """Replies to `prompt` were requested."""
-        self.prompt, self.drafts, self.queued, self.result, self.chosen = prompt, (), None, None, None
+        self.prompt, self.drafts, self.result, self.chosen = prompt, (), None, None
         self.offered, self.problem = None, None
 
     def begin_lesson(self, chosen: Chosen) -> None:
@@ -128,19 +164,21 @@ class State:
         if event.snapshot.conversation != self.snapshot.conversation:
             self.asides, self.offered, self.chosen, self.result = (), None, None, None
         self.snapshot = event.snapshot
+        if isinstance(event, (p.TakenBack, p.Failed, p.Notice)):
+            self.undoing = False
         if event.snapshot.pending is not None:
-            self.marked = event.snapshot.marked
-        if event.snapshot.pending is not None and event.snapshot.pending != self.offered and not self.teaching:
-            self.offered = event.snapshot.pending
+            self.numbers = event.snapshot.marked
+        if self.pending is not None and self.pending != self.offered and not self.teaching:
+            self.offered = self.pending
         match event:
             case p.Streaming(prompt=prompt, drafts=drafts):
                 self.prompt, self.drafts, self.result = prompt, drafts, None
             case p.Proposed():
-                self.prompt, self.drafts, self.problem, self.chosen = None, (), None, None
+                self.prompt, self.drafts, self.problem, self.chosen, self.page = None, (), None, None, None
                 self.offered = event.snapshot.pending
             case p.Cancelled():
                 self.prompt, self.drafts = None, ()
-                self.offered = event.snapshot.pending
+                self.offered = self.pending
             case p.Learning():
                 self.teaching, self.progress = True, event
             case p.Taught(outcome=outcome):
@@ -148,7 +186,7 @@ class State:
                 self.problem = outcome.skipped
             case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
-                self.offered = event.snapshot.pending
+                self.offered = self.pending
             case p.FileRead():
                 self.problem = None
             case p.FileTaught():
@@ -162,7 +200,7 @@ class State:
                     self.asides = ()
             case p.Failed(message=message, fatal=fatal):
                 self.prompt, self.drafts, self.teaching, self.progress, self.chosen = None, (), False, None, None
-                self.offered, self.problem = event.snapshot.pending, None if fatal else message
+                self.offered, self.problem = self.pending, None if fatal else message
                 if fatal:
                     self.fatal = event
             case _:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
+from theta_tui.facts.own_questions import ABOUT_ITSELF
 from theta_tui.learning.scope.decision import NOWHERE
 from theta_tui.learning.scope.index import Scopes
 from theta_tui.learning.scope.matcher import shipped
@@ -178,3 +181,20 @@ def test_a_prompt_that_leans_is_no_question_of_a_lesson_that_does_not(scopes: Sc
 def test_the_turn_before_does_not_matter_where_nothing_leans_on_it(scopes: Scopes) -> None:
     for before in (None, "", "?", "Why?", LESSONS[2]):
         assert scopes.decide("What is my dog called?", before).lesson == 1
+
+
+def test_no_question_that_a_lesson_answers_is_passed_over(scopes: Scopes) -> None:
+    """`near` looks at many prompts at once, and leaves none out that `decide` gives to the lesson."""
+    scopes.put(5, ["What is my name?", "What am I called?"])
+    scopes.put(6, ["what's my dog's name"])  # in the words of lesson 1, and newer
+    asked = [*ABOUT_ITSELF, "What is my dog called?", "Who created you?", "when does the library open", "Who am I?",
+             "What time does the library open?", "Where can I find Orlebar?", "What name do I have?", "?!"]  # fmt: skip
+    answered = 0
+    for number in (*LESSONS, 5, 6):
+        near = scopes.near(number, asked)
+        found = [text for text in asked if scopes.decide(text).sure and scopes.decide(text).lesson == number]
+        assert set(found) - {text for text in found if scopes.decide(text).score == math.inf} <= set(near)
+        assert near == [text for text in asked if text in near]
+        answered += len(found)
+        assert len(near) < 8
+    assert answered >= 5

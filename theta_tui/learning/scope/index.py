@@ -134,6 +134,24 @@ class Scopes:
         other = self._decide(plain, prompt, before)
         return max(found, other, key=lambda decision: (decision.sure, decision.score))
 
+    def near(self, lesson: int, prompts: Sequence[str]) -> list[str]:
+        """Those of `prompts` that `lesson` may answer without being asked word for word; `decide` says whether it does.
+        One pass of the matcher for all of them, and two prompts of three never get there."""
+        forms = {key.message.form for key in self._lessons[lesson].keys}
+        pairs: list[tuple[Message, Message]] = []
+        asked: list[str] = []
+        for prompt in prompts:
+            wanted = asked_for(plainly(prompt))
+            for query in map(self._matcher.reader.read, {prompt, plainly(prompt)}):
+                for key in self._likeliest(query) if query.words else ():
+                    if key.message.form in forms and not key.apart(query, wanted):
+                        pairs.append((key.message, query))
+                        asked.append(prompt)
+        scores = self._matcher.scores_of(pairs) if pairs else []
+        # In another batch a score may differ in its last bits.
+        close = {prompt for prompt, score in zip(asked, scores, strict=True) if score >= SURE - 0.01}
+        return [prompt for prompt in prompts if prompt in close]
+
     def _decide(self, asked: str, prompt: str, before: str | None) -> Decision:
         """Decide for one form of the prompt; `prompt` is what was typed."""
         if not self._lessons:

@@ -76,11 +76,15 @@ class Matcher:
 
     def scores(self, keys: Sequence[Message], query: Message) -> list[float]:
         """For each of `keys`, a score (about log-odds) that it asks the same as `query`."""
-        ids, marks, places, shared = batch([(key, query) for key in keys])
+        return self.scores_of([(key, query) for key in keys])
+
+    def scores_of(self, pairs: Sequence[tuple[Message, Message]]) -> list[float]:
+        """As `scores`, for pairs of a key and a query: one pass for all."""
+        ids, marks, places, shared = batch(pairs)
         scores = self._forward(ids, marks, places, shared)
         return [
             float(score) + _raised(key, query, float(cosine))
-            for key, score, cosine in zip(keys, scores, shared[:, 0], strict=True)
+            for (key, query), score, cosine in zip(pairs, scores, shared[:, 0], strict=True)
         ]
 
     def vectors(self, messages: Sequence[Message]) -> Array:

@@ -94,13 +94,31 @@ def repeat_heads(part: torch.Tensor, heads: int) -> torch.Tensor:
 
 
 def recognised(model: Any) -> bool:
+    """Whether the fast decoder can have copies of `model`: its blocks are known, in float32, small and without an
+    adapter."""
+    if not blocks_known(model):
+        return False
+    parameters = list(model.parameters())
+    return (
+        all(parameter.dtype == torch.float32 for parameter in parameters)
+        and sum(parameter.numel() for parameter in parameters) <= LARGEST
+        and not any(_is_adapted(module) for module in model.modules())
+    )
+
+
+def blocks_known(model: Any) -> bool:
     """Whether every part of `model` is of a class whose computation `Block` repeats, with nothing switched on that it
-    does not know."""
+    does not know. It may be of any size and precision, and its layers may have LoRA adapters."""
     family = KNOWN.get(type(model).__name__)
     try:
         return family is not None and _is_family(model, family)
     except AttributeError:
         return False
+
+
+def _is_adapted(module: Any) -> bool:
+    """Whether it is peft's LoRA around a linear layer."""
+    return type(module).__module__ == "peft.tuners.lora.layer" and type(module).__name__ == "Linear"
 
 
 def _is_family(model: Any, family: str) -> bool:
@@ -113,7 +131,8 @@ def _is_family(model: Any, family: str) -> bool:
         return type(module).__name__ == f"{family}{name}" and type(module).__module__ == home
 
     def linear(*modules: Any) -> bool:
-        return all(type(module) is torch.nn.Linear for module in modules)
+        plain = (module.base_layer if _is_adapted(module) else module for module in modules)
+        return all(type(module) is torch.nn.Linear for module in plain)
 
     def layer_known(layer: Any) -> bool:
         attention, mlp = layer.self_attn, layer.mlp
@@ -143,8 +162,6 @@ def _is_family(model: Any, family: str) -> bool:
         and (family != "Mistral" or config.sliding_window is None)
         and not model.training
         and all(map(layer_known, body.layers))
-        and all(parameter.dtype == torch.float32 for parameter in parameters)
         and {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}  # mps lacks complex products
         and len({parameter.device for parameter in parameters}) == 1
-        and sum(parameter.numel() for parameter in parameters) <= LARGEST
     )

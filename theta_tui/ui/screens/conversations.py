@@ -125,7 +125,7 @@ class ConversationsScreen(ListScreen):
 class TurnsScreen(ListScreen):
     """The turns of the open conversation by number, the newest first. `fix` opens a turn's reply in the editor."""
 
-    heading = "history"
+    heading = "turns"
     none = "nothing said yet"
     detail_lines = 6
 

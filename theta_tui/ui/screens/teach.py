@@ -6,7 +6,7 @@ decides which keys apply now.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
 from textual import getters, on
@@ -14,21 +14,24 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import Paste
 
-from theta_tui.base.config import Settings, change
-from theta_tui.base.errors import UsageError
-from theta_tui.base.text import is_blank, visible
+from theta_tui.base.config import Settings
+from theta_tui.base.text import visible
 from theta_tui.session import protocol as p
-from theta_tui.session.verbs import BY_NAME, SLASH, Call, Mistake, Verb, complete, configure, read
+from theta_tui.session.verbs import BY_NAME, complete
 from theta_tui.ui import messages as m
 from theta_tui.ui.bindings import SCREEN
 from theta_tui.ui.clock import Clock
-from theta_tui.ui.compat.sized import Sized
+from theta_tui.ui.compat.editor import Editor
 from theta_tui.ui.correction_editor import CorrectionEditor
+from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
-from theta_tui.ui.lists import Lists
 from theta_tui.ui.safe import Plain
+from theta_tui.ui.screens.drafts import DraftKeeper
+from theta_tui.ui.screens.history import HistoryScreen
 from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
+from theta_tui.ui.screens.lists import Lists
+from theta_tui.ui.screens.verbs import VerbScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
@@ -45,11 +48,11 @@ OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
     "type": "correct",
 }
 """The verb of an action on the replies: it applies when the verb does."""
-PICKING = frozenset({"pick", "pick_cursor", "move", "none"})
+PICKING = frozenset({"pick", "pick_cursor", "move", "page", "none"})
 """Actions whose keys are for the replies while nothing is typed, and otherwise for the text."""
 
 
-class TeachScreen(Sized):
+class TeachScreen(VerbScreen):
     """`send` sends a command to the worker; `tell` shows a toast."""
 
     BINDINGS = [*SCREEN]
@@ -63,8 +66,10 @@ class TeachScreen(Sized):
         clock: Clock,
         send: Callable[[p.Command], None],
         tell: Callable[[str, str], None],
+        drafts: Drafts | None = None,
     ) -> None:
         super().__init__()
+        self.drafts = DraftKeeper(self, drafts)
         self.settings = settings
         self.clock = clock
         self.send = send
@@ -103,6 +108,7 @@ class TeachScreen(Sized):
         self.set_interval(1.0, self._tick)
         self.conversation.welcome = WELCOME
         self._composed = True
+        self.drafts.start()
         self.draw()
 
     # --- the widgets ---
@@ -136,14 +142,16 @@ class TeachScreen(Sized):
             return  # a resize can come before the widgets
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
-        self.conversation.show(entries(state), state.fatal.message if state.fatal is not None else "")
+        free = state.mode in {"idle", "choosing"} and not state.snapshot.read_only
+        keys = (self._key("pick.undo", "f4"), self._key("pick.redo", "f6")) if free else ()
+        self.conversation.show(entries(state, *keys), state.fatal.message if state.fatal is not None else "")
         self.query_one(LearningPanel).show(state)
         self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
         self.replies.show(state, self.waiting)
-        pending = state.snapshot.pending
+        pending = state.pending
         stated = pending.statement if pending is not None and state.mode == "choosing" else None
-        self.fact.show(stated, self.settings.keymap.get("pick.fact", "f3"))
+        self.fact.show(stated, self._key("pick.fact", "f3"))
         self.set_class(stated is not None, "-stated")
         self.draw_words()
         self.refresh_bindings()
@@ -167,6 +175,10 @@ class TeachScreen(Sized):
         self.query_one(Header).refresh()
         self.query_one(LearningPanel).show(self.state)
 
+    def _key(self, name: str, usual: str) -> str:
+        """The key of binding `name`, as the line that offers it shows it."""
+        return self.settings.keymap.get(name, usual).split(",")[0].strip()
+
     def _named(self, name: str, usual: str) -> str:
         if hidden(self.state, name, writing=self.writing):
             return ""
@@ -185,11 +197,13 @@ class TeachScreen(Sized):
         match event:
             case p.Proposed():
                 self._offer()
-            case p.Ready() if self.state.mode == "choosing":
-                self._offer()
+            case p.Ready():
+                if self.state.mode == "choosing":
+                    self._offer()
+                self.drafts.resume()
             case p.Cancelled(prompt=prompt):
-                if self.state.queued is None:
-                    self._put_back(prompt)
+                if not self.state.queued:
+                    self.put_back(prompt)
                 self.focus_composer()
             case p.Taught():
                 self.corrections.sent = None
@@ -200,11 +214,13 @@ class TeachScreen(Sized):
                 self._offer()
             case p.Models():
                 self.app.push_screen(ModelsScreen(event))
+            case p.History():
+                self.app.push_screen(HistoryScreen(event))
             case p.Failed(command="Say"):
                 pass  # the prompt behind it is on its way
             case p.Failed(command=command):
                 if command not in p.LESSONS or not self.corrections.reopen():
-                    self._put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
+                    self.put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
                 self.focus_composer()
             case _:
                 pass
@@ -215,18 +231,12 @@ class TeachScreen(Sized):
         self.lists.apply(event)
         self.draw()
 
-    def _put_back(self, *texts: str | None) -> None:
-        """Put a refused text back into the composer, unless the person is writing there."""
-        text = next(filter(None, texts), None)
-        if text is not None and not self.composer.text:
-            self.composer.put(text)
-
     def _offer(self) -> None:
         """Fresh replies: the first is marked, and nothing picks for a moment."""
         self.corrections.reset()
         self.replies.cursor = 1
         self.replies.scroll_home(animate=False)
-        if self.state.queued is not None:
+        if self.state.queued:
             return
         self._pause_picks()
         self.focus_composer()
@@ -238,12 +248,13 @@ class TeachScreen(Sized):
             self.set_timer(self.settings.grace + 0.01, self.draw)
 
     def _send_queued(self) -> None:
-        if self.state.queued is not None:
-            self._propose(self.state.queued)
+        if self.state.queued:
+            prompt, self.state.queued = self.state.queued[0], self.state.queued[1:]
+            self._propose(prompt)
 
     def _propose(self, prompt: str) -> None:
         """Say `prompt`; one that waits is answered by its first reply, and nothing is taught."""
-        pending = self.state.snapshot.pending
+        pending = self.state.pending
         if pending is not None and not self.state.snapshot.read_only:
             self.send(p.Say(pending.prompt_id))
         self.corrections.chip = None
@@ -267,13 +278,18 @@ class TeachScreen(Sized):
             return False
         if action in PICKING and not self.picking:
             return False
+        if action == "undo" and self.state.stoppable:
+            return False  # a lesson is being taken back
+        if action == "page":
+            at, of = self.state.pages
+            return 1 <= at + int(str(parameters[0])) <= of
         return verb is None or not self.state.refused(verb)
 
     # --- keys ---
 
     def action_pick(self, index: int) -> None:
         """Teach candidate `index`, unless the replies are too fresh."""
-        candidate, pending = self.state.candidate(index), self.state.snapshot.pending
+        candidate, pending = self.state.candidate(index), self.state.pending
         if self.waiting or candidate is None or pending is None:
             return
         self.replies.cursor = index
@@ -292,6 +308,12 @@ class TeachScreen(Sized):
         self.replies.move(by)
         self.draw_words()
 
+    def action_page(self, by: int) -> None:
+        """Show the five replies that were offered before these, or after them."""
+        self.state.turn_page(by)
+        self.replies.cursor = 1
+        self.draw()
+
     def action_edit(self) -> None:
         """Edit the marked reply in place or, if no replies wait, that of the last turn."""
         self.corrections.edit()
@@ -303,33 +325,35 @@ class TeachScreen(Sized):
 
     def action_fact(self) -> None:
         """Open the stated fact in the editor."""
-        if not self.waiting and self.check_action("fact", ()):
+        if self.check_action("fact", ()):
             self.corrections.fact()
 
     def action_regen(self) -> None:
-        """Five other replies to the same prompt."""
-        pending = self.state.snapshot.pending
-        if pending is not None and not self.waiting:
+        """Five other replies to the same prompt. Those that were offered stay, a page back."""
+        pending = self.state.pending
+        if pending is not None:
             self.state.begin_prompt(pending.prompt)
             self.send(p.Regenerate(pending.prompt_id))
             self.draw()
 
     def action_none(self) -> None:
         """Pick none of the replies."""
-        pending = self.state.snapshot.pending
+        pending = self.state.pending
         if pending is not None and not self.waiting:
             self.send(p.PassOver(pending.prompt_id))
             self.focus_composer()
 
-    def action_undo(self) -> None:
-        """Take back the last lesson."""
-        if not self.waiting:
-            self.send(p.TakeBack("undo"))
+    def action_undo(self) -> bool:
+        """Take back the last lesson, or the one that is being learned; return whether that was asked for."""
+        if self.state.undoing or self.state.stoppable:
+            return False
+        self.state.undoing = True
+        self.send(p.TakeBack("undo"))
+        return True
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken back last."""
-        if not self.waiting:
-            self.send(p.TakeBack("redo"))
+        self.send(p.TakeBack("redo"))
 
     def action_lessons(self) -> None:
         """Open the list of lessons."""
@@ -360,12 +384,8 @@ class TeachScreen(Sized):
 
     def action_switch(self) -> None:
         """To the other part of a fact; else to where the keyboard belongs."""
-        if self.corrections.editing is not None and self.corrections.editing.fact:
-            self.set_focus(self.fact.other())
-        elif self.corrections.editing is not None:
-            self.set_focus(self.replies.editor.editor)
-        else:
-            self.focus_composer()
+        fact = self.corrections.editing is not None and self.corrections.editing.fact
+        self.set_focus(self.fact.other() if fact else self.keyboard)
 
     def action_escape(self) -> None:
         """Stop what can be stopped; else say again what is typed, and not teach it."""
@@ -399,68 +419,6 @@ class TeachScreen(Sized):
 
     # --- the composer ---
 
-    @on(m.Sent)
-    def _sent(self, message: m.Sent) -> None:
-        """Take a prompt or a verb. A refused text is put back into the composer."""
-        if not self._take(message.text):
-            self._put_back(message.text)
-        self.draw()
-
-    def _take(self, text: str) -> bool:
-        """Carry out a line; return whether that succeeded."""
-        meant = read(text.strip() if text.lstrip().startswith("/") else text)
-        if isinstance(meant, Mistake):
-            self.tell(meant.text, "warning")
-            return False
-        if isinstance(meant, Call):
-            return self.run_verb(meant.verb, *meant.arguments)
-        if is_blank(meant.text):
-            return True
-        if self.state.mode == "broken":
-            self.tell("Theta has stopped; ctrl+q leaves", "error")
-            return False
-        if self.corrections.teaches:
-            return self.corrections.typed(meant.text)
-        self.say(meant.text)
-        return True
-
-    # --- verbs ---
-
-    def run_verb(self, verb: Verb, *arguments: object) -> bool:
-        """Carry out `verb` if it applies; return whether that succeeded."""
-        if refusal := self.state.refused(verb):
-            self.tell(refusal, "warning")
-            return False
-        if verb.name in self.own:
-            return self.own[verb.name](*arguments) is not False
-        assert verb.command is not None, verb.name
-        self.send(verb.command(*arguments))
-        return True
-
-    def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        """(title, help, action) of each verb for the command palette. A verb with an argument fills the composer."""
-        for verb in SLASH:
-            yield verb.line, verb.about, partial(self._choose, verb)
-
-    def _choose(self, verb: Verb) -> None:
-        if verb.read("") is None:
-            self.focus_composer()
-            self.composer.put(f"/{verb.name} ")
-        else:
-            self.run_verb(verb, *(verb.read("") or ()))
-            self.draw()
-
-    def _set(self, name: str, value: str) -> bool:
-        if name == "theme":
-            return self.own["theme"](value) is not False
-        try:
-            self.settings = change(self.settings, name, value)
-        except UsageError as error:
-            self.tell(str(error), "warning")
-            return False
-        self.send(configure(name, value))
-        return True
-
     @on(m.ComposerChanged)
     def _composer_changed(self) -> None:
         self.draw_words()
@@ -469,9 +427,8 @@ class TeachScreen(Sized):
     def on_paste(self, event: Paste) -> None:
         """Put a paste that no editor has taken where typing would go."""
         event.stop()
-        self.focus_composer()
-        editor = self.composer.prompt if self.corrections.editing is None else self.replies.editor.editor
-        editor.paste(event.text)
+        self.set_focus(self.keyboard)
+        self.keyboard.paste(event.text)
 
     @on(m.Told)
     def _told(self, message: m.Told) -> None:
@@ -485,11 +442,17 @@ class TeachScreen(Sized):
             self.corrections.close()
             self._propose(text)
             return
-        if self.state.queued is not None:
-            self.tell("the prompt that waited was replaced", "information")
-        self.state.queued = text
+        self.state.queued = (*self.state.queued, text)
 
     # --- small things ---
+
+    @property
+    def keyboard(self) -> Editor:
+        """Where the keyboard belongs: the open editor, or else the composer."""
+        editing = self.corrections.editing
+        if editing is None:
+            return self.composer.prompt
+        return self.fact.part if editing.fact else self.replies.editor.editor
 
     def focus_composer(self) -> None:
         """Focus the composer, unless an editor is open."""

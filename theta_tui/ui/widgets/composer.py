@@ -24,7 +24,7 @@ POPUP_LINES = 6
 HOLD = 0.25
 """Seconds that a digit is held back for: what follows it within that makes it text ("2 apples")."""
 SIGN = "› "
-ASIDE = frozenset({"send", "escape", "cursor_up", "cursor_down"})
+ASIDE = frozenset({"send", "escape", "cursor_up", "cursor_down", "cursor_left", "cursor_right"})
 """Actions of the text whose keys are for the replies while those are to be picked from."""
 NEVER = frozenset({"select_line", "select_all"})
 """Actions of Textual's whose keys mean something else here (F6, F7)."""

@@ -18,24 +18,27 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from theta_tui.base.text import plural
+from theta_tui.store.transcript import UNANSWERED, words
 from theta_tui.ui.safe import plain, wrap
 
 if TYPE_CHECKING:
-    from theta_tui.store.records import Turn
+    from theta_tui.store.records import Beside, Turn
 
-Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", ""]
+Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", "fact", "none", "gone", ""]
 GUTTER = 7
 WIDE = 56
 """From this width on, losses are shown beside the marks, and a blank line between turns."""
 MOST_LINES = 60
 SIGNS = {
-    "pick": "✓", "correction": "✎", "said": "○", "brought": "·", "aside": "?", "skipped": "!", "busy": "…", "": "",
+    "pick": "✓", "correction": "✎", "said": "○", "brought": "·", "aside": "?", "skipped": "!", "busy": "…",
+    "fact": "+", "none": "–", "gone": "×", "": "",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A prompt and its reply as shown; `figures` is the loss before and after."""
+    """A prompt and its reply as shown; `figures` is the loss before and after. Without a prompt, the reply is a note of
+    what happened beside the conversation. `hint` is a key and what it does to this lesson."""
 
     prompt: str
     reply: str
@@ -44,15 +47,28 @@ class Entry:
     figures: tuple[float, float] | None = None
     pending: bool = False
     """The reply is not decided yet and drawn dim."""
+    hint: str = ""
+    label: str = ""
+    """What stands before it: its number."""
 
     @classmethod
-    def of(cls, turn: Turn) -> Entry:
+    def of(cls, turn: Turn, hint: str = "") -> Entry:
         """The entry of a journalled turn."""
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
             return cls(turn.prompt, turn.reply, "skipped")
         figures = None if outcome is None else (outcome.loss_before, outcome.loss_after)
-        return cls(turn.prompt, turn.reply, turn.kind, turn.pick if turn.kind == "pick" else None, figures)
+        pick = turn.pick if turn.kind == "pick" else None
+        return cls(turn.prompt, turn.reply, turn.kind, pick, figures, hint=hint)
+
+    @classmethod
+    def beside(cls, one: Beside, hint: str = "") -> Entry:
+        """The entry of what happened beside the turns."""
+        if one.kind == "none":
+            return cls(one.prompt, UNANSWERED, "none", pending=True)
+        skipped = one.outcome is not None and one.outcome.skipped is not None
+        mark: Mark = "gone" if one.withdrawn else "skipped" if skipped else "fact"
+        return cls("", words(one), mark, pending=one.withdrawn, hint=hint)
 
 
 Piece = tuple[str, str]
@@ -61,24 +77,34 @@ Line = tuple[Piece, ...]
 
 def lay_out(entry: Entry, width: int) -> list[Line]:
     """The lines of an entry at `width` cells, as (text, style name) pieces."""
+    lines = _lay_out(entry, width - len(entry.label))
+    before = (entry.label, *[" " * len(entry.label)] * (len(lines) - 1))
+    return [((text, "who"), *line) if text else line for text, line in zip(before, lines, strict=True)]
+
+
+def _lay_out(entry: Entry, width: int) -> list[Line]:
     wide = width >= WIDE
-    sign = SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
+    note = not entry.prompt
+    sign = "" if note else SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
     right = sign
     if wide:
         figures = "" if entry.figures is None else f"{entry.figures[0]:.2f} → {entry.figures[1]:.2f}"
         right = f"{sign:<4}{figures:>13}" if sign or figures else ""
-    room = cell_len(right) + (3 if wide else 2) if right else 2
+    hint = f"  {entry.hint}" if entry.hint and right else entry.hint
+    room = cell_len(right + hint) + (3 if wide else 2) if right or hint else 2
     body = max(6, width - GUTTER - room)
     lines: list[Line] = []
-    for at, text in enumerate(_bounded(entry.prompt, max(6, width - GUTTER - 2))):
+    for at, text in enumerate([] if note else _bounded(entry.prompt, max(6, width - GUTTER - 2))):
         lines.append(((" you   " if at == 0 else " " * GUTTER, "who"), (text, "you")))
     for at, text in enumerate(_bounded(entry.reply, body)):
         style = "pending" if entry.pending or entry.mark == "said" else "theta"
-        line: list[Piece] = [(" theta " if at == 0 else " " * GUTTER, "who"), (text, style)]
-        if at == 0 and right:
-            line.append((" " * max(1, width - GUTTER - cell_len(text) - cell_len(right) - 1), "theta"))
+        who = (f" {SIGNS[entry.mark]:<6}", entry.mark) if note else (" theta ", "who")
+        line: list[Piece] = [who if at == 0 else (" " * GUTTER, "who"), (text, style)]
+        if at == 0 and (right or hint):
+            line.append((" " * max(1, width - GUTTER - cell_len(text) - cell_len(right + hint) - 1), "theta"))
             line.append((right[: len(sign)], entry.mark or "who"))
             line.append((right[len(sign) :], "figures"))
+            line.append((hint, "hint"))
         lines.append(tuple(line))
     return lines
 
@@ -101,6 +127,7 @@ class Conversation(ScrollView, can_focus=False):
             "theta",
             "pending",
             "figures",
+            "hint",
             *(name for name in SIGNS if name),
             "welcome",
             "problem",

@@ -111,6 +111,11 @@ class FactBox(Vertical):
         """Show the line again."""
         self.remove_class("-editing")
 
+    @property
+    def part(self) -> FactEditor:
+        """The part with the cursor, or else the question."""
+        return self.reply if self.screen.focused is self.reply else self.prompt
+
     def other(self) -> FactEditor:
         """The part without the cursor."""
         return self.reply if self.screen.focused is self.prompt else self.prompt

@@ -38,7 +38,7 @@ class Lists:
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
         self.verbs: dict[str, Callable[..., object]] = {
-            "conversations": self.conversations, "history": self.history, "find": self.history, "fix": self.fix,
+            "conversations": self.conversations, "find": self.find, "fix": self.fix,
             "import": lambda path: self.desk.send(p.ReadFile(path)),
         }  # fmt: skip
 
@@ -58,7 +58,7 @@ class Lists:
         else:
             desk.app.push_screen(ConversationsScreen(desk.clock, desk.send))
 
-    def history(self, wanted: str = "") -> None:
+    def find(self, wanted: str = "") -> None:
         """List the turns of the open conversation that have the text `wanted`."""
         desk = self.desk
         desk.app.push_screen(TurnsScreen(desk.send, self._fix, wanted))
@@ -75,9 +75,7 @@ class Lists:
             prompt = turn.prompt if turn is not None else f"turn {number}"
             return desk.corrections.correct(text, Editing(None, turn=prompt, number=number))
         if turn is None:
-            desk.tell(
-                f"turn {number} is far back; find it with /history, or say /fix {number} and the reply", "warning"
-            )
+            desk.tell(f"turn {number} is far back; open it in /find, or say /fix {number} and the reply", "warning")
             return False
         self._fix(number, turn)
         return True
