@@ -338,6 +338,9 @@ def test_a_turn_that_is_corrected_keeps_its_place_whatever_is_taken_back_before_
     assert prompts(step_by_step([*talk, Withdraw(1)]), 1) == ["A", "b", "c"]
     assert prompts(step_by_step([*talk, Withdraw(4)]), 1) == ["a", "b", "c"]
     assert step_by_step(talk).lessons[-1].context == ()
+    again: list[Record] = [said("a"), said("A", replaces=1), replace(said("x", replaces=2), turn=(1, 0)), said("b")]
+    assert prompts(step_by_step([*again, Withdraw(1)]), 1) == ["x", "b"]
+    assert prompts(step_by_step([*again, Withdraw(1), Withdraw(3)]), 1) == ["A", "b"]
     brought: list[Record] = [ContextImported((("x", "1"), ("y", "2"))), replace(said("X", replaces=1), turn=(1, 0))]
     assert prompts(step_by_step(brought), 1) == ["X", "y"]
     twice = [*brought, replace(said("Y", replaces=1), turn=(1, 1))]

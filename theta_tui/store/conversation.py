@@ -66,14 +66,17 @@ class Conversation:
             is_open, self.deleted,
         )  # fmt: skip
 
-    def index_of(self, replaces: int | None, turn: Place | None) -> tuple[int, bool]:
-        """(index, whether a turn is there) for a record that corrects a turn of record `replaces`, or the one whose
-        place is `turn`. A turn that is gone was there; a record that corrects nothing comes last."""
-        if turn is not None:
-            index = bisect_left(self.places, turn)
-            return index, index < len(self.places) and self.places[index] == turn
-        found = self._where.get(replaces) if replaces is not None else None
-        return (len(self._said), False) if found is None else (found, True)
+    def slot(self, seq: int, replaces: int | None, turn: Place | None) -> tuple[int, bool, Place]:
+        """(index, whether a turn is there, place) for the turn of record `seq`, which corrects the one at the place
+        `turn`, or else the last one of record `replaces`. Where a turn was that is gone, it comes instead; a record
+        that corrects nothing comes last."""
+        if turn is None and replaces is not None:
+            found = self._where.get(replaces)
+            turn = (replaces, 0) if found is None else self.places[found]
+        if turn is None or turn[0] >= seq:
+            return len(self._said), False, (seq, 0)
+        index = bisect_left(self.places, turn)
+        return index, index < len(self.places) and self.places[index] == turn, turn
 
     def append(self, prompt: str, reply: str, source: int, place: Place, at: float) -> None:
         """Add a turn of record `source` at the end."""

@@ -342,11 +342,10 @@ class State:
             self.last_said[mark.lesson] = entry.at
 
     def _exchange(self, seq: int, at: float, exchange: Exchange, withdrawn: bool) -> None:
-        conversation, index, taken = None, 0, False
+        conversation, index, taken, place = None, 0, False, (seq, 0)
         if exchange.conversation:
-            turn = exchange.turn if exchange.turn is not None and exchange.turn[0] < seq else None
             conversation = self.conversation(exchange.conversation_id) or self.open
-            index, taken = conversation.index_of(exchange.replaces, turn)
+            index, taken, place = conversation.slot(seq, exchange.replaces, exchange.turn)
         lesson = Lesson(
             len(self.lessons) + 1, seq, at, exchange,
             NOTHING if conversation is None else conversation.before(index),
@@ -363,7 +362,6 @@ class State:
         self._put(lesson)
         self.touched.append(seq)
         if conversation is not None:
-            place = conversation.places[index] if taken else turn or (seq, 0)
             conversation.put(index, taken, (exchange.prompt, exchange.reply, seq, place), at)
 
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
