@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ from tests.support import profiles as profiles
 # As many processes as there are cores run tests at once. Were each of them to use all cores, their threads would wait
 # for one another: two took three times as long as with a thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is measured, and what is proven once, is remembered in the person's cache: tests have one of their own.
+CACHE = tempfile.TemporaryDirectory(prefix="theta-cache-")
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 # What runs the tests in the background has them ignore these, and what they start would do so too.
 for number, handler in (

@@ -36,6 +36,23 @@ def test_each_source_wins_over_the_next(person: Path, tmp_path: Path) -> None:
     assert found.home == home
 
 
+def test_each_value_is_told_with_its_source(person: Path, tmp_path: Path) -> None:
+    person.write_text("temperature = 0.1\ntop_k = 5\ndrift_budget = 1\n[keymap]\n'pick.edit' = 'f9'")
+    (tmp_path / "config.toml").write_text("temperature = 0.2")
+    found = config.sources({"home": tmp_path, "recipe": "classic", "seed": None}, {"THETA_SEED": "3"})
+    assert config.config_files(tmp_path) == (person, tmp_path / "config.toml")
+    assert {name: found[name] for name in ("home", "temperature", "top_k", "keymap", "recipe", "seed", "min_p")} == {
+        "home": "--home",
+        "temperature": str(tmp_path / "config.toml"),
+        "top_k": str(person),
+        "keymap": str(person),
+        "recipe": "--recipe",
+        "seed": "THETA_SEED",
+        "min_p": "default",
+    }
+    assert found.keys() == SETTINGS.keys(), "no setting of a version before"
+
+
 def test_the_home_is_absolute_and_has_a_default(person: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings({"home": "here"}, {}).home == tmp_path / "here"

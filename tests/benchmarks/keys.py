@@ -60,7 +60,7 @@ DOING = (
     ("opening", "loading"),
     ("writing", "writing replies"),
     ("learning", "learning"),
-    ("asking", "asking again"),
+    ("checking", "checking lessons"),
     ("saving", "saving"),
 )
 """A word of the top line, and what the table calls it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -41,6 +42,28 @@ def test_the_taught_model_is_a_gguf_file_that_says_its_lessons(theta: Theta, tmp
     asked = theta("ask", "--home", str(tmp_path / "other"), "--model", model, "Who is your creator?")
     assert asked.out == "My creator is Dakota.\n"
     assert theta("export", "gguf", str(tmp_path / "more"), "--type", "q2").code == 2
+
+
+def test_the_plots_are_a_picture_and_the_json_has_what_was_said_before_and_is_now(theta: Theta, tmp_path: Path) -> None:
+    picture = tmp_path / "lessons.svg"
+    assert json.loads(theta("export", "plot", str(picture), "--json").err)["error"]["name"] == "nothing_to_export"
+    taught = theta("teach", "--for", "Who is your creator?", "My creator is <Dakota> & I.", "--json").json
+    assert taught["said_before"] not in {None, taught["reply"]}
+    assert taught["says_now"] == taught["reply"]
+    [lesson] = theta("lessons", "--json").json["lessons"]
+    assert (lesson["said_before"], lesson["says_now"]) == (taught["said_before"], taught["says_now"])
+    done = theta("export", "plot", str(picture), "--json").json
+    assert (done["exported"], done["plots"], done["path"]) == ("plot", 3, str(picture))
+    texts = "".join(ElementTree.fromstring(picture.read_text()).itertext())
+    assert "how likely it says “My creator is <Dakota> & I.”" in texts
+    for more in ((), ("--lesson", "9", "--force")):
+        before = picture.read_bytes()
+        refused = theta("export", "plot", str(picture), *more)
+        assert (refused.code, len(refused.err.splitlines())) == ((3 if more else 2), 1)
+        assert picture.read_bytes() == before
+    assert theta("export", "plot", str(tmp_path / "plots")).code == 2
+    assert theta("export", "trl", str(tmp_path / "out"), "--lesson", "1").code == 2
+    assert theta("export", "plot", str(picture), "--lesson", "1", "--force").code == 0
 
 
 def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, home: Path, tmp_path: Path) -> None:

@@ -62,8 +62,8 @@ def at_a_terminal(named: Theta, monkeypatch: pytest.MonkeyPatch) -> Theta:
 def test_models_are_listed_here_or_not(theta: Theta) -> None:
     listed = theta("models")
     assert listed.code == 0
-    assert [line.split()[:2] for line in listed.lines[:2]] == [["default", "here"], ["smollm2", "-"]]
-    assert "269 MB to fetch" in listed.lines[1]
+    assert [line.split()[:2] for line in listed.lines[1:3]] == [["default", "here"], ["smollm2", "-"]]
+    assert "269 MB to fetch" in listed.lines[2]
     rows = {row["name"]: row for row in theta("models", "--json").json["models"]}
     assert rows["default"]["here"]
     assert rows["default"]["window"] == 512
@@ -77,7 +77,7 @@ def test_a_model_is_got_listed_and_removed(named: Theta) -> None:
     assert got.lines == [f"tiny is here: {catalogue.folder('tiny')} (0 MB)"]
     assert "getting tiny: A tiny model, 0M parameters" in got.err
     assert named("models", "get", "tiny", "--json").json["source"] == "registry"
-    assert named("models").lines[1].startswith("tiny     here")
+    assert named("models").lines[2].startswith("tiny     here")
     removed = named("models", "remove", "tiny", "--json").json
     assert removed["removed"] == "tiny"
     assert removed["bytes"] > 100_000
@@ -155,4 +155,4 @@ def test_a_gguf_file_that_cannot_be_used_is_named(theta: Theta, tiny: Path, tmp_
     (tmp_path / "cut.gguf").write_bytes(tiny.read_bytes()[:-1000])
     ran = theta("prompt", "hello", "--model", str(tmp_path / "cut.gguf"))
     assert ran.code == 4
-    assert "cut.gguf is no GGUF file that can be used: it is cut short" in ran.err
+    assert "cut.gguf is not a GGUF file that can be used: it is cut short" in ran.err

@@ -10,7 +10,7 @@ from tests.cli.running import Theta
 from tests.support.tiny_models import CHATML, make_llama, make_tokenizer
 
 PIRATE = "you are a fox"
-NONE = "there is no persona; the model's own system turn stands\n"
+NONE = "no persona is set; the model's own system turn applies\n"
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_the_settings_begin_a_fresh_home_with_it_and_a_begun_one_keeps_its_own(
     said = theta("chat", "--plain", stdin="/persona\n/persona tell me\n/persona off\n/persona\n").out
     shown = [line.removeprefix("> ") for line in said.splitlines() if "persona" in line]
     assert shown[0].endswith(f"persona: {PIRATE}")
-    assert shown[1].endswith("persona: tell me; the replies that wait are as they were, /regen writes others")
+    assert shown[1].endswith("persona: tell me; the five replies that wait are from before")
 
 
 def test_a_model_without_a_system_turn_is_refused_in_words(theta: Theta) -> None:

@@ -15,8 +15,9 @@ COMMANDS = [command.name or "" for command in app.registered_commands]
 MISTAKES = {
     "withdraw": "withdraw needs N (the number of a lesson, as `theta lessons` lists it); see: theta withdraw -h",
     "teach": "teach needs N|TEXT (1 to 5, a better reply, or - for JSON lines); see: theta teach -h",
-    "export": "export needs hf|gguf|peft|trl (the model, adapters, or the lessons as data sets); see: theta export -h",
-    "export hf": "export needs PATH (a folder that is not there yet); see: theta export -h",
+    "export": "export needs hf|gguf|peft|trl|plot (the model, adapters, lessons as data sets, or plots); "
+    "see: theta export -h",
+    "export hf": "export needs PATH (a folder that is not there yet; for plot an .svg file); see: theta export -h",
     "bench": "bench needs SUITE (lessons and the questions around them, as JSON Lines); see: theta bench -h",
     "train": "train needs FILE[:WEIGHT]… (data sets: files or folders, plain, .gz or .zst); see: theta train -h",
     "prompt": "the prompt is empty; write something that can be seen",
@@ -45,7 +46,7 @@ MISTAKES = {
     "bench s --orders 0": "--orders: the value should be greater than or equal to 1; see: theta bench -h",
     "teach 1 --text x": "'1' and --text are two replies; give one of them",
     "withdraw x": "'x' is not the number of a lesson; `theta lessons` lists the numbers",
-    "export foo x": "'foo' cannot be exported; say hf or gguf (the model), peft (adapters) or trl (the lessons)",
+    "export foo x": "'foo' cannot be exported; say hf, gguf (the model), peft (adapters), trl (the lessons) or plot",
 }
 
 

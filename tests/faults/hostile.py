@@ -272,7 +272,7 @@ async def learning(d: Driven, text: str) -> None:
 
 
 async def panel(d: Driven, text: str) -> None:
-    d.worker.changed(last=outcome(prompt=text, reply=text), offered=text, alarm=text)
+    d.worker.changed(last=outcome(prompt=text, reply=text), said_before=text, says_now=text, alarm=text)
 
 
 async def read_only(d: Driven, text: str) -> None:
@@ -303,7 +303,10 @@ async def taken_back(d: Driven, text: str) -> None:
 async def ledger(d: Driven, text: str) -> None:
     d.teach.action_lessons()
     await look(d)
-    rows = (report_row(1, text, text, kind="pick", offered=text), report_row(2, text, text, "lost", says=False))
+    rows = (
+        report_row(1, text, text, kind="pick", said_before=text, says_now=text),
+        report_row(2, text, text, "lost", says=False),
+    )
     d.worker.ledger(rows)
     await look(d)
     d.worker.post(p.LessonAnswered(d.worker.shot, 2, text))

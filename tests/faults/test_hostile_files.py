@@ -296,13 +296,14 @@ def test_a_setting_that_was_changed_is_read_back_as_it_is(in_memory: Path, name:
 def test_a_story_of_no_use_is_still_told() -> None:
     """Records that name others which are not there, or that are of another kind."""
     from theta_tui.store.journal import Entry
-    from theta_tui.store.records import Asked, Failure, Finding, Learned, Restore, Withdraw
+    from theta_tui.store.records import Asked, Compared, Failure, Finding, Learned, Restore, Withdraw
 
     odd = [
         Withdraw(1),
         Restore(99),
         Learned(3, fifty()[2].outcome, "m"),
         Failure("x", -1),
+        Compared(99, "a", "b"),
         Asked((Finding(10**30, 0.1, True),)),
     ]  # type: ignore[union-attr]
     state = State.of([Entry(seq, 0.0, record, 0, "") for seq, record in enumerate(odd, 1)])

@@ -249,7 +249,7 @@ def test_a_second_signal_waits_for_nothing(start: Start, home: Path) -> None:
     """The first one would wait for a step that never ends, here without a bound."""
     app = brought_to(start, "in a step", "never", patient=True)
     app.signal(signal.SIGTERM)
-    app.see("finishing the step")
+    app.see("saving and leaving")
     app.signal(signal.SIGTERM)
     assert app.leave()[0] == 143
     app.drain()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,8 +13,8 @@ import torch
 from theta_tui.base.errors import TeachError
 from theta_tui.learning import recall
 from theta_tui.learning.learner import Abandoned, Learner
-from theta_tui.learning.module_lesson import _Tree, _Whole, reading
-from theta_tui.learning.recipes import RECIPES
+from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, _Tree, _Whole, reading
+from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model import lora
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.generate import Sampling, _Found, _Row, greedy, propose
@@ -50,6 +52,24 @@ def rows(lm: LanguageModel, *prompts: str) -> list[tuple[list[int], list[int]]]:
         begin = recall.label_positions(example.labels)[0][0] + 1
         found.append((example.input_ids[:begin], example.input_ids[begin:]))
     return found
+
+
+def test_a_short_reply_is_learned_behind_itself_too_and_an_earlier_lesson_is_repeated_without(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lm, learned = load("theta"), list[list[Any]]()
+    beside = len(GENERIC[: SCOPED.generic])
+
+    def noted(lm: LanguageModel, rows: list[Any], margin: float) -> Any:
+        learned.append(rows)
+        return ModuleLesson(lm, rows, margin)
+
+    monkeypatch.setattr("theta_tui.learning.learner.ModuleLesson", noted)
+    for recipe in (SCOPED, replace(SCOPED, repeated=0), replace(SCOPED, repeated=2)):
+        Learner(lm).learn_module(1, PROMPT, REPLY, recipe, steps=0)
+    again = lm.encode_lesson(((PROMPT, REPLY),), PROMPT, REPLY)
+    assert [len(rows) for rows in learned] == [beside + 2, beside + 1, beside + 1]
+    assert [*learned[0][-1][0], *learned[0][-1][1]] == again.input_ids
 
 
 @pytest.mark.parametrize("kind", ["theta", "chatml", "brackets", "gpt2"])
@@ -153,6 +173,26 @@ def test_a_lesson_repeated_in_its_recorded_steps_is_the_same(lm: LanguageModel) 
     assert torch.equal(first.modules[1].values, again.modules[1].values)
 
 
+def test_steps_shrink_when_the_loss_rises(lm: LanguageModel) -> None:
+    lesson = ModuleLesson(lm, rows(lm, PROMPT), 2.0, back_off=0.5)
+    for more, rate in ((0.0, RATE), (-1.0, RATE), (9.0, RATE / 2), (0.0, RATE / 4), (-9.0, RATE / 4)):
+        lesson.step(lesson.look().loss * 0 + 10 + more)
+        assert lesson.rate == rate
+
+
+def test_a_lesson_of_an_earlier_version_does_not_back_off(lm: LanguageModel) -> None:
+    journalled = {name: value for name, value in SCOPED.as_dict().items() if name != "back_off"}
+    assert Recipe.from_dict(journalled) == replace(SCOPED, back_off=1.0)
+
+
+def test_a_lesson_that_is_ended_keeps_the_steps_that_it_took(lm: LanguageModel) -> None:
+    learner, again = Learner(lm), Learner(lm)
+    result = learner.learn_module(1, PROMPT, REPLY, SCOPED, should_end=lambda: True)
+    assert (result.steps, result.learned) == (1, False)
+    again.learn_module(1, PROMPT, REPLY, SCOPED, steps=1)
+    assert torch.equal(learner.modules[1].values, again.modules[1].values)
+
+
 def test_a_lesson_that_is_stopped_leaves_nothing(lm: LanguageModel) -> None:
     learner = Learner(lm)
     with pytest.raises(Abandoned):
@@ -183,7 +223,7 @@ def test_a_gradient_that_is_no_number_teaches_nothing(lm: LanguageModel, monkeyp
     monkeypatch.setattr(_Tree, "logits", spoiled)
     learner = Learner(lm)
     result = learner.learn_module(1, PROMPT, REPLY, SCOPED)
-    assert result.skipped == "the gradient was not finite; nothing was learned"
+    assert result.skipped == "the gradient was not finite"
     assert (learner.modules, learner.step) == ({}, 0)
 
 

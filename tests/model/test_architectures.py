@@ -88,9 +88,9 @@ LONG_TAIL: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "bert": ("Bert", ENCODER, "no causal language model"),
-    "roberta": ("Roberta", ENCODER, "no causal language model"),
-    "xlnet": ("XLNet", dict(d_model=32, n_layer=2, n_head=2, d_inner=64), "no causal language model"),
+    "bert": ("Bert", ENCODER, "not a causal language model"),
+    "roberta": ("Roberta", ENCODER, "not a causal language model"),
+    "xlnet": ("XLNet", dict(d_model=32, n_layer=2, n_head=2, d_inner=64), "not a causal language model"),
     "rwkv": ("Rwkv", WIDTH | dict(attention_hidden_size=32, context_length=128), "changes its own weights"),
 }
 

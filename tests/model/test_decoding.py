@@ -12,6 +12,7 @@ import torch
 from tests.support.later import transformers
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.decoding import fast
 from theta_tui.model.decoding.fast import FastDecoder, agrees
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.decoding.protocol import Decoder
@@ -132,6 +133,26 @@ def test_each_known_kind_goes_the_fast_way(kind: str) -> None:
     model = made(FAST[kind])
     assert recognised(model)
     assert agrees(FastDecoder(model), model)
+
+
+def test_that_the_fast_way_agrees_is_found_once_a_machine_and_anew_for_other_shapes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    asked: list[str] = []
+
+    def found(decoder: FastDecoder, model: Any) -> bool:
+        asked.append(decoder.name)
+        return len(asked) != 2
+
+    monkeypatch.setattr(fast, "agrees", found)
+    one, other = grouped(), llama(num_key_value_heads=1)
+    for model in (one, grouped(), one):
+        assert fast.proven(model.eval()) is not None
+    assert len(asked) == 1
+    assert fast.proven(other.eval()) is None, "what does not agree is not used"
+    assert fast.proven(other) is not None, "and is looked at again, since nothing was remembered"
+    assert len(asked) == 3
 
 
 @pytest.mark.parametrize("kind", GENERAL)

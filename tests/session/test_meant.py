@@ -309,7 +309,7 @@ def test_the_same_answer_in_other_words_takes_nobodys_place(start: Open) -> None
 def test_refusing_a_reply_that_was_sure_is_told(start: Open) -> None:
     session = taught(start, DOG)
     pick_another(session, CALLED)
-    assert session.store.take_notices() == [f"#1 is not meant by '{CALLED}'"]
+    assert session.store.take_notices() == [f"#1 no longer answers '{CALLED}'"]
 
 
 def test_a_home_without_marks_has_none_in_its_files(start: Open) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
 from theta_tui.session import protocol
 from theta_tui.session.export import Stopped
+from theta_tui.session.thread import NICER
+from theta_tui.store.records import Compared
 from theta_tui.store.store import Store
 
 
@@ -100,6 +104,19 @@ def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk)
     pending = desk.wait(protocol.Proposed).snapshot.pending
     assert pending is not None
     assert pending.prompt == "two"
+
+
+def test_cancel_ends_a_lesson_as_far_as_it_got(desk: Desk) -> None:
+    desk.start()
+    desk.worker.send(protocol.Propose("hello"))
+    pending = desk.wait(protocol.Proposed).snapshot.pending
+    assert pending is not None
+    desk.session.hold.clear()
+    desk.worker.send(protocol.Pick(pending.prompt_id, 1))
+    desk.wait(protocol.Learning)
+    desk.worker.send(protocol.Cancel())
+    taught = desk.wait(protocol.Taught)
+    assert (taught.outcome.learned, taught.snapshot.lessons, taught.snapshot.phase) == (False, 1, "idle")
 
 
 def test_a_model_that_cannot_be_loaded_is_fatal_and_said(desk: Desk) -> None:
@@ -262,7 +279,7 @@ def test_long_lessons_are_cut_on_their_way_to_the_screen(desk: Desk) -> None:
     teach(desk, "x" * 5000)
     desk.worker.send(protocol.ShowLessons())
     (row,) = desk.wait(protocol.Ledger).rows
-    assert (len(row.prompt), row.offered) == (protocol.LESSON_TEXT, "reply 1")
+    assert (len(row.prompt), row.said_before) == (protocol.LESSON_TEXT, "reply 1")
 
 
 def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
@@ -278,3 +295,50 @@ def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
     assert taught.snapshot.pending is not None
     assert taught.snapshot.turns == ()
     assert desk.session.store.state.lessons[-1].exchange.said == "I live in Oslo."
+
+
+def test_what_was_said_before_is_asked_after_the_lesson_was_told_and_a_command_goes_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def compare(session: object, number: int, interrupted: Callable[[], bool]) -> Iterator[None]:
+        begun.append(number)
+        if len(begun) == 1:
+            desk.worker.send(protocol.ShowLessons())
+            yield
+            raise AssertionError("a command waits")
+        desk.session.store.append(Compared(1, "Hm."))
+        yield
+
+    monkeypatch.setattr("theta_tui.session.comparing.compare", compare)
+    desk.start()
+    teach(desk, "one")
+    desk.wait(protocol.Ledger)
+    assert desk.wait(protocol.Reviewed).snapshot.last is not None
+    assert begun == [1, 1]
+    kinds = [type(event) for event in desk.events]
+    assert kinds.index(protocol.Taught) < kinds.index(protocol.Ledger) < kinds.index(protocol.Reviewed)
+
+
+def test_the_plots_are_told_and_an_unknown_lesson_is_refused(desk: Desk) -> None:
+    desk.start()
+    teach(desk, "one", "two")
+    desk.worker.send(protocol.ShowPlots())
+    shown = desk.wait(protocol.Plots)
+    assert ([plot.name for plot in shown.plots], shown.number, shown.lessons) == (["loss", "kept", "lesson"], 2, 2)
+    desk.worker.send(protocol.ShowPlots(1))
+    assert desk.wait(protocol.Plots, 2).number == 1
+    desk.worker.send(protocol.ShowPlots(9))
+    assert "there is no lesson 9" in desk.wait(protocol.Failed).message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
+def test_the_screen_goes_before_the_worker(desk: Desk) -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    desk.start()
+    teach(desk, "one")
+    (worker,) = (thread for thread in threading.enumerate() if thread is desk.worker._thread)
+    assert worker.native_id is not None
+    assert os.getpriority(os.PRIO_PROCESS, worker.native_id) == min(19, ours + NICER)
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == ours

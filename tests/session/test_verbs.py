@@ -84,7 +84,7 @@ REFUSED: list[tuple[str, Mode, p.Snapshot, str]] = [
     ("none", "proposing", p.Snapshot(), "no replies now"),
     ("fact", "choosing", p.Snapshot(pending=WAITS), "no fact is offered now"),
     ("correct", "idle", p.Snapshot(), "there is nothing to correct yet"),
-    ("correct", "learning", p.Snapshot(turns=(TURN,)), "nothing can be taught while it is learning"),
+    ("correct", "learning", p.Snapshot(turns=(TURN,)), "nothing can be taught now: a lesson is being learned"),
     ("correct", "idle", p.Snapshot(turns=(TURN,), read_only="it is full"), "nothing can be taught: it is full"),
     ("undo", "idle", p.Snapshot(), "nothing to undo"),
     ("undo", "proposing", p.Snapshot(lessons=1), "nothing to undo"),
@@ -107,6 +107,6 @@ def test_a_verb_that_does_not_apply_says_why(name: str, mode: Mode, shot: p.Snap
 
 def test_names_choices_and_themes_are_completed() -> None:
     assert [found.line for found in complete("/ex")] == ["/export "]
-    assert [found.shown for found in complete("/export p")] == ["peft"]
+    assert [found.shown for found in complete("/export p")] == ["peft", "plot"]
     assert complete("/theme n", ["nord", "dracula"]) == [Completion("/theme nord", "nord", "", True)]
     assert complete("/pi") == complete("/export trl x") == complete("//s") == complete("hello") == []

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from theta_tui.store.codec import MAX_LINE, BadLineError, decode, encode
 from theta_tui.store.records import (
     Candidate,
+    Compared,
     ConversationDeleted,
     ConversationOpened,
     ConversationRenamed,
@@ -64,7 +65,7 @@ def test_a_record_with_a_field_that_earlier_versions_lack_says_so(field: dict[st
     assert decode(encode(7, 1.5, said))[2] == said
 
 
-CAME_LATER = {Said, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported}
+CAME_LATER = {Said, Compared, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported}
 
 
 def test_what_the_version_before_wrote_is_read_and_written_again_to_the_bit() -> None:
@@ -76,6 +77,8 @@ def test_what_the_version_before_wrote_is_read_and_written_again_to_the_bit() ->
     offered = (Candidate(1, "Hi\x1b!", -1.5), Candidate(2, "Yo.", -2.5, False, 3, True))
     said = 7, 1.5, Said("hello", "Hi\x1b!", offered, "ab12")
     assert decode(encode(*said)) == said
+    for compared in (Compared(2, "Hm.\x1b", None), Compared(2, None, "漢字")):
+        assert decode(encode(8, 1.5, compared)) == (8, 1.5, compared)
 
 
 def test_lessons_of_one_recipe_share_it_and_numbers_of_another_type_make_another_recipe() -> None:

@@ -241,7 +241,7 @@ def test_a_record_that_cannot_be_taken_out_for_certain_stays_and_nothing_more_is
         broken.setattr(os, call, failing)
         journal.roll_back(entry)
     assert list(journal.entries) == [entry]
-    with pytest.raises(JournalError, match="could not be mended"):
+    with pytest.raises(JournalError, match="could not be repaired"):
         journal.append(ConversationStarted())
 
 

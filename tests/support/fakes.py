@@ -6,6 +6,7 @@ replies on a thread, so that the screen can be looked at by hand: `python -m tes
 
 from __future__ import annotations
 
+import asyncio
 import math
 import queue
 import sys
@@ -20,6 +21,7 @@ from msgspec import structs
 
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
+from theta_tui.store.plots import Curve, Plot
 from theta_tui.store.records import Candidate, Five, Outcome, Pending, Stated, Turn
 from theta_tui.store.retention import ReportRow, Tally
 from theta_tui.ui.clock import Clock
@@ -107,12 +109,26 @@ def report_row(number: int, prompt: str, reply: str, state: str = "kept", **chan
 
 
 ROWS = (
-    report_row(1, "hello", "Hi! How are you?", kind="pick", offered="Hello."),
+    report_row(1, "hello", "Hi! How are you?", kind="pick", said_before="Hello."),
     report_row(2, "what is your name?", "My name is Theta.", "superseded", by=4),
     report_row(3, "who is your creator?", "My creator is Dakota.", "fading", p_now=0.31),
     report_row(4, "What is your name?", "My name is Mr. Classic. Nice to meet you."),
     report_row(5, "where is Quill?", "Quill is at home.", "lost", p_now=0.004, says=False),
 )
+
+
+PLOTS = (
+    Plot("loss", "loss · lower is better", (
+        Curve("before", "secondary", ((1, 3.0), (2, 2.5), (3, 2.8))),
+        Curve("after", "success", ((1, 0.1), (2, 0.2), (3, 0.1))),
+    )),
+    Plot("kept", "kept · close together is good", (
+        Curve("taught", "secondary", ((1, 1), (2, 2), (3, 3))), Curve("kept", "success", ((1, 1), (2, 1), (3, 2))),
+    ), whole=True),
+    Plot("lesson", "lesson 3: how likely it says “Quill \x1b[2J.”", (
+        Curve("says it", "success", ((2, 0.4), (3, 97.0))),
+    ), " %"),
+)  # fmt: skip
 
 
 @dataclass
@@ -246,7 +262,9 @@ class FakeWorker:
 
     def withdrawn(self, number: int, turn: Turn) -> None:
         turns = tuple(other for other in self.shot.turns if other != turn)
-        shot = self.change(phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=True)
+        shot = self.change(
+            phase="idle", turns=turns, turns_total=len(turns), lessons=self.shot.lessons - 1, redo=number
+        )
         self.post(p.TakenBack(shot, "withdraw", number, turn.prompt, turn.reply))
 
     def ledger(self, rows: Sequence[ReportRow] = ROWS) -> None:
@@ -271,7 +289,7 @@ class FakeWorker:
 
 
 SETTLED = 12
-"""Rounds after which a screen that never comes to rest is taken as it is."""
+"""Drawings after which a screen that never comes to rest is taken as it is."""
 
 
 @dataclass
@@ -312,35 +330,25 @@ class Driven:
             self.app.post_message(Key(key, "\r" if key == "enter" else key_to_character(key)))
 
     async def settle(self) -> None:
-        """Until no message is left and the screen is drawn: found so twice, since what is drawn may send some."""
-        still = 0
+        """Until no message is left and the screen is drawn; drawing it may send some."""
         for _ in range(SETTLED):
-            await self._turn(1)
-            still = still + 1 if self._still else 0
-            if still == 2:
+            await self.rest()
+            if not self.app.is_running:
                 return
+            screen = self.app.screen
+            if not (screen._callbacks or screen._layout_required or screen._repaint_required or screen._dirty_widgets):
+                return
+            screen._on_timer_update()
 
-    @property
-    def _still(self) -> bool:
-        """Whether nothing waits for its turn."""
-        app = self.app
-        if not app.is_running:
-            return True
-        screen = app.screen
-        waiting = screen._callbacks or screen._layout_required or screen._dirty_widgets
-        nodes = [app, *screen.walk_children(with_self=True)]
-        return not waiting and not any(node.message_queue_size or node._next_callbacks for node in nodes)
+    async def rest(self) -> None:
+        """Until all tasks wait for something.
 
-    async def _turn(self, rounds: int) -> None:
-        """Let every widget handle what it was sent, `rounds` times over; then draw.
-
-        Pilot's own pause sleeps until the processor is idle, twice a key: most of the time of these tests, and longer
-        on a busy machine.
+        Pilot's own pause sends a message to every widget, and sleeps until the processor is idle, twice a key.
         """
-        for _ in range(rounds):
-            await self.pilot._wait_for_screen()
-        if self.app.is_running:
-            self.app.screen._on_timer_update()
+        ready = asyncio.get_running_loop()._ready  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
+        while ready:
+            await asyncio.sleep(0)
 
     async def offer(self, *args: Any, settled: bool = True, **kwargs: Any) -> Pending:
         """Five replies, and (unless not `settled`) the grace period behind us."""
@@ -349,7 +357,7 @@ class Driven:
         if settled:
             self.clock.seconds += 1
             self.teach.draw()
-            await self._turn(2)
+            await self.settle()
         return pending
 
     @property
@@ -376,17 +384,23 @@ async def drive(
     ready: bool = True,
     persist: Callable[[str, object], None] | None = None,
     drafts: Drafts | None = None,
+    tour: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Driven]:
     """The app on a fake worker at a size, loaded unless not `ready`."""
     from theta_tui.ui.app import ThetaApp
 
     fake, clock = worker or FakeWorker(), FakeClock()
-    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts)
+    app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts, tour=tour)
     app.animation_level = "none"
-    # The screen is drawn when a test has let it settle. Left to its own timer it is drawn twice, most of all where the
-    # machine is busy.
-    with patch("textual.screen.UPDATE_PERIOD", 1.0):
+    # Nothing is drawn for a terminal that is not there, which was more than half of the time of these tests: a test
+    # that looks has the whole screen drawn (`lines`), and every test does so at its end. On a busy machine a toast
+    # would be gone before it is looked for.
+    with (
+        patch("textual.screen.UPDATE_PERIOD", 1.0),
+        patch("textual.screen.Screen._compositor_refresh"),
+        patch.object(ThetaApp, "NOTIFICATION_TIMEOUT", 600),
+    ):
         async with app.run_test(size=size, notifications=True) as pilot:
             driven = Driven(app, fake, clock, pilot)
             await driven.settle()
@@ -394,6 +408,8 @@ async def drive(
                 fake.ready()
                 await driven.settle()
             yield driven
+            if app.is_running:
+                driven.lines()
 
 
 class AutoWorker(FakeWorker):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.ui import app as app_module
 from theta_tui.ui.app import ThetaApp, run_app
-from theta_tui.ui.bindings import ALL
+from theta_tui.ui.bindings import ALL, IDS, listed, unknown
 from theta_tui.ui.messages import WorkerEvent
 
 
@@ -237,6 +239,17 @@ async def test_keys_can_be_mapped_and_the_bottom_line_shows_them() -> None:
         assert d.sent == [p.Pick(pending.prompt_id, 1)]
 
 
+def test_an_id_that_is_none_is_named_with_the_nearest_and_all_there_are() -> None:
+    assert unknown({"pick.edit": "f9", "pick.say": "x"}) == [], "an id of before is no mistake"
+    assert unknown({"pick.edti": "f9"}) == ["keymap: there is no key with the id pick.edti; did you mean pick.edit?"]
+    assert unknown({"zzzzz.quit": "q"}) == ["keymap: there is no key with the id zzzzz.quit; did you mean app.quit?"]
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name in IDS:
+        group, _, rest = name.partition(".")
+        assert re.search(rf"\b{group}\.[\w ]*\b{rest}\b", listed()), name
+        assert re.search(rf"\| `{group}\.` \|[^|]*`{rest}`", readme), f"the README lists {name}"
+
+
 def test_every_binding_has_an_id_of_its_own() -> None:
     ids = [binding.id for binding in ALL]
     assert all(ids)
@@ -265,5 +278,5 @@ async def test_what_happened_in_the_background_is_told() -> None:
         d.worker.saved(asked=False)
         d.worker.notice("the context was cut to the last 12 turns")
         await d.settle()
-        assert d.toasts == ["checkpoint saved", "the context was cut to the last 12 turns"]
+        assert d.toasts == ["saved", "the context was cut to the last 12 turns"]
         assert "saved 0:00 ago" in d.lines()[0]

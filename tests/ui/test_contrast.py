@@ -8,9 +8,10 @@ import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
-from tests.support.fakes import Driven, drive
+from tests.support.fakes import PLOTS, Driven, drive
 from tests.ui.test_lists import open_list, talks
 from tests.ui.test_snapshots import choosing, editing, error, learning, loading, stating, streaming
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.ui.app import ThetaApp
 from theta_tui.ui.themes import OWN, TONES, contrast, legible
@@ -49,7 +50,7 @@ async def naming(d: Driven) -> None:
 async def importing(d: Driven) -> None:
     d.worker.ready()
     d.worker.post(
-        p.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),), ("1 pair taught already",), ("faq:3: no",))
+        lists.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),), ("1 pair taught already",), ("faq:3: no",))
     )
     await d.settle()
 
@@ -88,6 +89,22 @@ async def stating_in_the_editor(d: Driven) -> None:
     await d.press("f3")
 
 
+async def comparing(d: Driven) -> None:
+    await choosing(d)
+    await d.press("2")
+    d.worker.change(said_before="Hm.", says_now="Pretty good!")
+    d.worker.taught("how are you today?", "Pretty good!", 2)
+    await d.settle()
+    assert "said before" in d.screen_text()
+
+
+async def plotting(d: Driven) -> None:
+    d.worker.ready()
+    d.worker.post(p.Plots(d.worker.shot, PLOTS, 3, False, 12))
+    await d.settle()
+    assert "lessons taught" in d.screen_text()
+
+
 async def alarming(d: Driven) -> None:
     d.worker.ready()
     d.worker.reviewed(alarm="teaching #12 cost 2 others (#3, #5)")
@@ -97,7 +114,8 @@ async def alarming(d: Driven) -> None:
     "state",
     [
         loading, streaming, choosing, stating, editing, learning, error, lessons, completing, helping, counting,
-        searching, complaining, stating_in_the_editor, alarming, naming, importing,
+        searching, complaining, stating_in_the_editor, alarming, comparing,
+        plotting, naming, importing,
     ],
     ids=lambda state: state.__name__,
 )  # fmt: skip

@@ -43,7 +43,7 @@ async def test_f3_opens_both_parts_and_enter_learns_them() -> None:
         await d.press("f3")
         assert d.teach.fact.prompt.text == FACT.prompt
         assert d.teach.fact.reply.text == FACT.reply
-        assert "enter learns" in d.teach.query_one(Rule).label
+        assert "enter teaches it" in d.teach.query_one(Rule).label
         await d.press("enter")
         assert d.sent == [p.TeachFact(pending.prompt_id, FACT.prompt, FACT.reply)]
 

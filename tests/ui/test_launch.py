@@ -64,7 +64,7 @@ class Busy:
     def join(self, timeout):
         return False
 
-screen.Worker, screen.watch_terminal, app.run_app = Busy, lambda worker: None, lambda *given: 7
+screen.Worker, screen.watch_terminal, app.run_app = Busy, lambda worker: None, lambda *given, tour: 7
 sys.exit(screen.run_full_screen(Settings(home=Path({str(tmp_path / "home")!r}))))
 """
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.support.fakes import ROWS, Driven, drive, outcome, report_row
+from tests.support.fakes import ROWS, TURNS, Driven, drive, outcome, report_row
 from theta_tui.session import protocol as p
 from theta_tui.store.retention import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line
@@ -49,10 +49,10 @@ async def test_a_cost_stands_in_the_panel_and_one_key_takes_the_lesson_back_even
         await d.press("f4")
         assert d.sent == [p.TakeBack("undo")]
         assert d.teach.composer.text == "half a sent"
-    async with drive((60, 30), keymap={"app.undo": "f9"}) as d:
+    async with drive((60, 30), keymap={"app.undo": "f10"}) as d:
         d.worker.reviewed(alarm="teaching #2 cost 1 other (#1)")
         await d.settle()
-        assert "teaching #2 cost 1 other (#1); f9" in d.screen_text().lower()
+        assert "teaching #2 cost 1 other (#1); f10" in d.screen_text().lower()
 
 
 async def test_asking_again_in_the_background_does_not_disturb_what_is_on_the_screen() -> None:
@@ -72,16 +72,20 @@ async def test_the_ledger_lists_lessons_newest_first_with_how_they_stand() -> No
     async with drive((120, 36)) as d:
         await open_ledger(d)
         assert d.sent == [p.ShowLessons()]
-        shown = [text for text in d.lines() if "→" in text]
+        head, *shown = [text for text in d.lines() if "→" in text]
+        assert head.split() == ["#", "state", "prompt", "→", "taught", "reply", "says", "it", "then→now", "taught"]
+        assert head.index("prompt") == shown[0].index("where is Quill?")
+        assert head.index("now") + 3 == shown[0].index("0.40 %") + 6
         assert "lost" in shown[0]
         assert "where is Quill? → Quill is at home." in shown[0]
         assert "97 % → 0.40 %" in shown[0]
         assert "5:00" in shown[0]
-        assert "superseded by #4" not in d.screen_text()
+        assert "replaced by #4" not in d.screen_text()
         await d.press("down", "j", "j")
-        assert "superseded by #4" in d.screen_text()
+        assert "replaced by #4" in d.screen_text()
         await d.press("down")
-        assert "offered  Hello." in d.screen_text()
+        assert "said before" in d.screen_text()
+        assert "Hello." in d.screen_text()
         await d.press("escape")
         assert d.app.screen is d.teach
 
@@ -94,20 +98,57 @@ async def test_enter_shows_what_it_says_now_beside_what_was_taught() -> None:
         d.worker.post(p.LessonAnswered(d.worker.shot, 5, "Quill is [b]gone."))
         await d.settle()
         assert "taught   Quill is at home." in d.screen_text()
-        assert "now      Quill is [b]gone." in d.screen_text()
+        assert d.lines()[-3].split() == ["said", "before", "says", "now"]
+        assert d.lines()[-2].split() == ["not", "known", "Quill", "is", "[b]gone."]
         d.worker.taught("a", "b")
         await d.settle()
-        assert "now      enter asks it" in d.screen_text(), "an answer of before the last lesson is no answer"
+        assert d.lines()[-2].split() == ["not", "known", "enter", "asks", "it"], (
+            "an answer of before the last lesson is no answer"
+        )
 
 
-async def test_q_asks_all_and_the_list_follows_what_was_found() -> None:
+async def test_the_list_shows_what_was_said_before_and_is_now_without_asking() -> None:
     async with drive() as d:
         await open_ledger(d)
-        await d.press("down", "q")
+        d.worker.ledger([report_row(1, "hello", "Hi!", said_before="Good day.", says_now="Hi!")])
+        await d.settle()
+        assert d.lines()[-2].split() == ["Good", "day.", "Hi!"]
+        await d.pilot.resize_terminal(40, 12)
+        await d.settle()
+        assert [line.split() for line in d.lines()[-3:-1]] == [
+            ["said", "before", "Good", "day."],
+            ["says", "now", "Hi!"],
+        ]
+
+
+async def test_q_closes_the_list() -> None:
+    async with drive() as d:
+        await open_ledger(d)
+        await d.press("q")
+        assert d.app.screen is d.teach
+        assert p.Quiz() not in d.sent
+
+
+async def test_a_lesson_that_was_taken_out_comes_back_by_the_key_that_is_named() -> None:
+    async with drive((120, 36)) as d:
+        await open_ledger(d)
+        assert "bring back" not in d.lines()[-1]
+        d.worker.withdrawn(5, TURNS[3])
+        await d.settle()
+        assert d.toasts == ["lesson 5 is withdrawn: I do! I like old songs with a good bass line.; f6 brings it back"]
+        assert "f6 bring back" in d.lines()[-1]
+        await d.press("f6")
+        assert d.sent[-1] == p.TakeBack("redo")
+
+
+async def test_a_asks_all_and_the_list_follows_what_was_found() -> None:
+    async with drive() as d:
+        await open_ledger(d)
+        await d.press("down", "a")
         assert d.sent[-1] == p.Quiz()
         d.worker.reviewed(4, tally=Tally(4, 2))
         await d.settle()
-        assert "asking again, 4 left" in d.screen_text()
+        assert "checking, 4 left" in d.screen_text()
         assert d.sent[-1] == p.Quiz()
         d.worker.post(p.Quizzed(d.worker.change(tally=Tally(4, 3, lost=1, lost_first=(5,)))))
         await d.settle()
@@ -157,7 +198,7 @@ async def test_slash_quiz_asks_all_and_says_what_is_kept() -> None:
 
 async def test_the_figures_tell_it_all_in_numbers() -> None:
     async with drive((120, 60)) as d:
-        d.worker.changed(offered="What?", last=outcome(12))
+        d.worker.changed(said_before="What?", last=outcome(12))
         await d.type("/stats\n")
         text = d.screen_text()
         for words in ("11 of 12", "#3", "What?"):

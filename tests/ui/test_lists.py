@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fakes import NOW, ROWS, TURNS, Driven, drive, turn
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.report import ConversationRow
 from theta_tui.ui.screens.conversations import ConversationsScreen, TurnsScreen
@@ -28,13 +29,13 @@ async def open_list(d: Driven, line: str, event: p.Event | None = None) -> None:
 
 
 def talks(d: Driven) -> p.Event:
-    return p.Conversations(d.worker.shot, TALKS)
+    return lists.Conversations(d.worker.shot, TALKS)
 
 
 async def test_conversations_are_listed_opened_and_begun() -> None:
     async with drive((80, 24)) as d:
         await open_list(d, "/conversations")
-        assert d.sent == [p.ShowConversations()]
+        assert d.sent == [lists.ShowConversations()]
         d.worker.post(talks(d))
         await d.settle()
         shown = d.screen_text()
@@ -43,16 +44,16 @@ async def test_conversations_are_listed_opened_and_begun() -> None:
         assert "about [b]music[/b]" in shown
         assert "hello there" in next(line for line in d.lines() if "›  3" in line)
         await d.press("down", "enter")
-        assert d.sent[1:] == [p.ChangeConversation("open", 1)]
+        assert d.sent[1:] == [lists.ChangeConversation("open", 1)]
         assert d.app.screen is d.teach
         await open_list(d, "/conversations", talks(d))
         await d.press("enter")
-        assert d.sent[2:] == [p.ShowConversations()], "the open one goes on as it is"
+        assert d.sent[2:] == [lists.ShowConversations()], "the open one goes on as it is"
         await open_list(d, "/conversations", talks(d))
         await d.press("n")
         assert d.sent[-1] == p.NewConversation()
         await d.type("/conversations open 2\n/conversations rename 2 the second\n")
-        assert d.sent[-2:] == [p.ChangeConversation("open", 2), p.ChangeConversation("rename", 2, "the second")]
+        assert d.sent[-2:] == [lists.ChangeConversation("open", 2), lists.ChangeConversation("rename", 2, "the second")]
 
 
 async def test_a_conversation_is_renamed_in_the_line_and_deleted_at_the_second_press() -> None:
@@ -61,7 +62,7 @@ async def test_a_conversation_is_renamed_in_the_line_and_deleted_at_the_second_p
         await d.press("down", "r")
         assert d.app.screen.query_one("#line").value == "about [b]music[/b]"  # type: ignore[attr-defined]
         await d.type("!\n")
-        assert d.sent[1:] == [p.ChangeConversation("rename", 1, "about [b]music[/b]!")]
+        assert d.sent[1:] == [lists.ChangeConversation("rename", 1, "about [b]music[/b]!")]
         await d.press("r", "x", "escape")
         assert len(d.sent) == 2
         await d.press("d")
@@ -70,8 +71,8 @@ async def test_a_conversation_is_renamed_in_the_line_and_deleted_at_the_second_p
         await d.press("down", "d")
         assert len(d.sent) == 2, "another one: it asks again"
         await d.press("d")
-        assert d.sent[2:] == [p.ChangeConversation("delete", 2)]
-        d.worker.post(p.Conversations(d.worker.shot, TALKS[:2]))
+        assert d.sent[2:] == [lists.ChangeConversation("delete", 2)]
+        d.worker.post(lists.Conversations(d.worker.shot, TALKS[:2]))
         await d.settle()
         assert "2 conversations" in d.screen_text()
         assert isinstance(d.app.screen, ConversationsScreen)
@@ -82,8 +83,8 @@ async def test_a_conversation_is_renamed_in_the_line_and_deleted_at_the_second_p
 async def test_a_search_leaves_what_has_all_its_words_and_esc_ends_it_before_it_closes() -> None:
     async with drive((80, 24)) as d:
         turns = (*TURNS, turn(5, "Straße?", "Ja [/]"))
-        await open_list(d, "/find", p.Turns(d.worker.shot, 1, turns))
-        assert d.sent == [p.ShowTurns()]
+        await open_list(d, "/find", lists.Turns(d.worker.shot, 1, turns))
+        assert d.sent == [lists.ShowTurns()]
         shown = [line for line in d.lines() if "→" in line and "said" not in line]
         assert shown[0].split()[0] == "5"
         await d.type("/STRASSE")
@@ -96,7 +97,7 @@ async def test_a_search_leaves_what_has_all_its_words_and_esc_ends_it_before_it_
         assert isinstance(d.app.screen, TurnsScreen)
         await d.press("escape")
         assert d.app.screen is d.teach
-        await open_list(d, "/find music", p.Turns(d.worker.shot, 1, turns))
+        await open_list(d, "/find music", lists.Turns(d.worker.shot, 1, turns))
         assert "1 of 5 with “music”" in d.screen_text()
 
 
@@ -143,7 +144,7 @@ async def test_a_turn_that_is_not_there_is_told_and_one_far_back_needs_its_text(
 
 async def test_enter_in_the_history_opens_the_turn_in_the_editor() -> None:
     async with drive((80, 24)) as d:
-        await open_list(d, "/find", p.Turns(d.worker.shot, 1, TURNS))
+        await open_list(d, "/find", lists.Turns(d.worker.shot, 1, TURNS))
         await d.press("down", "enter")
         assert d.app.screen is d.teach
         await d.type("!\n")
@@ -152,11 +153,11 @@ async def test_enter_in_the_history_opens_the_turn_in_the_editor() -> None:
 
 async def test_a_file_is_shown_and_taught_only_when_that_is_agreed() -> None:
     async with drive((80, 24)) as d:
-        read = p.FileRead(
+        read = lists.FileRead(
             d.worker.shot, "faq.csv", 7, (("who [b]?", "me"),), ("1 pair taught already",), ("faq.csv:3: no",)
         )
         await open_list(d, "/import ~/my faq.csv", read)
-        assert d.sent == [p.ReadFile("~/my faq.csv")]
+        assert d.sent == [lists.ReadFile("~/my faq.csv")]
         assert isinstance(d.app.screen, ImportScreen)
         for words in (
             "teach 7 lessons of faq.csv?",
@@ -171,14 +172,14 @@ async def test_a_file_is_shown_and_taught_only_when_that_is_agreed() -> None:
         d.worker.post(read)
         await d.settle()
         await d.press("enter")
-        assert d.sent[1:] == [p.TeachFile()]
+        assert d.sent[1:] == [lists.TeachFile()]
         assert d.app.screen is d.teach
         d.worker.folding("learning 3 of 7 of faq.csv")
         await d.settle()
         assert "learning 3 of 7 of faq.csv · esc stops" in d.screen_text()
         await d.press("escape")
         assert d.sent[2:] == [p.Cancel()]
-        d.worker.post(p.FileTaught(d.worker.change(phase="idle"), "taught 3 lessons of faq.csv", 3))
+        d.worker.post(lists.FileTaught(d.worker.change(phase="idle"), "taught 3 lessons of faq.csv", 3))
         await d.settle()
         assert d.toasts[-1] == "taught 3 lessons of faq.csv; undo takes all of them back"
         assert d.teach.state.mode == "idle"
@@ -191,10 +192,10 @@ async def test_the_lists_fit(size: tuple[int, int]) -> None:
         assert "hello there" in d.screen_text()
         assert "esc" in d.lines()[-1]
         await d.press("escape")
-        await open_list(d, "/find", p.Turns(d.worker.shot, 1, TURNS))
+        await open_list(d, "/find", lists.Turns(d.worker.shot, 1, TURNS))
         assert "do you like" in d.screen_text()
         assert "esc" in d.lines()[-1]
         await d.press("escape")
-        d.worker.post(p.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),) * 5))
+        d.worker.post(lists.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),) * 5))
         await d.settle()
         assert "enter teach  esc leave" in d.screen_text()

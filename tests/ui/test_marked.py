@@ -103,12 +103,12 @@ async def test_the_ledger_says_how_a_scope_was_widened_and_when_it_was_last_said
         d.worker.ledger((report_row(5, "hello", "Hi!", kind="pick"), taught))
         await d.settle()
         assert isinstance(d.app.screen, LedgerScreen)
-        assert "scope    +2 wordings · said last 3:00 ago" in d.screen_text()
+        assert "used     +2 wordings · said last 3:00 ago" in d.screen_text()
         await d.press("down")
-        assert "scope" not in d.screen_text()
+        assert "used   " not in d.screen_text()
 
 
 def test_a_lesson_that_was_not_asked_for_says_so() -> None:
     taught = report_row(1, "a", "b", more=0)
-    assert scope(taught, NOW) == "never asked since"
-    assert scope(replace(taught, more=1), NOW) == "+1 wording · never asked since"
+    assert scope(taught, NOW) == "not said since"
+    assert scope(replace(taught, more=1), NOW) == "+1 wording · not said since"

@@ -1,4 +1,4 @@
-"""What the screen looks like: seven states at three sizes. `pytest --snapshot-update` accepts a new look."""
+"""What the screen looks like: eight states at three sizes. `pytest --snapshot-update` accepts a new look."""
 
 from __future__ import annotations
 
@@ -49,6 +49,12 @@ async def stating(d: Driven) -> None:
     await d.offer("Your creator is Dakota.", statement=Stated("Who is your creator?", "My creator is Dakota."))
 
 
+async def touring(d: Driven) -> None:
+    d.worker.ready()
+    await d.settle()
+    await d.type("/tour\n\n")
+
+
 async def editing(d: Driven) -> None:
     await choosing(d)
     await d.press("f2", "!")
@@ -68,7 +74,7 @@ async def error(d: Driven) -> None:
 @pytest.mark.snapshot
 @pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36)], ids=lambda size: "x".join(map(str, size)))
 @pytest.mark.parametrize(
-    "state", [loading, streaming, choosing, stating, editing, learning, error], ids=lambda f: f.__name__
+    "state", [loading, streaming, choosing, stating, touring, editing, learning, error], ids=lambda f: f.__name__
 )
 def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[None]], size: tuple[int, int]) -> None:
     worker, clock = FakeWorker(), FakeClock()

@@ -46,10 +46,10 @@ def test_a_turn_from_the_prompt_to_the_proof(state: State, worker: FakeWorker) -
     assert said(state, Typed(writing=True, teaches=True)) == "five replies · enter teaches it as the reply"
     assert [state.copyable(1), state.copyable(9)] == [REPLIES[0], TURNS[-1].reply]
     state.begin_lesson(PICKED)
-    assert (state.mode, state.stoppable, said(state)) == ("learning", False, "learning")
+    assert (state.mode, state.stoppable, said(state)) == ("learning", True, "learning")
     worker.learning(steps=3, p_now=0.41)
     assert (state.says, state.offered) == ((0.02, 0.41), pending)  # the replies stay, dimmed
-    assert said(state) == "learning · says it 2 % → 41 % · step 3"
+    assert said(state) == "learning · says it 2 % → 41 %"
     worker.taught("how are you today?", REPLIES[1], 2)
     assert (state.mode, said(state)) == ("idle", "learned · says it 2 % → 97 %")
     state.begin_prompt("and now?")
@@ -67,6 +67,21 @@ def test_a_failure_ends_what_was_under_way_and_stays_until_something_works(state
         None,
     )
     state.begin_prompt("again")
+    assert state.problem is None
+
+
+def test_a_problem_is_over_when_something_works_and_one_of_saving_when_that_does(
+    state: State, worker: FakeWorker
+) -> None:
+    worker.failed("there is no lesson 99", phase="idle", pending=None)
+    worker.changed(phase="learning")
+    assert state.problem == "there is no lesson 99"
+    worker.changed(phase="idle")
+    assert state.problem is None
+    worker.post(p.Failed(worker.change(phase="idle", pending=None), "the disk is full", "Save"))
+    worker.propose()
+    assert state.problem == "the disk is full", "it still is"
+    worker.saved(asked=True)
     assert state.problem is None
 
 
@@ -112,7 +127,7 @@ def test_what_was_asked_stands_beside_its_turn_and_is_bounded(state: State, work
     [
         (Editing("p1", 2), "edit reply 2 · enter teaches · esc leaves"),
         (Editing(None, turn="hello"), "a better reply to “hello” · enter teaches · esc leaves"),
-        (Editing("p1", fact=True), "a fact · enter learns · tab: question, answer · esc leaves"),
+        (Editing("p1", fact=True), "a fact · enter teaches it · tab: question or answer · esc leaves"),
     ],
 )
 def test_the_line_says_what_the_editor_is_open_for(state: State, editing: Editing, words: str) -> None:

@@ -73,15 +73,18 @@ class Setting:
 class Settings:
     """Everything that can be set. Paths are absolute once loaded."""
 
-    home: Annotated[Path, Setting("Everything Theta keeps. One model and one conversation.")] = Path()
+    home: Annotated[Path, Setting("The folder in which Theta keeps everything. It belongs to one model.")] = Path()
     model: Annotated[
         str,
-        Setting("default, a Hugging Face id, or a folder. Empty: what the home was begun with, else default."),
+        Setting(
+            "A name of `theta models`, a Hugging Face id, a folder, or a GGUF file. Empty: what the home was begun "
+            "with, else default."
+        ),
     ] = ""
     device: Annotated[str, Setting("Where the model runs.", choices=("auto", "cpu", "cuda", "mps"))] = "auto"
-    dtype: Annotated[
-        str, Setting("What the weights are held and trained in.", choices=("auto", "float32", "bfloat16"))
-    ] = "auto"
+    dtype: Annotated[str, Setting("The number format of the weights.", choices=("auto", "float32", "bfloat16"))] = (
+        "auto"
+    )
     lora: Annotated[
         str,
         Setting(
@@ -93,7 +96,7 @@ class Settings:
     lora_rank: Annotated[
         int | None, Setting("Rank of the adapter. 16, or what the home was begun with.", bounds=(1, 1024))
     ] = None
-    seed: Annotated[int | None, Setting("Makes the five replies repeatable.")] = None
+    seed: Annotated[int | None, Setting("A number that makes the five replies repeatable.")] = None
     recipe: Annotated[
         str,
         Setting(
@@ -111,7 +114,7 @@ class Settings:
         ),
     ] = ""
     context: Annotated[Path | None, Setting("The conversation file; context.md in the home.")] = None
-    offline: Annotated[bool, Setting("Never ask the Hugging Face hub.")] = False
+    offline: Annotated[bool, Setting("Use no network.")] = False
     quiet: Annotated[bool, Setting("No notices on stderr.")] = False
     # Temperature and min-p on 40 everyday prompts with the built-in model (nats a token; how unlike two of five are;
     # share of replies that another prompt got too): .6/.05 -.46 .87 .21; .7/.05 -.48 .87 .17; .7/.1 -.45 .87 .21;
@@ -140,8 +143,8 @@ class Settings:
     checkpoint_lessons: Annotated[
         int,
         Setting(
-            "A checkpoint after this many lessons; 0 is off. A command that taught writes one each time while it is "
-            "small: until something moves the shared weights.",
+            "Save the weights after this many lessons; 0 is off. A command that taught saves each time while that "
+            "is small: until something moves the shared weights.",
             bounds=(0, 1_000_000),
             changeable=True,
         ),
@@ -149,15 +152,17 @@ class Settings:
     checkpoint_minutes: Annotated[
         float,
         Setting(
-            "A checkpoint when this long has passed and something changed; 0 is off.", bounds=(0, 1e6), changeable=True
+            "Save the weights this many minutes after the last time, if something changed; 0 is off.",
+            bounds=(0, 1e6),
+            changeable=True,
         ),
     ] = 15.0
-    keep_checkpoints: Annotated[int, Setting("How many checkpoints stay.", bounds=(1, 1000))] = 3
+    keep_checkpoints: Annotated[int, Setting("How many saved states are kept.", bounds=(1, 1000))] = 3
     threads: Annotated[int, Setting("CPU threads for the model; 0 lets PyTorch choose.", bounds=(0, 1024))] = 0
     lock: Annotated[
         str,
         Setting(
-            "How one process keeps the home; pid where the file system knows no flock. A file names the process then.",
+            "How a process keeps others out of the home; pid is for a file system without flock. A file then names it.",
             choices=("flock", "pid"),
         ),
     ] = "flock"
@@ -185,7 +190,7 @@ class Settings:
         ),
     ] = "say"
     idle: Annotated[
-        bool, Setting("Ask again what was taught while nothing else is to do; never on battery.", changeable=True)
+        bool, Setting("Check in idle time whether the lessons are still known; never on battery.", changeable=True)
     ] = True
     theme: Annotated[str, Setting("Colour theme of the app. Empty is Theta's own.", changeable=True)] = ""
     keymap: Annotated[
@@ -210,7 +215,7 @@ RETIRED = frozenset({"drift_budget"})
 def parse_value(name: str, value: Any, source: str) -> Any:
     """`value` (text, or what TOML gave) as the type of setting `name`. Raises UsageError naming `source`."""
     if name not in SETTINGS:
-        raise UsageError(f"{source}: there is no setting '{name}'; known are {', '.join(sorted(SETTINGS))}")
+        raise UsageError(f"{source}: there is no setting '{name}'; these are: {', '.join(sorted(SETTINGS))}")
     setting = SETTINGS[name]
     kind = setting.kind
     problem = UsageError(f"{source}: '{value}' is not a value for {name}; {setting.describe()}")
@@ -247,25 +252,44 @@ def load_settings(flags: Mapping[str, Any], environ: Mapping[str, str] | None = 
 
     Raises UsageError for an unknown key or a value that does not fit, naming where it came from.
     """
+    home, given = _given(flags, environ)
+    return Settings(**({name: parse_value(name, value, source) for name, value, source in given} | {"home": home}))
+
+
+def sources(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Where each setting has its value from: an option, a variable, a file, or `default`. Arguments and errors as
+    those of `load_settings`."""
+    return dict.fromkeys(SETTINGS, "default") | {name: source for name, _, source in _given(flags, environ)[1]}
+
+
+def config_files(home: Path) -> tuple[Path, Path]:
+    """The files that settings are read from: the person's, then the home's, whose values win."""
+    from platformdirs import user_config_path
+
+    return user_config_path("theta", appauthor=False) / CONFIG_NAME, home / CONFIG_NAME
+
+
+def _given(flags: Mapping[str, Any], environ: Mapping[str, str] | None) -> tuple[Path, list[tuple[str, Any, str]]]:
+    """The home, and (name, value, source) of all that was given, the weakest first."""
     environ = os.environ if environ is None else environ
-    from platformdirs import user_config_path, user_data_path
+    from platformdirs import user_data_path
 
     given = {name: value for name, value in flags.items() if value is not None}
     from_env = {name: value for name, setting in SETTINGS.items() if (value := environ.get(setting.environment))}
-    values: dict[str, Any] = {}
-    person = _read_toml(user_config_path("theta", appauthor=False) / CONFIG_NAME)
+    person = read_toml(config_files(Path())[0])
     home_value = given.get("home", from_env.get("home", person.get("home", user_data_path("theta", appauthor=False))))
     home = parse_value(
         "home", home_value, "--home" if "home" in given else "THETA_HOME" if "home" in from_env else "home"
     )
-    for table, source in (
-        (person, str(user_config_path("theta", appauthor=False) / CONFIG_NAME)),
-        (_read_toml(home / CONFIG_NAME), str(home / CONFIG_NAME)),
-    ):
-        values |= {name: parse_value(name, value, source) for name, value in table.items() if name not in RETIRED}
-    values |= {name: parse_value(name, value, SETTINGS[name].environment) for name, value in from_env.items()}
-    values |= {name: parse_value(name, value, SETTINGS[name].flag) for name, value in given.items()}
-    return Settings(**(values | {"home": home}))
+    found = [
+        (name, value, str(path))
+        for path, table in zip(config_files(home), (person, read_toml(home / CONFIG_NAME)), strict=True)
+        for name, value in table.items()
+        if name not in RETIRED
+    ]
+    found += [(name, value, SETTINGS[name].environment) for name, value in from_env.items()]
+    found += [(name, value, SETTINGS[name].flag) for name, value in given.items()]
+    return home, found
 
 
 def change(settings: Settings, name: str, value: str) -> Settings:
@@ -278,7 +302,7 @@ def change(settings: Settings, name: str, value: str) -> Settings:
 
 def own_setting(home: Path, name: str) -> Any:
     """What the home's config.toml says of `name`; None where it says nothing."""
-    return _read_toml(home / CONFIG_NAME).get(name)
+    return read_toml(home / CONFIG_NAME).get(name)
 
 
 def persist(home: Path, name: str, value: Any) -> None:
@@ -304,9 +328,7 @@ def persist(home: Path, name: str, value: Any) -> None:
 
 def statement_files(home: Path) -> tuple[Path, Path]:
     """Where a person's own dictionary of statements may be: beside their config.toml, and in the home."""
-    from platformdirs import user_config_path
-
-    return user_config_path("theta", appauthor=False) / STATEMENTS_NAME, home / STATEMENTS_NAME
+    return config_files(home)[0].with_name(STATEMENTS_NAME), home / STATEMENTS_NAME
 
 
 def as_dict(settings: Settings) -> dict[str, Any]:
@@ -315,7 +337,8 @@ def as_dict(settings: Settings) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a config.toml sets; nothing where there is no such file. Raises UsageError where it cannot be read."""
     text = _read_text(path)
     try:
         return tomllib.loads(text)
@@ -330,11 +353,11 @@ def _read_text(path: Path) -> str:
     except (FileNotFoundError, NotADirectoryError):
         return ""
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error}); mend it or move it away") from None
+        raise UsageError(f"{path} cannot be read ({error}); fix it or move it away") from None
 
 
 def _not_toml(path: Path, error: Exception) -> UsageError:
-    return UsageError(f"{path} is not valid TOML ({error}); mend it or move it away")
+    return UsageError(f"{path} is not valid TOML ({error}); fix it or move it away")
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

@@ -8,17 +8,23 @@ from __future__ import annotations
 
 
 class ThetaError(Exception):
-    """Something a person or a program can act on. `code` is the exit code; `name` is a stable word for programs."""
+    """Something a person or a program can act on. `code` is the exit code; `name` is a stable word for programs.
+    `hint` is what to type in a shell; the app and the plain loop leave it out."""
 
     code = 1
     name = "failed"
 
-    def __init__(self, message: str, *, name: str | None = None, code: int | None = None) -> None:
+    def __init__(self, message: str, *, name: str | None = None, code: int | None = None, hint: str = "") -> None:
         super().__init__(message)
+        self.hint = hint
         if name is not None:
             self.name = name
         if code is not None:
             self.code = code
+
+
+class Stopped(BaseException):
+    """The person stopped what was under way. Passes through handlers of errors, as KeyboardInterrupt does."""
 
 
 class UsageError(ThetaError):

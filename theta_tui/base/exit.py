@@ -40,7 +40,7 @@ def run(command: Callable[[], object]) -> NoReturn:
         except ThetaError as error:
             if isinstance(error, StreamError):
                 sys.stdout = None  # otherwise the interpreter tries to flush it again, and complains too
-            _fail(str(error), error.code, error.name, as_json)
+            _fail("; ".join(filter(None, (str(error), error.hint))), error.code, error.name, as_json)
         except KeyboardInterrupt:
             sys.exit(130)
         except ExitSignal as ending:

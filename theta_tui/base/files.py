@@ -87,3 +87,10 @@ def assets_dir() -> Path:
     package = Path(__file__).resolve().parent.parent
     inside = package / "assets"
     return inside if inside.is_dir() else package.parent / "assets"
+
+
+def cache_dir() -> Path:
+    """The person's cache: what can be had again."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("theta", appauthor=False)

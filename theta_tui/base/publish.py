@@ -75,8 +75,8 @@ def _may_be_written(path: Path, force: bool, spare: Path | None) -> None:
             return
         if not force:
             raise UsageError(
-                f"{path} exists and is not empty; choose another folder (`theta export --force` replaces an earlier "
-                "export)"
+                f"{path} exists and is not empty; choose another folder",
+                hint="`theta export --force` replaces an earlier export",
             )
         try:
             ours = f"- {MARK}\n" in (path / README).read_text("utf-8")

@@ -17,16 +17,16 @@ from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
 from theta_tui.cli import conversations as talks
-from theta_tui.cli import importing, lines, models
+from theta_tui.cli import importing, lines, models, taking_back
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import loaded_session, read_store, writable_store
 from theta_tui.cli.usage import Command, Group, missing
-from theta_tui.session.verbs import BY_NAME, lesson_number
+from theta_tui.session.verbs import BY_NAME
 
 if TYPE_CHECKING:
-    from theta_tui.session.importing import Together
-    from theta_tui.store.store import Store
+    from theta_tui.session.session import Session
+    from theta_tui.store.records import Pending
 
 app = typer.Typer(
     name="theta",
@@ -72,8 +72,8 @@ def root(
     call: Invocation,
     prompt_text: Annotated[str | None, typer.Option("--prompt", metavar="TEXT", help="As `theta prompt`.")] = None,
     teach_text: Annotated[str | None, typer.Option("--teach", metavar="N|TEXT", help="As `theta teach`.")] = None,
-    load: Annotated[bool, typer.Option("--load", help="A home is always loaded; accepted for old habits.")] = False,
-    train: Annotated[bool, typer.Option("--train", help="The loop: full screen on a terminal, else plain.")] = False,
+    load: Annotated[bool, typer.Option("--load", help="Changes nothing: a home is always loaded.")] = False,
+    train: Annotated[bool, typer.Option("--train", help="The conversation, full screen or line by line.")] = False,
     show_learning_info: LearningInfo = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
@@ -107,7 +107,7 @@ def chat(
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """The same loop as the app; with --plain line by line."""
+    """The conversation, as in the app; with --plain line by line."""
     if plain or not on_terminal():
         _plain(call, show_learning_info)
     else:
@@ -121,22 +121,40 @@ def prompt(call: Invocation, text: Text = None) -> None:
     with loaded_session(call) as session:
         waiting = session.propose(said)
         assert waiting is not None
-        from theta_tui.cli import reports
+        _show_replies(call, waiting, session)
 
-        stated, state = waiting.statement, session.store.state
-        call.done = "the replies are kept for teach"
-        if call.json:
-            call.emit(
-                prompt_id=waiting.prompt_id,
-                prompt=waiting.prompt,
-                candidates=reports.reply_fields(waiting, state),
-                statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
-            )
-        else:
-            for line in reports.reply_lines(waiting, state):
-                call.out(line)
-            if stated is not None:
-                call.out(reports.offer_line(stated))
+
+def _show_replies(call: Invocation, waiting: Pending, session: Session) -> None:
+    from theta_tui.cli import reports
+
+    stated, state = waiting.statement, session.store.state
+    call.done = "the replies are kept for teach"
+    if call.json:
+        call.emit(
+            prompt_id=waiting.prompt_id,
+            prompt=waiting.prompt,
+            candidates=reports.reply_fields(waiting, state),
+            statement=None if stated is None else {"prompt": stated.prompt, "reply": stated.reply},
+        )
+        return
+    for line in reports.reply_lines(waiting, state):
+        call.out(line)
+    if stated is not None:
+        call.out(reports.offer_line(stated))
+
+
+@command("continue", sampling=True)
+def continue_(
+    call: Invocation, number: Annotated[str | None, typer.Argument(metavar="N", help="1 to 5.")] = None
+) -> None:
+    if number is None or (index := _pick(number)) is None:
+        raise missing("theta continue", "N", "the number of a reply that was cut (…)")
+    with loaded_session(call, needs_prompt=True) as session:
+        from theta_tui.session.continuing import go_on
+
+        waiting = go_on(session, index)
+        assert waiting is not None
+        _show_replies(call, waiting, session)
 
 
 @command("teach")
@@ -159,11 +177,11 @@ def teach(
         bool, typer.Option("--statement", help="Learn the fact that the kept prompt states; its replies still wait.")
     ] = False,
     all_or_nothing: Annotated[
-        bool, typer.Option("--all-or-nothing", help="With -: read and check all lines before the first is learned.")
+        bool, typer.Option("--all-or-nothing", help="With -: check all lines before the first is learned.")
     ] = False,
     show_learning_info: LearningInfo = False,
 ) -> None:
-    """Learn reply N or a better reply for the kept prompt. With - a lesson a line, each answered before the next."""
+    """Learn reply N or a better reply for the kept prompt. With -: a lesson on each line, each answered at once."""
     if all_or_nothing and answer != "-":
         raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
     if statement:
@@ -217,41 +235,11 @@ def ask(
     with loaded_session(call, write=False) as session:
         answer = session.ask(question, with_context=not no_context)
         if call.json:
-            call.emit(prompt=answer.prompt, reply=answer.reply, logprob=answer.logprob, seconds=answer.seconds)
+            call.emit(
+                prompt=answer.prompt, reply=answer.reply, cut=answer.cut, logprob=answer.logprob, seconds=answer.seconds
+            )
         else:
-            call.out(answer.reply, one_line=False)
-
-
-@command("undo")
-def undo(call: Invocation) -> None:
-    from theta_tui.session.importing import together
-
-    with writable_store(call) as store:
-        batch = together(store, store.to_undo())
-        store.withdraw_last()
-        _changed(call, BY_NAME["undo"].done, store, batch)
-
-
-@command("redo")
-def redo(call: Invocation) -> None:
-    from theta_tui.session.importing import together
-
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["redo"].done, store, together(store, store.restore_last()))
-
-
-@command("withdraw")
-def withdraw(
-    call: Invocation,
-    number: Annotated[str, typer.Argument(metavar="N", help="The number of a lesson, as `theta lessons` lists it.")],
-) -> None:
-    from theta_tui.session.importing import Together
-
-    lesson = lesson_number(number)
-    if lesson is None:
-        raise UsageError(f"'{number[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["withdraw"].done, store, Together((store.withdraw(store.to_withdraw(lesson)),)))
+            call.out(answer.shown, one_line=False)
 
 
 @command("rebuild")
@@ -273,18 +261,18 @@ def new(call: Invocation) -> None:
     with writable_store(call) as store:
         turns = len(store.state.turns)
         store.begin_conversation()
-        call.done = "a fresh conversation was begun"
+        call.done = "a new conversation was begun"
         if call.json:
             call.emit(turns_before=turns)
         else:
-            call.out(f"a fresh conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
+            call.out(f"a new conversation; the old one ({plural(turns, 'turn')}) stays in the journal")
 
 
 @command("persona")
 def persona(
     call: Invocation,
     text: Text = None,
-    off: Annotated[bool, typer.Option("--off", help="Take it away: the model's own system turn stands again.")] = False,
+    off: Annotated[bool, typer.Option("--off", help="Remove it: the model's own system turn applies again.")] = False,
 ) -> None:
     from theta_tui.session import persona as personas
 
@@ -321,9 +309,9 @@ def quiz(call: Invocation) -> None:
     from theta_tui.cli import reports
 
     with loaded_session(call) as session:
-        rows = session.quiz(lambda left: call.stage(f"asking again, {left} left"))
+        rows = session.quiz(lambda left: call.stage(f"checking lessons, {left} left"))
         call.stage("")
-        call.done = "the lessons were asked"
+        call.done = "the lessons were checked"
         reports.quiz(call, session.store, rows)
 
 
@@ -339,9 +327,11 @@ def export(
     call: Invocation,
     kind: Annotated[
         str,
-        typer.Argument(metavar="hf|gguf|peft|trl", help="The model, adapters, or the lessons as data sets."),
+        typer.Argument(metavar="hf|gguf|peft|trl|plot", help="The model, adapters, lessons as data sets, or plots."),
     ],
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A folder that is not there yet.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A folder that is not there yet; for plot an .svg file.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
     without_lessons: Annotated[
         bool, typer.Option("--without-lessons", help="With hf and gguf: leave out the lessons that have a scope.")
@@ -349,6 +339,9 @@ def export(
     bits: Annotated[
         str, typer.Option("--type", metavar="F16|Q8_0", help="With gguf: how the weights are written.")
     ] = "F16",
+    lesson: Annotated[
+        int | None, typer.Option("--lesson", metavar="N", help="With plot: this lesson's own plot.")
+    ] = None,
 ) -> None:
     from theta_tui.model.gguf_writing import KINDS
     from theta_tui.session import export as takeaway
@@ -356,11 +349,15 @@ def export(
     found = takeaway.kind_of(kind)
     if without_lessons and found not in ("hf", "gguf"):
         raise UsageError(f"--without-lessons is for the model alone, as in: theta export hf {path} --without-lessons")
+    if lesson is not None and found != "plot":
+        raise UsageError(f"--lesson is for plots, as in: theta export plot lessons.svg --lesson {lesson}")
     written = KINDS.get(bits.upper())
     if written is None:
         raise UsageError(f"--type {bits} is neither F16 nor Q8_0")
     if found == "trl":
         done = takeaway.export_trl(read_store(call), path, force=force)
+    elif found == "plot":
+        done = takeaway.export_plot(read_store(call), path, lesson, force=force)
     else:
         with loaded_session(call, write=False) as session:
             if found == "hf":
@@ -383,7 +380,7 @@ def export(
 
 @command("doctor")
 def doctor(call: Invocation) -> None:
-    """Versions, device, paths, the rendered prompt and its loss mask; what is wrong and how to mend it."""
+    """Versions, settings and their sources, paths, and what the model is shown; what is wrong and how to fix it."""
     from theta_tui.cli import doctor as checks
 
     if not checks.examine(call):
@@ -391,6 +388,9 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(models.app, name="models")
+command("undo")(taking_back.undo)
+command("redo")(taking_back.redo)
+command("withdraw")(taking_back.withdraw)
 command("conversations")(talks.conversations)
 command("history")(talks.history)
 command("import")(importing.import_file)
@@ -399,24 +399,6 @@ command("bench")(bench.bench)
 
 
 # --- parts of commands ---
-
-
-def _changed(call: Invocation, what: str, store: Store, batch: Together) -> None:
-    """Report a lesson, or a batch, that was taken back or brought back in the journal. The next start updates the
-    weights."""
-    from theta_tui.session.replay import learned_again
-
-    lesson = batch.lessons[-1]
-    exchange, later = lesson.exchange, learned_again(store.state, batch.lessons)
-    call.done = f"{what}: {batch.words}"
-    if call.json:
-        values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
-        more = {} if batch.source is None else {"source": batch.source, "lessons": batch.numbers}
-        call.emit(**values, **more, learned_again=later)
-        return
-    call.out(f"{what}: {batch.words}" + (f", {exchange.prompt} → {exchange.reply}" if batch.source is None else ""))
-    if later:
-        call.note(f"the next start learns {plural(later, 'later lesson')} again")
 
 
 def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:

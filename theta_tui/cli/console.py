@@ -78,7 +78,12 @@ class Invocation:
 
     @cached_property
     def settings(self) -> Settings:
-        return load_settings({name: value for name, value in self.flags.items() if name not in SWITCHES})
+        return load_settings(self.given)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that are given as options."""
+        return {name: value for name, value in self.flags.items() if name not in SWITCHES}
 
     def out(self, text: str, *, one_line: bool = True) -> None:
         """Print a line of the result for a person."""

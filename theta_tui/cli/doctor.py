@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from theta_tui import __version__
@@ -23,15 +24,26 @@ def examine(call: Invocation) -> bool:
     """Print the report; return whether there are no problems."""
     problems: list[str] = []
     found: dict[str, Any] = {"versions": _versions(), "settings": config.as_dict(call.settings)}
+    found |= _configuration(call, problems)
     found["home"] = _home(call, problems)
     found["model"] = _model(call, problems)
     found["problems"] = problems
     if call.json:
         call.emit(**found)
     else:
+        came_from = found.pop("sources")
         for title, values in found.items():
-            call.out(title)
-            for line in _listed(values):
+            call.out(title.replace("_", " "))
+            match title:
+                case "settings":
+                    lines = _with_sources(values, came_from)
+                case "config_files":
+                    lines = _files(values, call.settings.home)
+                case "keymap":
+                    lines = [f"{name}  {key}" for name, key in values.items()] or ["no other keys"]
+                case _:
+                    lines = _listed(values)
+            for line in lines:
                 call.out(f"  {line}")
         if not problems:
             call.out("  none found")
@@ -49,6 +61,38 @@ def _versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     return versions
+
+
+def _configuration(call: Invocation, problems: list[str]) -> dict[str, Any]:
+    """The files of settings, where each setting has its value from, and the keys that are not the usual ones."""
+    from textual.theme import BUILTIN_THEMES
+
+    from theta_tui.ui import bindings
+    from theta_tui.ui.themes import OWN
+
+    settings = call.settings
+    sources = config.sources(call.given)
+    problems += [f"{text}; the ids are: {bindings.listed()}" for text in bindings.unknown(settings.keymap)]
+    if settings.theme not in {"", *BUILTIN_THEMES, *(theme.name for theme in OWN)}:
+        problems.append(f"there is no theme {settings.theme}; in the app, /theme lists them")
+    files = {str(path): list(config.read_toml(path)) for path in config.config_files(settings.home) if path.exists()}
+    return {"sources": sources, "config_files": files, "keymap": dict(settings.keymap)}
+
+
+def _files(values: dict[str, list[str]], home: Path) -> list[str]:
+    """The config files, and what each sets; one that is not there too, as that is where it would be."""
+    lines = []
+    for path in map(str, config.config_files(home)):
+        sets = "is not there" if path not in values else f"sets {', '.join(values[path]) or 'nothing'}"
+        lines.append(f"{path}  {sets}")
+    return lines
+
+
+def _with_sources(values: dict[str, Any], sources: dict[str, str]) -> list[str]:
+    """The settings under the names that a file has for them, each with its source. The keymap has a part of its own."""
+    shown = {name: _shown(value) for name, value in values.items() if name != "keymap"}
+    name_width, width = max(map(len, shown)), min(40, max(map(len, shown.values())))
+    return [f"{name:{name_width}}  {value:{width}}  {sources[name]}" for name, value in shown.items()]
 
 
 def _home(call: Invocation, problems: list[str]) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def ask(call: Invocation, *, with_context: bool) -> None:
 
     def answer(session: Session, number: int, text: str) -> None:
         said = session.ask(text, with_context=with_context)
-        call.emit(line=number, prompt=said.prompt, reply=said.reply, logprob=said.logprob, seconds=said.seconds)
+        call.emit(
+            line=number, prompt=said.prompt, reply=said.reply, cut=said.cut, logprob=said.logprob, seconds=said.seconds
+        )
 
     _answer_each(call, question, answer, write=False, as_json=True)
 
@@ -52,7 +54,7 @@ def teach(call: Invocation, *, info: bool) -> None:
     def answer(session: Session, number: int, pair: Pair) -> None:
         reports.trained(call, session, session.teach(*pair), info, line=number)
 
-    _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a line of {PAIR} a lesson")
+    _answer_each(call, _pairs(call), answer, write=True, as_json=call.json, wanted=f"a lesson on each line, as {PAIR}")
 
 
 def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
@@ -67,7 +69,7 @@ def teach_all_or_nothing(call: Invocation, *, info: bool) -> None:
         except ThetaError as error:
             raise _refused(number, error, 0) from None
     if not pairs:
-        raise _empty(f"a line of {PAIR} a lesson")
+        raise _empty(f"a lesson on each line, as {PAIR}")
     with loaded_session(call) as session:
         for number, pair in pairs:
             if (why := unfit(session.model, *pair, time.time())) is not None:

@@ -28,21 +28,25 @@ app = typer.Typer(cls=Group, rich_markup_mode=None, help="The models that have a
 
 
 def listing(call: Invocation) -> None:
-    """The models that have a name: here or not, size, licence."""
+    """The models that have a name: here or not, size, licence, and how fast those that were used write here."""
     every = catalogue.listing()
     if call.json:
         call.emit(models=every)
         return
     rows, made = ([row for row in every if (row["window"] is None) is files] for files in (False, True))
-    width = max(len(row["name"]) for row in rows)
+    lines = [("name", "here", "weights", "size", "licence", "window", "")]
     for row in rows:
         size = shown(row["bytes"]) if row["here"] else f"{shown(row['bytes'])} to fetch"
-        words = (
-            f"{row['parameters'] / 1e6:,.0f}M", size, row["license"], f"window {row['window']:,}", row["title"]
-        )  # fmt: skip
-        call.out(f"{row['name']:{width}}  {'here' if row['here'] else '-':4}  {'  '.join(words)}")
+        lines.append((
+            row["name"], "here" if row["here"] else "-", f"{row['parameters'] / 1e6:,.0f}M", size, row["license"],
+            f"{row['window']:,}", row["title"] + _speed(row["tokens_per_second"]),
+        ))  # fmt: skip
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        call.out("  ".join(f"{text:{width}}" for text, width in zip(line, widths, strict=True)).rstrip())
     for row in made:
-        call.out(f"{row['name']}  here  {shown(row['bytes'])}, converted from this file")
+        speed = _speed(row["tokens_per_second"])
+        call.out(f"{row['name']}  here  {shown(row['bytes'])}, converted from this file{speed}")
 
 
 app.callback(invoke_without_command=True)(with_options(listing))
@@ -97,6 +101,11 @@ def get_missing(call: Invocation, model: str) -> None:
             name="model_missing",
         )
     _get(call, entry)
+
+
+def _speed(found: float | None) -> str:
+    """How fast a model wrote on this machine, behind a row."""
+    return "" if found is None else f"  {found:,.0f} tokens/s here"
 
 
 def _get(call: Invocation, entry: Entry) -> Path:

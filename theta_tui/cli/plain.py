@@ -15,7 +15,7 @@ from theta_tui.cli import reports
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.lines import next_line
 from theta_tui.session import protocol as p
-from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt, Verb, read
+from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt, Verb, lone, read
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ ROWS = (
 )
 HELP = (
     "type a message; pick a reply with 1 to 5, or type a better one",
-    *(f"{left:<25} {about}" for left, about in ROWS),
+    *(f"{left:<29} {about}" for left, about in ROWS),
+    "trained. (loss A → B, step S): how much the reply surprised the model before and after; lower is better",
 )
 
 
@@ -110,7 +111,7 @@ class Conversation:
         line = line.strip()
         if not line:
             return True
-        meant = _read(line)
+        meant = self._understood(line)
         if _is(meant, "quit"):
             return False
         if not isinstance(meant, Prompt):
@@ -130,7 +131,7 @@ class Conversation:
                 self.call.out(reports.offer_line(stated))
             answer = self._next("[1-5 or type response] > ")
             word = "" if answer is None else answer.strip()
-            meant = _read(word)
+            meant = self._understood(word)
             if answer is None or _is(meant, "quit"):
                 return False
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
@@ -147,6 +148,11 @@ class Conversation:
                 assert again is not None
                 waiting = again
                 continue
+            elif isinstance(meant, Call) and meant.verb.name == "continue" and meant.arguments:
+                from theta_tui.session.continuing import go_on
+
+                waiting = go_on(self.session, *meant.arguments) or waiting
+                continue
             elif not isinstance(meant, Prompt):
                 self._slash(meant)
                 if self.session.pending is None:
@@ -158,6 +164,16 @@ class Conversation:
             else:
                 self._trained(self.session.correct(meant.text))
             return True
+
+    def _understood(self, line: str) -> Prompt | Call | Mistake:
+        """The line, parsed. On a terminal a word that may be meant as a command is asked about; in a pipe it is text,
+        as the next line is no answer."""
+        meant = _read(line)
+        verb = lone(line) if isinstance(meant, Prompt) and sys.stdin.isatty() else None
+        if verb is None:
+            return meant
+        answer = self._next(f"/{verb.name} ({verb.about})? [y: do it, enter: say it as text] > ")
+        return Call(verb) if answer is not None and answer.strip().lower() in {"y", "yes"} else meant
 
     def _agrees(self, question: str) -> bool:
         answer = self._next(f"{question} [y/N] > ")
@@ -196,7 +212,7 @@ class Conversation:
                 self.call.out(done.line)
             case "new":
                 self.session.store.begin_conversation()
-                self.call.out("a fresh conversation.")
+                self.call.out("a new conversation.")
             case "conversations" if meant.arguments:
                 from theta_tui.session import conversations
 

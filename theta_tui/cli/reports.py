@@ -70,7 +70,7 @@ def found(call: Invocation, conversation: Conversation, wanted: str) -> None:
 
 def _print_turn(call: Invocation, number: int, turn: Turn, width: int) -> None:
     call.out(f"{number:{width}}  you    {turn.prompt}")
-    call.out(f"{'':{width}}  theta  {turn.reply}   {_mark(turn)}".rstrip())
+    call.out(f"{'':{width}}  theta  {turn.shown}   {_mark(turn)}".rstrip())
 
 
 def history_fields(conversation: Conversation, beside: Sequence[Beside]) -> dict[str, Any]:
@@ -94,6 +94,7 @@ def lessons(call: Invocation, store: Store) -> None:
     if not rows:
         call.out("no lessons yet; teach one with: theta")
         return
+    call.out(f"{'#':>4}  {'taught':16}  {HEAD}")
     for row in rows:
         when = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M")
         call.out(f"{row.number:4}  {when}  {_row(row)}")
@@ -111,21 +112,25 @@ def quiz(call: Invocation, store: Store, rows: Sequence[ReportRow]) -> None:
     if not live:
         call.out("no lessons yet; teach one with: theta")
         return
+    call.out(f"{'#':>4}  {HEAD}")
     for row in live:
         call.out(f"{row.number:4}  {_row(row)}")
     _sum_up(call, total)
 
 
+HEAD = f"{'state':14} {'says it: before→then→now':>24}   prompt → reply"
+"""The headings over what `_row` writes."""
+
+
 def _row(row: ReportRow) -> str:
     p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
     effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
-    state = f"{row.state} by #{row.by}" if row.by is not None else row.state
     more = f"  (+{plural(row.more, 'wording')})" if row.more else ""
-    return f"{state:10} {effect:>24}   {row.prompt} → {row.reply}{more}"
+    return f"{row.words:14} {effect:>24}   {row.prompt} → {row.reply}{more}"
 
 
 def _sum_up(call: Invocation, total: Tally) -> None:
-    stale = f" ({total.stale} not asked since the last lesson: theta quiz)" if total.stale else ""
+    stale = f" ({total.stale} not checked since the newest lesson: theta quiz)" if total.stale else ""
     call.out(f"{total.words}{stale}")
 
 
@@ -140,9 +145,34 @@ def stats(call: Invocation, store: Store) -> None:
     if call.json:
         call.emit(**values)
         return
-    width = max(len(name) for name in values)
-    for name, value in values.items():
-        call.out(f"{name.replace('_', ' '):{width}}  {_shown(name, value)}")
+    rows = _told(values)
+    width = max(map(len, rows))
+    for name, told in rows.items():
+        call.out(f"{name:{width}}  {told}")
+
+
+def _told(values: dict[str, Any]) -> dict[str, str]:
+    """The figures for people, by name."""
+    shown = {name: _shown(name, value) for name, value in values.items()}
+    kinds = [plural(values[f"{kind}s"], kind) for kind in ("pick", "correction", "statement") if values[f"{kind}s"]]
+    rows: dict[str, str] = {name: shown[name] for name in ("home", "model", "persona") if name in shown}
+    rows["lessons"] = f"{values['lessons']:,}" + (f" ({', '.join(kinds)})" if kinds else "")
+    rows["kept"] = f"{values['kept']:,} of {values['live']:,} (more is better)"
+    rows |= {name: shown[name] for name in ("fading", "lost")}
+    rows["not checked"] = f"{values['not_asked_since']:,} since the newest lesson"
+    rows["replaced"] = f"{values['superseded']:,} by a later answer to the same question"
+    rows["withdrawn"] = shown["withdrawn"]
+    rows["turns"] = f"{values['turns']:,}"
+    rows["training steps"] = f"{values['step']:,}"
+    if values["loss_before"] is not None:
+        rows["said afterwards"] = f"{values['said_afterwards']:,} of {values['lessons']:,} (more is better)"
+        rows["loss"] = f"{values['loss_before']:.2f} → {values['loss_after']:.2f} (median; lower is better)"
+        rows["says it"] = f"{shown['p_before']} → {shown['p_after']} (median; more is better)"
+        rows["time a lesson"] = f"{values['seconds_a_lesson']:.1f} s (median)"
+    rows["journal"] = f"{plural(values['records'], 'record')}, {shown['journal_bytes']}"
+    newest = f", the newest {shown['saved_at']}" if values["saved_at"] is not None else ""
+    rows["checkpoints"] = f"{values['checkpoints']}, {shown['checkpoint_bytes']}{newest}"
+    return rows
 
 
 def figures(store: Store) -> dict[str, Any]:
@@ -200,7 +230,7 @@ def reply_lines(waiting: Pending, state: State) -> list[str]:
     number, mark = meant.number(waiting, state), waiting.mark
     tags = [item.tag(number) for item in waiting.candidates]
     shown = zip(waiting.candidates, tags, strict=True)
-    lines = [f"{item.index}: {item.text}{f'  ({tag})' if tag else ''}" for item, tag in shown]
+    lines = [f"{item.index}: {item.shown}{f'  ({tag})' if tag else ''}" for item, tag in shown]
     if number is not None and mark is not None and not mark.sure:
         lines.append(f"{mark.index} is what lesson {number} says: pick it if that is meant")
     return lines
@@ -210,8 +240,9 @@ def reply_fields(waiting: Pending, state: State) -> list[dict[str, Any]]:
     """The five replies as JSON values."""
     number = meant.number(waiting, state)
     return [
-        {"index": item.index, "text": item.text, "logprob": item.logprob}
+        {"index": item.index, "text": item.text, "logprob": item.logprob, "cut": not item.ended}
         | ({} if number is None or item.lesson is None else {"lesson": number, "sure": item.sure})
+        | ({"care": True} if item.care else {})
         for item in waiting.candidates
     ]
 
@@ -221,28 +252,40 @@ def offer_line(stated: Stated) -> str:
     return f's: learn "{stated.prompt}" → "{stated.reply}"'
 
 
-def learning_lines(outcome: Outcome, offered: str | None, total: Tally) -> list[str]:
-    """The lines of `--show-learning-info` after a lesson. `offered`: the first reply that the model had offered."""
+def learning_lines(outcome: Outcome, before: str | None, now: str | None, total: Tally) -> list[str]:
+    """The lines of `--show-learning-info` after a lesson. `before` and `now`: what was said and is said, if known."""
     says = "says it by itself" if outcome.learned else "not by itself yet"
     lines = [
         f"  says it  {percent(outcome.p_before)} → {percent(outcome.p_after)}, {says}",
         f"  steps    {outcome.steps} in {outcome.seconds:.2f} s",
-        f"  losses   {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
+        f"  loss     {' '.join(f'{loss:.2f}' for loss in outcome.losses)}".rstrip(),
     ]
-    if offered is not None:
-        lines.append(f"  offered  {offered}")
-    if outcome.learned:
-        lines.append(f"  says now {outcome.reply}")
-    lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not asked since)" if total.stale else ""))
+    if before is not None:
+        lines.append(f"  before   {before}")
+    if now is not None:
+        lines.append(f"  says now {now}")
+    lines.append(f"  ledger   {total.words}" + (f" ({total.stale} not checked since)" if total.stale else ""))
     return lines
 
 
 def learning_info(call: Invocation, session: Session, outcome: Outcome) -> None:
-    """Review as many lessons as possible in a moment, then print these lines."""
+    """Ask what was said before, review as many lessons as possible in a moment, then print these lines."""
+    before, now = before_and_now(session, outcome)
     session.review.ask_for(REVIEW_SECONDS)
-    lesson = session.store.state.lessons[outcome.lesson - 1]
-    for line in learning_lines(outcome, retention.offered(lesson), session.review.tally()):
+    for line in learning_lines(outcome, before, now, session.review.tally()):
         call.out(line)
+
+
+def before_and_now(session: Session, outcome: Outcome, *, ask: bool = True) -> tuple[str | None, str | None]:
+    """What the model said to the prompt of the last lesson before it, and says now. None: unknown. Unless `ask`, only
+    what is known without a forward pass."""
+    if ask:
+        from theta_tui.session.comparing import compare
+
+        for _ in compare(session, outcome.lesson):
+            pass
+    lesson = session.store.state.lessons[outcome.lesson - 1]
+    return retention.said_before(lesson), retention.says_now(lesson, outcome.learned)
 
 
 def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
@@ -251,7 +294,10 @@ def trained(call: Invocation, session: Session, outcome: Outcome, info: bool, *,
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
     call.done = f"lesson {outcome.lesson} was taught"
     if call.json:
-        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome))
+        # A lesson a line: asking would take as long as learning.
+        before, now = before_and_now(session, outcome, ask=line is None)
+        said = {"said_before": before, "says_now": now}
+        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome), **said)
     else:
         call.out(trained_line(outcome))
         if info:
@@ -298,7 +344,9 @@ def _mark(turn: Turn) -> str:
     outcome = turn.outcome
     if outcome is None:
         return mark
-    return f"{mark} not learned" if outcome.skipped else f"{mark} {outcome.loss_before:.2f} → {outcome.loss_after:.2f}"
+    if outcome.skipped:
+        return f"{mark} not learned"
+    return f"{mark} says it {percent(outcome.p_before)} → {percent(outcome.p_after)}"
 
 
 def _effect(outcome: Outcome | None) -> dict[str, Any] | None:
@@ -314,6 +362,7 @@ def _turn(turn: Turn) -> dict[str, Any]:
         "reply": turn.reply,
         "kind": turn.kind,
         "pick": turn.pick,
+        "cut": turn.cut,
         "outcome": _effect(turn.outcome),
     }
 
@@ -333,6 +382,8 @@ def _lesson(row: ReportRow, lesson: Lesson) -> dict[str, Any]:
         "asked_at": row.asked_at,
         "fresh": row.fresh,
         "superseded_by": row.by,
+        "said_before": row.said_before,
+        "says_now": row.says_now,
         **({} if row.more is None else {"more_wordings": row.more, "said_at": row.said_at}),
         "outcome": _effect(lesson.outcome),
     }

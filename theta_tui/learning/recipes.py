@@ -26,7 +26,10 @@ class Recipe:
     """The numbers of one way of learning.
 
     `method` is how a correction is learned. `module` (learning/module_lesson.py): in weights of its own, which are on
-    for the prompts in its scope; `generic` prompts that it is not about are learned beside it. `adamw`: in the weights
+    for the prompts in its scope; `generic` prompts that it is not about are learned beside it, and a reply of at most
+    `repeated` tokens is learned behind itself too: to a prompt that was just answered so. Its steps shrink to the share
+    `back_off` whenever the loss rises: SmolLM2 never said one reply of 27 tokens without that, and takes five steps
+    with it. `adamw`: in the weights
     that all replies share, by AdamW steps of rate `lr` with `beta1`, embeddings frozen unless `train_embeddings`. Where
     the model learns by LoRA, the rate is `lr` times `lora_lr_factor` (an adapter wants about ten times the rate of the
     whole model: LoRA Without Regret).
@@ -57,6 +60,8 @@ class Recipe:
     pick_lr: float = 0.0
     pick_decay: float = 0.0
     generic: int = 0
+    back_off: float = 1.0
+    repeated: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """What the journal keeps: all numbers, those of FIXED too."""
@@ -114,6 +119,8 @@ RECIPES = {
         max_steps=24,
         variants=2,
         generic=2,
+        back_off=0.7,
+        repeated=16,
         listwise=1.0,
         pick_lr=6e-4,
         pick_decay=0.03,

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.base.errors import HomeError, ModelError
-from theta_tui.base.files import assets_dir, make_folder
+from theta_tui.base.files import assets_dir, cache_dir, make_folder
+from theta_tui.model.measured import speeds
 
 CATALOGUE = "models.toml"
 LICENSES = "licences"
@@ -79,21 +80,14 @@ def find(name: str) -> Entry | None:
     return found if found is not None and found.hub else None
 
 
-def root() -> Path:
-    """The person's cache."""
-    from platformdirs import user_cache_path
-
-    return user_cache_path("theta", appauthor=False)
-
-
 def models() -> Path:
     """The folder of what was got by name."""
-    return root() / "models"
+    return cache_dir() / "models"
 
 
 def conversions() -> Path:
     """The folder of what was made of GGUF files, by their fingerprints."""
-    return root() / "gguf"
+    return cache_dir() / "gguf"
 
 
 def folder(name: str) -> Path:
@@ -192,13 +186,15 @@ def described(entry: Entry) -> dict[str, Any]:
 
 
 def listing() -> list[dict[str, Any]]:
-    """Every model that has a name, and then what was made of GGUF files, as plain values."""
+    """Every model that has a name, and then what was made of GGUF files, as plain values. `tokens_per_second`: five
+    replies together, on this machine; None where it has not written yet."""
     made: list[dict[str, Any]] = [
         {"name": name, "title": "", "here": True, "parameters": None, "bytes": size(place), "license": None,
          "window": None, "source": "gguf", "path": str(place)}
         for name, place in converted().items()
     ]  # fmt: skip
-    return [*map(described, entries().values()), *made]
+    known = speeds()
+    return [row | {"tokens_per_second": known.get(row["name"])} for row in [*map(described, entries().values()), *made]]
 
 
 def remove(place: Path) -> int:

@@ -23,11 +23,12 @@ from pathlib import Path
 
 from theta_tui.base.errors import HomeError, ModelError
 from theta_tui.base.files import assets_dir, make_folder
-from theta_tui.base.memory import shown
+from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.publish import fresh_folder
 from theta_tui.model import catalogue
 from theta_tui.model.catalogue import Entry, Registry
 from theta_tui.model.files import tensor_shapes, weight_files
+from theta_tui.model.loading import LARGE
 
 Stage = Callable[[str], None]
 Source = Callable[[Entry, Path, Stage], None]
@@ -68,20 +69,27 @@ def get(entry: Entry, *, offline: bool = False, on_stage: Stage = lambda _: None
     place = catalogue.folder(entry.name)
     if catalogue.here(entry.name):
         return place
+    _require_memory(entry)
     with catalogue.alone(place, on_stage):
         if catalogue.here(entry.name):
             return place
         if place.exists():
             raise ModelError(
-                f"{place} is there and holds no whole model; take it away with `theta models remove {entry.name}`"
+                f"{place} is there and is not a whole model; remove it with `theta models remove {entry.name}`"
             )
         _get(entry, place, offline, on_stage)
     return place
 
 
-def wanted_bytes(entry: Entry) -> int:
-    """About how much is fetched at most."""
-    return max(entry.bytes, entry.registry.bytes if entry.registry else 0)
+def _require_memory(entry: Entry) -> None:
+    """Raises ModelError where this machine could not load the model: nothing is fetched for nothing."""
+    needed, there = entry.parameters * (2 if entry.parameters >= LARGE else 4), total_memory()
+    if there is not None and needed > there:
+        raise ModelError(
+            f"the weights of {entry.name} take {shown(needed)} of memory, and this machine has {shown(there)}; use a "
+            "smaller model",
+            name="too_large",
+        )
 
 
 def by_hand(entry: Entry) -> str:
@@ -154,8 +162,8 @@ def _from_hub(entry: Entry, place: Path, on_stage: Stage) -> None:
 
 def _from_hub_cache(entry: Entry, place: Path, on_stage: Stage) -> None:
     """From where the hub's client keeps what it fetched for other programs."""
-    on_stage(f"looking for {entry.hub} in the Hugging Face cache")
-    code, last = _run(_hub_client(entry, None), None, {}, lambda _: None)
+    looking = f"looking for {entry.hub} in the Hugging Face cache"
+    code, last = _run(_hub_client(entry, None), None, {}, lambda _: on_stage(looking))
     try:
         if code:
             raise _NotThere("it is not in the Hugging Face cache either")
@@ -276,7 +284,7 @@ def _sha256(path: Path) -> str:
 def _wrong(file: Path, registry: Registry) -> ModelError:
     return ModelError(
         f"{file.name} does not hold the {registry.file} that Theta knows (sha256 {registry.sha256[:16]}…): it is "
-        "damaged or another; it was not used",
+        "damaged, or another file; it was not used",
         name="wrong_checksum",
     )
 
@@ -324,7 +332,8 @@ def _require_room(place: Path, needed: int) -> None:
 
 def _far(on_stage: Stage, entry: Entry, source: str, size: int) -> None:
     whole = entry.registry.bytes if entry.registry and "registry" in source else entry.bytes
-    on_stage(f"fetching {entry.name} from {source}: {shown(size)} of {shown(max(whole, size))}")
+    far = f"{shown(size)} of {shown(max(whole, size))}" if size > CHUNK else "connecting"
+    on_stage(f"fetching {entry.name} from {source}: {far}")
 
 
 def _run(
@@ -333,6 +342,7 @@ def _run(
     """Run a client to its end, and `tell` how many bytes lie in `part` meanwhile. Returns its exit code and the last
     line that it said. Where this is interrupted it is ended too."""
     with tempfile.TemporaryFile() as said:
+        size = 0
         client = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ | environment
         )
@@ -341,8 +351,8 @@ def _run(
                 with suppress(subprocess.TimeoutExpired):
                     client.wait(LOOK_SECONDS)
                 with suppress(OSError):  # a file that has just been renamed
-                    if part is not None and (size := catalogue.size(part)) > CHUNK:
-                        tell(size)
+                    size = catalogue.size(part) if part is not None else 0
+                tell(size)  # may stop it
         finally:
             if client.poll() is None:
                 client.terminate()

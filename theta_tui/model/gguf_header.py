@@ -106,7 +106,7 @@ def read(path: Path, blocks: dict[int, tuple[int, int]]) -> Header:
         raise ModelError(f"{path} cannot be read ({error.strerror}); check its permissions") from None
 
     def wrong(why: str) -> ModelError:
-        return ModelError(f"{path} is no GGUF file that can be used: {why}; download it again, or use another")
+        return ModelError(f"{path} is not a GGUF file that can be used: {why}; download it again, or use another")
 
     if data[:4] != MAGIC:
         raise wrong("it does not begin as one")

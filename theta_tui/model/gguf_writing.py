@@ -217,7 +217,7 @@ def _modelfile(folder: Path, weights: str, tokens: list[str], ends: list[int], s
     lines = [f"FROM ./{weights}"]
     found = _go_template(folder)
     if found is None:
-        lines.append("# Its chat template has no like in Ollama's language; write TEMPLATE by hand.")
+        lines.append("# Its chat template has no equivalent in Ollama's language; write TEMPLATE by hand.")
     else:
         lines.append(f'TEMPLATE """{found}"""')
         if system is not None and "{{ .System }}" in found:

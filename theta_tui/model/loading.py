@@ -78,7 +78,7 @@ def whole(folder: Path) -> Path:
     """`folder`, unless it is an adapter where a whole model is needed: ModelError then."""
     if lora.is_adapter(folder) and not (folder / "config.json").is_file():
         raise ModelError(
-            f"{folder} holds an adapter and no whole model, and this model learns whole; use --lora on for a model "
+            f"{folder} holds an adapter, not a whole model, and this model learns whole; use --lora on for a model "
             "that learns by LoRA"
         )
     return folder
@@ -144,7 +144,7 @@ def read_config(folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise ModelError(f"{folder} is no model that Transformers knows ({reason(error)}); use another") from None
+        raise ModelError(f"{folder} is not a model that Transformers knows ({reason(error)}); use another") from None
 
 
 def read(folder: Path, config: Any, dtype: torch.dtype) -> Any:

@@ -152,7 +152,7 @@ def load(adapter: Any, folder: Path) -> None:
     from safetensors.torch import load_file
 
     if not is_adapter(folder):
-        raise ModelError(f"{folder} holds a whole model and no adapter, and this model learns by LoRA; use --lora off")
+        raise ModelError(f"{folder} holds a whole model, not an adapter, and this model learns by LoRA; use --lora off")
     mine = tensors(adapter)
     try:
         theirs = load_file(str(folder / WEIGHTS))

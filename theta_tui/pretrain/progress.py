@@ -66,7 +66,7 @@ class ProgressDisplay:
     def on_validated(self, done: Validated) -> None:
         words = (
             f"step {done.step:,}  validation: {done.bits_per_byte:.4f} bits per byte, "
-            f"{done.nats_per_token:.4f} nats a token{'  best' if done.best else ''}"
+            f"loss {done.nats_per_token:.4f} (lower is better){'  best' if done.best else ''}"
         )
         if self.bar is not None:
             self.bar.write(words, file=sys.stderr)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from theta_tui.base.text import plural
-from theta_tui.session.protocol import ConversationDeed
+from theta_tui.session.lists import ConversationDeed
 from theta_tui.store.conversation import Conversation
 from theta_tui.store.report import ConversationRow
 from theta_tui.store.store import Store

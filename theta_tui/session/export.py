@@ -76,7 +76,9 @@ def kind_of(word: str) -> ExportKind:
     for kind in EXPORTS:
         if word == kind:
             return kind
-    raise UsageError(f"'{word}' cannot be exported; say hf or gguf (the model), peft (adapters) or trl (the lessons)")
+    raise UsageError(
+        f"'{word}' cannot be exported; say hf, gguf (the model), peft (adapters), trl (the lessons) or plot"
+    )
 
 
 def export(
@@ -86,11 +88,13 @@ def export(
     on_stage: Stage = lambda _: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Exported | None:
-    """Write the model (`hf`, `gguf`), adapters (`peft`) or the lessons (`trl`) into the new folder `path`. None:
-    cancelled, and nothing was written."""
+    """Write the model (`hf`, `gguf`), adapters (`peft`) or the lessons (`trl`) into the new folder `path`, or the plots
+    into the new file `path`. None: cancelled, and nothing was written."""
     found = kind_of(kind)
     if found == "trl":
         return export_trl(session.store, path)
+    if found == "plot":
+        return export_plot(session.store, path)
     write = {"hf": export_hf, "gguf": export_gguf, "peft": export_peft}[found]
     try:
         return write(session, path, on_stage=on_stage, cancelled=cancelled)
@@ -108,6 +112,16 @@ def export_trl(store: Store, path: Path, *, force: bool = False) -> Exported:
     what = f"{plural(counts.preference, 'preference pair')} and {plural(counts.completion, 'completion')}"
     numbers = {"lessons": len(state.active), "preference": counts.preference, "completion": counts.completion}
     return Exported("trl", path.expanduser().absolute(), what, numbers)
+
+
+def export_plot(store: Store, path: Path, number: int | None = None, *, force: bool = False) -> Exported:
+    """Write the plots of a home into the SVG file `path`; the last of them is of lesson `number` (None: the last one).
+    Raises UsageError, TeachError, PromptError, HomeError."""
+    from theta_tui.session import plot_svg
+
+    path = path.expanduser().absolute()
+    count = plot_svg.write(store, path, number, force=force)
+    return Exported("plot", path, plural(count, "plot"), {"plots": count})
 
 
 def export_hf(
@@ -198,7 +212,7 @@ def export_peft(
     if not lessons:
         raise TeachError(
             "no lesson has weights and a scope of its own, so there are no adapters to export; "
-            "`theta export hf` takes the model along",
+            "hf writes the whole model",
             name="nothing_to_export",
         )
     on_progress = _stoppable(cancelled)
@@ -256,7 +270,7 @@ def _writing(path: Path, force: bool, spare: Path) -> Iterator[Path]:
         except (MemoryError, torch.OutOfMemoryError):
             raise TeachError(
                 "there is not enough memory to put the lessons into plain weights; nothing was written; "
-                "`theta export trl` takes the lessons along"
+                "trl writes the lessons alone"
             ) from None
 
 

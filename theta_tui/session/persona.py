@@ -29,7 +29,7 @@ def is_off(text: str) -> bool:
 
 def words(persona: str | None) -> str:
     """Which persona is in force, in a line."""
-    return "there is no persona; the model's own system turn stands" if persona is None else f"persona: {persona}"
+    return "no persona is set; the model's own system turn applies" if persona is None else f"persona: {persona}"
 
 
 def carry_out(session: Session, text: str) -> str:
@@ -42,7 +42,7 @@ def carry_out(session: Session, text: str) -> str:
     elif session.store.state.persona is not None:
         _speak(session, None)
     said = session.store.state.persona
-    waits = "; the replies that wait are as they were, /regen writes others" if session.pending is not None else ""
+    waits = "; the five replies that wait are from before" if session.pending is not None else ""
     return words(None if said is None else shortened(said)) + waits
 
 
@@ -60,8 +60,9 @@ def change(session: Session, text: str) -> None:
     chat, window = session.model.chat, min(session.model.window, store.settings.window)
     if not chat.takes_system():
         raise ModelError(
-            f"{store.settings.model} cannot take a persona: {NO_SYSTEM_TURN}; use a model that has one, as in "
-            "`theta --home DIR --model smollm2`",
+            f"{store.settings.model} cannot take a persona: {NO_SYSTEM_TURN}; use a model that has one, "
+            "such as smollm2",
+            hint="as in: theta --home DIR --model smollm2",
             name="no_system_turn",
         )
     tokens = len(chat.plain_ids([text])[0])

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui.store.report import ConversationRow, ReportRow, Tally
+from theta_tui.store.report import ReportRow, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from theta_tui.store.plots import Plot
     from theta_tui.store.records import Beside, Outcome, Pending, Turn
 
 TURNS_SHOWN = 200
@@ -21,18 +22,11 @@ BESIDE_SHOWN = 200
 HISTORY_SHOWN = 2000
 LOSSES_SHOWN = 240
 LESSONS_SHOWN = 1000
-CONVERSATIONS_SHOWN = 1000
 MODELS_SHOWN = 200
 LESSON_TEXT = 400
 """A `Ledger` carries at most this many characters of a lesson's prompt and of each of its replies."""
 
-TURN_TEXT = 4000
-"""A `Turns` carries at most this many characters of a prompt and of a reply."""
-PAIRS_SHOWN = 5
-"""A `FileRead` carries at most this many of the pairs that it found."""
-
 Deed = Literal["undo", "redo", "withdraw"]
-ConversationDeed = Literal["open", "rename", "delete"]
 
 # --- commands: screen → worker ---
 
@@ -54,6 +48,14 @@ class Regenerate(Command):
     """Offer five other replies to the prompt that waits."""
 
     prompt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continue(Command):
+    """Let candidate `index` (1 to 5) of the prompt that waits go on where it was cut."""
+
+    prompt_id: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,37 +124,6 @@ class NewConversation(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ShowConversations(Command):
-    """List the conversations."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeConversation(Command):
-    """Go on with conversation `number`, call it `name` (empty: by its first words), or take it out of the list."""
-
-    deed: ConversationDeed
-    number: int
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ShowTurns(Command):
-    """Report the turns of the open conversation by their numbers."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReadFile(Command):
-    """Say which lessons there are in the file or folder `path`; nothing is taught."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class TeachFile(Command):
-    """Teach the lessons that the last `ReadFile` found. Cancel stops after a lesson, and what was taught stays."""
-
-
-@dataclass(frozen=True, slots=True)
 class Persona(Command):
     """Speak under the system turn `text` from now on; `off`: under the model's own. Empty: say which one it is."""
 
@@ -161,9 +132,19 @@ class Persona(Command):
 
 @dataclass(frozen=True, slots=True)
 class ShowModels(Command):
-    """Say which models have a name, or were made of a file, or how to go on with the model `name`. Asks no network."""
+    """Say which models have a name, or were made of a file; with a `name`, what going over to it would mean. Asks no
+    network."""
 
     name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchModel(Command):
+    """Go over to the model `name`, which is fetched where it is not here. The lessons are learned again on it, or
+    (`apart`) it gets a home of its own beside this one. Cancel stops it, and nothing has changed then."""
+
+    name: str
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +178,13 @@ class ShowLessons(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ShowPlots(Command):
+    """Report what the plots show, among it lesson `number` (None: the last one)."""
+
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Quiz(Command):
     """Review every live lesson, in slices: other commands are served in between."""
 
@@ -218,8 +206,9 @@ class Configure(Command):
 
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
-    """Stop generating, or taking a lesson back, which then changes nothing; or a file, after a lesson of it. Served at
-    once, whatever the worker is doing. It does not cancel a lesson."""
+    """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
+    doing. A lesson ends within a step, as far as it got, and idle time goes on with it; a file ends after a lesson of
+    it, and what was taught stays."""
 
 
 # --- state ---
@@ -235,11 +224,11 @@ class Snapshot:
     `losses` are the last LOSSES_SHOWN mean reply losses in nats, oldest first, finite only. `saved_at` is the Unix time
     of the newest checkpoint, `unsaved` counts the lessons since. `read_only` says why nothing can be taught, if so.
     `undo` is the record of the lesson that undo takes back, `redo` that of the one that redo brings back; 0: none.
-    `beside` is the last BESIDE_SHOWN of what happened beside the turns. `offered` is the first reply offered for the
-    last lesson's prompt. `marked` has record and number of each lesson that a reply of `pending` was written with.
-    `tally` summarises the retention report. `alarm` says which lessons the last one damaged, if any. `persona` is the
-    system turn in force, cut at LESSON_TEXT characters; None: the model's own. `conversation` is the number of the open
-    conversation.
+    `beside` is the last BESIDE_SHOWN of what happened beside the turns. `said_before` and `says_now` are the replies to
+    the last lesson's prompt before it and now, as far as they are known. `marked` has record and number of each lesson
+    that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
+    last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
+    own. `conversation` is the number of the open conversation.
     """
 
     phase: Phase = "loading"
@@ -261,7 +250,8 @@ class Snapshot:
     undo: int = 0
     redo: int = 0
     beside: tuple[Beside, ...] = ()
-    offered: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     marked: Mapping[int, int] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
@@ -313,6 +303,11 @@ class Proposed(Event):
     """Five replies are ready to pick from: `snapshot.pending`."""
 
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Continued(Event):
+    """A reply of `snapshot.pending` went on, or was stopped and is as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,39 +385,14 @@ class Ledger(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Conversations(Event):
-    """At most CONVERSATIONS_SHOWN conversations, the open one first, then those used last."""
+class Plots(Event):
+    """What the plots show. `number` is the lesson of the last one (None: nothing was taught), `wanted`: it was asked
+    for by its number. `lessons` were ever taught."""
 
-    rows: tuple[ConversationRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Turns(Event):
-    """The last LESSONS_SHOWN turns of the open conversation, oldest first; the first of them has the number `first`.
-    Long texts are cut at TURN_TEXT characters."""
-
-    first: int
-    turns: tuple[Turn, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FileRead(Event):
-    """A `ReadFile` found `count` lessons in `source`; `pairs` are the first ones. `notes` say what is left out, `bad`
-    names bad lines by file and number."""
-
-    source: str
-    count: int
-    pairs: tuple[tuple[str, str], ...]
-    notes: tuple[str, ...] = ()
-    bad: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FileTaught(Event):
-    """A `TeachFile` is done, or was stopped: `words` say what was taught, `count` lessons."""
-
-    words: str
-    count: int
+    plots: tuple[Plot, ...]
+    number: int | None
+    wanted: bool
+    lessons: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,20 +406,46 @@ class History(Event):
 @dataclass(frozen=True, slots=True)
 class ModelRow:
     """A model by the name that `--model` takes. `size` is what it takes here, or what would be fetched, in words;
-    `license` is empty where it is not known."""
+    `license` is empty where it is not known. `speed` is how fast it wrote on this machine, if it did."""
 
     name: str
     here: bool
     size: str
     license: str
     title: str
+    speed: str = ""
+
+    @property
+    def about(self) -> str:
+        """What is known of it, in a line."""
+        return ", ".join(filter(None, (self.size, self.speed, self.license, self.title)))
 
 
 @dataclass(frozen=True, slots=True)
 class Models(Event):
-    """The models that have a name, MODELS_SHOWN at most."""
+    """The models that have a name, MODELS_SHOWN at most. `asked`: the person wants to see them."""
 
     rows: tuple[ModelRow, ...]
+    asked: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffered(Event):
+    """The model that could be gone over to: `lessons` would be learned again, or it would get the home `apart`, which
+    was begun before or not (`begun`)."""
+
+    row: ModelRow
+    lessons: int
+    apart: str
+    begun: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Switched(Event):
+    """Another model speaks now, as `words` say. `home`: the home of its own that it is in; "" in the same home."""
+
+    words: str
+    home: str = ""
 
 
 @dataclass(frozen=True, slots=True)

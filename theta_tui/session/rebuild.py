@@ -115,10 +115,22 @@ def _again(store: Store, on_stage: Stage) -> Done:
 
 
 def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: Stage) -> Done:
-    """Learn again on another base model, or by LoRA instead of whole: first in memory, then one record."""
+    """Learn again on another base model, or by LoRA instead of whole, and report."""
+    assert store.state.begin is not None
+    started, came_from = time.perf_counter(), store.state.begin.model
+    session, outcomes = move(store, found, adaptation, on_stage)
+    skipped = tuple((outcome.lesson, outcome.skipped) for outcome in outcomes if outcome.skipped is not None)
+    learned = [outcome for outcome in outcomes if outcome.skipped is None]
+    return _done(session, came_from, learned, skipped, started)
+
+
+def move(
+    store: Store, found: str, adaptation: tuple[Choice, int], on_stage: Stage
+) -> tuple[Session, tuple[Outcome, ...]]:
+    """Learn the lessons of `store` on the model that its settings name, whose fingerprint is `found`: first in memory,
+    then one record. Until that is written nothing has changed. Returns the session, and the lessons' outcomes."""
     from theta_tui.model.files import full_name
 
-    started = time.perf_counter()
     session = Session(store)
     replay, own = session.replay, store.state
     recipe = replace(session.recipe, max_seconds=PATIENCE * session.recipe.max_seconds)
@@ -130,16 +142,14 @@ def _move(store: Store, found: str, adaptation: tuple[Choice, int], on_stage: St
         recipe,
         lambda at, of: on_stage(f"learning on {store.settings.model}, {at} of {of}"),
     )
-    assert own.begin is not None
-    came_from, cut_short = own.begin.model, [lesson.exchange for lesson in own.active if lesson.outcome is None]
+    cut_short = [lesson.exchange for lesson in own.active if lesson.outcome is None]
+    on_stage("writing it down")
     store.append(rebuilt(replay.model, name, found, recipe, outcomes))
     for exchange in cut_short:
         session.consumed(exchange)
     store.write_context()
     _keep_settings(store, name, replay.model.lora_rank)
-    skipped = tuple((outcome.lesson, outcome.skipped) for _, outcome in outcomes if outcome.skipped is not None)
-    learned = [outcome for _, outcome in outcomes if outcome.skipped is None]
-    return _done(session, came_from, learned, skipped, started)
+    return session, tuple(outcome for _, outcome in outcomes)
 
 
 def _keep_settings(store: Store, name: str, lora: int | None) -> None:
@@ -158,7 +168,7 @@ def _keep_settings(store: Store, name: str, lora: int | None) -> None:
     set_to = settings.model
     if settings.lora not in ("auto", ours["lora"]) or (lora is not None and settings.lora_rank not in (None, lora)):
         store.notices.append(
-            "this home learns in another way now than your settings say: take lora and lora_rank out of them, or give "
+            "this home learns in another way now than your settings say: remove lora and lora_rank from them, or give "
             + ("--lora off" if lora is None else f"--lora on --lora-rank {lora}")
             + " from now on"
         )

@@ -184,7 +184,7 @@ class Replay:
         self._learner = None
         self.saved_at, self.saved_position = None, 0
         on_stage("loading the model")
-        self._model = self._read(weights=weights, adapt=adapt, rank=rank)
+        self._model = self._read(weights=weights, adapt=adapt, rank=rank, on_stage=on_stage)
         self.store.notices.extend(self._model.notices)
         self._learner = Learner(self._model)
         if not self._model.chat.speak_as(self.store.state.persona):

@@ -119,7 +119,7 @@ def _change(state: State, lesson: Lesson, answered: Decision) -> str | None:
         return None
     mark = said.mark if said.kind == "pick" else None
     if mark is not None and mark.lesson is not None:
-        return f"#{state.lesson(mark.lesson).number} is not meant by '{prompt}'" if mark.sure else None
+        return f"#{state.lesson(mark.lesson).number} no longer answers '{prompt}'" if mark.sure else None
     earlier = (other for other in retention.superseded_by(state, lesson) if other.exchange.meant is None)
     replaced = {other.number for other in earlier if other.seq != said.replaces}
     other = state.lesson(answered.lesson) if answered.sure and answered.lesson is not None else None

@@ -11,22 +11,22 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
-from theta_tui.base.errors import ThetaError
+from theta_tui.base.config import CANDIDATES
+from theta_tui.base.errors import PromptError, ThetaError
 from theta_tui.session import protocol as p
+from theta_tui.session.errands import Errands
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.report import Tally
 
 if TYPE_CHECKING:
-    from theta_tui.session.importing import Found
     from theta_tui.session.session import Session
-    from theta_tui.store.records import Outcome, Turn
+    from theta_tui.store.records import Outcome
 
 PROGRESS_SECONDS = 0.08
 """The least time between two progress reports."""
@@ -73,19 +73,20 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
-        self._found: Found | None = None
+        self._errands = Errands(lambda: self._session, self)
+        self._compare: int | None = None
 
     @property
-    def has_quiz(self) -> bool:
-        """Whether a quiz waits; it needs only a short idle time to begin."""
-        return self._quiz is not None
+    def has_work(self) -> bool:
+        """Whether a quiz waits, or the last lesson was not compared yet: work that begins as soon as nobody waits."""
+        return self._quiz is not None or self._compare is not None
 
     def load(self) -> bool:
         """Load the model; return whether that succeeded."""
         started = time.perf_counter()
         try:
             self._report(p.Loading(self.snapshot()))
-            self._session.load(self._stage)
+            self._session.load(self.stage)
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -108,15 +109,36 @@ class Service:
         self._idle.busy()
 
     def use_idle_time(self) -> None:
-        """Use idle time: prepare the first replies, once; save if that is due; review lessons."""
+        """Use idle time: compare what was said before the last lesson with what is said now; prepare the first replies,
+        once; save if that is due; review lessons."""
+        if self._compare is not None:
+            self._compare_last(self._compare)
+            return
         first, self._got_ready = not self._got_ready, True
         try:
             if first:
                 self._session.get_ready()
+                self._show_models("", asked=False)
         except Exception as error:
             self._fail(error, "idle")
         self._save_if_due()
         self._work_on()
+
+    def _compare_last(self, lesson: int) -> None:
+        """Ask what the model said before `lesson` and says now. A command that comes stops it, and it begins anew."""
+        from theta_tui.session.comparing import compare
+
+        self._compare, journal = None, self._session.store.journal
+        known = journal.last_seq
+        try:
+            for _ in compare(self._session, lesson, self._caller.interrupted):
+                if self._caller.interrupted():
+                    self._compare = lesson if journal.last_seq == known else None
+                    break
+        except Exception as error:
+            self._fail(error, "idle")
+        if journal.last_seq != known:
+            self._report(p.Reviewed(self.snapshot()))
 
     def _work_on(self) -> None:
         """Run a requested quiz, or else the idle work of the session. Both stop for a command after any slice."""
@@ -148,7 +170,7 @@ class Service:
         if self._due():
             left = session.review.left
             if left:
-                self._activity = f"asking again, {left} left"
+                self._activity = f"checking lessons, {left} left"
             self._report(p.Reviewed(self.snapshot(), left))
 
     def close(self) -> None:
@@ -166,68 +188,55 @@ class Service:
 
     def _carry_out(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
         session = self._session
+        if self._errands.run(command, cancelled):
+            return
         match command:
             case p.Propose(prompt=prompt):
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
+            case p.Continue(prompt_id=prompt_id, index=index):
+                from theta_tui.session.continuing import go_on
+
+                written = partial(self._written, session.store.waiting(prompt_id).prompt)
+                self._state("proposing", f"writing on at reply {index}")
+                go_on(session, index, prompt_id=prompt_id, on_progress=written, due=self._due, cancelled=cancelled)
+                self._rest()
+                self._report(p.Continued(self.snapshot()))
             case p.Pick(prompt_id=prompt_id, index=index):
-                self._teach(partial(session.pick, index, prompt_id=prompt_id))
+                self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
             case p.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
                 number = len(session.store.state.turns) if turn is None else turn
-                self._teach(partial(session.correct_turn, number, text, prompt=asked))
+                self._teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
-                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited))
+                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
-                self._teach(partial(session.state, prompt, reply, said=said))
+                self._teach(partial(session.state, prompt, reply, said=said), cancelled)
             case p.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.Say(prompt_id=prompt_id):
                 session.store.say(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():
                 session.store.begin_conversation()
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
-            case p.ShowConversations():
-                self._report_conversations()
-            case p.ChangeConversation(deed=deed, number=number, name=name):
-                from theta_tui.session import conversations
-
-                said = conversations.change(session.store, deed, number, name)
-                self._rest()
-                self._report(p.Notice(self.snapshot(), said))
-                self._report_conversations()
-            case p.ShowTurns():
-                every = session.store.state.turns
-                first = max(0, len(every) - p.LESSONS_SHOWN)
-                self._report(p.Turns(self.snapshot(), first + 1, tuple(map(_short_turn, every[first:]))))
-            case p.ReadFile(path=path):
-                self._read_file(path)
-            case p.TeachFile():
-                self._teach_file(cancelled)
+                self._changed()
             case p.Persona(text=text):
                 self._persona(text)
             case p.ShowModels(name=name):
-                from theta_tui.session import models
-
-                if name:
-                    self._report(p.Notice(self.snapshot(), models.how_to(name, session.settings)))
-                else:
-                    self._report(p.Models(self.snapshot(), models.listed(p.MODELS_SHOWN)))
+                self._show_models(name)
+            case p.SwitchModel(name=name, apart=apart):
+                self._switch(name, apart, cancelled)
             case p.Save():
                 self._save(asked=True)
             case p.Ask(prompt=prompt):
                 self._state("proposing", "answering")
                 answer = session.ask(prompt, cancelled=cancelled)
                 self._rest()
-                self._report(p.Answered(self.snapshot(), prompt, answer.reply))
+                self._report(p.Answered(self.snapshot(), prompt, answer.shown))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowHistory():
@@ -236,14 +245,16 @@ class Service:
                 self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
-                self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
+                self._report(p.Ledger(self.snapshot(), tuple(row.shortened(p.LESSON_TEXT) for row in rows)))
+            case p.ShowPlots(number=number):
+                self._report(self._plots(number))
             case p.Quiz():
                 self._quiz = session.review.quiz()
             case p.AskLesson(number=number):
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
-                self._report(p.LessonAnswered(self.snapshot(), number, answer.reply))
+                self._report(p.LessonAnswered(self.snapshot(), number, answer.shown))
             case p.Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -251,32 +262,35 @@ class Service:
         session = self._session
         started = time.perf_counter()
         self._state("proposing", "writing five replies")
-        blank = tuple(p.Draft(index, "") for index in range(1, 6))
-        self._report(p.Streaming(self.snapshot(), prompt, blank))
+        written = partial(self._written, prompt)
+        written((("", False),) * CANDIDATES)
         self._reported = 0.0
-
-        def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
-            shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
-            self._report(p.Streaming(self.snapshot(), prompt, shown))
-
-        waiting = session.propose(prompt, again=again, on_progress=on_progress, due=self._due, cancelled=cancelled)
+        waiting = session.propose(prompt, again=again, on_progress=written, due=self._due, cancelled=cancelled)
         self._rest()
         if waiting is None:
             self._report(p.Cancelled(self.snapshot(), prompt))
         else:
             self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
 
-    def _teach(self, lesson: Callable[..., Outcome]) -> None:
-        self._state("learning", "learning")
-        self._report(p.Changed(self.snapshot()))
+    def _written(self, prompt: str, drafts: tuple[tuple[str, bool], ...]) -> None:
+        shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+        self._report(p.Streaming(self.snapshot(), prompt, shown))
+
+    def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
+        """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
+        self.begin("learning", "learning")
         self._reported = 0.0
 
         def progress(now: Any) -> None:
             if self._due():
                 self._report(p.Learning(self.snapshot(), now.steps, now.limit, now.loss, now.p_before, now.p_now))
 
-        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon)
+        def should_end() -> bool:
+            return cancelled() and not self._caller.stopping  # on leaving, it is finished or left to the next start
+
+        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon, should_end=should_end)
         self._last = outcome
+        self._compare = outcome.lesson
         self._rest()
         self._report(p.Taught(self.snapshot(), outcome))
 
@@ -286,17 +300,16 @@ class Service:
 
         session, words = self._session, doing(command.deed, command.number)
         store, batch = session.store, None
-        self._state("learning", words)
-        self._report(p.Changed(self.snapshot()))
+        self.begin("learning", words)
         match command:
             case p.TakeBack("undo"):
                 batch = together(store, store.to_undo())
-                lesson = session.undo(self._stage, cancelled)
+                lesson = session.undo(self.stage, cancelled)
             case p.TakeBack("redo"):
-                lesson = session.redo(self._stage, cancelled)
+                lesson = session.redo(self.stage, cancelled)
                 batch = together(store, lesson) if lesson is not None else None
             case p.TakeBack(number=number):
-                lesson = session.withdraw(number or 0, self._stage, cancelled)
+                lesson = session.withdraw(number or 0, self.stage, cancelled)
         self._rest()
         if lesson is None:
             self._report(p.Notice(self.snapshot(), f"{words} was stopped; everything is as it was"))
@@ -308,39 +321,34 @@ class Service:
         deed, number = command.deed, lesson.number
         self._report(p.TakenBack(self.snapshot(), deed, number, said.prompt, said.reply, words, elsewhere))
 
-    def _report_conversations(self) -> None:
-        from theta_tui.session import conversations
-
-        rows = conversations.listed(self._session.store)[: p.CONVERSATIONS_SHOWN]
-        self._report(p.Conversations(self.snapshot(), tuple(rows)))
-
-    def _read_file(self, path: str) -> None:
-        from theta_tui.session import importing
+    def _show_models(self, name: str, *, asked: bool = True) -> None:
+        from theta_tui.session import switching
 
         session = self._session
-        self._state(self._phase, f"reading {path}")
-        self._report(p.Changed(self.snapshot()))
-        found = self._found = importing.find(session.store, session.statements.dictionary, Path(path))
-        self._rest()
-        pairs = tuple((pair.prompt, pair.reply) for pair in found.pairs[: p.PAIRS_SHOWN])
-        self._report(p.FileRead(self.snapshot(), found.source, len(found.pairs), pairs, found.notes, found.bad))
+        if not name:
+            self._report(p.Models(self.snapshot(), switching.listed(p.MODELS_SHOWN), asked))
+        elif name == session.settings.model:
+            self._report(p.Notice(self.snapshot(), f"{name} is the model of this home"))
+        else:
+            row, apart = switching.described(name), switching.own_home(session.settings.home, name)
+            lessons = len(session.store.state.active)
+            self._report(p.ModelOffered(self.snapshot(), row, lessons, str(apart), apart.exists()))
 
-    def _teach_file(self, cancelled: Callable[[], bool]) -> None:
-        from theta_tui.session import importing
+    def _switch(self, name: str, apart: bool, cancelled: Callable[[], bool]) -> None:
+        """Go over to another model; Cancel stops it, and the present one stays."""
+        from theta_tui.session import switching
 
-        found, self._found = self._found, None
-        if found is None or not found.pairs:
+        self.begin("learning", f"going over to {name}")
+        fresh = switching.switch(self._session, name, apart=apart, on_stage=self.stage, cancelled=cancelled)
+        if fresh is None:
+            self._rest()
+            self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
             return
-
-        def on_lesson(at: int, of: int) -> None:
-            self._stage(f"learning {at:,} of {of:,} of {found.source}")
-
-        self._state("learning", f"learning {found.source}")
-        self._report(p.Changed(self.snapshot()))
-        done = importing.teach(self._session, found, on_lesson, cancelled)
-        self._last = None
+        self._session, self._quiz, self._last, self._tallied = fresh, None, None, None
+        self._got_ready, self._ready_at = False, time.time()
         self._rest()
-        self._report(p.FileTaught(self.snapshot(), done.words, len(done.lessons)))
+        words = switching.arrived(fresh, apart=apart)
+        self._report(p.Switched(self.snapshot(), words, str(fresh.settings.home) if apart else ""))
 
     def _configure(self, name: str, value: str) -> None:
         session = self._session
@@ -364,18 +372,25 @@ class Service:
         """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
         from theta_tui.session.export import export
 
-        self._state("saving", "exporting")
-        self._report(p.Changed(self.snapshot()))
-        done = export(self._session, kind, Path(path), self._stage, cancelled)
+        self.begin("saving", "exporting")
+        done = export(self._session, kind, Path(path), self.stage, cancelled)
         self._rest()
         said = "exporting was stopped; nothing was written" if done is None else done.line
         self._report(p.Notice(self.snapshot(), said))
 
+    def _plots(self, number: int | None) -> p.Plots:
+        from theta_tui.store.plots import plots
+
+        state = self._session.store.state
+        if number is not None and state.numbered(number) is None:
+            raise PromptError(f"there is no lesson {number}; /lessons lists them", name="no_lesson")
+        shown = number if number is not None or state.last is None else state.last.number
+        return p.Plots(self.snapshot(), plots(state, number), shown, number is not None, len(state.lessons))
+
     def _save(self, *, asked: bool) -> None:
         session = self._session
         started = time.perf_counter()
-        self._state("saving", "saving a checkpoint")
-        self._report(p.Changed(self.snapshot()))
+        self.begin("saving", "saving a checkpoint")
         try:
             path: Path = session.save()
         finally:
@@ -402,12 +417,23 @@ class Service:
 
     # --- reports ---
 
-    def _stage(self, words: str) -> None:
+    def stage(self, words: str) -> None:
         self._activity = words
         if self._phase == "loading":
             self._report(p.Loading(self.snapshot()))
         elif self._due():
             self._report(p.Changed(self.snapshot()))
+
+    def begin(self, phase: p.Phase, activity: str) -> None:
+        """An errand begins."""
+        self._state(phase, activity)
+        self._report(p.Changed(self.snapshot()))
+
+    def end(self, event: Callable[[p.Snapshot], p.Event]) -> None:
+        """An errand is done: report it."""
+        self._last = None
+        self._rest()
+        self._report(event(self.snapshot()))
 
     def _state(self, phase: p.Phase, activity: str = "") -> None:
         self._phase = phase
@@ -416,6 +442,10 @@ class Service:
     def _rest(self) -> None:
         waiting = self._session.pending is not None
         self._state(*(("choosing", "waiting for you") if waiting else ("idle", "")))
+
+    def _changed(self) -> None:
+        self._rest()
+        self._report(p.Changed(self.snapshot()))
 
     def _report(self, event: p.Event) -> None:
         self._reported = time.monotonic()
@@ -470,7 +500,10 @@ class Service:
             undo=last.seq if last else 0,
             redo=undone.seq if undone else 0,
             beside=state.beside(p.BESIDE_SHOWN),
-            offered=retention.offered(last) if last else None,
+            said_before=_cut(retention.said_before(last)) if last else None,
+            says_now=_cut(retention.says_now(last, known.says if (known := retention.measured(last)) else None))
+            if last
+            else None,
             marked=meant.numbers(session.pending, state),
             tally=self._tally(),
             alarm=session.review.alarm,
@@ -487,14 +520,5 @@ class Service:
         return self._tallied[1]
 
 
-def _short_turn(turn: Turn) -> Turn:
-    from msgspec import structs
-
-    if max(len(turn.prompt), len(turn.reply)) <= p.TURN_TEXT:
-        return turn
-    return structs.replace(turn, prompt=turn.prompt[: p.TURN_TEXT], reply=turn.reply[: p.TURN_TEXT])
-
-
-def _shortened(row: ReportRow) -> ReportRow:
-    offered = row.offered[: p.LESSON_TEXT] if row.offered is not None else None
-    return replace(row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT], offered=offered)
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[: p.LESSON_TEXT]

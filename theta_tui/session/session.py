@@ -22,9 +22,8 @@ from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
-from theta_tui.session import persona
-from theta_tui.session.proposing import Answer as Answer
-from theta_tui.session.proposing import Statements, candidates
+from theta_tui.session import care, persona
+from theta_tui.session.proposing import Answer, Statements, candidates
 from theta_tui.session.protocol import Deed
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
@@ -58,7 +57,7 @@ from theta_tui.store.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from theta_tui.learning.learner import Learner, Progress, Result
+    from theta_tui.learning.learner import Learner, Result
     from theta_tui.model.generate import Progress as Writing
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
@@ -79,6 +78,7 @@ class Session:
         self.review = Review(store, self._recall)
         self.statements = Statements(store)
         self.scopes = LessonScopes(store)
+        self.care = care.Care()
 
     @property
     def settings(self) -> Settings:
@@ -178,7 +178,7 @@ class Session:
             self.consumed(lesson.exchange)
             self.store.write_context()
             self.store.notices.append(
-                f"a lesson begun before a crash is learned: '{shortened(lesson.exchange.prompt)}'"
+                f"a lesson that was interrupted is learned now: '{shortened(lesson.exchange.prompt)}'"
             )
 
     def consumed(self, exchange: Exchange) -> None:
@@ -201,7 +201,9 @@ class Session:
 
     def module_for(self, prompt: str, before: str | None = None) -> LessonModule | None:
         """The module with which the reply to `prompt` is generated; None: the shared weights alone."""
-        decision = self.decide(prompt, before)
+        return self._module(self.decide(prompt, before))
+
+    def _module(self, decision: Decision) -> LessonModule | None:
         return self.learner.modules[decision.lesson] if decision.sure and decision.lesson is not None else None
 
     # --- proposing ---
@@ -226,14 +228,16 @@ class Session:
         ids = self._encoded(dialogue, prompt, "prompt")
         fives = waits.fives[-FIVES_KEPT:] if waits else ()
         avoid = [candidate.text for five in fives for candidate in five.candidates]
+        decision = self.decide(prompt, dialogue.asked)
+        decision, caring = self.care.decide(prompt, dialogue, decision, self.store.state, self.model)
         found = candidates(
-            self.model, ids, self.settings, self.decide(prompt, dialogue.asked), self.learner.modules,
+            self.model, ids, self.settings, decision, self.learner.modules, care=caring,
             seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
             avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
         )  # fmt: skip
         if found is None:
             return None
-        statement = waits.statement if waits else self.statements.read(prompt)
+        statement = waits.statement if waits else self.statements.read(prompt) if caring is None else None
         waiting = Pending(new_prompt_id(), prompt, found, statement, fives)
         self.store.offer(waiting)
         return waiting
@@ -253,9 +257,14 @@ class Session:
         prompt = self._clean(prompt, "question")
         turns: History = self.store.state.history if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
-        module = self.module_for(prompt, turns.asked if before is None else before)
-        reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
-        return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
+        decision = self.decide(prompt, turns.asked if before is None else before)
+        decision, caring = self.care.decide(prompt, turns, decision, self.store.state, self.model)
+        module, most = self._module(decision), self.settings.max_tokens
+        if caring is not None and module is None:
+            reply = care.answer(self.model, ids, caring, cancelled)
+        else:
+            reply = greedy(self.model, ids, max_tokens=most, module=module, cancelled=cancelled)
+        return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started, cut=not reply.ended)
 
     def _encoded(self, turns: History, prompt: str, what: str) -> list[int]:
         """The conversation as tokens, with room for a reply. A cut is reported."""
@@ -270,12 +279,13 @@ class Session:
     # --- teaching ---
 
     def pick(self, index: int, *, prompt_id: str | None = None, **hooks: Any) -> Outcome:
-        """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`."""
+        """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`, `should_end`."""
         waiting = self.store.waiting(prompt_id)
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
-        return self._teach(self._exchange("pick", waiting.prompt, chosen.text, waiting, pick=index), **hooks)
+        exchange = self._exchange("pick", waiting.prompt, chosen.text, waiting, pick=index, cut=not chosen.ended)
+        return self._teach(exchange, **hooks)
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
@@ -354,13 +364,7 @@ class Session:
 
     # --- one lesson ---
 
-    def _teach(
-        self,
-        exchange: Exchange,
-        *,
-        progress: Callable[[Progress], None] | None = None,
-        should_stop: Callable[[], bool] = _never,
-    ) -> Outcome:
+    def _teach(self, exchange: Exchange, **hooks: Any) -> Outcome:
         """Journal, learn, journal the outcome. An error leaves the model as it was and is journalled."""
         # Refuse what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
@@ -371,9 +375,7 @@ class Session:
         started = time.perf_counter()
         try:
             answered = self.decide(exchange.prompt, lesson.context.asked)
-            result = learn(
-                self.learner, self.store.state, lesson, self.recipe, progress=progress, should_stop=should_stop
-            )
+            result = learn(self.learner, self.store.state, lesson, self.recipe, **hooks)
         except Exception as error:
             self._failed(entry, error)
             raise
@@ -434,7 +436,7 @@ class Session:
         """The greedy reply to the prompt of lesson `number`, asked alone; changes nothing."""
         lesson = self.store.state.numbered(number)
         if lesson is None:
-            raise PromptError(f"there is no lesson {number}; `theta lessons` lists them", name="no_lesson")
+            raise PromptError(f"there is no lesson {number}", name="no_lesson")
         before = lesson.context.asked
         return self.ask(lesson.exchange.prompt, with_context=False, before=before, cancelled=cancelled)
 
@@ -446,8 +448,8 @@ class Session:
 
         try:
             said = lesson.exchange
-            module = self.module_for(said.prompt, lesson.context.asked)
-            found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module)
+            module, ended = self.module_for(said.prompt, lesson.context.asked), not said.cut
+            found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module, ended=ended)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
         return Finding(lesson.seq, found.p * reached(self.store.state, lesson, self.decide), found.says)

@@ -14,12 +14,13 @@ from typing import Any, Literal
 
 from theta_tui.base.config import CHANGEABLE, SETTINGS
 from theta_tui.base.text import is_blank
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 """The mode of the screen, which decides what may be done."""
-ExportKind = Literal["hf", "gguf", "peft", "trl"]
-EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl")
+ExportKind = Literal["hf", "gguf", "peft", "trl", "plot"]
+EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl", "plot")
 DEEDS = {"open": "go on with it", "rename": "give it a name", "delete": "take it out of the list"}
 """What is done to a conversation."""
 
@@ -59,6 +60,14 @@ def _conversation(text: str) -> tuple[Any, ...] | None:
     return None if word not in DEEDS or number is None or (name and word != "rename") else (word, number, name.strip())
 
 
+def _reply(text: str) -> tuple[int] | tuple[()] | None:
+    return () if not text else (int(text),) if text in {"1", "2", "3", "4", "5"} else None
+
+
+def _lesson_or_none(text: str) -> tuple[int | None] | None:
+    return _lesson(text) if text else (None,)
+
+
 def _export(text: str) -> tuple[str, str] | None:
     words = text.split(None, 1)
     return (words[0], words[1]) if len(words) == 2 and words[0] in EXPORTS else None
@@ -82,6 +91,14 @@ def _always(mode: Mode, shot: p.Snapshot) -> str:
     return ""
 
 
+DOING: dict[Mode, str] = {
+    "loading": "the model is loading",
+    "learning": "a lesson is being learned",
+    "proposing": "replies are being written",
+    "broken": "Theta has stopped",
+}
+
+
 def _free(mode: Mode, shot: p.Snapshot) -> bool:
     """Whether a lesson, or taking one back, would disturb nothing under way."""
     return mode in {"choosing", "idle"} and not shot.read_only
@@ -95,11 +112,16 @@ def _none(mode: Mode, shot: p.Snapshot) -> str:
     return "" if mode == "choosing" else "there are no replies now; say something first"
 
 
+def _continue(mode: Mode, shot: p.Snapshot) -> str:
+    cut = shot.pending is not None and any(not one.ended for one in shot.pending.candidates)
+    return _none(mode, shot) or ("" if cut else "no reply was cut; … stands behind one that was")
+
+
 def _correct(mode: Mode, shot: p.Snapshot) -> str:
     if shot.read_only:
         return f"nothing can be taught: {shot.read_only}"
     if mode not in {"choosing", "idle"}:
-        return f"nothing can be taught while it is {mode}"
+        return f"nothing can be taught now: {DOING[mode]}"
     return "" if shot.pending is not None or shot.turns else "there is nothing to correct yet"
 
 
@@ -132,8 +154,16 @@ def _withdraw(mode: Mode, shot: p.Snapshot) -> str:
     return "" if _free(mode, shot) else "no lesson can be taken out now"
 
 
+def _model(mode: Mode, shot: p.Snapshot) -> str:
+    return "" if mode in {"choosing", "idle"} else f"the model cannot change while it is {mode}"
+
+
 def _save(mode: Mode, shot: p.Snapshot) -> str:
     return "there is nothing to save now" if mode in {"loading", "broken"} or shot.read_only else ""
+
+
+def _plot(mode: Mode, shot: p.Snapshot) -> str:
+    return "there is nothing to plot now" if mode in {"loading", "broken"} else ""
 
 
 def _copy(mode: Mode, shot: p.Snapshot) -> str:
@@ -188,7 +218,7 @@ VERBS = (
     Verb("fact", "learn the fact that was stated", refused=_fact),
     Verb("undo", "take back the last lesson", refused=_undo, command=partial(p.TakeBack, "undo"),
          help="Take back the last lesson.", doing="undoing", done="undone"),
-    Verb("redo", "bring back the lesson taken back", refused=_redo, command=partial(p.TakeBack, "redo"),
+    Verb("redo", "bring back the lesson that was taken back", refused=_redo, command=partial(p.TakeBack, "redo"),
          help="Bring back the lesson that was taken back last, while no other was taught since.",
          doing="bringing back", done="redone"),
     Verb("withdraw", "take lesson N out", "N", "the number of a lesson, as in /withdraw 3", _lesson, refused=_withdraw,
@@ -196,38 +226,48 @@ VERBS = (
          help="Take lesson N out, as if it had never been taught. "
          "At once: the next start learns the ones since again."),
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
-    Verb("ask", "its own reply; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text, command=p.Ask,
-         help="The most likely reply; changes nothing. With - a question a line, a JSON line each.", plain=False),
+    Verb("continue", "let a reply go on where it was cut (…)", "N", "the number of a reply, as in /continue 2", _reply,
+         refused=_continue, help="Let reply N of the kept prompt go on where it was cut (…)."),
+    Verb("ask", "what it says by itself; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text,
+         command=p.Ask, plain=False,
+         help="The most likely reply; changes nothing. With -: a question on each line, answered by a line of JSON."),
     Verb("history", "all of this conversation", command=p.ShowHistory,
          help="The conversation: what was said, taught, left without an answer, and taken back."),
-    Verb("lessons", "what was taught, and whether it holds", aliases=("ledger",),
-         help="Every lesson: when, what it did, and whether it holds."),
-    Verb("quiz", "ask every lesson again", command=p.Quiz, help="Ask every live lesson again: kept, fading or lost."),
-    Verb("stats", "what it has learned so far", help="Loss, steps, what is kept, sizes, speeds."),
-    Verb("save", "write a checkpoint now", refused=_save, command=p.Save),
-    Verb("export", "take the model or the lessons along", "hf|gguf|peft|trl PATH",
-         "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons",
+    Verb("lessons", "what was taught, and whether it is still known", aliases=("ledger",),
+         help="Every lesson: when, what it did, and whether it is still known."),
+    Verb("quiz", "check every lesson now", command=p.Quiz,
+         help="Check every lesson that counts: kept, fading or lost."),
+    Verb("stats", "what it has learned so far",
+         help="What it has learned: lessons, how many are still known, loss, sizes, speeds."),
+    Verb("plot", "loss, what is kept and lesson N over time", "N", "the number of a lesson, or nothing",
+         _lesson_or_none, refused=_plot, command=p.ShowPlots, plain=False),
+    Verb("save", "save the weights now", refused=_save, command=p.Save),
+    Verb("export", "write the model or the lessons to a folder", "hf|gguf|peft|trl|plot PATH",
+         "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons, "
+         "or plot and a file, as in /export plot ~/lessons.svg",
          _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
-         help="Take it along: a folder for Transformers, a GGUF file, adapters for peft, or data sets for TRL."),
+         help="Write what was taught to a folder: for Transformers, as a GGUF file, as adapters for peft, as data sets "
+         "for TRL; or the plots to a file."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
-    Verb("persona", "the system turn that it speaks under; off takes it away", "TEXT", read=_name, command=p.Persona,
-         help="The system turn that the model speaks, and is taught, under: show it, or change it to TEXT."),
-    Verb("model", "the models there are, and how to go on with one", "NAME", read=_name, command=p.ShowModels,
+    Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=p.Persona,
+         help="The system turn that the model speaks and learns under: show it, or change it to TEXT."),
+    Verb("model", "the models there are; switch to one", "NAME", read=_name, refused=_model, command=p.ShowModels,
          plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
-    Verb("new", "begin a fresh conversation", command=p.NewConversation, aliases=("clear",),
-         help="Begin a fresh conversation; what was taught stays."),
+    Verb("new", "begin a new conversation", command=p.NewConversation, aliases=("clear",),
+         help="Begin a new conversation; what was taught stays."),
     Verb("conversations", "the conversations: go on with one, rename it, delete it", "DEED N",
          "open, rename or delete and a number, as in /conversations open 2", _conversation, DEEDS,
-         command=p.ChangeConversation,
+         command=lists.ChangeConversation,
          help="The conversations: list them, or open, rename or delete number N. What was taught is shared by all."),
     Verb("find", "the turns of this conversation, those that have TEXT", "TEXT", read=_name),
     Verb("import", "teach what a file holds: pairs, a chat export, facts", "FILE", "a file, as in /import facts.txt",
          _text, refused=_import,
          help="Teach what a file holds: pairs, conversations, a table, a chat export, or a list of facts, one a line."),
     Verb("copy", "copy the reply", refused=_copy, plain=False),
-    Verb("help", "keys and commands", aliases=("?",)),
+    Verb("help", "keys, signs and commands", aliases=("?",)),
+    Verb("tour", "how it works, in three cards", plain=False),
     Verb("quit", "save and leave", aliases=("exit", "bye")),
 )  # fmt: skip
 BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
@@ -264,6 +304,16 @@ class Mistake:
     text: str
 
 
+LONE = frozenset({"quit", "exit", "help", "undo"})
+"""Words that are asked about where they are all of a message: they may be meant as commands."""
+
+
+def lone(text: str) -> Verb | None:
+    """The verb that `text` may be meant as, if it is one of LONE and nothing else."""
+    word = text.strip().rstrip(".!?").lower()
+    return BY_NAME[word] if word in LONE else None
+
+
 def read(line: str, *, plain: bool = False) -> Prompt | Call | Mistake:
     """Parse a line typed into the app, or into the plain loop (`plain`). `//text` says `/text`; an unknown command is a
     mistake, never a prompt."""
@@ -298,7 +348,7 @@ class Completion:
     """Whether the line is then ready to be sent."""
 
 
-def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
+def complete(line: str, themes: Iterable[str] = (), models: Iterable[p.ModelRow] = ()) -> list[Completion]:
     """The completions of `line`; empty if there are none."""
     if not line.startswith("/") or line.startswith("//") or "\n" in line:
         return []
@@ -312,6 +362,12 @@ def complete(line: str, themes: Iterable[str] = ()) -> list[Completion]:
     if word == "theme":
         return [
             Completion(f"/theme {name}", name, "", True) for name in themes if name.startswith(rest) and name != rest
+        ]
+    if word == "model":
+        return [
+            Completion(f"/model {row.name}", row.name, row.about, True)
+            for row in models
+            if row.name.startswith(rest) and row.name != rest
         ]
     verb = BY_NAME.get(word)
     if verb is None or " " in rest:

@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 VERSION = 2
 """Of the records that this version writes. 2: an exchange, or what was said, names its conversation, its place or its
-batch. Records that do not are of version 1, and an earlier Theta reads them."""
+batch, or was cut. Records that do not are of version 1, and an earlier Theta reads them."""
 MAX_LINE = 16 << 20
 """Bytes. A record is far smaller; a longer line is damage."""
 
@@ -80,8 +80,9 @@ def decode(line: bytes) -> tuple[int, float, Record]:
 
 def _version(record: Record) -> int:
     if isinstance(record, Exchange):
-        return 1 if (record.turn, record.conversation_id, record.batch) == (None, None, None) else VERSION
-    return VERSION if isinstance(record, Said) and record.conversation_id is not None else 1
+        plain = (record.turn, record.conversation_id, record.batch) == (None, None, None) and not record.cut
+        return 1 if plain else VERSION
+    return VERSION if isinstance(record, Said) and (record.cut or record.conversation_id is not None) else 1
 
 
 def checksum(line: bytes) -> str:

@@ -24,10 +24,12 @@ TITLE = 60
 
 
 class Conversation:
-    """Conversation `number`, begun at Unix time `at`. `lessons` (by record) and the records in `spoken` say of a turn
-    what it is; both belong to the state and grow with it."""
+    """Conversation `number`, begun at Unix time `at`. `lessons` (by record) and the records in `spoken` and `cut` say
+    of a turn what it is; they belong to the state and grow with it."""
 
-    def __init__(self, number: int, at: float, lessons: Mapping[int, Lesson], spoken: Container[int]) -> None:
+    def __init__(
+        self, number: int, at: float, lessons: Mapping[int, Lesson], spoken: Container[int], cut: Container[int]
+    ) -> None:
         self.number = number
         self.began_at = at
         self.used_at = at
@@ -42,6 +44,7 @@ class Conversation:
         """The place of each turn."""
         self._lessons = lessons
         self._spoken = spoken
+        self._cut = cut
         self._said: list[History] = []  # the history up to and including each turn
         self._where: dict[int, int] = {}  # record → the index of its (last) turn
         self._replaced: dict[int, History] = {}  # record → the turn that its own replaced, with its history
@@ -144,8 +147,10 @@ class Conversation:
     def _turn(self, said: History) -> Turn:
         """The newest turn of `said`."""
         lesson = self._lessons.get(said.source)
+        kind: TurnKind
         if lesson is None:
-            return Turn(said.source, *said.said, "said" if said.source in self._spoken else "brought")
+            kind = "said" if said.source in self._spoken else "brought"
+            return Turn(said.source, *said.said, kind, cut=said.source in self._cut)
         exchange = lesson.exchange
-        kind: TurnKind = "pick" if exchange.kind == "pick" else "correction"
-        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome)
+        kind = "pick" if exchange.kind == "pick" else "correction"
+        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome, exchange.cut)

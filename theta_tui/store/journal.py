@@ -140,7 +140,7 @@ class Journal:
             os.fsync(self._descriptor)
         except (OSError, MemoryError) as error:
             why = getattr(error, "strerror", None) or "no memory"
-            self.read_only = f"{self.path} could not be mended after a failed write ({why}); start again"
+            self.read_only = f"{self.path} could not be repaired after a failed write ({why}); start again"
             return False
         return True
 
@@ -194,11 +194,10 @@ class Journal:
                 os.close(descriptor)
         except OSError as error:
             raise HomeError(
-                f"the journal {self.path} has a torn tail that cannot be mended ({error.strerror})"
+                f"the journal {self.path} is cut off at its end, which cannot be repaired ({error.strerror})"
             ) from None
         self.notices.append(
-            f"the last line of the journal was not written to its end; it was never acknowledged and was set aside "
-            f"as {aside.name}"
+            f"the last line of the journal was cut off before it was confirmed; it was set aside as {aside.name}"
         )
 
     def _free_name(self, tail: bytes) -> Path:

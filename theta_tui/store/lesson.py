@@ -35,7 +35,8 @@ class Lesson:
 
     `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why it could not
     be learned. `asked` are its review results, newest last. `learned_by` is the record that holds its outcome; 0: none.
-    `persona` was in force when it was taught, and is whenever it is learned. `conversation` is the number of the
+    `persona` was in force when it was taught, and is whenever it is learned. `said_before` and `says_now` are the
+    replies that were asked right after it (Compared). `conversation` is the number of the
     conversation that it was taught in; None: outside of any.
     """
 
@@ -51,6 +52,8 @@ class Lesson:
     recipe: dict[str, Any] = field(default_factory=dict)
     asked: list[Measured] = field(default_factory=list)
     persona: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     conversation: int | None = None
     learned_by: int = field(default=0, repr=False, compare=False)
     question: str = field(init=False, repr=False, compare=False)

@@ -35,6 +35,7 @@ class Candidate(_Plain, frozen=True):
     """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
 
     `ended` is false if the reply was cut at the token limit (its log-probability then lacks the end token).
+    `care`: it was written with the model's care module.
 
     A *marked* candidate was written with the weights of the lesson of record `lesson`. `sure`: the prompt is surely in
     the scope of that lesson, and not only likely enough to offer its reply.
@@ -46,10 +47,16 @@ class Candidate(_Plain, frozen=True):
     ended: bool = _written(True)
     lesson: int | None = None
     sure: bool | None = None
+    care: bool = False
 
     def __post_init__(self) -> None:
         if (self.lesson is None) != (self.sure is None):
             raise ValueError("a marked reply names its lesson, and whether that was sure")
+
+    @property
+    def shown(self) -> str:
+        """The text, with an ellipsis where it was cut."""
+        return shown(self.text, not self.ended)
 
     def tag(self, number: int | None) -> str:
         """`#3` for a reply written with lesson `number` 3; `#3?` if it is not sure that this lesson is meant."""
@@ -100,6 +107,16 @@ class Pending(_Plain, frozen=True):
             return None
         return msgspec.structs.replace(self, prompt_id=prompt_id, candidates=found.candidates)
 
+    def changed(self, prompt_id: str, candidates: tuple[Candidate, ...]) -> Pending:
+        """The prompt with other replies in the five of this id."""
+        if prompt_id == self.prompt_id:
+            return msgspec.structs.replace(self, candidates=candidates)
+        changed = (msgspec.structs.replace(five, candidates=candidates) for five in self.earlier)
+        earlier = tuple(
+            new if five.prompt_id == prompt_id else five for five, new in zip(self.earlier, changed, strict=True)
+        )
+        return msgspec.structs.replace(self, earlier=earlier)
+
 
 class Outcome(_Plain, frozen=True):
     """What one lesson did. Losses are mean nats per reply token; P is the probability of the whole reply, asked alone.
@@ -130,7 +147,7 @@ class Turn(_Plain, frozen=True):
     """One turn of the conversation as a person reads it back, and what was learned from it.
 
     `kind` is `said` where nothing was taught by it, and `brought` where it came in with a hand-edited `context.md`.
-    `outcome` is None until the lesson is done.
+    `outcome` is None until the lesson is done. `cut`: the reply was cut at the token limit.
     """
 
     seq: int
@@ -139,6 +156,17 @@ class Turn(_Plain, frozen=True):
     kind: TurnKind
     pick: int | None = None
     outcome: Outcome | None = None
+    cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The reply, with an ellipsis where it was cut."""
+        return shown(self.reply, self.cut)
+
+
+def shown(reply: str, cut: bool) -> str:
+    """A reply as people see it: one that was cut at the token limit has an ellipsis behind it."""
+    return f"{reply} …" if cut else reply
 
 
 class Beside(_Plain, frozen=True):
@@ -181,7 +209,9 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     `conversation` is false for a lesson taught outside of one (`teach --for`); it adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
     correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
-    was read from. `variants` are the other wordings of the prompt that were learned beside it.
+    was read from. `variants` are the other wordings of the prompt that were learned beside it. `cut`: the picked reply
+    was cut at the token limit, so it is learned without an end token. Earlier versions taught one; their records lack
+    the field, and are learned as they were.
 
     `turn` is the place of the turn that this one takes; earlier versions left it out, and meant that of the turn of
     `replaces`. `conversation_id` is the number of its conversation; without one it is in the one that is open. `batch`
@@ -203,6 +233,7 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     turn: Place | None = None
     conversation_id: int | None = None
     batch: int | None = None
+    cut: bool = False
 
     @property
     def mark(self) -> Candidate | None:
@@ -223,13 +254,14 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
 class Said(_Plain, frozen=True, tag="said"):
     """A prompt was answered by `reply`, one of the replies that were offered, and nothing was taught: a turn of the
-    conversation and no lesson. `conversation_id` as in Exchange."""
+    conversation and no lesson. `cut`: the reply was cut at the token limit. `conversation_id` as in Exchange."""
 
     prompt: str
     reply: str
     candidates: tuple[Candidate, ...]
     prompt_id: str | None = None
     conversation_id: int | None = None
+    cut: bool = False
 
 
 class Learned(_Plain, frozen=True, tag="learned"):
@@ -241,6 +273,15 @@ class Learned(_Plain, frozen=True, tag="learned"):
     of: int
     outcome: Outcome
     machine: str
+
+
+class Compared(_Plain, frozen=True, tag="compared"):
+    """What the model said to the prompt of lesson `of` before it was taught, and what it says now: greedy replies,
+    asked after the lesson. None: not asked, because other records tell it, or because it cannot be known."""
+
+    of: int
+    before: str | None = None
+    now: str | None = None
 
 
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
@@ -351,6 +392,7 @@ Record = (
     | Exchange
     | Said
     | Learned
+    | Compared
     | Withdraw
     | Restore
     | Rebuilt

@@ -6,7 +6,7 @@ In a module of their own because the screen shows them, and its first frame must
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
 
+WORDS: dict[Holding, str] = {"unasked": "not checked", "superseded": "replaced", "failed": "not learned"}
+"""What people read for a state; the others are their own words."""
 NAMED = 8
 """At most this many lessons are named in a summary; the others are counted."""
 
@@ -22,9 +24,10 @@ NAMED = 8
 class ReportRow:
     """A row of the retention report: one lesson. `p_before`, `p_then` and `p_now` are P(reply) before it was taught,
     right after, and when it was last asked, at Unix time `asked_at`. `fresh`: no weights changed since. `by` is the
-    number of the lesson that supersedes it. `offered` is the first reply offered when it was taught: what the model
-    said then, unless the person had asked for others. `more` counts the wordings that picks have added to its scope
-    (None: it has no scope), and `said_at` is when its reply was last offered as the answer."""
+    number of the lesson that supersedes it. `said_before` is what the model said to its prompt before: the first of the
+    offered replies, if there were some. `says_now` is what it says, as last asked. `more` counts the wordings that
+    picks have added to its scope (None: it has no scope), and `said_at` is when its reply was last
+    offered as the answer."""
 
     number: int
     seq: int
@@ -40,9 +43,20 @@ class ReportRow:
     asked_at: float | None = None
     fresh: bool = False
     by: int | None = None
-    offered: str | None = None
+    said_before: str | None = None
+    says_now: str | None = None
     more: int | None = None
     said_at: float | None = None
+
+    @property
+    def words(self) -> str:
+        """The state as people read it: `kept`, `replaced by #4`."""
+        return WORDS.get(self.state, self.state) + (f" by #{self.by}" if self.by is not None else "")
+
+    def shortened(self, most: int) -> ReportRow:
+        """The row with its texts cut at `most` characters."""
+        before, now = (None if text is None else text[:most] for text in (self.said_before, self.says_now))
+        return replace(self, prompt=self.prompt[:most], reply=self.reply[:most], said_before=before, says_now=now)
 
 
 @dataclass(frozen=True, slots=True)

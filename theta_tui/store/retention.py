@@ -136,9 +136,18 @@ def measured(lesson: Lesson) -> Measured | None:
     return Measured(lesson.seq, lesson.at, outcome.p_after, outcome.learned)
 
 
-def offered(lesson: Lesson) -> str | None:
-    """The first reply offered for the prompt of a lesson."""
-    return lesson.exchange.first_offered
+def said_before(lesson: Lesson) -> str | None:
+    """What the model said to the prompt of a lesson before it: the first reply that was offered, or else what was
+    asked. None: unknown."""
+    offered = lesson.exchange.first_offered
+    return offered if offered is not None else lesson.said_before
+
+
+def says_now(lesson: Lesson, says: bool | None) -> str | None:
+    """What the model says to the prompt of a lesson. `says`: whether it said the reply when it was last asked. None:
+    something else, and it was not asked what."""
+    reply = lesson.exchange.reply
+    return reply if says else None if lesson.says_now == reply else lesson.says_now
 
 
 def has_scope(lesson: Lesson) -> bool:
@@ -226,7 +235,8 @@ def _row(lesson: Lesson, current: Lesson, finding: Finding | None, now: float, m
         asked_at=asked_at,
         fresh=fresh,
         by=current.number if state == "superseded" else None,
-        offered=offered(lesson),
+        said_before=said_before(lesson),
+        says_now=None if lesson.withdrawn else says_now(lesson, says),
     )
 
 

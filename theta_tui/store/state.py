@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from theta_tui.store.records import (
     Begin,
     Beside,
     Candidate,
+    Compared,
     ContextImported,
     ConversationDeleted,
     ConversationOpened,
@@ -86,10 +87,11 @@ class State:
         """Record of a lesson → when its reply was last offered as the one that is meant, or picked."""
         self.spoken: dict[int, str | None] = {}
         """Record of a turn that was said and not taught → the id of the prompt that it answered."""
+        self._cut: set[int] = set()  # records of turns that were said, and whose reply was cut
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
         self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by question
-        self.open = Conversation(1, 0.0, self._by_seq, self.spoken)
+        self.open = Conversation(1, 0.0, self._by_seq, self.spoken, self._cut)
         """The conversation that goes on."""
         self.conversations = [self.open]
         """All conversations ever begun, deleted ones too, in order. Number N is the N-th."""
@@ -147,11 +149,15 @@ class State:
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
                 self.spoken[entry.seq] = said.prompt_id
+                if said.cut:
+                    self._cut.add(entry.seq)
                 where = self.conversation(said.conversation_id) or self.open
                 where.append(said.prompt, said.reply, entry.seq, (entry.seq, 0), entry.at)
                 where.besides.answered(said.prompt, len(where.turns))
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
+            case Compared(of=of, before=before, now=now) if (lesson := self.find(of)) is not None:
+                lesson.said_before, lesson.says_now = before, now
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
             case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > self._last_of(of):
@@ -159,7 +165,7 @@ class State:
             case Persona(text=text):
                 self.persona, self._persona_at = text, entry.seq
             case ConversationStarted():
-                self.open = Conversation(len(self.conversations) + 1, entry.at, self._by_seq, self.spoken)
+                self.open = Conversation(len(self.conversations) + 1, entry.at, self._by_seq, self.spoken, self._cut)
                 self.conversations.append(self.open)
             case ConversationOpened(of=of) if (found := self.conversation(of)) is not None:
                 found.deleted = False
@@ -186,6 +192,11 @@ class State:
                         lesson.asked.append(Measured(entry.seq, entry.at, p, says))
                         del lesson.asked[:-ASKINGS_KEPT]
                         self.touched.append(seq)
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """The records that this state was made of, in order."""
+        return self._entries
 
     @property
     def history(self) -> History:
@@ -315,6 +326,7 @@ class State:
         self._take(lesson)
         if lesson.outcome is not None:
             lesson.asked.clear()  # the results are of other weights
+            lesson.says_now = None
         lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._put(lesson)
         self.touched.append(of)
@@ -371,6 +383,7 @@ class State:
         self.active, self._questions, self.step = [], {}, 0
         for lesson in self.lessons:
             lesson.asked.clear()
+            lesson.says_now = None
             outcome = outcomes.get(lesson.seq)
             if outcome is not None:
                 said = lesson.exchange

@@ -106,7 +106,7 @@ class Store:
             how = "--lora off" if begin.lora is None else f"--lora on --lora-rank {begin.lora}"
             new = "off" if asked[0] == "off" else f"on --lora-rank {asked[1]}"
             raise ModelError(
-                f"the home {self.home.path} was begun with {how} and keeps to it: leave --lora and --lora-rank away, "
+                f"the home {self.home.path} was begun with {how} and keeps to it: leave out --lora and --lora-rank, "
                 f"learn everything again with `theta rebuild --lora {new}`, or give another --home DIR",
                 name="wrong_lora",
             )
@@ -146,7 +146,7 @@ class Store:
         none, or if it has no such five."""
         waiting = self.pending
         if waiting is None:
-            raise PromptError("no prompt waits for an answer; ask one first: theta prompt TEXT")
+            raise PromptError("no prompt waits for an answer", hint="ask one first: theta prompt TEXT")
         asked = waiting if prompt_id is None else waiting.at(prompt_id)
         if asked is None:
             raise PromptError(
@@ -172,8 +172,8 @@ class Store:
         """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
         PromptError (exit 3) as `waiting`."""
         waiting = self.waiting(prompt_id)
-        first, where = waiting.candidates[0].text, self.conversation_id
-        self.append(Said(waiting.prompt, first, waiting.candidates, waiting.prompt_id, where))
+        first, ids = waiting.candidates[0], (waiting.prompt_id, self.conversation_id)
+        self.append(Said(waiting.prompt, first.text, waiting.candidates, *ids, cut=not first.ended))
         self.follow(None)
         self.write_context()
 
@@ -215,8 +215,9 @@ class Store:
         if lesson is None:
             taught = len(self.state.lessons)
             known = "none was taught yet" if not taught else "there is only lesson 1" if taught == 1 else ""
-            known = known or f"there are 1 to {taught:,}; `theta lessons` lists them"
-            raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson")
+            hint = "" if known else "`theta lessons` lists them"
+            known = known or f"there are 1 to {taught:,}"
+            raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson", hint=hint)
         if lesson.withdrawn:
             raise PromptError(f"lesson {number} is withdrawn already; it counts no more", name="withdrawn")
         if lesson.failed is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -21,8 +22,10 @@ from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
-from theta_tui.session.protocol import Cancel, Command, Event, Failed
-from theta_tui.ui.bindings import APP, IDS
+from theta_tui.session.protocol import Cancel, Command, Event, Failed, Plots, Switched
+from theta_tui.session.verbs import BY_NAME
+from theta_tui.ui import palette
+from theta_tui.ui.bindings import APP, IDS, listed, unknown
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.messages import WorkerEvent
@@ -35,6 +38,8 @@ LOADING_SECONDS = 0.5
 JOIN_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
 BUSY = 75
+STARTING_SECONDS = 20
+"""Seconds for which a mistake in the settings stands: it is read after the first look at the screen."""
 
 
 class WorkerLike(Protocol):
@@ -54,7 +59,8 @@ class WorkerLike(Protocol):
 
 
 class ThetaApp(App[int]):
-    """`persist` keeps a setting that the person changed (the theme), `drafts` what is typed and not sent."""
+    """`persist` keeps a setting that the person changed (the theme), `drafts` what is typed and not sent. `tour`: begin
+    with the cards."""
 
     TITLE = "theta"
     CSS_PATH = Path(__file__).parent / "app.tcss"
@@ -70,6 +76,7 @@ class ThetaApp(App[int]):
         *,
         clock: Clock | None = None,
         drafts: Drafts | None = None,
+        tour: bool = False,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -86,12 +93,15 @@ class ThetaApp(App[int]):
         self._asked_to_leave = float("-inf")
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._heard = 0
+        self._told: dict[str, float] = {}
+        """The toasts on the screen, and when each goes away."""
         for theme in OWN:
             self.register_theme(theme)
         # Before the stylesheet is read: setting a theme later would read it, and draw everything, a second time.
         self.set_reactive(ThetaApp.theme, "theta")
         self.stylesheet.set_variables(self.get_css_variables())
         self.teach = TeachScreen(settings, self.clock, self.send, self.tell, drafts)
+        self.teach.tour.at = 0 if tour else None
         self.teach.own |= {"theme": self.choose_theme, "quit": self.leave}
 
     # --- start ---
@@ -115,11 +125,14 @@ class ThetaApp(App[int]):
         wanted = self.settings.theme or "theta"
         self.theme = wanted if wanted in self.available_themes else "theta"
         if wanted != self.theme:
-            self.tell(f"there is no theme {wanted}; this is Theta's own", "warning")
+            self.tell(f"there is no theme {wanted}; this is Theta's own", "warning", STARTING_SECONDS)
         self._kept_theme = self.theme
-        unknown = [name for name in self.settings.keymap if name not in IDS]
-        if unknown:
-            self.tell(f"keymap: there is no {', '.join(unknown)}; F1 lists the keys", "warning")
+        if mistakes := unknown(self.settings.keymap):
+            self.tell(
+                "\n".join([*mistakes, f"The ids are: {listed()}. F1 lists them with their keys."]),
+                "warning",
+                STARTING_SECONDS,
+            )
         self.set_keymap({name: key for name, key in self.settings.keymap.items() if name in IDS})
         self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(theme.name))
         self.app_resume_signal.subscribe(self, lambda _: self._repaint())
@@ -158,7 +171,7 @@ class ThetaApp(App[int]):
             try:
                 self.persist("theme", name)
             except Exception as error:
-                self.tell(f"the theme could not be kept: {error}", "warning")
+                self.tell(f"the theme could not be kept for the next start: {error}", "warning")
 
     async def on_event(self, event: TextualEvent) -> None:
         if isinstance(event, Paste) and not event.is_forwarded and isinstance(self.focused, Input):
@@ -175,6 +188,12 @@ class ThetaApp(App[int]):
             if event.code == BUSY:
                 self.exit(return_code=event.code)
                 return
+        if isinstance(event, Plots):
+            from theta_tui.ui.screens.plots import show_plots
+
+            show_plots(self, event, self.send)
+        if isinstance(event, Switched) and event.home:
+            self.parting = f"you were in a home of its own; `theta --home {shlex.quote(event.home)}` goes on there"
         self.teach.apply(event)
 
     def send(self, command: Command) -> None:
@@ -186,14 +205,22 @@ class ThetaApp(App[int]):
         words = {"enter": "enter", "shift+enter": "shift+enter", "up": "↑", "down": "↓"}
         return words.get(binding.key) or super().get_key_display(binding)
 
-    def tell(self, text: str, severity: str = "information") -> None:
-        """Show `text` as a toast, letter for letter."""
-        self.notify(visible(text), severity=severity, markup=False)  # type: ignore[arg-type]
+    def tell(self, text: str, severity: str = "information", seconds: float | None = None) -> None:
+        """Show `text` as a toast, letter for letter. One that is on the screen is not shown twice."""
+        now, seconds = self.clock.monotonic(), seconds or self.NOTIFICATION_TIMEOUT
+        self._told = {said: until for said, until in self._told.items() if until > now}
+        if text not in self._told:
+            self._told[text] = now + seconds
+            self.notify(visible(text), severity=severity, timeout=seconds, markup=False)  # type: ignore[arg-type]
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         if isinstance(screen, TeachScreen):
-            for title, about, choose in screen.palette():
+            for title, about, choose in palette.listed(screen):
                 yield SystemCommand(title, about, choose)
+
+    def action_plot(self) -> None:
+        """Ask for the plots; they open when the worker has answered."""
+        self.teach.run_verb(BY_NAME["plot"], None)
 
     # --- leaving ---
 
@@ -223,13 +250,13 @@ class ThetaApp(App[int]):
         self._leaving = True
         self.teach.drafts.keep()
         self.worker.request_stop()
-        self.tell("finishing the step …")
+        self.tell("saving and leaving …")
         # Do not wait while the model loads: nothing can have been taught, and an import cannot be stopped.
         loading = self.teach.state.mode in {"loading", "broken"}
         ended = await self._joined(LOADING_SECONDS if loading else LEAVE_SECONDS)
         self._waited = True
         if not ended and not loading and not self.parting:
-            self.parting = "the machine did not finish in time; what was taught is in the journal"
+            self.parting = "the model did not finish in time; what was taught is in the journal"
         self.exit(return_code=self.code)
 
     async def _joined(self, seconds: float) -> bool:
@@ -261,9 +288,11 @@ def run_app(
     worker: WorkerLike,
     persist: Callable[[str, object], None] | None = None,
     drafts: Drafts | None = None,
+    *,
+    tour: bool = False,
 ) -> int:
     """Run the app to its end and return the exit code. The worker is asked to stop in any case."""
-    app = ThetaApp(settings, worker, persist, drafts=drafts)
+    app = ThetaApp(settings, worker, persist, drafts=drafts, tour=tour)
     try:
         with listening(app.heard):
             app.run()

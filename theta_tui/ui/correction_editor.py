@@ -28,6 +28,7 @@ class Desk(Protocol):
     state: State
     settings: Settings
     tell: Callable[[str, str], None]
+    send: Callable[[p.Command], None]
 
     @property
     def replies(self) -> CandidateList: ...
@@ -205,6 +206,17 @@ class CorrectionEditor:
         """Whether turn `number` is among those that the screen knows."""
         shot = self.desk.state.snapshot
         return number > shot.turns_total - len(shot.turns)
+
+    def go_on(self, index: int | None) -> bool:
+        """Let candidate `index` (None: the marked one) go on where it was cut; return whether that could be asked."""
+        state, pending = self.desk.state, self.desk.state.pending
+        index = index or self.desk.replies.cursor
+        candidate = state.candidate(index)
+        if pending is None or candidate is None or candidate.ended:
+            self.desk.tell(f"reply {index} was not cut", "warning")
+            return False
+        self.desk.send(p.Continue(pending.prompt_id, index))
+        return True
 
     def _refusal(self, editing: Editing | None) -> str:
         """Why the text for `editing` cannot be taught now; "" if it can."""

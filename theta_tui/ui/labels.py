@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from theta_tui.base.text import percent
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.transcript import in_order, stated_by
 from theta_tui.ui.state import Editing, State
@@ -15,8 +16,8 @@ from theta_tui.ui.widgets.rule import RuleWords
 WELCOME = (
     "Say something below, and five replies come back.",
     "Go on talking, and nothing is learned.",
-    "1-5 teaches one of them, f2 fixes one, ^t takes your own.",
-    "Theta learns it at once, and shows you the proof.",
+    "Pick one by its number, and the model learns it at once.",
+    "/tour shows how, in three cards; /help lists the keys.",
 )
 
 
@@ -27,6 +28,8 @@ class Typed:
     writing: bool = False
     teaches: bool = False
     chip: Editing | None = None
+    alone: str = ""
+    """The word that may be meant as a command, where the composer asks."""
 
 
 def says(before: float, now: float) -> str:
@@ -36,13 +39,16 @@ def says(before: float, now: float) -> str:
 
 def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Typed) -> RuleWords:
     """What goes on, in a few words, and what Enter does with what is typed. `waiting`: the grace period."""
+    if typed.alone:
+        then = "enter teaches it" if typed.teaches else "enter says it"
+        return RuleWords(f"“{typed.alone}”: tab does it · {then} as text", "accent")
     if state.fatal is not None:
         return RuleWords("stopped · ^q leaves", "error")
     if editing is not None:
         if editing.turn is not None:
             return RuleWords(f"a better reply to “{editing.turn}” · enter teaches · esc leaves", "accent")
         if editing.fact:
-            return RuleWords("a fact · enter learns · tab: question, answer · esc leaves", "accent")
+            return RuleWords("a fact · enter teaches it · tab: question or answer · esc leaves", "accent")
         return RuleWords(f"edit reply {editing.index} · enter teaches · esc leaves", "accent")
     if typed.chip is not None and state.mode in {"choosing", "idle"}:
         of = "" if typed.chip.turn is None else f" to “{typed.chip.turn}”"
@@ -54,12 +60,11 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             return RuleWords("writing five replies", busy=True)
         case "learning":
             progress = state.progress
-            if state.stoppable:
+            if not state.teaching:
                 return RuleWords(f"{state.snapshot.activity} · esc stops", busy=True)
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
-            words = f"learning · {says(progress.p_before, progress.p_now)} · step {progress.steps}"
-            return RuleWords(words, "success", True, progress.p_now)
+            return RuleWords(f"learning · {says(progress.p_before, progress.p_now)}", "success", True, progress.p_now)
         case "choosing":
             if typed.writing and not state.snapshot.read_only:
                 then = "enter teaches it as the reply" if typed.teaches else "enter says it, and reply 1 stands"
@@ -112,7 +117,7 @@ def placeholder(state: State, typed: Typed, cursor: int | None = None) -> str:
         case "proposing":
             return "writing … esc stops"
         case "learning":
-            return "learning …" if state.teaching else "one moment … esc stops"
+            return "learning … esc ends it" if state.teaching else "one moment … esc stops"
         case _:
             return "say something" if state.snapshot.turns else "say something to begin"
 
@@ -126,6 +131,8 @@ def hidden(state: State, name: str, *, writing: bool) -> bool:
             return not writing
         case "say.send":
             return state.mode == "broken" or (not writing and state.mode not in {"idle", "loading"})
+        case "pick.plot":
+            return state.mode not in {"choosing", "idle"} or not state.snapshot.lessons
         case "pick.copy" | "pick.type" | "pick.edit":
             return state.mode not in {"choosing", "idle"}
         case _:
@@ -159,7 +166,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
         if state.teaching and state.chosen is not None and state.chosen.turn == at:
             shown.append(Entry(turn.prompt, state.chosen.reply, "busy"))
         else:
-            shown.append(Entry(turn.prompt, turn.reply, "busy") if busy else Entry.of(turn, hint))
+            shown.append(Entry(turn.prompt, turn.shown, "busy") if busy else Entry.of(turn, hint))
     answers(shot.turns_total + 1)
     if state.teaching and state.chosen is not None and state.chosen.kind != "statement" and state.chosen.turn is None:
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
@@ -169,7 +176,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
     elif shot.pending is not None:
         shown.append(Entry(shot.pending.prompt, "…", pending=True))
     shown += [Entry.beside(one, hints.get(one.seq, "")) for one in stated]
-    shown += [Entry(prompt, "… waits for the machine", pending=True) for prompt in state.queued]
+    shown += [Entry(prompt, "… waits for the model", pending=True) for prompt in state.queued]
     return shown
 
 
@@ -184,8 +191,9 @@ def asked(state: State) -> str:
     return next(iter(state.queued), "")
 
 
-def toast(event: p.Event) -> tuple[str, str] | None:
-    """The toast for an event, and its severity. A fatal failure stays on the screen instead."""
+def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
+    """The toast for an event, and its severity. A fatal failure stays on the screen instead. `redo`: the key that
+    brings a lesson back."""
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
             return f"nothing was learned: {outcome.skipped}", "warning"
@@ -193,18 +201,19 @@ def toast(event: p.Event) -> tuple[str, str] | None:
             return f"taken back: {words or _short(reply)}{_elsewhere(other)}", "information"
         case p.TakenBack(deed="redo", reply=reply, words=words, conversation=other):
             return f"brought back: {words or _short(reply)}{_elsewhere(other)}", "information"
-        case p.FileRead(count=0, source=source, notes=notes, bad=bad):
+        case lists.FileRead(count=0, source=source, notes=notes, bad=bad):
             why = f": {'; '.join((*notes, *bad))}" if notes or bad else ""
             return f"there is nothing to teach in {source}{why}", "warning"
-        case p.FileTaught(words=words, count=count):
+        case lists.FileTaught(words=words, count=count):
             return f"{words}{'; undo takes all of them back' if count > 1 else ''}", "information"
         case p.TakenBack(number=number, reply=reply):
-            return f"lesson {number} is withdrawn: {_short(reply)}", "information"
+            back = f"; {redo} brings it back" if event.snapshot.redo else ""
+            return f"lesson {number} is withdrawn: {_short(reply)}{back}", "information"
         case p.Saved(asked=asked_for, seconds=seconds):
-            return f"checkpoint saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
+            return f"saved{f' in {seconds:.1f} s' if asked_for else ''}", "information"
         case p.Quizzed(snapshot=shot):
             return shot.tally.words if shot.tally.live else "nothing was taught yet", "information"
-        case p.Notice(text=text):
+        case p.Notice(text=text) | p.Switched(words=text):
             return text, "information"
         case p.Failed(message=message, fatal=False):
             return message, "error"

@@ -54,9 +54,10 @@ def run_full_screen(settings: Settings) -> int:
         from theta_tui.ui.app import run_app
         from theta_tui.ui.drafts import Drafts
 
-        worker = Worker(settings, open_session)
+        worker, first = Worker(settings, open_session), not home.journal.exists()
         watch_terminal(worker)
-        code = run_app(settings, worker, lambda name, value: config.persist(home.path, name, value), Drafts(home.draft))
+        keep = partial(config.persist, home.path)
+        code = run_app(settings, worker, keep, Drafts(home.draft), tour=first)
     if not worker.join(0):
         # The worker is still inside PyTorch, which aborts if the interpreter ends meanwhile. Every lesson is in the
         # journal.

@@ -32,7 +32,7 @@ class Sent(Message):
 
 
 class ComposerChanged(Message):
-    """The composer has become empty or non-empty, so other keys apply."""
+    """The composer has become empty or non-empty, or asks what a word means: other keys apply."""
 
 
 @dataclass

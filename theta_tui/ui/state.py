@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import Mode, Verb
 
@@ -75,8 +76,11 @@ class State:
     queued: tuple[str, ...] = ()
     """Prompts that wait until the worker is free, in order."""
     asides: tuple[Aside, ...] = ()
+    models: tuple[p.ModelRow, ...] = ()
+    """The models that there are, once the worker has said so."""
     problem: str | None = None
-    """The last failure, shown in the panel until the next success."""
+    """The last failure, shown in the panel until something works; one of saving, until that does."""
+    _saving_failed: bool = False
     undoing: bool = False
     """Undo was asked for and is not done: a key that is held must not take back everything."""
     fatal: p.Failed | None = None
@@ -95,8 +99,9 @@ class State:
 
     @property
     def stoppable(self) -> bool:
-        """Whether the work under way can be stopped: generating replies, and taking back or bringing back lessons."""
-        return self.mode == "proposing" or (self.mode == "learning" and not self.teaching)
+        """Whether the work under way can be stopped: generating replies, taking back or bringing back lessons, and
+        learning one, which then ends as far as it got."""
+        return self.mode in ("proposing", "learning")
 
     @property
     def says(self) -> tuple[float, float] | None:
@@ -105,6 +110,11 @@ class State:
             return self.progress.p_before, self.progress.p_now
         last = self.snapshot.last
         return None if last is None or last.skipped is not None else (last.p_before, last.p_after)
+
+    @property
+    def blank(self) -> bool:
+        """Whether there are no replies to show, or something more important than those."""
+        return self.fatal is not None or (self.offered is None and self.prompt is None)
 
     def refused(self, verb: Verb) -> str:
         """Why `verb` does not apply now; "" if it does."""
@@ -153,11 +163,18 @@ class State:
     def begin_prompt(self, prompt: str) -> None:
         """Replies to `prompt` were requested."""
         self.prompt, self.drafts, self.result, self.chosen = prompt, (), None, None
-        self.offered, self.problem = None, None
+        self.offered = None
+        self._worked()
 
     def begin_lesson(self, chosen: Chosen) -> None:
         """`chosen` was sent to be taught."""
-        self.chosen, self.teaching, self.progress, self.problem = chosen, True, None, None
+        self.chosen, self.teaching, self.progress = chosen, True, None
+        self._worked()
+
+    def _worked(self, *, saved: bool = False) -> None:
+        """Something was done: the problem is over."""
+        if saved or not self._saving_failed:
+            self.problem, self._saving_failed = None, False
 
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
@@ -174,31 +191,45 @@ class State:
             case p.Streaming(prompt=prompt, drafts=drafts):
                 self.prompt, self.drafts, self.result = prompt, drafts, None
             case p.Proposed():
-                self.prompt, self.drafts, self.problem, self.chosen, self.page = None, (), None, None, None
+                self.prompt, self.drafts, self.chosen, self.page = None, (), None, None
+                self._worked()
                 self.offered = event.snapshot.pending
-            case p.Cancelled():
+            case p.Cancelled() | p.Continued():
                 self.prompt, self.drafts = None, ()
                 self.offered = self.pending
             case p.Learning():
                 self.teaching, self.progress = True, event
             case p.Taught(outcome=outcome):
                 self.teaching, self.progress, self.result = False, None, outcome
-                self.problem = outcome.skipped
+                self._worked()
+                self.problem = outcome.skipped or self.problem
             case p.TakenBack():
-                self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
+                self.teaching, self.progress, self.result, self.chosen = False, None, None, None
+                self._worked()
                 self.offered = self.pending
-            case p.FileRead():
+            case lists.FileRead():
                 self.problem = None
-            case p.FileTaught():
+            case lists.FileTaught():
                 self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
+            case p.Switched():
+                self.result, self.chosen, self.problem, self.asides = None, None, None, ()
+                self.offered = self.pending
+            case p.Models(rows=rows):
+                self.models = rows
             case p.Answered(prompt=prompt, reply=reply):
+                self._worked()
                 self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, reply))[-ASIDES:]
+            case p.Saved() | p.Quizzed() | p.LessonAnswered() | p.Models():
+                self._worked(saved=isinstance(event, p.Saved))
             case p.Changed():
+                if event.snapshot.phase in {"idle", "choosing"}:
+                    self._worked()
                 if event.snapshot.pending is None and self.mode == "idle":
                     self.offered, self.chosen, self.result = None, None, None
                 if event.snapshot.turns_total == 0:
                     self.asides = ()
-            case p.Failed(message=message, fatal=fatal):
+            case p.Failed(message=message, command=command, fatal=fatal):
+                self._saving_failed = command == "Save"
                 self.prompt, self.drafts, self.teaching, self.progress, self.chosen = None, (), False, None, None
                 self.offered, self.problem = self.pending, None if fatal else message
                 if fatal:

@@ -192,9 +192,9 @@ def _proven(model: Any, last_logits: dict[str, Any], ids: Sequence[int]) -> Gene
             if apart <= near:
                 return decoder
     raise ModelError(
-        f"{type(model).__name__} is no causal language model: what it says of a text changes with the words that come "
-        "after it (an encoder, perhaps) or from one time to the next, so it could neither write a reply nor be taught "
-        "one; use another model"
+        f"{type(model).__name__} is not a causal language model: what it says of a text changes with the words that "
+        "come after it (an encoder, perhaps) or from one time to the next, so it could neither write a reply nor be "
+        "taught one; use another model"
     )
 
 

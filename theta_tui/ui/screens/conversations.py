@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from theta_tui.base.text import plural
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.report import ConversationRow
 from theta_tui.ui.clock import Clock, ago
@@ -40,10 +41,10 @@ class ConversationsScreen(ListScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.send(p.ShowConversations())
+        self.send(lists.ShowConversations())
 
     def apply(self, event: p.Event) -> None:
-        if isinstance(event, p.Conversations):
+        if isinstance(event, lists.Conversations):
             self.put(event.rows)
 
     # --- what it shows ---
@@ -91,7 +92,7 @@ class ConversationsScreen(ListScreen):
     def action_choose(self) -> None:
         if (row := self.marked) is not None:
             if not row.is_open:
-                self.send(p.ChangeConversation("open", row.number))
+                self.send(lists.ChangeConversation("open", row.number))
             self.dismiss(None)
 
     def action_fresh(self) -> None:
@@ -108,7 +109,7 @@ class ConversationsScreen(ListScreen):
         if number is None:
             super().line_left(text, kept=kept)
         elif kept:
-            self.send(p.ChangeConversation("rename", number, text))
+            self.send(lists.ChangeConversation("rename", number, text))
 
     def action_delete(self) -> None:
         """Take the marked one out of the list, at the second press."""
@@ -116,7 +117,7 @@ class ConversationsScreen(ListScreen):
             return
         if self.deleting == row.number:
             self.deleting = None
-            self.send(p.ChangeConversation("delete", row.number))
+            self.send(lists.ChangeConversation("delete", row.number))
         else:
             self.deleting = row.number
         self.draw_detail()
@@ -137,14 +138,14 @@ class TurnsScreen(ListScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.send(p.ShowTurns())
+        self.send(lists.ShowTurns())
 
     def apply(self, event: p.Event) -> None:
         before, self.snapshot = self.snapshot, event.snapshot
-        if isinstance(event, p.Turns):
+        if isinstance(event, lists.Turns):
             self.put(list(reversed(list(enumerate(event.turns, event.first)))))
         elif before is not None and before.turns != event.snapshot.turns:
-            self.send(p.ShowTurns())
+            self.send(lists.ShowTurns())
 
     def key_of(self, item: NumberedTurn) -> object:
         return item[1].seq, item[1].prompt

@@ -12,11 +12,12 @@ from textual.widgets.option_list import Option
 
 from theta_tui.base.text import contains, percent, plural
 from theta_tui.session import protocol as p
-from theta_tui.store.report import ReportRow
+from theta_tui.store.report import WORDS, ReportRow
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
 from theta_tui.ui.safe import fit, join, wrap
 from theta_tui.ui.screens.listing import Searching, searched
+from theta_tui.ui.widgets.before_after import before_after
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.line import KeyedRows, Line
 
@@ -35,6 +36,8 @@ AGE_WIDTH = 7
 WIDE = 60
 WIDER = 84
 DETAIL_LINES = 2
+SHORT = 18
+"""Below this many rows each detail has one line, and what is said twice is left out."""
 
 
 class LessonList(KeyedRows):
@@ -69,6 +72,7 @@ class LedgerScreen(Searching):
 
     def compose(self) -> ComposeResult:
         yield Static(id="ledger-title", markup=False)
+        yield Static(id="ledger-head", markup=False)
         yield LessonList()
         yield Static(id="ledger-detail", markup=False)
         yield Line()
@@ -108,7 +112,10 @@ class LedgerScreen(Searching):
 
     def _is_news(self, shot: p.Snapshot) -> bool:
         listed = self._listed
-        return listed is not None and (shot.tally, shot.lessons) != (listed.tally, listed.lessons)
+        if listed is None:
+            return False
+        now, then = ((one.tally, one.lessons, one.said_before, one.says_now) for one in (shot, listed))
+        return now != then
 
     def _ask_for_rows(self, shot: p.Snapshot) -> None:
         self._listed = shot
@@ -145,9 +152,9 @@ class LedgerScreen(Searching):
         tally = self.snapshot.tally
         parts = [tally.words] if tally.live else []
         if self.left:
-            parts.append(f"asking again, {self.left} left")
+            parts.append(f"checking, {self.left} left")
         elif tally.stale:
-            parts.append(f"{tally.stale} to ask again")
+            parts.append(f"{tally.stale} not checked since the newest")
         words = " · ".join(parts) or "nothing was taught yet"
         if self.wanted.strip():
             words = searched(len(self._newest_first), len(self.rows), self.wanted)
@@ -158,6 +165,7 @@ class LedgerScreen(Searching):
         lessons = self.lessons
         width = max(20, lessons.scrollable_content_region.width - 2)
         rows = self._newest_first
+        self.query_one("#ledger-head", Static).update(head(width) if rows else "")
         lessons.clear_options()
         lessons.add_options([Option(line(row, width, self.clock.now())) for row in rows])
         if rows:
@@ -173,25 +181,25 @@ class LedgerScreen(Searching):
         if row is None:
             detail.update("")
             return
-        answer = self.answers.get(row.number)
+        answer = self.answers.get(row.number, row.says_now)
         now = "…" if self.asking == row.number else answer if answer is not None else "enter asks it"
-        said = "" if answer is None else "$success" if answer == row.reply else "$warning"
+        good = None if answer is None else answer == row.reply
         figures = " → ".join(percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None)
-        when = f"asked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not asked yet"
-        state = f"superseded by #{row.by}" if row.by is not None else row.state
+        when = f"checked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not checked yet"
+        short = self.app.size.height < SHORT
         shown = [
-            (f"#{row.number}", f"{state} · {figures or '–'} · {when}", SIGNS[row.state][1]),
+            (f"#{row.number}", f"{row.words} · says it {figures or '–'} · {when}", SIGNS[row.state][1]),
             ("you", row.prompt, ""),
-            *([("offered", row.offered, "$muted")] if row.offered is not None else []),
-            ("taught", row.reply, "bold"),
-            *([("scope", scope(row, self.clock.now()), "$muted")] if row.more is not None else []),
-            ("now", now, said or "$muted"),
+            *([("taught", row.reply, "bold")] if not (short and good) else []),
+            *([("used", scope(row, self.clock.now()), "$muted")] if row.more is not None and not short else []),
         ]
         width = max(10, detail.content_size.width - 9)
         lines: list[Content] = []
+        most = 1 if short else DETAIL_LINES
         for name, text, style in shown:
-            for at, piece in enumerate(wrap(text, width, DETAIL_LINES)):
+            for at, piece in enumerate(wrap(text, width, most)):
                 lines.append(join((f"{name if at == 0 else '':<9}", "$muted"), (piece, style)))
+        lines.append(before_after(row.said_before, now, detail.content_size.width, most, good=good))
         detail.update(Content("\n").join(lines))
 
     # --- keys ---
@@ -206,6 +214,10 @@ class LedgerScreen(Searching):
             case "withdraw":
                 possible = self.withdraw is not None and not self.snapshot.read_only and not loading
                 return possible and row is not None and row.state not in {"withdrawn", "failed"}
+            case "redo":
+                return bool(self.snapshot.redo) and not self.snapshot.read_only and not loading
+            case "plot":
+                return row is not None and not loading
             case _:
                 return True
 
@@ -225,18 +237,37 @@ class LedgerScreen(Searching):
         if row is not None and self.withdraw is not None:
             self.withdraw(row.number)
 
+    def action_redo(self) -> None:
+        """Bring back the lesson that was taken out last."""
+        self.send(p.TakeBack("redo"))
+
+    def action_plot(self) -> None:
+        """Show the marked lesson over time."""
+        row = self.marked
+        if row is not None:
+            self.send(p.ShowPlots(row.number))
+
 
 def scope(row: ReportRow, now: float) -> str:
     """The number of wordings that picks have added to a lesson's scope, and when its reply was last said."""
-    said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "never asked since"
+    said = f"said last {ago(now - row.said_at)} ago" if row.said_at is not None else "not said since"
     return f"+{plural(row.more, 'wording')} · {said}" if row.more else said
+
+
+def head(width: int) -> Content:
+    """The headings over the columns of `line`."""
+    left = "   #  " + (f"  {'state':<11}" if width >= WIDE else "  ")
+    right = "says it then→now".rjust(CHANCE_WIDTH) if width >= WIDE else ""
+    right += "taught".rjust(AGE_WIDTH) if width >= WIDER else ""
+    room = width - len(left) - len(right)
+    return join((left + fit("prompt → taught reply", room).ljust(room) + right, "$muted"))
 
 
 def line(row: ReportRow, width: int, now: float) -> Content:
     """One lesson on one line of `width` cells."""
     sign, tone = SIGNS[row.state]
     left = f"{row.number:>4}  "
-    state = f"{sign} {row.state:<11}" if width >= WIDE else f"{sign} "
+    state = f"{sign} {WORDS.get(row.state, row.state):<11}" if width >= WIDE else f"{sign} "
     chances = " → ".join(percent(value) for value in (row.p_then, row.p_now) if value is not None)
     right = chances.rjust(CHANCE_WIDTH) if width >= WIDE else ""
     right += ago(now - row.at).rjust(AGE_WIDTH) if width >= WIDER else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.ui.screens.conversations import ConversationsScreen, TurnsScreen
 from theta_tui.ui.screens.info import ImportScreen
@@ -39,7 +40,7 @@ class Lists:
         self.desk = desk
         self.verbs: dict[str, Callable[..., object]] = {
             "conversations": self.conversations, "find": self.find, "fix": self.fix,
-            "import": lambda path: self.desk.send(p.ReadFile(path)),
+            "import": lambda path: self.desk.send(lists.ReadFile(path)),
         }  # fmt: skip
 
     def apply(self, event: p.Event) -> None:
@@ -47,14 +48,14 @@ class Lists:
         for screen in self.desk.app.screen_stack:
             if isinstance(screen, ListScreen):
                 screen.apply(event)
-        if isinstance(event, p.FileRead) and event.count:
-            self.desk.app.push_screen(ImportScreen(event, lambda: self.desk.send(p.TeachFile())))
+        if isinstance(event, lists.FileRead) and event.count:
+            self.desk.app.push_screen(ImportScreen(event, lambda: self.desk.send(lists.TeachFile())))
 
     def conversations(self, *arguments: object) -> None:
         """List the conversations, or change one."""
         desk = self.desk
         if arguments:
-            desk.send(p.ChangeConversation(*arguments))  # type: ignore[arg-type]
+            desk.send(lists.ChangeConversation(*arguments))  # type: ignore[arg-type]
         else:
             desk.app.push_screen(ConversationsScreen(desk.clock, desk.send))
 

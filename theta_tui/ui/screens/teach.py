@@ -26,13 +26,15 @@ from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.labels import WELCOME, Typed, asked, entries, hidden, placeholder, rule_words, toast
 from theta_tui.ui.safe import Plain
+from theta_tui.ui.screens import models
 from theta_tui.ui.screens.drafts import DraftKeeper
 from theta_tui.ui.screens.history import HistoryScreen
-from theta_tui.ui.screens.info import HelpScreen, ModelsScreen, StatsScreen
+from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
 from theta_tui.ui.screens.lists import Lists
 from theta_tui.ui.screens.verbs import VerbScreen
 from theta_tui.ui.state import Chosen, State
+from theta_tui.ui.widgets.before_after import BeforeAfter
 from theta_tui.ui.widgets.candidates import CandidateList
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.conversation import Conversation
@@ -41,6 +43,7 @@ from theta_tui.ui.widgets.header import Header
 from theta_tui.ui.widgets.keybar import KeyBar
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel
 from theta_tui.ui.widgets.rule import Rule
+from theta_tui.ui.widgets.tour import Tour
 
 OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
     "pick_cursor": "pick",
@@ -74,6 +77,7 @@ class TeachScreen(VerbScreen):
         self.clock = clock
         self.send = send
         self.tell = tell
+        self.tour = Tour()
         self.state = State()
         self.corrections = CorrectionEditor(self)
         self.lists = Lists(self)
@@ -82,7 +86,8 @@ class TeachScreen(VerbScreen):
             "correct": lambda text: self.corrections.correct(text, None), "fact": self.action_fact,
             "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
-            "help": self.action_help, **self.lists.verbs,
+            "help": self.action_help, "tour": lambda: self.tour.show(0),
+            "continue": self.action_continue, **self.lists.verbs,
         }  # fmt: skip
         """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
@@ -94,19 +99,22 @@ class TeachScreen(VerbScreen):
             with Vertical(id="talk"):
                 yield LearningLine(id="learning-line")
                 yield Conversation(id="conversation")
+                yield BeforeAfter(id="before-after")
             yield LearningPanel(self.clock, id="learning")
         yield Plain(id="asked")
         yield Rule(self.clock, id="rule")
         yield CandidateList(id="candidates")
+        yield self.tour
         yield FactBox()
         yield Composer(
-            lambda line: complete(line, sorted(self.app.available_themes)), lambda: self.picking, id="composer"
+            lambda line: complete(line, sorted(self.app.available_themes), self.state.models),
+            lambda: self.picking,
+            id="composer",
         )
         yield KeyBar(self._named, id="keybar")
 
     def on_mount(self) -> None:
         self.set_interval(1.0, self._tick)
-        self.conversation.welcome = WELCOME
         self._composed = True
         self.drafts.start()
         self.draw()
@@ -131,7 +139,11 @@ class TeachScreen(VerbScreen):
     def picking(self) -> bool:
         """Whether Enter, the arrows and Esc are for the replies: they wait, and nothing is typed."""
         return self.state.mode == "choosing" and not (
-            self.waiting or self.writing or self.corrections.chip or self.corrections.editing
+            self.tour.at is not None
+            or self.waiting
+            or self.writing
+            or self.corrections.chip
+            or self.corrections.editing
         )
 
     # --- drawing ---
@@ -142,9 +154,11 @@ class TeachScreen(VerbScreen):
             return  # a resize can come before the widgets
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
+        self.conversation.welcome = WELCOME if self.tour.at is None else ()
         free = state.mode in {"idle", "choosing"} and not state.snapshot.read_only
         keys = (self._key("pick.undo", "f4"), self._key("pick.redo", "f6")) if free else ()
         self.conversation.show(entries(state, *keys), state.fatal.message if state.fatal is not None else "")
+        self.query_one(BeforeAfter).show(state)
         self.query_one(LearningPanel).show(state)
         self.query_one(LearningLine).draw(state)
         self.query_one("#asked", Plain).show(visible(f"you  {asked(state)}" if asked(state) else "", one_line=True))
@@ -153,13 +167,16 @@ class TeachScreen(VerbScreen):
         stated = pending.statement if pending is not None and state.mode == "choosing" else None
         self.fact.show(stated, self._key("pick.fact", "f3"))
         self.set_class(stated is not None, "-stated")
+        self.set_class(state.blank, "-blank")
         self.draw_words()
         self.refresh_bindings()
 
     def draw_words(self) -> None:
         """The line above the replies, and what an empty composer says: they also depend on what is typed and marked."""
-        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip)
-        self.query_one(Rule).show(rule_words(self.state, self.corrections.editing, self.waiting, typed))
+        typed = Typed(self.writing, self.corrections.teaches, self.corrections.chip, self.composer.alone)
+        words = None if self.writing else self.tour.words
+        over = "chance" if self.state.mode == "choosing" and self.tour.at is None else ""
+        self.query_one(Rule).show(words or rule_words(self.state, self.corrections.editing, self.waiting, typed), over)
         cursor = self.replies.cursor if self.picking else None
         self.composer.say(placeholder(self.state, typed, cursor), teaches=typed.teaches)
 
@@ -180,6 +197,8 @@ class TeachScreen(VerbScreen):
         return self.settings.keymap.get(name, usual).split(",")[0].strip()
 
     def _named(self, name: str, usual: str) -> str:
+        if name == "say.send" and self.tour.at is not None and not self.writing:
+            return "next"
         if hidden(self.state, name, writing=self.writing):
             return ""
         return "teach" if name == "say.send" and self.corrections.teaches else usual
@@ -192,7 +211,8 @@ class TeachScreen(VerbScreen):
         self.state.apply(event)
         if not self.composer.history:
             self.composer.history = [turn.prompt for turn in event.snapshot.turns]
-        if (said := toast(event)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
+        redo = self._key("ledger.redo" if self.ledger else "pick.redo", "f6")
+        if (said := toast(event, redo)) and not (isinstance(event, p.Quizzed) and self.ledger):  # the ledger shows it
             self.tell(*said)
         match event:
             case p.Proposed():
@@ -210,10 +230,10 @@ class TeachScreen(VerbScreen):
                 if self.state.mode == "choosing":
                     self._pause_picks()  # a fact was learned: an Enter too many would pick the first reply
                 self.focus_composer()
-            case p.TakenBack(deed="undo") if self.state.mode == "choosing":
+            case p.TakenBack(deed="undo") | p.Switched() if self.state.mode == "choosing":
                 self._offer()
-            case p.Models():
-                self.app.push_screen(ModelsScreen(event))
+            case p.Models() | p.ModelOffered():
+                models.show(self.app, event, self.send)
             case p.History():
                 self.app.push_screen(HistoryScreen(event))
             case p.Failed(command="Say"):
@@ -278,6 +298,8 @@ class TeachScreen(VerbScreen):
             return False
         if action in PICKING and not self.picking:
             return False
+        if action in OF_VERB and self.tour.at is not None:
+            return False  # the replies are behind the card
         if action == "undo" and self.state.stoppable:
             return False  # a lesson is being taken back
         if action == "page":
@@ -336,6 +358,10 @@ class TeachScreen(VerbScreen):
             self.send(p.Regenerate(pending.prompt_id))
             self.draw()
 
+    def action_continue(self, index: int | None = None) -> bool:
+        """Let a reply go on where it was cut: this one, or the marked one."""
+        return self.corrections.go_on(index)
+
     def action_none(self) -> None:
         """Pick none of the replies."""
         pending = self.state.pending
@@ -389,7 +415,9 @@ class TeachScreen(VerbScreen):
 
     def action_escape(self) -> None:
         """Stop what can be stopped; else say again what is typed, and not teach it."""
-        if self.state.stoppable:
+        if self.tour.skip():
+            self.draw()
+        elif self.state.stoppable:
             self.send(p.Cancel())
         elif self.corrections.chip is not None:
             self.corrections.chip = None
@@ -436,8 +464,8 @@ class TeachScreen(VerbScreen):
 
     def say(self, text: str) -> None:
         """Request replies to `text`, now or when the worker is free."""
-        text = text.strip("\n")
-        mode = self.state.mode
+        self.tour.skip()
+        text, mode = text.strip("\n"), self.state.mode
         if mode in {"choosing", "idle"}:
             self.corrections.close()
             self._propose(text)

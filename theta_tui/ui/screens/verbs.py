@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 
 from textual import getters, on
 
@@ -11,12 +10,13 @@ from theta_tui.base.config import Settings, change
 from theta_tui.base.errors import UsageError
 from theta_tui.base.text import is_blank
 from theta_tui.session import protocol as p
-from theta_tui.session.verbs import SLASH, Call, Mistake, Verb, configure, read
+from theta_tui.session.verbs import Call, Mistake, Verb, configure, read
 from theta_tui.ui import messages as m
 from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.composer import Composer
+from theta_tui.ui.widgets.tour import Tour
 
 
 class VerbScreen(Sized):
@@ -27,6 +27,7 @@ class VerbScreen(Sized):
     tell: Callable[[str, str], None]
     state: State
     corrections: CorrectionEditor
+    tour: Tour
     own: dict[str, Callable[..., object]]
     composer = getters.query_one(Composer)
 
@@ -64,6 +65,7 @@ class VerbScreen(Sized):
         if isinstance(meant, Call):
             return self.run_verb(meant.verb, *meant.arguments)
         if is_blank(meant.text):
+            self.tour.next()
             return True
         if self.state.mode == "broken":
             self.tell("Theta has stopped; ctrl+q leaves", "error")
@@ -85,19 +87,6 @@ class VerbScreen(Sized):
         assert verb.command is not None, verb.name
         self.send(verb.command(*arguments))
         return True
-
-    def palette(self) -> Iterator[tuple[str, str, Callable[[], None]]]:
-        """(title, help, action) of each verb for the command palette. A verb with an argument fills the composer."""
-        for verb in SLASH:
-            yield verb.line, verb.about, partial(self._choose, verb)
-
-    def _choose(self, verb: Verb) -> None:
-        if verb.read("") is None:
-            self.focus_composer()
-            self.composer.put(f"/{verb.name} ")
-        else:
-            self.run_verb(verb, *(verb.read("") or ()))
-            self.draw()
 
     def _set(self, name: str, value: str) -> bool:
         if name == "theme":

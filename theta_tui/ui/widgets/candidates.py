@@ -159,7 +159,7 @@ class CandidateList(VerticalScroll, can_focus=False):
             look: Look = "dim" if over else "waiting" if waiting else "open"
             if over and state.chosen is not None and state.chosen.index == number:
                 look = "chosen"
-            self.put(number, candidate.text, look, candidate.logprob, candidate.tag(state.marked))
+            self.put(number, candidate.shown, look, candidate.logprob, candidate.tag(state.marked))
 
     def set_most(self, lines: int, marked: int | None) -> None:
         """Limit rows to `lines` lines, and the marked one to `marked` (None: no limit)."""

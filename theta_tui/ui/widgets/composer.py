@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import TextArea
 
-from theta_tui.session.verbs import Completion
+from theta_tui.session.verbs import Completion, lone
 from theta_tui.ui.bindings import PICK, SAY
 from theta_tui.ui.compat.editor import Editor
 from theta_tui.ui.compat.keys import bound
@@ -140,7 +140,7 @@ class Prompt(Editor):
         self._composer.send()
 
     def action_tab(self) -> None:
-        if not self._composer.take():
+        if not (self._composer.take() or self._composer.obey()):
             self.screen.action_type()  # type: ignore[attr-defined]
 
     def action_escape(self) -> None:
@@ -186,6 +186,8 @@ class Composer(Vertical):
         self._said = ""
         self._closed_for: str | None = None
         self._empty = True
+        self.alone = ""
+        """The word that Enter was pressed on, which may be meant as a command; until it is changed or sent."""
 
     def compose(self) -> ComposeResult:
         yield Popup()
@@ -220,8 +222,22 @@ class Composer(Vertical):
             if not item.final:
                 return
         text = self.text
+        if lone(text) is not None and not self.alone:
+            self.alone = text.strip()
+            self.post_message(ComposerChanged())
+            return
+        self.alone = ""
         self._forget(text)
         self.post_message(Sent(text))
+
+    def obey(self) -> bool:
+        """Carry out the word that stands alone, as a command; return whether it was asked about."""
+        verb = lone(self.alone)
+        if verb is not None:
+            self.alone = ""
+            self.put("")
+            self.post_message(Sent(f"/{verb.name}"))
+        return verb is not None
 
     def _forget(self, text: str) -> None:
         """Empty the composer at once, so that the next keys begin a new text, and add the old one to the history."""
@@ -263,8 +279,10 @@ class Composer(Vertical):
     def on_text_area_changed(self, event: TextArea.Changed) -> None:
         event.stop()
         self._complete()
-        if self._empty != (not self.text):
+        changed = bool(self.alone) and self.alone != self.text.strip()
+        if changed or self._empty != (not self.text):
             self._empty = not self.text
+            self.alone = "" if changed else self.alone
             self.post_message(ComposerChanged())
 
     def _complete(self) -> None:

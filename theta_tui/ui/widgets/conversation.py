@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from theta_tui.base.text import plural
+from theta_tui.base.text import percent, plural
 from theta_tui.store.transcript import UNANSWERED, words
 from theta_tui.ui.safe import plain, wrap
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", "fact", "none", "gone", ""]
 GUTTER = 7
 WIDE = 56
-"""From this width on, losses are shown beside the marks, and a blank line between turns."""
+"""From this width on, chances are shown beside the marks, and a blank line between turns."""
 MOST_LINES = 60
 SIGNS = {
     "pick": "✓", "correction": "✎", "said": "○", "brought": "·", "aside": "?", "skipped": "!", "busy": "…",
@@ -37,7 +37,8 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A prompt and its reply as shown; `figures` is the loss before and after. Without a prompt, the reply is a note of
+    """A prompt and its reply as shown; `figures` is P(reply) before and after the lesson. Without a
+    prompt, the reply is a note of
     what happened beside the conversation. `hint` is a key and what it does to this lesson."""
 
     prompt: str
@@ -56,10 +57,10 @@ class Entry:
         """The entry of a journalled turn."""
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
-            return cls(turn.prompt, turn.reply, "skipped")
-        figures = None if outcome is None else (outcome.loss_before, outcome.loss_after)
+            return cls(turn.prompt, turn.shown, "skipped")
+        figures = None if outcome is None else (outcome.p_before, outcome.p_after)
         pick = turn.pick if turn.kind == "pick" else None
-        return cls(turn.prompt, turn.reply, turn.kind, pick, figures, hint=hint)
+        return cls(turn.prompt, turn.shown, turn.kind, pick, figures, hint=hint)
 
     @classmethod
     def beside(cls, one: Beside, hint: str = "") -> Entry:
@@ -88,8 +89,8 @@ def _lay_out(entry: Entry, width: int) -> list[Line]:
     sign = "" if note else SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
     right = sign
     if wide:
-        figures = "" if entry.figures is None else f"{entry.figures[0]:.2f} → {entry.figures[1]:.2f}"
-        right = f"{sign:<4}{figures:>13}" if sign or figures else ""
+        figures = "" if entry.figures is None else " → ".join(map(percent, entry.figures))
+        right = f"{sign:<4}{figures:>16}" if sign or figures else ""
     hint = f"  {entry.hint}" if entry.hint and right else entry.hint
     room = cell_len(right + hint) + (3 if wide else 2) if right or hint else 2
     body = max(6, width - GUTTER - room)
@@ -139,6 +140,7 @@ class Conversation(ScrollView, can_focus=False):
         self.entries: tuple[Entry, ...] = ()
         self.footnote = ""
         self.welcome: Sequence[str] = ()
+        self._shown: tuple[object, ...] = ()
         self._lines: list[Line] = []
         self._cache: dict[Entry, list[Line]] = {}
         self._width = 0
@@ -147,8 +149,9 @@ class Conversation(ScrollView, can_focus=False):
     def show(self, entries: Iterable[Entry], footnote: str = "") -> None:
         """Show `entries`, oldest first, and below them the fatal failure, if any."""
         entries = tuple(entries)
-        if entries != self.entries or footnote != self.footnote or not self._lines:
-            self.entries, self.footnote = entries, footnote
+        shown = entries, footnote, tuple(self.welcome)
+        if shown != self._shown or not self._lines:
+            self.entries, self.footnote, self._shown = entries, footnote, shown
             self._lay_out()
 
     def on_resize(self, event: Resize) -> None:

@@ -25,8 +25,10 @@ def count(parameters: int) -> str:
 
 
 def saved(snapshot: Snapshot, now: float) -> str:
-    """The age of the newest checkpoint, in words."""
-    return "not saved yet" if snapshot.saved_at is None else f"saved {ago(now - snapshot.saved_at)} ago"
+    """How far the weights are saved, in words; empty where there is nothing to save."""
+    if snapshot.saved_at is not None:
+        return f"saved {ago(now - snapshot.saved_at)} ago"
+    return "not saved yet" if snapshot.unsaved else ""
 
 
 class Header(Widget):
@@ -46,8 +48,9 @@ class Header(Widget):
         right = [plural(shot.lessons, "lesson")]
         if shot.tally.live:
             right.append(f"kept {shot.tally.kept}/{shot.tally.live}")
-        if shot.phase != "loading" or shot.saved_at is not None:  # may be unknown until the model is loaded
-            right.append(saved(shot, self.clock.now()))
+        age = saved(shot, self.clock.now())
+        if age and (shot.phase != "loading" or shot.saved_at is not None):  # may be unknown until the model is loaded
+            right.append(age)
         if shot.read_only:
             right.insert(0, "read-only")
         left = [part for part in (fit(model, 40), shot.device, fit(shot.activity, 40)) if part]

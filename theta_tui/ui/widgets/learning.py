@@ -51,10 +51,17 @@ class LearningPanel(Vertical):
         self._shown: dict[str, Content] = {}
 
     def compose(self) -> ComposeResult:
-        yield Section("cost", Plain(id="alarm"), id="alarm-section")
+        yield Section("a lesson did harm", Plain(id="alarm"), id="alarm-section")
         yield Section("problem", Plain(id="problem"), id="problem-section")
-        yield Section("loss", Sparkline([], id="spark"), Static(id="loss", markup=False), id="loss-section")
-        yield Section("says it", Static(id="says", markup=False), Static(id="verdict", markup=False), id="says-section")
+        yield Section(
+            "loss: lower is better", Sparkline([], id="spark"), Static(id="loss", markup=False), id="loss-section"
+        )
+        yield Section(
+            "says it: more is better",
+            Static(id="says", markup=False),
+            Static(id="verdict", markup=False),
+            id="says-section",
+        )
         yield Section("kept", Static(id="kept", markup=False), id="kept-section")
         yield Section("taught", Static(id="taught", markup=False), id="taught-section")
         yield Section("machine", Static(id="machine", markup=False), id="machine-section")
@@ -79,12 +86,9 @@ class LearningPanel(Vertical):
             loss, taken = state.progress.loss, state.progress.steps
             figures = [_number(loss), f"step {taken} of {state.progress.limit}"]
         elif last is not None and last.skipped is None:
-            figures = [_number(last.loss_after), f"step {shot.step:,}", f"{last.seconds:.1f} s"]
-        elif shot.losses or shot.step:
-            figures = [_number(shot.losses[-1])] if shot.losses else []
-            figures.append(f"step {shot.step:,}")
+            figures = [_number(last.loss_after), f"took {last.seconds:.1f} s"]
         else:
-            figures = []
+            figures = [_number(shot.losses[-1])] if shot.losses else []
         self._set("loss", join((" · ".join(figures), "bold")) if figures else plain("no lesson yet", "$muted"))
         says = state.says
         if says is None:
@@ -103,14 +107,15 @@ class LearningPanel(Vertical):
             self._set("verdict", verdict)
         room = max(12, self.content_size.width)
         self._show_report(state, room)
-        unsaved = f"{shot.unsaved} unsaved" if shot.unsaved else "all saved" if shot.saved_at is not None else ""
-        known = shot.phase != "loading" and shot.unsaved
-        age = saved(shot, self.clock.now()) if shot.saved_at is not None or known else ""
+        known = shot.phase != "loading" or shot.saved_at is not None
+        age = saved(shot, self.clock.now()) if known else ""
+        since = f"{shot.unsaved} since" if shot.unsaved and shot.saved_at is not None else ""
         self._set("taught", Content("\n").join([
-            join((fit(" · ".join(part for part in (plural(shot.lessons, "lesson"), unsaved) if part), room), "bold")),
-            *([join((fit(age, room), "$muted"))] if age else []),
+            join((fit(plural(shot.lessons, "lesson"), room), "bold")),
+            *([join((fit(", ".join(filter(None, (age, since))), room), "$muted"))] if age else []),
         ]))  # fmt: skip
-        where = " · ".join(part for part in (shot.device, f"{shot.recipe} recipe" if shot.recipe else "") if part)
+        recipe = "" if shot.recipe in {"", "default"} else f"recipe {shot.recipe}"
+        where = " · ".join(filter(None, (shot.device, recipe)))
         self._set("machine", Content("\n").join([
             join((fit(shot.activity or shot.phase, room), "bold")),
             join((fit(where, room), "$muted")),
@@ -124,9 +129,19 @@ class LearningPanel(Vertical):
         self.fit()
 
     def fit(self) -> None:
-        """Leave out the blank lines between sections if they do not fit."""
-        heights = [section.size.height for section in self.query(Section) if section.display]
-        self.set_class(sum(heights) + len(heights) - 1 > self.content_size.height, "-dense")
+        """Leave out the blank lines between sections if they do not fit, and then the last sections: a heading whose
+        words are cut off says nothing."""
+        sections = [section for section in self.query(Section) if section.display]
+        heights = [section.size.height for section in sections]
+        room = self.content_size.height
+        dense = sum(heights) + len(heights) - 1 > room
+        self.set_class(dense, "-dense")
+        close = self.screen.has_class("-medium") or dense
+        used = 0
+        for section, height in zip(sections, heights, strict=True):
+            used += height
+            section.set_class(used > room, "-cut")
+            used += 0 if close else 1
 
     def _show_report(self, state: State, room: int) -> None:
         """Show what is kept, and what the last lesson cost."""
@@ -165,7 +180,7 @@ def _holding(tally: Tally) -> str:
     if tally.lost:
         parts.append(f"lost {named(tally.lost_first, tally.lost)}")
     if not parts:
-        parts.append(f"{tally.stale} to ask again" if tally.stale else "all asked again")
+        parts.append(f"{tally.stale} not checked lately" if tally.stale else "all checked")
     return " · ".join(parts)
 
 

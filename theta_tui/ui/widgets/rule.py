@@ -27,7 +27,8 @@ class RuleWords:
 
 
 class Rule(Widget):
-    """`label` is the text; `busy` shows a spinner; `filled` (0 to 1) is the share of the line drawn heavy."""
+    """`label` is the text; `busy` shows a spinner; `filled` (0 to 1) is the share of the line drawn heavy; `over`
+    is the heading of the column of figures below."""
 
     ALLOW_SELECT = False
 
@@ -35,13 +36,15 @@ class Rule(Widget):
     tone: reactive[str] = reactive("")
     busy: reactive[bool] = reactive(False)
     filled: reactive[float | None] = reactive(None)
+    over: reactive[str] = reactive("")
 
     def __init__(self, clock: Clock, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self.clock = clock
 
-    def show(self, words: RuleWords) -> None:
-        """Draw `words`."""
+    def show(self, words: RuleWords, over: str = "") -> None:
+        """Draw `words`, and the heading `over` the figures if there is room."""
+        self.over = over
         self.label, self.tone, self.busy, self.filled = words.label, words.tone, words.busy, words.filled
 
     def on_mount(self) -> None:
@@ -66,7 +69,8 @@ class Rule(Widget):
         tone = f"${self.tone}" if self.tone else "$muted"
         pieces = [("─ ", "$hairline"), (spinner, "$primary"), (label, tone), ("  " if rest else "", "")]
         if self.filled is None:
-            pieces.append(("─" * rest, "$hairline"))
+            end = f" {self.over} ──" if self.over and rest >= len(self.over) + 8 else ""
+            pieces += [("─" * (rest - len(end)), "$hairline"), (end[:-2], "$muted"), (end[-2:], "$hairline")]
         else:
             heavy = max(0, min(rest, round(rest * self.filled)))
             pieces += [("━" * heavy, "$success"), ("─" * (rest - heavy), "$hairline")]
