@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from theta_tui.engine import wire
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
-from theta_tui.store.records import Candidate, Outcome, Pending, Stated, Turn
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.plots import Curve, Plot
+from theta_tui.store.records import Beside, Candidate, Outcome, Pending, Stated, Turn
+from theta_tui.store.report import ConversationRow, ReportRow, Tally
 
 OUTCOME = Outcome(1, "pick", "hello", "Hi \u202e", 2.0, math.inf, 0.1, 0.9, 3, 7, True, 0.1, (2.0, math.nan))
 PENDING = Pending("ab", "hello", (Candidate(1, "Hi", -1.5, True, 12, False),), Stated("who?", "me"))
@@ -24,14 +26,27 @@ MORE: dict[type[Any], tuple[Any, ...]] = {
     p.Taught: (OUTCOME,),
     p.TakenBack: ("undo", 3, "hello", "Hi"),
     p.Ledger: ((ReportRow(1, 2, "pick", "a", "b", 1.5, "kept", p_now=0.5),),),
+    p.Plots: ((Plot("loss", "the loss", (Curve("loss", "success", ((1, 2.5),)),), whole=True),), None, True, 3),
+    p.History: (SHOT.turns, (Beside(3, 1, "statement", "a", "b", outcome=OUTCOME),)),
+    p.ModelOffered: (p.ModelRow("smollm2", False, "1 MB", "MIT", "a model"), 3, "/a/home", True),
+    lists.Turns: (1, SHOT.turns),
+    lists.Conversations: ((ConversationRow(1, "hello", False, 3, 0.5, 1.5, True),),),
+    lists.FileRead: ("a.csv", 2, (("a", "b"), ("c", "d")), ("one note",), ()),
     p.Models: ((p.ModelRow("default", True, "1 MB", "", "the one"),),),
     p.Learning: (1, 24, 0.5, 0.1, 0.2),
     p.Checked: (None,),
 }
-KINDS = [kind for kind in vars(p).values() if is_dataclass(kind) and isinstance(kind, type)]
+KINDS = [kind for kind in [*vars(p).values(), *vars(lists).values()] if is_dataclass(kind) and isinstance(kind, type)]
 EVENTS = [kind for kind in KINDS if issubclass(kind, p.Event) and kind is not p.Event]
 COMMANDS = [kind for kind in KINDS if issubclass(kind, p.Command) and kind is not p.Command]
-SAMPLES: dict[str, Any] = {"str": "text\x1b", "int": 3, "float": 0.5, "bool": True, "Deed": "withdraw"}
+SAMPLES: dict[str, Any] = {
+    "str": "text\x1b",
+    "int": 3,
+    "float": 0.5,
+    "bool": True,
+    "Deed": "withdraw",
+    "ConversationDeed": "rename",
+}
 
 
 def sample(kind: type[Any]) -> Any:

@@ -28,12 +28,15 @@ def loaded_session(
     write: bool = True,
     needs_prompt: bool = False,
     needs_statement: bool = False,
+    turn: int | None = None,
     prompt_id: str | None = None,
 ) -> Iterator[AnySession]:
     """The session of the home's engine if one runs, else one with the model loaded here; closed afterwards. A command
     that cannot succeed is refused before the model is loaded."""
 
     def check(store: Store) -> None:
+        if turn is not None:
+            store.turn(turn)
         if needs_prompt and store.waiting(prompt_id).statement is None and needs_statement:
             raise PromptError(
                 "the kept prompt states no fact that could be learned; teach a pair with: theta teach --for PROMPT "

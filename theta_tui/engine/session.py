@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 from theta_tui.base.errors import ThetaError
 from theta_tui.engine.client import Connection, EngineGoneError
 from theta_tui.engine.server import FOR_ONE_COMMAND
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.session.proposing import Answer
 from theta_tui.store import retention
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from theta_tui.base.config import Settings
+    from theta_tui.session.importing import Found, Taught
     from theta_tui.store.records import Outcome, Pending
     from theta_tui.store.report import ReportRow, Tally
     from theta_tui.store.state import Lesson
@@ -72,6 +76,9 @@ class RemoteSession:
     def correct(self, text: str, *, prompt_id: str | None = None) -> Outcome:
         return self.do(p.Correct(text, self.store.waiting(prompt_id).prompt_id), p.Taught).outcome
 
+    def correct_turn(self, number: int, text: str) -> Outcome:
+        return self.do(p.Correct(text, turn=number), p.Taught).outcome
+
     def state(self, prompt: str, reply: str, *, said: str) -> Outcome:
         return self.do(p.TeachFact(self.store.waiting().prompt_id, prompt, reply), p.Taught).outcome
 
@@ -98,6 +105,20 @@ class RemoteSession:
 
     def begin_conversation(self) -> None:
         self.do(p.NewConversation(), p.Changed)
+
+    def change_conversation(self, deed: str, number: int, name: str) -> str:
+        """What was done, in words."""
+        return self.do(lists.ChangeConversation(deed, number, name), p.Notice).text  # type: ignore[arg-type]
+
+    def teach_file(self, path: Path, found: Found) -> Taught:
+        """Teach the lessons in a file, which were found there before."""
+        from theta_tui.session.importing import Taught
+
+        self.do(lists.ReadFile(str(path.absolute())), lists.FileRead)
+        count = self.do(lists.TeachFile(), lists.FileTaught).count
+        batch = self.store.state.batches[max(self.store.state.batches)] if count else []
+        numbers = tuple(lesson.number for lesson in batch if lesson.moves)
+        return Taught(found.source, numbers, failures=len(found.pairs) - len(numbers))
 
     def change_persona(self, text: str) -> None:
         """`text` "off": the model's own system turn again."""

@@ -6,11 +6,12 @@ has a conversation of its own. Then it sends `[number, command, fields, settings
 `["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it belongs
 to somebody else's, or to none), and `["done", number]` when its command is over.
 
-Commands and events are those of `session/protocol.py`, by name. MessagePack, because JSON has no NaN.
+Commands and events are those of `session/protocol.py` and `lists.py`, by name. MessagePack, because JSON has no NaN.
 """
 
 from __future__ import annotations
 
+import collections.abc
 import struct
 import typing
 from dataclasses import is_dataclass
@@ -19,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from theta_tui.session import protocol
+from theta_tui.session import lists, protocol
 from theta_tui.session.protocol import Command, Event, Snapshot
 from theta_tui.store import records
 
@@ -95,10 +96,14 @@ def _read(kind: Any, values: dict[str, Any]) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind, localns=vars(records))
+    return typing.get_type_hints(kind, localns=vars(collections.abc) | vars(records))
 
 
 @cache
 def _kinds(base: Any) -> dict[str, type[Any]]:
-    found = [kind for kind in vars(protocol).values() if isinstance(kind, type) and is_dataclass(kind)]
-    return {kind.__name__: kind for kind in found if issubclass(kind, base) and kind is not base}
+    there = [*vars(protocol).values(), *vars(lists).values()]
+    return {
+        kind.__name__: kind
+        for kind in there
+        if isinstance(kind, type) and is_dataclass(kind) and issubclass(kind, base) and kind is not base
+    }

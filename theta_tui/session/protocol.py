@@ -70,12 +70,15 @@ class Pick(Command):
 class Correct(Command):
     """Teach `text`. With `prompt_id`: as the answer to the prompt that waits (`edited`: the candidate it began as).
 
-    Without: as a better reply to the last turn of the conversation.
+    Without: as a better reply to turn `turn` of the open conversation, from 1, whose prompt is `prompt`; None: to its
+    last turn.
     """
 
     text: str
     prompt_id: str | None = None
     edited: int | None = None
+    turn: int | None = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class CheckPair(Command):
     reply: str
 
 
-LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachPair"})
+LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachPair", "TeachFile"})
 """The commands that teach, by the names in `Failed`."""
 
 
@@ -229,7 +232,8 @@ class Configure(Command):
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
     """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
-    doing. A lesson ends within a step, as far as it got, and idle time goes on with it."""
+    doing. A lesson ends within a step, as far as it got, and idle time goes on with it; a file ends after a lesson of
+    it, and what was taught stays."""
 
 
 # --- state ---
@@ -249,7 +253,7 @@ class Snapshot:
     the last lesson's prompt before it and now, as far as they are known. `marked` has record and number of each lesson
     that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
     last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
-    own.
+    own. `conversation` is the number of the open conversation.
     """
 
     phase: Phase = "loading"
@@ -277,6 +281,7 @@ class Snapshot:
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
     persona: str | None = None
+    conversation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,12 +362,15 @@ class Taught(Event):
 
 @dataclass(frozen=True, slots=True)
 class TakenBack(Event):
-    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`."""
+    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`. `words`
+    name the lessons of a batch, if it was one. `conversation` is the lesson's, if that is not the open one."""
 
     deed: Deed
     number: int
     prompt: str
     reply: str
+    words: str = ""
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
