@@ -22,7 +22,7 @@ import msgspec
 
 from theta_tui.session import lists, protocol
 from theta_tui.session.protocol import Command, Event, Snapshot
-from theta_tui.store import records
+from theta_tui.store import plots, records
 
 PROTOCOL = 1
 """Raised by one with every change that an older client or engine would misread."""
@@ -96,7 +96,7 @@ def _read(kind: Any, values: dict[str, Any]) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind, localns=vars(collections.abc) | vars(records))
+    return typing.get_type_hints(kind, localns=vars(collections.abc) | vars(records) | vars(plots))
 
 
 @cache
