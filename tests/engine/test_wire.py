@@ -26,7 +26,7 @@ MORE: dict[type[Any], tuple[Any, ...]] = {
     p.Taught: (OUTCOME,),
     p.TakenBack: ("undo", 3, "hello", "Hi"),
     p.Ledger: ((ReportRow(1, 2, "pick", "a", "b", 1.5, "kept", p_now=0.5),),),
-    p.Plots: ((Plot("loss", "the loss", (Curve("loss", "success", ((1, 2.5),)),), whole=True),), None, True, 3),
+    p.Plots: ((Plot("loss", "the loss", (Curve("loss", "success", ((1.0, 2.5),)),), whole=True),), None, True, 3),
     p.History: (SHOT.turns, (Beside(3, 1, "statement", "a", "b", outcome=OUTCOME),)),
     p.ModelOffered: (p.ModelRow("smollm2", False, "1 MB", "MIT", "a model"), 3, "/a/home", True),
     lists.Turns: (1, SHOT.turns),
