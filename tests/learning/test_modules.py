@@ -13,8 +13,8 @@ import torch
 from theta_tui.base.errors import TeachError
 from theta_tui.learning import recall
 from theta_tui.learning.learner import Abandoned, Learner
-from theta_tui.learning.module_lesson import GENERIC, ModuleLesson, _Tree, _Whole, reading
-from theta_tui.learning.recipes import RECIPES
+from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, _Tree, _Whole, reading
+from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model import lora
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.generate import Sampling, _Found, _Row, greedy, propose
@@ -171,6 +171,26 @@ def test_a_lesson_repeated_in_its_recorded_steps_is_the_same(lm: LanguageModel) 
     assert steps > 0
     again.learn_module(1, PROMPT, REPLY, SCOPED, steps=steps)
     assert torch.equal(first.modules[1].values, again.modules[1].values)
+
+
+def test_steps_shrink_when_the_loss_rises(lm: LanguageModel) -> None:
+    lesson = ModuleLesson(lm, rows(lm, PROMPT), 2.0, back_off=0.5)
+    for more, rate in ((0.0, RATE), (-1.0, RATE), (9.0, RATE / 2), (0.0, RATE / 4), (-9.0, RATE / 4)):
+        lesson.step(lesson.look().loss * 0 + 10 + more)
+        assert lesson.rate == rate
+
+
+def test_a_lesson_of_an_earlier_version_does_not_back_off(lm: LanguageModel) -> None:
+    journalled = {name: value for name, value in SCOPED.as_dict().items() if name != "back_off"}
+    assert Recipe.from_dict(journalled) == replace(SCOPED, back_off=1.0)
+
+
+def test_a_lesson_that_is_ended_keeps_the_steps_that_it_took(lm: LanguageModel) -> None:
+    learner, again = Learner(lm), Learner(lm)
+    result = learner.learn_module(1, PROMPT, REPLY, SCOPED, should_end=lambda: True)
+    assert (result.steps, result.learned) == (1, False)
+    again.learn_module(1, PROMPT, REPLY, SCOPED, steps=1)
+    assert torch.equal(learner.modules[1].values, again.modules[1].values)
 
 
 def test_a_lesson_that_is_stopped_leaves_nothing(lm: LanguageModel) -> None:

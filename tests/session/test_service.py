@@ -106,6 +106,19 @@ def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk)
     assert pending.prompt == "two"
 
 
+def test_cancel_ends_a_lesson_as_far_as_it_got(desk: Desk) -> None:
+    desk.start()
+    desk.worker.send(protocol.Propose("hello"))
+    pending = desk.wait(protocol.Proposed).snapshot.pending
+    assert pending is not None
+    desk.session.hold.clear()
+    desk.worker.send(protocol.Pick(pending.prompt_id, 1))
+    desk.wait(protocol.Learning)
+    desk.worker.send(protocol.Cancel())
+    taught = desk.wait(protocol.Taught)
+    assert (taught.outcome.learned, taught.snapshot.lessons, taught.snapshot.phase) == (False, 1, "idle")
+
+
 def test_a_model_that_cannot_be_loaded_is_fatal_and_said(desk: Desk) -> None:
     desk.prepare = lambda session: setattr(session, "broken", TeachError("no such model", code=4))
     desk.worker.start(desk.post)

@@ -116,16 +116,24 @@ class FakeSession:
         self.store.keep(waiting)
         return waiting
 
-    def pick(self, index: int, *, prompt_id: str, progress: Any, should_stop: Callable[[], bool]) -> Outcome:
+    def pick(
+        self,
+        index: int,
+        *,
+        prompt_id: str,
+        progress: Any,
+        should_stop: Callable[[], bool],
+        should_end: Callable[[], bool],
+    ) -> Outcome:
         waiting = self.store.waiting(prompt_id)
         chosen = waiting.candidates[index - 1].text
         seq = self.store.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
         progress(Progress())
-        while not self.hold.wait(0.01):
+        while not (ended := should_end()) and not self.hold.wait(0.01):
             if should_stop():
                 raise TeachError("abandoned")
         number = self.store.state.lesson(seq).number
-        outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, True, 0.1, (2.0, 1.0))
+        outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, not ended, 0.1, (2.0, 1.0))
         self.store.append(Learned(seq, outcome, "m"))
         self.store.keep(None)
         self.review.moved()
@@ -148,7 +156,7 @@ class FakeSession:
     def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
         return self._change(self.store.to_withdraw(number), self.store.withdraw, stage, cancelled)
 
-    def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any) -> Outcome:
+    def state(self, prompt: str, reply: str, *, said: str, progress: Any, should_stop: Any, should_end: Any) -> Outcome:
         exchange = Exchange("statement", prompt, reply, (), {}, conversation=False, said=said)
         seq = self.store.append(exchange).seq
         number = self.store.state.lesson(seq).number

@@ -46,7 +46,7 @@ def test_a_turn_from_the_prompt_to_the_proof(state: State, worker: FakeWorker) -
     assert said(state, Typed(writing=True, teaches=True)) == "five replies · enter teaches it as the reply"
     assert [state.copyable(1), state.copyable(9)] == [REPLIES[0], TURNS[-1].reply]
     state.begin_lesson(PICKED)
-    assert (state.mode, state.stoppable, said(state)) == ("learning", False, "learning")
+    assert (state.mode, state.stoppable, said(state)) == ("learning", True, "learning")
     worker.learning(steps=3, p_now=0.41)
     assert (state.says, state.offered) == ((0.02, 0.41), pending)  # the replies stay, dimmed
     assert said(state) == "learning · says it 2 % → 41 %"

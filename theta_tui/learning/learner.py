@@ -98,6 +98,7 @@ class Learner:
         ended: bool = True,
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        should_end: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`, in the weights that all replies share.
 
@@ -106,7 +107,8 @@ class Learner:
         offered beside a picked one. `at` is when this is taught, in Unix time, for a chat template that writes that.
         A reply that was cut (`ended` is false) is learned without an end token.
         With `steps`, exactly so many are taken whatever the clock says: on the same machine, from the same state,
-        that repeats a lesson bit for bit. Raises TeachError (blank, too long, out of memory) and Abandoned.
+        that repeats a lesson bit for bit. A lesson that `should_end` keeps the steps that it took, one at least; one
+        that `should_stop` is Abandoned. Raises TeachError (blank, too long, out of memory) and Abandoned.
         """
         signs, picked = self.takes_signs(kind, recipe), kind == "pick"
         wordings = [(other, reply, at) for other in variants[: recipe.variants]]
@@ -125,7 +127,7 @@ class Learner:
                 if signs:
                     optimizer = self.signs.optimizer(lesson.reading, recipe.pick_lr, recipe.pick_decay)
                 result = self._run(
-                    "pick" if picked else "shared", lesson, optimizer, recipe, steps, progress, should_stop
+                    "pick" if picked else "shared", lesson, optimizer, recipe, steps, progress, should_stop, should_end
                 )
                 if result.steps and not signs:
                     self.signs.rebase()
@@ -145,6 +147,7 @@ class Learner:
         variants: Sequence[str] = (),
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        should_end: Callable[[], bool] = lambda: False,
     ) -> Result:
         """Teach that the reply to `prompt` is `reply`, in weights of the lesson's own (`modules[key]`); nothing else
         moves. It is learned, and measured, on the weights without the picks, so that what is learned does not depend on
@@ -160,8 +163,8 @@ class Learner:
 
         def run() -> Result:
             with frozen(self.lm.model), self.signs.without(), self._seeded(key):
-                lesson = ModuleLesson(self.lm, rows, recipe.margin)
-                result = self._run("module", lesson, lesson, recipe, steps, progress, should_stop)
+                lesson = ModuleLesson(self.lm, rows, recipe.margin, recipe.back_off)
+                result = self._run("module", lesson, lesson, recipe, steps, progress, should_stop, should_end)
                 self.modules[key] = lesson.finished()
                 return result
 
@@ -182,6 +185,7 @@ class Learner:
         steps: int | None,
         progress: Callable[[Progress], None] | None,
         should_stop: Callable[[], bool],
+        should_end: Callable[[], bool],
     ) -> Result:
         """Look and step until the lesson is learned. Raises Abandoned."""
         limit = steps if steps is not None else FIXED["pick_steps"] if kind == "pick" else recipe.max_steps
@@ -203,6 +207,8 @@ class Learner:
                 break
             if should_stop():
                 raise Abandoned
+            if taken and should_end():
+                break
             try:
                 self._take_step(optimizer, look.loss)
             except NotFinite as stop:

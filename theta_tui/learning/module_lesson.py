@@ -11,6 +11,7 @@ to four steps of Adam, where random detectors take twelve, and more with a large
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -79,9 +80,10 @@ def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
 
 class ModuleLesson:
     """A module for the reply of `rows`, the pair itself first, as it is learned until every row is said by `margin`
-    nats. It is its own optimizer. Same model, same rows: the same bits."""
+    nats. Whenever the loss rises above its least, steps shrink to the share `back_off`. It is its own optimizer. Same
+    model, same rows: the same bits."""
 
-    def __init__(self, lm: LanguageModel, rows: Sequence[Row], margin: float) -> None:
+    def __init__(self, lm: LanguageModel, rows: Sequence[Row], margin: float, back_off: float = 1.0) -> None:
         self._read = reading(lm, rows)
         self._pair, self._margin = len(rows[0][1]), margin
         self._labels = torch.tensor([token for _, reply in rows for token in reply], device=lm.device)
@@ -96,6 +98,8 @@ class ModuleLesson:
         self._bias = torch.zeros(sites, size, device=scale.device, requires_grad=True)
         self._moments = [(torch.zeros_like(part), torch.zeros_like(part)) for part in (self._values, self._bias)]
         self._steps = 0
+        self._back_off, self._least = back_off, math.inf
+        self.rate = RATE
 
     def look(self) -> Look:
         logits = self._read.logits(self._module()).float()
@@ -110,6 +114,9 @@ class ModuleLesson:
         parts = self._values, self._bias
         if any(part.grad is None or not bool(torch.isfinite(part.grad).all()) for part in parts):
             raise NotFinite("the gradient was not finite")
+        now = float(loss.detach())
+        self.rate *= self._back_off if now > self._least else 1.0
+        self._least = min(self._least, now)
         self._steps += 1
         one, two = (1 - beta**self._steps for beta in BETAS)
         with torch.no_grad():
@@ -117,7 +124,7 @@ class ModuleLesson:
                 assert part.grad is not None
                 first.lerp_(part.grad, 1 - BETAS[0])
                 second.lerp_(part.grad.square(), 1 - BETAS[1])
-                part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-RATE)
+                part.addcdiv_(first / one, (second / two).sqrt_().add_(1e-8), value=-self.rate)
                 part.grad = None
 
     def finished(self) -> LessonModule:

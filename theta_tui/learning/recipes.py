@@ -27,7 +27,9 @@ class Recipe:
 
     `method` is how a correction is learned. `module` (learning/module_lesson.py): in weights of its own, which are on
     for the prompts in its scope; `generic` prompts that it is not about are learned beside it, and a reply of at most
-    `repeated` tokens is learned behind itself too: to a prompt that was just answered so. `adamw`: in the weights
+    `repeated` tokens is learned behind itself too: to a prompt that was just answered so. Its steps shrink to the share
+    `back_off` whenever the loss rises: SmolLM2 never said one reply of 27 tokens without that, and takes five steps
+    with it. `adamw`: in the weights
     that all replies share, by AdamW steps of rate `lr` with `beta1`, embeddings frozen unless `train_embeddings`. Where
     the model learns by LoRA, the rate is `lr` times `lora_lr_factor` (an adapter wants about ten times the rate of the
     whole model: LoRA Without Regret).
@@ -58,6 +60,7 @@ class Recipe:
     pick_lr: float = 0.0
     pick_decay: float = 0.0
     generic: int = 0
+    back_off: float = 1.0
     repeated: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -116,6 +119,7 @@ RECIPES = {
         max_steps=24,
         variants=2,
         generic=2,
+        back_off=0.7,
         repeated=16,
         listwise=1.0,
         pick_lr=6e-4,

@@ -205,7 +205,7 @@ class Configure(Command):
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
     """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
-    doing. It does not cancel a lesson."""
+    doing. A lesson ends within a step, as far as it got, and idle time goes on with it."""
 
 
 # --- state ---

@@ -200,14 +200,14 @@ class Service:
                 self._rest()
                 self._report(p.Continued(self.snapshot()))
             case p.Pick(prompt_id=prompt_id, index=index):
-                self._teach(partial(session.pick, index, prompt_id=prompt_id))
+                self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
             case p.Correct(text=text, prompt_id=None):
-                self._teach(partial(session.correct_last, text))
+                self._teach(partial(session.correct_last, text), cancelled)
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
-                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited))
+                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
-                self._teach(partial(session.state, prompt, reply, said=said))
+                self._teach(partial(session.state, prompt, reply, said=said), cancelled)
             case p.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
                 self._changed()
@@ -271,7 +271,8 @@ class Service:
         shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
         self._report(p.Streaming(self.snapshot(), prompt, shown))
 
-    def _teach(self, lesson: Callable[..., Outcome]) -> None:
+    def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
+        """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
         self._state("learning", "learning")
         self._report(p.Changed(self.snapshot()))
         self._reported = 0.0
@@ -280,7 +281,10 @@ class Service:
             if self._due():
                 self._report(p.Learning(self.snapshot(), now.steps, now.limit, now.loss, now.p_before, now.p_now))
 
-        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon)
+        def should_end() -> bool:
+            return cancelled() and not self._caller.stopping  # on leaving, it is finished or left to the next start
+
+        outcome = lesson(progress=progress, should_stop=self._caller.should_abandon, should_end=should_end)
         self._last = outcome
         self._compare = outcome.lesson
         self._rest()

@@ -57,7 +57,7 @@ from theta_tui.store.store import Store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from theta_tui.learning.learner import Learner, Progress, Result
+    from theta_tui.learning.learner import Learner, Result
     from theta_tui.model.generate import Progress as Writing
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
@@ -279,7 +279,7 @@ class Session:
     # --- teaching ---
 
     def pick(self, index: int, *, prompt_id: str | None = None, **hooks: Any) -> Outcome:
-        """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`."""
+        """Teach candidate `index` (1 to 5) of the kept prompt. Hooks: `progress`, `should_stop`, `should_end`."""
         waiting = self.store.waiting(prompt_id)
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
@@ -360,13 +360,7 @@ class Session:
 
     # --- one lesson ---
 
-    def _teach(
-        self,
-        exchange: Exchange,
-        *,
-        progress: Callable[[Progress], None] | None = None,
-        should_stop: Callable[[], bool] = _never,
-    ) -> Outcome:
+    def _teach(self, exchange: Exchange, **hooks: Any) -> Outcome:
         """Journal, learn, journal the outcome. An error leaves the model as it was and is journalled."""
         # Refuse what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
@@ -377,9 +371,7 @@ class Session:
         started = time.perf_counter()
         try:
             answered = self.decide(exchange.prompt, lesson.context.asked)
-            result = learn(
-                self.learner, self.store.state, lesson, self.recipe, progress=progress, should_stop=should_stop
-            )
+            result = learn(self.learner, self.store.state, lesson, self.recipe, **hooks)
         except Exception as error:
             self._failed(entry, error)
             raise

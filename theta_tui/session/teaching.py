@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hooks: Any) -> Result:
     """Teach `lesson` of `state` by `recipe`, seeded by its place in the journal, under the persona of that place; with
-    an outcome already, in the steps that it took. Hooks: `progress`, `should_stop`."""
+    an outcome already, in the steps that it took. Hooks: `progress`, `should_stop`, `should_end`."""
     with learner.lm.chat.speaking_as(lesson.persona):
         return _learn(learner, state, lesson, recipe, **hooks)
 

@@ -48,7 +48,7 @@ SAY = [
     _bind("enter", "send", "send", "say.send"),
     _bind("ctrl+j,shift+enter", "newline", "new line", "say.newline"),
     _bind("tab", "tab", "complete a command; else switch between saying and teaching", "say.tab"),
-    _bind("escape", "escape", "stop the writing", "say.escape"),
+    _bind("escape", "escape", "stop the writing, or end a lesson", "say.escape"),
 ]
 
 LEDGER = [
@@ -72,7 +72,7 @@ PLOT = [
 
 SCREEN = [
     _bind("tab,shift+tab", "switch", "to the other part of a fact, or to the composer", "app.switch"),
-    _bind("escape", "escape", "stop writing", "app.escape"),
+    _bind("escape", "escape", "stop writing, or end a lesson", "app.escape"),
     _bind("pageup", "scroll(-1)", "scroll the conversation up", "app.scroll_up"),
     _bind("pagedown", "scroll(1)", "scroll the conversation down", "app.scroll_down"),
     _bind("f4", "undo", "take back the last lesson", "app.undo"),

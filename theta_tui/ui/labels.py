@@ -59,7 +59,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             return RuleWords("writing five replies", busy=True)
         case "learning":
             progress = state.progress
-            if state.stoppable:
+            if not state.teaching:
                 return RuleWords(f"{state.snapshot.activity} · esc stops", busy=True)
             if progress is None:
                 return RuleWords("learning", busy=True, filled=0.0)
@@ -118,7 +118,7 @@ def placeholder(state: State, typed: Typed, cursor: int | None = None) -> str:
         case "proposing":
             return "writing … esc stops"
         case "learning":
-            return "learning …" if state.teaching else "one moment … esc stops"
+            return "learning … esc ends it" if state.teaching else "one moment … esc stops"
         case _:
             return "say something" if state.snapshot.turns else "say something to begin"
 

@@ -95,8 +95,9 @@ class State:
 
     @property
     def stoppable(self) -> bool:
-        """Whether the work under way can be stopped: generating replies, and taking back or bringing back lessons."""
-        return self.mode == "proposing" or (self.mode == "learning" and not self.teaching)
+        """Whether the work under way can be stopped: generating replies, taking back or bringing back lessons, and
+        learning one, which then ends as far as it got."""
+        return self.mode in ("proposing", "learning")
 
     @property
     def says(self) -> tuple[float, float] | None:
