@@ -58,8 +58,9 @@ def test_the_first_frame_waits_for_no_command_line_parser_and_no_journal() -> No
     )
 
 
-def test_the_built_in_model_answers_and_learns_without_transformers_and_compilers() -> None:
+def test_the_built_in_model_answers_and_learns_without_transformers_compilers_textual_and_the_record() -> None:
     loaded = loaded_after(
+        "from theta_tui.model import generate, lora, export\nfrom theta_tui.learning import recall\n"
         "from theta_tui.model.language_model import LanguageModel\nfrom theta_tui.learning.learner import Learner\n"
         "from theta_tui.learning.recipes import RECIPES\nfrom theta_tui.learning import checkpoint\n"
         "lm = LanguageModel.load('default', device='cpu')\nlearner = Learner(lm)\n"
@@ -70,7 +71,12 @@ def test_the_built_in_model_answers_and_learns_without_transformers_and_compiler
         "    checkpoint.load_into(saved, learner)"
     )
     assert "torch" in loaded
-    assert not loaded.intersection({"transformers", "accelerate", "peft", "torch._dynamo", "sympy", "huggingface_hub"})
+    assert not loaded.intersection(
+        {"transformers", "accelerate", "peft", "torch._dynamo", "sympy", "huggingface_hub", "textual"}
+    )
+    assert not {
+        name for name in loaded if name.startswith(("theta_tui.store", "theta_tui.ui", "theta_tui.session.service"))
+    }
 
 
 def test_help_loads_neither_the_record_nor_what_other_commands_need() -> None:
@@ -81,18 +87,6 @@ def test_help_loads_neither_the_record_nor_what_other_commands_need() -> None:
     assert not loaded.intersection(
         {"theta_tui.store.store", "theta_tui.pretrain.command", "theta_tui.bench.run", "pydantic"}
     )
-
-
-def test_the_model_never_loads_textual_nor_the_record() -> None:
-    loaded = loaded_after(
-        "from theta_tui.model import language_model, generate, lora, export\n"
-        "from theta_tui.learning import learner, recall, checkpoint"
-    )
-    assert "torch" in loaded
-    assert not loaded.intersection({"textual", "peft"})
-    assert not {
-        name for name in loaded if name.startswith(("theta_tui.store", "theta_tui.ui", "theta_tui.session.service"))
-    }
 
 
 def test_batch_training_and_the_session_do_without_textual() -> None:

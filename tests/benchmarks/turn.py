@@ -178,10 +178,9 @@ class Lessons:
 
 def tiny(folder: Path) -> Path:
     """The tests' model, written into `folder`."""
-    from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+    from tests.support.tiny_models import make_tiny
 
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA))
+    return make_tiny(folder)
 
 
 def resident() -> int:

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.cli.running import Ran, Theta, files
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.bench import decoding
@@ -36,8 +36,7 @@ SCOPED = next(name for name, recipe in RECIPES.items() if recipe.method == "modu
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+    return make_tiny(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(autouse=True)

@@ -45,13 +45,13 @@ def test_json_has_the_promised_fields(theta: Theta) -> None:
     asked = theta("prompt", "hello", "--json").json
     assert set(asked) == {"schema", "prompt_id", "prompt", "candidates", "statement"}
     assert asked["statement"] is None
-    assert [set(candidate) for candidate in asked["candidates"]] == [{"index", "text", "logprob"}] * 5
+    assert [set(candidate) for candidate in asked["candidates"]] == [{"index", "text", "logprob", "cut"}] * 5
     taught = theta("--json", "teach", "1", "--prompt-id", asked["prompt_id"]).json
     assert set(taught) >= {
         "lesson", "kind", "prompt", "reply", "loss_before", "loss_after", "p_before", "p_after", "steps", "learned",
         "seconds",
     }  # fmt: skip
-    assert set(theta("ask", "hello", "--json").json) == {"schema", "prompt", "reply", "logprob", "seconds"}
+    assert set(theta("ask", "hello", "--json").json) == {"schema", "prompt", "reply", "cut", "logprob", "seconds"}
     assert len(theta("history", "--json").json["turns"]) == 1
     listed = theta("lessons", "--json").json
     assert (listed["lessons"][0]["kind"], listed["lessons"][0]["state"]) == ("pick", "kept")
@@ -396,12 +396,12 @@ def test_the_plain_loop_learns_a_stated_fact_with_s(theta: Theta) -> None:
 
 
 def test_commands_in_the_plain_loop_leave_the_replies_waiting(theta: Theta, tmp_path: Path) -> None:
-    said = ["My dog is called Pixel.", "s", "/undo", "/export trl", f"/export trl {tmp_path / 'out'}", "2", "quit"]
+    said = ["My dog is called Pixel.", "s", "/undo", "/export trl", f"/export trl {tmp_path / 'out'}", "Hi!", "quit"]
     ran = theta("chat", "--plain", stdin="\n".join(said[:3] + said[5:]) + "\n")
     assert ran.code == 0
     assert "undone: What is my dog called?" in ran.out
     assert ran.out.count('s: learn "What is my dog called?"') == 2, "offered again"
-    assert [item["kind"] for item in theta("lessons", "--json").json["lessons"]] == ["statement", "pick"]
+    assert [item["kind"] for item in theta("lessons", "--json").json["lessons"]] == ["statement", "correction"]
     ran = theta("chat", "--plain", stdin="\n".join(said[3:5] + said[6:]) + "\n")
     assert (
         "! /export needs hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl"

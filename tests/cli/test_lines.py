@@ -189,7 +189,7 @@ def test_questions_are_answered_a_line_each_and_nothing_changes(theta: Theta, ho
     before = files(home)
     answered = theta("ask", "-", "--no-context", stdin=b"hello\n\xff\n\na b")
     hello, bad, pair = answers(answered.out)
-    assert set(hello) == {"schema", "line", "prompt", "reply", "logprob", "seconds"}
+    assert set(hello) == {"schema", "line", "prompt", "reply", "cut", "logprob", "seconds"}
     assert (hello["line"], hello["prompt"]) == (1, "hello")
     assert (bad["line"], bad["error"]["name"]) == (2, "data")
     assert (pair["line"], pair["reply"]) == (4, "c d")

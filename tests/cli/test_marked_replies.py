@@ -31,7 +31,7 @@ def test_a_mark_is_told_with_the_reply_and_how_to_say_that_it_is_meant(dog: Thet
 def test_the_json_has_the_lesson_of_a_marked_reply_and_whether_it_was_sure(dog: Theta) -> None:
     *others, last = dog("prompt", CALLED, "--json").json["candidates"]
     assert (last["index"], last["lesson"], last["sure"]) == (5, 1, False)
-    assert [set(other) for other in others] == [{"index", "text", "logprob"}] * 4
+    assert [set(other) for other in others] == [{"index", "text", "logprob", "cut"}] * 4
     first = dog("prompt", DOG, "--json").json["candidates"][0]
     assert (first["text"], first["lesson"], first["sure"]) == ("Pixel", 1, True)
 
@@ -43,7 +43,7 @@ def test_picking_it_is_told_and_listed(dog: Theta) -> None:
     taught = dog("teach", "--json", "1").json
     assert (taught["meant"], taught["steps"]) == (1, 0)
     assert "meant" not in dog("teach", "--json", "--for", "Who?", "Nobody.").json
-    first = dog("lessons").lines[0]
+    first = dog("lessons").lines[1]
     assert first.endswith("What is my dog's name? → Pixel  (+1 wording)")
     rows = dog("lessons", "--json").json["lessons"]
     assert rows[0]["more_wordings"] == 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.forking import forks as forks
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny
 
 MEMORY = Path("/dev/shm")
 
@@ -45,8 +45,7 @@ def folder(in_memory: Path) -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real, tiny model."""
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+    return make_tiny(tmp_path_factory.mktemp("model"))

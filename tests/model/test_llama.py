@@ -15,14 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support.later import transformers
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.llama import model as llama
 from theta_tui.model.llama.config import recognise
-
-MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
 
 def config(**other: Any) -> transformers.LlamaConfig:
@@ -98,8 +96,8 @@ def test_going_on_from_a_cache_gives_the_same_bits(folder: Path) -> None:
     ids = torch.randint(300, (1, 20))
     with torch.no_grad():
         one, other = mine(ids), theirs(ids)
-        one.past_key_values.batch_repeat_interleave(4)
-        other.past_key_values.batch_repeat_interleave(4)
+        one.past_key_values.batch_select_indices(torch.zeros(4, dtype=torch.long))
+        other.past_key_values.batch_select_indices(torch.zeros(4, dtype=torch.long))
         rows = 4
         for count in (1, 1, 3, 1):
             ids = torch.randint(300, (rows, count))
@@ -194,7 +192,7 @@ def test_lessons_never_write_to_the_file(wide_folders: dict[str, Path], tmp_path
 def test_the_weights_of_a_checkpoint_are_taken_in_place(folders: dict[str, Path], tmp_path: Path) -> None:
     lm = LanguageModel.load(str(folders["theta"]), device="cpu")
     held = next(lm.model.parameters())
-    other = make_llama(tmp_path / "other", make_tokenizer(MARKS, eos="<|end|>", template=THETA), seed=5)
+    other = make_tiny(tmp_path / "other", seed=5)
     lm.load_weights(other)
     assert next(lm.model.parameters()) is held
     assert digest(lm.model) == digest(transformers.AutoModelForCausalLM.from_pretrained(other))

@@ -7,13 +7,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny
 from theta_tui.base.errors import ModelError
 from theta_tui.model.decoding.fast import FastDecoder, agrees
 from theta_tui.model.llama import model as llama
 from theta_tui.model.llama import reading
-
-MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
 
 def written(path: Path, kind: torch.dtype) -> dict[str, torch.Tensor]:
@@ -84,8 +82,7 @@ def test_numbers_whose_sum_is_too_large_are_numbers(tmp_path: Path) -> None:
 
 @pytest.fixture
 def wide(tmp_path: Path) -> Path:
-    tokenizer = make_tokenizer(MARKS, eos="<|end|>", template=THETA)
-    return make_llama(tmp_path / "wide", tokenizer)
+    return make_tiny(tmp_path / "wide")
 
 
 @pytest.mark.parametrize("stored", [torch.float32, torch.bfloat16])

@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from tests.support.later import transformers
-from tests.support.tiny_models import CHATML, NO_PREFIX, THETA, make_tokenizer
+from tests.support.tiny_models import CHATML, MARKS, NO_PREFIX, THETA, make_tokenizer
 from theta_tui.base.files import assets_dir
 from theta_tui.model import tokenizer as tokens
 
-MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 TEXTS = [
     "hello", "", " two  spaces ", "a\n\nb\tc", "Ünïcödé 汉字 🙂 e\u0301", "<|end|>", "x<|user|>y <|assistant|>",
     "\x00\x1b[0m",
@@ -58,7 +57,7 @@ def test_ids_and_texts_are_the_same(folder: Path) -> None:
 
 def test_single_tokens_are_the_same(folder: Path) -> None:
     mine, theirs = both(folder)
-    for name in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "bos_token", "eos_token"):
+    for name in ("bos_token_id", "eos_token_id", "pad_token_id", "unk_token_id", "eos_token"):
         assert getattr(mine, name) == getattr(theirs, name), name
     assert mine.all_special_ids == theirs.all_special_ids
     assert mine.model_max_length == theirs.model_max_length

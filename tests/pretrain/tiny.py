@@ -9,13 +9,12 @@ from pathlib import Path
 
 import torch
 
-from tests.support.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_tokenizer
+from tests.support.tiny_models import BRACKETS, CHATML, MARKS, NO_PREFIX, THETA, make_tokenizer
 from theta_tui.model.chat_template import ChatTemplate
 from theta_tui.pretrain.documents import Document, Source
 
 torch.set_num_threads(1)  # These networks are too small to share, and the machine may be busy.
 
-MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 
 WORDS = [
     "hello",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.services import PATIENCE, Desk
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny, make_wide
 from theta_tui.base.config import Settings
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
@@ -27,18 +27,15 @@ def opened(settings: Settings) -> Session:
     return session
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("model"), make_tokenizer(marks, eos="<|end|>", template=THETA))
+    return make_tiny(tmp_path_factory.mktemp("model"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def wide_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One that is wide enough for natural steps."""
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    tokenizer = make_tokenizer(marks, eos="<|end|>", template=THETA)
-    return make_llama(tmp_path_factory.mktemp("wide"), tokenizer, hidden=64, inner=512, layers=4)
+    return make_wide(tmp_path_factory.mktemp("wide"))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from tests.session.conftest import Open, opened
 from tests.session.test_session import PAIRS, answer, same, state
-from tests.support.tiny_models import CHATML, make_llama, make_tokenizer
+from tests.support.tiny_models import CHATML, make_llama, make_tiny, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.learning.recipes import RECIPES
@@ -186,8 +186,7 @@ def test_a_fresh_home_begins_with_the_one_of_the_settings_and_a_begun_one_keeps_
 def test_a_model_without_a_system_turn_refuses_it_and_a_wish_of_the_settings_is_told_of(
     tmp_path: Path, settings: Settings
 ) -> None:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    plain = make_llama(tmp_path / "plain", make_tokenizer(marks, eos="<|end|>", template=None))
+    plain = make_tiny(tmp_path / "plain", template=None)
     session = opened(replace(settings, model=str(plain), persona=PIRATE))
     assert [notice for notice in session.store.take_notices() if "persona" in notice and "no system turn" in notice]
     before = session.model.encode_prompt((), "hello", room=8).ids
@@ -199,8 +198,7 @@ def test_a_model_without_a_system_turn_refuses_it_and_a_wish_of_the_settings_is_
 
 
 def test_lessons_move_to_a_model_without_a_system_turn_and_back(tmp_path: Path, settings: Settings) -> None:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    plain = make_llama(tmp_path / "plain", make_tokenizer(marks, eos="<|end|>", template=None))
+    plain = make_tiny(tmp_path / "plain", template=None)
     session = opened(settings)
     persona.change(session, PIRATE)
     session.teach(*PAIRS[0])

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.session.conftest import Open
 from tests.support.sessions import PAIRS, answer, same, state
-from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from tests.support.tiny_models import equal, make_tiny, weights
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, PromptError
@@ -30,8 +30,7 @@ from theta_tui.store.store import Store
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Another base model."""
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    return make_llama(tmp_path_factory.mktemp("other"), make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
+    return make_tiny(tmp_path_factory.mktemp("other"), seed=5)
 
 
 def rebuild(settings: Settings) -> Done:
@@ -235,8 +234,7 @@ def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_anothe
     session.teach(*PAIRS[0])
     session.teach("hello", "fox " * 60)
     session.close()
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    small = make_llama(tmp_path / "small", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=6)
+    small = make_tiny(tmp_path / "small", seed=6)
     values = (small / "config.json").read_text()
     (small / "config.json").write_text(
         values.replace('"max_position_embeddings": 256', '"max_position_embeddings": 40')
@@ -252,8 +250,7 @@ def test_a_lesson_that_does_not_fit_the_new_model_is_skipped_and_told_and_anothe
 
 
 def test_a_model_that_changed_under_its_name_is_rebuilt_on(settings: Settings, start: Open, tmp_path: Path) -> None:
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    mine = make_llama(tmp_path / "mine", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=7)
+    mine = make_tiny(tmp_path / "mine", seed=7)
     settings = replace(settings, model=str(mine))
     session = opened(settings)
     session.teach(*PAIRS[0])

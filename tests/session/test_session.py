@@ -12,7 +12,7 @@ import torch
 
 from tests.session.conftest import opened
 from tests.support.sessions import PAIRS, Open, answer, break_steps, same, state
-from tests.support.tiny_models import THETA, equal, make_llama, make_tokenizer, weights
+from tests.support.tiny_models import equal, make_tiny, weights
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, PromptError
 from theta_tui.model.language_model import LanguageModel
@@ -247,8 +247,7 @@ def test_a_turn_that_a_file_brought_can_be_corrected_too(start: Open, settings: 
 
 def test_a_home_refuses_another_model(start: Open, settings: Settings, tmp_path: Path) -> None:
     start().close()
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    other = make_llama(tmp_path / "other", make_tokenizer(marks, eos="<|end|>", template=THETA), seed=5)
+    other = make_tiny(tmp_path / "other", seed=5)
     session = Session(Store.open(replace(settings, model=str(other))))
     with pytest.raises(ModelError, match="--model"):
         session.load()
@@ -265,11 +264,7 @@ def test_a_model_that_changed_under_its_name_is_refused_and_the_lessons_are_name
     session = opened(settings)
     session.teach(*PAIRS[0])
     session.close()
-    make_llama(
-        folder,
-        make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA),
-        seed=5,
-    )
+    make_tiny(folder, seed=5)
     with pytest.raises(ModelError, match=r"has changed since .* --home DIR; .*journal\.jsonl"):
         opened(settings)
     [document] = documents.read(settings.home / "journal.jsonl")

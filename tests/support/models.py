@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.later import transformers
-from tests.support.tiny_models import BRACKETS, CHATML, NO_PREFIX, THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import BRACKETS, CHATML, NO_PREFIX, make_llama, make_tiny, make_tokenizer, make_wide
 from theta_tui.model.language_model import LanguageModel
 
 torch.set_num_threads(1)  # These models are too small to share, and the machine may be busy.
@@ -19,9 +19,8 @@ torch.set_num_threads(1)  # These models are too small to share, and the machine
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Model folders by the kind of their chat template. Tests do not write to them."""
     root = tmp_path_factory.mktemp("models")
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
     found = {
-        "theta": make_llama(root / "theta", make_tokenizer(marks, eos="<|end|>", template=THETA)),
+        "theta": make_tiny(root / "theta"),
         "chatml": make_llama(
             root / "chatml",
             make_tokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>"], eos="<|endoftext|>", template=CHATML),
@@ -31,7 +30,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             root / "brackets",
             make_tokenizer(["<s>", "</s>"], eos="</s>", template=BRACKETS, bos_token="<s>"),
         ),
-        "no prefix": make_llama(root / "no-prefix", make_tokenizer(marks, eos="<|end|>", template=NO_PREFIX)),
+        "no prefix": make_tiny(root / "no-prefix", template=NO_PREFIX),
     }
     torch.manual_seed(0)
     tokenizer = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
@@ -76,9 +75,7 @@ def always(load: Callable[[str], LanguageModel]) -> Callable[[str], LanguageMode
 def wide_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Models with wide MLPs, of four layers. Tests do not write to them."""
     root = tmp_path_factory.mktemp("wide")
-    marks = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
-    tokenizer = make_tokenizer(marks, eos="<|end|>", template=THETA)
-    llama = make_llama(root / "llama", tokenizer, hidden=64, inner=512, layers=4)
+    llama = make_wide(root / "llama")
     torch.manual_seed(0)
     plain = make_tokenizer(["<|endoftext|>"], eos="<|endoftext|>", template=None)
     config = transformers.GPT2Config(

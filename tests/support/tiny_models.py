@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from tests.support.later import transformers
 from theta_tui.model.language_model import LanguageModel
 
+MARKS = ["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"]
 THETA = (
     "{% for m in messages %}{% if m['role']=='user' %}<|user|>{{ m['content'] }}{% elif m['role']=='assistant' %}"
     "<|assistant|>{% generation %}{{ m['content'] }}<|end|>{% endgeneration %}{% endif %}{% endfor %}"
@@ -87,10 +88,14 @@ def make_llama(
     return folder
 
 
+def make_tiny(folder: Path, *, template: str | None = THETA, **shape: int) -> Path:
+    """The model of most tests: two layers, and each part of a chat in tokens of its own."""
+    return make_llama(folder, make_tokenizer(MARKS, eos="<|end|>", template=template), **shape)
+
+
 def make_wide(folder: Path) -> Path:
     """A model whose MLPs are wider than its states by more than the others'."""
-    tokenizer = make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA)
-    return make_llama(folder, tokenizer, hidden=64, inner=512, layers=4)
+    return make_tiny(folder, hidden=64, inner=512, layers=4)
 
 
 KINDS = ("theta", "chatml", "brackets", "no prefix", "gpt2")

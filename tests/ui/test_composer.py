@@ -125,6 +125,21 @@ async def test_a_paste_of_many_lines_is_kept_whole() -> None:
         assert d.sent == [p.Propose(text)]
 
 
+async def test_a_paste_into_a_window_without_the_focus_goes_where_typing_would() -> None:
+    async with drive() as d:
+        for keys, editor in (((), d.teach.composer.prompt), (("f2",), d.teach.replies.editor.editor)):
+            await d.offer()
+            await d.press(*keys)
+            d.app.post_message(events.AppBlur())
+            await d.settle()
+            assert d.app.focused is None
+            d.app.post_message(events.Paste("apples"))
+            await d.settle()
+            assert editor.text.endswith("apples")
+            assert d.sent == []
+            d.teach.composer.put("")
+
+
 async def test_a_huge_paste_is_cut_with_notice_and_the_screen_lives() -> None:
     async with drive((80, 24)) as d:
         d.app.post_message(events.Paste("word " * 200_000))

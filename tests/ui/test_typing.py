@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,12 +13,13 @@ from textual.events import Paste
 
 from tests.support.fakes import Driven, FakeWorker, drive
 from tests.support.sessions import same, state
-from tests.support.tiny_models import THETA, make_llama, make_tokenizer
+from tests.support.tiny_models import make_tiny
 from theta_tui.base.config import Settings
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.service import Service
 from theta_tui.session.session import Session
+from theta_tui.session.verbs import lone
 from theta_tui.store.records import Begin, ConversationStarted, Exchange, Said
 from theta_tui.store.store import Store
 
@@ -27,6 +29,27 @@ TEXTS = st.one_of(
     st.text(PRINTABLE, min_size=2, max_size=12),
 ).filter(lambda text: not text.lstrip().startswith("/"))
 TEACHING = (p.Pick, p.Correct, p.TeachFact, p.TakeBack)
+
+
+Run = Callable[[Callable[[Driven], Coroutine[Any, Any, None]]], None]
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Runs an example on the one app of this file, in which nothing was said yet."""
+    with asyncio.Runner() as runner:
+        driving = drive()
+        d = runner.run(driving.__aenter__())
+
+        async def afresh(example: Callable[[Driven], Coroutine[Any, Any, None]]) -> None:
+            d.worker.changed(phase="idle", pending=None)
+            d.teach.composer.put("")
+            await d.settle()
+            d.sent.clear()
+            await example(d)
+
+        yield lambda example: runner.run(afresh(example))
+        runner.run(driving.__aexit__(None, None, None))
 
 
 async def say(d: Driven, text: str, waits: bool) -> None:
@@ -42,33 +65,33 @@ async def say(d: Driven, text: str, waits: bool) -> None:
 @pytest.mark.parametrize("at_first", [True, False], ids=["replies wait", "nothing was said yet"])
 @given(texts=st.lists(st.tuples(TEXTS, st.booleans()), min_size=1, max_size=4))
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
-def test_no_text_that_is_typed_and_sent_teaches_anything(at_first: bool, texts: list[tuple[str, bool]]) -> None:
-    async def run() -> None:
-        async with drive() as d:
-            if at_first:
-                await d.offer()
-            for text, waits in texts:
-                await say(d, text, waits)
-            assert not [command for command in d.sent if isinstance(command, TEACHING)]
+def test_no_text_that_is_typed_and_sent_teaches_anything(
+    run: Run, at_first: bool, texts: list[tuple[str, bool]]
+) -> None:
+    async def example(d: Driven) -> None:
+        if at_first:
+            await d.offer()
+        for text, waits in texts:
+            await say(d, text, waits)
+        assert not [command for command in d.sent if isinstance(command, TEACHING)]
 
-    asyncio.run(run())
+    run(example)
 
 
 @given(keys=st.lists(st.sampled_from([*"abeilrstuxy?12360 ", "enter"]), min_size=1, max_size=12))
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(keys: list[str]) -> None:
-    async def run() -> None:
-        async with drive() as d:
-            await d.offer()
-            for key in keys:
-                empty, before = not d.teach.composer.text, len(d.sent)
-                await d.press(key)
-                taught = [command for command in d.sent[before:] if isinstance(command, TEACHING)]
-                assert not taught or (empty and key in "12345enter" and isinstance(taught[0], p.Pick))
-                if taught:
-                    break
+def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(run: Run, keys: list[str]) -> None:
+    async def example(d: Driven) -> None:
+        await d.offer()
+        for key in keys:
+            empty, before = not d.teach.composer.text, len(d.sent)
+            await d.press(key)
+            taught = [command for command in d.sent[before:] if isinstance(command, TEACHING)]
+            assert not taught or (empty and key in "12345enter" and isinstance(taught[0], p.Pick))
+            if taught:
+                break
 
-    asyncio.run(run())
+    run(example)
 
 
 # --- the same with a real model behind the screen ---
@@ -103,9 +126,7 @@ class Machine(FakeWorker):
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     made = tmp_path_factory.mktemp("typed")
-    tokenizer = make_tokenizer(["<|pad|>", "<|user|>", "<|assistant|>", "<|end|>"], eos="<|end|>", template=THETA)
-    model = make_llama(made / "model", tokenizer)
-    home = Settings(home=made / "home", model=str(model), device="cpu", max_tokens=4, seed=1)
+    home = Settings(home=made / "home", model=str(make_tiny(made / "model")), device="cpu", max_tokens=4, seed=1)
     found = Session(Store.open(home))
     found.load()
     yield found
@@ -164,6 +185,8 @@ def test_ten_first_minutes_change_no_weights_and_are_all_in_the_conversation(ses
                 if "\n" in text:
                     d.app.post_message(Paste(text))
                 await d.type("\n" if "\n" in text else f"{text}\n")
+                if lone(text) is not None:
+                    await d.type("\n")  # it was asked whether that is meant as a command
             return d.sent
 
     before = state(session)

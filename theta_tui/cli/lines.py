@@ -40,7 +40,9 @@ def ask(call: Invocation, *, with_context: bool) -> None:
 
     def answer(session: Session, number: int, text: str) -> None:
         said = session.ask(text, with_context=with_context)
-        call.emit(line=number, prompt=said.prompt, reply=said.reply, logprob=said.logprob, seconds=said.seconds)
+        call.emit(
+            line=number, prompt=said.prompt, reply=said.reply, cut=said.cut, logprob=said.logprob, seconds=said.seconds
+        )
 
     _answer_each(call, question, answer, write=False, as_json=True)
 

@@ -95,6 +95,7 @@ class Learner:
         others: Sequence[str] = (),
         past: Sequence[tuple[str, str, float]] = (),
         at: float = UNDATED,
+        ended: bool = True,
         progress: Callable[[Progress], None] | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         should_end: Callable[[], bool] = lambda: False,
@@ -104,6 +105,7 @@ class Learner:
         `variants` are other wordings of the prompt and `past` are earlier lessons (prompt, reply and when it was
         taught): as many as the recipe wants of them are learned in the same steps. `others` are the replies that were
         offered beside a picked one. `at` is when this is taught, in Unix time, for a chat template that writes that.
+        A reply that was cut (`ended` is false) is learned without an end token.
         With `steps`, exactly so many are taken whatever the clock says: on the same machine, from the same state,
         that repeats a lesson bit for bit. A lesson that `should_end` keeps the steps that it took, one at least; one
         that `should_stop` is Abandoned. Raises TeachError (blank, too long, out of memory) and Abandoned.
@@ -111,8 +113,9 @@ class Learner:
         signs, picked = self.takes_signs(kind, recipe), kind == "pick"
         wordings = [(other, reply, at) for other in variants[: recipe.variants]]
         rows = [
-            row(self.lm, prompt, reply, recipe, at),
-            *fitting(self.lm, [*wordings, *past[: recipe.rehearse]], recipe),
+            row(self.lm, prompt, reply, recipe, at, ended=ended),
+            *fitting(self.lm, wordings, recipe, ended=ended),
+            *fitting(self.lm, past[: recipe.rehearse], recipe),
         ]
         offered = [(prompt, other, at) for other in others] if recipe.listwise else []
         unpicked = list(fitting(self.lm, offered, recipe))

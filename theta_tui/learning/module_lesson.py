@@ -74,7 +74,7 @@ class Reading(Protocol):
 def reading(lm: LanguageModel, rows: Sequence[Row]) -> Reading:
     """`rows`, read once so that logits can be had for one module after the other."""
     if blocks_known(lm.model):
-        return _Tree(lm.model, rows)
+        return Tree(lm.model, rows)
     return _Whole(lm, rows)
 
 
@@ -190,7 +190,7 @@ class _Whole:
 # --- models that `llama.block` knows ---
 
 
-class _Tree:
+class Tree:
     """All rows in one sequence: their common prefix, the rest of each prompt, and the positions of the replies; a mask
     says which token sees which. Everything up to the first site is read once a lesson, and the prompts' keys and values
     too. Each `logits` computes only the positions of the replies, in the blocks behind the first site.
@@ -236,10 +236,15 @@ class _Tree:
         return held
 
     def logits(self, module: LessonModule) -> torch.Tensor:
+        found: torch.Tensor = self._model.lm_head(self.last(module))
+        return found
+
+    def last(self, module: LessonModule) -> torch.Tensor:
+        """What enters the head, [n, size]."""
         hidden = self._with(module, 0, self._hidden)
         for site, (block, past) in enumerate(zip(self._upper, self._past, strict=True), 1):
             hidden = self._with(module, site, self._again(block, hidden, past))
-        found: torch.Tensor = self._model.lm_head(self._model.model.norm(hidden))
+        found: torch.Tensor = self._model.model.norm(hidden)
         return found
 
     def _with(self, module: LessonModule, site: int, hidden: torch.Tensor) -> torch.Tensor:

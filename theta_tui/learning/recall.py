@@ -50,10 +50,11 @@ def score(
     *,
     at: float = UNDATED,
     module: LessonModule | None = None,
+    ended: bool = True,
 ) -> Recall:
     """How well `lm` knows `reply` to `prompt`, after `turns`, at the instant `at` (Unix time), with `module` on.
-    Changes nothing. Raises TeachError as encode_lesson does."""
-    example = lm.encode_lesson(turns, prompt, reply, at=at)
+    `ended`: with its end token. Changes nothing. Raises TeachError as encode_lesson does."""
+    example = lm.encode_lesson(turns, prompt, reply, at=at, ended=ended)
     on = torch.tensor([[label != IGNORE for label in (*example.labels[1:], IGNORE)]], device=lm.device)
     with torch.no_grad(), attached(blocks_of(lm.model), [module], on) if module is not None else nullcontext():
         return measure(forward(lm, example), example.labels)

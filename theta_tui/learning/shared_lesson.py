@@ -29,16 +29,22 @@ class Row:
     reply: Example
 
 
-def row(lm: LanguageModel, prompt: str, reply: str, recipe: Recipe, at: float) -> Row:
-    """The row of a pair at the instant `at`. Raises TeachError where it is blank or does not fit the window."""
-    return Row(lm.encode_lesson((), prompt, reply, loss=recipe.loss, at=at), lm.encode_lesson((), prompt, reply, at=at))
+def row(lm: LanguageModel, prompt: str, reply: str, recipe: Recipe, at: float, *, ended: bool = True) -> Row:
+    """The row of a pair at the instant `at`; `ended`: with the end token. Raises TeachError where it is blank or does
+    not fit the window."""
+    return Row(
+        lm.encode_lesson((), prompt, reply, loss=recipe.loss, at=at, ended=ended),
+        lm.encode_lesson((), prompt, reply, at=at, ended=ended),
+    )
 
 
-def fitting(lm: LanguageModel, lessons: Sequence[tuple[str, str, float]], recipe: Recipe) -> Iterator[Row]:
+def fitting(
+    lm: LanguageModel, lessons: Sequence[tuple[str, str, float]], recipe: Recipe, *, ended: bool = True
+) -> Iterator[Row]:
     """Rows of (prompt, reply, instant) that are learned beside a lesson, without those that do not fit the window."""
     for prompt, reply, at in lessons:
         with suppress(TeachError):
-            yield row(lm, prompt, reply, recipe, at)
+            yield row(lm, prompt, reply, recipe, at, ended=ended)
 
 
 class SharedLesson:

@@ -58,7 +58,7 @@ class Encoded:
 @dataclass(frozen=True, slots=True)
 class Example:
     """A lesson as ids. `labels` has the length of `input_ids` and is -100 where no loss is taken; the shift by one
-    happens in the loss. The last id is the end-of-turn token."""
+    happens in the loss. The last id is the end-of-turn token, unless the reply was cut."""
 
     input_ids: list[int]
     labels: list[int]
@@ -123,9 +123,10 @@ class ChatTemplate:
         limit: int | None = None,
         loss: Literal["reply", "all"] = "reply",
         at: float = UNDATED,
+        ended: bool = True,
     ) -> Example:
         """The conversation with the reply behind it, and the labels. Turns are left out, and `at` is told to the
-        template, as in `encode_prompt`.
+        template, as in `encode_prompt`. A reply that was cut (`ended` is false) has no end token behind it.
 
         Raises TeachError where the reply is blank, or does not fit `limit` (or the window).
         """
@@ -147,6 +148,8 @@ class ChatTemplate:
             if excess <= 0:
                 break
             budget = len(prompt_ids) - excess
+        if not ended:
+            answer = answer[:-1]
         # "reply" and "all" differ in the labels alone, so that both are cut alike.
         labels = prompt_ids + answer if loss == "all" else [IGNORE] * len(prompt_ids) + answer
         return Example(prompt_ids + answer, labels)

@@ -16,6 +16,7 @@ import torch
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import REPLACEMENT, is_blank, normalised
+from theta_tui.model.gist import alike, gist
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.modules import LessonModule
 from theta_tui.model.sampling import Sampling, draw, probabilities
@@ -26,6 +27,10 @@ __all__ = ["Progress", "Reply", "Sampling", "greedy", "probabilities", "propose"
 HOTTER = (1.0, 1.4)
 """Temperature factors of the rounds of sampling. Each round only fills the slots that still lack a distinct reply."""
 
+DRAWN = 0.02
+"""A reply may be made to begin with a token of at least this share of the likeliest one's probability. Below it lie
+emoji and words of other languages, which a person would never see by sampling."""
+
 OPENING = 3
 """First tokens of a reply that the factor holds for. Another beginning is enough to lead elsewhere; hot all the way,
 the built-in model babbles (replies of -50 to -300 nats)."""
@@ -34,7 +39,14 @@ SPARE = 2
 """Rows for each missing reply in a further round: in a batch, a second chance to be distinct costs little."""
 
 BRANCHES = 48
-"""Most first tokens that are tried, likeliest first, where sampling gives nothing distinct."""
+"""Most first tokens, and most other beginnings, that are tried, likeliest first, where sampling gives nothing
+distinct."""
+
+FORKS = 3
+"""Other tokens that are looked at behind each token of the greedy reply."""
+
+CARE_ROUNDS = 4
+"""Rounds of sampling with a care module: its replies are distinct at the first temperature, and are never forced."""
 
 MIN_HEAT = 0.7
 """Lowest temperature of a further round: near zero, sampling again gives the same again."""
@@ -44,13 +56,14 @@ MIN_HEAT = 0.7
 class Reply:
     """A reply of the model. `logprob` is its log-probability in nats under the model (temperature 1), and `tokens`
     counts its tokens, both with the end token. Where `ended` is false, the reply was cut at the limit and has no end
-    token. `taught`: it was written with a lesson's module on."""
+    token. `taught`: it was written with a lesson's module on; `care`: with the care module."""
 
     text: str
     logprob: float
     ended: bool
     tokens: int
     taught: bool = False
+    care: bool = False
 
 
 Progress = Callable[[tuple[tuple[str, bool], ...]], None]
@@ -64,6 +77,8 @@ def propose(
     seed: int | None,
     module: LessonModule | None = None,
     sure: bool = True,
+    care: LessonModule | None = None,
+    accept: Callable[[Reply], bool] = lambda _: True,
     avoid: Sequence[str] = (),
     on_progress: Progress | None = None,
     due: Callable[[], bool] = lambda: True,
@@ -72,21 +87,26 @@ def propose(
     """`sampling.count` replies to the conversation `ids`, likeliest first; None once `cancelled()` is true.
 
     They differ from each other and from `avoid` after `text.normalised`, and none is blank. The greedy reply is among
-    them unless it is to be avoided. Until there are enough, further rounds sample hotter, and then from other first
-    tokens; a model that cannot say so many different things gives fewer. `on_progress` gets all slots, (text so far,
+    them unless it is to be avoided. Until there are enough that differ in more than spelling (`gist.alike`), a further
+    round samples hotter; then others begin with other first tokens that might be drawn, or leave the greedy reply where
+    another token might be. What says the same in other words fills up the rest, then replies with any first token; a
+    model that cannot say so many different things gives fewer. `on_progress` gets all slots, (text so far,
     whether it is done), at every token at which `due()`, and at the end of a round. The same `seed` gives the same
     replies; the global random state is left alone.
 
     With a `module`, one reply is the greedy one with the module on. It comes first where the prompt is `sure` to be in
-    the lesson's scope, and last elsewhere.
+    the lesson's scope, and last elsewhere. With a `care` module all others are written with that one on, and only
+    those that `accept` takes are kept.
     """
     generator = torch.Generator()
     if seed is None:
         generator.seed()
     else:
         generator.manual_seed(seed)
-    found = _Found(sampling.count, avoid, on_progress, due)
+    found = _Found(sampling.count, avoid, on_progress, due, accept)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
+
+    forks: list[tuple[float, tuple[int, ...]]] = []
 
     def run(rows: list[_Row], opening: Sampling) -> bool:
         slots = found.missing()
@@ -97,23 +117,27 @@ def propose(
             found.take(rows)
         return ran
 
-    for number, factor in enumerate(HOTTER if sampling.temperature > 0 else (0.0,)):
+    rounds = HOTTER if care is None else (1.0,) * CARE_ROUNDS
+    for number, factor in enumerate(rounds if sampling.temperature > 0 else (0.0,)):
         need = len(found.missing())
         heat = sampling.temperature if number == 0 else max(sampling.temperature, MIN_HEAT) * factor
         first = []
         if number == 0:
-            taught = [_Row(lm, greedy=True, module=module)] if module is not None else []
-            first = taught if taught and sure else [*taught, _Row(lm, greedy=True)]
+            taught = [_Row(lm, greedy=True, module=module, taught=True)] if module is not None else []
+            first = taught if taught and sure else [*taught, _Row(lm, greedy=True, module=care)]
         wanted = (need if number == 0 else need * SPARE) if sampling.temperature > 0 else 1
-        rows = first + [_Row(lm) for _ in range(wanted - len(first))]
+        rows = first + [_Row(lm, module=care) for _ in range(wanted - len(first))]
         if need and not run(rows, replace(sampling, temperature=heat)):
             return None
-    forced = _first_tokens(lm, lm.decoder.prefill(ids).logits) if found.missing() else []
-    while forced and (need := len(found.missing())):
-        rows = [_Row(lm, greedy=True, forced=token) for token in forced[: need * SPARE]]
-        del forced[: len(rows)]
-        if not run(rows, sampling):
-            return None
+        if number == 0 and first:
+            forks = sorted(first[-1].forks)
+    for forced in _beginnings(lm, ids, forks) if found.missing() and care is None else ([],):
+        while forced and (need := len(found.missing())):
+            rows = [_Row(lm, greedy=True, forced=tokens) for tokens in forced[: need * SPARE]]
+            del forced[: len(rows)]
+            if not run(rows, sampling):
+                return None
+        found.fill_up()
     replies = found.replies()
     return replies if module is None else sorted(replies, key=lambda reply: reply.taught != sure)
 
@@ -128,11 +152,39 @@ def greedy(
 ) -> Reply:
     """The likeliest reply, token by token, with `module` on; as much as there is of it once `cancelled()` is true. It
     may be blank."""
-    row = _Row(lm, greedy=True, module=module)
+    row = _Row(lm, greedy=True, module=module, taught=module is not None)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
     _generate(lm, ids, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
+
+
+def go_on(
+    lm: LanguageModel,
+    ids: Sequence[int],
+    begun: Sequence[int],
+    sampling: Sampling,
+    *,
+    seed: int | None,
+    module: LessonModule | None = None,
+    on_text: Callable[[str], None] = lambda _: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Reply | None:
+    """The reply that begins with the tokens `begun`, with up to `sampling.max_tokens` more; None once `cancelled()` is
+    true. `on_text` gets all of its text at every token. Raises ModelError where the window has no room for more."""
+    room = lm.window - len(ids) - len(begun)
+    if room < 1:
+        raise ModelError("the reply cannot go on: the conversation fills what the model can take in; begin a /new one")
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    row = _Row(lm, forced=begun, module=module)
+    limit = len(begun) + min(sampling.max_tokens, room)
+    report = lambda rows: on_text(rows[0].text) if len(row.ids) > len(begun) else None  # noqa: E731
+    ran = _generate(lm, ids, [row], (sampling, sampling), limit, generator, cancelled, report)
+    return row.reply() if ran else None
 
 
 # --- the slots ---
@@ -141,11 +193,22 @@ def greedy(
 class _Found:
     """The replies found so far, each in its slot, and how they are reported."""
 
-    def __init__(self, count: int, avoid: Sequence[str], on_progress: Progress | None, due: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        count: int,
+        avoid: Sequence[str],
+        on_progress: Progress | None,
+        due: Callable[[], bool],
+        accept: Callable[[Reply], bool],
+    ) -> None:
         self.slots: list[Reply | None] = [None] * count
         self.seen = {normalised(text) for text in avoid}
+        self.gists: list[frozenset[str]] = []
+        self.spare: list[Reply] = []
+        """Replies that differ from those found in words that carry nothing."""
         self.on_progress = on_progress
         self.due = due
+        self.accept = accept
 
     def missing(self) -> list[int]:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
@@ -153,15 +216,25 @@ class _Found:
     def take(self, rows: list[_Row]) -> None:
         """Keep the distinct ones of finished rows: the greedy one first, then the likeliest per token. A reply that the
         model gives without a lesson too is not counted as the lesson's."""
-        for row in sorted(
-            rows, key=lambda row: (not row.greedy, row.module is not None, -row.logprob / max(row.tokens, 1))
-        ):
+        for row in sorted(rows, key=lambda row: (not row.greedy, row.taught, -row.logprob / max(row.tokens, 1))):
             reply = row.reply()
             key = normalised(reply.text)
             free = self.missing()
-            if free and not is_blank(reply.text) and key not in self.seen:
-                self.seen.add(key)
+            if not free or is_blank(reply.text) or key in self.seen or not (row.taught or self.accept(reply)):
+                continue
+            self.seen.add(key)
+            means = gist(reply.text)
+            if any(alike(means, other) for other in self.gists):
+                self.spare.append(reply)
+            else:
+                self.gists.append(means)
                 self.slots[free[0]] = reply
+
+    def fill_up(self) -> None:
+        """Take what was spared, in the order found."""
+        for slot, reply in zip(self.missing(), self.spare, strict=False):
+            self.slots[slot] = reply
+        self.spare = []
 
     def report(self, slots: list[int], rows: list[_Row]) -> None:
         if self.on_progress is None or not (self.due() or all(row.done for row in rows)):
@@ -179,17 +252,19 @@ class _Found:
 
 
 class _Row:
-    """One reply on its way."""
+    """One reply on its way. It begins with the tokens `forced`. `taught`: its module is a lesson's."""
 
     def __init__(
         self,
         lm: LanguageModel,
         *,
         greedy: bool = False,
-        forced: int | None = None,
+        forced: Sequence[int] = (),
         module: LessonModule | None = None,
+        taught: bool = False,
     ) -> None:
         self.module = module
+        self.taught = taught
         self.greedy = greedy
         self.forced = forced
         self.ids: list[int] = []
@@ -197,12 +272,17 @@ class _Row:
         self.tokens = 0
         self.ended = False
         self.done = False
+        self.forks: list[tuple[float, tuple[int, ...]]] = []
+        """Where a greedy reply might be left: by how many nats another token is less likely, and the tokens to it."""
         self._lm = lm
         self._shown = (0, "")
 
     def add(self, token: int, logprobs: torch.Tensor) -> None:
         """Take the next token; `logprobs` [V] are the model's own."""
         lm = self._lm
+        if self.greedy and self.module is None and not self.forced and self.ids:
+            best, *others = zip(*(part.tolist() for part in logprobs.topk(FORKS + 1)), strict=True)
+            self.forks += [(best[0] - nats, (*self.ids, other)) for nats, other in others]
         self.tokens += 1
         if token in lm.end_ids or token in lm.chat.control_ids:
             # Another control token (a role mark, say) ends the reply too, but counts as the end token.
@@ -222,7 +302,8 @@ class _Row:
         return self._shown[1]
 
     def reply(self) -> Reply:
-        return Reply(self.text, self.logprob, self.ended, self.tokens, self.module is not None)
+        care = self.module is not None and not self.taught
+        return Reply(self.text, self.logprob, self.ended, self.tokens, self.taught, care)
 
 
 def _generate(
@@ -276,16 +357,23 @@ def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generato
     cold = sampling.temperature <= 0
     tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logprobs, sampling, generator)
     for number, row in enumerate(rows):
-        if row.forced is not None and not row.ids:
-            tokens[number] = row.forced
+        if len(row.ids) < len(row.forced):
+            tokens[number] = row.forced[len(row.ids)]
         elif row.greedy or cold:
             tokens[number] = int(logprobs[number].argmax())
     return tokens
 
 
-def _first_tokens(lm: LanguageModel, logits: torch.Tensor) -> list[int]:
-    """The likeliest tokens that a reply could visibly begin with, likeliest first."""
+def _beginnings(
+    lm: LanguageModel, ids: Sequence[int], forks: Sequence[tuple[float, tuple[int, ...]]]
+) -> tuple[list[tuple[int, ...]], ...]:
+    """What replies to the conversation `ids` may be made to begin with, in the order to try it: first tokens that might
+    be drawn, tokens at which the greedy reply is left, and other visible first tokens; each likeliest first."""
+    logits, most = lm.decoder.prefill(ids).logits, -math.log(DRAWN)
     ranked = logits.argsort(descending=True)[: 8 * BRANCHES].tolist()
     closing = lm.end_ids | lm.chat.control_ids
     visible = (i for i in ranked if i not in closing and not is_blank(lm.decode([i]).strip(REPLACEMENT)))
-    return [token for token, _ in zip(visible, range(BRANCHES), strict=False)]
+    first: list[tuple[int, ...]] = [(token,) for token, _ in zip(visible, range(BRANCHES), strict=False)]
+    drawn = sum(float(logits.max() - logits[tokens[0]]) <= most for tokens in first)
+    left = [tokens for nats, tokens in forks if nats <= most and tokens[-1] not in closing]
+    return first[:drawn], left[:BRANCHES], first[drawn:]

@@ -92,11 +92,6 @@ def _require_memory(entry: Entry) -> None:
         )
 
 
-def wanted_bytes(entry: Entry) -> int:
-    """About how much is fetched at most."""
-    return max(entry.bytes, entry.registry.bytes if entry.registry else 0)
-
-
 def by_hand(entry: Entry) -> str:
     """How to get a model where no network is, in words."""
     files = f"the files of https://huggingface.co/{entry.hub} (config.json, *.safetensors, tokenizer*)"

@@ -183,9 +183,10 @@ class LanguageModel:
         limit: int | None = None,
         loss: Literal["reply", "all"] = "reply",
         at: float = UNDATED,
+        ended: bool = True,
     ) -> Example:
         """Token ids of the conversation with its reply, and labels: see `ChatTemplate.encode_lesson`."""
-        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss, at=at)
+        return self.chat.encode_lesson(turns, prompt, reply, limit=limit, loss=loss, at=at, ended=ended)
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of reply tokens, without control tokens."""

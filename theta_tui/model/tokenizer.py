@@ -112,10 +112,6 @@ class FastTokenizer:
         return None if token is None else self.backend_tokenizer.token_to_id(token)
 
     @property
-    def bos_token(self) -> str | None:
-        return self._names.get("bos_token")
-
-    @property
     def eos_token(self) -> str | None:
         return self._names.get("eos_token")
 

@@ -1,23 +1,54 @@
-"""What is offered for a prompt: five replies, and the fact that it states. Needs torch only to generate the replies."""
+"""What is offered for a prompt: five replies, and the fact that it states; and an answer. Needs torch only to generate
+the replies."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from theta_tui.base.config import CANDIDATES, Settings, statement_files
 from theta_tui.facts.statements import Dictionary, load_dictionary, read
 from theta_tui.learning.scope.decision import Decision
 from theta_tui.model import measured
 from theta_tui.model.files import full_name
-from theta_tui.store.records import Candidate, Stated
+from theta_tui.session.care import caring, is_whole
+from theta_tui.store.records import Candidate, Stated, shown
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.model.generate import Progress
+    from theta_tui.model.generate import Progress, Sampling
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The greedy reply to a question, and log P of it in nats. `cut`: it was cut at the token limit."""
+
+    prompt: str
+    reply: str
+    logprob: float
+    seconds: float
+    cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The reply, with an ellipsis where it was cut."""
+        return shown(self.reply, self.cut)
+
+
+def sampling_of(settings: Settings) -> Sampling:
+    """How replies are sampled."""
+    from theta_tui.model.generate import Sampling
+
+    return Sampling(
+        temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
+        max_tokens=settings.max_tokens, count=CANDIDATES,
+    )  # fmt: skip
 
 
 def candidates(
@@ -27,6 +58,7 @@ def candidates(
     decision: Decision,
     modules: Mapping[int, LessonModule],
     *,
+    care: LessonModule | None = None,
     seed: int | None,
     avoid: Sequence[str],
     on_progress: Progress | None,
@@ -34,27 +66,30 @@ def candidates(
     cancelled: Callable[[], bool],
 ) -> tuple[Candidate, ...] | None:
     """Distinct replies to the conversation `ids`, none of them in `avoid`. Those generated with the lesson of
-    `decision` are marked with it. None: cancelled. `on_progress` gets the unfinished replies whenever it is `due`."""
-    from theta_tui.model.generate import Sampling, propose
+    `decision` are marked with it; with a `care` module all others are written with that one. None: cancelled.
+    `on_progress` gets the unfinished replies whenever it is `due`."""
+    from theta_tui.model.generate import propose
 
-    sampling = Sampling(
-        temperature=settings.temperature, top_p=settings.top_p, top_k=settings.top_k, min_p=settings.min_p,
-        max_tokens=settings.max_tokens, count=CANDIDATES,
-    )  # fmt: skip
     started = time.perf_counter()
-    replies = propose(
-        model, ids, sampling, seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
+    how: dict[str, Any] = dict(
+        seed=seed, avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled, care=care,
         module=None if decision.lesson is None else modules[decision.lesson], sure=decision.sure,
     )  # fmt: skip
+    if care is None:
+        replies = propose(model, ids, sampling_of(settings), **how)
+    else:
+        replies = propose(model, ids, caring(CANDIDATES), accept=is_whole, **how)
+        if replies == []:  # better one that is not whole than another tone
+            replies = propose(model, ids, caring(CANDIDATES), **how)
     if replies is None:
         return None
     tokens = sum(reply.tokens for reply in replies)
     measured.note_speed(full_name(settings.model), tokens, time.perf_counter() - started)
-    mark = decision.lesson, decision.sure
-    return tuple(
-        Candidate(index, reply.text, reply.logprob, reply.ended, *(mark if reply.taught else ()))
-        for index, reply in enumerate(replies, 1)
-    )
+    found = []
+    for index, reply in enumerate(replies, 1):
+        item = Candidate(index, reply.text, reply.logprob, reply.ended, care=reply.care)
+        found.append(replace(item, lesson=decision.lesson, sure=decision.sure) if reply.taught else item)
+    return tuple(found)
 
 
 class Statements:

@@ -11,17 +11,18 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
+from theta_tui.base.config import CANDIDATES
 from theta_tui.base.errors import PromptError, ThetaError
 from theta_tui.session import protocol as p
+from theta_tui.session.errands import Errands
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
-from theta_tui.store.report import ReportRow, Tally
+from theta_tui.store.report import Tally
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
@@ -72,6 +73,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
+        self._errands = Errands(lambda: self._session, self)
         self._compare: int | None = None
 
     @property
@@ -84,7 +86,7 @@ class Service:
         started = time.perf_counter()
         try:
             self._report(p.Loading(self.snapshot()))
-            self._session.load(self._stage)
+            self._session.load(self.stage)
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -186,15 +188,26 @@ class Service:
 
     def _carry_out(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
         session = self._session
+        if self._errands.run(command, cancelled):
+            return
         match command:
             case p.Propose(prompt=prompt):
                 self._propose(prompt, cancelled, again=False)
             case p.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
+            case p.Continue(prompt_id=prompt_id, index=index):
+                from theta_tui.session.continuing import go_on
+
+                written = partial(self._written, session.store.waiting(prompt_id).prompt)
+                self._state("proposing", f"writing on at reply {index}")
+                go_on(session, index, prompt_id=prompt_id, on_progress=written, due=self._due, cancelled=cancelled)
+                self._rest()
+                self._report(p.Continued(self.snapshot()))
             case p.Pick(prompt_id=prompt_id, index=index):
                 self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
-            case p.Correct(text=text, prompt_id=None):
-                self._teach(partial(session.correct_last, text), cancelled)
+            case p.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
+                number = len(session.store.state.turns) if turn is None else turn
+                self._teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
@@ -202,18 +215,15 @@ class Service:
                 self._teach(partial(session.state, prompt, reply, said=said), cancelled)
             case p.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
-            case p.Say(prompt_id=prompt_id):
-                session.store.say(prompt_id)
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
+            case p.Say(prompt_id=prompt_id, index=index):
+                session.store.say(prompt_id, index)
+                self._changed()
             case p.TakeBack():
                 self._take_back(command, cancelled)
             case p.NewConversation():
                 session.store.begin_conversation()
-                self._rest()
-                self._report(p.Changed(self.snapshot()))
+                self._changed()
             case p.Persona(text=text):
                 self._persona(text)
             case p.ShowModels(name=name):
@@ -226,7 +236,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask(prompt, cancelled=cancelled)
                 self._rest()
-                self._report(p.Answered(self.snapshot(), prompt, answer.reply))
+                self._report(p.Answered(self.snapshot(), prompt, answer.shown))
             case p.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
             case p.ShowHistory():
@@ -235,7 +245,7 @@ class Service:
                 self._report(p.History(self.snapshot(), turns, beside))
             case p.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
-                self._report(p.Ledger(self.snapshot(), tuple(map(_shortened, rows))))
+                self._report(p.Ledger(self.snapshot(), tuple(row.shortened(p.LESSON_TEXT) for row in rows)))
             case p.ShowPlots(number=number):
                 self._report(self._plots(number))
             case p.Quiz():
@@ -244,7 +254,7 @@ class Service:
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
-                self._report(p.LessonAnswered(self.snapshot(), number, answer.reply))
+                self._report(p.LessonAnswered(self.snapshot(), number, answer.shown))
             case p.Configure(name=name, value=value):
                 self._configure(name, value)
 
@@ -252,25 +262,23 @@ class Service:
         session = self._session
         started = time.perf_counter()
         self._state("proposing", "writing five replies")
-        blank = tuple(p.Draft(index, "") for index in range(1, 6))
-        self._report(p.Streaming(self.snapshot(), prompt, blank))
+        written = partial(self._written, prompt)
+        written((("", False),) * CANDIDATES)
         self._reported = 0.0
-
-        def on_progress(drafts: tuple[tuple[str, bool], ...]) -> None:
-            shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
-            self._report(p.Streaming(self.snapshot(), prompt, shown))
-
-        waiting = session.propose(prompt, again=again, on_progress=on_progress, due=self._due, cancelled=cancelled)
+        waiting = session.propose(prompt, again=again, on_progress=written, due=self._due, cancelled=cancelled)
         self._rest()
         if waiting is None:
             self._report(p.Cancelled(self.snapshot(), prompt))
         else:
             self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
 
+    def _written(self, prompt: str, drafts: tuple[tuple[str, bool], ...]) -> None:
+        shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
+        self._report(p.Streaming(self.snapshot(), prompt, shown))
+
     def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
         """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
-        self._state("learning", "learning")
-        self._report(p.Changed(self.snapshot()))
+        self.begin("learning", "learning")
         self._reported = 0.0
 
         def progress(now: Any) -> None:
@@ -288,23 +296,30 @@ class Service:
 
     def _take_back(self, command: p.TakeBack, cancelled: Callable[[], bool]) -> None:
         """Change which lessons count. Reports the lessons that are learned again for it; Cancel stops it."""
+        from theta_tui.session.importing import Together, together
+
         session, words = self._session, doing(command.deed, command.number)
-        self._state("learning", words)
-        self._report(p.Changed(self.snapshot()))
+        store, batch = session.store, None
+        self.begin("learning", words)
         match command:
             case p.TakeBack("undo"):
-                lesson = session.undo(self._stage, cancelled)
+                batch = together(store, store.to_undo())
+                lesson = session.undo(self.stage, cancelled)
             case p.TakeBack("redo"):
-                lesson = session.redo(self._stage, cancelled)
+                lesson = session.redo(self.stage, cancelled)
+                batch = together(store, lesson) if lesson is not None else None
             case p.TakeBack(number=number):
-                lesson = session.withdraw(number or 0, self._stage, cancelled)
+                lesson = session.withdraw(number or 0, self.stage, cancelled)
         self._rest()
         if lesson is None:
             self._report(p.Notice(self.snapshot(), f"{words} was stopped; everything is as it was"))
             return
         self._last = None
-        said = lesson.exchange
-        self._report(p.TakenBack(self.snapshot(), command.deed, lesson.number, said.prompt, said.reply))
+        said, batch = lesson.exchange, batch or Together((lesson,))
+        words = batch.words if batch.source is not None else ""
+        elsewhere = lesson.conversation if lesson.conversation != store.state.open.number else None
+        deed, number = command.deed, lesson.number
+        self._report(p.TakenBack(self.snapshot(), deed, number, said.prompt, said.reply, words, elsewhere))
 
     def _show_models(self, name: str, *, asked: bool = True) -> None:
         from theta_tui.session import switching
@@ -323,9 +338,8 @@ class Service:
         """Go over to another model; Cancel stops it, and the present one stays."""
         from theta_tui.session import switching
 
-        self._state("learning", f"going over to {name}")
-        self._report(p.Changed(self.snapshot()))
-        fresh = switching.switch(self._session, name, apart=apart, on_stage=self._stage, cancelled=cancelled)
+        self.begin("learning", f"going over to {name}")
+        fresh = switching.switch(self._session, name, apart=apart, on_stage=self.stage, cancelled=cancelled)
         if fresh is None:
             self._rest()
             self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
@@ -358,9 +372,8 @@ class Service:
         """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
         from theta_tui.session.export import export
 
-        self._state("saving", "exporting")
-        self._report(p.Changed(self.snapshot()))
-        done = export(self._session, kind, Path(path), self._stage, cancelled)
+        self.begin("saving", "exporting")
+        done = export(self._session, kind, Path(path), self.stage, cancelled)
         self._rest()
         said = "exporting was stopped; nothing was written" if done is None else done.line
         self._report(p.Notice(self.snapshot(), said))
@@ -377,8 +390,7 @@ class Service:
     def _save(self, *, asked: bool) -> None:
         session = self._session
         started = time.perf_counter()
-        self._state("saving", "saving a checkpoint")
-        self._report(p.Changed(self.snapshot()))
+        self.begin("saving", "saving a checkpoint")
         try:
             path: Path = session.save()
         finally:
@@ -405,12 +417,23 @@ class Service:
 
     # --- reports ---
 
-    def _stage(self, words: str) -> None:
+    def stage(self, words: str) -> None:
         self._activity = words
         if self._phase == "loading":
             self._report(p.Loading(self.snapshot()))
         elif self._due():
             self._report(p.Changed(self.snapshot()))
+
+    def begin(self, phase: p.Phase, activity: str) -> None:
+        """An errand begins."""
+        self._state(phase, activity)
+        self._report(p.Changed(self.snapshot()))
+
+    def end(self, event: Callable[[p.Snapshot], p.Event]) -> None:
+        """An errand is done: report it."""
+        self._last = None
+        self._rest()
+        self._report(event(self.snapshot()))
 
     def _state(self, phase: p.Phase, activity: str = "") -> None:
         self._phase = phase
@@ -419,6 +442,10 @@ class Service:
     def _rest(self) -> None:
         waiting = self._session.pending is not None
         self._state(*(("choosing", "waiting for you") if waiting else ("idle", "")))
+
+    def _changed(self) -> None:
+        self._rest()
+        self._report(p.Changed(self.snapshot()))
 
     def _report(self, event: p.Event) -> None:
         self._reported = time.monotonic()
@@ -481,6 +508,7 @@ class Service:
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
+            conversation=state.open.number,
         )
 
     def _tally(self) -> Tally:
@@ -490,13 +518,6 @@ class Service:
         if self._tallied is None or self._tallied[0] != key:
             self._tallied = key, review.tally()
         return self._tallied[1]
-
-
-def _shortened(row: ReportRow) -> ReportRow:
-    return replace(
-        row, prompt=row.prompt[: p.LESSON_TEXT], reply=row.reply[: p.LESSON_TEXT],
-        said_before=_cut(row.said_before), says_now=_cut(row.says_now),
-    )  # fmt: skip
 
 
 def _cut(text: str | None) -> str | None:

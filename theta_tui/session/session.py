@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,8 +22,8 @@ from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
-from theta_tui.session import persona
-from theta_tui.session.proposing import Statements, candidates
+from theta_tui.session import care, persona
+from theta_tui.session.proposing import Answer, Statements, candidates
 from theta_tui.session.protocol import Deed
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
@@ -68,16 +67,6 @@ FIVES_KEPT = 20
 """Fives of one prompt that can be picked from, besides the newest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The greedy reply to a question, and log P of it in nats."""
-
-    prompt: str
-    reply: str
-    logprob: float
-    seconds: float
-
-
 class Session:
     """One home and one model. Make it, `load` the model, use it, `close` it; all from one thread."""
 
@@ -89,6 +78,7 @@ class Session:
         self.review = Review(store, self._recall)
         self.statements = Statements(store)
         self.scopes = LessonScopes(store)
+        self.care = care.Care()
 
     @property
     def settings(self) -> Settings:
@@ -211,7 +201,9 @@ class Session:
 
     def module_for(self, prompt: str, before: str | None = None) -> LessonModule | None:
         """The module with which the reply to `prompt` is generated; None: the shared weights alone."""
-        decision = self.decide(prompt, before)
+        return self._module(self.decide(prompt, before))
+
+    def _module(self, decision: Decision) -> LessonModule | None:
         return self.learner.modules[decision.lesson] if decision.sure and decision.lesson is not None else None
 
     # --- proposing ---
@@ -236,14 +228,16 @@ class Session:
         ids = self._encoded(dialogue, prompt, "prompt")
         fives = waits.fives[-FIVES_KEPT:] if waits else ()
         avoid = [candidate.text for five in fives for candidate in five.candidates]
+        decision = self.decide(prompt, dialogue.asked)
+        decision, caring = self.care.decide(prompt, dialogue, decision, self.store.state, self.model)
         found = candidates(
-            self.model, ids, self.settings, self.decide(prompt, dialogue.asked), self.learner.modules,
+            self.model, ids, self.settings, decision, self.learner.modules, care=caring,
             seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
             avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
         )  # fmt: skip
         if found is None:
             return None
-        statement = waits.statement if waits else self.statements.read(prompt)
+        statement = waits.statement if waits else self.statements.read(prompt) if caring is None else None
         waiting = Pending(new_prompt_id(), prompt, found, statement, fives)
         self.store.offer(waiting)
         return waiting
@@ -263,9 +257,14 @@ class Session:
         prompt = self._clean(prompt, "question")
         turns: History = self.store.state.history if with_context else NOTHING
         ids = self._encoded(turns, prompt, "question")
-        module = self.module_for(prompt, turns.asked if before is None else before)
-        reply = greedy(self.model, ids, max_tokens=self.settings.max_tokens, module=module, cancelled=cancelled)
-        return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started)
+        decision = self.decide(prompt, turns.asked if before is None else before)
+        decision, caring = self.care.decide(prompt, turns, decision, self.store.state, self.model)
+        module, most = self._module(decision), self.settings.max_tokens
+        if caring is not None and module is None:
+            reply = care.answer(self.model, ids, caring, cancelled)
+        else:
+            reply = greedy(self.model, ids, max_tokens=most, module=module, cancelled=cancelled)
+        return Answer(prompt, reply.text, reply.logprob, time.perf_counter() - started, cut=not reply.ended)
 
     def _encoded(self, turns: History, prompt: str, what: str) -> list[int]:
         """The conversation as tokens, with room for a reply. A cut is reported."""
@@ -285,7 +284,8 @@ class Session:
         if not 1 <= index <= len(waiting.candidates):
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
-        return self._teach(self._exchange("pick", waiting.prompt, chosen.text, waiting, pick=index), **hooks)
+        exchange = self._exchange("pick", waiting.prompt, chosen.text, waiting, pick=index, cut=not chosen.ended)
+        return self._teach(exchange, **hooks)
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
@@ -295,22 +295,25 @@ class Session:
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
-        if not self.store.state.turns:
-            raise PromptError("there is no turn to correct yet; say something first")
-        turn = self.store.state.turns[-1]
-        text = self._clean(text, "reply")
-        exchange = self._exchange("correction", turn.prompt, text, None)
-        return self._teach(replace(exchange, replaces=turn.seq), **hooks)
+        return self.correct_turn(len(self.store.state.turns), text, **hooks)
 
-    def teach(self, prompt: str, reply: str, **hooks: Any) -> Outcome:
-        """Teach `reply` to `prompt` outside of any conversation."""
+    def correct_turn(self, number: int, text: str, *, prompt: str | None = None, **hooks: Any) -> Outcome:
+        """Teach `text` as a better reply to turn `number` of the open conversation, whose place it takes. Raises
+        PromptError (exit 3) if there is no such turn, or if its prompt is not `prompt`."""
+        turn, place = self.store.turn(number, prompt)
+        exchange = self._exchange("correction", turn.prompt, self._clean(text, "reply"), None)
+        return self._teach(replace(exchange, replaces=turn.seq, turn=place), **hooks)
+
+    def teach(self, prompt: str, reply: str, *, batch: int | None = None, **hooks: Any) -> Outcome:
+        """Teach `reply` to `prompt` outside of any conversation. `batch` is the record of the import that it is of."""
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        return self._teach(replace(exchange, conversation=False), **hooks)
+        return self._teach(replace(exchange, conversation=False, conversation_id=None, batch=batch), **hooks)
 
-    def state(self, prompt: str, reply: str, *, said: str, **hooks: Any) -> Outcome:
-        """Teach the fact that the message `said` states. The conversation and the waiting replies stay."""
+    def state(self, prompt: str, reply: str, *, said: str, batch: int | None = None, **hooks: Any) -> Outcome:
+        """Teach the fact that the message `said` states. The conversation and the waiting replies stay. `batch` as in
+        `teach`."""
         exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        exchange = replace(exchange, conversation=False, said=said)
+        exchange = replace(exchange, conversation=False, said=said, batch=batch)
         outcome = self._teach(exchange, **hooks)
         if outcome.skipped is None:
             self._offered_no_more(exchange)
@@ -319,9 +322,10 @@ class Session:
     # --- taking back ---
 
     def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
-        """Take back the last lesson: weights, moments and step count bit-equal to never having taught it. The prompt
-        that it answered waits again. None: cancelled, and nothing changed."""
-        return self._change("undo", Withdraw(self.store.to_undo().seq), on_stage, cancelled)
+        """Take back the last lesson, with its batch: weights, moments and step count bit-equal to never having taught
+        it. The prompt that it answered waits again. None: cancelled, and nothing changed."""
+        last = self.store.to_undo()
+        return self._change("undo", Withdraw(self.store.state.together(last)), on_stage, cancelled)
 
     def withdraw(
         self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
@@ -334,7 +338,7 @@ class Session:
 
     def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
-        return self._change("redo", Restore(self.store.to_redo().seq), on_stage, cancelled)
+        return self._change("redo", self.store.to_restore(), on_stage, cancelled)
 
     def _change(
         self,
@@ -355,7 +359,7 @@ class Session:
         except Abandoned:
             return None
         self.review.moved()
-        lesson = self.store.state.lesson(change.of)
+        lesson = self.store.state.taught_by(change.of)[-1]
         return self.store.restored(lesson) if deed == "redo" else self.store.withdrawn(lesson, offer=deed == "undo")
 
     # --- one lesson ---
@@ -444,8 +448,8 @@ class Session:
 
         try:
             said = lesson.exchange
-            module = self.module_for(said.prompt, lesson.context.asked)
-            found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module)
+            module, ended = self.module_for(said.prompt, lesson.context.asked), not said.cut
+            found = recall.score(self.model, (), said.prompt, said.reply, at=lesson.at, module=module, ended=ended)
         except TeachError:
             return Finding(lesson.seq, 0.0, False)
         return Finding(lesson.seq, found.p * reached(self.store.state, lesson, self.decide), found.says)
@@ -478,6 +482,7 @@ class Session:
             candidates=self._offered(waiting.candidates) if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
+            conversation_id=self.store.conversation_id,
             variants=variants(prompt, self.statements.dictionary)[: self.recipe.variants],
             **more,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.errors import TeachError
@@ -35,6 +36,8 @@ def _learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hoo
     picked = exchange.kind == "pick"
     if exchange.meant is not None:
         return _meant(learner, lesson)
+    if picked and any(one.care for one in exchange.candidates if one.index == exchange.pick):
+        return _skipped("a caring reply is said, and is no taste to learn")
     if recipe.method == "module" and not picked:
         return learner.learn_module(
             lesson.seq,
@@ -61,22 +64,27 @@ def _learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hoo
         ],
         past=earlier_answers(state, lesson, recipe.rehearse),
         at=lesson.at,
+        ended=not exchange.cut,
         **hooks,
     )
+
+
+def _skipped(why: str) -> Result:
+    from theta_tui.learning.learner import Result
+
+    nan = float("nan")
+    return Result(nan, nan, nan, nan, 0, False, skipped=why)
 
 
 def learn_afresh(learner: Learner, state: State, lesson: Lesson, recipe: Recipe) -> Outcome:
     """Teach a lesson of the past to this model as if it were new (its `outcome` is None). A lesson that does not fit
     the model is skipped, with the reason."""
-    from theta_tui.learning.learner import Result
-
     started = time.perf_counter()
     said = lesson.exchange
     with learner.lm.chat.speaking_as(lesson.persona):
         why = unfit(learner.lm, said.prompt, said.reply, lesson.at)
     if why is not None:
-        nan = float("nan")
-        return outcome(learner, state, lesson, Result(nan, nan, nan, nan, 0, False, skipped=why), 0.0)
+        return outcome(learner, state, lesson, _skipped(why), 0.0)
     result = learn(learner, state, lesson, recipe)
     return outcome(learner, state, lesson, result, time.perf_counter() - started)
 
@@ -117,7 +125,8 @@ def earlier_answers(state: State, lesson: Lesson, count: int) -> list[tuple[str,
     ones."""
     if not count:
         return []
-    held = retention.newest(earlier for earlier in state.active if earlier.seq < lesson.seq)
+    # Those that were cut are left out: they have no end to rehearse.
+    held = retention.newest(one for one in state.active if one.seq < lesson.seq and not one.exchange.cut)
     for wording in (lesson.exchange.prompt, *lesson.exchange.variants):
         held.pop(retention.question(wording), None)
     pairs = [(earlier.exchange.prompt, earlier.exchange.reply, earlier.at) for earlier in held.values()]
@@ -137,6 +146,7 @@ def _meant(learner: Learner, pick: Lesson) -> Result:
     assert mark is not None
     assert mark.lesson is not None
     module = learner.modules.get(mark.lesson)
-    now = recall.score(learner.lm, (), said.prompt, said.reply, at=pick.at, module=module)
-    before = now if mark.sure else recall.score(learner.lm, (), said.prompt, said.reply, at=pick.at)
+    score = partial(recall.score, learner.lm, (), said.prompt, said.reply, at=pick.at, ended=not said.cut)
+    now = score(module=module)
+    before = now if mark.sure else score()
     return Result(before.loss, now.loss, before.p, now.p, 0, now.says)

@@ -17,6 +17,9 @@ import msgspec
 
 Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "said", "brought"]
+Place = tuple[int, int]
+"""The place of a turn in its conversation: the record that first put a turn there, and which of its turns, from 0. A
+correction of the turn keeps it. Turns are in the order of their places."""
 
 
 class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -32,6 +35,7 @@ class Candidate(_Plain, frozen=True):
     """One of the five replies. `logprob` is log P(reply, end of turn | conversation) in nats, under the model as it is.
 
     `ended` is false if the reply was cut at the token limit (its log-probability then lacks the end token).
+    `care`: it was written with the model's care module.
 
     A *marked* candidate was written with the weights of the lesson of record `lesson`. `sure`: the prompt is surely in
     the scope of that lesson, and not only likely enough to offer its reply.
@@ -43,10 +47,16 @@ class Candidate(_Plain, frozen=True):
     ended: bool = _written(True)
     lesson: int | None = None
     sure: bool | None = None
+    care: bool = False
 
     def __post_init__(self) -> None:
         if (self.lesson is None) != (self.sure is None):
             raise ValueError("a marked reply names its lesson, and whether that was sure")
+
+    @property
+    def shown(self) -> str:
+        """The text, with an ellipsis where it was cut."""
+        return shown(self.text, not self.ended)
 
     def tag(self, number: int | None) -> str:
         """`#3` for a reply written with lesson `number` 3; `#3?` if it is not sure that this lesson is meant."""
@@ -97,6 +107,16 @@ class Pending(_Plain, frozen=True):
             return None
         return msgspec.structs.replace(self, prompt_id=prompt_id, candidates=found.candidates)
 
+    def changed(self, prompt_id: str, candidates: tuple[Candidate, ...]) -> Pending:
+        """The prompt with other replies in the five of this id."""
+        if prompt_id == self.prompt_id:
+            return msgspec.structs.replace(self, candidates=candidates)
+        changed = (msgspec.structs.replace(five, candidates=candidates) for five in self.earlier)
+        earlier = tuple(
+            new if five.prompt_id == prompt_id else five for five, new in zip(self.earlier, changed, strict=True)
+        )
+        return msgspec.structs.replace(self, earlier=earlier)
+
 
 class Outcome(_Plain, frozen=True):
     """What one lesson did. Losses are mean nats per reply token; P is the probability of the whole reply, asked alone.
@@ -127,7 +147,7 @@ class Turn(_Plain, frozen=True):
     """One turn of the conversation as a person reads it back, and what was learned from it.
 
     `kind` is `said` where nothing was taught by it, and `brought` where it came in with a hand-edited `context.md`.
-    `outcome` is None until the lesson is done.
+    `outcome` is None until the lesson is done. `cut`: the reply was cut at the token limit.
     """
 
     seq: int
@@ -136,6 +156,17 @@ class Turn(_Plain, frozen=True):
     kind: TurnKind
     pick: int | None = None
     outcome: Outcome | None = None
+    cut: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The reply, with an ellipsis where it was cut."""
+        return shown(self.reply, self.cut)
+
+
+def shown(reply: str, cut: bool) -> str:
+    """A reply as people see it: one that was cut at the token limit has an ellipsis behind it."""
+    return f"{reply} …" if cut else reply
 
 
 class Beside(_Plain, frozen=True):
@@ -178,7 +209,13 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     `conversation` is false for a lesson taught outside of one (`teach --for`); it adds no turn.
     `replaces` is the seq of an earlier record whose (last) turn this one corrects. `edited` is the candidate that a
     correction began as. For kind `none` nothing is learned and `reply` is empty. `said` is the message that a statement
-    was read from. `variants` are the other wordings of the prompt that were learned beside it.
+    was read from. `variants` are the other wordings of the prompt that were learned beside it. `cut`: the picked reply
+    was cut at the token limit, so it is learned without an end token. Earlier versions taught one; their records lack
+    the field, and are learned as they were.
+
+    `turn` is the place of the turn that this one takes; earlier versions left it out, and meant that of the turn of
+    `replaces`. `conversation_id` is the number of its conversation; without one it is in the one that is open. `batch`
+    is the record of the `Imported` that it belongs to.
     """
 
     kind: Kind
@@ -193,6 +230,10 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     prompt_id: str | None = None
     said: str | None = None
     variants: tuple[str, ...] = ()
+    turn: Place | None = None
+    conversation_id: int | None = None
+    batch: int | None = None
+    cut: bool = False
 
     @property
     def mark(self) -> Candidate | None:
@@ -213,12 +254,14 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
 class Said(_Plain, frozen=True, tag="said"):
     """A prompt was answered by `reply`, one of the replies that were offered, and nothing was taught: a turn of the
-    conversation and no lesson."""
+    conversation and no lesson. `cut`: the reply was cut at the token limit. `conversation_id` as in Exchange."""
 
     prompt: str
     reply: str
     candidates: tuple[Candidate, ...]
     prompt_id: str | None = None
+    conversation_id: int | None = None
+    cut: bool = False
 
 
 class Learned(_Plain, frozen=True, tag="learned"):
@@ -242,13 +285,14 @@ class Compared(_Plain, frozen=True, tag="compared"):
 
 
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
-    """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation."""
+    """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation. If record `of` is an
+    `Imported`, its whole batch is, as far as it was taught."""
 
     of: int
 
 
 class Restore(_Plain, frozen=True, tag="restore"):
-    """The withdrawal of exchange `of` is taken back: the lesson counts again, in its old place."""
+    """The withdrawal of exchange `of`, or of a batch, is taken back: its lessons count again, in their old places."""
 
     of: int
 
@@ -281,13 +325,39 @@ class Consolidated(_Plain, frozen=True, tag="consolidated"):
 
 
 class ConversationStarted(_Plain, frozen=True, tag="fresh"):
-    """A new conversation begins. What was taught stays."""
+    """A new conversation begins, and is the open one. It gets the next number; the first one has 1 and no record. What
+    was taught stays."""
+
+
+class ConversationOpened(_Plain, frozen=True, tag="opened"):
+    """Conversation `of` goes on: it is the open one. One that was deleted is back."""
+
+    of: int
+
+
+class ConversationRenamed(_Plain, frozen=True, tag="renamed"):
+    """Conversation `of` is called `name` from here on. None: by its first words."""
+
+    of: int
+    name: str | None = None
+
+
+class ConversationDeleted(_Plain, frozen=True, tag="deleted"):
+    """Conversation `of` is listed no more. Its records stay, and what was taught in it."""
+
+    of: int
 
 
 class ContextImported(_Plain, frozen=True, tag="brought"):
-    """A hand-edited `context.md` was read: these (prompt, reply) turns are the conversation from here on."""
+    """A hand-edited `context.md` was read: these (prompt, reply) turns are the open conversation from here on."""
 
     turns: tuple[tuple[str, str], ...]
+
+
+class Imported(_Plain, frozen=True, tag="imported"):
+    """A batch begins: the next lessons of the file `source` have this record as their `batch`."""
+
+    source: str
 
 
 class Persona(_Plain, frozen=True, tag="persona"):
@@ -328,7 +398,11 @@ Record = (
     | Rebuilt
     | Consolidated
     | ConversationStarted
+    | ConversationOpened
+    | ConversationRenamed
+    | ConversationDeleted
     | ContextImported
+    | Imported
     | Persona
     | Failure
     | Asked

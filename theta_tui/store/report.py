@@ -6,7 +6,7 @@ In a module of their own because the screen shows them, and its first frame must
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ class ReportRow:
         """The state as people read it: `kept`, `replaced by #4`."""
         return WORDS.get(self.state, self.state) + (f" by #{self.by}" if self.by is not None else "")
 
+    def shortened(self, most: int) -> ReportRow:
+        """The row with its texts cut at `most` characters."""
+        before, now = (None if text is None else text[:most] for text in (self.said_before, self.says_now))
+        return replace(self, prompt=self.prompt[:most], reply=self.reply[:most], said_before=before, says_now=now)
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -88,3 +93,18 @@ def named(numbers: Sequence[int], count: int | None = None) -> str:
     shown = [f"#{number}" for number in numbers[:NAMED]]
     more = (len(numbers) if count is None else count) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """A conversation in the list of them. `title` is its name if it is `named`, else its first words; `turns` counts
+    its turns; `began_at` and `used_at` (its newest turn) are Unix times."""
+
+    number: int
+    title: str
+    named: bool
+    turns: int
+    began_at: float
+    used_at: float
+    is_open: bool = False
+    deleted: bool = False

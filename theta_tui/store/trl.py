@@ -46,9 +46,12 @@ def write(state: State, folder: Path, mark: str) -> Counts:
 
 
 def completions(state: State) -> Iterator[Row]:
-    """`prompt` and `completion` of every lesson that counts and is not superseded."""
+    """`prompt` and `completion` of every lesson that counts and is not superseded. A picked reply that was cut is none:
+    a trainer would put an end behind it."""
     seen: set[str] = set()
     for lesson in active_answers(state):
+        if lesson.exchange.cut:
+            continue
         row = {"prompt": _prompt(lesson), "completion": [_said(lesson.exchange.reply)]}
         # A lesson taught twice in the same context is one row.
         if (key := dumps(row)) not in seen:
@@ -60,10 +63,13 @@ def preferences(state: State) -> Iterator[Row]:
     """`prompt`, `chosen` and `rejected`, one pair per row.
 
     A pick is preferred to each of the other offered replies. A correction is preferred to the reply that it was edited
-    from, else to the one that it replaced in the conversation, else to the likeliest one offered.
+    from, else to the one that it replaced in the conversation, else to the likeliest one offered. A picked reply that
+    was cut is preferred to none.
     """
     by_seq = {lesson.seq: lesson for lesson in state.active}
     for lesson in state.active:
+        if lesson.exchange.cut:
+            continue
         chosen = lesson.exchange.reply
         for rejected in _rejected(lesson, by_seq):
             if normalised(rejected) != normalised(chosen) and not is_blank(rejected):

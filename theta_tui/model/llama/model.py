@@ -184,11 +184,6 @@ class Cache:
     def get_seq_length(self) -> int:
         return int(self.layers[0].keys.shape[-2]) if self.layers else 0
 
-    def batch_repeat_interleave(self, repeats: int) -> None:
-        for layer in self.layers:
-            layer.keys = layer.keys.repeat_interleave(repeats, dim=0)
-            layer.values = layer.values.repeat_interleave(repeats, dim=0)
-
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[indices], layer.values[indices]

@@ -49,16 +49,18 @@ class Entry:
     pending: bool = False
     """The reply is not decided yet and drawn dim."""
     hint: str = ""
+    label: str = ""
+    """What stands before it: its number."""
 
     @classmethod
     def of(cls, turn: Turn, hint: str = "") -> Entry:
         """The entry of a journalled turn."""
         outcome = turn.outcome
         if outcome is not None and outcome.skipped is not None:
-            return cls(turn.prompt, turn.reply, "skipped")
+            return cls(turn.prompt, turn.shown, "skipped")
         figures = None if outcome is None else (outcome.p_before, outcome.p_after)
         pick = turn.pick if turn.kind == "pick" else None
-        return cls(turn.prompt, turn.reply, turn.kind, pick, figures, hint=hint)
+        return cls(turn.prompt, turn.shown, turn.kind, pick, figures, hint=hint)
 
     @classmethod
     def beside(cls, one: Beside, hint: str = "") -> Entry:
@@ -76,6 +78,12 @@ Line = tuple[Piece, ...]
 
 def lay_out(entry: Entry, width: int) -> list[Line]:
     """The lines of an entry at `width` cells, as (text, style name) pieces."""
+    lines = _lay_out(entry, width - len(entry.label))
+    before = (entry.label, *[" " * len(entry.label)] * (len(lines) - 1))
+    return [((text, "who"), *line) if text else line for text, line in zip(before, lines, strict=True)]
+
+
+def _lay_out(entry: Entry, width: int) -> list[Line]:
     wide = width >= WIDE
     note = not entry.prompt
     sign = "" if note else SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")
