@@ -103,15 +103,15 @@ async def test_an_endless_reply_is_cut_on_the_screen_with_a_word_about_it() -> N
         assert d.teach.query_one(Conversation).virtual_size.height < MOST_LINES + 30
 
 
-async def test_turns_show_how_they_were_taught_and_the_loss_where_there_is_room() -> None:
+async def test_turns_show_how_they_were_taught_and_the_chances_where_there_is_room() -> None:
     async with drive((120, 36)) as d:
         text = d.screen_text()
-        assert "✓ 3   2.31 → 1.10" in text
-        assert "✎     3.42 → 0.04" in text
+        assert "✓ 3       2 % → 97 %" in text
+        assert "✎         2 % → 97 %" in text
         await d.pilot.resize_terminal(80, 24)
         await d.settle()
         assert "✓ 3" in d.screen_text()
-        assert "2.31 → 1.10" not in d.screen_text()
+        assert "✓ 3       2 % → 97 %" not in d.screen_text()
 
 
 async def test_losses_that_are_not_finite_never_reach_the_sparkline() -> None:

@@ -77,7 +77,7 @@ async def test_models_complete_and_stand_in_the_palette_with_what_is_known_of_th
         driven.worker.post(p.Models(driven.worker.shot, rows, asked=False))
         await driven.settle()
         assert driven.app.screen is driven.teach, "nobody wanted to see the list"
-        _, about, choose = next(row for row in driven.teach.palette() if row[0] == "/model smollm2")
+        _, about, choose = next(row for row in palette.listed(driven.teach) if row[0] == "/model smollm2")
         assert "538 MB, 23 tokens/s" in about
         choose()
         assert driven.sent[-1] == p.ShowModels("smollm2")

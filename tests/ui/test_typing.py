@@ -19,6 +19,7 @@ from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.service import Service
 from theta_tui.session.session import Session
+from theta_tui.session.verbs import lone
 from theta_tui.store.records import Begin, ConversationStarted, Exchange, Said
 from theta_tui.store.store import Store
 
@@ -184,6 +185,8 @@ def test_ten_first_minutes_change_no_weights_and_are_all_in_the_conversation(ses
                 if "\n" in text:
                     d.app.post_message(Paste(text))
                 await d.type("\n" if "\n" in text else f"{text}\n")
+                if lone(text) is not None:
+                    await d.type("\n")  # it was asked whether that is meant as a command
             return d.sent
 
     before = state(session)
