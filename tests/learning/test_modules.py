@@ -122,7 +122,7 @@ def test_rows_of_one_batch_have_modules_of_their_own(lm: LanguageModel) -> None:
 
 def test_what_the_model_says_by_itself_is_nobodys_reply(lm: LanguageModel) -> None:
     _, module = taught(lm)
-    same = [_Row(lm, greedy=True, module=module), _Row(lm, greedy=True)]
+    same = [_Row(lm, greedy=True, module=module, taught=True), _Row(lm, greedy=True)]
     for row, logprob in zip(same, (-1.0, -2.0), strict=True):  # with the lesson it is likelier
         row.ids, row.tokens, row.logprob = lm.encode_lesson((), PROMPT, REPLY).input_ids[-3:-1], 3, logprob
     found = _Found(5, (), None, lambda: True, lambda _: True)
