@@ -169,7 +169,9 @@ def _drawing(private: str, numbers: str, between: str, final: str, columns: int,
 
 async def look(d: Driven) -> None:
     """Let what was asked for be drawn. Lighter than other tests need it: what is late is drawn with the next."""
-    await d._turn(1)
+    await d.rest()
+    if d.app.is_running:
+        d.app.screen._on_timer_update()
 
 
 async def toast(d: Driven) -> None:
@@ -253,7 +255,7 @@ async def queued(d: Driven, text: str) -> None:
     d.teach.say(f"a {text}")
     d.teach.draw()
     await look(d)
-    d.teach.state.queued = None
+    d.teach.state.queued = ()
     d.worker.changed(phase="idle")
 
 

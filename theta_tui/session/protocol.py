@@ -103,10 +103,11 @@ class PassOver(Command):
 
 @dataclass(frozen=True, slots=True)
 class Say(Command):
-    """The prompt that waits is answered by the first reply of the five of this id: it stands in the conversation and
+    """The prompt that waits is answered by candidate `index` of the five of this id: it stands in the conversation and
     nothing is learned."""
 
     prompt_id: str
+    index: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,8 +216,8 @@ class Service:
             case p.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
                 self._changed()
-            case p.Say(prompt_id=prompt_id):
-                session.store.say(prompt_id)
+            case p.Say(prompt_id=prompt_id, index=index):
+                session.store.say(prompt_id, index)
                 self._changed()
             case p.TakeBack():
                 self._take_back(command, cancelled)

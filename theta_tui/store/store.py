@@ -168,12 +168,12 @@ class Store:
         place = self.state.open.places[number - 1]
         return turn, None if number == len(turns) and place == (turn.seq, 0) else place
 
-    def say(self, prompt_id: str | None = None) -> None:
-        """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
+    def say(self, prompt_id: str | None = None, index: int = 1) -> None:
+        """The kept prompt is answered by reply `index`, which stands in the conversation and is taught to nobody.
         PromptError (exit 3) as `waiting`."""
         waiting = self.waiting(prompt_id)
-        first, ids = waiting.candidates[0], (waiting.prompt_id, self.conversation_id)
-        self.append(Said(waiting.prompt, first.text, waiting.candidates, *ids, cut=not first.ended))
+        said, ids = waiting.candidates[index - 1], (waiting.prompt_id, self.conversation_id)
+        self.append(Said(waiting.prompt, said.text, waiting.candidates, *ids, cut=not said.ended))
         self.follow(None)
         self.write_context()
 

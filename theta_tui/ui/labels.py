@@ -113,7 +113,9 @@ def placeholder(state: State, typed: Typed, cursor: int | None = None) -> str:
             return "say something; it waits for the model"
         case "choosing":
             go_on = "type a better one" if typed.teaches else "go on talking"
-            return go_on if cursor is None or state.snapshot.read_only else f"enter teaches {cursor}, or {go_on}"
+            said = state.candidate(cursor) if cursor is not None else None
+            does = "says" if said is not None and said.care else "teaches"
+            return go_on if cursor is None or state.snapshot.read_only else f"enter {does} {cursor}, or {go_on}"
         case "proposing":
             return "writing … esc stops"
         case "learning":

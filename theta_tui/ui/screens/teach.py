@@ -315,6 +315,9 @@ class TeachScreen(VerbScreen):
         if self.waiting or candidate is None or pending is None:
             return
         self.replies.cursor = index
+        if candidate.care:  # no taste to learn
+            self.send(p.Say(pending.prompt_id, index))
+            return
         chosen = Chosen(index, candidate.text, "pick", pending.prompt)
         self.teach(chosen, p.Pick(pending.prompt_id, index))
 
