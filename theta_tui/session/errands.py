@@ -61,9 +61,7 @@ class Errands:
     def _conversations(self, shot: p.Snapshot) -> p.Event:
         from theta_tui.session import conversations
 
-        return lists.Conversations(
-            shot, tuple(conversations.listed(self._session.store)[: lists.CONVERSATIONS_SHOWN])
-        )
+        return lists.Conversations(shot, tuple(conversations.listed(self._session.store)[: lists.CONVERSATIONS_SHOWN]))
 
     def _read(self, path: str) -> None:
         from theta_tui.session import importing
