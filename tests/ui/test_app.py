@@ -227,7 +227,7 @@ async def test_no_color_draws_without_colour(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_keys_can_be_mapped_and_the_bottom_line_shows_them() -> None:
-    async with drive(keymap={"pick.edit": "f9", "pick.1": "a", "nope.nope": "z"}) as d:
+    async with drive((120, 36), keymap={"pick.edit": "f9", "pick.1": "a", "nope.nope": "z"}) as d:
         pending = await d.offer()
         assert "f9 fix" in d.lines()[-1]
         assert any("nope.nope" in toast for toast in d.toasts)

@@ -26,16 +26,16 @@ class Desk(Protocol):
 
 
 class Errands:
-    """What is known from one message to the next. `session` is the one that is served now."""
+    """What is known from one message to the next."""
 
-    def __init__(self, session: Callable[[], Session], desk: Desk) -> None:
+    def __init__(self, session: Session, desk: Desk) -> None:
         self._session = session
         self._desk = desk
         self._found: Found | None = None  # what was read last, and not taught yet
 
     def run(self, command: p.Command, cancelled: Callable[[], bool]) -> bool:
         """Carry out `command`; return whether it is one of these."""
-        session, end = self._session(), self._desk.end
+        session, end = self._session, self._desk.end
         match command:
             case lists.ShowConversations():
                 end(self._conversations)
@@ -61,14 +61,12 @@ class Errands:
     def _conversations(self, shot: p.Snapshot) -> p.Event:
         from theta_tui.session import conversations
 
-        return lists.Conversations(
-            shot, tuple(conversations.listed(self._session().store)[: lists.CONVERSATIONS_SHOWN])
-        )
+        return lists.Conversations(shot, tuple(conversations.listed(self._session.store)[: lists.CONVERSATIONS_SHOWN]))
 
     def _read(self, path: str) -> None:
         from theta_tui.session import importing
 
-        session = self._session()
+        session = self._session
         self._desk.begin("saving", f"reading {path}")
         found = self._found = importing.find(session.store, session.statements.dictionary, Path(path))
         pairs = tuple((pair.prompt, pair.reply) for pair in found.pairs[: lists.PAIRS_SHOWN])
@@ -86,7 +84,7 @@ class Errands:
             self._desk.stage(f"learning {at:,} of {of:,} of {found.source}")
 
         self._desk.begin("learning", f"learning {found.source}")
-        done = importing.teach(self._session(), found, on_lesson, cancelled)
+        done = importing.teach(self._session, found, on_lesson, cancelled)
         self._desk.end(lambda shot: lists.FileTaught(shot, done.words, len(done.lessons)))
 
 

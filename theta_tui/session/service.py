@@ -75,7 +75,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
-        self._errands = Errands(lambda: self._session, self)
+        self._errands = Errands(session, self)
         self._compare: int | None = None
 
     @property
