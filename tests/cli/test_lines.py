@@ -61,7 +61,7 @@ def test_an_answer_is_there_before_the_next_line_is_read(
             return waiting.pop(0) if waiting else b""
 
     monkeypatch.setattr(sys, "argv", ["theta", *arguments])
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe()))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Pipe(), isatty=lambda: False))
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(heard, "utf-8"))
     with pytest.raises(SystemExit) as left:
         cli.main()
@@ -127,7 +127,7 @@ def test_what_was_acknowledged_stays_when_it_is_interrupted(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "argv", ["theta", "teach", "-"])
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(readline=readline)))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=SimpleNamespace(readline=readline), isatty=lambda: False))
     with pytest.raises(SystemExit) as left:
         cli.main()
     assert left.value.code == 130
@@ -143,7 +143,7 @@ def test_an_endless_line_is_never_held_whole(monkeypatch: pytest.MonkeyPatch) ->
             asked.append(limit)
             return b"x" * limit if len(asked) < 5 else b"\n" if len(asked) == 5 else b""
 
-    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Endless()))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=Endless(), isatty=lambda: False))
     assert list(lines._lines()) == [(1, None)]
     assert max(asked) <= lines.MAX_LINE + 1
 

@@ -29,7 +29,7 @@ app = typer.Typer(
     cls=Group,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Keep the model of a home loaded in the background: start, stop, status.",
+    help="Keep the model loaded in the background.",
 )
 
 Minutes = Annotated[
