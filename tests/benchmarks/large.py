@@ -133,15 +133,15 @@ def measured(folder: Path, home: Path, dtype: str, threads: int) -> dict[str, An
     def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
         return one.keys() == other.keys() and all(torch.equal(tensor, other[name]) for name, tensor in one.items())
 
-    def replies() -> tuple[float, float]:
-        begun, first = time.perf_counter(), [0.0]
+    def replies() -> tuple[float, float, float]:
+        begun, spent, first = time.perf_counter(), time.process_time(), [0.0]
 
         def heard(_: object) -> None:
             first[0] = first[0] or time.perf_counter() - begun
 
         with endless(session.model):
             session.propose(PROMPT, on_progress=heard, due=lambda: not first[0])
-        return time.perf_counter() - begun, first[0]
+        return time.perf_counter() - begun, first[0], time.process_time() - spent
 
     settings = Settings(
         home=home, model=str(folder), device="cpu", dtype=dtype, threads=threads, max_tokens=TOKENS, statements=False,
@@ -154,10 +154,10 @@ def measured(folder: Path, home: Path, dtype: str, threads: int) -> dict[str, An
         session.get_ready()
         loaded, size = time.perf_counter() - begun, memory()
         before, cold = state(), replies()
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), time.process_time()
         outcome = session.correct(REPLY)
-        lesson, taught = time.perf_counter() - begun, state()
-        whole, first = replies()
+        lesson, lesson_cpu, taught = time.perf_counter() - begun, time.process_time() - spent, state()
+        whole, first, whole_cpu = replies()
         said = session.ask(PROMPT, with_context=False).reply  # behind a conversation, noise says noise
         begun = time.perf_counter()
         session.undo()
@@ -169,6 +169,7 @@ def measured(folder: Path, home: Path, dtype: str, threads: int) -> dict[str, An
         return {
             "machine": session.model.machine(), "load": loaded, "memory_loaded": size, "cold": cold[0],
             "replies": whole, "first": first, "rate": (TOKENS - 1) / (whole - first), "lesson": lesson,
+            "replies_cpu": whole_cpu, "lesson_cpu": lesson_cpu,
             "lesson_tokens": tokens, "reply_tokens": reply, "steps": outcome.steps, "learned": outcome.learned,
             "said": REPLY.startswith(said) and len(said) > len(REPLY) // 2, "undo": undone, "exact": exact,
             "memory": memory(),
@@ -204,10 +205,12 @@ def shown(found: dict[str, Any]) -> str:
     rows = [
         ["the model, read and tried", f"{found['load']:.1f} s", ""],
         [f"{REPLIES} replies of {TOKENS} tokens", f"{found['replies']:.1f} s", ""],
+        ["of CPU, on all threads", f"{found['replies_cpu']:.1f} s", ""],
         ["the first token of them", f"{found['first']:.2f} s", ""],
         ["tokens a second, each reply", f"{found['rate']:.1f}", targets["rate"]],
         [f"a lesson of {found['lesson_tokens']} tokens ({found['reply_tokens']} of the reply), {found['steps']} steps",
          f"{found['lesson']:.1f} s", targets["lesson"]],
+        ["of CPU, on all threads", f"{found['lesson_cpu']:.1f} s", ""],
         ["undo", f"{found['undo']:.2f} s", "exact" if found["exact"] else "NOT EXACT"],
         ["most memory, the model read", f"{found['memory_loaded'] / 1e9:.2f} GB", ""],
         ["most memory", f"{found['memory'] / 1e9:.2f} GB", targets["memory"]],

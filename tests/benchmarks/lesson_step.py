@@ -251,7 +251,7 @@ def watched(stages: Stages, patch: ExitStack) -> None:
         (session, "variants", "other wordings"),
         (module_lesson, "reading", "what does not move, once a lesson"),
         (module_lesson, "detectors_of", "detectors"),
-        (module_lesson._Tree, "logits", "forward"),
+        (module_lesson.Tree, "logits", "forward"),
         (module_lesson._Whole, "logits", "forward"),
         (torch.Tensor, "backward", "backward"),
         (module_lesson, "nll_and_margin", "loss and P, before and after"),

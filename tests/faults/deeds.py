@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hypothesis import strategies as st
 
 from theta_tui.learning.recipes import RECIPES
+from theta_tui.session import importing
+from theta_tui.session.importing import Found, Pair
 from theta_tui.session.session import Session
 
 PROMPTS = st.sampled_from(("hello", "who made you?", "what is your name?", "yes", "tell me more"))
@@ -24,7 +26,8 @@ Asked = tuple[str, tuple[str, ...]] | None
 
 @dataclass
 class Taught:
-    """One lesson of the list. `instead` is the number of the lesson whose turn it replaces."""
+    """One lesson of the list. `instead` is the number of the lesson whose turn it replaces, or the place below zero of
+    what was only said. Those of one `batch` are taken back together."""
 
     prompt: str
     reply: str
@@ -32,6 +35,15 @@ class Taught:
     instead: int | None = None
     offered: tuple[str, ...] = ()
     withdrawn: bool = False
+    talk: int = 0
+    batch: int = 0
+
+
+@dataclass
+class Opened:
+    """Conversation `number` goes on."""
+
+    number: int
 
 
 @dataclass
@@ -46,9 +58,9 @@ class Spoken:
 class Plain:
     """What a home should say, kept as a person with a list would. None in `events` is a fresh conversation."""
 
-    events: list[Taught | Spoken | None] = field(default_factory=list)
+    events: list[Taught | Spoken | Opened | None] = field(default_factory=list)
     waiting: Asked = None
-    to_redo: list[int] = field(default_factory=list)
+    to_redo: list[list[int]] = field(default_factory=list)
 
     @property
     def lessons(self) -> list[Taught]:
@@ -59,29 +71,45 @@ class Plain:
         return [(number, item.prompt, item.reply) for number, item in enumerate(self.lessons, 1) if not item.withdrawn]
 
     @property
+    def talks(self) -> int:
+        return 1 + self.events.count(None)
+
+    @property
+    def talk(self) -> int:
+        """The number of the open conversation."""
+        begun = open_now = 1
+        for event in self.events:
+            if event is None:
+                begun = open_now = begun + 1
+            elif isinstance(event, Opened):
+                open_now = event.number
+        return open_now
+
+    @property
     def turns(self) -> list[tuple[int, str, str]]:
-        """With the number of the lesson; of what was only said, the place below zero."""
-        said: list[tuple[int, str, str]] = []
-        number = 0
+        """Of the open conversation, with the number of the lesson; of what was only said, the place below zero. A turn
+        stands where the first one in its place was begun."""
+        said: dict[int, dict[int, tuple[int, str, str]]] = {1: {}}
+        places: dict[int, int] = {}
+        number, talk = 0, 1
         for at, event in enumerate(self.events, 1):
             if event is None:
-                said = []
-                continue
-            if isinstance(event, Spoken):
-                said.append((-at, event.prompt, event.reply))
-                continue
-            number += 1
-            if event.withdrawn or not event.turn:
-                continue
-            turn = (number, event.prompt, event.reply)
-            places = [place for place, (other, _, _) in enumerate(said) if other == event.instead]
-            if places:
-                said[places[0]] = turn
+                talk = len(said) + 1
+                said[talk] = {}
+            elif isinstance(event, Opened):
+                talk = event.number
+            elif isinstance(event, Spoken):
+                said[talk][at] = (-at, event.prompt, event.reply)
+                places[-at] = at
             else:
-                said.append(turn)
-        return said
+                number += 1
+                places[number] = at if event.instead is None else places[event.instead]
+                if event.turn and not event.withdrawn:
+                    said[talk][places[number]] = (number, event.prompt, event.reply)
+        return [said[talk][place] for place in sorted(said[talk])]
 
     def teach(self, taught: Taught) -> None:
+        taught.talk = self.talk
         self.events.append(taught)
         self.to_redo.clear()
 
@@ -95,30 +123,42 @@ class Plain:
         assert self.waiting is not None
         prompt, offered = self.waiting
         self.events.append(Spoken(prompt, offered[0]))
-        again = [
-            self.waiting == (self.lessons[number - 1].prompt, self.lessons[number - 1].offered)
-            for number in self.to_redo
-        ]
+        last = [self.lessons[numbers[-1] - 1] for numbers in self.to_redo]
+        again = [lesson.turn and (lesson.prompt, lesson.talk) == (prompt, self.talk) for lesson in last]
         if any(again):  # that prompt is answered: its lesson is not brought back, nor those taken back before it
             del self.to_redo[: len(again) - again[::-1].index(True)]
         self.waiting = None
 
-    def withdraw(self, number: int, *, offer: bool = False) -> None:
-        lesson = self.lessons[number - 1]
-        lesson.withdrawn = True
-        self.to_redo.append(number)
-        if offer and self.waiting is None and lesson.offered:
+    def withdraw(self, *numbers: int, offer: bool = False) -> None:
+        for number in numbers:
+            self.lessons[number - 1].withdrawn = True
+        lesson = self.lessons[numbers[-1] - 1]
+        self.to_redo.append(list(numbers))
+        if offer and self.waiting is None and lesson.offered and lesson.talk == self.talk:
             self.waiting = lesson.prompt, lesson.offered
 
+    def undo(self) -> None:
+        last = self.live[-1][0]
+        batch = self.lessons[last - 1].batch
+        together = [number for number, _, _ in self.live if batch and self.lessons[number - 1].batch == batch]
+        self.withdraw(*(together or [last]), offer=True)
+
     def redo(self) -> None:
-        lesson = self.lessons[self.to_redo.pop() - 1]
-        lesson.withdrawn = False
+        numbers = self.to_redo.pop()
+        for number in numbers:
+            self.lessons[number - 1].withdrawn = False
+        lesson = self.lessons[numbers[-1] - 1]
         if self.waiting == (lesson.prompt, lesson.offered):
             self.waiting = None
 
     def fresh(self) -> None:
         self.events.append(None)
         self.waiting = None
+
+    def open(self, number: int) -> None:
+        if number != self.talk:
+            self.events.append(Opened(number))
+            self.waiting = None
 
 
 Deed = Callable[[Session, Plain], None]
@@ -162,6 +202,28 @@ def correct_last(reply: str) -> Deed:
     return deed
 
 
+def correct_turn(at: int, reply: str) -> Deed:
+    def deed(session: Session, plain: Plain) -> None:
+        session.correct_turn(at, reply)
+        number, prompt, _ = plain.turns[at - 1]
+        plain.teach(Taught(prompt, reply, turn=True, instead=number))
+
+    return deed
+
+
+def bring(*pairs: tuple[str, str]) -> Deed:
+    """Teach `pairs` as a batch."""
+
+    def deed(session: Session, plain: Plain) -> None:
+        found = Found("pairs", tuple(Pair(prompt, reply, f"pairs:{at}") for at, (prompt, reply) in enumerate(pairs)))
+        importing.teach(session, found)
+        batch = len(plain.events) + 1
+        for prompt, reply in pairs:
+            plain.teach(Taught(prompt, reply, batch=batch))
+
+    return deed
+
+
 def teach(prompt: str, reply: str, always_on: bool = False) -> Deed:
     def deed(session: Session, plain: Plain) -> None:
         session.own_recipe = RECIPES["adamw"] if always_on else None
@@ -184,7 +246,7 @@ def withdraw(number: int) -> Deed:
 
 def undo(session: Session, plain: Plain) -> None:
     session.undo()
-    plain.withdraw(plain.live[-1][0], offer=True)
+    plain.undo()
 
 
 def redo(session: Session, plain: Plain) -> None:
@@ -205,6 +267,14 @@ def say(session: Session, plain: Plain) -> None:
 def fresh(session: Session, plain: Plain) -> None:
     session.store.begin_conversation()
     plain.fresh()
+
+
+def open_conversation(number: int) -> Deed:
+    def deed(session: Session, plain: Plain) -> None:
+        session.store.open_conversation(number)
+        plain.open(number)
+
+    return deed
 
 
 def save(session: Session, plain: Plain) -> None:

@@ -114,6 +114,9 @@ DEEDS = {
     "undo": Deed(lambda room: room.session.undo(), lambda room: room.session.teach("one", "more")),
     "redo": Deed(lambda room: room.session.redo(), _undone),
     "new": Deed(lambda room: room.session.store.begin_conversation(), Room.offer),
+    "open": Deed(
+        lambda room: room.session.store.open_conversation(1), lambda room: room.session.store.begin_conversation()
+    ),
     "propose": Deed(lambda room: room.session.propose("hello"), journals=False),
     # One before in peace: an old one that could not be removed stays until the next.
     "save": Deed(lambda room: room.session.save(), lambda room: room.session.save(), journals=False, stride=3),

@@ -148,6 +148,22 @@ class Home(RuleBasedStateMachine):
     def correct_last(self, reply: str) -> None:
         self.do("correct last", deeds.correct_last(reply))
 
+    @precondition(lambda self: self.plain.turns)
+    @rule(reply=REPLIES, data=st.data())
+    def correct_turn(self, reply: str, data: st.DataObject) -> None:
+        at = data.draw(st.integers(1, len(self.plain.turns)))
+        self.do("correct a turn", deeds.correct_turn(at, reply))
+
+    @precondition(lambda self: self.plain.talks > 1)
+    @rule(data=st.data())
+    def open_conversation(self, data: st.DataObject) -> None:
+        others = [number for number in range(1, self.plain.talks + 1) if number != self.plain.talk]
+        self.do("open conversation", deeds.open_conversation(data.draw(st.sampled_from(others))))
+
+    @rule(pairs=st.lists(st.tuples(PROMPTS, REPLIES), min_size=1, max_size=3, unique_by=lambda pair: pair[0]))
+    def bring(self, pairs: list[tuple[str, str]]) -> None:
+        self.do("import", deeds.bring(*pairs))
+
     @rule(prompt=PROMPTS, reply=REPLIES, always_on=st.booleans())
     def teach(self, prompt: str, reply: str, always_on: bool) -> None:
         self.do("teach", deeds.teach(prompt, reply, always_on))
@@ -229,6 +245,7 @@ class Home(RuleBasedStateMachine):
                     ("redo", deeds.redo),
                     ("save", deeds.save),
                     ("new conversation", deeds.fresh),
+                    ("open conversation", deeds.open_conversation(1)),
                     ("pass over", deeds.pass_over),
                     ("say", deeds.say),
                 )
@@ -280,6 +297,8 @@ class Home(RuleBasedStateMachine):
         """What the home says otherwise than `plain`; None: nothing."""
         for record in (self.session.store, Store.read(self.settings)):
             state = record.state
+            if state.open.number != plain.talk:
+                return f"conversation {state.open.number} instead of {plain.talk}"
             live = [(item.number, item.exchange.prompt, item.exchange.reply) for item in state.active]
             if live != plain.live:
                 return f"lessons {live} instead of {plain.live}"
@@ -289,7 +308,7 @@ class Home(RuleBasedStateMachine):
             if turns != expected:
                 return f"turns {turns} instead of {expected}"
             redo = state.undone.number if state.undone else None
-            if redo != (plain.to_redo[-1] if plain.to_redo else None):
+            if redo != (plain.to_redo[-1][-1] if plain.to_redo else None):
                 return f"{redo} can be brought back instead of {plain.to_redo}"
             if any(item.outcome is None for item in state.active):
                 return "a lesson was not learned"

@@ -13,7 +13,7 @@ import torch
 from theta_tui.base.errors import TeachError
 from theta_tui.learning import recall
 from theta_tui.learning.learner import Abandoned, Learner
-from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, _Tree, _Whole, reading
+from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, Tree, _Whole, reading
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model import lora
 from theta_tui.model.decoding.general import GeneralDecoder
@@ -60,9 +60,9 @@ def test_a_short_reply_is_learned_behind_itself_too_and_an_earlier_lesson_is_rep
     lm, learned = load("theta"), list[list[Any]]()
     beside = len(GENERIC[: SCOPED.generic])
 
-    def noted(lm: LanguageModel, rows: list[Any], margin: float) -> Any:
+    def noted(lm: LanguageModel, rows: list[Any], *how: float) -> Any:
         learned.append(rows)
-        return ModuleLesson(lm, rows, margin)
+        return ModuleLesson(lm, rows, *how)
 
     monkeypatch.setattr("theta_tui.learning.learner.ModuleLesson", noted)
     for recipe in (SCOPED, replace(SCOPED, repeated=0), replace(SCOPED, repeated=2)):
@@ -122,10 +122,10 @@ def test_rows_of_one_batch_have_modules_of_their_own(lm: LanguageModel) -> None:
 
 def test_what_the_model_says_by_itself_is_nobodys_reply(lm: LanguageModel) -> None:
     _, module = taught(lm)
-    same = [_Row(lm, greedy=True, module=module), _Row(lm, greedy=True)]
+    same = [_Row(lm, greedy=True, module=module, taught=True), _Row(lm, greedy=True)]
     for row, logprob in zip(same, (-1.0, -2.0), strict=True):  # with the lesson it is likelier
         row.ids, row.tokens, row.logprob = lm.encode_lesson((), PROMPT, REPLY).input_ids[-3:-1], 3, logprob
-    found = _Found(5, (), None, lambda: True)
+    found = _Found(5, (), None, lambda: True, lambda _: True)
     found.take(same)
     assert [(reply.taught, reply.logprob) for reply in found.replies()] == [(False, -2.0)]
 
@@ -144,7 +144,7 @@ def test_reading_a_lesson_once_gives_what_the_model_itself_gives(folders: dict[s
         near = 0.05
     some = rows(lm, PROMPT, "who made you", "hello")
     fast, plain = reading(lm, some), _Whole(lm, some)
-    assert isinstance(fast, _Tree)
+    assert isinstance(fast, Tree)
     for one, other in zip(fast.states(), plain.states(), strict=True):
         assert one.dtype == other.dtype
         assert torch.allclose(one.float(), other.float(), rtol=near, atol=near)
@@ -213,14 +213,14 @@ def test_a_loss_that_is_no_number_teaches_nothing(lm: LanguageModel, steps: int 
 
 
 def test_a_gradient_that_is_no_number_teaches_nothing(lm: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    own = _Tree.logits
+    own = Tree.logits
 
-    def spoiled(self: _Tree, module: LessonModule) -> torch.Tensor:
+    def spoiled(self: Tree, module: LessonModule) -> torch.Tensor:
         logits = own(self, module)
         logits.register_hook(lambda gradient: gradient * float("nan"))
         return logits
 
-    monkeypatch.setattr(_Tree, "logits", spoiled)
+    monkeypatch.setattr(Tree, "logits", spoiled)
     learner = Learner(lm)
     result = learner.learn_module(1, PROMPT, REPLY, SCOPED)
     assert result.skipped == "the gradient was not finite"

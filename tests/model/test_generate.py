@@ -226,5 +226,5 @@ def test_five_begin_as_sampling_might_and_differ_in_more_than_marks(default: Lan
         likely = default.decoder.prefill(ids).logits.softmax(-1)
         for reply in replies:
             assert likely[default.chat.plain_ids([reply.text])[0][0]] >= DRAWN * likely.max(), reply.text
-        gists = [gist(reply.text) for reply in replies]
-        assert sum(alike(one, other) for one, other in combinations(gists, 2)) <= 1, replies
+    gists = [gist(reply.text) for reply in replies]  # a greeting has too few answers
+    assert not any(alike(one, other) for one, other in combinations(gists, 2)), replies

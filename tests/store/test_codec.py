@@ -10,9 +10,23 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from theta_tui.store.codec import MAX_LINE, BadLineError, decode, encode
-from theta_tui.store.records import Candidate, Compared, Exchange, Failure, Learned, Outcome, Record, Said
+from theta_tui.store.records import (
+    Candidate,
+    Compared,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationRenamed,
+    Exchange,
+    Failure,
+    Imported,
+    Learned,
+    Outcome,
+    Record,
+    Said,
+)
 
 SNARES = ',"candidates":[{"index":1}],"recipe":{}'
 texts = st.one_of(st.text(max_size=20), st.sampled_from([SNARES, '"', "\\", '\\"', "}", "{", "\x00\x1f\u2028", "ü\\u"]))
@@ -39,11 +53,26 @@ def test_an_exchange_is_read_back_as_it_was(
     assert encode(7, 1.5, read) == encode(7, 1.5, said)
 
 
+@pytest.mark.parametrize(
+    "field", [{"turn": (3, 1)}, {"conversation_id": 2}, {"batch": 4}], ids=lambda field: next(iter(field))
+)
+def test_a_record_with_a_field_that_earlier_versions_lack_says_so(field: dict[str, Any]) -> None:
+    """They would take it for a line that was not written to its end, and set it aside where it is the last one."""
+    plain = Exchange("pick", "a", "b", (), {})
+    said = replace(plain, **field)
+    assert b'"v":1,' in encode(7, 1.5, plain)
+    assert b'"v":2,' in encode(7, 1.5, said)
+    assert decode(encode(7, 1.5, said))[2] == said
+
+
+CAME_LATER = {Said, Compared, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported}
+
+
 def test_what_the_version_before_wrote_is_read_and_written_again_to_the_bit() -> None:
     """Every kind of record, with every optional field, odd text, and numbers that are not finite."""
     lines = Path(__file__).with_name("written_before.jsonl").read_bytes().splitlines(keepends=True)
     found = [decode(line) for line in lines]
-    assert {type(record) for _, _, record in found} == set(get_args(Record)) - {Said, Compared}  # which came later
+    assert {type(record) for _, _, record in found} == set(get_args(Record)) - CAME_LATER
     assert [encode(*one) for one in found] == lines
     offered = (Candidate(1, "Hi\x1b!", -1.5), Candidate(2, "Yo.", -2.5, False, 3, True))
     said = 7, 1.5, Said("hello", "Hi\x1b!", offered, "ab12")

@@ -153,7 +153,7 @@ def test_a_missing_record_is_damage(tmp_path: Path) -> None:
 
 def test_a_journal_of_a_newer_version_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as newer:
-        newer.setattr(codec, "VERSION", 2)
+        newer.setattr(codec, "_version", lambda _: codec.VERSION + 1)
         written(tmp_path / "j")
     journal = Journal.open(tmp_path / "j")
     assert journal.read_only is not None

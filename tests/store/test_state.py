@@ -17,10 +17,14 @@ from theta_tui.store.records import (
     Candidate,
     Consolidated,
     ContextImported,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationRenamed,
     ConversationStarted,
     Exchange,
     Failure,
     Finding,
+    Imported,
     Learned,
     Outcome,
     Rebuilt,
@@ -81,11 +85,14 @@ def told(state: State) -> dict[str, Any]:
         "step",
         "withdrawn",
         "undone",
+        "redo",
+        "batches",
         "marked",
         "last_said",
         "spoken",
     )
-    return {name: getattr(state, name) for name in names} | {"losses": state.losses(50)}
+    talks = [(one.row(is_open=one is state.open), one.turns, one.places, one.history) for one in state.conversations]
+    return {name: getattr(state, name) for name in names} | {"losses": state.losses(50), "conversations": talks}
 
 
 @st.composite
@@ -96,18 +103,23 @@ def journals(draw: st.DrawFn) -> list[Record]:
     records: list[Record] = []
     for at in range(1, count + 1):
         any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
-        what = draw(st.sampled_from("eeeeessslllwwwrrrfbxgnaac"))
+        what = draw(st.sampled_from("eeeeessslllwwwrrrffobtixgnaac"))
         match what:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
                 prompt = draw(st.sampled_from([f"p{at}", "q", "Q", "Q?"]))  # one question, and several answers to it
                 exchange = said(prompt, conversation=draw(st.booleans()) or at % 3 > 0, replaces=replaces)
+                if draw(st.booleans()):
+                    turn = draw(st.one_of(st.none(), st.tuples(where, st.integers(0, 1))))
+                    number, batch = draw(st.one_of(st.none(), st.integers(1, 4))), draw(st.one_of(st.none(), where))
+                    exchange = replace(exchange, turn=turn, conversation_id=number, batch=batch)
                 if draw(st.integers(0, 2)) == 0:
                     exchange = marked(exchange, any_seq, sure=draw(st.booleans()), meant=draw(st.booleans()))
                 records.append(exchange)
             case "s":
                 offered = draw(st.sampled_from([(), marked(said("q"), any_seq, sure=True, meant=False).candidates]))
-                records.append(Said(draw(st.sampled_from([f"p{at}", "q"])), "so.", offered, f"{at}"))
+                number = draw(st.one_of(st.none(), st.integers(1, 4)))
+                records.append(Said(draw(st.sampled_from([f"p{at}", "q"])), "so.", offered, f"{at}", number))
             case "n":
                 records.append(said(f"p{at}", kind="none"))
             case "l":
@@ -123,6 +135,13 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 )
             case "b":
                 records.append(ContextImported((("x", f"{at}"), ("y", "z"))))
+            case "o":
+                records.append(ConversationOpened(draw(st.integers(0, 4))))
+            case "t":
+                named = ConversationRenamed(at % 5, f"n{at}"), ConversationDeleted(at % 5)
+                records.append(draw(st.sampled_from(named)))
+            case "i":
+                records.append(Imported(f"{at}.csv"))
             case "x":
                 tried = draw(st.lists(where, unique=True, max_size=6))
                 results = tuple((seq, outcome(steps=100 + seq)) for seq in sorted(tried))
@@ -197,6 +216,7 @@ def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Reco
 
     assert state.history == never.history
     assert shown(state) == shown(never)
+    assert [talk.history for talk in state.conversations] == [talk.history for talk in never.conversations]
     assert [plain(lesson) for lesson in state.active] == [plain(lesson) for lesson in never.active]
 
 
@@ -280,3 +300,78 @@ def test_what_asking_found_counts_only_of_the_lessons_that_the_model_had_then() 
     assert found(first, Withdraw(3), second, Restore(3)) == [0.5]
     assert found(first, Rebuilt("m", "f", "1", "n", {}, ())) == []
     assert found(Withdraw(3), first, Restore(3)) == []
+
+
+def prompts(state: State, number: int) -> list[str]:
+    conversation = state.conversation(number)
+    assert conversation is not None
+    return [turn.prompt for turn in conversation.turns]
+
+
+def test_a_conversation_goes_on_where_it_was_left_and_the_journal_of_an_earlier_version_has_one_for_each_new() -> None:
+    state = step_by_step([said("a"), ConversationStarted(), said("b"), ConversationOpened(1), said("c")])
+    assert (prompts(state, 1), prompts(state, 2), state.open.number) == (["a", "c"], ["b"], 1)
+    assert state.lessons[2].context == (("a", "a!"),)
+    assert [lesson.conversation for lesson in state.lessons] == [1, 2, 1]
+    assert [len(talk.turns) for talk in step_by_step([ConversationStarted(), said("b")]).conversations] == [0, 1]
+
+
+def test_a_record_that_names_its_conversation_is_in_that_one_whichever_is_open() -> None:
+    talks: list[Record] = [said("a"), ConversationStarted(), replace(said("b"), conversation_id=1)]
+    state = step_by_step([*talks, Said("c", "so.", (), None, 1), said("d")])
+    assert (prompts(state, 1), prompts(state, 2)) == (["a", "b", "c"], ["d"])
+    assert state.history == (("d", "d!"),)
+
+
+def test_a_name_and_a_deletion_change_the_list_alone_and_opening_brings_back() -> None:
+    talks: list[Record] = [said("a"), ConversationRenamed(1, "first"), ConversationDeleted(1), ConversationStarted()]
+    state = step_by_step(talks)
+    assert [(talk.title, talk.deleted) for talk in state.conversations] == [("first", True), ("", False)]
+    assert len(state.active) == 1
+    back = step_by_step([*talks, ConversationOpened(1), ConversationRenamed(1, None)])
+    assert (back.open.title, back.open.deleted, prompts(back, 1)) == ("a", False, ["a"])
+
+
+def test_a_turn_that_is_corrected_keeps_its_place_whatever_is_taken_back_before_it() -> None:
+    talk: list[Record] = [said("a"), said("b"), said("c"), replace(said("A", replaces=1), turn=(1, 0))]
+    assert prompts(step_by_step(talk), 1) == ["A", "b", "c"]
+    assert prompts(step_by_step([*talk, Withdraw(1)]), 1) == ["A", "b", "c"]
+    assert prompts(step_by_step([*talk, Withdraw(4)]), 1) == ["a", "b", "c"]
+    assert step_by_step(talk).lessons[-1].context == ()
+    again: list[Record] = [said("a"), said("A", replaces=1), replace(said("x", replaces=2), turn=(1, 0)), said("b")]
+    assert prompts(step_by_step([*again, Withdraw(1)]), 1) == ["x", "b"]
+    assert prompts(step_by_step([*again, Withdraw(1), Withdraw(3)]), 1) == ["A", "b"]
+    brought: list[Record] = [ContextImported((("x", "1"), ("y", "2"))), replace(said("X", replaces=1), turn=(1, 0))]
+    assert prompts(step_by_step(brought), 1) == ["X", "y"]
+    twice = [*brought, replace(said("Y", replaces=1), turn=(1, 1))]
+    assert prompts(step_by_step(twice), 1) == ["X", "Y"]
+    assert prompts(step_by_step([*twice, Withdraw(2), Withdraw(3)]), 1) == ["x", "y"]
+
+
+def batch(*later: Record) -> State:
+    """A lesson, an import of two at record 2, and what follows."""
+    taught = [replace(said(name, conversation=False), batch=2) for name in "bc"]
+    records: list[Record] = [said("a"), Imported("facts.txt"), *taught, *later]
+    learned: list[Record] = [Learned(seq, outcome(), "m") for seq in (1, 3, 4)]
+    return step_by_step([*records[:4], *learned, *records[4:]])
+
+
+def test_a_batch_is_taken_back_and_brought_back_as_one() -> None:
+    assert batch().last is not None
+    state = batch(Withdraw(2))
+    assert [lesson.exchange.prompt for lesson in state.active] == ["a"]
+    assert (state.withdrawn, state.redo) == ([3, 4], (2, state.lessons[2]))
+    assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), Restore(2)).active] == ["a", "b", "c"]
+
+
+def test_a_lesson_that_was_taken_out_of_a_batch_stays_out_when_the_batch_comes_back() -> None:
+    state = batch(Withdraw(4), Withdraw(2))
+    assert state.redo == (2, state.lessons[2])
+    back = batch(Withdraw(4), Withdraw(2), Restore(2))
+    assert [lesson.exchange.prompt for lesson in back.active] == ["a", "b"]
+    assert back.redo == (4, back.lessons[2])
+
+
+def test_what_is_taught_after_a_batch_was_taken_back_is_not_of_it() -> None:
+    late = replace(said("d", conversation=False), batch=2)
+    assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late).active] == ["a", "d"]

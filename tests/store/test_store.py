@@ -331,7 +331,8 @@ def test_a_fact_that_is_taken_back_is_offered_again_while_its_message_still_wait
     fact = record.append(Exchange("statement", stated.prompt, stated.reply, (), {}, said=waiting.prompt))
     done = record.withdraw(record.state.lesson(fact.seq), offer=True)
     assert record.pending == Pending("id", "I live in Orlebar.", CANDIDATES, stated)
-    record.restore(done)
+    record.append(Restore(fact.seq))
+    record.restored(done)
     assert record.pending == waiting
     record.close()
 

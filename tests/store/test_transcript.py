@@ -5,12 +5,15 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tests.store.test_state import outcome
+from theta_tui.store.beside import TOLD_IN_A_ROW
 from theta_tui.store.journal import Entry
 from theta_tui.store.records import (
     Candidate,
+    ConversationOpened,
     ConversationStarted,
     Exchange,
     Failure,
+    Imported,
     Learned,
     Record,
     Restore,
@@ -18,7 +21,7 @@ from theta_tui.store.records import (
     Turn,
     Withdraw,
 )
-from theta_tui.store.state import TOLD_IN_A_ROW, State
+from theta_tui.store.state import State
 from theta_tui.store.transcript import in_order, stated_by, words
 
 FIVE = tuple(Candidate(index, f"reply {index}", -1.0) for index in range(1, 6))
@@ -101,3 +104,16 @@ def test_a_fresh_conversation_has_none_of_it_and_the_last_ones_can_be_had_alone(
     beside = [replace(one, after=n) for n, one in enumerate(state.beside())]
     shown = [(len(before), turn and turn.prompt) for before, turn in in_order(turns, beside[:8], first=5)]
     assert shown == [(1, "5"), (1, "6"), (1, None)], "what came before the first turn shown is not shown"
+
+
+def test_the_lessons_of_a_file_are_told_as_many_taught_outside_also_when_they_are_taken_back() -> None:
+    batch = [replace(FACT, prompt=f"q{n}", said=f"line {n}", batch=1) for n in range(20)]
+    found = told(Imported("facts.txt"), *batch)
+    assert len(found) == TOLD_IN_A_ROW
+    assert found[0].endswith("(and 12 lessons before it)")
+    assert [one.startswith("taken back") for one in told(Imported("facts.txt"), *batch, Withdraw(1))] == [True] * 8
+
+
+def test_each_conversation_has_what_happened_beside_it() -> None:
+    talk: list[Record] = [none("lol"), ConversationStarted(), none("new"), ConversationOpened(1), none("again")]
+    assert told(*talk) == ["lol – no reply was picked", "again – no reply was picked"]

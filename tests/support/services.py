@@ -148,10 +148,10 @@ class FakeSession:
         return write(lesson)
 
     def undo(self, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.store.to_undo(), self.store.withdraw, stage, cancelled)
+        return self._change(self.store.to_undo(), lambda _: self.store.withdraw_last(), stage, cancelled)
 
     def redo(self, stage: Any, cancelled: Any) -> Lesson | None:
-        return self._change(self.store.to_redo(), self.store.restore, stage, cancelled)
+        return self._change(self.store.to_redo(), lambda _: self.store.restore_last(), stage, cancelled)
 
     def withdraw(self, number: int, stage: Any, cancelled: Any) -> Lesson | None:
         return self._change(self.store.to_withdraw(number), self.store.withdraw, stage, cancelled)

@@ -9,7 +9,9 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 from tests.support.fakes import PLOTS, Driven, drive
+from tests.ui.test_lists import open_list, talks
 from tests.ui.test_snapshots import choosing, editing, error, learning, loading, stating, streaming
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.ui.app import ThetaApp
 from theta_tui.ui.themes import OWN, TONES, contrast, legible
@@ -38,6 +40,19 @@ async def lessons(d: Driven) -> None:
     await choosing(d)
     await d.press("f7")
     d.worker.ledger()
+
+
+async def naming(d: Driven) -> None:
+    await open_list(d, "/conversations", talks(d))
+    await d.press("down", "d", "r", "ctrl+u")
+
+
+async def importing(d: Driven) -> None:
+    d.worker.ready()
+    d.worker.post(
+        lists.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),), ("1 pair taught already",), ("faq:3: no",))
+    )
+    await d.settle()
 
 
 async def completing(d: Driven) -> None:
@@ -100,7 +115,7 @@ async def alarming(d: Driven) -> None:
     [
         loading, streaming, choosing, stating, editing, learning, error, lessons, completing, helping, counting,
         searching, complaining, stating_in_the_editor, alarming, comparing,
-        plotting,
+        plotting, naming, importing,
     ],
     ids=lambda state: state.__name__,
 )  # fmt: skip

@@ -59,3 +59,17 @@ async def test_the_command_names_a_reply_and_a_turn_stays_marked() -> None:
         d.worker.post(p.Changed(d.worker.change(phase="idle", pending=None, turns=(turn,), turns_total=1)))
         await d.settle()
         assert "A reply that was …" in d.screen_text()
+
+
+async def test_a_caring_reply_is_shown_whole_and_picking_it_says_it() -> None:
+    async with drive(size=(60, 24)) as d:
+        waiting = await d.offer()
+        caring = structs.replace(waiting.candidates[3], text="I hear you. " * 14 + "Call 988.", care=True)
+        waiting = structs.replace(waiting, candidates=(*waiting.candidates[:3], caring, waiting.candidates[4]))
+        d.worker.post(p.Changed(d.worker.change(pending=waiting)))
+        await d.settle()
+        assert "Call 988." in d.screen_text()
+        await d.press("down", "down", "down")
+        assert "enter says 4" in d.screen_text()
+        await d.press("4")
+        assert d.sent == [p.Say(waiting.prompt_id, 4)]

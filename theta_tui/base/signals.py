@@ -128,6 +128,23 @@ def finishing_first() -> Iterator[None]:
 
 
 @contextmanager
+def noting_first() -> Iterator[Callable[[], int | None]]:
+    """The first SIGINT or SIGTERM is only noted: the work in hand asks the function that is yielded for its number
+    (None: none came) and ends at a good place. A second one has its usual effect."""
+    noted: list[int] = []
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    before = {number: signal.getsignal(number) for number in numbers}
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.append(number)
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+    with finishing_first(), _handlers(numbers, note):
+        yield lambda: noted[0] if noted else None
+
+
+@contextmanager
 def _handlers(numbers: Iterable[signal.Signals], handler: Handler) -> Iterator[None]:
     """Install `handler`. Signals that are ignored (nohup) stay ignored, except SIGTERM."""
     handled = [one for one in numbers if one is signal.SIGTERM or signal.getsignal(one) is not signal.SIG_IGN]

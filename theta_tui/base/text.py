@@ -103,8 +103,17 @@ def is_blank(text: str) -> bool:
 
 def normalised(text: str) -> str:
     """The text for comparing replies: compatibility forms, case, white space and outer punctuation are folded."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.split()).strip(" .,!?;:…'\"-")
+    return " ".join(_folded(text).split()).strip(" .,!?;:…'\"-")
+
+
+def contains(text: str, wanted: str) -> bool:
+    """Whether each word of `wanted` is somewhere in `text`, whatever the case and the form of the letters."""
+    folded = _folded(text)
+    return all(word in folded for word in _folded(wanted).split())
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def percent(p: float) -> str:

@@ -16,18 +16,17 @@ from theta_tui.base.exit import run
 from theta_tui.base.streams import can_draw, on_terminal
 from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
-from theta_tui.cli import lines, models
+from theta_tui.cli import conversations as talks
+from theta_tui.cli import importing, lines, models, taking_back
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import loaded_session, read_store, writable_store
 from theta_tui.cli.usage import Command, Group, missing
-from theta_tui.session.verbs import BY_NAME, lesson_number
+from theta_tui.session.verbs import BY_NAME
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
     from theta_tui.store.records import Pending
-    from theta_tui.store.state import Lesson
-    from theta_tui.store.store import Store
 
 app = typer.Typer(
     name="theta",
@@ -168,6 +167,9 @@ def teach(
     for_prompt: Annotated[
         str | None, typer.Option("--for", metavar="PROMPT", help="Teach a pair; no kept prompt is needed.")
     ] = None,
+    turn: Annotated[
+        int | None, typer.Option("--turn", metavar="N", help="A better reply to turn N, as `theta history` lists it.")
+    ] = None,
     prompt_id: Annotated[
         str | None, typer.Option("--prompt-id", metavar="ID", help="Refuse (exit 3) if another prompt waits.")
     ] = None,
@@ -183,8 +185,8 @@ def teach(
     if all_or_nothing and answer != "-":
         raise UsageError("--all-or-nothing is for lines of standard input, as in: theta teach - --all-or-nothing")
     if statement:
-        if answer is not None or text is not None or for_prompt is not None:
-            raise UsageError("--statement teaches the offered pair; a reply or --for does not go with it")
+        if answer is not None or text is not None or for_prompt is not None or turn is not None:
+            raise UsageError("--statement teaches the offered pair; a reply, --for or --turn does not go with it")
         _teach_statement(call, prompt_id, show_learning_info)
         return
     if answer is None and text is None:
@@ -192,8 +194,8 @@ def teach(
     if answer is not None and text is not None:
         raise UsageError(f"'{answer}' and --text are two replies; give one of them")
     if answer == "-":
-        if for_prompt is not None or prompt_id is not None:
-            raise UsageError("- reads pairs that hold their own prompts; --for and --prompt-id do not go with it")
+        if for_prompt is not None or prompt_id is not None or turn is not None:
+            raise UsageError("- reads pairs with prompts of their own; --for, --turn and --prompt-id do not go with it")
         if all_or_nothing:
             lines.teach_all_or_nothing(call, info=show_learning_info)
         else:
@@ -201,13 +203,17 @@ def teach(
         return
     from theta_tui.cli import reports
 
-    index = None if answer is None or for_prompt is not None else _pick(answer)
+    if turn is not None and (for_prompt is not None or prompt_id is not None):
+        raise UsageError("--turn says which prompt is meant; --for and --prompt-id do not go with it")
+    index = None if answer is None or for_prompt is not None or turn is not None else _pick(answer)
     reply = _said(
         text if text is not None else _no_command(answer or "", "; to teach it as a reply say --text quit"), "reply"
     )
     said = None if for_prompt is None else _said(for_prompt, "prompt")
-    with loaded_session(call, needs_prompt=said is None, prompt_id=prompt_id) as session:
-        if said is not None:
+    with loaded_session(call, needs_prompt=said is None and turn is None, turn=turn, prompt_id=prompt_id) as session:
+        if turn is not None:
+            outcome = session.correct_turn(turn, reply)
+        elif said is not None:
             outcome = session.teach(said, reply)
         elif index is not None:
             outcome = session.pick(index, prompt_id=prompt_id)
@@ -234,30 +240,6 @@ def ask(
             )
         else:
             call.out(answer.shown, one_line=False)
-
-
-@command("undo")
-def undo(call: Invocation) -> None:
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["undo"].done, store, store.withdraw_last())
-
-
-@command("redo")
-def redo(call: Invocation) -> None:
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["redo"].done, store, store.restore(store.to_redo()))
-
-
-@command("withdraw")
-def withdraw(
-    call: Invocation,
-    number: Annotated[str, typer.Argument(metavar="N", help="The number of a lesson, as `theta lessons` lists it.")],
-) -> None:
-    lesson = lesson_number(number)
-    if lesson is None:
-        raise UsageError(f"'{number[:40]}' is not the number of a lesson; `theta lessons` lists the numbers")
-    with writable_store(call) as store:
-        _changed(call, BY_NAME["withdraw"].done, store, store.withdraw(store.to_withdraw(lesson)))
 
 
 @command("rebuild")
@@ -313,13 +295,6 @@ def persona(
         call.emit(persona=state.persona)
     else:
         call.out(personas.words(state.persona), one_line=False)
-
-
-@command("history")
-def history(call: Invocation) -> None:
-    from theta_tui.cli import reports
-
-    reports.history(call, read_store(call))
 
 
 @command("lessons")
@@ -413,26 +388,17 @@ def doctor(call: Invocation) -> None:
 
 
 app.add_typer(models.app, name="models")
+command("undo")(taking_back.undo)
+command("redo")(taking_back.redo)
+command("withdraw")(taking_back.withdraw)
+command("conversations")(talks.conversations)
+command("history")(talks.history)
+command("import")(importing.import_file)
 command("train")(batch.train)
 command("bench")(bench.bench)
 
 
 # --- parts of commands ---
-
-
-def _changed(call: Invocation, what: str, store: Store, lesson: Lesson) -> None:
-    """Report a lesson that was taken back or brought back in the journal. The next start updates the weights."""
-    from theta_tui.session.replay import learned_again
-
-    exchange, later = lesson.exchange, learned_again(store.state, lesson)
-    call.done = f"lesson {lesson.number} was {what}"
-    if call.json:
-        values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
-        call.emit(**values, learned_again=later)
-        return
-    call.out(f"{what}: lesson {lesson.number}, {exchange.prompt} → {exchange.reply}")
-    if later:
-        call.note(f"the next start learns {plural(later, 'later lesson')} again")
 
 
 def _teach_statement(call: Invocation, prompt_id: str | None, info: bool) -> None:

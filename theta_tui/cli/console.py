@@ -47,7 +47,12 @@ _COMMON: dict[str, Any] = {
     "quiet": _option(EVERY, "quiet", "-q"),
     "yes": Annotated[
         bool,
-        typer.Option("--yes", "-y", help="Get a model that is not here without being asked.", rich_help_panel=EVERY),
+        typer.Option(
+            "--yes",
+            "-y",
+            help="Ask nothing: get a model that is not here, teach what is imported.",
+            rich_help_panel=EVERY,
+        ),
     ],
     "json": Annotated[
         bool, typer.Option("--json", help="JSON on stdout, errors as JSON on stderr.", rich_help_panel=EVERY)

@@ -23,6 +23,7 @@ def loaded_session(
     write: bool = True,
     needs_prompt: bool = False,
     needs_statement: bool = False,
+    turn: int | None = None,
     prompt_id: str | None = None,
 ) -> Iterator[Session]:
     """A loaded Session, closed afterwards. A command that cannot succeed is refused before the model is loaded.
@@ -35,6 +36,8 @@ def loaded_session(
     try:
         if write:
             store.require_writable()
+        if turn is not None:
+            store.turn(turn)
         if needs_prompt:
             waiting = store.waiting(prompt_id)
             if needs_statement and waiting.statement is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from theta_tui.base.errors import ThetaError
 from theta_tui.base.text import plural
+from theta_tui.cli import conversations as talks
 from theta_tui.cli import reports
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.lines import next_line
@@ -18,9 +19,9 @@ from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt,
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
+    from theta_tui.session.importing import Together
     from theta_tui.session.session import Session
     from theta_tui.store.records import Outcome, Pending
-    from theta_tui.store.state import Lesson
 
 ROWS = (
     *((verb.line, verb.about) for verb in VERBS if verb.plain),
@@ -158,7 +159,7 @@ class Conversation:
                     return True
                 waiting = self.session.pending
                 continue
-            elif word.lstrip("+-").isnumeric() and not self._sure(word):
+            elif word.lstrip("+-").isnumeric() and not self._agrees(f"there is no reply {word}; teach this text?"):
                 continue
             else:
                 self._trained(self.session.correct(meant.text))
@@ -174,25 +175,33 @@ class Conversation:
         answer = self._next(f"/{verb.name} ({verb.about})? [y: do it, enter: say it as text] > ")
         return Call(verb) if answer is not None and answer.strip().lower() in {"y", "yes"} else meant
 
-    def _sure(self, word: str) -> bool:
-        answer = self._next(f"there is no reply {word}; teach this text? [y/N] > ")
+    def _agrees(self, question: str) -> bool:
+        answer = self._next(f"{question} [y/N] > ")
         return answer is not None and answer.strip().lower() in {"y", "yes"}
 
     def _slash(self, meant: Call | Mistake) -> None:
+        from theta_tui.session.importing import Together, together
+
         if isinstance(meant, Mistake):
             self.call.out(f"! {meant.text}")
             return
         match meant.verb.name:
             case "undo":
                 waited = self.session.pending is not None
-                self._changed(meant.verb, self.session.undo(self.call.stage))
+                batch = together(self.session.store, self.session.store.to_undo())
+                self.session.undo(self.call.stage)
+                self._changed(meant.verb, batch)
                 if not waited and self.session.pending is not None:  # the plain loop offers that prompt again
                     self.session.store.keep(None)
             case "redo":
-                self._changed(meant.verb, self.session.redo(self.call.stage))
+                back = self.session.redo(self.call.stage)
+                assert back is not None  # cannot be cancelled here
+                self._changed(meant.verb, together(self.session.store, back))
             case "withdraw":
                 (number,) = meant.arguments
-                self._changed(meant.verb, self.session.withdraw(number, self.call.stage))
+                gone = self.session.withdraw(number, self.call.stage)
+                assert gone is not None  # cannot be cancelled here
+                self._changed(meant.verb, Together((gone,)))
             case "export":
                 from theta_tui.session.export import export
 
@@ -204,6 +213,19 @@ class Conversation:
             case "new":
                 self.session.store.begin_conversation()
                 self.call.out("a new conversation.")
+            case "conversations" if meant.arguments:
+                from theta_tui.session import conversations
+
+                self.call.out(conversations.change(self.session.store, *meant.arguments))
+            case "conversations":
+                talks.show_list(self.call, self.session.store)
+            case "find":
+                reports.found(self.call, self.session.store.state.open, *meant.arguments)
+            case "fix":
+                number, text = meant.arguments
+                self._trained(self.session.correct_turn(number, text))
+            case "import":
+                self._import(*meant.arguments)
             case "persona":
                 from theta_tui.session import persona
 
@@ -213,7 +235,8 @@ class Conversation:
             case "stats":
                 reports.stats(self.call, self.session.store)
             case "history":
-                reports.history(self.call, self.session.store)
+                state = self.session.store.state
+                reports.history(self.call, state.open, state.beside(), self.session.pending)
             case "lessons":
                 reports.lessons(self.call, self.session.store)
             case "quiz":
@@ -225,12 +248,23 @@ class Conversation:
                 mode: Mode = "idle" if self.session.pending is None else "choosing"
                 self.call.out(f"! {meant.verb.refused(mode, p.Snapshot(pending=self.session.pending))}")
 
-    def _changed(self, verb: Verb, lesson: Lesson | None) -> None:
-        assert lesson is not None  # cannot be cancelled here
-        what = verb.done
-        self.call.done = f"lesson {lesson.number} was {what}"
+    def _import(self, path: str) -> None:
+        from theta_tui.cli.importing import found_lines, teach
+        from theta_tui.session.importing import find
+
+        session = self.session
+        found = find(session.store, session.statements.dictionary, Path(path))
+        for line in found_lines(found):
+            self.call.out(line)
+        if found.pairs and self._agrees(f"teach {plural(len(found.pairs), 'lesson')}?"):
+            taught, _ = teach(self.call, session, found)
+            self.call.out(taught.words)
+
+    def _changed(self, verb: Verb, batch: Together) -> None:
+        said = batch.lessons[-1].exchange
+        self.call.done = f"{verb.done}: {batch.words}"
         self.call.stage("")
-        self.call.out(f"{what}: {lesson.exchange.prompt} → {lesson.exchange.reply}")
+        self.call.out(f"{verb.done}: {batch.words if batch.source else f'{said.prompt} → {said.reply}'}")
 
     def _trained(self, outcome: Outcome) -> None:
         skipped = outcome.skipped

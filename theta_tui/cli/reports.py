@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.errors import TeachError
-from theta_tui.base.text import percent, plural
+from theta_tui.base.text import contains, percent, plural
 from theta_tui.cli.console import Invocation
 from theta_tui.store import meant, retention
-from theta_tui.store.records import Outcome, Pending, Stated, Turn
+from theta_tui.store.conversation import Conversation
+from theta_tui.store.records import Beside, Outcome, Pending, Stated, Turn
 from theta_tui.store.report import ReportRow, Tally
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
@@ -28,33 +29,59 @@ REVIEW_SECONDS = 1.0
 """With `--show-learning-info`, lessons are reviewed for this long after each lesson."""
 
 
-def history(call: Invocation, store: Store) -> None:
-    """Print the conversation, two lines per turn, with what happened beside it and the prompt that waits."""
-    turns, beside, waiting = store.state.turns, store.state.beside(), store.pending
+def history(call: Invocation, conversation: Conversation, beside: Sequence[Beside], waiting: Pending | None) -> None:
+    """Print a conversation, two lines per turn with its number, what happened beside it, and the prompt that waits."""
+    turns = conversation.turns
     if call.json:
-        told = [
-            {"after": one.after, "kind": one.kind, "prompt": one.prompt, "reply": one.reply, "more": one.more,
-             "taken_back": one.withdrawn, "outcome": _effect(one.outcome)}
-            for one in beside
-        ]  # fmt: skip
-        call.emit(turns=[_turn(turn) for turn in turns], beside=told, waiting=waiting.prompt if waiting else None)
+        call.emit(**history_fields(conversation, beside), waiting=waiting.prompt if waiting else None)
         return
     if not turns and not beside and waiting is None:
         call.out("no conversation yet; begin with: theta")
+    width = len(str(len(turns)))
+    room = " " * width
     earlier, stated = stated_by(beside, waiting.prompt if waiting else None)
-    for before, turn in in_order(turns, earlier):
+    for number, (before, turn) in enumerate(in_order(turns, earlier), 1):
         for one in before:
             if one.kind == "none":
-                call.out(f"you    {one.prompt}")
-            call.out(f"       {words(one)}")
+                call.out(f"{room}  you    {one.prompt}")
+            call.out(f"{room}         {words(one)}")
         if turn is not None:
-            call.out(f"you    {turn.prompt}")
-            call.out(f"theta  {turn.shown}   {_mark(turn)}".rstrip())
+            _print_turn(call, number, turn, width)
     if waiting is not None:
-        call.out(f"you    {waiting.prompt}")
-        call.out("       five replies wait")
+        call.out(f"{room}  you    {waiting.prompt}")
+        call.out(f"{room}         five replies wait")
     for one in stated:
-        call.out(f"       {words(one)}")
+        call.out(f"{room}         {words(one)}")
+
+
+def found(call: Invocation, conversation: Conversation, wanted: str) -> None:
+    """Print the turns of a conversation that have the text `wanted`."""
+    width = len(str(len(conversation.turns)))
+    there = [
+        (number, turn)
+        for number, turn in enumerate(conversation.turns, 1)
+        if contains(f"{turn.prompt}\n{turn.reply}", wanted)
+    ]
+    for number, turn in there:
+        _print_turn(call, number, turn, width)
+    if not there:
+        call.out(f"nothing in it has '{wanted}'" if wanted else "nothing was said yet")
+
+
+def _print_turn(call: Invocation, number: int, turn: Turn, width: int) -> None:
+    call.out(f"{number:{width}}  you    {turn.prompt}")
+    call.out(f"{'':{width}}  theta  {turn.shown}   {_mark(turn)}".rstrip())
+
+
+def history_fields(conversation: Conversation, beside: Sequence[Beside]) -> dict[str, Any]:
+    """A conversation, and what happened beside it, as JSON values."""
+    told = [
+        {"after": one.after, "kind": one.kind, "prompt": one.prompt, "reply": one.reply, "more": one.more,
+         "taken_back": one.withdrawn, "outcome": _effect(one.outcome)}
+        for one in beside
+    ]  # fmt: skip
+    turns = [{"turn": number} | _turn(turn) for number, turn in enumerate(conversation.turns, 1)]
+    return {"turns": turns, "beside": told}
 
 
 def lessons(call: Invocation, store: Store) -> None:

@@ -54,6 +54,8 @@ class ReadReport:
 
     bad: Counter[str] = field(default_factory=Counter)
     """Bad lines by file."""
+    named: list[str] = field(default_factory=list)
+    """The first bad lines, each with its file, its number and what is wrong."""
     left_out: Counter[str] = field(default_factory=Counter)
     """What is not learned, by `what: why` with `what` in the singular: `row: label is false`."""
     unused: Counter[str] = field(default_factory=Counter)

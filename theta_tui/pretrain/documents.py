@@ -33,6 +33,7 @@ FORMATS = (
 )
 _HEAD = 64 << 10
 _PIECE = 1 << 20
+_NAMED = 5
 _DATA = {".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".text"}
 _COMPRESSED = {".gz", ".zst"}
 _ABOUT = {
@@ -107,11 +108,13 @@ def parse_source(text: str) -> Source:
     return Source(Path(head), weight)
 
 
-def read(source_path: Path, *, skip_bad: bool = False, report: ReadReport | None = None) -> Iterator[Document]:
+def read(
+    source_path: Path, *, skip_bad: bool = False, report: ReadReport | None = None, by_line: bool = False
+) -> Iterator[Document]:
     """Yield the documents of a file, or of every data file in a folder, in order. Nothing is opened before the first.
 
     A bad line raises ModelError with file and line; with `skip_bad` it is skipped. `report` counts what is not used. A
-    damaged journal raises JournalError.
+    damaged journal raises JournalError. With `by_line` each line of plain text is a document.
     """
     report = ReadReport() if report is None else report
     if os.path.isdir(source_path):
@@ -119,12 +122,12 @@ def read(source_path: Path, *, skip_bad: bool = False, report: ReadReport | None
         if not files:
             raise _error(source_path, "there are no data files in this folder", f"supported are {FORMATS}")
         for path in files:
-            yield from _file(path, skip_bad, report)
+            yield from _file(path, skip_bad, report, by_line)
     else:
-        yield from _file(source_path, skip_bad, report)
+        yield from _file(source_path, skip_bad, report, by_line)
 
 
-def _file(path: Path, skip_bad: bool, report: ReadReport) -> Iterator[Document]:
+def _file(path: Path, skip_bad: bool, report: ReadReport, by_line: bool) -> Iterator[Document]:
     before = report.left_out.copy()
     line: int | None
 
@@ -132,6 +135,8 @@ def _file(path: Path, skip_bad: bool, report: ReadReport) -> Iterator[Document]:
         if not skip_bad:
             raise _error(path, why, "fix the line, or skip bad lines with --skip-bad", number)
         report.bad[str(path)] += 1
+        if len(report.named) < _NAMED:
+            report.named.append(f"{_place(path, number)}: {visible(why, one_line=True)}")
 
     found = False
     name = _data_name(path)
@@ -141,7 +146,7 @@ def _file(path: Path, skip_bad: bool, report: ReadReport) -> Iterator[Document]:
         raise _unreadable(path, error) from None
     try:
         with file:
-            for line, content in _items(path, decompressed(file), refuse, RowReader(report)):
+            for line, content in _items(path, decompressed(file), refuse, RowReader(report), by_line):
                 found = True
                 source = content.source or name
                 yield Document(content.turns, content.text, source, line, content.system, content.context_only)
@@ -161,7 +166,7 @@ def _file(path: Path, skip_bad: bool, report: ReadReport) -> Iterator[Document]:
         raise _error(path, why, "leave the file out or use another")
 
 
-def _items(path: Path, stream: BinaryIO, refuse: Refuse, reader: RowReader) -> Iterator[Item]:
+def _items(path: Path, stream: BinaryIO, refuse: Refuse, reader: RowReader, by_line: bool) -> Iterator[Item]:
     """Choose the format by the first bytes, and read the file."""
     head = stream.read(_HEAD).removeprefix(b"\xef\xbb\xbf")
     if not head.strip():
@@ -185,7 +190,7 @@ def _items(path: Path, stream: BinaryIO, refuse: Refuse, reader: RowReader) -> I
         return formats.json_rows(formats.json_lines(lines), refuse, reader)
     if (found := _table(path, text, sample, whole=whole)) is not None:
         return read_table(lines, refuse, reader, *found)
-    return formats.plain_text(lines, refuse)
+    return formats.text_lines(lines, refuse) if by_line else formats.plain_text(lines, refuse)
 
 
 def _spans_lines(text: str, whole: bool) -> bool:

@@ -238,3 +238,15 @@ def plain_text(lines: Lines, refuse: Refuse) -> Iterator[Item]:
         block.append("\n".join(paragraph))
     if block:
         yield begun, Content(text="\n\n".join(block))
+
+
+def text_lines(lines: Lines, refuse: Refuse) -> Iterator[Item]:
+    """The lines of plain text that are not blank, one at a time."""
+    for number, line in lines:
+        try:
+            text = decoded(line).strip()
+        except ValueError as error:
+            refuse(number, describe(error))
+            continue
+        if text:
+            yield number, Content(text=storable(text))

@@ -1,4 +1,5 @@
-"""What is offered for a prompt: five replies, and the fact that it states. Needs torch only to generate the replies."""
+"""What is offered for a prompt: five replies, and the fact that it states; and an answer. Needs torch only to generate
+the replies."""
 
 from __future__ import annotations
 

@@ -70,12 +70,15 @@ class Pick(Command):
 class Correct(Command):
     """Teach `text`. With `prompt_id`: as the answer to the prompt that waits (`edited`: the candidate it began as).
 
-    Without: as a better reply to the last turn of the conversation.
+    Without: as a better reply to turn `turn` of the open conversation, from 1, whose prompt is `prompt`; None: to its
+    last turn.
     """
 
     text: str
     prompt_id: str | None = None
     edited: int | None = None
+    turn: int | None = None
+    prompt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class TeachFact(Command):
     reply: str
 
 
-LESSONS = frozenset({"Pick", "Correct", "TeachFact"})
+LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachFile"})
 """The commands that teach, by the names in `Failed`."""
 
 
@@ -100,10 +103,11 @@ class PassOver(Command):
 
 @dataclass(frozen=True, slots=True)
 class Say(Command):
-    """The prompt that waits is answered by the first reply of the five of this id: it stands in the conversation and
+    """The prompt that waits is answered by candidate `index` of the five of this id: it stands in the conversation and
     nothing is learned."""
 
     prompt_id: str
+    index: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +208,8 @@ class Configure(Command):
 @dataclass(frozen=True, slots=True)
 class Cancel(Command):
     """Stop generating, or taking a lesson back, which then changes nothing. Served at once, whatever the worker is
-    doing. A lesson ends within a step, as far as it got, and idle time goes on with it."""
+    doing. A lesson ends within a step, as far as it got, and idle time goes on with it; a file ends after a lesson of
+    it, and what was taught stays."""
 
 
 # --- state ---
@@ -224,7 +229,7 @@ class Snapshot:
     the last lesson's prompt before it and now, as far as they are known. `marked` has record and number of each lesson
     that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
     last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
-    own.
+    own. `conversation` is the number of the open conversation.
     """
 
     phase: Phase = "loading"
@@ -252,6 +257,7 @@ class Snapshot:
     tally: Tally = field(default_factory=Tally)
     alarm: str | None = None
     persona: str | None = None
+    conversation: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,12 +338,15 @@ class Taught(Event):
 
 @dataclass(frozen=True, slots=True)
 class TakenBack(Event):
-    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`."""
+    """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`. `words`
+    name the lessons of a batch, if it was one. `conversation` is the lesson's, if that is not the open one."""
 
     deed: Deed
     number: int
     prompt: str
     reply: str
+    words: str = ""
+    conversation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ first and journalled when it has succeeded; until then everything is as it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -73,14 +73,14 @@ def is_always_on(lesson: Lesson, signs: bool) -> bool:
     )
 
 
-def learned_again(state: State, changed: Lesson) -> int:
-    """How many later lessons must be learned again if `changed` is taken out or put back, as far as the journal tells
-    how the model learns picks."""
-    later = state.active_after(changed.seq)
+def learned_again(state: State, changed: Sequence[Lesson]) -> int:
+    """How many other lessons must be learned again if the lessons `changed` are taken out or put back, as far as the
+    journal tells how the model learns picks."""
+    later = [lesson for lesson in state.active_after(changed[0].seq) if lesson not in changed]
     signs = state.begin is not None and state.begin.lora is None
-    if any(is_always_on(lesson, signs) for lesson in [changed, *later]):
+    if any(is_always_on(lesson, signs) for lesson in [*changed, *later]):
         return len(later)
-    return 0 if has_own_weights(changed) else sum(not has_own_weights(lesson) for lesson in later)
+    return 0 if all(map(has_own_weights, changed)) else sum(not has_own_weights(lesson) for lesson in later)
 
 
 def _counting(modules: dict[int, LessonModule], state: State) -> dict[int, LessonModule]:
@@ -226,7 +226,7 @@ class Replay:
                 self.learner.restore(redone)
                 self.memory.forget_after(change.of)
             else:
-                self._follow(state, state.lesson(change.of), on_lesson, cancelled)
+                self._follow(state, state.taught_by(change.of), on_lesson, cancelled)
             newest = next(self.usable_checkpoints(state), None)
             self.saved_at, self.saved_position = (newest.saved_at, newest.position) if newest else (None, 0)
             self.store.append(change)
@@ -240,20 +240,21 @@ class Replay:
         elif redone is not None and state.active and state.active[-1].seq == change.of:
             self.memory.remember(change.of, before)
 
-    def _follow(self, state: State, changed: Lesson, on_lesson: OnLesson, cancelled: Callable[[], bool]) -> None:
-        """Bring the learner to `state`, which differs from what is learned now in the lesson `changed`."""
-        if moves_nothing(changed):
+    def _follow(self, state: State, changed: list[Lesson], on_lesson: OnLesson, cancelled: Callable[[], bool]) -> None:
+        """Bring the learner to `state`, which differs from what is learned now in the lessons `changed`."""
+        changed = [lesson for lesson in changed if not moves_nothing(lesson)]
+        if not changed:
             return
         held = _counting(self.learner.modules, state)
         signs = bool(self.learner.signs.modules)
-        since = list(filter(_done, state.active_after(changed.seq - 1)))
-        if has_own_weights(changed) and not any(is_always_on(lesson, signs) for lesson in since):
+        since = list(filter(_done, state.active_after(changed[0].seq - 1)))
+        if all(map(has_own_weights, changed)) and not any(is_always_on(lesson, signs) for lesson in since):
             self.learner.modules = held
-            moves = [] if changed.withdrawn else [changed]
+            moves = [lesson for lesson in changed if lesson.moves and _done(lesson) and lesson.seq not in held]
         else:
-            position = self._go_back(state, changed.seq)
+            position = self._go_back(state, changed[0].seq)
             since = list(filter(_done, state.active_after(position)))
-            if any(is_always_on(lesson, signs) for lesson in [changed, *since]):
+            if any(is_always_on(lesson, signs) for lesson in [*changed, *since]):
                 held = {seq: module for seq, module in held.items() if seq <= position}
             # The state gone back to may contain the restored lesson.
             self.learner.modules = held = _counting(self.learner.modules, state) | held

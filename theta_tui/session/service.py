@@ -19,6 +19,7 @@ from theta_tui.base import config
 from theta_tui.base.config import CANDIDATES
 from theta_tui.base.errors import PromptError, ThetaError
 from theta_tui.session import protocol as p
+from theta_tui.session.errands import Errands
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.verbs import doing
 from theta_tui.store.report import Tally
@@ -72,6 +73,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
+        self._errands = Errands(lambda: self._session, self)
         self._compare: int | None = None
 
     @property
@@ -84,7 +86,7 @@ class Service:
         started = time.perf_counter()
         try:
             self._report(p.Loading(self.snapshot()))
-            self._session.load(self._stage)
+            self._session.load(self.stage)
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -186,6 +188,8 @@ class Service:
 
     def _carry_out(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
         session = self._session
+        if self._errands.run(command, cancelled):
+            return
         match command:
             case p.Propose(prompt=prompt):
                 self._propose(prompt, cancelled, again=False)
@@ -201,8 +205,9 @@ class Service:
                 self._report(p.Continued(self.snapshot()))
             case p.Pick(prompt_id=prompt_id, index=index):
                 self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
-            case p.Correct(text=text, prompt_id=None):
-                self._teach(partial(session.correct_last, text), cancelled)
+            case p.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
+                number = len(session.store.state.turns) if turn is None else turn
+                self._teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
             case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
             case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
@@ -211,8 +216,8 @@ class Service:
             case p.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
                 self._changed()
-            case p.Say(prompt_id=prompt_id):
-                session.store.say(prompt_id)
+            case p.Say(prompt_id=prompt_id, index=index):
+                session.store.say(prompt_id, index)
                 self._changed()
             case p.TakeBack():
                 self._take_back(command, cancelled)
@@ -273,8 +278,7 @@ class Service:
 
     def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
         """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
-        self._state("learning", "learning")
-        self._report(p.Changed(self.snapshot()))
+        self.begin("learning", "learning")
         self._reported = 0.0
 
         def progress(now: Any) -> None:
@@ -292,23 +296,30 @@ class Service:
 
     def _take_back(self, command: p.TakeBack, cancelled: Callable[[], bool]) -> None:
         """Change which lessons count. Reports the lessons that are learned again for it; Cancel stops it."""
+        from theta_tui.session.importing import Together, together
+
         session, words = self._session, doing(command.deed, command.number)
-        self._state("learning", words)
-        self._report(p.Changed(self.snapshot()))
+        store, batch = session.store, None
+        self.begin("learning", words)
         match command:
             case p.TakeBack("undo"):
-                lesson = session.undo(self._stage, cancelled)
+                batch = together(store, store.to_undo())
+                lesson = session.undo(self.stage, cancelled)
             case p.TakeBack("redo"):
-                lesson = session.redo(self._stage, cancelled)
+                lesson = session.redo(self.stage, cancelled)
+                batch = together(store, lesson) if lesson is not None else None
             case p.TakeBack(number=number):
-                lesson = session.withdraw(number or 0, self._stage, cancelled)
+                lesson = session.withdraw(number or 0, self.stage, cancelled)
         self._rest()
         if lesson is None:
             self._report(p.Notice(self.snapshot(), f"{words} was stopped; everything is as it was"))
             return
         self._last = None
-        said = lesson.exchange
-        self._report(p.TakenBack(self.snapshot(), command.deed, lesson.number, said.prompt, said.reply))
+        said, batch = lesson.exchange, batch or Together((lesson,))
+        words = batch.words if batch.source is not None else ""
+        elsewhere = lesson.conversation if lesson.conversation != store.state.open.number else None
+        deed, number = command.deed, lesson.number
+        self._report(p.TakenBack(self.snapshot(), deed, number, said.prompt, said.reply, words, elsewhere))
 
     def _show_models(self, name: str, *, asked: bool = True) -> None:
         from theta_tui.session import switching
@@ -327,9 +338,8 @@ class Service:
         """Go over to another model; Cancel stops it, and the present one stays."""
         from theta_tui.session import switching
 
-        self._state("learning", f"going over to {name}")
-        self._report(p.Changed(self.snapshot()))
-        fresh = switching.switch(self._session, name, apart=apart, on_stage=self._stage, cancelled=cancelled)
+        self.begin("learning", f"going over to {name}")
+        fresh = switching.switch(self._session, name, apart=apart, on_stage=self.stage, cancelled=cancelled)
         if fresh is None:
             self._rest()
             self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
@@ -362,9 +372,8 @@ class Service:
         """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
         from theta_tui.session.export import export
 
-        self._state("saving", "exporting")
-        self._report(p.Changed(self.snapshot()))
-        done = export(self._session, kind, Path(path), self._stage, cancelled)
+        self.begin("saving", "exporting")
+        done = export(self._session, kind, Path(path), self.stage, cancelled)
         self._rest()
         said = "exporting was stopped; nothing was written" if done is None else done.line
         self._report(p.Notice(self.snapshot(), said))
@@ -381,8 +390,7 @@ class Service:
     def _save(self, *, asked: bool) -> None:
         session = self._session
         started = time.perf_counter()
-        self._state("saving", "saving a checkpoint")
-        self._report(p.Changed(self.snapshot()))
+        self.begin("saving", "saving a checkpoint")
         try:
             path: Path = session.save()
         finally:
@@ -409,12 +417,23 @@ class Service:
 
     # --- reports ---
 
-    def _stage(self, words: str) -> None:
+    def stage(self, words: str) -> None:
         self._activity = words
         if self._phase == "loading":
             self._report(p.Loading(self.snapshot()))
         elif self._due():
             self._report(p.Changed(self.snapshot()))
+
+    def begin(self, phase: p.Phase, activity: str) -> None:
+        """An errand begins."""
+        self._state(phase, activity)
+        self._report(p.Changed(self.snapshot()))
+
+    def end(self, event: Callable[[p.Snapshot], p.Event]) -> None:
+        """An errand is done: report it."""
+        self._last = None
+        self._rest()
+        self._report(event(self.snapshot()))
 
     def _state(self, phase: p.Phase, activity: str = "") -> None:
         self._phase = phase
@@ -489,6 +508,7 @@ class Service:
             tally=self._tally(),
             alarm=session.review.alarm,
             persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
+            conversation=state.open.number,
         )
 
     def _tally(self) -> Tally:

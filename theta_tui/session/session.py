@@ -295,22 +295,25 @@ class Session:
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
-        if not self.store.state.turns:
-            raise PromptError("there is no turn to correct yet; say something first")
-        turn = self.store.state.turns[-1]
-        text = self._clean(text, "reply")
-        exchange = self._exchange("correction", turn.prompt, text, None)
-        return self._teach(replace(exchange, replaces=turn.seq), **hooks)
+        return self.correct_turn(len(self.store.state.turns), text, **hooks)
 
-    def teach(self, prompt: str, reply: str, **hooks: Any) -> Outcome:
-        """Teach `reply` to `prompt` outside of any conversation."""
+    def correct_turn(self, number: int, text: str, *, prompt: str | None = None, **hooks: Any) -> Outcome:
+        """Teach `text` as a better reply to turn `number` of the open conversation, whose place it takes. Raises
+        PromptError (exit 3) if there is no such turn, or if its prompt is not `prompt`."""
+        turn, place = self.store.turn(number, prompt)
+        exchange = self._exchange("correction", turn.prompt, self._clean(text, "reply"), None)
+        return self._teach(replace(exchange, replaces=turn.seq, turn=place), **hooks)
+
+    def teach(self, prompt: str, reply: str, *, batch: int | None = None, **hooks: Any) -> Outcome:
+        """Teach `reply` to `prompt` outside of any conversation. `batch` is the record of the import that it is of."""
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        return self._teach(replace(exchange, conversation=False), **hooks)
+        return self._teach(replace(exchange, conversation=False, conversation_id=None, batch=batch), **hooks)
 
-    def state(self, prompt: str, reply: str, *, said: str, **hooks: Any) -> Outcome:
-        """Teach the fact that the message `said` states. The conversation and the waiting replies stay."""
+    def state(self, prompt: str, reply: str, *, said: str, batch: int | None = None, **hooks: Any) -> Outcome:
+        """Teach the fact that the message `said` states. The conversation and the waiting replies stay. `batch` as in
+        `teach`."""
         exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        exchange = replace(exchange, conversation=False, said=said)
+        exchange = replace(exchange, conversation=False, said=said, batch=batch)
         outcome = self._teach(exchange, **hooks)
         if outcome.skipped is None:
             self._offered_no_more(exchange)
@@ -319,9 +322,10 @@ class Session:
     # --- taking back ---
 
     def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
-        """Take back the last lesson: weights, moments and step count bit-equal to never having taught it. The prompt
-        that it answered waits again. None: cancelled, and nothing changed."""
-        return self._change("undo", Withdraw(self.store.to_undo().seq), on_stage, cancelled)
+        """Take back the last lesson, with its batch: weights, moments and step count bit-equal to never having taught
+        it. The prompt that it answered waits again. None: cancelled, and nothing changed."""
+        last = self.store.to_undo()
+        return self._change("undo", Withdraw(self.store.state.together(last)), on_stage, cancelled)
 
     def withdraw(
         self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
@@ -334,7 +338,7 @@ class Session:
 
     def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
-        return self._change("redo", Restore(self.store.to_redo().seq), on_stage, cancelled)
+        return self._change("redo", self.store.to_restore(), on_stage, cancelled)
 
     def _change(
         self,
@@ -355,7 +359,7 @@ class Session:
         except Abandoned:
             return None
         self.review.moved()
-        lesson = self.store.state.lesson(change.of)
+        lesson = self.store.state.taught_by(change.of)[-1]
         return self.store.restored(lesson) if deed == "redo" else self.store.withdrawn(lesson, offer=deed == "undo")
 
     # --- one lesson ---
@@ -478,6 +482,7 @@ class Session:
             candidates=self._offered(waiting.candidates) if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
+            conversation_id=self.store.conversation_id,
             variants=variants(prompt, self.statements.dictionary)[: self.recipe.variants],
             **more,
         )

@@ -37,7 +37,7 @@ def _learn(learner: Learner, state: State, lesson: Lesson, recipe: Recipe, **hoo
     if exchange.meant is not None:
         return _meant(learner, lesson)
     if picked and any(one.care for one in exchange.candidates if one.index == exchange.pick):
-        return _skipped("a reply to what speaks of self-harm stands in the conversation, and is no taste to learn")
+        return _skipped("a caring reply is said, and is no taste to learn")
     if recipe.method == "module" and not picked:
         return learner.learn_module(
             lesson.seq,

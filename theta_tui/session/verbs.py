@@ -14,12 +14,15 @@ from typing import Any, Literal
 
 from theta_tui.base.config import CHANGEABLE, SETTINGS
 from theta_tui.base.text import is_blank
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 
 Mode = Literal["broken", "loading", "learning", "proposing", "choosing", "idle"]
 """The mode of the screen, which decides what may be done."""
 ExportKind = Literal["hf", "gguf", "peft", "trl", "plot"]
 EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl", "plot")
+DEEDS = {"open": "go on with it", "rename": "give it a name", "delete": "take it out of the list"}
+"""What is done to a conversation."""
 
 
 # --- parsers: the text after a verb as arguments, or None if they are missing or wrong ---
@@ -40,6 +43,21 @@ def _text(text: str) -> tuple[str] | None:
 def _lesson(text: str) -> tuple[int] | None:
     number = lesson_number(text)
     return None if number is None else (number,)
+
+
+def _turn(text: str) -> tuple[int, str] | None:
+    word, _, rest = text.partition(" ")
+    number = lesson_number(word)
+    return None if number is None else (number, rest.strip())
+
+
+def _conversation(text: str) -> tuple[Any, ...] | None:
+    word, _, rest = text.partition(" ")
+    which, _, name = rest.strip().partition(" ")
+    number = lesson_number(which)
+    if not word:
+        return ()
+    return None if word not in DEEDS or number is None or (name and word != "rename") else (word, number, name.strip())
 
 
 def _reply(text: str) -> tuple[int] | tuple[()] | None:
@@ -105,6 +123,16 @@ def _correct(mode: Mode, shot: p.Snapshot) -> str:
     if mode not in {"choosing", "idle"}:
         return f"nothing can be taught now: {DOING[mode]}"
     return "" if shot.pending is not None or shot.turns else "there is nothing to correct yet"
+
+
+def _fix(mode: Mode, shot: p.Snapshot) -> str:
+    return _correct(mode, shot) or ("" if shot.turns else "there is no turn to fix yet")
+
+
+def _import(mode: Mode, shot: p.Snapshot) -> str:
+    if shot.read_only:
+        return f"nothing can be taught: {shot.read_only}"
+    return "" if mode in {"choosing", "idle"} else f"nothing can be taught while it is {mode}"
 
 
 def _fact(mode: Mode, shot: p.Snapshot) -> str:
@@ -186,6 +214,7 @@ VERBS = (
     Verb("none", "none of these; learn nothing", refused=_none, slash=False),
     Verb("correct", "teach a better reply", "TEXT", "a text, as in /correct My name is Theta.", _text, refused=_correct,
          plain=False),
+    Verb("fix", "a better reply to turn N", "N TEXT", "the number of a turn, as in /fix 3", _turn, refused=_fix),
     Verb("fact", "learn the fact that was stated", refused=_fact),
     Verb("undo", "take back the last lesson", refused=_undo, command=partial(p.TakeBack, "undo"),
          help="Take back the last lesson.", doing="undoing", done="undone"),
@@ -228,6 +257,14 @@ VERBS = (
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
     Verb("new", "begin a new conversation", command=p.NewConversation, aliases=("clear",),
          help="Begin a new conversation; what was taught stays."),
+    Verb("conversations", "the conversations: go on with one, rename it, delete it", "DEED N",
+         "open, rename or delete and a number, as in /conversations open 2", _conversation, DEEDS,
+         command=lists.ChangeConversation,
+         help="The conversations: list them, or open, rename or delete number N. What was taught is shared by all."),
+    Verb("find", "the turns of this conversation, those that have TEXT", "TEXT", read=_name),
+    Verb("import", "teach what a file holds: pairs, a chat export, facts", "FILE", "a file, as in /import facts.txt",
+         _text, refused=_import,
+         help="Teach what a file holds: pairs, conversations, a table, a chat export, or a list of facts, one a line."),
     Verb("copy", "copy the reply", refused=_copy, plain=False),
     Verb("help", "keys, signs and commands", aliases=("?",)),
     Verb("tour", "how it works, in three cards", plain=False),

@@ -20,11 +20,13 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from theta_tui.base.json import dumps, loads
-from theta_tui.store.records import Exchange, Rebuilt, Record
+from theta_tui.store.records import Exchange, Rebuilt, Record, Said
 
 T = TypeVar("T")
 
-VERSION = 1
+VERSION = 2
+"""Of the records that this version writes. 2: an exchange, or what was said, names its conversation, its place or its
+batch, or was cut. Records that do not are of version 1, and an earlier Theta reads them."""
 MAX_LINE = 16 << 20
 """Bytes. A record is far smaller; a longer line is damage."""
 
@@ -44,7 +46,7 @@ class NewerError(ValueError):
 def encode(seq: int, at: float, record: Record) -> bytes:
     """A record as its line, newline included. `at` is Unix time."""
     stamp = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    body = {"v": VERSION, "at": stamp} | plain_fields(record)
+    body = {"v": _version(record), "at": stamp} | plain_fields(record)
     rest = dumps(body)[1:].encode("utf-8") + b"\n"
     return b'{"seq":%d,"crc":"%s",' % (seq, _checksum(seq, rest)) + rest
 
@@ -74,6 +76,13 @@ def decode(line: bytes) -> tuple[int, float, Record]:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         raise BadLineError(f"it is not a record ({str(error)[:200]})") from None
     return seq, at, record
+
+
+def _version(record: Record) -> int:
+    if isinstance(record, Exchange):
+        plain = (record.turn, record.conversation_id, record.batch) == (None, None, None) and not record.cut
+        return 1 if plain else VERSION
+    return VERSION if isinstance(record, Said) and (record.cut or record.conversation_id is not None) else 1
 
 
 def checksum(line: bytes) -> str:

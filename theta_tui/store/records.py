@@ -17,6 +17,9 @@ import msgspec
 
 Kind = Literal["pick", "correction", "statement", "none"]
 TurnKind = Literal["pick", "correction", "said", "brought"]
+Place = tuple[int, int]
+"""The place of a turn in its conversation: the record that first put a turn there, and which of its turns, from 0. A
+correction of the turn keeps it. Turns are in the order of their places."""
 
 
 class _Plain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -209,6 +212,10 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     was read from. `variants` are the other wordings of the prompt that were learned beside it. `cut`: the picked reply
     was cut at the token limit, so it is learned without an end token. Earlier versions taught one; their records lack
     the field, and are learned as they were.
+
+    `turn` is the place of the turn that this one takes; earlier versions left it out, and meant that of the turn of
+    `replaces`. `conversation_id` is the number of its conversation; without one it is in the one that is open. `batch`
+    is the record of the `Imported` that it belongs to.
     """
 
     kind: Kind
@@ -223,6 +230,9 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     prompt_id: str | None = None
     said: str | None = None
     variants: tuple[str, ...] = ()
+    turn: Place | None = None
+    conversation_id: int | None = None
+    batch: int | None = None
     cut: bool = False
 
     @property
@@ -244,12 +254,13 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
 class Said(_Plain, frozen=True, tag="said"):
     """A prompt was answered by `reply`, one of the replies that were offered, and nothing was taught: a turn of the
-    conversation and no lesson. `cut`: the reply was cut at the token limit."""
+    conversation and no lesson. `cut`: the reply was cut at the token limit. `conversation_id` as in Exchange."""
 
     prompt: str
     reply: str
     candidates: tuple[Candidate, ...]
     prompt_id: str | None = None
+    conversation_id: int | None = None
     cut: bool = False
 
 
@@ -274,13 +285,14 @@ class Compared(_Plain, frozen=True, tag="compared"):
 
 
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
-    """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation."""
+    """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation. If record `of` is an
+    `Imported`, its whole batch is, as far as it was taught."""
 
     of: int
 
 
 class Restore(_Plain, frozen=True, tag="restore"):
-    """The withdrawal of exchange `of` is taken back: the lesson counts again, in its old place."""
+    """The withdrawal of exchange `of`, or of a batch, is taken back: its lessons count again, in their old places."""
 
     of: int
 
@@ -313,13 +325,39 @@ class Consolidated(_Plain, frozen=True, tag="consolidated"):
 
 
 class ConversationStarted(_Plain, frozen=True, tag="fresh"):
-    """A new conversation begins. What was taught stays."""
+    """A new conversation begins, and is the open one. It gets the next number; the first one has 1 and no record. What
+    was taught stays."""
+
+
+class ConversationOpened(_Plain, frozen=True, tag="opened"):
+    """Conversation `of` goes on: it is the open one. One that was deleted is back."""
+
+    of: int
+
+
+class ConversationRenamed(_Plain, frozen=True, tag="renamed"):
+    """Conversation `of` is called `name` from here on. None: by its first words."""
+
+    of: int
+    name: str | None = None
+
+
+class ConversationDeleted(_Plain, frozen=True, tag="deleted"):
+    """Conversation `of` is listed no more. Its records stay, and what was taught in it."""
+
+    of: int
 
 
 class ContextImported(_Plain, frozen=True, tag="brought"):
-    """A hand-edited `context.md` was read: these (prompt, reply) turns are the conversation from here on."""
+    """A hand-edited `context.md` was read: these (prompt, reply) turns are the open conversation from here on."""
 
     turns: tuple[tuple[str, str], ...]
+
+
+class Imported(_Plain, frozen=True, tag="imported"):
+    """A batch begins: the next lessons of the file `source` have this record as their `batch`."""
+
+    source: str
 
 
 class Persona(_Plain, frozen=True, tag="persona"):
@@ -360,7 +398,11 @@ Record = (
     | Rebuilt
     | Consolidated
     | ConversationStarted
+    | ConversationOpened
+    | ConversationRenamed
+    | ConversationDeleted
     | ContextImported
+    | Imported
     | Persona
     | Failure
     | Asked

@@ -93,3 +93,18 @@ def named(numbers: Sequence[int], count: int | None = None) -> str:
     shown = [f"#{number}" for number in numbers[:NAMED]]
     more = (len(numbers) if count is None else count) - len(shown)
     return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """A conversation in the list of them. `title` is its name if it is `named`, else its first words; `turns` counts
+    its turns; `began_at` and `used_at` (its newest turn) are Unix times."""
+
+    number: int
+    title: str
+    named: bool
+    turns: int
+    began_at: float
+    used_at: float
+    is_open: bool = False
+    deleted: bool = False

@@ -20,11 +20,12 @@ from dataclasses import replace
 import msgspec
 
 from theta_tui.store import meant
+from theta_tui.store.lesson import Lesson, Measured
+from theta_tui.store.lesson import question as question
 from theta_tui.store.records import Finding, Kind
 from theta_tui.store.report import NAMED, Holding, ReportRow, Tally
 from theta_tui.store.report import named as named
-from theta_tui.store.state import Lesson, Measured, State
-from theta_tui.store.state import question as question
+from theta_tui.store.state import State
 
 ANSWERS: frozenset[Holding] = frozenset({"kept", "fading", "lost", "unasked"})
 """The states of lessons that the model is to know."""

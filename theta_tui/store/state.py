@@ -1,4 +1,4 @@
-"""The state that the journal's records make: the conversation, the lessons, the losses. No model, no files.
+"""The state that the journal's records make: the conversations, the lessons, the losses. No model, no files.
 
 The replay ignores withdrawn records, so a lesson taken back is as if it had never been taught: its turn is gone and no
 later lesson saw it. A restored lesson is in its old place again.
@@ -9,15 +9,16 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any, NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
-from theta_tui.base.text import normalised
+from theta_tui.store.beside import Happened
+from theta_tui.store.conversation import Conversation
 from theta_tui.store.history import NOTHING, History
+from theta_tui.store.lesson import ASKINGS_KEPT, Measured
+from theta_tui.store.lesson import Lesson as Lesson
+from theta_tui.store.lesson import question as question
 from theta_tui.store.records import (
     Asked,
     Begin,
@@ -25,10 +26,14 @@ from theta_tui.store.records import (
     Candidate,
     Compared,
     ContextImported,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationRenamed,
     ConversationStarted,
     Entry,
     Exchange,
     Failure,
+    Imported,
     Learned,
     Outcome,
     Persona,
@@ -36,85 +41,12 @@ from theta_tui.store.records import (
     Restore,
     Said,
     Turn,
-    TurnKind,
     Withdraw,
     marked,
 )
-
-ASKINGS_KEPT = 8
-"""Review results kept of one lesson. The newest counts; older ones count again when later lessons are withdrawn."""
-
-TOLD_IN_A_ROW = 8
-"""Lessons taught outside of the conversation that it tells one by one: more would hide what was said."""
+from theta_tui.store.withdrawals import Withdrawals
 
 _seq = attrgetter("seq")
-
-
-def question(prompt: str) -> str:
-    """The key of a question: two prompts with the same key differ in case, white space or outer punctuation only."""
-    return normalised(prompt) or prompt
-
-
-class Measured(msgspec.Struct, frozen=True, gc=False):
-    """How well the model knew a lesson when record `seq` was written, at Unix time `at`."""
-
-    seq: int
-    at: float
-    p: float
-    says: bool
-
-
-@dataclass(slots=True)
-class Lesson:
-    """A pick or a correction. `context` is the conversation before it when it was taught.
-
-    `recipe` are the numbers that it is learned with: the exchange's, until a rebuild. `failed` says why it could not
-    be learned. `asked` are its review results, newest last. `learned_by` is the record that holds its outcome; 0: none.
-    `persona` was in force when it was taught, and is whenever it is learned. `said_before` and `says_now` are the
-    replies that were asked right after it (Compared).
-    """
-
-    number: int
-    seq: int
-    at: float
-    exchange: Exchange
-    context: History
-    outcome: Outcome | None = None
-    machine: str | None = None
-    withdrawn: bool = False
-    failed: str | None = None
-    recipe: dict[str, Any] = field(default_factory=dict)
-    asked: list[Measured] = field(default_factory=list)
-    persona: str | None = None
-    said_before: str | None = None
-    says_now: str | None = None
-    learned_by: int = field(default=0, repr=False, compare=False)
-    question: str = field(init=False, repr=False, compare=False)
-    """The key for `State.about`."""
-
-    def __post_init__(self) -> None:
-        self.question = question(self.exchange.prompt)
-
-    @property
-    def moves(self) -> bool:
-        """Whether this lesson is part of the weights, or will be once it has an outcome."""
-        return not self.withdrawn and self.failed is None and (self.outcome is None or self.outcome.skipped is None)
-
-
-class _Beside(NamedTuple):
-    """What `Beside` is made of."""
-
-    seq: int
-    after: int
-    exchange: Exchange
-    withdrawn: bool
-    more: int = 0
-
-    @property
-    def outside(self) -> bool:
-        """Whether it is a lesson that counts and that no message of the conversation has to do with."""
-        said = self.exchange
-        return said.kind != "none" and not said.conversation and said.said is None and not self.withdrawn
 
 
 class State:
@@ -135,15 +67,16 @@ class State:
         """The lessons that count, in order."""
         self.step = 0
         """The number of optimizer steps in the weights of this state."""
-        self.turns: list[Turn] = []
-        """The conversation as a person reads it back."""
+        self.imports: dict[int, str] = {}
+        """Record of an import → the file that its lessons came from."""
+        self.batches: dict[int, list[Lesson]] = {}
+        """Record of an import → its lessons, counting or not, in order."""
         self.relearned_at = 0
         """The newest withdrawal or restoration of a lesson other than the last. The lessons after it were learned
         again, so the weights differ from those of earlier records."""
         self.persona: str | None = None
         """The system turn in force; None: the model's own."""
         self._persona_at = 0
-        self._beside: list[_Beside] = []
         self.touched: list[int] = []
         """The seqs of the lessons that changed since this list was made. A new list: any lesson may have changed."""
         self.withdrawn: list[int] = []
@@ -158,9 +91,10 @@ class State:
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
         self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by question
-        self._said: list[History] = []  # the history up to and including each turn
-        self._where: dict[int, int] = {}  # record → the index of its (last) turn
-        self._replaced: dict[int, History] = {}  # record → the turn that its own replaced, with its history
+        self.open = Conversation(1, 0.0, self._by_seq, self.spoken, self._cut)
+        """The conversation that goes on."""
+        self.conversations = [self.open]
+        """All conversations ever begun, deleted ones too, in order. Number N is the N-th."""
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> State:
@@ -168,14 +102,17 @@ class State:
         state = cls()
         state._entries = list(entries)
         taught = {entry.seq for entry in state._entries if _is_lesson(entry)}
-        gone, then = withdrawn(state._entries), set[int]()
+        after, then = Withdrawals(), Withdrawals()
+        for entry in state._entries:
+            after.add(entry)
+        gone = after.gone
         differs: float | None = None  # the first lesson that counts now and did not then, or vice versa
         for entry in state._entries:
+            then.add(entry)
             if isinstance(entry.record, (Withdraw, Restore)):
-                _take_back(entry, then)
                 differs = None
             elif isinstance(entry.record, Asked):
-                differs = min((gone ^ then) & taught, default=math.inf) if differs is None else differs
+                differs = min((gone ^ then.gone) & taught, default=math.inf) if differs is None else differs
                 if differs < entry.seq:
                     continue  # the model had then learned other lessons than this state has up to there
             state._replay(entry, withdrawn=entry.seq in gone)
@@ -203,39 +140,52 @@ class State:
                 beside = exchange.kind == "none" or withdrawn or not exchange.conversation
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
-                this = _Beside(entry.seq, len(self._said), exchange, withdrawn)
+                where = self.conversation(exchange.conversation_id) or self.open
+                this = Happened(entry.seq, len(where.turns), exchange, withdrawn)
                 if beside and (exchange.said is not None or this.outside):
-                    self._put_beside(this)
+                    where.besides.put(this)
                 else:
-                    self._answered(exchange.prompt, *([this] if beside else []))
+                    where.besides.answered(exchange.prompt, len(where.turns), *([this] if beside else []))
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
                 self.spoken[entry.seq] = said.prompt_id
                 if said.cut:
                     self._cut.add(entry.seq)
-                self._append(said.prompt, said.reply, entry.seq)
-                self._answered(said.prompt)
+                where = self.conversation(said.conversation_id) or self.open
+                where.append(said.prompt, said.reply, entry.seq, (entry.seq, 0), entry.at)
+                where.besides.answered(said.prompt, len(where.turns))
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
             case Compared(of=of, before=before, now=now) if (lesson := self.find(of)) is not None:
                 lesson.said_before, lesson.says_now = before, now
             case Rebuilt() as rebuilt:
                 self._rebuilt(entry.seq, rebuilt)
-            case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > of:
+            case Withdraw(of=of) | Restore(of=of) if self.active and self.active[-1].seq > self._last_of(of):
                 self.relearned_at = entry.seq
             case Persona(text=text):
                 self.persona, self._persona_at = text, entry.seq
             case ConversationStarted():
-                self._begin_conversation()
+                self.open = Conversation(len(self.conversations) + 1, entry.at, self._by_seq, self.spoken, self._cut)
+                self.conversations.append(self.open)
+            case ConversationOpened(of=of) if (found := self.conversation(of)) is not None:
+                found.deleted = False
+                self.open = found
+            case ConversationRenamed(of=of, name=name) if (found := self.conversation(of)) is not None:
+                found.name = name
+            case ConversationDeleted(of=of) if (found := self.conversation(of)) is not None:
+                found.deleted = True
             case ContextImported(turns=turns):
-                self._begin_conversation()
-                for prompt, reply in turns:
-                    self._append(prompt, reply, entry.seq)
+                self.open.restart()
+                for at, (prompt, reply) in enumerate(turns):
+                    self.open.append(prompt, reply, entry.seq, (entry.seq, at), entry.at)
+            case Imported(source=source):
+                self.imports[entry.seq], self.batches[entry.seq] = source, []
             case Failure(message=message, of=int(of)) if (lesson := self.find(of)) is not None:
                 self._take(lesson)
                 lesson.failed = message
                 self.touched.append(of)
-                self._drop_turn(of)
+                if (where_of := self.conversation(lesson.conversation)) is not None:
+                    where_of.drop(of)
             case Asked(results=results):
                 for seq, p, says in results:
                     if (lesson := self.find(seq)) is not None:
@@ -250,20 +200,22 @@ class State:
 
     @property
     def history(self) -> History:
-        """The conversation that the model is shown."""
-        return self._before(len(self._said))
+        """The open conversation, as the model is shown it."""
+        return self.open.history
 
-    def beside(self, most: int | None = None) -> tuple[Beside, ...]:
-        """What happened beside the turns of this conversation, oldest first: the last `most` of it."""
-        found: list[Beside] = []
-        for seq, after, exchange, _, more in self._beside[-most:] if most else self._beside:
-            lesson = self.find(seq)
-            if lesson is not None and lesson.failed is not None:
-                continue  # as if it had never been begun
-            gone, outcome = (lesson.withdrawn, lesson.outcome) if lesson is not None else (False, None)
-            what = exchange.kind, exchange.prompt, exchange.reply, gone, outcome, exchange.said, more
-            found.append(Beside(seq, after, *what))
-        return tuple(found)
+    @property
+    def turns(self) -> list[Turn]:
+        """The open conversation, as a person reads it back."""
+        return self.open.turns
+
+    def conversation(self, number: int | None) -> Conversation | None:
+        """Conversation `number`, deleted or not; None if there is none."""
+        there = number is not None and 1 <= number <= len(self.conversations)
+        return self.conversations[number - 1] if there and number is not None else None
+
+    def beside(self, most: int | None = None, *, of: Conversation | None = None) -> tuple[Beside, ...]:
+        """What happened beside the turns of a conversation, by default the open one, oldest first: the last `most`."""
+        return (of or self.open).besides.told(self._by_seq, most)
 
     def active_after(self, position: int) -> list[Lesson]:
         """The lessons after record `position` that count."""
@@ -286,10 +238,16 @@ class State:
 
     @property
     def undone(self) -> Lesson | None:
-        """The lesson that redo brings back: the last one taken back, while nothing was taught or rebuilt since.
+        """The lesson that redo brings back, the last one of a batch; None if it brings back none."""
+        return self.redo[1] if self.redo is not None else None
 
-        One that was never learned is not: it would have to be learned for the first time. Nor is one whose prompt,
-        offered once more, was answered by what was only said: the conversation would have it twice.
+    @property
+    def redo(self) -> tuple[int, Lesson] | None:
+        """(record, its last lesson) that redo brings back: what was taken back last, while nothing was taught or
+        rebuilt since.
+
+        A lesson that was never learned is not: it would have to be learned for the first time. Nor is one whose
+        prompt, offered once more, was answered by what was only said: the conversation would have it twice.
         """
         restored: list[int] = []
         spoken: list[Said] = []
@@ -301,15 +259,33 @@ class State:
                     restored.append(of)
                 case Withdraw(of=of) if of in restored:
                     restored.remove(of)
-                case Withdraw(of=of) if (lesson := self.find(of)) is not None and lesson.withdrawn:
-                    offered = lesson.exchange
-                    again = any(one.prompt == offered.prompt for one in spoken)
-                    return lesson if lesson.outcome and not again else None
+                case Withdraw(of=of) if back := [lesson for lesson in self.taught_by(of) if lesson.withdrawn]:
+                    offered, here = back[-1].exchange, back[-1].conversation
+                    again = here is not None and any(
+                        one.prompt == offered.prompt and one.conversation_id in (None, here) for one in spoken
+                    )
+                    learned = [lesson for lesson in back if lesson.outcome]
+                    return (of, learned[-1]) if learned and not again else None
                 case Said() as said:
                     spoken.append(said)
                 case Exchange() if (lesson := self.find(entry.seq)) is not None and lesson.failed is None:
                     return None
         return None
+
+    def together(self, lesson: Lesson) -> int:
+        """The record that undo takes back for `lesson`: that of its batch, or its own."""
+        batch = lesson.exchange.batch
+        return batch if batch in self.batches else lesson.seq
+
+    def taught_by(self, of: int) -> list[Lesson]:
+        """The lessons that record `of` taught, in order: one, or a batch. None for any other record."""
+        lesson = self.find(of)
+        return self.batches.get(of, []) if lesson is None else [lesson]
+
+    def _last_of(self, of: int) -> int:
+        """The record of the last lesson that record `of` taught; `of` itself if it taught none."""
+        lessons = self.taught_by(of)
+        return lessons[-1].seq if lessons else of
 
     def find(self, seq: int) -> Lesson | None:
         """The lesson of record `seq`; None if that record is no lesson."""
@@ -354,9 +330,8 @@ class State:
         lesson.outcome, lesson.machine, lesson.learned_by = outcome, machine, by
         self._put(lesson)
         self.touched.append(of)
-        place = self._where.get(of)
-        if place is not None:
-            self.turns[place] = self._turn(self._said[place])
+        if (conversation := self.conversation(lesson.conversation)) is not None:
+            conversation.refresh(of)
 
     # --- the lessons that count: take a lesson out before changing it, and put it back afterwards ---
 
@@ -379,29 +354,27 @@ class State:
             self.last_said[mark.lesson] = entry.at
 
     def _exchange(self, seq: int, at: float, exchange: Exchange, withdrawn: bool) -> None:
-        place = self._where.get(exchange.replaces) if exchange.replaces is not None else None
-        if not exchange.conversation:
-            context: History = NOTHING
-        else:
-            context = self._before(len(self._said) if place is None else place)
+        conversation, index, taken, place = None, 0, False, (seq, 0)
+        if exchange.conversation:
+            conversation = self.conversation(exchange.conversation_id) or self.open
+            index, taken, place = conversation.slot(seq, exchange.replaces, exchange.turn)
         lesson = Lesson(
-            len(self.lessons) + 1, seq, at, exchange, context,
+            len(self.lessons) + 1, seq, at, exchange,
+            NOTHING if conversation is None else conversation.before(index),
             withdrawn=withdrawn, recipe=exchange.recipe, persona=self.persona,
+            conversation=None if conversation is None else conversation.number,
         )  # fmt: skip
         self.lessons.append(lesson)
         self._by_seq[seq] = lesson
+        if exchange.batch in self.batches:
+            self.batches[exchange.batch].append(lesson)
         if withdrawn:
             self.withdrawn.append(seq)
             return
         self._put(lesson)
         self.touched.append(seq)
-        if not exchange.conversation:
-            return
-        if place is None:
-            self._append(exchange.prompt, exchange.reply, seq)
-        else:
-            self._replaced[seq] = self._said[place]
-            self._place(place, (exchange.prompt, exchange.reply, seq))
+        if conversation is not None:
+            conversation.put(index, taken, (exchange.prompt, exchange.reply, seq, place), at)
 
     def _rebuilt(self, seq: int, rebuilt: Rebuilt) -> None:
         self.begin = Begin(rebuilt.model, rebuilt.fingerprint, rebuilt.version, rebuilt.lora)
@@ -418,91 +391,9 @@ class State:
                 lesson.recipe, lesson.outcome, lesson.machine = rebuilt.recipe, full, rebuilt.machine
                 lesson.learned_by = seq
             self._put(lesson)
-        self.turns = [self._turn(said) for said in self._said]
+        for conversation in self.conversations:
+            conversation.refresh()
         self.touched = []
-
-    # --- the conversation, and the index of each turn in it ---
-
-    def _before(self, place: int) -> History:
-        """The history before the turn at `place`."""
-        return self._said[place - 1] if place else NOTHING
-
-    def _turn(self, said: History) -> Turn:
-        """The newest turn of `said`."""
-        kind: TurnKind
-        lesson = self.find(said.source)
-        if lesson is None:
-            kind = "said" if said.source in self.spoken else "brought"
-            return Turn(said.source, *said.said, kind, cut=said.source in self._cut)
-        exchange = lesson.exchange
-        kind = "pick" if exchange.kind == "pick" else "correction"
-        return Turn(lesson.seq, exchange.prompt, exchange.reply, kind, exchange.pick, lesson.outcome, exchange.cut)
-
-    def _append(self, prompt: str, reply: str, source: int) -> None:
-        self._where[source] = len(self._said)
-        said = self.history.then(prompt, reply, source)
-        self._said.append(said)
-        self.turns.append(self._turn(said))
-
-    def _place(self, place: int, *turns: tuple[str, str, int]) -> None:
-        """Replace the turn at `place` by `turns` (prompt, reply, record). The turns after it, if any, are appended
-        again."""
-        there = self._said[place:]
-        following = [*turns, *((*each.said, each.source) for each in there[1:])]
-        for each in there:
-            self._where.pop(each.source, None)
-        for source in {each.source for each in there} - self._by_seq.keys():
-            # Turns of one ContextImported share its number; the last one left keeps the index.
-            at = next((at for at in range(place - 1, -1, -1) if self._said[at].source == source), None)
-            if at is not None:
-                self._where[source] = at
-        del self._said[place:], self.turns[place:]
-        for turn in following:
-            self._append(*turn)
-
-    def _drop_turn(self, of: int) -> None:
-        """Remove the turn of exchange `of`, and bring back the turn that it had replaced, if any."""
-        place = self._where.get(of)
-        if place is not None:
-            before = self._replaced.pop(of, None)
-            if before is None:
-                self._place(place)
-            else:
-                self._place(place, (*before.said, before.source))
-
-    def _put_beside(self, this: _Beside) -> None:
-        """Of many lessons taught outside in a row, the last are told one by one."""
-        run = self._beside[-TOLD_IN_A_ROW:]
-        if len(run) == TOLD_IN_A_ROW and all(one.outside and one.after == this.after for one in (*run, this)):
-            self._beside[-TOLD_IN_A_ROW : 2 - TOLD_IN_A_ROW] = [run[1]._replace(more=run[0].more + 1)]
-        self._beside.append(this)
-
-    def _answered(self, prompt: str, *this: _Beside) -> None:
-        """The facts that `prompt` stated while it waited come after its turn, or after `this`, which happened to it
-        beside the turns."""
-        at = len(self._beside)
-        while at and self._beside[at - 1].exchange.said == prompt:
-            at -= 1
-        self._beside[at:] = [*this, *(one._replace(after=len(self._said)) for one in self._beside[at:])]
-
-    def _begin_conversation(self) -> None:
-        self._said, self._where, self._replaced, self.turns, self._beside = [], {}, {}, [], []
-
-
-def withdrawn(entries: Iterable[Entry]) -> set[int]:
-    """The seqs of the exchanges that are withdrawn after all of `entries`."""
-    gone: set[int] = set()
-    for entry in entries:
-        _take_back(entry, gone)
-    return gone
-
-
-def _take_back(entry: Entry, gone: set[int]) -> None:
-    match entry.record:
-        case Withdraw(of=of) if of < entry.seq:
-            gone.add(of)
-        case Restore(of=of):
-            gone.discard(of)
 
 
 def _is_lesson(entry: Entry) -> bool:

@@ -16,21 +16,27 @@ from msgspec import structs
 from theta_tui.base.config import DEFAULT_MODEL, Settings
 from theta_tui.base.errors import HomeError, ModelError, PromptError
 from theta_tui.base.gc import gc_paused
-from theta_tui.base.text import plural
+from theta_tui.base.text import plural, shortened, visible
 from theta_tui.model.lora import RANK, Choice
 from theta_tui.store import context, pending
 from theta_tui.store.context_md import ContextFile
+from theta_tui.store.conversation import TITLE, Conversation
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.journal import Entry, Journal
 from theta_tui.store.records import (
     ContextImported,
+    ConversationDeleted,
+    ConversationOpened,
+    ConversationRenamed,
     ConversationStarted,
     Exchange,
     Pending,
+    Place,
     Record,
     Restore,
     Said,
     Stated,
+    Turn,
     Withdraw,
 )
 from theta_tui.store.state import Lesson, State
@@ -148,12 +154,26 @@ class Store:
             )
         return asked
 
-    def say(self, prompt_id: str | None = None) -> None:
-        """The kept prompt is answered by its first reply, which stands in the conversation and is taught to nobody.
+    def turn(self, number: int, prompt: str | None = None) -> tuple[Turn, Place | None]:
+        """Turn `number` of the open conversation, from 1, and its place; None: that follows from its record. Raises
+        PromptError (exit 3) if there is none, or if another `prompt` was meant."""
+        turns = self.state.turns
+        if not turns:
+            raise PromptError("there is no turn to correct yet; say something first")
+        if not 1 <= number <= len(turns):
+            raise PromptError(f"there is no turn {number}: there are 1 to {len(turns):,}", name="no_turn")
+        turn = turns[number - 1]
+        if prompt is not None and prompt != turn.prompt:
+            raise PromptError(f"turn {number} is another one now: '{shortened(turn.prompt)}'", name="no_turn")
+        place = self.state.open.places[number - 1]
+        return turn, None if number == len(turns) and place == (turn.seq, 0) else place
+
+    def say(self, prompt_id: str | None = None, index: int = 1) -> None:
+        """The kept prompt is answered by reply `index`, which stands in the conversation and is taught to nobody.
         PromptError (exit 3) as `waiting`."""
         waiting = self.waiting(prompt_id)
-        first = waiting.candidates[0]
-        self.append(Said(waiting.prompt, first.text, waiting.candidates, waiting.prompt_id, cut=not first.ended))
+        said, ids = waiting.candidates[index - 1], (waiting.prompt_id, self.conversation_id)
+        self.append(Said(waiting.prompt, said.text, waiting.candidates, *ids, cut=not said.ended))
         self.follow(None)
         self.write_context()
 
@@ -164,7 +184,8 @@ class Store:
         self.follow(None)
 
     def _pass_over(self, waiting: Pending) -> None:
-        self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, prompt_id=waiting.prompt_id))
+        who = {"prompt_id": waiting.prompt_id, "conversation_id": self.conversation_id}
+        self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, **who))  # type: ignore[arg-type]
 
     # --- taking back, and bringing back ---
 
@@ -204,24 +225,35 @@ class Store:
         return lesson
 
     def withdraw_last(self) -> Lesson:
-        """Take back the last lesson. The prompt that it answered waits again."""
-        return self.withdraw(self.to_undo(), offer=True)
+        """Take back the last lesson, with its batch, in the journal. The prompt that it answered waits again. The next
+        load of the model replays without it."""
+        lesson = self.to_undo()
+        self.append(Withdraw(self.state.together(lesson)))
+        return self.withdrawn(lesson, offer=True)
 
     def withdraw(self, lesson: Lesson, *, offer: bool = False) -> Lesson:
         """Take `lesson` back in the journal. The next load of the model replays without it."""
         self.append(Withdraw(lesson.seq))
         return self.withdrawn(lesson, offer=offer)
 
-    def restore(self, lesson: Lesson) -> Lesson:
-        """Bring `lesson` back in the journal. The next load of the model replays with it."""
-        self.append(Restore(lesson.seq))
+    def restore_last(self) -> Lesson:
+        """Bring the lesson taken back last, with its batch, back in the journal. The next load of the model replays
+        with it."""
+        lesson = self.to_redo()
+        self.append(self.to_restore())
         return self.restored(lesson)
+
+    def to_restore(self) -> Restore:
+        """The record that redo writes. PromptError as `to_redo`."""
+        self.to_redo()
+        assert self.state.redo is not None
+        return Restore(self.state.redo[0])
 
     def withdrawn(self, lesson: Lesson, *, offer: bool) -> Lesson:
         """Follow up on the withdrawal of `lesson`. With `offer` the prompt that it answered waits again with its
-        replies; a prompt that already waits is offered its stated fact again."""
+        replies, if its conversation is the open one; a prompt that already waits is offered its stated fact again."""
         exchange = lesson.exchange
-        if offer and self.pending is None and exchange.candidates:
+        if offer and self.pending is None and exchange.candidates and lesson.conversation == self.state.open.number:
             left = self._left.fives if self._left is not None and self._left.prompt == exchange.prompt else ()
             others = tuple(five for five in left if five.candidates != exchange.candidates)
             here = others if len(others) < len(left) else ()
@@ -256,11 +288,55 @@ class Store:
         finally:
             self.state = own
 
+    # --- conversations ---
+
+    @property
+    def conversation_id(self) -> int | None:
+        """What a record says of its conversation: the number of the open one; None in a home that has only one."""
+        return self.state.open.number if len(self.state.conversations) > 1 else None
+
     def begin_conversation(self) -> None:
         """Begin a new conversation. What was taught stays, and the journal keeps the old conversation."""
+        self._open(ConversationStarted())
+
+    def open_conversation(self, number: int) -> Conversation:
+        """Go on with conversation `number`; one that was deleted is back. PromptError (exit 3) if there is none."""
+        found = self._conversation(number)
+        if found is not self.state.open or found.deleted:
+            self._open(ConversationOpened(number))
+        return self.state.open
+
+    def rename_conversation(self, number: int, name: str) -> Conversation:
+        """Call conversation `number` by `name`, or by its first words if that is blank. PromptError (exit 3) if there
+        is none."""
+        found = self._conversation(number)
+        self.append(ConversationRenamed(number, shortened(visible(name, one_line=True), TITLE) or None))
+        return found
+
+    def delete_conversation(self, number: int) -> Conversation:
+        """Take conversation `number` out of the list; if it is the open one, a new one begins. The journal keeps it.
+        PromptError (exit 3) if there is none, or if that was done already."""
+        found = self._conversation(number)
+        if found.deleted:
+            raise PromptError(f"conversation {number} is deleted already; opening it brings it back", name="deleted")
+        self.append(ConversationDeleted(number))
+        if found is self.state.open:
+            self.begin_conversation()
+        return found
+
+    def _conversation(self, number: int) -> Conversation:
+        self.require_writable()
+        found = self.state.conversation(number)
+        if found is None:
+            begun = len(self.state.conversations)
+            known = "there is only conversation 1" if begun == 1 else f"there are 1 to {begun:,}"
+            raise PromptError(f"there is no conversation {number}: {known}", name="no_conversation")
+        return found
+
+    def _open(self, record: ConversationStarted | ConversationOpened) -> None:
         if self.pending is not None:
             self._pass_over(self.pending)
-        self.append(ConversationStarted())
+        self.append(record)
         self.follow(None)
         self.write_context()
 

@@ -1,9 +1,12 @@
 """All key bindings. Each has an id, so that `keymap` in the settings can change its key.
 
 The composer has the keyboard: what can be printed goes into it, but for the digits of `pick.*`, which pick while
-replies wait and it is empty. `pick.*` and `say.*` work in it, `edit.*` in the editor of a reply, `ledger.*` in the list
-of lessons, `plot.*` on the plots, `app.*` everywhere. No letter is a command in it, and no key that edits a line in a
-shell. The names of actions are the screen's; `KEYBAR` says which the bottom line shows, in which order.
+replies wait and it is empty. No letter is a command in it, and no key that edits a line in a shell.
+
+`pick.*` and `say.*` work in the composer, `edit.*` in the editor of a reply, `ledger.*` in the list of lessons,
+`list.*` in the other lists, `line.*` in the line below a list, `plot.*` on the plots, `info.*` on the screens that only
+tell, `app.*` everywhere. The names of actions are the screen's; `KEYBAR` says which the bottom line shows, in which
+order.
 """
 
 from __future__ import annotations
@@ -55,6 +58,7 @@ LEDGER = [
     _bind("enter", "screen.ask", "what it says now", "ledger.ask"),
     _bind("a", "screen.quiz", "check every lesson now", "ledger.quiz"),
     _bind("w", "screen.withdraw", "take this lesson out", "ledger.withdraw"),
+    _bind("slash", "screen.search", "search", "ledger.search"),
     _bind("f6", "screen.redo", "bring back the lesson taken out last", "ledger.redo"),
     _bind("p", "screen.plot", "this lesson over time", "ledger.plot"),
     _bind("k", "cursor_up", "up", "ledger.up"),
@@ -68,6 +72,22 @@ PLOT = [
     _bind("up,k", "lesson(1)", "the next lesson", "plot.later"),
     _bind("down,j", "lesson(-1)", "the lesson before", "plot.earlier"),
     _bind("escape,q,enter,f9", "close", "close", "plot.close"),
+]
+
+LIST = [
+    _bind("enter", "screen.choose", "go on with it; a better reply to a turn", "list.choose"),
+    _bind("slash", "screen.search", "search", "list.search"),
+    _bind("r", "screen.rename", "rename", "list.rename"),
+    _bind("d", "screen.delete", "take it out of the list", "list.delete"),
+    _bind("n", "screen.fresh", "begin a fresh conversation", "list.fresh"),
+    _bind("k", "cursor_up", "up", "list.up"),
+    _bind("j", "cursor_down", "down", "list.down"),
+    _bind("escape,q", "screen.close", "end the search, or close", "list.close"),
+]
+
+LINE = [
+    _bind("enter", "keep", "keep it", "line.keep"),
+    _bind("escape", "leave", "leave it", "line.leave"),
 ]
 
 SCREEN = [
@@ -94,7 +114,7 @@ INFO = [
     _bind("pagedown,space", "scroll(10)", "page down", "info.page_down"),
 ]
 
-ALL = [*PICK, *EDIT, *SAY, *LEDGER, *PLOT, *INFO, *SCREEN, *APP]
+ALL = [*PICK, *EDIT, *SAY, *LEDGER, *LIST, *LINE, *PLOT, *INFO, *SCREEN, *APP]
 IDS = (*(binding.id for binding in ALL if binding.id), "app.palette")
 """Those that a keymap may name."""
 RETIRED = frozenset({"pick.say", "pick.command"})
@@ -149,6 +169,14 @@ KEYBAR = (
     ("ledger.ask", "ask it"),
     ("ledger.quiz", "ask all"),
     ("ledger.withdraw", "withdraw"),
+    ("ledger.search", "search"),
+    ("line.keep", "keep"),
+    ("line.leave", "leave"),
+    ("list.choose", "open"),
+    ("list.search", "search"),
+    ("list.fresh", "new"),
+    ("list.rename", "rename"),
+    ("list.delete", "delete"),
     ("ledger.redo", "bring back"),
     ("ledger.plot", "plot"),
     ("plot.next", "next plot"),
@@ -159,6 +187,7 @@ KEYBAR = (
     ("pick.help", "help"),
     ("app.help", "help"),
     ("ledger.close", "close"),
+    ("list.close", "close"),
     ("plot.close", "close"),
 )
 """Binding id and the word beside its key. If the line is too short, the middle is cut first; the last always stays."""

@@ -158,8 +158,10 @@ class CorrectionEditor:
 
     def _applies(self, editing: Editing) -> bool:
         """Whether a reply can still be taught to what `editing` says."""
-        turns = self.desk.state.snapshot.turns
-        here = editing.turn is None or (bool(turns) and turns[-1].prompt == editing.turn)
+        shot = self.desk.state.snapshot
+        at = -1 if editing.number is None else editing.number - 1 - (shot.turns_total - len(shot.turns))
+        there = -1 <= at < len(shot.turns) and bool(shot.turns)
+        here = editing.turn is None or (there and shot.turns[at].prompt == editing.turn)
         return here and not self._refusal(editing)
 
     def state(self, prompt: str, reply: str) -> None:
@@ -183,7 +185,13 @@ class CorrectionEditor:
         self.sent = (editing, text, "") if editing is not None and editing is self.editing else None
         edited = editing.index if editing is not None else None
         original = desk.state.candidate(edited) if edited is not None else None
-        if pending is None:
+        if editing is not None and editing.number is not None:
+            number, prompt = editing.number, editing.turn or ""
+            known = prompt if self._shown(number) else None
+            desk.teach(
+                Chosen(None, text.strip(), "correction", prompt, number), p.Correct(text, turn=number, prompt=known)
+            )
+        elif pending is None:
             desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), p.Correct(text))
         elif original is not None and original.text.strip() == text.strip():
             # An unchanged reply is the model's own: a pick.
@@ -193,6 +201,11 @@ class CorrectionEditor:
             chosen = Chosen(None, text.strip(), "correction", pending.prompt)
             desk.teach(chosen, p.Correct(text, pending.prompt_id, edited))
         return True
+
+    def _shown(self, number: int) -> bool:
+        """Whether turn `number` is among those that the screen knows."""
+        shot = self.desk.state.snapshot
+        return number > shot.turns_total - len(shot.turns)
 
     def go_on(self, index: int | None) -> bool:
         """Let candidate `index` (None: the marked one) go on where it was cut; return whether that could be asked."""
@@ -208,6 +221,8 @@ class CorrectionEditor:
     def _refusal(self, editing: Editing | None) -> str:
         """Why the text for `editing` cannot be taught now; "" if it can."""
         pending = self.desk.state.pending
+        older = editing is not None and editing.number is not None  # has nothing to do with what waits
         gone = editing is not None and editing.prompt_id != (pending.prompt_id if pending is not None else None)
+        gone = gone and not older
         verb = FACT if editing is not None and editing.fact else CORRECT
         return GONE if gone else self.desk.state.refused(verb)

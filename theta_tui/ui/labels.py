@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from theta_tui.base.text import percent
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.transcript import in_order, stated_by
 from theta_tui.ui.state import Editing, State
@@ -112,7 +113,9 @@ def placeholder(state: State, typed: Typed, cursor: int | None = None) -> str:
             return "say something; it waits for the model"
         case "choosing":
             go_on = "type a better one" if typed.teaches else "go on talking"
-            return go_on if cursor is None or state.snapshot.read_only else f"enter teaches {cursor}, or {go_on}"
+            said = state.candidate(cursor) if cursor is not None else None
+            does = "says" if said is not None and said.care else "teaches"
+            return go_on if cursor is None or state.snapshot.read_only else f"enter {does} {cursor}, or {go_on}"
         case "proposing":
             return "writing … esc stops"
         case "learning":
@@ -162,9 +165,12 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
         at += 1
         busy = state.teaching and turn.outcome is None and turn.kind not in {"said", "brought"}
         hint = hints.get(turn.seq, "")
-        shown.append(Entry(turn.prompt, turn.shown, "busy") if busy else Entry.of(turn, hint))
+        if state.teaching and state.chosen is not None and state.chosen.turn == at:
+            shown.append(Entry(turn.prompt, state.chosen.reply, "busy"))
+        else:
+            shown.append(Entry(turn.prompt, turn.shown, "busy") if busy else Entry.of(turn, hint))
     answers(shot.turns_total + 1)
-    if state.teaching and state.chosen is not None and state.chosen.kind != "statement":
+    if state.teaching and state.chosen is not None and state.chosen.kind != "statement" and state.chosen.turn is None:
         if not (shot.turns and shot.turns[-1].outcome is None and shot.turns[-1].prompt == state.chosen.prompt):
             shown.append(Entry(state.chosen.prompt, state.chosen.reply, "busy"))
     elif state.prompt is not None:
@@ -193,10 +199,15 @@ def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
             return f"nothing was learned: {outcome.skipped}", "warning"
-        case p.TakenBack(deed="undo", reply=reply):
-            return f"taken back: {_short(reply)}", "information"
-        case p.TakenBack(deed="redo", reply=reply):
-            return f"brought back: {_short(reply)}", "information"
+        case p.TakenBack(deed="undo", reply=reply, words=words, conversation=other):
+            return f"taken back: {words or _short(reply)}{_elsewhere(other)}", "information"
+        case p.TakenBack(deed="redo", reply=reply, words=words, conversation=other):
+            return f"brought back: {words or _short(reply)}{_elsewhere(other)}", "information"
+        case lists.FileRead(count=0, source=source, notes=notes, bad=bad):
+            why = f": {'; '.join((*notes, *bad))}" if notes or bad else ""
+            return f"there is nothing to teach in {source}{why}", "warning"
+        case lists.FileTaught(words=words, count=count):
+            return f"{words}{'; undo takes all of them back' if count > 1 else ''}", "information"
         case p.TakenBack(number=number, reply=reply):
             back = f"; {redo} brings it back" if event.snapshot.redo else ""
             return f"lesson {number} is withdrawn: {_short(reply)}{back}", "information"
@@ -209,6 +220,10 @@ def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
         case p.Failed(message=message, fatal=False):
             return message, "error"
     return None
+
+
+def _elsewhere(conversation: int | None) -> str:
+    return f" (in conversation {conversation})" if conversation is not None else ""
 
 
 def _short(text: str) -> str:

@@ -21,7 +21,7 @@ def listed(screen: TeachScreen) -> Iterator[tuple[str, str, Callable[[], None]]]
 
 
 def _choose(screen: TeachScreen, verb: Verb) -> None:
-    if verb.needs:
+    if verb.read("") is None:
         screen.focus_composer()
         screen.composer.put(f"/{verb.name} ")
     else:

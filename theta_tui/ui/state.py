@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import Mode, Verb
 
@@ -28,17 +29,20 @@ class Chosen:
     reply: str
     kind: Literal["pick", "correction", "statement"]
     prompt: str
+    turn: int | None = None
+    """The number of the turn that it corrects, where it is an older one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Editing:
-    """The purpose of the open editor: candidate `index`, free text (None), the last turn (`turn`: its prompt), or the
-    stated fact (`fact`)."""
+    """The purpose of the open editor: candidate `index`, free text (None), the last turn (`turn`: its prompt), turn
+    `number`, or the stated fact (`fact`)."""
 
     prompt_id: str | None
     index: int | None = None
     turn: str | None = None
     fact: bool = False
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ class State:
 
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
+        if event.snapshot.conversation != self.snapshot.conversation:
+            self.asides, self.offered, self.chosen, self.result = (), None, None, None
         self.snapshot = event.snapshot
         if isinstance(event, (p.TakenBack, p.Failed, p.Notice)):
             self.undoing = False
@@ -201,6 +207,10 @@ class State:
                 self.teaching, self.progress, self.result, self.chosen = False, None, None, None
                 self._worked()
                 self.offered = self.pending
+            case lists.FileRead():
+                self.problem = None
+            case lists.FileTaught():
+                self.teaching, self.progress, self.result, self.chosen, self.problem = False, None, None, None, None
             case p.Switched():
                 self.result, self.chosen, self.problem, self.asides = None, None, None, ()
                 self.offered = self.pending

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual import getters
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -47,13 +49,15 @@ class HistoryScreen(Sized, Screen[None]):
         told, shot = self.told, self.told.snapshot
         entries: list[Entry] = []
         earlier, stated = stated_by(told.beside, shot.pending.prompt if shot.pending is not None else None)
-        for before, turn in in_order(told.turns, earlier, shot.turns_total - len(told.turns)):
-            entries += map(Entry.beside, before)
+        number, width = shot.turns_total - len(told.turns), len(str(shot.turns_total))
+        for before, turn in in_order(told.turns, earlier, number):
+            entries += [replace(Entry.beside(one), label=" " * (width + 1)) for one in before]
             if turn is not None:
-                entries.append(Entry.of(turn))
+                number += 1
+                entries.append(replace(Entry.of(turn), label=f"{number:>{width}} "))
         if shot.pending is not None:
-            entries.append(Entry(shot.pending.prompt, "five replies wait", pending=True))
-        entries += map(Entry.beside, stated)
+            entries.append(Entry(shot.pending.prompt, "five replies wait", pending=True, label=" " * (width + 1)))
+        entries += [replace(Entry.beside(one), label=" " * (width + 1)) for one in stated]
         self.conversation.welcome = ("Nothing was said yet.",)
         self.conversation.show(entries)
 

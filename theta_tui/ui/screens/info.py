@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -13,11 +13,12 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from theta_tui.base.text import percent, plural, visible
+from theta_tui.base.text import percent, plural, shortened, visible
+from theta_tui.session.lists import FileRead
 from theta_tui.session.protocol import Models
 from theta_tui.session.verbs import SLASH
 from theta_tui.store.report import named
-from theta_tui.ui.bindings import ALL, APP, EDIT, INFO, LEDGER, PICK, PLOT, SAY, SCREEN
+from theta_tui.ui.bindings import ALL, APP, EDIT, INFO, LEDGER, LIST, PICK, PLOT, SAY, SCREEN
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import keys_of
 from theta_tui.ui.compat.sized import Sized
@@ -113,7 +114,10 @@ class InfoScreen(Sized, ModalScreen[None]):
                 for heading, rows in tables:
                     yield Plain(heading, classes="info-heading")
                     yield Table(rows, column)
-            yield Static(join(("esc", "bold $footer-key-foreground"), (" close", "$muted")), id="info-foot")
+            yield Static(self.foot(), id="info-foot")
+
+    def foot(self) -> Content:
+        return join(("esc", "bold $footer-key-foreground"), (" close", "$muted"))
 
     def on_resize(self) -> None:
         # The part that scrolls gets what title and foot leave of the screen; else it would push the foot out of it.
@@ -136,6 +140,7 @@ class HelpScreen(InfoScreen):
         yield "editing a reply", self._keys(EDIT)
         yield "writing", self._keys(SAY)
         yield "in the list of lessons", self._keys(LEDGER)
+        yield "in the lists of conversations and turns", self._keys(LIST)
         yield "on the plots", self._keys(PLOT)
         yield "everywhere", [*self._keys([*SCREEN, *APP]), ("^p", "every command by name")]
         yield "mouse", [("click", "marks a reply"), ("again", "a second click on it picks it")]
@@ -244,3 +249,36 @@ class ModelsScreen(InfoScreen):
             if rows:
                 yield heading, rows
         yield "how to switch to one", [("/model NAME", "with your lessons, or in a home of its own")]
+
+
+class ImportScreen(InfoScreen):
+    """What there is to teach in a file. Enter calls `agree`, Esc leaves it."""
+
+    BINDINGS = [Binding("enter", "agree", "teach", show=False, id="info.agree")]
+    column = 0
+
+    def __init__(self, found: FileRead, agree: Callable[[], object]) -> None:
+        super().__init__()
+        self.found = found
+        self.agree = agree
+        self.heading = f"θ  teach {plural(found.count, 'lesson')} of {found.source}?"
+
+    def tables(self) -> Iterable[tuple[str, Rows]]:
+        more = self.found.count - len(self.found.pairs)
+        rows = [(shortened(prompt, 28), reply) for prompt, reply in self.found.pairs]
+        yield "prompt and reply", [*rows, *([("…", f"and {more:,} more")] if more else [])]
+        if self.found.notes:
+            yield "left out", [("", note) for note in self.found.notes]
+        if self.found.bad:
+            yield "lines that cannot be used", [("", line) for line in self.found.bad]
+        yield "one undo takes all of them back; esc stops on the way, between two lessons", []
+
+    def foot(self) -> Content:
+        keys = (("enter", " teach"), ("esc", " leave"))
+        return join(
+            *(piece for key, word in keys for piece in ((key, "bold $footer-key-foreground"), (f"{word}  ", "$muted")))
+        )
+
+    def action_agree(self) -> None:
+        self.dismiss(None)
+        self.agree()

@@ -7,18 +7,19 @@ from collections.abc import Callable
 from textual import getters
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import OptionList, Static
+from textual.widgets import Static
 from textual.widgets.option_list import Option
 
-from theta_tui.base.text import percent, plural
+from theta_tui.base.text import contains, percent, plural
 from theta_tui.session import protocol as p
 from theta_tui.store.report import WORDS, ReportRow
 from theta_tui.ui.bindings import LEDGER
 from theta_tui.ui.clock import Clock, ago
-from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.safe import fit, join, wrap
+from theta_tui.ui.screens.listing import Searching, searched
 from theta_tui.ui.widgets.before_after import before_after
 from theta_tui.ui.widgets.keybar import KeyBar
+from theta_tui.ui.widgets.line import KeyedRows, Line
 
 SIGNS = {
     "kept": ("✓", "$success"),
@@ -39,13 +40,13 @@ SHORT = 18
 """Below this many rows each detail has one line, and what is said twice is left out."""
 
 
-class LessonList(OptionList):
+class LessonList(KeyedRows):
     """The lessons, one per line, with the `ledger.*` keys."""
 
     BINDINGS = [*LEDGER]
 
 
-class LedgerScreen(Sized):
+class LedgerScreen(Searching):
     """`send` sends a command to the worker. `withdraw`, if given, takes a lesson out by its number."""
 
     AUTO_FOCUS = "LessonList"
@@ -74,6 +75,7 @@ class LedgerScreen(Sized):
         yield Static(id="ledger-head", markup=False)
         yield LessonList()
         yield Static(id="ledger-detail", markup=False)
+        yield Line()
         yield KeyBar(lambda _, usual: usual, id="keybar")
 
     def on_mount(self) -> None:
@@ -132,11 +134,16 @@ class LedgerScreen(Sized):
 
     @property
     def _newest_first(self) -> list[ReportRow]:
-        return list(reversed(self.rows))
+        """The lessons that are listed: those that the search leaves."""
+        return [row for row in reversed(self.rows) if contains(f"{row.prompt}\n{row.reply}", self.wanted)]
 
     def on_resize(self) -> None:
         if self.query(LessonList):  # a resize can come before the widgets
             self.call_after_refresh(lambda: self._draw_rows(self.marked))
+
+    def redraw(self) -> None:
+        self._draw_rows(self.marked)
+        self._draw_title()
 
     def on_option_list_option_highlighted(self) -> None:
         self._draw_detail()
@@ -149,6 +156,8 @@ class LedgerScreen(Sized):
         elif tally.stale:
             parts.append(f"{tally.stale} not checked since the newest")
         words = " · ".join(parts) or "nothing was taught yet"
+        if self.wanted.strip():
+            words = searched(len(self._newest_first), len(self.rows), self.wanted)
         self.query_one("#ledger-title", Static).update(join(("θ  lessons  ", "bold $primary"), (words, "$muted")))
 
     def _draw_rows(self, marked: ReportRow | None) -> None:
@@ -237,9 +246,6 @@ class LedgerScreen(Sized):
         row = self.marked
         if row is not None:
             self.send(p.ShowPlots(row.number))
-
-    def action_close(self) -> None:
-        self.dismiss(None)
 
 
 def scope(row: ReportRow, now: float) -> str:

@@ -31,6 +31,7 @@ from theta_tui.ui.screens.drafts import DraftKeeper
 from theta_tui.ui.screens.history import HistoryScreen
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 from theta_tui.ui.screens.ledger import LedgerScreen
+from theta_tui.ui.screens.lists import Lists
 from theta_tui.ui.screens.verbs import VerbScreen
 from theta_tui.ui.state import Chosen, State
 from theta_tui.ui.widgets.before_after import BeforeAfter
@@ -79,13 +80,14 @@ class TeachScreen(VerbScreen):
         self.tour = Tour()
         self.state = State()
         self.corrections = CorrectionEditor(self)
+        self.lists = Lists(self)
         self.fresh_until = 0.0
         self.own: dict[str, Callable[..., object]] = {
             "correct": lambda text: self.corrections.correct(text, None), "fact": self.action_fact,
             "undo": self.action_undo, "redo": self.action_redo, "regen": self.action_regen,
             "lessons": self.action_lessons, "stats": self.action_stats, "set": self._set, "copy": self.action_copy,
             "help": self.action_help, "tour": lambda: self.tour.show(0),
-            "continue": self.action_continue,
+            "continue": self.action_continue, **self.lists.verbs,
         }  # fmt: skip
         """The verbs that need more than a command to the worker; the app adds some. False: it failed."""
         self.ledger: LedgerScreen | None = None
@@ -246,6 +248,7 @@ class TeachScreen(VerbScreen):
             self._send_queued()
         if self.ledger is not None:
             self.ledger.apply(event)
+        self.lists.apply(event)
         self.draw()
 
     def _offer(self) -> None:
@@ -312,6 +315,9 @@ class TeachScreen(VerbScreen):
         if self.waiting or candidate is None or pending is None:
             return
         self.replies.cursor = index
+        if candidate.care:  # no taste to learn
+            self.send(p.Say(pending.prompt_id, index))
+            return
         chosen = Chosen(index, candidate.text, "pick", pending.prompt)
         self.teach(chosen, p.Pick(pending.prompt_id, index))
 

@@ -46,6 +46,8 @@ class Row(Widget):
     tag: reactive[str] = reactive("", layout=True)
     most: reactive[int] = reactive(2, layout=True)
     """Most lines while the row is not marked."""
+    whole: reactive[bool] = reactive(False, layout=True)
+    """Whether all lines are shown."""
     most_marked: reactive[int | None] = reactive(None, layout=True)
     """Most lines while the row is marked; None: all."""
 
@@ -59,7 +61,7 @@ class Row(Widget):
     def _lines(self, width: int) -> list[str]:
         body = max(4, width - GUTTER - self._right_width(width))
         text = self.text.rstrip() + ("▍" if self.look == "writing" else "")
-        return wrap(text, body, self.most_marked if self.marked else self.most)
+        return wrap(text, body, None if self.whole else self.most_marked if self.marked else self.most)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return len(self._lines(width))
@@ -153,6 +155,8 @@ class CandidateList(VerticalScroll, can_focus=False):
         over = state.mode != "choosing"
         for number in range(1, CANDIDATES + 1):
             candidate = offered.get(number)
+            # It names a number, which must not be cut off.
+            self.rows[number - 1].whole = candidate is not None and candidate.care
             if candidate is None:
                 self.put(number, "", "empty")
                 continue

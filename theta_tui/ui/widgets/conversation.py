@@ -49,6 +49,8 @@ class Entry:
     pending: bool = False
     """The reply is not decided yet and drawn dim."""
     hint: str = ""
+    label: str = ""
+    """What stands before it: its number."""
 
     @classmethod
     def of(cls, turn: Turn, hint: str = "") -> Entry:
@@ -76,6 +78,12 @@ Line = tuple[Piece, ...]
 
 def lay_out(entry: Entry, width: int) -> list[Line]:
     """The lines of an entry at `width` cells, as (text, style name) pieces."""
+    lines = _lay_out(entry, width - len(entry.label))
+    before = (entry.label, *[" " * len(entry.label)] * (len(lines) - 1))
+    return [((text, "who"), *line) if text else line for text, line in zip(before, lines, strict=True)]
+
+
+def _lay_out(entry: Entry, width: int) -> list[Line]:
     wide = width >= WIDE
     note = not entry.prompt
     sign = "" if note else SIGNS[entry.mark] + (f" {entry.number}" if entry.number is not None else "")

@@ -1,0 +1,97 @@
+"""`theta import`: lessons from a file, as one batch. Reads and shows the file before the model is loaded."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from theta_tui.base.errors import ModelError, UsageError
+from theta_tui.base.signals import noting_first
+from theta_tui.base.text import plural, shortened, visible
+from theta_tui.cli.console import Invocation
+from theta_tui.cli.opening import loaded_session, read_store
+
+if TYPE_CHECKING:
+    from theta_tui.session.importing import Found, Taught
+    from theta_tui.session.session import Session
+
+SHOWN = 5
+
+
+def import_file(
+    call: Invocation,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="A file, or a folder of files.")],
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out, and name the first.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
+) -> None:
+    from theta_tui.facts.statements import load_dictionary
+    from theta_tui.session import importing
+
+    store = read_store(call)
+    found = importing.find(store, load_dictionary(*_dictionaries(call)), path, skip_bad=skip_bad)
+    if dry_run and call.json:
+        pairs = [{"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} for pair in found.pairs]
+        call.emit(source=found.source, pairs=pairs, notes=found.notes, bad=found.bad)
+        return
+    for line in found_lines(found):
+        call.out(line) if dry_run else call.note(line)
+    if dry_run:
+        return
+    if found.pairs and not (call.yes or _agreed(call, found)):
+        raise UsageError("nothing was taught; give --yes to teach without being asked")
+    taught = importing.Taught(found.source, ())
+    number = None
+    if found.pairs:
+        with loaded_session(call) as session:
+            taught, number = teach(call, session, found)
+    call.done = taught.words
+    if call.json:
+        call.emit(
+            source=taught.source, lessons=taught.lessons, failed=taught.failed, failures=taught.failures,
+            left=taught.left, notes=found.notes, bad=found.bad,
+        )  # fmt: skip
+    else:
+        call.out(taught.words)
+    if number is not None:
+        raise typer.Exit(128 + number)
+    if taught.failures:
+        raise ModelError(f"{plural(taught.failures, 'lesson')} could not be learned", name="lessons")
+
+
+def teach(call: Invocation, session: Session, found: Found) -> tuple[Taught, int | None]:
+    """Teach what was found; the first Ctrl-C stops after a lesson. Returns its signal too, if it came."""
+    from theta_tui.session import importing
+
+    def on_lesson(at: int, of: int) -> None:
+        call.stage(f"learning {at:,} of {of:,} of {found.source}")
+
+    with noting_first() as noted:
+        taught = importing.teach(session, found, on_lesson, lambda: noted() is not None)
+        call.stage("")
+        return taught, noted()
+
+
+def found_lines(found: Found) -> list[str]:
+    """What a file holds, in lines for people."""
+    lines = [f"{found.source}: {plural(len(found.pairs), 'lesson')}"]
+    lines += [f"  {shortened(pair.prompt)} → {shortened(pair.reply)}" for pair in found.pairs[:SHOWN]]
+    if len(found.pairs) > SHOWN:
+        lines.append(f"  and {len(found.pairs) - SHOWN:,} more")
+    return [*lines, *found.notes, *(f"left out: {line}" for line in found.bad)]
+
+
+def _agreed(call: Invocation, found: Found) -> bool:
+    if call.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    sys.stderr.write(visible(f"teach {plural(len(found.pairs), 'lesson')}? [y/N] ", one_line=True))
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
+def _dictionaries(call: Invocation) -> tuple[Path, Path]:
+    from theta_tui.base.config import statement_files
+
+    return statement_files(call.settings.home)
