@@ -161,7 +161,7 @@ def test_the_plain_loop_refuses_what_a_command_does_not_take(theta: Theta) -> No
         "! /withdraw needs the number of a lesson, as in /withdraw 3",
         "! /withdraw needs the number of a lesson, as in /withdraw 3",
         "! /export needs hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl "
-        "~/lessons",
+        "~/lessons, or plot and a file, as in /export plot ~/lessons.svg",
         "! /ask needs a text, as in /ask Who are you?",
         "! /copy is for the full-screen app; /help lists what there is here",
         "! there are no replies now; say something first",
