@@ -166,7 +166,7 @@ def test_a_kind_without_rows_has_no_file_and_no_line(record: Store, tmp_path: Pa
 
 def test_only_these_kinds_can_be_exported() -> None:
     assert [kind_of(word) for word in ("hf", "gguf", "peft", "trl")] == ["hf", "gguf", "peft", "trl"]
-    with pytest.raises(UsageError, match=r"hf or gguf .* peft .* or trl"):
+    with pytest.raises(UsageError, match=r"hf, gguf .* peft .* trl .* or plot"):
         kind_of("onnx")
 
 

@@ -72,7 +72,7 @@ class Distilled:
 
 
 def kind_of(word: str) -> ExportKind:
-    """hf, gguf, peft or trl, or UsageError."""
+    """One of EXPORTS, or UsageError."""
     for kind in EXPORTS:
         if word == kind:
             return kind
