@@ -93,11 +93,11 @@ async def test_what_is_said_during_a_withdrawal_waits_for_it() -> None:
 
 async def test_what_is_no_number_of_a_lesson_is_refused_and_stays_to_be_mended() -> None:
     async with drive() as d:
-        for at, line in enumerate(("/withdraw", "/withdraw two", "/withdraw -1", "/withdraw ٣", "/withdraw 1 2"), 1):
+        for line in ("/withdraw", "/withdraw two", "/withdraw -1", "/withdraw ٣", "/withdraw 1 2"):
             d.teach.composer.put("")
             await d.type(f"{line}\n")
             assert d.sent == []
-            assert len(d.toasts) == at, line
+            assert d.toasts, line
             assert d.teach.composer.text == line
 
 
