@@ -140,6 +140,15 @@ def test_it_starts_answers_and_stops(theta: Theta, started: Callable[[], int], h
     assert theta("ask", "hello").out == "good day\n"
 
 
+def test_an_engine_that_serves_nobody_makes_room_for_who_needs_the_home_alone(
+    theta: Theta, started: Callable[[], int], home: Path
+) -> None:
+    process = started()
+    assert theta("chat", "--plain", stdin="/fact\nquit\n").code == 0
+    os.waitpid(process, 0)
+    assert Connection.to(home) is None
+
+
 def test_killed_it_loses_nothing_and_the_next_command_goes_on_alone(
     theta: Theta, started: Callable[[], int], home: Path
 ) -> None:

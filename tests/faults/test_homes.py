@@ -149,7 +149,7 @@ def test_a_home_of_a_newer_version_is_read_and_never_written(theta: Theta, home:
     last = path.read_bytes().count(b"\n")
     sound = path.read_bytes()
     for newer in (
-        b'"v":2,"at":"2030-01-01T00:00:00.000Z","type":"fresh"}',
+        b'"v":9,"at":"2030-01-01T00:00:00.000Z","type":"fresh"}',
         b'"v":1,"at":"2030-01-01T00:00:00.000Z","type":"dreamt"}',
     ):
         path.write_bytes(sound + line(last + 1, newer))

@@ -241,7 +241,7 @@ def test_a_terminal_that_goes_without_a_word_is_missed(start: Start, home: Path)
     began = time.monotonic()
     close_window(app)
     assert_left(app, WAYS["closed window"], began)
-    assert taught(home) == ["Begin", "Exchange", "Learned"]
+    assert taught(home)[:3] == ["Begin", "Exchange", "Learned"]
     assert [path.name for path in (home / "checkpoints").iterdir()], "it was left without saving"
 
 
@@ -280,7 +280,9 @@ def test_a_screen_that_never_comes_back_is_left_all_the_same(
 
 
 def test_a_command_that_never_comes_back_is_left_all_the_same(start: Start) -> None:
-    app = start("ask", "hello", scene="tests.faults.scenes:stuck", scene_with=[scenes.LOAD, "a library", 0.3])
+    alone = {"THETA_ENGINE": "off"}
+    stuck = [scenes.LOAD, "a library", 0.3]
+    app = start("ask", "hello", scene="tests.faults.scenes:stuck", scene_with=stuck, environment_more=alone)
     app.at("stuck")
     began = time.monotonic()
     app.signal(signal.SIGTERM)

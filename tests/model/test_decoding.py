@@ -294,8 +294,9 @@ def test_a_model_that_learns_by_lora_goes_the_general_way(folders: dict[str, Pat
 
 
 def test_a_class_that_does_something_else_under_a_known_name_goes_the_general_way(
-    load: Load, monkeypatch: pytest.MonkeyPatch
+    load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # that the class is as it should be is remembered elsewhere
     lm = load("theta")
     layer = type(lm.model.model.layers[0])
     forward = layer.forward

@@ -19,21 +19,30 @@ from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Session
 from theta_tui.store import context
 from theta_tui.store.journal import Journal
-from theta_tui.store.records import Begin, ContextImported, ConversationStarted, Exchange, Learned
+from theta_tui.store.records import (
+    Begin,
+    ContextImported,
+    ConversationOpened,
+    ConversationStarted,
+    Exchange,
+    Learned,
+)
 from theta_tui.store.store import Store
 
 
 def never_taught(record: Store, path: Path) -> None:
     """Write the journal of a home in which the lessons that do not count now had never been taught."""
-    journal, places = Journal.open(path), {0: 0}
+    journal, places = Journal.open(path), dict[int, int]()
     live = {lesson.seq for lesson in record.state.active}
     for entry in record.journal.entries:
         match entry.record:
             case Exchange() as said if entry.seq in live:
-                places[entry.seq] = journal.append(structs.replace(said, replaces=places.get(said.replaces or 0))).seq
+                turn = None if said.turn is None else (places.get(said.turn[0], said.turn[0]), said.turn[1])
+                said = structs.replace(said, replaces=places.get(said.replaces or 0), turn=turn)
+                places[entry.seq] = journal.append(said).seq
             case Learned(of=of) as learned if of in live:
                 journal.append(structs.replace(learned, of=places[of]))
-            case Begin() | ConversationStarted() | ContextImported() as kept:
+            case Begin() | ConversationStarted() | ConversationOpened() | ContextImported() as kept:
                 journal.append(kept)
     journal.close()
 

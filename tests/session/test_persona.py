@@ -249,11 +249,11 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     assert told[4][0].startswith("the persona is empty")
     for name in ("", "default", "nobody"):
         service.serve(p.ShowModels(name), lambda: False)
-    listed, said, refused = events[-3:]
+    listed, offered, refused = events[-3:]
     assert isinstance(listed, p.Models)
     assert listed.rows[0].name == "default"
-    assert isinstance(said, p.Notice)
-    assert "rebuild --model default" in said.text
+    assert isinstance(offered, p.ModelOffered)
+    assert offered.row.name == "default"
     assert isinstance(refused, p.Failed)
     session.propose("hello")
     service.serve(p.Persona(PIRATE), lambda: False)

@@ -16,6 +16,7 @@ from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.base.text import plural
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.usage import Command, Group
+from theta_tui.engine.address import NAME
 
 if TYPE_CHECKING:
     from theta_tui.engine.client import Connection
@@ -84,10 +85,7 @@ def run(call: Invocation, minutes: Minutes = 0.0) -> None:
 
 def stop(call: Invocation) -> None:
     """End the engine of this home. It finishes its step, and saves."""
-    import signal
-
     from theta_tui.engine.client import Connection
-    from theta_tui.store.home import Home, WriterLock
 
     connection = Connection.to(call.settings.home)
     if connection is None:
@@ -96,17 +94,42 @@ def stop(call: Invocation) -> None:
         process = connection.about["pid"]
         if connection.about["app"]:
             raise HomeBusyError(f"the app (process {process}) is the engine of this home; quit it there")
+    _end(call, process)
+    call.done = "the engine has ended"
+    if call.json:
+        call.emit(stopped=process)
+    else:
+        call.out(f"the engine (process {process}) has ended")
+
+
+def make_room(call: Invocation) -> None:
+    """End the engine of this home if it runs in the background and serves nobody: this command needs the home alone."""
+    from theta_tui.engine.client import Connection
+
+    settings = call.settings
+    if settings.engine == "off" or not (settings.home / NAME).exists():
+        return
+    connection = Connection.to(settings.home)
+    if connection is None:
+        return
+    with connection:
+        about = connection.about
+    if not about["app"] and not about["clients"] and about["pid"] != os.getpid():
+        _end(call, about["pid"])
+
+
+def _end(call: Invocation, process: int) -> None:
+    """Ask an engine to end, and wait until the home is free."""
+    import signal
+
+    from theta_tui.store.home import Home, WriterLock
+
     os.kill(process, signal.SIGTERM)
     try:
         with WriterLock(Home(call.settings.home), STOP_SECONDS, call.settings.lock):
             pass
     except HomeBusyError:
         raise ThetaError(f"the engine (process {process}) has not ended yet", name="engine") from None
-    call.done = "the engine has ended"
-    if call.json:
-        call.emit(stopped=process)
-    else:
-        call.out(f"the engine (process {process}) has ended")
 
 
 def status(call: Invocation) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from theta_tui.base.errors import PromptError
 from theta_tui.base.streams import on_terminal
 from theta_tui.cli.console import Invocation
+from theta_tui.cli.engine import make_room, started
 from theta_tui.cli.models import get_missing
 from theta_tui.engine.address import NAME as SOCKET
 
@@ -63,6 +64,8 @@ def own_session(
     """
     from theta_tui.store.store import Store
 
+    if write:
+        make_room(call)
     store = Store.open(call.settings) if write else Store.read(call.settings)
     try:
         if write:
@@ -105,7 +108,6 @@ def engine_of(call: Invocation, start: Callable[[Store], None] | None = None) ->
 
     connection = Connection.to(settings.home)
     if connection is None and wanted and start is not None:
-        from theta_tui.cli.engine import started
         from theta_tui.store.store import Store
 
         store = Store.read(settings)
@@ -134,6 +136,7 @@ def writable_store(call: Invocation) -> Iterator[Store]:
     """The store alone, open for writing; no model is loaded."""
     from theta_tui.store.store import Store
 
+    make_room(call)
     store = Store.open(call.settings)
     try:
         yield store

@@ -13,6 +13,7 @@ from theta_tui.base.text import plural
 from theta_tui.cli import conversations as talks
 from theta_tui.cli import reports
 from theta_tui.cli.console import Invocation
+from theta_tui.cli.engine import make_room
 from theta_tui.cli.lines import next_line
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt, Verb, lone, read
@@ -40,6 +41,7 @@ def converse(call: Invocation, *, info: bool = False) -> None:
 
     `info`: after each lesson, print what it did and what is kept.
     """
+    make_room(call)
     store = Store.open(call.settings)
     try:
         from theta_tui.cli.models import get_missing

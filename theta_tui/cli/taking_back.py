@@ -66,7 +66,7 @@ def _changed(call: Invocation, what: str, store: Store, batch: Together) -> None
 
     lesson = batch.lessons[-1]
     exchange, later = lesson.exchange, learned_again(store.state, batch.lessons)
-    call.done = f"{what}: {batch.words}"
+    call.done = f"{batch.words} {'was' if len(batch.lessons) == 1 else 'were'} {what}"
     if call.json:
         values = {what: lesson.number, "kind": exchange.kind, "prompt": exchange.prompt, "reply": exchange.reply}
         more = {} if batch.source is None else {"source": batch.source, "lessons": batch.numbers}

@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from theta_tui.base.text import plural
 from theta_tui.session import lists, protocol
 from theta_tui.session.protocol import Command, Event, Snapshot
 from theta_tui.store import plots, records
@@ -53,7 +54,7 @@ def size(head: bytes) -> int:
     """The length of the frame that begins with these four bytes. Raises BadFrameError if it is too long."""
     (found,) = LENGTH.unpack(head)
     if found > MAX_FRAME:
-        raise BadFrameError(f"a frame of {found:,} bytes is longer than {MAX_FRAME:,}")
+        raise BadFrameError(f"a frame of {plural(found, 'byte')} is longer than {MAX_FRAME:,}")
     return int(found)
 
 

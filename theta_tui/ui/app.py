@@ -225,19 +225,20 @@ class ThetaApp(App[int]):
     # --- leaving ---
 
     def action_interrupt(self) -> None:
-        """Ctrl-C: copy what is selected, else stop writing, else leave on the second press."""
+        """Ctrl-C: copy what is selected, else stop what is under way; leave on the second press."""
         selected = self.screen.get_selected_text() or getattr(self.focused, "selected_text", "")
         if selected:
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
             self.tell("copied, if this terminal lets programs use the clipboard")
-        elif self.teach.state.stoppable:
-            self.send(Cancel())
         elif self.clock.monotonic() - self._asked_to_leave <= AGAIN_SECONDS:
             self.leave()
         else:
             self._asked_to_leave = self.clock.monotonic()
-            self.tell("press ctrl+c again to leave")
+            stopping = self.teach.state.stoppable
+            if stopping:
+                self.send(Cancel())
+            self.tell(f"{'stopping; ' if stopping else ''}press ctrl+c again to leave")
 
     def leave(self) -> None:
         """Begin to leave."""

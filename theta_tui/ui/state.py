@@ -104,6 +104,12 @@ class State:
         return self.mode in ("proposing", "learning")
 
     @property
+    def taking_back(self) -> bool:
+        """Whether lessons are being taken back or brought back, or replies generated: undo must wait for that. A lesson
+        that is being learned can be taken back already."""
+        return self.stoppable and not self.teaching
+
+    @property
     def says(self) -> tuple[float, float] | None:
         """P(reply) before and now, for the lesson under way or else the last one."""
         if self.teaching and self.progress is not None:

@@ -300,7 +300,7 @@ class TeachScreen(VerbScreen):
             return False
         if action in OF_VERB and self.tour.at is not None:
             return False  # the replies are behind the card
-        if action == "undo" and self.state.stoppable:
+        if action == "undo" and self.state.taking_back:
             return False  # a lesson is being taken back
         if action == "page":
             at, of = self.state.pages
@@ -374,7 +374,7 @@ class TeachScreen(VerbScreen):
 
     def action_undo(self) -> bool:
         """Take back the last lesson, or the one that is being learned; return whether that was asked for."""
-        if self.state.undoing or self.state.stoppable:
+        if self.state.undoing or self.state.taking_back:
             return False
         self.state.undoing = True
         self.send(p.TakeBack("undo"))
