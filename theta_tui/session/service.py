@@ -487,44 +487,9 @@ class Service:
 
     def snapshot(self) -> p.Snapshot:
         """The present state."""
-        from theta_tui.store import (
-            meant,
-            retention,  # the session has loaded it
-        )
+        from theta_tui.session.showing import snapshot  # the session has loaded what it needs
 
-        session, state = self._session, self._session.store.state
-        undone = state.undone
-        last, model = state.last, session.model if session.loaded else None
-        return p.Snapshot(
-            phase=self._phase,
-            activity=self._activity,
-            model=session.settings.model,
-            parameters=model.parameters if model else 0,
-            device=model.device if model else "",
-            recipe=session.settings.recipe,
-            turns=tuple(state.turns[-p.TURNS_SHOWN :]),
-            turns_total=len(state.turns),
-            pending=session.pending,
-            lessons=len(state.active),
-            step=state.step,
-            losses=state.losses(p.LOSSES_SHOWN),
-            last=self._last or (last.outcome if last else None),
-            saved_at=session.saved_at,
-            unsaved=session.unsaved,
-            read_only=session.store.read_only,
-            undo=last.seq if last else 0,
-            redo=undone.seq if undone else 0,
-            beside=state.beside(p.BESIDE_SHOWN),
-            said_before=_cut(retention.said_before(last)) if last else None,
-            says_now=_cut(retention.says_now(last, known.says if (known := retention.measured(last)) else None))
-            if last
-            else None,
-            marked=meant.numbers(session.pending, state),
-            tally=self._tally(),
-            alarm=session.review.alarm,
-            persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
-            conversation=state.open.number,
-        )
+        return snapshot(self._session, self._phase, self._activity, self._last, self._tally())
 
     def _tally(self) -> Tally:
         """The summary of the retention report, computed when something changed, not with every token of a reply."""
@@ -533,7 +498,3 @@ class Service:
         if self._tallied is None or self._tallied[0] != key:
             self._tallied = key, review.tally()
         return self._tallied[1]
-
-
-def _cut(text: str | None) -> str | None:
-    return None if text is None else text[: p.LESSON_TEXT]
