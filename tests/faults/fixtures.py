@@ -35,7 +35,8 @@ def start(zygote: Zygote, tiny: Path, home: Path) -> Iterator[Start]:
     started: list[Program] = []
 
     def begin(*arguments: str, environment_more: dict[str, str] | None = None, **how: Any) -> Terminal:
-        settings = environment(home) | {"THETA_MODEL": str(tiny)} | (environment_more or {})
+        alone = {"THETA_ENGINE": "off"} if arguments else {}  # else a command on a terminal would start one
+        settings = environment(home) | {"THETA_MODEL": str(tiny)} | alone | (environment_more or {})
         made = Terminal(zygote, arguments, settings, **how)
         started.append(made)
         return made

@@ -282,9 +282,7 @@ def test_a_screen_that_never_comes_back_is_left_all_the_same(
 
 
 def test_a_command_that_never_comes_back_is_left_all_the_same(start: Start) -> None:
-    alone = {"THETA_ENGINE": "off"}
-    stuck = [scenes.LOAD, "a library", 0.3]
-    app = start("ask", "hello", scene="tests.faults.scenes:stuck", scene_with=stuck, environment_more=alone)
+    app = start("ask", "hello", scene="tests.faults.scenes:stuck", scene_with=[scenes.LOAD, "a library", 0.3])
     app.at("stuck")
     began = time.monotonic()
     app.signal(signal.SIGTERM)

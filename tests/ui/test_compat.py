@@ -23,10 +23,11 @@ LEANED_ON = {
     "textual.document._document": {"EditResult"},
     "textual.app:App": {"_keymap"},
     "textual._parser:Parser": {"_timeout_time"},
-    "textual.driver:Driver": {"_debug", "_size"},
+    "textual.driver:Driver": {"_debug", "_loop", "_size"},
     "textual.drivers.linux_driver:LinuxDriver": {
         "_disable_mouse_support", "_get_terminal_size", "_key_thread", "_mouse_pixels", "_must_signal_resume",
         "_sigcont_application",
+        "_sigtstp_application",
     },
     "textual.screen:Screen": {"_on_resize"},
     "textual.widgets:TextArea": {"_on_key", "_on_paste", "_replace_via_keyboard", "_delete_via_keyboard"},

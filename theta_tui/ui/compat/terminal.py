@@ -138,8 +138,16 @@ class Terminal(LinuxDriver):
                 for message in parser.tick():
                     self.process_message(message)
 
-    # https://github.com/Textualize/textual/issues/1582
+    # Textual writes from its signal handlers. If one interrupts the main thread within `Queue.put`, whose lock is not
+    # reentrant, the app hangs for ever. So the event loop does what they ask for.
+    def _sigtstp_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(super()._sigtstp_application)
+
     def _sigcont_application(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._continue)
+
+    # https://github.com/Textualize/textual/issues/1582
+    def _continue(self) -> None:
         """Continue after a stop. If another process stopped the app, Textual had not restored the terminal: it would
         then start a second time, and take the raw mode for the one to restore at the end."""
         if not self._must_signal_resume and self._key_thread is not None and self._in_foreground():
