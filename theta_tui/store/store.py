@@ -184,9 +184,24 @@ class Store:
         self._pass_over(self.waiting(prompt_id))
         self.follow(None)
 
-    def _pass_over(self, waiting: Pending) -> None:
+    def _pass_over(self, waiting: Pending) -> Entry | None:
+        """Journal that `waiting` gets no answer; None if a crash has left it with just that."""
+        last = self.journal.entries[-1].record if self.journal.entries else None
+        if isinstance(last, Exchange) and (last.kind, last.prompt_id) == ("none", waiting.prompt_id):
+            return None
         who = {"prompt_id": waiting.prompt_id, "conversation_id": self.conversation_id}
-        self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, **who))  # type: ignore[arg-type]
+        return self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, **who))  # type: ignore[arg-type]
+
+    @contextmanager
+    def _passing_over(self, waiting: Pending | None) -> Iterator[None]:
+        """Pass a prompt over for what replaces it, or neither."""
+        entry = None if waiting is None else self._pass_over(waiting)
+        try:
+            yield
+        except Exception:
+            if entry is not None and self.read_only is None:
+                self.roll_back(entry)
+            raise
 
     # --- taking back, and bringing back ---
 
@@ -346,18 +361,19 @@ class Store:
         return found
 
     def _open(self, record: ConversationStarted | ConversationOpened) -> None:
-        if self.pending is not None:
-            self._pass_over(self.pending)
-        self.append(record)
+        with self._passing_over(self.pending):
+            self.append(record)
         self.follow(None)
         self.write_context()
 
     def offer(self, waiting: Pending) -> None:
         """Keep `waiting`. Another prompt that waited is passed over."""
         before = self.pending if self.read_only is None else None
-        if before is not None and before.prompt_id not in {five.prompt_id for five in waiting.earlier}:
-            self._pass_over(before)
-        self.keep(waiting)
+        again = before is not None and before.prompt == waiting.prompt  # the same message, asked once more
+        if before is not None and (again or before.prompt_id in {five.prompt_id for five in waiting.earlier}):
+            before = None
+        with self._passing_over(before):
+            self.keep(waiting)
 
     def keep(self, waiting: Pending | None) -> None:
         """Write the prompt that waits for its answer, or remove it."""

@@ -118,7 +118,11 @@ class Prompt(Editor):
         super().paste(text)
 
     async def let_go(self) -> None:
-        """Nothing followed the digit that is held back: it picks."""
+        """Nothing followed the digit that is held back: it picks. On a busy machine what follows may be here and not
+        looked at yet."""
+        if self.held is not None and (self.app.message_queue_size or self.screen.message_queue_size):
+            self.held = self.held[0], self.set_timer(HOLD, self.let_go)
+            return
         if (key := self._no_longer_held()) is not None:
             await self._run(key)
 
