@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.services import PATIENCE, Desk
+from tests.support.services import PATIENCE, Desk, Engine
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.engine import wire
@@ -22,14 +22,6 @@ from theta_tui.engine.host import Host
 from theta_tui.engine.remote import RemoteWorker
 from theta_tui.session import protocol as p
 from theta_tui.session.fair_queue import FairQueue
-
-
-class Engine(Desk):
-    """A host on a session with a model that says what the test says."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.worker = self.host = Host(settings, self.open)  # type: ignore[arg-type]
 
 
 @pytest.fixture

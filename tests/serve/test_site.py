@@ -11,9 +11,8 @@ import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
-from tests.support.services import PATIENCE, Desk
+from tests.support.services import PATIENCE, Engine
 from theta_tui.base.config import Settings
-from theta_tui.engine.host import Host
 from theta_tui.serve.guard import COOKIE, MOST_BODY, Pace, token_of
 from theta_tui.serve.site import PAGE, Site
 
@@ -21,14 +20,6 @@ TOKEN = "t" * 32
 HOST = "127.0.0.1:8765"
 HERE = {"host": HOST}
 KNOWN = HERE | {"authorization": f"Bearer {TOKEN}"}
-
-
-class Engine(Desk):
-    """A host on a session with a model that says what the test says."""
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings)
-        self.worker = Host(settings, self.open)  # type: ignore[arg-type]
 
 
 @pytest.fixture

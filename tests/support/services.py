@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import TeachError
+from theta_tui.engine.host import Host
 from theta_tui.session import protocol
 from theta_tui.session.protocol import Event
 from theta_tui.session.review import Review
@@ -210,6 +211,14 @@ class Desk:
     def start(self) -> None:
         self.worker.start(self.post)
         self.wait(protocol.Ready)
+
+
+class Engine(Desk):
+    """A host on a session with a model that says what the test says."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.worker = self.host = Host(settings, self.open)  # type: ignore[arg-type]
 
 
 def taught(desk: Desk, *prompts: str) -> None:

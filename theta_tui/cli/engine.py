@@ -53,6 +53,7 @@ def start(call: Invocation, minutes: Minutes = MINUTES) -> None:
 def run(call: Invocation, minutes: Minutes = 0.0) -> None:
     """Run the engine in the foreground, for a service manager."""
     from theta_tui.cli.models import get_missing
+    from theta_tui.engine.client import error_of
     from theta_tui.engine.host import Host
     from theta_tui.session.protocol import Event, Failed
     from theta_tui.session.session import Session
@@ -79,8 +80,7 @@ def run(call: Invocation, minutes: Minutes = 0.0) -> None:
         worker.request_stop()
         worker.join(STOP_SECONDS)
     if failed:
-        first = failed[0]
-        raise ThetaError(first.message, name=first.name, code=first.code, hint=first.hint)
+        raise error_of(failed[0])
 
 
 def stop(call: Invocation) -> None:
@@ -187,13 +187,14 @@ def started(call: Invocation, minutes: float = MINUTES) -> Connection:
 
 
 def _wait_until_ready(call: Invocation, connection: Connection) -> None:
+    from theta_tui.engine.client import error_of
     from theta_tui.session.protocol import Failed, Loading
 
     for _, event in connection.frames():
         if isinstance(event, Loading):
             call.stage(event.snapshot.activity)
         elif isinstance(event, Failed) and event.fatal:
-            raise ThetaError(event.message, name=event.name, code=event.code, hint=event.hint)
+            raise error_of(event)
         elif event is not None:
             return
 

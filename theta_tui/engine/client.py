@@ -28,6 +28,11 @@ class EngineGoneError(ThetaError):
     name = "engine"
 
 
+def error_of(event: p.Failed) -> ThetaError:
+    """The error that `event` tells of."""
+    return ThetaError(event.message, name=event.name, code=event.code, hint=event.hint)
+
+
 class Connection:
     """Connected to the engine of a home. `about` is what it says of itself."""
 
@@ -87,7 +92,7 @@ class Connection:
         mine = self.send(command, settings)
         for number, event in self.frames():
             if isinstance(event, p.Failed) and (event.fatal or number == mine):
-                raise ThetaError(event.message, name=event.name, code=event.code, hint=event.hint)
+                raise error_of(event)
             if isinstance(event, p.Loading):
                 on_stage(event.snapshot.activity)
             elif number == mine and event is None:

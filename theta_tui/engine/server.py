@@ -31,8 +31,6 @@ BEHIND, CUT_OFF = 1 << 20, 64 << 20
 """Bytes that wait for a client: from here on it gets no progress, and from there on it is cut off."""
 CLIENTS = 64
 GREETING_SECONDS, LAST_SECONDS = 5.0, 0.5
-FOR_ONE_COMMAND = frozenset({"temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "recipe"})
-"""The settings that a client may give with a command."""
 
 log = logging.getLogger("theta")
 
@@ -181,7 +179,7 @@ class Server:
         if isinstance(command, p.Cancel):
             self._worker.cancel(client.number)
             return
-        if not FOR_ONE_COMMAND.issuperset(settings):
+        if not wire.FOR_ONE_COMMAND.issuperset(settings):
             raise wire.BadFrameError("it brings settings that are not for one command")
         self._worker.queue(Order(command, client.number, number, settings))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from theta_tui.base.errors import ThetaError
 from theta_tui.engine.client import Connection, EngineGoneError
-from theta_tui.engine.server import FOR_ONE_COMMAND
+from theta_tui.engine.wire import FOR_ONE_COMMAND
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.session.proposing import Answer

@@ -30,6 +30,8 @@ PROTOCOL = 1
 MAX_FRAME = 64 << 20
 """Bytes. A frame is far smaller: a message has at most a megabyte, a snapshot 200 turns."""
 LENGTH = struct.Struct(">I")
+FOR_ONE_COMMAND = frozenset({"temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "recipe"})
+"""The settings that a client may give with a command."""
 
 
 class BadFrameError(ValueError):
