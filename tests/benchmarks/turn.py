@@ -36,7 +36,8 @@ from tests.benchmarks.growth import phrase
 from theta_tui.base.config import Settings
 from theta_tui.bench.tables import table
 from theta_tui.model.language_model import LanguageModel
-from theta_tui.session.protocol import Event, Failed, NewConversation, Pick, Propose, Proposed, Ready, Taught
+from theta_tui.session.commands import NewConversation, Pick, Propose
+from theta_tui.session.protocol import Event, Failed, Proposed, Ready, Taught
 from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
 from theta_tui.store.store import Store

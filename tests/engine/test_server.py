@@ -20,6 +20,7 @@ from theta_tui.engine.address import NAME, socket_path
 from theta_tui.engine.client import Connection, EngineGoneError
 from theta_tui.engine.host import Host
 from theta_tui.engine.remote import RemoteWorker
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.fair_queue import FairQueue
 
@@ -58,7 +59,7 @@ def until(done: Callable[[], bool]) -> None:
 
 
 def propose(connection: Connection, prompt: str) -> p.Snapshot:
-    *_, last = connection.events(p.Propose(prompt))
+    *_, last = connection.events(c.Propose(prompt))
     assert isinstance(last, p.Proposed)
     return last.snapshot
 
@@ -67,7 +68,7 @@ def test_a_client_gets_the_events_of_its_own_command_until_it_is_over(connect: C
     one = connect()
     shot = propose(one, "hello")
     assert shot.pending is not None
-    events = list(one.events(p.Pick(shot.pending.prompt_id, 2)))
+    events = list(one.events(c.Pick(shot.pending.prompt_id, 2)))
     taught = events[-1]
     assert isinstance(taught, p.Taught)
     assert (taught.outcome.prompt, taught.outcome.reply) == ("hello", "reply 2")
@@ -89,14 +90,14 @@ def test_who_listens_to_everything_hears_of_the_lessons_of_others(connect: Calla
     thread.start()
     shot = propose(teaching, "hello")
     assert shot.pending is not None
-    list(teaching.events(p.Pick(shot.pending.prompt_id, 1)))
+    list(teaching.events(c.Pick(shot.pending.prompt_id, 1)))
     assert heard.get(timeout=PATIENCE).snapshot.lessons == 1
     thread.join(PATIENCE)
 
 
 def test_an_error_reaches_who_caused_it_with_its_exit_code(connect: Callable[..., Connection]) -> None:
     with pytest.raises(ThetaError, match="no prompt waits") as refused:
-        list(connect().events(p.Pick("ab", 1)))
+        list(connect().events(c.Pick("ab", 1)))
     assert (refused.value.code, refused.value.name) == (3, "no_prompt")
 
 
@@ -111,24 +112,24 @@ def test_settings_for_one_command_are_those_of_no_other(engine: Engine, connect:
     engine.session.propose = propose_and_look  # type: ignore[method-assign]
     own = engine.session.store.settings.temperature
     one = connect()
-    list(one.events(p.Propose("hello"), {"temperature": 0.25}))
-    list(one.events(p.Propose("hello")))
+    list(one.events(c.Propose("hello"), {"temperature": 0.25}))
+    list(one.events(c.Propose("hello")))
     assert seen == [0.25, own]
 
 
 def test_a_setting_that_is_not_for_one_command_ends_the_connection(connect: Callable[..., Connection]) -> None:
     with pytest.raises(EngineGoneError):
-        list(connect().events(p.Propose("hello"), {"home": "/tmp"}))
+        list(connect().events(c.Propose("hello"), {"home": "/tmp"}))
 
 
 def test_to_cancel_stops_ones_own_command_alone(engine: Engine, connect: Callable[..., Connection]) -> None:
     engine.session.hold.clear()
     one, other = connect(), connect()
-    one.send(p.Propose("mine"))
+    one.send(c.Propose("mine"))
     engine.wait(p.Streaming)
-    other.send(p.Cancel())
-    other.send(p.Propose("theirs"))
-    one.send(p.Cancel())
+    other.send(c.Cancel())
+    other.send(c.Propose("theirs"))
+    one.send(c.Cancel())
     until(lambda: len(engine.host._cancelled_up_to) == 2)
     engine.session.hold.set()
     assert engine.wait(p.Cancelled).prompt == "mine"
@@ -141,10 +142,10 @@ def test_what_a_client_that_left_had_taught_is_learned_and_what_it_asked_is_not(
     engine.session.hold.clear()
     stays, leaves = connect(), connect()
     shot_id = "id"  # of every prompt that waits here
-    stays.send(p.Propose("hello"))
+    stays.send(c.Propose("hello"))
     engine.wait(p.Streaming)
-    leaves.send(p.Pick(shot_id, 3))
-    leaves.send(p.Propose("never answered"))
+    leaves.send(c.Pick(shot_id, 3))
+    leaves.send(c.Propose("never answered"))
     server = engine.host.server
     assert server is not None
     until(lambda: not engine.host._queue.empty())
@@ -152,7 +153,7 @@ def test_what_a_client_that_left_had_taught_is_learned_and_what_it_asked_is_not(
     until(lambda: server.clients == 1)
     engine.session.hold.set()
     assert engine.wait(p.Taught).outcome.reply == "reply 3"
-    list(stays.events(p.Propose("and now")))
+    list(stays.events(c.Propose("and now")))
     assert all(event.prompt != "never answered" for event in engine.events if isinstance(event, p.Streaming))
 
 
@@ -239,12 +240,12 @@ def test_an_app_that_loses_its_engine_takes_its_place(engine: Engine) -> None:
     later.worker = remote  # type: ignore[assignment]
     later.start()
     assert later.wait(p.Ready).snapshot.lessons == 0
-    remote.send(p.Propose("hello"))
+    remote.send(c.Propose("hello"))
     later.wait(p.Proposed)
     engine.worker.request_stop()
     assert later.wait(p.Loading).snapshot.activity.startswith("the engine has ended")
     later.wait(p.Ready, 2)
-    remote.send(p.Pick("id", 1))
+    remote.send(c.Pick("id", 1))
     assert later.wait(p.Taught).outcome.prompt == "hello"  # it waited in the home
     remote.request_stop()
     assert remote.join(PATIENCE)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from theta_tui.engine import wire
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.plots import Curve, Plot
@@ -36,9 +37,10 @@ MORE: dict[type[Any], tuple[Any, ...]] = {
     p.Learning: (1, 24, 0.5, 0.1, 0.2),
     p.Checked: (None,),
 }
-KINDS = [kind for kind in [*vars(p).values(), *vars(lists).values()] if is_dataclass(kind) and isinstance(kind, type)]
+THERE = [*vars(c).values(), *vars(p).values(), *vars(lists).values()]
+KINDS = [kind for kind in THERE if is_dataclass(kind) and isinstance(kind, type)]
 EVENTS = [kind for kind in KINDS if issubclass(kind, p.Event) and kind is not p.Event]
-COMMANDS = [kind for kind in KINDS if issubclass(kind, p.Command) and kind is not p.Command]
+COMMANDS = [kind for kind in KINDS if issubclass(kind, c.Command) and kind is not c.Command]
 SAMPLES: dict[str, Any] = {
     "str": "text\x1b",
     "int": 3,

@@ -16,6 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from theta_tui.base.config import Settings
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session import snapshots as memory
 from theta_tui.session.thread import Worker
@@ -63,20 +64,20 @@ def worker(line: Connection, home: Path, model: Path, exchanges: int, every: int
             if isinstance(event, kind):
                 return event
 
-    def served(command: p.Command, kind: type[p.Event]) -> p.Snapshot:
+    def served(command: c.Command, kind: type[p.Event]) -> p.Snapshot:
         working.send(command)
         return until(kind).snapshot
 
     until(p.Ready)
     for number in range(1, exchanges + 1):
-        pending = served(p.Propose(f"question {number % 89} of {number}"), p.Proposed).pending
+        pending = served(c.Propose(f"question {number % 89} of {number}"), p.Proposed).pending
         assert pending is not None
-        answer = p.Pick(pending.prompt_id, 1 + number % 5)
-        served(answer if number % 2 else p.Correct(f"answer {number}", pending.prompt_id), p.Taught)
+        answer = c.Pick(pending.prompt_id, 1 + number % 5)
+        served(answer if number % 2 else c.Correct(f"answer {number}", pending.prompt_id), p.Taught)
         if number % 10 == 0:
-            served(p.TakeBack("undo"), p.TakenBack)
+            served(c.TakeBack("undo"), p.TakenBack)
         if number % 100 == 0:
-            served(p.NewConversation(), p.Changed)
+            served(c.NewConversation(), p.Changed)
         if number % every == 0:
             line.send(usage(number))
     working.request_stop()

@@ -12,6 +12,7 @@ import pytest
 from tests.faults.hostile import CONTROLS
 from tests.faults.terminal import Start
 from theta_tui.base.config import Settings
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.session import Session
 from theta_tui.session.thread import Worker
@@ -23,17 +24,17 @@ pytest_plugins = ["tests.faults.fixtures"]
 PATIENCE = 60.0
 MESSAGE = f"out of luck {CONTROLS['OSC 52']}"
 
-WORK: dict[str, tuple[str, Callable[[str], p.Command] | None]] = {
-    "prompt": ("theta_tui.session.session:Session.propose", lambda _: p.Propose("what now")),
-    "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Correct("My name.", prompt)),
-    "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: p.Pick(prompt, 2)),
-    "undo": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("undo")),
-    "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: p.TakeBack("withdraw", 1)),
-    "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: p.Save()),
-    "quiz": ("theta_tui.learning.recall:score", lambda _: p.Quiz()),
-    "question": ("theta_tui.session.session:Session.ask", lambda _: p.Ask("what now")),
-    "ledger": ("theta_tui.session.review:Review.rows", lambda _: p.ShowLessons()),
-    "export": ("theta_tui.session.export:export_trl", lambda _: p.Export("trl", "somewhere")),
+WORK: dict[str, tuple[str, Callable[[str], c.Command] | None]] = {
+    "prompt": ("theta_tui.session.session:Session.propose", lambda _: c.Propose("what now")),
+    "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: c.Correct("My name.", prompt)),
+    "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: c.Pick(prompt, 2)),
+    "undo": ("theta_tui.session.replay:Replay.change", lambda _: c.TakeBack("undo")),
+    "withdraw": ("theta_tui.session.replay:Replay.change", lambda _: c.TakeBack("withdraw", 1)),
+    "checkpoint": ("theta_tui.learning.checkpoint:_write_manifest", lambda _: c.Save()),
+    "quiz": ("theta_tui.learning.recall:score", lambda _: c.Quiz()),
+    "question": ("theta_tui.session.session:Session.ask", lambda _: c.Ask("what now")),
+    "ledger": ("theta_tui.session.review:Review.rows", lambda _: c.ShowLessons()),
+    "export": ("theta_tui.session.export:export_trl", lambda _: c.Export("trl", "somewhere")),
     "idle time": ("theta_tui.session.session:Session.idle", None),
 }
 
@@ -55,9 +56,9 @@ class Running:
             assert not isinstance(event, p.Failed), event
 
     def teach(self, prompt: str, reply: str) -> p.Snapshot:
-        self.worker.send(p.Propose(prompt))
+        self.worker.send(c.Propose(prompt))
         waiting = self.until(p.Proposed).snapshot.pending
-        self.worker.send(p.Correct(reply, waiting.prompt_id))
+        self.worker.send(c.Correct(reply, waiting.prompt_id))
         return self.until(p.Taught).snapshot  # type: ignore[no-any-return]
 
 
@@ -81,7 +82,7 @@ def test_a_failure_is_journalled_and_told_and_the_next_lesson_works(
     import importlib
 
     running.teach("hello", "Hi.")
-    running.worker.send(p.Propose("what is your name"))
+    running.worker.send(c.Propose("what is your name"))
     waiting = running.until(p.Proposed).snapshot.pending
     target, command = WORK[work]
     module, _, path = target.partition(":")

@@ -14,6 +14,7 @@ from tests.support.tiny_models import CHATML, make_llama, make_tiny, make_tokeni
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
 from theta_tui.learning.recipes import RECIPES
+from theta_tui.session import commands as c
 from theta_tui.session import persona
 from theta_tui.session import protocol as p
 from theta_tui.session import rebuild as rebuilding
@@ -234,7 +235,7 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     session, events = start(), list[p.Event]()
     service = Service(session, events.append, Caller(), IdleRunner(60.0))
     for text in ("", PIRATE, "", "off", "  "):
-        service.serve(p.Persona(text), lambda: False)
+        service.serve(c.Persona(text), lambda: False)
     told = [
         (event.text if isinstance(event, p.Notice) else event.message, event.snapshot.persona)
         for event in events
@@ -248,7 +249,7 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     ]
     assert told[4][0].startswith("the persona is empty")
     for name in ("", "default", "nobody"):
-        service.serve(p.ShowModels(name), lambda: False)
+        service.serve(c.ShowModels(name), lambda: False)
     listed, offered, refused = events[-3:]
     assert isinstance(listed, p.Models)
     assert listed.rows[0].name == "default"
@@ -256,7 +257,7 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     assert offered.row.name == "default"
     assert isinstance(refused, p.Failed)
     session.propose("hello")
-    service.serve(p.Persona(PIRATE), lambda: False)
+    service.serve(c.Persona(PIRATE), lambda: False)
     assert isinstance(events[-1], p.Notice)
     assert events[-1].text.endswith("are from before")
     session.close()

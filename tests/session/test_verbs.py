@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import BY_NAME, VERBS, Call, Completion, Mistake, Mode, Prompt, complete, read
 from theta_tui.store.records import Pending, Stated, Turn
@@ -13,7 +14,7 @@ WAITS = Pending("id", "hello", ())
 STATES = Pending("id", "I live in Oslo.", (), Stated("Where do I live?", "You live in Oslo."))
 
 
-def command(line: str) -> p.Command:
+def command(line: str) -> c.Command:
     meant = read(line)
     assert isinstance(meant, Call), meant
     assert meant.verb.command is not None
@@ -23,22 +24,22 @@ def command(line: str) -> p.Command:
 @pytest.mark.parametrize(
     ("line", "sent"),
     [
-        ("/undo", p.TakeBack("undo")),
-        ("/redo", p.TakeBack("redo")),
-        ("/withdraw  #12", p.TakeBack("withdraw", 12)),
-        ("/ask who are you?\nreally", p.Ask("who are you?\nreally")),
-        ("/export hf ~/my model", p.Export("hf", "~/my model")),
-        ("/set top-p 0.9", p.Configure("top_p", "0.9")),
-        ("/clear", p.NewConversation()),
-        ("/SAVE", p.Save()),
-        ("/quiz", p.Quiz()),
-        ("/persona", p.Persona()),
-        ("/persona You are\na pirate.", p.Persona("You are\na pirate.")),
-        ("/model", p.ShowModels()),
-        ("/model smollm2", p.ShowModels("smollm2")),
+        ("/undo", c.TakeBack("undo")),
+        ("/redo", c.TakeBack("redo")),
+        ("/withdraw  #12", c.TakeBack("withdraw", 12)),
+        ("/ask who are you?\nreally", c.Ask("who are you?\nreally")),
+        ("/export hf ~/my model", c.Export("hf", "~/my model")),
+        ("/set top-p 0.9", c.Configure("top_p", "0.9")),
+        ("/clear", c.NewConversation()),
+        ("/SAVE", c.Save()),
+        ("/quiz", c.Quiz()),
+        ("/persona", c.Persona()),
+        ("/persona You are\na pirate.", c.Persona("You are\na pirate.")),
+        ("/model", c.ShowModels()),
+        ("/model smollm2", c.ShowModels("smollm2")),
     ],
 )
-def test_a_line_is_the_command_that_the_worker_is_sent(line: str, sent: p.Command) -> None:
+def test_a_line_is_the_command_that_the_worker_is_sent(line: str, sent: c.Command) -> None:
     assert command(line) == sent
 
 

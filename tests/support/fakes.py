@@ -20,6 +20,7 @@ from unittest.mock import patch
 from msgspec import structs
 
 from theta_tui.base.config import Settings
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.plots import Curve, Plot
 from theta_tui.store.records import Candidate, Five, Outcome, Pending, Stated, Turn
@@ -136,7 +137,7 @@ class FakeWorker:
     """Records commands; the methods below post the events that a worker would."""
 
     shot: p.Snapshot = field(default_factory=snapshot)
-    commands: list[p.Command] = field(default_factory=list)
+    commands: list[c.Command] = field(default_factory=list)
     stopped: bool = False
     ends: bool = True
     """What `join` answers."""
@@ -151,7 +152,7 @@ class FakeWorker:
         if self.on_start is not None:
             self.on_start()
 
-    def send(self, command: p.Command) -> None:
+    def send(self, command: c.Command) -> None:
         self.commands.append(command)
 
     def request_stop(self) -> None:
@@ -361,7 +362,7 @@ class Driven:
         return pending
 
     @property
-    def sent(self) -> list[p.Command]:
+    def sent(self) -> list[c.Command]:
         return self.worker.commands
 
     @property
@@ -420,7 +421,7 @@ class AutoWorker(FakeWorker):
 
         super().__init__(shot=p.Snapshot(phase="loading", activity="reading the weights", turns=TURNS, turns_total=4))
         self._time = time
-        self._queue: queue.Queue[p.Command | None] = queue.Queue()
+        self._queue: queue.Queue[c.Command | None] = queue.Queue()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._cancel = threading.Event()
 
@@ -428,8 +429,8 @@ class AutoWorker(FakeWorker):
         super().start(post)
         self._thread.start()
 
-    def send(self, command: p.Command) -> None:
-        if isinstance(command, p.Cancel):
+    def send(self, command: c.Command) -> None:
+        if isinstance(command, c.Cancel):
             self._cancel.set()
         else:
             self._queue.put(command)
@@ -451,35 +452,35 @@ class AutoWorker(FakeWorker):
         while (command := self._queue.get()) is not None:
             self._serve(command)
 
-    def _serve(self, command: p.Command) -> None:
+    def _serve(self, command: c.Command) -> None:
         pending = self.shot.pending
         match command:
-            case p.Propose(prompt=prompt):
+            case c.Propose(prompt=prompt):
                 self._write(prompt)
-            case p.Regenerate() if pending is not None:
+            case c.Regenerate() if pending is not None:
                 self._write(pending.prompt)
-            case p.Pick(index=index) if pending is not None:
+            case c.Pick(index=index) if pending is not None:
                 self._learn(pending.prompt, pending.candidates[index - 1].text, index)
-            case p.Correct(text=text):
+            case c.Correct(text=text):
                 self._learn(pending.prompt if pending is not None else self.shot.turns[-1].prompt, text, None)
-            case p.PassOver():
+            case c.PassOver():
                 self.changed(phase="idle", pending=None)
-            case p.Say() if pending is not None:
+            case c.Say() if pending is not None:
                 self.said()
-            case p.TakeBack("undo") if self.shot.turns:
+            case c.TakeBack("undo") if self.shot.turns:
                 self.undone()
-            case p.Save():
+            case c.Save():
                 self._time.sleep(0.3)
                 self.post(p.Saved(self.change(saved_at=self._time.time(), unsaved=0), "step-37", 0.3, True))
-            case p.Ask(prompt=prompt):
+            case c.Ask(prompt=prompt):
                 self.post(p.Answered(self.shot, prompt, REPLIES[0]))
-            case p.ShowLessons():
+            case c.ShowLessons():
                 self.ledger()
-            case p.AskLesson(number=number):
+            case c.AskLesson(number=number):
                 self.post(p.LessonAnswered(self.shot, number, REPLIES[0]))
-            case p.Quiz():
+            case c.Quiz():
                 self.post(p.Quizzed(self.shot))
-            case p.NewConversation():
+            case c.NewConversation():
                 self.changed(turns=(), turns_total=0, pending=None, phase="idle")
             case _:
                 self.changed()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.fakes import REPLIES, FakeWorker, drive
 from theta_tui.base.config import Settings
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui import app as app_module
 from theta_tui.ui.app import ThetaApp, run_app
@@ -51,7 +52,7 @@ async def test_a_failure_is_shown_and_the_screen_lives() -> None:
         assert "problem" in d.screen_text()
         assert d.teach.composer.text == "hello"
         await d.press("enter")
-        assert d.sent == [p.Propose("hello")] * 2
+        assert d.sent == [c.Propose("hello")] * 2
         await d.offer()
         assert "problem" not in d.screen_text()
 
@@ -134,7 +135,7 @@ async def test_ctrl_c_stops_writing_and_copies_a_selection() -> None:
     async with drive() as d:
         await d.type("hello\n")
         await d.press("ctrl+c")
-        assert d.sent[-1] == p.Cancel()
+        assert d.sent[-1] == c.Cancel()
         d.worker.cancelled("hello")
         await d.settle()
         d.teach.composer.prompt.select_all()
@@ -236,7 +237,7 @@ async def test_keys_can_be_mapped_and_the_bottom_line_shows_them() -> None:
         await d.press("f9")
         assert "edit reply 1" in d.screen_text()
         await d.press("escape", "a")
-        assert d.sent == [p.Pick(pending.prompt_id, 1)]
+        assert d.sent == [c.Pick(pending.prompt_id, 1)]
 
 
 def test_an_id_that_is_none_is_named_with_the_nearest_and_all_there_are() -> None:

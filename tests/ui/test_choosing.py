@@ -7,6 +7,7 @@ import asyncio
 from textual import events
 
 from tests.support.fakes import REPLIES, drive
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui.widgets.composer import HOLD
 from theta_tui.ui.widgets.rule import Rule
@@ -17,7 +18,7 @@ async def test_a_digit_picks_that_reply() -> None:
         for digit in range(1, 6):
             pending = await d.offer()
             await d.press(str(digit))
-            assert d.sent[-1] == p.Pick(pending.prompt_id, digit)
+            assert d.sent[-1] == c.Pick(pending.prompt_id, digit)
             d.worker.taught("hello", REPLIES[digit - 1], digit)
             await d.settle()
 
@@ -27,7 +28,7 @@ async def test_enter_picks_the_marked_reply() -> None:
         for keys, picked in (([], 1), (["down"], 2), (["down", "down"], 3), (["up"], 5), (["down", "up"], 1)):
             pending = await d.offer()
             await d.press(*keys, "enter")
-            assert d.sent[-1] == p.Pick(pending.prompt_id, picked)
+            assert d.sent[-1] == c.Pick(pending.prompt_id, picked)
             d.worker.taught("hello", REPLIES[picked - 1], picked)
             await d.settle()
 
@@ -43,16 +44,16 @@ async def test_fresh_replies_are_not_picked_for_the_grace_period() -> None:
         assert d.sent == []
         d.clock.seconds += 0.02
         await d.press("3")
-        assert d.sent == [p.Pick(pending.prompt_id, 3)]
+        assert d.sent == [c.Pick(pending.prompt_id, 3)]
 
 
 async def test_keys_that_no_text_can_hold_are_not_lost_in_the_grace_period() -> None:
     async with drive(grace=0.4) as d:
         pending = await d.offer(settled=False)
         await d.press("f4")
-        assert d.sent == [p.TakeBack("undo")]
+        assert d.sent == [c.TakeBack("undo")]
         await d.press("f5")
-        assert d.sent[1:] == [p.Regenerate(pending.prompt_id)]
+        assert d.sent[1:] == [c.Regenerate(pending.prompt_id)]
 
 
 async def test_undo_asked_for_while_a_lesson_is_learned_is_kept() -> None:
@@ -62,12 +63,12 @@ async def test_undo_asked_for_while_a_lesson_is_learned_is_kept() -> None:
         d.worker.learning()
         await d.settle()
         await d.press("f4", "f4", "f4")  # held down
-        assert d.sent == [p.Pick(pending.prompt_id, 2), p.TakeBack("undo")]
+        assert d.sent == [c.Pick(pending.prompt_id, 2), c.TakeBack("undo")]
         d.worker.taught("hello", REPLIES[1], 2)
         d.worker.undone(pending)
         await d.settle()
         await d.press("f4")
-        assert d.sent[2:] == [p.TakeBack("undo")]
+        assert d.sent[2:] == [c.TakeBack("undo")]
 
 
 async def test_what_is_typed_in_the_grace_period_is_kept_in_the_composer() -> None:
@@ -109,7 +110,7 @@ async def test_what_is_typed_while_a_lesson_is_learned_is_kept_in_the_composer()
         assert len(d.sent) == 1
         d.worker.taught("hello", REPLIES[1], 2)
         await d.settle()
-        assert d.sent[1:] == [p.Propose("30")]
+        assert d.sent[1:] == [c.Propose("30")]
 
 
 async def test_f2_edits_the_marked_reply_in_place_and_enter_teaches_it() -> None:
@@ -122,7 +123,7 @@ async def test_f2_edits_the_marked_reply_in_place_and_enter_teaches_it() -> None
         assert d.teach.replies.rows[0].display
         await d.press("backspace", "!", "enter")
         text = REPLIES[1][:-1] + "!"
-        assert d.sent == [p.Correct(text, pending.prompt_id, 2)]
+        assert d.sent == [c.Correct(text, pending.prompt_id, 2)]
         assert d.teach.replies.rows[1].display
 
 
@@ -130,7 +131,7 @@ async def test_an_edit_that_changes_nothing_is_a_pick() -> None:
     async with drive() as d:
         pending = await d.offer()
         await d.press("f2", "enter")
-        assert d.sent == [p.Pick(pending.prompt_id, 1)]
+        assert d.sent == [c.Pick(pending.prompt_id, 1)]
 
 
 async def test_escape_leaves_the_editor_and_teaches_nothing() -> None:
@@ -149,7 +150,7 @@ async def test_an_own_reply_is_typed_behind_a_chip_with_newlines() -> None:
         await d.press("ctrl+t")
         assert "teach ›" in d.screen_text()
         await d.press("o", "n", "e", "ctrl+j", "t", "w", "o", "shift+enter", "3", "enter")
-        assert d.sent == [p.Correct("one\ntwo\n3", pending.prompt_id, None)]
+        assert d.sent == [c.Correct("one\ntwo\n3", pending.prompt_id, None)]
         assert "teach ›" not in d.screen_text()
 
 
@@ -167,7 +168,7 @@ async def test_the_chip_keeps_the_text_and_can_be_switched_off_again() -> None:
         await d.press("ctrl+t", "escape")
         assert d.teach.composer.text == "Hi there."
         await d.press("ctrl+t", "enter")
-        assert d.sent == [p.Correct("Hi there.", pending.prompt_id, None)]
+        assert d.sent == [c.Correct("Hi there.", pending.prompt_id, None)]
 
 
 async def test_with_nothing_to_correct_there_is_no_chip() -> None:
@@ -175,7 +176,7 @@ async def test_with_nothing_to_correct_there_is_no_chip() -> None:
         d.worker.changed(turns=(), turns_total=0)
         await d.settle()
         await d.press("ctrl+t", "h", "i", "enter")
-        assert d.sent == [p.Propose("hi")]
+        assert d.sent == [c.Propose("hi")]
 
 
 async def test_a_chip_whose_prompt_is_gone_teaches_nothing() -> None:
@@ -194,16 +195,16 @@ async def test_typing_may_teach_as_the_setting_says() -> None:
     async with drive(typing="teach") as d:
         pending = await d.offer()
         await d.press("2")
-        assert d.sent == [p.Pick(pending.prompt_id, 2)]
+        assert d.sent == [c.Pick(pending.prompt_id, 2)]
         d.worker.taught("hello", REPLIES[1], 2)
         pending = await d.offer()
         await d.type("Hi there.\n")
-        assert d.sent[-1] == p.Correct("Hi there.", pending.prompt_id, None)
+        assert d.sent[-1] == c.Correct("Hi there.", pending.prompt_id, None)
         d.worker.taught("hello", "Hi there.")
         pending = await d.offer()
         await d.press("ctrl+t")
         await d.type("well\n")
-        assert d.sent[-2:] == [p.Say(pending.prompt_id), p.Propose("well")]
+        assert d.sent[-2:] == [c.Say(pending.prompt_id), c.Propose("well")]
 
 
 async def test_a_digit_that_something_follows_is_text() -> None:
@@ -216,7 +217,7 @@ async def test_a_digit_that_something_follows_is_text() -> None:
             d.teach.composer.put("")
             await d.settle()
         await d.type("2\n")  # Enter is no text
-        assert d.sent == [p.Pick(pending.prompt_id, 2)]
+        assert d.sent == [c.Pick(pending.prompt_id, 2)]
 
 
 async def test_a_digit_that_nothing_follows_picks_after_a_moment() -> None:
@@ -226,7 +227,7 @@ async def test_a_digit_that_nothing_follows_picks_after_a_moment() -> None:
         assert d.sent == []
         await asyncio.sleep(HOLD + 0.05)
         await d.settle()
-        assert d.sent == [p.Pick(pending.prompt_id, 4)]
+        assert d.sent == [c.Pick(pending.prompt_id, 4)]
 
 
 async def test_escape_takes_a_digit_back_and_a_paste_makes_it_text() -> None:
@@ -250,8 +251,8 @@ async def test_no_letter_is_a_command() -> None:
             assert d.teach.composer.text == text
             assert d.app.screen is d.teach
             await d.press("enter")
-            assert d.sent[-2:] == [p.Say(pending.prompt_id), p.Propose(text)]
-        assert {type(command) for command in d.sent} == {p.Say, p.Propose}
+            assert d.sent[-2:] == [c.Say(pending.prompt_id), c.Propose(text)]
+        assert {type(command) for command in d.sent} == {c.Say, c.Propose}
 
 
 async def test_keys_that_arrive_in_one_burst_are_text_once_the_editor_opened() -> None:
@@ -283,7 +284,7 @@ async def test_a_reply_that_the_session_refuses_stands_in_the_editor_again() -> 
         await d.press("f2")
         d.teach.replies.editor.editor.text = "  too\nlong "
         await d.press("enter")
-        assert d.sent == [p.Correct("  too\nlong ", pending.prompt_id, 1)]
+        assert d.sent == [c.Correct("  too\nlong ", pending.prompt_id, 1)]
         assert d.teach.corrections.editing is None
         d.worker.failed("it is too long", command="Correct", phase="choosing")
         await d.settle()
@@ -307,11 +308,11 @@ async def test_f5_asks_for_others_and_escape_passes_over() -> None:
     async with drive() as d:
         pending = await d.offer()
         await d.press("f5")
-        assert d.sent == [p.Regenerate(pending.prompt_id)]
+        assert d.sent == [c.Regenerate(pending.prompt_id)]
         assert d.teach.state.prompt == pending.prompt
         pending = await d.offer()
         await d.press("escape")
-        assert d.sent[-1] == p.PassOver(pending.prompt_id)
+        assert d.sent[-1] == c.PassOver(pending.prompt_id)
         d.worker.changed(phase="idle", pending=None)
         await d.settle()
         assert d.teach.state.mode == "idle"
@@ -321,7 +322,7 @@ async def test_f5_asks_for_others_and_escape_passes_over() -> None:
 async def test_f4_takes_back_the_last_lesson() -> None:
     async with drive() as d:
         await d.press("f4")
-        assert d.sent == [p.TakeBack("undo")]
+        assert d.sent == [c.TakeBack("undo")]
         d.worker.undone()
         await d.settle()
         assert "do you like music?" not in d.screen_text()
@@ -343,14 +344,14 @@ async def test_after_undo_the_replies_offered_then_can_be_picked_from_again() ->
         assert len(d.sent) == sent
         d.clock.seconds += 0.5
         await d.press("2")
-        assert d.sent[-1] == p.Pick(pending.prompt_id, 2)
+        assert d.sent[-1] == c.Pick(pending.prompt_id, 2)
 
 
 async def test_a_command_typed_in_one_burst_over_the_replies_teaches_nothing() -> None:
     async with drive() as d:
         await d.offer()
         await d.type("/set temperature 0.7\n")
-        assert d.sent == [p.Configure("temperature", "0.7")]
+        assert d.sent == [c.Configure("temperature", "0.7")]
         assert d.teach.corrections.editing is None
 
 
@@ -367,7 +368,7 @@ async def test_f2_with_nothing_on_offer_corrects_the_last_turn() -> None:
         await d.press("f2")
         assert "do you like music?" in d.teach.query_one(Rule).label
         await d.press("!", "enter")
-        assert d.sent == [p.Correct("I do! I like old songs with a good bass line.!")]
+        assert d.sent == [c.Correct("I do! I like old songs with a good bass line.!")]
 
 
 async def test_a_person_who_is_writing_goes_on_writing() -> None:
@@ -379,7 +380,7 @@ async def test_a_person_who_is_writing_goes_on_writing() -> None:
         assert d.teach.composer.text == "wait3"
         d.teach.composer.put("")
         await d.press("3")
-        assert d.sent == [p.Pick(pending.prompt_id, 3)]
+        assert d.sent == [c.Pick(pending.prompt_id, 3)]
 
 
 async def test_a_click_marks_and_a_second_click_picks() -> None:
@@ -394,7 +395,7 @@ async def test_a_click_marks_and_a_second_click_picks() -> None:
         assert d.sent == []
         await d.pilot.click("#reply-4", offset=(20, 0))
         await d.settle()
-        assert d.sent == [p.Pick(pending.prompt_id, 4)]
+        assert d.sent == [c.Pick(pending.prompt_id, 4)]
 
 
 async def test_a_double_click_picks_but_not_in_the_grace_period() -> None:
@@ -406,7 +407,7 @@ async def test_a_double_click_picks_but_not_in_the_grace_period() -> None:
         d.clock.seconds += 1
         await d.pilot.click("#reply-3", times=2)
         await d.settle()
-        assert d.sent == [p.Pick(pending.prompt_id, 3)]
+        assert d.sent == [c.Pick(pending.prompt_id, 3)]
 
 
 async def test_replies_kept_from_last_time_can_be_picked_once_the_model_is_there() -> None:
@@ -422,7 +423,7 @@ async def test_replies_kept_from_last_time_can_be_picked_once_the_model_is_there
         await d.settle()
         d.clock.seconds += 1
         await d.press("2")
-        assert d.sent == [p.Pick(pending.prompt_id, 2)]
+        assert d.sent == [c.Pick(pending.prompt_id, 2)]
 
 
 async def test_a_read_only_home_teaches_nothing_and_says_so() -> None:
@@ -430,7 +431,7 @@ async def test_a_read_only_home_teaches_nothing_and_says_so() -> None:
         d.worker.change(read_only="the journal was written by a newer version")
         await d.offer()
         await d.press("2", "f2", "ctrl+t", "enter")
-        assert [c for c in d.sent if not isinstance(c, p.Propose)] == []
+        assert [sent for sent in d.sent if not isinstance(sent, c.Propose)] == []
         assert "read-only" in d.lines()[0]
         assert "newer" in d.screen_text()
 

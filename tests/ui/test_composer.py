@@ -6,6 +6,7 @@ from textual import events
 
 from tests.support.fakes import REPLIES, drive
 from theta_tui.base.text import MAX_TEXT
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 
@@ -13,7 +14,7 @@ from theta_tui.ui.screens.info import HelpScreen, StatsScreen
 async def test_enter_sends_and_newlines_stay() -> None:
     async with drive() as d:
         await d.press("a", "ctrl+j", "b", "shift+enter", "c", "enter")
-        assert d.sent == [p.Propose("a\nb\nc")]
+        assert d.sent == [c.Propose("a\nb\nc")]
         assert d.teach.composer.text == ""
 
 
@@ -22,7 +23,7 @@ async def test_a_burst_of_keys_is_sent_whole_and_what_follows_begins_the_next_te
         for key in ("h", "i", "enter", "y", "o"):
             d.app.simulate_key(key)
         await d.settle()
-        assert d.sent == [p.Propose("hi")]
+        assert d.sent == [c.Propose("hi")]
         assert d.teach.composer.text == "yo"
 
 
@@ -44,14 +45,14 @@ async def test_a_prompt_sent_while_loading_waits_and_is_shown() -> None:
         assert "waits" in d.screen_text()
         d.worker.ready()
         await d.settle()
-        assert d.sent == [p.Propose("hello there")]
+        assert d.sent == [c.Propose("hello there")]
 
 
 async def test_text_sent_while_choosing_is_a_new_prompt() -> None:
     async with drive() as d:
         pending = await d.offer()
         await d.type("another\n")
-        assert d.sent == [p.Say(pending.prompt_id), p.Propose("another")]
+        assert d.sent == [c.Say(pending.prompt_id), c.Propose("another")]
         d.worker.said()
         await d.settle()
         assert d.teach.state.prompt == "another"
@@ -64,9 +65,9 @@ async def test_text_sent_while_replies_are_written_follows_them() -> None:
         d.worker.stream("one", ["a"] * 5)
         await d.settle()
         await d.type("two\n")
-        assert d.sent == [p.Propose("one")]
+        assert d.sent == [c.Propose("one")]
         pending = await d.offer("one")
-        assert d.sent[1:] == [p.Say(pending.prompt_id), p.Propose("two")]
+        assert d.sent[1:] == [c.Say(pending.prompt_id), c.Propose("two")]
 
 
 async def test_text_sent_while_learning_waits_for_the_lesson() -> None:
@@ -79,7 +80,7 @@ async def test_text_sent_while_learning_waits_for_the_lesson() -> None:
         assert len(d.sent) == 1
         d.worker.taught("how are you today?", REPLIES[0], 1)
         await d.settle()
-        assert d.sent[-1] == p.Propose("next")
+        assert d.sent[-1] == c.Propose("next")
 
 
 async def test_escape_stops_writing_and_gives_the_prompt_back() -> None:
@@ -88,7 +89,7 @@ async def test_escape_stops_writing_and_gives_the_prompt_back() -> None:
         d.worker.stream("hello", ["a"] * 5)
         await d.settle()
         await d.press("escape")
-        assert d.sent[-1] == p.Cancel()
+        assert d.sent[-1] == c.Cancel()
         d.worker.cancelled("hello")
         await d.settle()
         assert d.teach.composer.text == "hello"
@@ -122,7 +123,7 @@ async def test_a_paste_of_many_lines_is_kept_whole() -> None:
         assert d.teach.composer.text == text
         assert d.teach.composer.prompt.size.height == 5
         await d.press("enter")
-        assert d.sent == [p.Propose(text)]
+        assert d.sent == [c.Propose(text)]
 
 
 async def test_a_paste_into_a_window_without_the_focus_goes_where_typing_would() -> None:
@@ -158,13 +159,13 @@ async def test_a_huge_paste_is_cut_with_notice_and_the_screen_lives() -> None:
 async def test_slash_commands_do_what_they_say() -> None:
     async with drive() as d:
         for line, command in (
-            ("/save", p.Save()),
-            ("/new", p.NewConversation()),
-            ("/ask who are you?", p.Ask("who are you?")),
-            ("/set temperature 0.5", p.Configure("temperature", "0.5")),
-            ("/UNDO", p.TakeBack("undo")),
-            ("/correct I am Theta.", p.Correct("I am Theta.")),
-            ("/export trl ~/my lessons", p.Export("trl", "~/my lessons")),
+            ("/save", c.Save()),
+            ("/new", c.NewConversation()),
+            ("/ask who are you?", c.Ask("who are you?")),
+            ("/set temperature 0.5", c.Configure("temperature", "0.5")),
+            ("/UNDO", c.TakeBack("undo")),
+            ("/correct I am Theta.", c.Correct("I am Theta.")),
+            ("/export trl ~/my lessons", c.Export("trl", "~/my lessons")),
         ):
             await d.type(f"{line}\n")
             assert d.sent[-1] == command
@@ -174,7 +175,7 @@ async def test_slash_commands_do_what_they_say() -> None:
 async def test_two_slashes_say_text_that_begins_with_one() -> None:
     async with drive() as d:
         await d.type("//help me\n")
-        assert d.sent == [p.Propose("/help me")]
+        assert d.sent == [c.Propose("/help me")]
 
 
 async def test_correct_and_regen_answer_the_prompt_that_waits() -> None:
@@ -182,10 +183,10 @@ async def test_correct_and_regen_answer_the_prompt_that_waits() -> None:
         pending = await d.offer()
         await d.type("/")
         await d.type("regen\n")
-        assert d.sent == [p.Regenerate(pending.prompt_id)]
+        assert d.sent == [c.Regenerate(pending.prompt_id)]
         pending = await d.offer()
         await d.type("/correct Better.\n")
-        assert d.sent[-1] == p.Correct("Better.", pending.prompt_id)
+        assert d.sent[-1] == c.Correct("Better.", pending.prompt_id)
 
 
 async def test_a_mistaken_command_is_explained_kept_and_never_said() -> None:
@@ -246,7 +247,7 @@ async def test_enter_runs_the_marked_completion_and_escape_closes_the_popup() ->
         await d.type("v")
         assert d.teach.composer.popup.display
         await d.press("enter")
-        assert d.sent == [p.Save()]
+        assert d.sent == [c.Save()]
 
 
 async def test_help_and_figures_open_and_close() -> None:
@@ -276,4 +277,4 @@ async def test_the_palette_offers_the_same_verbs() -> None:
         await d.type("save")
         await d.pilot.app.workers.wait_for_complete()
         await d.press("enter")
-        assert d.sent == [p.Save()]
+        assert d.sent == [c.Save()]

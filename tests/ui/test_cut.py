@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from tests.support.fakes import Driven, drive
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Pending, Turn
 
@@ -29,7 +30,7 @@ async def test_it_has_an_ellipsis_and_ctrl_g_lets_the_marked_one_go_on() -> None
         assert d.sent == []
         assert d.toasts == ["reply 1 was not cut"]
         await d.press("down", "ctrl+g")
-        assert d.sent == [p.Continue(waiting.prompt_id, 2)]
+        assert d.sent == [c.Continue(waiting.prompt_id, 2)]
         longer = structs.replace(waiting.candidates[1], text=f"{waiting.candidates[1].text} and so on.", ended=True)
         candidates = (waiting.candidates[0], longer, *waiting.candidates[2:])
         drafts = tuple(p.Draft(one.index, one.text, one.index != 2) for one in candidates)
@@ -44,9 +45,9 @@ async def test_it_has_an_ellipsis_and_ctrl_g_lets_the_marked_one_go_on() -> None
         assert d.teach.replies.cursor == 2
         assert "go on" not in d.lines()[-1]
         await d.press("ctrl+g")
-        assert d.sent == [p.Continue(waiting.prompt_id, 2)]
+        assert d.sent == [c.Continue(waiting.prompt_id, 2)]
         await d.press("2")
-        assert d.sent[-1] == p.Pick(waiting.prompt_id, 2)
+        assert d.sent[-1] == c.Pick(waiting.prompt_id, 2)
 
 
 async def test_the_command_names_a_reply_and_a_turn_stays_marked() -> None:
@@ -54,7 +55,7 @@ async def test_the_command_names_a_reply_and_a_turn_stays_marked() -> None:
         waiting = await offer(d, 1, 4)
         await d.type("/continue 4")
         await d.press("enter")
-        assert d.sent == [p.Continue(waiting.prompt_id, 4)]
+        assert d.sent == [c.Continue(waiting.prompt_id, 4)]
         turn = Turn(1, "hello", "A reply that was", "said", cut=True)
         d.worker.post(p.Changed(d.worker.change(phase="idle", pending=None, turns=(turn,), turns_total=1)))
         await d.settle()
@@ -72,4 +73,4 @@ async def test_a_caring_reply_is_shown_whole_and_picking_it_says_it() -> None:
         await d.press("down", "down", "down")
         assert "enter says 4" in d.screen_text()
         await d.press("4")
-        assert d.sent == [p.Say(waiting.prompt_id, 4)]
+        assert d.sent == [c.Say(waiting.prompt_id, 4)]

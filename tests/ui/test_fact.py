@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.events import Paste
 
 from tests.support.fakes import REPLIES, drive
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.store.records import Stated
 from theta_tui.ui.widgets.rule import Rule
 
@@ -45,7 +45,7 @@ async def test_f3_opens_both_parts_and_enter_learns_them() -> None:
         assert d.teach.fact.reply.text == FACT.reply
         assert "enter teaches it" in d.teach.query_one(Rule).label
         await d.press("enter")
-        assert d.sent == [p.TeachFact(pending.prompt_id, FACT.prompt, FACT.reply)]
+        assert d.sent == [c.TeachFact(pending.prompt_id, FACT.prompt, FACT.reply)]
 
 
 async def test_question_and_answer_can_be_changed_and_digits_are_text_there() -> None:
@@ -53,7 +53,7 @@ async def test_question_and_answer_can_be_changed_and_digits_are_text_there() ->
         pending = await d.offer(SAID, statement=FACT)
         await d.press("f3")
         await d.press("backspace", "1", "?", "tab", "backspace", "!", "enter")
-        assert d.sent == [p.TeachFact(pending.prompt_id, "Who is your creator1?", "My creator is Dakota!")]
+        assert d.sent == [c.TeachFact(pending.prompt_id, "Who is your creator1?", "My creator is Dakota!")]
 
 
 async def test_keys_of_the_same_burst_go_into_the_editor() -> None:
@@ -73,7 +73,7 @@ async def test_escape_leaves_the_editor_and_the_offer_stays() -> None:
         assert d.sent == []
         assert OFFER in d.screen_text()
         await d.press("2")
-        assert d.sent == [p.Pick(pending.prompt_id, 2)]
+        assert d.sent == [c.Pick(pending.prompt_id, 2)]
 
 
 async def test_after_it_is_learned_the_offer_is_gone_and_the_five_replies_still_wait() -> None:
@@ -91,7 +91,7 @@ async def test_after_it_is_learned_the_offer_is_gone_and_the_five_replies_still_
         d.teach.draw()
         assert "2 % → 97 %" in d.teach.query_one(Rule).label
         await d.press("1")
-        assert d.sent[-1] == p.Pick(pending.prompt_id, 1)
+        assert d.sent[-1] == c.Pick(pending.prompt_id, 1)
 
 
 async def test_an_empty_part_is_never_learned() -> None:
@@ -111,7 +111,7 @@ async def test_slash_fact_opens_the_same_editor() -> None:
         assert d.teach.fact.editing
         assert d.app.focused is d.teach.fact.prompt
         await d.press("enter")
-        assert isinstance(d.sent[-1], p.TeachFact)
+        assert isinstance(d.sent[-1], c.TeachFact)
 
 
 async def test_slash_fact_without_an_offer_says_so() -> None:

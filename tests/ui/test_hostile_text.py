@@ -11,6 +11,7 @@ from textual.events import Paste
 from textual.widgets import Static
 
 from tests.support.fakes import Driven, FakeWorker, drive, outcome, snapshot, turn
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui.compat.editor import hold, release
 from theta_tui.ui.safe import MOST, fit, wrap
@@ -107,7 +108,7 @@ async def test_what_a_person_pastes_is_shown_harmless_and_sent_as_it_was() -> No
         await assert_harmless(d, "[@click=app.quit]quit")
         assert d.teach.composer.text == pasted
         await d.press("enter")
-        assert d.sent == [p.Propose(pasted)]
+        assert d.sent == [c.Propose(pasted)]
         await assert_harmless(d, "[@click=app.quit]quit")
         d.worker.cancelled(pasted)
         await assert_harmless(d)
@@ -118,7 +119,7 @@ async def test_a_correction_keeps_the_characters_that_it_shows_as_symbols() -> N
     async with drive() as d:
         pending = await d.offer(texts=["bell\x07", "b", "c", "d", "e"])
         await d.press("f2", "!", "enter")
-        assert d.sent == [p.Correct("bell\x07!", pending.prompt_id, 1)]
+        assert d.sent == [c.Correct("bell\x07!", pending.prompt_id, 1)]
 
 
 async def test_mistaken_commands_and_queued_prompts_are_shown_letter_for_letter() -> None:
@@ -144,7 +145,7 @@ def test_hold_and_release_are_inverse_and_hold_hides_every_control() -> None:
     every = "".join(map(chr, range(0x3000))) + CONTROLS + "\U000e0001\U000e007f\ufeff\ufff9é語🙂"
     assert release(hold(every)) == every
     assert len(hold(every)) == len(every)
-    assert not [c for c in hold(every) if unicodedata.category(c) == "Cc" and c not in "\n\t"]
+    assert not [char for char in hold(every) if unicodedata.category(char) == "Cc" and char not in "\n\t"]
     assert len(hold(every).splitlines()) == 2
     assert release("\U00100041") == "\U00100041"  # stands for nothing: it is what was typed
 

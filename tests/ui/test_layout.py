@@ -10,7 +10,7 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from tests.support.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window
 
@@ -30,7 +30,7 @@ async def test_five_replies_and_the_composer_are_there_at_every_size() -> None:
             assert len(d.lines()) == size[1]
             await d.press("ctrl+t")
             await d.type("ok\n")
-            assert d.sent[-1] == p.Correct("ok", pending.prompt_id)
+            assert d.sent[-1] == c.Correct("ok", pending.prompt_id)
             d.worker.taught("how are you today?", "ok")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.support.fakes import ROWS, TURNS, Driven, drive, outcome, report_row
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.retention import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line
@@ -47,7 +48,7 @@ async def test_a_cost_stands_in_the_panel_and_one_key_takes_the_lesson_back_even
         assert "(#3," in d.screen_text()
         assert "f4" in d.screen_text().lower()
         await d.press("f4")
-        assert d.sent == [p.TakeBack("undo")]
+        assert d.sent == [c.TakeBack("undo")]
         assert d.teach.composer.text == "half a sent"
     async with drive((60, 30), keymap={"app.undo": "f10"}) as d:
         d.worker.reviewed(alarm="teaching #2 cost 1 other (#1)")
@@ -71,7 +72,7 @@ async def test_asking_again_in_the_background_does_not_disturb_what_is_on_the_sc
 async def test_the_ledger_lists_lessons_newest_first_with_how_they_stand() -> None:
     async with drive((120, 36)) as d:
         await open_ledger(d)
-        assert d.sent == [p.ShowLessons()]
+        assert d.sent == [c.ShowLessons()]
         head, *shown = [text for text in d.lines() if "→" in text]
         assert head.split() == ["#", "state", "prompt", "→", "taught", "reply", "says", "it", "then→now", "taught"]
         assert head.index("prompt") == shown[0].index("where is Quill?")
@@ -94,7 +95,7 @@ async def test_enter_shows_what_it_says_now_beside_what_was_taught() -> None:
     async with drive() as d:
         await open_ledger(d)
         await d.press("enter", "enter")
-        assert d.sent[1:] == [p.AskLesson(5)], "not twice while it is being asked"
+        assert d.sent[1:] == [c.AskLesson(5)], "not twice while it is being asked"
         d.worker.post(p.LessonAnswered(d.worker.shot, 5, "Quill is [b]gone."))
         await d.settle()
         assert "taught   Quill is at home." in d.screen_text()
@@ -126,7 +127,7 @@ async def test_q_closes_the_list() -> None:
         await open_ledger(d)
         await d.press("q")
         assert d.app.screen is d.teach
-        assert p.Quiz() not in d.sent
+        assert c.Quiz() not in d.sent
 
 
 async def test_a_lesson_that_was_taken_out_comes_back_by_the_key_that_is_named() -> None:
@@ -138,21 +139,21 @@ async def test_a_lesson_that_was_taken_out_comes_back_by_the_key_that_is_named()
         assert d.toasts == ["lesson 5 is withdrawn: I do! I like old songs with a good bass line.; f6 brings it back"]
         assert "f6 bring back" in d.lines()[-1]
         await d.press("f6")
-        assert d.sent[-1] == p.TakeBack("redo")
+        assert d.sent[-1] == c.TakeBack("redo")
 
 
 async def test_a_asks_all_and_the_list_follows_what_was_found() -> None:
     async with drive() as d:
         await open_ledger(d)
         await d.press("down", "a")
-        assert d.sent[-1] == p.Quiz()
+        assert d.sent[-1] == c.Quiz()
         d.worker.reviewed(4, tally=Tally(4, 2))
         await d.settle()
         assert "checking, 4 left" in d.screen_text()
-        assert d.sent[-1] == p.Quiz()
+        assert d.sent[-1] == c.Quiz()
         d.worker.post(p.Quizzed(d.worker.change(tally=Tally(4, 3, lost=1, lost_first=(5,)))))
         await d.settle()
-        assert d.sent[-1] == p.ShowLessons()
+        assert d.sent[-1] == c.ShowLessons()
         d.worker.ledger((*ROWS, report_row(6, "new", "one")))
         await d.settle()
         assert "#4" in d.screen_text(), "the mark stays on its lesson"
@@ -165,7 +166,7 @@ async def test_w_is_there_only_where_lessons_can_be_taken_out() -> None:
         await open_ledger(d)
         assert "w withdraw" in d.lines()[-1]
         await d.press("w")
-        assert d.sent[-1] == p.TakeBack("withdraw", 5)
+        assert d.sent[-1] == c.TakeBack("withdraw", 5)
         d.worker.changed(read_only="it was written by a newer Theta")
         await d.settle()
         assert "withdraw" not in d.lines()[-1]
@@ -179,7 +180,7 @@ async def test_an_empty_ledger_and_a_small_screen_do_no_harm() -> None:
         await d.type("/lessons\n")
         d.worker.ledger(())
         await d.press("enter", "w", "down")
-        assert d.sent == [p.ShowLessons()]
+        assert d.sent == [c.ShowLessons()]
         d.worker.ledger()
         for size in ((20, 6), (40, 12), (5, 3), (120, 36)):
             await d.pilot.resize_terminal(*size)
@@ -190,7 +191,7 @@ async def test_an_empty_ledger_and_a_small_screen_do_no_harm() -> None:
 async def test_slash_quiz_asks_all_and_says_what_is_kept() -> None:
     async with drive() as d:
         await d.type("/quiz\n")
-        assert d.sent == [p.Quiz()]
+        assert d.sent == [c.Quiz()]
         d.worker.post(p.Quizzed(d.worker.shot))
         await d.settle()
         assert d.toasts == ["kept 11/12, fading #3"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fakes import NOW, ROWS, TURNS, Driven, drive, turn
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.report import ConversationRow
@@ -51,7 +52,7 @@ async def test_conversations_are_listed_opened_and_begun() -> None:
         assert d.sent[2:] == [lists.ShowConversations()], "the open one goes on as it is"
         await open_list(d, "/conversations", talks(d))
         await d.press("n")
-        assert d.sent[-1] == p.NewConversation()
+        assert d.sent[-1] == c.NewConversation()
         await d.type("/conversations open 2\n/conversations rename 2 the second\n")
         assert d.sent[-2:] == [lists.ChangeConversation("open", 2), lists.ChangeConversation("rename", 2, "the second")]
 
@@ -107,7 +108,7 @@ async def test_the_lessons_are_searched_too() -> None:
         await d.type("/mr. classic\n")
         assert "1 of 5 with “mr. classic”" in d.screen_text()
         await d.press("enter")
-        assert d.sent[-1] == p.AskLesson(4)
+        assert d.sent[-1] == c.AskLesson(4)
         await d.press("escape")
         assert "kept 11/12" in d.lines()[0]
         assert isinstance(d.app.screen, LedgerScreen)
@@ -119,14 +120,14 @@ async def test_an_older_turn_is_fixed_in_the_editor_while_replies_wait_for_anoth
         await d.type("/fix 3\n")
         assert "a better reply to “who is your creator?”" in d.screen_text()
         await d.type(" Really.\n")
-        assert d.sent == [p.Correct("My creator is Dakota. Really.", turn=3, prompt="who is your creator?")]
+        assert d.sent == [c.Correct("My creator is Dakota. Really.", turn=3, prompt="who is your creator?")]
         assert "…" in next(line for line in d.lines() if "Really." in line), "shown where it stands"
         d.worker.change(pending=pending)
         d.worker.stated()
         await d.settle()
         assert d.teach.state.mode == "choosing"
         await d.type("/fix 2 Theta.\n")
-        assert d.sent[1:] == [p.Correct("Theta.", turn=2, prompt="what is your name?")]
+        assert d.sent[1:] == [c.Correct("Theta.", turn=2, prompt="what is your name?")]
 
 
 async def test_a_turn_that_is_not_there_is_told_and_one_far_back_needs_its_text() -> None:
@@ -139,7 +140,7 @@ async def test_a_turn_that_is_not_there_is_told_and_one_far_back_needs_its_text(
         assert "say /fix 7 and the reply" in d.toasts[-1]
         await d.press("ctrl+u")
         await d.type("/fix 7 Better.\n")
-        assert d.sent == [p.Correct("Better.", turn=7)]
+        assert d.sent == [c.Correct("Better.", turn=7)]
 
 
 async def test_enter_in_the_history_opens_the_turn_in_the_editor() -> None:
@@ -148,7 +149,7 @@ async def test_enter_in_the_history_opens_the_turn_in_the_editor() -> None:
         await d.press("down", "enter")
         assert d.app.screen is d.teach
         await d.type("!\n")
-        assert d.sent[1:] == [p.Correct("My creator is Dakota.!", turn=3, prompt="who is your creator?")]
+        assert d.sent[1:] == [c.Correct("My creator is Dakota.!", turn=3, prompt="who is your creator?")]
 
 
 async def test_a_file_is_shown_and_taught_only_when_that_is_agreed() -> None:
@@ -178,7 +179,7 @@ async def test_a_file_is_shown_and_taught_only_when_that_is_agreed() -> None:
         await d.settle()
         assert "learning 3 of 7 of faq.csv · esc stops" in d.screen_text()
         await d.press("escape")
-        assert d.sent[2:] == [p.Cancel()]
+        assert d.sent[2:] == [c.Cancel()]
         d.worker.post(lists.FileTaught(d.worker.change(phase="idle"), "taught 3 lessons of faq.csv", 3))
         await d.settle()
         assert d.toasts[-1] == "taught 3 lessons of faq.csv; undo takes all of them back"

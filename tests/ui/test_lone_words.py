@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fakes import drive
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.session.verbs import lone
 from theta_tui.ui.screens.info import HelpScreen
 from theta_tui.ui.widgets.rule import Rule
@@ -30,7 +30,7 @@ async def test_tab_does_it_enter_says_it_and_more_text_is_no_command_any_more() 
         assert rule.label == "“undo”: tab does it · enter says it as text"
         assert (d.sent, d.teach.composer.text) == ([], "undo")
         await d.press("tab")
-        assert (d.sent, d.teach.composer.text) == ([p.TakeBack("undo")], "")
+        assert (d.sent, d.teach.composer.text) == ([c.TakeBack("undo")], "")
         await d.type("help\n")
         await d.press("tab")
         assert isinstance(d.app.screen, HelpScreen)
@@ -39,17 +39,17 @@ async def test_tab_does_it_enter_says_it_and_more_text_is_no_command_any_more() 
         await d.type(" me")
         assert "tab does it" not in rule.label
         await d.press("enter")
-        assert d.sent[-1] == p.Propose("help me")
+        assert d.sent[-1] == c.Propose("help me")
 
 
 async def test_enter_twice_says_the_word_or_teaches_it_where_the_composer_teaches() -> None:
     async with drive() as d:
         pending = await d.offer()
         await d.type("undo\n\n")
-        assert d.sent == [p.Say(pending.prompt_id), p.Propose("undo")]
+        assert d.sent == [c.Say(pending.prompt_id), c.Propose("undo")]
         pending = await d.offer("undo")
         await d.press("ctrl+t")
         await d.type("quit\n")
         assert "enter teaches it as text" in d.screen_text()
         await d.press("enter")
-        assert d.sent[-1] == p.Correct("quit", pending.prompt_id)
+        assert d.sent[-1] == c.Correct("quit", pending.prompt_id)

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.fakes import CHANCES, NOW, REPLIES, Driven, drive, report_row
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Candidate, Pending
 from theta_tui.ui.screens.ledger import LedgerScreen, scope
@@ -82,7 +83,7 @@ async def test_picking_it_says_that_the_lesson_is_meant_here_too_and_the_mark_st
     async with drive((120, 36)) as d:
         pending = await offer(d, 5, sure=False)
         await d.press("5")
-        assert d.sent[-1] == p.Pick(pending.prompt_id, 5)
+        assert d.sent[-1] == c.Pick(pending.prompt_id, 5)
         d.worker.change(marked={})
         d.worker.taught(PROMPT, REPLIES[4], 5, steps=0, losses=(), meant=3)
         await d.settle()

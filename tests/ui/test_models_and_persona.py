@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.support.fakes import drive
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui import palette
 from theta_tui.ui.screens.info import ModelsScreen
@@ -19,7 +20,7 @@ ROWS = (
 async def test_models_are_listed_and_how_to_go_on_is_asked_of_the_worker() -> None:
     async with drive((100, 30)) as driven:
         await driven.type("/model\n")
-        assert driven.sent[-1] == p.ShowModels()
+        assert driven.sent[-1] == c.ShowModels()
         driven.worker.post(p.Models(driven.worker.change(model="default"), ROWS))
         await driven.settle()
         assert isinstance(driven.app.screen, ModelsScreen)
@@ -31,15 +32,15 @@ async def test_models_are_listed_and_how_to_go_on_is_asked_of_the_worker() -> No
         assert text.index("on this machine") < text.index("not here yet") < text.index("/model NAME")
         await driven.press("escape")
         await driven.type("/model smollm2\n")
-        assert driven.sent[-1] == p.ShowModels("smollm2")
+        assert driven.sent[-1] == c.ShowModels("smollm2")
 
 
 async def test_a_model_is_gone_over_to_with_the_lessons_or_apart_and_esc_stays_or_stops() -> None:
     async with drive((100, 30)) as driven:
         offered = p.ModelOffered(driven.worker.change(lessons=3), ROWS[1], 3, "/homes/theta-smollm2", False)
         for keys, sent in (
-            (("enter",), p.SwitchModel("smollm2")),
-            (("down", "enter"), p.SwitchModel("smollm2", apart=True)),
+            (("enter",), c.SwitchModel("smollm2")),
+            (("down", "enter"), c.SwitchModel("smollm2", apart=True)),
             (("down", "down", "enter"), None),
             (("escape",), None),
         ):
@@ -57,7 +58,7 @@ async def test_a_model_is_gone_over_to_with_the_lessons_or_apart_and_esc_stays_o
         await driven.settle()
         assert "fetching smollm2: 3 MB of 269 MB · esc stops" in driven.screen_text()
         await driven.press("escape")
-        assert driven.sent[-1] == p.Cancel()
+        assert driven.sent[-1] == c.Cancel()
         driven.worker.post(p.Switched(driven.worker.change(phase="idle", model="smollm2"), "smollm2 speaks now", "/x"))
         await driven.settle()
         assert "smollm2 speaks now" in driven.screen_text()
@@ -68,7 +69,7 @@ async def test_nothing_is_asked_where_nothing_was_taught_and_the_model_is_here()
     async with drive() as driven:
         driven.worker.post(p.ModelOffered(driven.worker.change(lessons=0), ROWS[0], 0, "/x", False))
         await driven.settle()
-        assert driven.sent[-1] == p.SwitchModel("default")
+        assert driven.sent[-1] == c.SwitchModel("default")
 
 
 async def test_models_complete_and_stand_in_the_palette_with_what_is_known_of_them() -> None:
@@ -80,7 +81,7 @@ async def test_models_complete_and_stand_in_the_palette_with_what_is_known_of_th
         _, about, choose = next(row for row in palette.listed(driven.teach) if row[0] == "/model smollm2")
         assert "538 MB, 23 tokens/s" in about
         choose()
-        assert driven.sent[-1] == p.ShowModels("smollm2")
+        assert driven.sent[-1] == c.ShowModels("smollm2")
         await driven.type("/model smo")
         assert "538 MB, 23 tokens/s" in driven.screen_text()
 
@@ -89,15 +90,15 @@ async def test_the_palette_lists_both() -> None:
     async with drive() as driven:
         found = {title: choose for title, _, choose in palette.listed(driven.teach)}
         found["/model NAME"]()
-        assert driven.sent[-1] == p.ShowModels()
+        assert driven.sent[-1] == c.ShowModels()
         found["/persona TEXT"]()
-        assert driven.sent[-1] == p.Persona()
+        assert driven.sent[-1] == c.Persona()
 
 
 async def test_the_figures_show_the_persona_where_there_is_one() -> None:
     async with drive() as driven:
         await driven.type("/persona You are [b]a pirate[/b].\n")
-        assert driven.sent[-1] == p.Persona("You are [b]a pirate[/b].")
+        assert driven.sent[-1] == c.Persona("You are [b]a pirate[/b].")
         driven.worker.changed(persona="You are [b]a pirate[/b].\nArr.")
         await driven.type("/stats\n")
         assert re.search(r"persona +You are \[b\]a pirate\[/b\].[↵␊]Arr\.", driven.screen_text())

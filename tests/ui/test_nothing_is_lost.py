@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.fakes import REPLIES, TURNS, drive, outcome
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.records import Beside, Candidate, Five, Pending, Stated
 from theta_tui.ui.drafts import Draft, Drafts
@@ -40,7 +41,7 @@ async def test_the_last_lesson_offers_undo_in_its_line_and_in_the_footer_and_the
         assert "f6 redo" in d.lines()[-1]
         assert "f4 undo" in d.lines()[-1]
         await d.press("f6")
-        assert d.sent == [p.TakeBack("redo")]
+        assert d.sent == [c.TakeBack("redo")]
         d.worker.changed(lessons=0, undo=0, redo=0)
         await d.settle()
         assert "undo" not in d.screen_text()
@@ -91,7 +92,7 @@ async def test_the_arrows_page_through_the_fives_that_there_were_and_a_pick_is_o
         assert d.teach.composer.text == "acb", "with a text in it the arrows are the text's"
         d.teach.composer.put("")
         await d.press("right", "f2", "escape", "4")
-        assert d.sent == [p.Pick("second", 4)]
+        assert d.sent == [c.Pick("second", 4)]
         chosen = d.teach.replies.rows[3]
         assert (chosen.text, chosen.look) == ("second reply 4", "chosen")
 
@@ -101,11 +102,11 @@ async def test_saying_something_else_lets_the_first_reply_of_the_shown_five_stan
         d.worker.propose("hello", earlier=EARLIER)
         await d.settle()
         await d.press("f5")
-        assert d.sent == [p.Regenerate("p1")]
+        assert d.sent == [c.Regenerate("p1")]
         await d.offer("hello", earlier=EARLIER)
         await d.press("left")
         await d.type("and you?\n")
-        assert d.sent[1:] == [p.Say("second"), p.Propose("and you?")]
+        assert d.sent[1:] == [c.Say("second"), c.Propose("and you?")]
 
 
 async def test_prompts_that_are_sent_while_the_machine_is_busy_are_said_in_turn() -> None:
@@ -115,13 +116,13 @@ async def test_prompts_that_are_sent_while_the_machine_is_busy_are_said_in_turn(
         assert [d.screen_text().count(f"you   {word}") for word in ("one", "two", "three")] == [1, 1, 1]
         d.worker.ready()
         await d.settle()
-        assert d.sent == [p.Propose("one")]
+        assert d.sent == [c.Propose("one")]
         first = d.worker.propose("one")
         await d.settle()
-        assert d.sent[1:] == [p.Say(first.prompt_id), p.Propose("two")]
+        assert d.sent[1:] == [c.Say(first.prompt_id), c.Propose("two")]
         second = d.worker.propose("two")
         await d.settle()
-        assert d.sent[3:] == [p.Say(second.prompt_id), p.Propose("three")]
+        assert d.sent[3:] == [c.Say(second.prompt_id), c.Propose("three")]
         d.worker.propose("three")
         await d.settle()
         assert len(d.sent) == 5
@@ -130,7 +131,7 @@ async def test_prompts_that_are_sent_while_the_machine_is_busy_are_said_in_turn(
 async def test_history_shows_everything_and_closes() -> None:
     async with drive() as d:
         await d.type("/history\n")
-        assert d.sent == [p.ShowHistory()]
+        assert d.sent == [c.ShowHistory()]
         d.worker.propose(LEARNED.said or "")
         d.worker.post(p.History(d.worker.shot, TURNS, (UNANSWERED, LEARNED)))
         await d.settle()
@@ -221,7 +222,7 @@ async def test_the_open_editor_is_open_again_with_its_text(file: Path) -> None:
     async with drive(drafts=Drafts(file)) as d:
         assert d.teach.corrections.editing == Editing(None, turn=TURNS[-1].prompt)
         await d.press("enter")
-        assert d.sent == [p.Correct(f"{TURNS[-1].reply}!!")]
+        assert d.sent == [c.Correct(f"{TURNS[-1].reply}!!")]
 
 
 async def test_an_own_reply_is_one_again_on_the_page_that_it_was_for(file: Path) -> None:
@@ -236,7 +237,7 @@ async def test_an_own_reply_is_one_again_on_the_page_that_it_was_for(file: Path)
         await d.settle()
         assert "teach ›" in d.screen_text()
         await d.press("enter")
-        assert d.sent == [p.Correct("mine", "second")]
+        assert d.sent == [c.Correct("mine", "second")]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fakes import PLOTS, Driven, drive
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.plots import Plot
 from theta_tui.ui.screens.plots import NOTHING, PlotScreen
@@ -23,7 +24,7 @@ async def open_plots(d: Driven, found: p.Plots | None = None) -> PlotScreen:
 async def test_a_key_opens_the_plots_and_they_can_be_turned_and_closed() -> None:
     async with drive((120, 36)) as d:
         await d.press("f9")
-        assert d.sent == [p.ShowPlots()]
+        assert d.sent == [c.ShowPlots()]
         screen = await open_plots(d)
         assert "loss · lower is better" in d.screen_text()
         assert "━━ before  ━━ after" in d.screen_text()
@@ -35,7 +36,7 @@ async def test_a_key_opens_the_plots_and_they_can_be_turned_and_closed() -> None
         assert "100 %┤" in d.screen_text()
         assert "\x1b" not in d.screen_text()
         await d.press("up")
-        assert d.sent[-1] == p.ShowPlots(4)
+        assert d.sent[-1] == c.ShowPlots(4)
         d.worker.post(p.Plots(d.worker.shot, PLOTS, 4, True, 12))
         await d.settle()
         assert d.app.screen is screen, "the same screen shows it"
@@ -46,13 +47,13 @@ async def test_a_key_opens_the_plots_and_they_can_be_turned_and_closed() -> None
 async def test_a_lesson_of_the_list_is_plotted_by_a_key_and_a_verb() -> None:
     async with drive((120, 36)) as d:
         await d.type("/plot 3\n")
-        assert d.sent == [p.ShowPlots(3)]
+        assert d.sent == [c.ShowPlots(3)]
         await open_plots(d, p.Plots(d.worker.shot, PLOTS, 3, True, 12))
         assert "lesson 3" in d.screen_text()
         await d.press("escape", "f7")
         d.worker.ledger()
         await d.press("down", "p")
-        assert d.sent[-1] == p.ShowPlots(4)
+        assert d.sent[-1] == c.ShowPlots(4)
 
 
 async def test_small_terminals_get_a_table_and_any_size_does_no_harm() -> None:

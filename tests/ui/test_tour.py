@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.support.fakes import Driven, drive
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.ui.widgets.rule import Rule
 from theta_tui.ui.widgets.tour import CARDS
 
@@ -33,7 +33,7 @@ async def test_enter_goes_through_the_cards_and_what_waits_behind_them_is_not_pi
         await d.press("f2", "f5")
         assert (d.teach.corrections.editing, d.sent) == (None, []), "they are for replies that are not seen"
         await d.press("escape", "enter")
-        assert isinstance(d.sent[-1], p.Pick)
+        assert isinstance(d.sent[-1], c.Pick)
 
 
 async def test_esc_skips_it_and_so_does_saying_something() -> None:
@@ -46,7 +46,7 @@ async def test_esc_skips_it_and_so_does_saying_something() -> None:
         assert d.teach.tour.at is None
         await d.type("/tour\nhello\n")
         assert d.teach.tour.at is None
-        assert d.sent == [p.Propose("hello")]
+        assert d.sent == [c.Propose("hello")]
 
 
 async def test_the_first_start_begins_with_it_while_the_model_loads() -> None:

@@ -15,6 +15,7 @@ from tests.support.fakes import Driven, FakeWorker, drive
 from tests.support.sessions import same, state
 from tests.support.tiny_models import make_tiny
 from theta_tui.base.config import Settings
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.service import Service
@@ -28,7 +29,7 @@ TEXTS = st.one_of(
     st.sampled_from(("lol", "yes please", "just kidding", "2 apples", "12", "u", "x?", "t", "e", "👍", "quit", "undo")),
     st.text(PRINTABLE, min_size=2, max_size=12),
 ).filter(lambda text: not text.lstrip().startswith("/"))
-TEACHING = (p.Pick, p.Correct, p.TeachFact, p.TakeBack)
+TEACHING = (c.Pick, c.Correct, c.TeachFact, c.TakeBack)
 
 
 Run = Callable[[Callable[[Driven], Coroutine[Any, Any, None]]], None]
@@ -56,9 +57,9 @@ async def say(d: Driven, text: str, waits: bool) -> None:
     """Type `text`, Enter, and let the machine answer; then, where it `waits`, leave the replies alone for a while."""
     await d.type(f"{text}\n")
     for command in d.sent[-2:]:
-        if isinstance(command, p.Say) and d.worker.shot.pending is not None:
+        if isinstance(command, c.Say) and d.worker.shot.pending is not None:
             d.worker.said()
-    if isinstance(d.sent[-1] if d.sent else None, p.Propose):
+    if isinstance(d.sent[-1] if d.sent else None, c.Propose):
         await d.offer(text, settled=waits)
 
 
@@ -87,7 +88,7 @@ def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(run: Run, ke
             empty, before = not d.teach.composer.text, len(d.sent)
             await d.press(key)
             taught = [command for command in d.sent[before:] if isinstance(command, TEACHING)]
-            assert not taught or (empty and key in "12345enter" and isinstance(taught[0], p.Pick))
+            assert not taught or (empty and key in "12345enter" and isinstance(taught[0], c.Pick))
             if taught:
                 break
 
@@ -117,9 +118,9 @@ class Machine(FakeWorker):
         self.service = Service(self.session, post, self, self.idle)
         self.service.load()
 
-    def send(self, command: p.Command) -> None:
+    def send(self, command: c.Command) -> None:
         super().send(command)
-        if not isinstance(command, p.Cancel):
+        if not isinstance(command, c.Cancel):
             self.service.serve(command, lambda: False)
 
 
@@ -133,7 +134,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     found.close()
 
 
-async def typed(session: Session, keys: str, *, settled: bool) -> list[p.Command]:
+async def typed(session: Session, keys: str, *, settled: bool) -> list[c.Command]:
     """What was sent when `keys` were pressed, a newline being Enter. An act that is meant, a digit or Enter at replies
     that wait while nothing is typed, is left out."""
     session.store.begin_conversation()
@@ -178,7 +179,7 @@ FIRST_MINUTES = {
 
 
 def test_ten_first_minutes_change_no_weights_and_are_all_in_the_conversation(session: Session) -> None:
-    async def run(texts: tuple[str, ...]) -> list[p.Command]:
+    async def run(texts: tuple[str, ...]) -> list[c.Command]:
         async with drive(ready=False, worker=Machine(session)) as d:
             for text in texts:
                 d.clock.seconds += 1
@@ -193,7 +194,7 @@ def test_ten_first_minutes_change_no_weights_and_are_all_in_the_conversation(ses
     for script in FIRST_MINUTES.values():
         session.store.begin_conversation()
         sent, texts = asyncio.run(run(script)), list(filter(None, script))
-        assert {type(command) for command in sent} <= {p.Propose, p.Say}
+        assert {type(command) for command in sent} <= {c.Propose, c.Say}
         waiting = [session.pending.prompt] if session.pending is not None else []
         assert [*(turn.prompt for turn in session.store.state.turns), *waiting] == texts
     assert same(before, session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fakes import TURNS, drive
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.ui import palette
 
 
@@ -17,7 +17,7 @@ async def test_ctrl_r_brings_back_what_u_took_back() -> None:
         await d.settle()
         d.teach.replies.focus()
         await d.press("f6")
-        assert d.sent == [p.TakeBack("undo"), p.TakeBack("redo")]
+        assert d.sent == [c.TakeBack("undo"), c.TakeBack("redo")]
         d.worker.redone(TURNS[-1])
         await d.settle()
         assert "do you like music?" in d.screen_text()
@@ -39,19 +39,19 @@ async def test_redo_by_name_is_the_same() -> None:
         d.worker.changed(redo=True)
         await d.settle()
         await d.type("/redo\n")
-        assert d.sent == [p.TakeBack("redo")]
+        assert d.sent == [c.TakeBack("redo")]
 
 
 async def test_a_lesson_is_withdrawn_by_its_number_and_the_progress_is_shown() -> None:
     async with drive((100, 30)) as d:
         await d.type("/withdraw 2\n")
-        assert d.sent == [p.TakeBack("withdraw", 2)]
+        assert d.sent == [c.TakeBack("withdraw", 2)]
         d.worker.folding("withdrawing 2: learning again 3 of 9")
         await d.settle()
         assert "withdrawing 2: learning again 3 of 9 · esc stops" in d.screen_text()
         assert d.teach.state.mode == "learning"
         await d.press("f4", "f6")
-        assert d.sent == [p.TakeBack("withdraw", 2)]
+        assert d.sent == [c.TakeBack("withdraw", 2)]
         d.worker.withdrawn(2, TURNS[1])
         await d.settle()
         assert "what is your name?" not in d.screen_text()
@@ -66,7 +66,7 @@ async def test_a_withdrawal_can_be_stopped(key: str) -> None:
         d.worker.folding("withdrawing 2: learning again 1 of 9")
         await d.settle()
         await d.press(key)
-        assert d.sent == [p.TakeBack("withdraw", 2), p.Cancel()]
+        assert d.sent == [c.TakeBack("withdraw", 2), c.Cancel()]
 
 
 async def test_escape_ends_a_lesson_under_way_as_far_as_it_got() -> None:
@@ -76,7 +76,7 @@ async def test_escape_ends_a_lesson_under_way_as_far_as_it_got() -> None:
         d.worker.learning()
         await d.settle()
         await d.press("escape")
-        assert d.sent[-1] == p.Cancel()
+        assert d.sent[-1] == c.Cancel()
 
 
 async def test_what_is_said_during_a_withdrawal_waits_for_it() -> None:
@@ -85,10 +85,10 @@ async def test_what_is_said_during_a_withdrawal_waits_for_it() -> None:
         d.worker.folding("withdrawing 2")
         await d.settle()
         await d.type("hello again\n")
-        assert d.sent == [p.TakeBack("withdraw", 2)]
+        assert d.sent == [c.TakeBack("withdraw", 2)]
         d.worker.withdrawn(2, TURNS[1])
         await d.settle()
-        assert d.sent[-1] == p.Propose("hello again")
+        assert d.sent[-1] == c.Propose("hello again")
 
 
 async def test_what_is_no_number_of_a_lesson_is_refused_and_stays_to_be_mended() -> None:

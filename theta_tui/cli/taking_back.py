@@ -14,8 +14,8 @@ from theta_tui.cli.opening import engine_of, writable_store
 from theta_tui.session.verbs import BY_NAME, lesson_number
 
 if TYPE_CHECKING:
+    from theta_tui.session.commands import Deed
     from theta_tui.session.importing import Together
-    from theta_tui.session.protocol import Deed
     from theta_tui.store.store import Store
 
 

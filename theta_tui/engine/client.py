@@ -15,6 +15,7 @@ from theta_tui import __version__
 from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.engine import wire
 from theta_tui.engine.address import NAME, socket_path
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 
 CONNECT_SECONDS = 5.0
@@ -68,7 +69,7 @@ class Connection:
             connected.close()
             raise
 
-    def send(self, command: p.Command, settings: dict[str, Any] | None = None) -> int:
+    def send(self, command: c.Command, settings: dict[str, Any] | None = None) -> int:
         """Send a command; returns its number. Raises EngineGoneError."""
         number = next(self._numbers)
         self._send(wire.pack(number, type(command).__name__, wire.fields(command), settings or {}))
@@ -83,7 +84,7 @@ class Connection:
 
     def events(
         self,
-        command: p.Command,
+        command: c.Command,
         settings: dict[str, Any] | None = None,
         on_stage: Callable[[str], None] = lambda _: None,
     ) -> Iterator[p.Event]:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from theta_tui.engine.client import Connection, EngineGoneError
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.thread import Worker
 
@@ -59,7 +60,7 @@ class RemoteWorker:
             self._connection = connection
         self._ended.set()
 
-    def send(self, command: p.Command) -> None:
+    def send(self, command: c.Command) -> None:
         if self._own is not None:
             self._own.send(command)
             return

@@ -22,6 +22,7 @@ from typing import Any
 from theta_tui import __version__
 from theta_tui.engine import wire
 from theta_tui.engine.address import NAME, socket_path
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.thread import Order, Worker
 
@@ -176,7 +177,7 @@ class Server:
         number, name, values, settings = frame
         command = wire.command(name, values)
         self.used_at = time.monotonic()
-        if isinstance(command, p.Cancel):
+        if isinstance(command, c.Cancel):
             self._worker.cancel(client.number)
             return
         if not wire.FOR_ONE_COMMAND.issuperset(settings):

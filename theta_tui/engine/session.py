@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from theta_tui.base.errors import ThetaError
 from theta_tui.engine.client import Connection, EngineGoneError
 from theta_tui.engine.wire import FOR_ONE_COMMAND
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.session.proposing import Answer
@@ -48,10 +49,10 @@ class RemoteSession:
     def close(self) -> None:
         self._connection.close()
 
-    def do(self, command: p.Command, wanted: type[E]) -> E:
+    def do(self, command: c.Command, wanted: type[E]) -> E:
         """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices."""
         self._store, found = None, None
-        teaches = type(command).__name__ in p.LESSONS
+        teaches = type(command).__name__ in c.LESSONS
         try:
             for event in self._connection.events(command, self._options, self._on_stage):
                 if isinstance(event, p.Notice):
@@ -68,43 +69,43 @@ class RemoteSession:
     # --- the verbs of a session ---
 
     def propose(self, prompt: str) -> Pending | None:
-        return self.do(p.Propose(prompt), p.Proposed).snapshot.pending
+        return self.do(c.Propose(prompt), p.Proposed).snapshot.pending
 
     def pick(self, index: int, *, prompt_id: str | None = None) -> Outcome:
-        return self.do(p.Pick(self.store.waiting(prompt_id).prompt_id, index), p.Taught).outcome
+        return self.do(c.Pick(self.store.waiting(prompt_id).prompt_id, index), p.Taught).outcome
 
     def correct(self, text: str, *, prompt_id: str | None = None) -> Outcome:
-        return self.do(p.Correct(text, self.store.waiting(prompt_id).prompt_id), p.Taught).outcome
+        return self.do(c.Correct(text, self.store.waiting(prompt_id).prompt_id), p.Taught).outcome
 
     def correct_turn(self, number: int, text: str) -> Outcome:
-        return self.do(p.Correct(text, turn=number), p.Taught).outcome
+        return self.do(c.Correct(text, turn=number), p.Taught).outcome
 
     def state(self, prompt: str, reply: str, *, said: str) -> Outcome:
-        return self.do(p.TeachFact(self.store.waiting().prompt_id, prompt, reply), p.Taught).outcome
+        return self.do(c.TeachFact(self.store.waiting().prompt_id, prompt, reply), p.Taught).outcome
 
     def teach(self, prompt: str, reply: str) -> Outcome:
-        return self.do(p.TeachPair(prompt, reply), p.Taught).outcome
+        return self.do(c.TeachPair(prompt, reply), p.Taught).outcome
 
     def unfit(self, prompt: str, reply: str) -> str | None:
         """Why this pair does not fit the model; None if it does."""
-        return self.do(p.CheckPair(prompt, reply), p.Checked).why
+        return self.do(c.CheckPair(prompt, reply), p.Checked).why
 
     def ask(self, prompt: str, *, with_context: bool = True) -> Answer:
-        found = self.do(p.Ask(prompt, with_context), p.Answered)
+        found = self.do(c.Ask(prompt, with_context), p.Answered)
         return Answer(found.prompt, found.reply, found.logprob, found.seconds, found.cut)
 
     def go_on(self, index: int) -> Pending | None:
         """Let candidate `index` of the kept prompt go on where it was cut."""
-        return self.do(p.Continue(self.store.waiting().prompt_id, index), p.Continued).snapshot.pending
+        return self.do(c.Continue(self.store.waiting().prompt_id, index), p.Continued).snapshot.pending
 
-    def take_back(self, deed: p.Deed, number: int | None = None) -> Lesson:
-        found = self.do(p.TakeBack(deed, number), p.TakenBack)
+    def take_back(self, deed: c.Deed, number: int | None = None) -> Lesson:
+        found = self.do(c.TakeBack(deed, number), p.TakenBack)
         lesson = self.store.state.numbered(found.number)
         assert lesson is not None
         return lesson
 
     def begin_conversation(self) -> None:
-        self.do(p.NewConversation(), p.Changed)
+        self.do(c.NewConversation(), p.Changed)
 
     def change_conversation(self, deed: str, number: int, name: str) -> str:
         """What was done, in words."""
@@ -122,7 +123,7 @@ class RemoteSession:
 
     def change_persona(self, text: str) -> None:
         """`text` "off": the model's own system turn again."""
-        self.do(p.Persona(text), p.Notice)
+        self.do(c.Persona(text), p.Notice)
 
     def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
         """The engine reviews in slices between the commands of others, so this listens to everything until it is
@@ -131,7 +132,7 @@ class RemoteSession:
         if listening is None:
             raise EngineGoneError("the engine of this home has ended; say it again")
         try:
-            listening.send(p.Quiz())
+            listening.send(c.Quiz())
             for _, event in listening.frames():
                 if isinstance(event, p.Reviewed):
                     on_lesson(event.left)
@@ -148,7 +149,7 @@ class _Review:
         self._session = session
 
     def ask_for(self, seconds: float) -> None:
-        self._tally = self._session.do(p.Review(seconds), p.Reviewed).snapshot.tally
+        self._tally = self._session.do(c.Review(seconds), p.Reviewed).snapshot.tally
 
     def tally(self) -> Tally:
         return self._tally

@@ -6,7 +6,8 @@ has a conversation of its own. Then it sends `[number, command, fields, settings
 `["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it belongs
 to somebody else's, or to none), and `["done", number]` when its command is over.
 
-Commands and events are those of `session/protocol.py` and `lists.py`, by name. MessagePack, because JSON has no NaN.
+Commands and events are those of `commands`, `protocol` and `lists` in `session/`, by name. MessagePack, because JSON
+has no NaN.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from typing import Any
 import msgspec
 
 from theta_tui.base.text import plural
-from theta_tui.session import lists, protocol
-from theta_tui.session.protocol import Command, Event, Snapshot
+from theta_tui.session import commands, lists, protocol
+from theta_tui.session.commands import Command
+from theta_tui.session.protocol import Event, Snapshot
 from theta_tui.store import plots, records
 
 PROTOCOL = 1
@@ -99,12 +101,12 @@ def _read(kind: Any, values: dict[str, Any]) -> Any:
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
-    return typing.get_type_hints(kind, localns=vars(collections.abc) | vars(records) | vars(plots))
+    return typing.get_type_hints(kind, localns=vars(collections.abc) | vars(records) | vars(plots) | vars(commands))
 
 
 @cache
 def _kinds(base: Any) -> dict[str, type[Any]]:
-    there = [*vars(protocol).values(), *vars(lists).values()]
+    there = [*vars(commands).values(), *vars(protocol).values(), *vars(lists).values()]
     return {
         kind.__name__: kind
         for kind in there

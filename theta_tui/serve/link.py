@@ -14,6 +14,7 @@ from theta_tui.base.errors import HomeBusyError
 from theta_tui.engine import wire
 from theta_tui.engine.address import socket_path
 from theta_tui.engine.client import GONE, EngineGoneError
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 
 
@@ -42,7 +43,7 @@ class Link:
         link.about = about
         return link
 
-    async def send(self, command: p.Command, settings: dict[str, Any] | None = None) -> int:
+    async def send(self, command: c.Command, settings: dict[str, Any] | None = None) -> int:
         """Send a command; returns its number."""
         number = next(self._numbers)
         self._writer.write(wire.pack(number, type(command).__name__, wire.fields(command), settings or {}))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 
@@ -33,7 +34,7 @@ class Errands:
         self._desk = desk
         self._found: Found | None = None  # what was read last, and not taught yet
 
-    def run(self, command: p.Command, cancelled: Callable[[], bool]) -> bool:
+    def run(self, command: c.Command, cancelled: Callable[[], bool]) -> bool:
         """Carry out `command`; return whether it is one of these."""
         session, end = self._session, self._desk.end
         match command:

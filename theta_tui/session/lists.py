@@ -6,7 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from theta_tui.session.protocol import Command, Event
+from theta_tui.session.commands import Command
+from theta_tui.session.protocol import Event
 from theta_tui.store.report import ConversationRow
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from theta_tui.base import config
 from theta_tui.base.config import CANDIDATES
 from theta_tui.base.errors import PromptError, ThetaError
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.errands import Errands
 from theta_tui.session.idle import IdleRunner
@@ -99,7 +100,7 @@ class Service:
         return True
 
     def serve(
-        self, command: p.Command, cancelled: Callable[[], bool], settings: Mapping[str, Any] = NO_SETTINGS
+        self, command: c.Command, cancelled: Callable[[], bool], settings: Mapping[str, Any] = NO_SETTINGS
     ) -> None:
         """Carry out `command`, and report an error. `settings` replace the session's meanwhile."""
         try:
@@ -191,16 +192,16 @@ class Service:
             session.close()
             self._phase = "stopped"
 
-    def _carry_out(self, command: p.Command, cancelled: Callable[[], bool]) -> None:
+    def _carry_out(self, command: c.Command, cancelled: Callable[[], bool]) -> None:
         session = self._session
         if self._errands.run(command, cancelled):
             return
         match command:
-            case p.Propose(prompt=prompt):
+            case c.Propose(prompt=prompt):
                 self._propose(prompt, cancelled, again=False)
-            case p.Regenerate(prompt_id=prompt_id):
+            case c.Regenerate(prompt_id=prompt_id):
                 self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
-            case p.Continue(prompt_id=prompt_id, index=index):
+            case c.Continue(prompt_id=prompt_id, index=index):
                 from theta_tui.session.continuing import go_on
 
                 written = partial(self._written, session.store.waiting(prompt_id).prompt)
@@ -208,69 +209,69 @@ class Service:
                 go_on(session, index, prompt_id=prompt_id, on_progress=written, due=self._due, cancelled=cancelled)
                 self._rest()
                 self._report(p.Continued(self.snapshot()))
-            case p.Pick(prompt_id=prompt_id, index=index):
+            case c.Pick(prompt_id=prompt_id, index=index):
                 self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
-            case p.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
+            case c.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
                 number = len(session.store.state.turns) if turn is None else turn
                 self._teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
-            case p.Correct(text=text, prompt_id=prompt_id, edited=edited):
+            case c.Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
-            case p.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
+            case c.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
                 self._teach(partial(session.state, prompt, reply, said=said), cancelled)
-            case p.TeachPair(prompt=prompt, reply=reply):
+            case c.TeachPair(prompt=prompt, reply=reply):
                 self._teach(partial(session.teach, prompt, reply), cancelled)
-            case p.CheckPair(prompt=prompt, reply=reply):
+            case c.CheckPair(prompt=prompt, reply=reply):
                 from theta_tui.session.teaching import unfit
 
                 self._report(p.Checked(self.snapshot(), unfit(session.model, prompt, reply, time.time())))
-            case p.PassOver(prompt_id=prompt_id):
+            case c.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
                 self._changed()
-            case p.Say(prompt_id=prompt_id, index=index):
+            case c.Say(prompt_id=prompt_id, index=index):
                 session.store.say(prompt_id, index)
                 self._changed()
-            case p.TakeBack():
+            case c.TakeBack():
                 self._take_back(command, cancelled)
-            case p.NewConversation():
+            case c.NewConversation():
                 session.store.begin_conversation()
                 self._changed()
-            case p.Persona(text=text):
+            case c.Persona(text=text):
                 self._persona(text)
-            case p.ShowModels(name=name):
+            case c.ShowModels(name=name):
                 self._show_models(name)
-            case p.SwitchModel(name=name, apart=apart):
+            case c.SwitchModel(name=name, apart=apart):
                 self._switch(name, apart, cancelled)
-            case p.Save():
+            case c.Save():
                 self._save(asked=True)
-            case p.Ask(prompt=prompt, with_context=with_context):
+            case c.Ask(prompt=prompt, with_context=with_context):
                 self._state("proposing", "answering")
                 answer = session.ask(prompt, with_context=with_context, cancelled=cancelled)
                 self._rest()
                 found = answer.reply, answer.logprob, answer.seconds, answer.cut
                 self._report(p.Answered(self.snapshot(), prompt, *found))
-            case p.Export(kind=kind, path=path):
+            case c.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
-            case p.ShowHistory():
+            case c.ShowHistory():
                 state = session.store.state
                 turns, beside = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
                 self._report(p.History(self.snapshot(), turns, beside))
-            case p.ShowLessons():
+            case c.ShowLessons():
                 rows = session.review.rows(p.LESSONS_SHOWN)
                 self._report(p.Ledger(self.snapshot(), tuple(row.shortened(p.LESSON_TEXT) for row in rows)))
-            case p.ShowPlots(number=number):
+            case c.ShowPlots(number=number):
                 self._report(self._plots(number))
-            case p.Quiz():
+            case c.Quiz():
                 self._quiz = session.review.quiz()
-            case p.Review(seconds=seconds):
+            case c.Review(seconds=seconds):
                 session.review.ask_for(seconds)
                 self._report(p.Reviewed(self.snapshot(), session.review.left))
-            case p.AskLesson(number=number):
+            case c.AskLesson(number=number):
                 self._state("proposing", "answering")
                 answer = session.ask_lesson(number, cancelled=cancelled)
                 self._rest()
                 self._report(p.LessonAnswered(self.snapshot(), number, answer.shown))
-            case p.Configure(name=name, value=value):
+            case c.Configure(name=name, value=value):
                 self._configure(name, value)
 
     def _propose(self, prompt: str, cancelled: Callable[[], bool], *, again: bool) -> None:
@@ -309,7 +310,7 @@ class Service:
         self._rest()
         self._report(p.Taught(self.snapshot(), outcome))
 
-    def _take_back(self, command: p.TakeBack, cancelled: Callable[[], bool]) -> None:
+    def _take_back(self, command: c.TakeBack, cancelled: Callable[[], bool]) -> None:
         """Change which lessons count. Reports the lessons that are learned again for it; Cancel stops it."""
         from theta_tui.session.importing import Together, together
 
@@ -317,13 +318,13 @@ class Service:
         store, batch = session.store, None
         self.begin("learning", words)
         match command:
-            case p.TakeBack("undo"):
+            case c.TakeBack("undo"):
                 batch = together(store, store.to_undo())
                 lesson = session.undo(self.stage, cancelled)
-            case p.TakeBack("redo"):
+            case c.TakeBack("redo"):
                 lesson = session.redo(self.stage, cancelled)
                 batch = together(store, lesson) if lesson is not None else None
-            case p.TakeBack(number=number):
+            case c.TakeBack(number=number):
                 lesson = session.withdraw(number or 0, self.stage, cancelled)
         self._rest()
         if lesson is None:
@@ -478,7 +479,7 @@ class Service:
         if not fatal:
             self._rest()
         failed, store = failure(self.snapshot(), error, command, fatal=fatal), self._session.store
-        if not isinstance(error, ThetaError) and store.read_only is None and command not in p.LESSONS:
+        if not isinstance(error, ThetaError) and store.read_only is None and command not in c.LESSONS:
             from theta_tui.store.records import Failure
 
             with contextlib.suppress(ThetaError):

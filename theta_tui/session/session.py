@@ -23,8 +23,8 @@ from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
 from theta_tui.session import care, persona
+from theta_tui.session.commands import Deed
 from theta_tui.session.proposing import Answer, Statements, candidates
-from theta_tui.session.protocol import Deed
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never

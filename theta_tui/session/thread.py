@@ -18,9 +18,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from theta_tui.session.commands import LESSONS, Cancel, Command
 from theta_tui.session.fair_queue import FairQueue
 from theta_tui.session.idle import IdleRunner
-from theta_tui.session.protocol import LESSONS, Cancel, Command, Event, Snapshot
+from theta_tui.session.protocol import Event, Snapshot
 from theta_tui.session.service import Service, failure
 
 if TYPE_CHECKING:

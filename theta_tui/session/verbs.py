@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from theta_tui.base.config import CHANGEABLE, SETTINGS
 from theta_tui.base.text import is_blank
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 
@@ -170,8 +171,8 @@ def _copy(mode: Mode, shot: p.Snapshot) -> str:
     return "" if shot.turns or shot.pending is not None else "there is nothing to copy now"
 
 
-def configure(name: str, value: str) -> p.Configure:
-    return p.Configure(name.replace("-", "_"), value)
+def configure(name: str, value: str) -> c.Configure:
+    return c.Configure(name.replace("-", "_"), value)
 
 
 # --- the table ---
@@ -195,7 +196,7 @@ class Verb:
     read: Callable[[str], tuple[Any, ...] | None] = _nothing
     choices: Mapping[str, str] = field(default_factory=dict)
     refused: Callable[[Mode, p.Snapshot], str] = _always
-    command: Callable[..., p.Command] | None = None
+    command: Callable[..., c.Command] | None = None
     help: str = ""
     doing: str = ""
     done: str = ""
@@ -216,46 +217,46 @@ VERBS = (
          plain=False),
     Verb("fix", "a better reply to turn N", "N TEXT", "the number of a turn, as in /fix 3", _turn, refused=_fix),
     Verb("fact", "learn the fact that was stated", refused=_fact),
-    Verb("undo", "take back the last lesson", refused=_undo, command=partial(p.TakeBack, "undo"),
+    Verb("undo", "take back the last lesson", refused=_undo, command=partial(c.TakeBack, "undo"),
          help="Take back the last lesson.", doing="undoing", done="undone"),
-    Verb("redo", "bring back the lesson that was taken back", refused=_redo, command=partial(p.TakeBack, "redo"),
+    Verb("redo", "bring back the lesson that was taken back", refused=_redo, command=partial(c.TakeBack, "redo"),
          help="Bring back the lesson that was taken back last, while no other was taught since.",
          doing="bringing back", done="redone"),
     Verb("withdraw", "take lesson N out", "N", "the number of a lesson, as in /withdraw 3", _lesson, refused=_withdraw,
-         command=partial(p.TakeBack, "withdraw"), doing="withdrawing", done="withdrawn",
+         command=partial(c.TakeBack, "withdraw"), doing="withdrawing", done="withdrawn",
          help="Take lesson N out, as if it had never been taught. "
          "At once: the next start learns the ones since again."),
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
     Verb("continue", "let a reply go on where it was cut (…)", "N", "the number of a reply, as in /continue 2", _reply,
          refused=_continue, help="Let reply N of the kept prompt go on where it was cut (…)."),
     Verb("ask", "what it says by itself; changes nothing", "TEXT", "a text, as in /ask Who are you?", _text,
-         command=p.Ask, plain=False,
+         command=c.Ask, plain=False,
          help="The most likely reply; changes nothing. With -: a question on each line, answered by a line of JSON."),
-    Verb("history", "all of this conversation", command=p.ShowHistory,
+    Verb("history", "all of this conversation", command=c.ShowHistory,
          help="The conversation: what was said, taught, left without an answer, and taken back."),
     Verb("lessons", "what was taught, and whether it is still known", aliases=("ledger",),
          help="Every lesson: when, what it did, and whether it is still known."),
-    Verb("quiz", "check every lesson now", command=p.Quiz,
+    Verb("quiz", "check every lesson now", command=c.Quiz,
          help="Check every lesson that counts: kept, fading or lost."),
     Verb("stats", "what it has learned so far",
          help="What it has learned: lessons, how many are still known, loss, sizes, speeds."),
     Verb("plot", "loss, what is kept and lesson N over time", "N", "the number of a lesson, or nothing",
-         _lesson_or_none, refused=_plot, command=p.ShowPlots, plain=False),
-    Verb("save", "save the weights now", refused=_save, command=p.Save),
+         _lesson_or_none, refused=_plot, command=c.ShowPlots, plain=False),
+    Verb("save", "save the weights now", refused=_save, command=c.Save),
     Verb("export", "write the model or the lessons to a folder", "hf|gguf|peft|trl|plot PATH",
          "hf or gguf (the model), peft (adapters) or trl (the lessons) and a folder, as in /export trl ~/lessons, "
          "or plot and a file, as in /export plot ~/lessons.svg",
-         _export, dict.fromkeys(EXPORTS, ""), command=p.Export,
+         _export, dict.fromkeys(EXPORTS, ""), command=c.Export,
          help="Write what was taught to a folder: for Transformers, as a GGUF file, as adapters for peft, as data sets "
          "for TRL; or the plots to a file."),
     Verb("set", "change a setting", "NAME VALUE", "a name and a value, as in /set temperature 0.7", _setting,
          {name: SETTINGS[name].brief for name in CHANGEABLE}, command=configure, plain=False),
-    Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=p.Persona,
+    Verb("persona", "who it is to be; off ends it", "TEXT", read=_name, command=c.Persona,
          help="The system turn that the model speaks and learns under: show it, or change it to TEXT."),
-    Verb("model", "the models there are; switch to one", "NAME", read=_name, refused=_model, command=p.ShowModels,
+    Verb("model", "the models there are; switch to one", "NAME", read=_name, refused=_model, command=c.ShowModels,
          plain=False),
     Verb("theme", "change the colours", "NAME", read=_name, plain=False),
-    Verb("new", "begin a new conversation", command=p.NewConversation, aliases=("clear",),
+    Verb("new", "begin a new conversation", command=c.NewConversation, aliases=("clear",),
          help="Begin a new conversation; what was taught stays."),
     Verb("conversations", "the conversations: go on with one, rename it, delete it", "DEED N",
          "open, rename or delete and a number, as in /conversations open 2", _conversation, DEEDS,
@@ -274,7 +275,7 @@ BY_NAME = {name: verb for verb in VERBS for name in (verb.name, *verb.aliases)}
 SLASH = tuple(verb for verb in VERBS if verb.slash)
 
 
-def doing(deed: p.Deed, number: int | None) -> str:
+def doing(deed: c.Deed, number: int | None) -> str:
     """The activity while a lesson is taken back: `withdrawing 3`."""
     return BY_NAME[deed].doing if number is None else f"{BY_NAME[deed].doing} {number}"
 

@@ -22,7 +22,8 @@ from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
-from theta_tui.session.protocol import Cancel, Command, Event, Failed, Plots, Switched
+from theta_tui.session.commands import Cancel, Command
+from theta_tui.session.protocol import Event, Failed, Plots, Switched
 from theta_tui.session.verbs import BY_NAME
 from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown

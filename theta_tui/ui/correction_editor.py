@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from theta_tui.base.config import Settings
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.session.verbs import BY_NAME
 from theta_tui.ui.drafts import Draft
 from theta_tui.ui.state import Chosen, Editing, State
@@ -28,7 +28,7 @@ class Desk(Protocol):
     state: State
     settings: Settings
     tell: Callable[[str, str], None]
-    send: Callable[[p.Command], None]
+    send: Callable[[c.Command], None]
 
     @property
     def replies(self) -> CandidateList: ...
@@ -36,7 +36,7 @@ class Desk(Protocol):
     @property
     def fact(self) -> FactBox: ...
 
-    def teach(self, chosen: Chosen, command: p.Command) -> None: ...
+    def teach(self, chosen: Chosen, command: c.Command) -> None: ...
 
     def draw(self) -> None: ...
 
@@ -174,7 +174,7 @@ class CorrectionEditor:
         else:
             self.sent = None if editing is None else (editing, reply, prompt)
             chosen = Chosen(None, reply.strip(), "statement", prompt.strip())
-            desk.teach(chosen, p.TeachFact(pending.prompt_id, prompt, reply))
+            desk.teach(chosen, c.TeachFact(pending.prompt_id, prompt, reply))
 
     def correct(self, text: str, editing: Editing | None) -> bool:
         """Teach `text` for the waiting prompt, or for the last turn; return whether it was sent."""
@@ -189,17 +189,17 @@ class CorrectionEditor:
             number, prompt = editing.number, editing.turn or ""
             known = prompt if self._shown(number) else None
             desk.teach(
-                Chosen(None, text.strip(), "correction", prompt, number), p.Correct(text, turn=number, prompt=known)
+                Chosen(None, text.strip(), "correction", prompt, number), c.Correct(text, turn=number, prompt=known)
             )
         elif pending is None:
-            desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), p.Correct(text))
+            desk.teach(Chosen(None, text.strip(), "correction", shot.turns[-1].prompt), c.Correct(text))
         elif original is not None and original.text.strip() == text.strip():
             # An unchanged reply is the model's own: a pick.
             chosen = Chosen(original.index, original.text, "pick", pending.prompt)
-            desk.teach(chosen, p.Pick(pending.prompt_id, original.index))
+            desk.teach(chosen, c.Pick(pending.prompt_id, original.index))
         else:
             chosen = Chosen(None, text.strip(), "correction", pending.prompt)
-            desk.teach(chosen, p.Correct(text, pending.prompt_id, edited))
+            desk.teach(chosen, c.Correct(text, pending.prompt_id, edited))
         return True
 
     def _shown(self, number: int) -> bool:
@@ -215,7 +215,7 @@ class CorrectionEditor:
         if pending is None or candidate is None or candidate.ended:
             self.desk.tell(f"reply {index} was not cut", "warning")
             return False
-        self.desk.send(p.Continue(pending.prompt_id, index))
+        self.desk.send(c.Continue(pending.prompt_id, index))
         return True
 
     def _refusal(self, editing: Editing | None) -> str:

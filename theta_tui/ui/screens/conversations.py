@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from theta_tui.base.text import plural
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.report import ConversationRow
@@ -30,7 +31,7 @@ class ConversationsScreen(ListScreen):
     heading = "conversations"
     none = "one moment"
 
-    def __init__(self, clock: Clock, send: Callable[[p.Command], None]) -> None:
+    def __init__(self, clock: Clock, send: Callable[[c.Command], None]) -> None:
         super().__init__()
         self.clock = clock
         self.send = send
@@ -96,7 +97,7 @@ class ConversationsScreen(ListScreen):
             self.dismiss(None)
 
     def action_fresh(self) -> None:
-        self.send(p.NewConversation())
+        self.send(c.NewConversation())
         self.dismiss(None)
 
     def action_rename(self) -> None:
@@ -130,7 +131,7 @@ class TurnsScreen(ListScreen):
     none = "nothing said yet"
     detail_lines = 6
 
-    def __init__(self, send: Callable[[p.Command], None], fix: Callable[[int, Turn], object], wanted: str = "") -> None:
+    def __init__(self, send: Callable[[c.Command], None], fix: Callable[[int, Turn], object], wanted: str = "") -> None:
         super().__init__(wanted)
         self.send = send
         self.fix = fix

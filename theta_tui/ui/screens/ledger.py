@@ -11,6 +11,7 @@ from textual.widgets import Static
 from textual.widgets.option_list import Option
 
 from theta_tui.base.text import contains, percent, plural
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.report import WORDS, ReportRow
 from theta_tui.ui.bindings import LEDGER
@@ -54,7 +55,7 @@ class LedgerScreen(Searching):
     def __init__(
         self,
         clock: Clock,
-        send: Callable[[p.Command], None],
+        send: Callable[[c.Command], None],
         snapshot: p.Snapshot,
         withdraw: Callable[[int], object] | None = None,
     ) -> None:
@@ -119,7 +120,7 @@ class LedgerScreen(Searching):
 
     def _ask_for_rows(self, shot: p.Snapshot) -> None:
         self._listed = shot
-        self.send(p.ShowLessons())
+        self.send(c.ShowLessons())
 
     # --- drawing ---
 
@@ -226,11 +227,11 @@ class LedgerScreen(Searching):
         row = self.marked
         if row is not None and self.asking is None:
             self.asking = row.number
-            self.send(p.AskLesson(row.number))
+            self.send(c.AskLesson(row.number))
             self._draw_detail()
 
     def action_quiz(self) -> None:
-        self.send(p.Quiz())
+        self.send(c.Quiz())
 
     def action_withdraw(self) -> None:
         row = self.marked
@@ -239,13 +240,13 @@ class LedgerScreen(Searching):
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken out last."""
-        self.send(p.TakeBack("redo"))
+        self.send(c.TakeBack("redo"))
 
     def action_plot(self) -> None:
         """Show the marked lesson over time."""
         row = self.marked
         if row is not None:
-            self.send(p.ShowPlots(row.number))
+            self.send(c.ShowPlots(row.number))
 
 
 def scope(row: ReportRow, now: float) -> str:

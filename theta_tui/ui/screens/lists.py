@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.ui.screens.conversations import ConversationsScreen, TurnsScreen
@@ -25,7 +26,7 @@ class Desk(Protocol):
 
     state: State
     clock: Clock
-    send: Callable[[p.Command], None]
+    send: Callable[[c.Command], None]
     tell: Callable[[str, str], None]
     corrections: CorrectionEditor
 

@@ -14,6 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from theta_tui.base.text import plural
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.safe import Plain, join, plain
@@ -30,7 +31,7 @@ def palette(state: State, choose: Callable[[str], object]) -> Iterator[tuple[str
             yield f"/model {row.name}", row.about, partial(choose, row.name)
 
 
-def show(app: App[Any], event: p.Models | p.ModelOffered, send: Callable[[p.Command], None]) -> None:
+def show(app: App[Any], event: p.Models | p.ModelOffered, send: Callable[[c.Command], None]) -> None:
     """Show the list, where it was asked for. Or ask how to go over to a model, and `send` that; nothing is asked where
     nothing was taught and the model is here."""
     if isinstance(event, p.Models):
@@ -38,7 +39,7 @@ def show(app: App[Any], event: p.Models | p.ModelOffered, send: Callable[[p.Comm
             app.push_screen(ModelsScreen(event))
         return
     if event.row.here and not event.lessons:
-        send(p.SwitchModel(event.row.name))
+        send(c.SwitchModel(event.row.name))
         return
     app.push_screen(SwitchScreen(event, send))
 
@@ -49,7 +50,7 @@ class SwitchScreen(Sized, ModalScreen[None]):
     AUTO_FOCUS = "OptionList"
     BINDINGS = [Binding("escape", "stay", "stay", show=False, id="switch.stay")]
 
-    def __init__(self, event: p.ModelOffered, send: Callable[[p.Command], None]) -> None:
+    def __init__(self, event: p.ModelOffered, send: Callable[[c.Command], None]) -> None:
         super().__init__()
         self.event, self.send = event, send
 
@@ -73,7 +74,7 @@ class SwitchScreen(Sized, ModalScreen[None]):
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         self.dismiss()
         if message.option.id != STAY:
-            self.send(p.SwitchModel(self.event.row.name, apart=message.option.id == APART))
+            self.send(c.SwitchModel(self.event.row.name, apart=message.option.id == APART))
 
     def action_stay(self) -> None:
         self.dismiss()

@@ -10,6 +10,7 @@ from textual.color import Color
 from textual.content import Content
 from textual.widgets import Static
 
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.ui.bindings import PLOT
 from theta_tui.ui.compat.sized import Sized
@@ -31,7 +32,7 @@ class PlotScreen(Sized):
 
     BINDINGS = [*PLOT]
 
-    def __init__(self, found: p.Plots, send: Callable[[p.Command], None]) -> None:
+    def __init__(self, found: p.Plots, send: Callable[[c.Command], None]) -> None:
         super().__init__()
         self.found = found
         self.send = send
@@ -130,13 +131,13 @@ class PlotScreen(Sized):
         """Ask for the lesson before or after the one shown."""
         number = (self.found.number or 0) + by
         if 1 <= number <= self.found.lessons:
-            self.send(p.ShowPlots(number))
+            self.send(c.ShowPlots(number))
 
     def action_close(self) -> None:
         self.dismiss(None)
 
 
-def show_plots(app: App[Any], found: p.Plots, send: Callable[[p.Command], None]) -> None:
+def show_plots(app: App[Any], found: p.Plots, send: Callable[[c.Command], None]) -> None:
     """Show `found` on the screen of plots that is open, or else on a new one."""
     if isinstance(app.screen, PlotScreen):
         app.screen.show(found)

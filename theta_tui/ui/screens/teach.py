@@ -16,6 +16,7 @@ from textual.events import Paste
 
 from theta_tui.base.config import Settings
 from theta_tui.base.text import visible
+from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.verbs import BY_NAME, complete
 from theta_tui.ui import messages as m
@@ -67,7 +68,7 @@ class TeachScreen(VerbScreen):
         self,
         settings: Settings,
         clock: Clock,
-        send: Callable[[p.Command], None],
+        send: Callable[[c.Command], None],
         tell: Callable[[str, str], None],
         drafts: Drafts | None = None,
     ) -> None:
@@ -239,7 +240,7 @@ class TeachScreen(VerbScreen):
             case p.Failed(command="Say"):
                 pass  # the prompt behind it is on its way
             case p.Failed(command=command):
-                if command not in p.LESSONS or not self.corrections.reopen():
+                if command not in c.LESSONS or not self.corrections.reopen():
                     self.put_back(prompt_before, f"/correct {sent.reply}" if sent and command == "Correct" else None)
                 self.focus_composer()
             case _:
@@ -276,13 +277,13 @@ class TeachScreen(VerbScreen):
         """Say `prompt`; one that waits is answered by its first reply, and nothing is taught."""
         pending = self.state.pending
         if pending is not None and not self.state.snapshot.read_only:
-            self.send(p.Say(pending.prompt_id))
+            self.send(c.Say(pending.prompt_id))
         self.corrections.chip = None
         self.state.begin_prompt(prompt)
-        self.send(p.Propose(prompt))
+        self.send(c.Propose(prompt))
         self.conversation.scroll_end(animate=False)
 
-    def teach(self, chosen: Chosen, command: p.Command) -> None:
+    def teach(self, chosen: Chosen, command: c.Command) -> None:
         """Send a lesson and show it as under way."""
         self.state.begin_lesson(chosen)
         self.send(command)
@@ -316,10 +317,10 @@ class TeachScreen(VerbScreen):
             return
         self.replies.cursor = index
         if candidate.care:  # no taste to learn
-            self.send(p.Say(pending.prompt_id, index))
+            self.send(c.Say(pending.prompt_id, index))
             return
         chosen = Chosen(index, candidate.text, "pick", pending.prompt)
-        self.teach(chosen, p.Pick(pending.prompt_id, index))
+        self.teach(chosen, c.Pick(pending.prompt_id, index))
 
     def action_pick_cursor(self) -> None:
         self.action_pick(self.replies.cursor)
@@ -358,7 +359,7 @@ class TeachScreen(VerbScreen):
         pending = self.state.pending
         if pending is not None:
             self.state.begin_prompt(pending.prompt)
-            self.send(p.Regenerate(pending.prompt_id))
+            self.send(c.Regenerate(pending.prompt_id))
             self.draw()
 
     def action_continue(self, index: int | None = None) -> bool:
@@ -369,7 +370,7 @@ class TeachScreen(VerbScreen):
         """Pick none of the replies."""
         pending = self.state.pending
         if pending is not None and not self.waiting:
-            self.send(p.PassOver(pending.prompt_id))
+            self.send(c.PassOver(pending.prompt_id))
             self.focus_composer()
 
     def action_undo(self) -> bool:
@@ -377,12 +378,12 @@ class TeachScreen(VerbScreen):
         if self.state.undoing or self.state.taking_back:
             return False
         self.state.undoing = True
-        self.send(p.TakeBack("undo"))
+        self.send(c.TakeBack("undo"))
         return True
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken back last."""
-        self.send(p.TakeBack("redo"))
+        self.send(c.TakeBack("redo"))
 
     def action_lessons(self) -> None:
         """Open the list of lessons."""
@@ -402,7 +403,7 @@ class TeachScreen(VerbScreen):
             self.tell("copied, if this terminal lets programs use the clipboard", "information")
 
     def action_save(self) -> None:
-        self.send(p.Save())
+        self.send(c.Save())
 
     def action_help(self) -> None:
         """Open the screen of keys and commands."""
@@ -421,7 +422,7 @@ class TeachScreen(VerbScreen):
         if self.tour.skip():
             self.draw()
         elif self.state.stoppable:
-            self.send(p.Cancel())
+            self.send(c.Cancel())
         elif self.corrections.chip is not None:
             self.corrections.chip = None
             self.draw()

@@ -9,7 +9,7 @@ from textual import getters, on
 from theta_tui.base.config import Settings, change
 from theta_tui.base.errors import UsageError
 from theta_tui.base.text import is_blank
-from theta_tui.session import protocol as p
+from theta_tui.session import commands as c
 from theta_tui.session.verbs import Call, Mistake, Verb, configure, read
 from theta_tui.ui import messages as m
 from theta_tui.ui.compat.sized import Sized
@@ -23,7 +23,7 @@ class VerbScreen(Sized):
     """A screen with a composer. `own` are the verbs that need more than a command to the worker."""
 
     settings: Settings
-    send: Callable[[p.Command], None]
+    send: Callable[[c.Command], None]
     tell: Callable[[str, str], None]
     state: State
     corrections: CorrectionEditor
