@@ -233,10 +233,11 @@ class Bench:
 
     def _loading(self, typist: Typist) -> None:
         typist.until(lambda text: "›" in text)
-        for text in prose():
+        for text in itertools.islice(prose(), 40):
             typist.type(text + ERASE)
             if _free(typist.app.text):
-                break
+                return
+        raise TimeoutError(f"the model is not there yet:\n{typist.app.text}")
 
     def _idle(self, typist: Typist) -> None:
         typist.until(_free)
@@ -268,7 +269,7 @@ class Bench:
 def _free(text: str) -> bool:
     """Whether the model is there, and nothing is under way."""
     top = text.splitlines()[0]
-    return "saved" in top and what_it_does([top]) == "idle"
+    return "lesson" in top and what_it_does([top]) == "idle"
 
 
 def _offered(text: str) -> bool:
