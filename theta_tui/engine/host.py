@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.engine.server import Server
+from theta_tui.session.completions import Private
 from theta_tui.session.protocol import Event
 from theta_tui.session.thread import Worker
 
@@ -33,7 +34,8 @@ class Host(Worker):
 
     def start(self, post: Callable[[Event], None]) -> None:
         def both(event: Event) -> None:
-            post(event)
+            if not isinstance(event, Private):
+                post(event)
             if self.server is not None:
                 self.server.post(event)
 

@@ -24,6 +24,7 @@ from theta_tui.engine import wire
 from theta_tui.engine.address import NAME, socket_path
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
+from theta_tui.session.completions import Private
 from theta_tui.session.thread import Order, Worker
 
 PROGRESS = (p.Streaming, p.Learning, p.Loading, p.Reviewed)
@@ -185,13 +186,15 @@ class Server:
         self._worker.queue(Order(command, client.number, number, settings))
 
     def _deliver(self, event: p.Event, order: Order | None) -> None:
-        self._latest = event
+        private = isinstance(event, Private)
+        if not private:
+            self._latest = event
         body = wire.fields(event) if self._clients else {}
         for_all = isinstance(event, p.Loading) or (isinstance(event, p.Failed) and event.fatal)
         others = b""
         for client in list(self._clients.values()):
             own = order is not None and order.origin == client.number
-            if not (own or for_all or client.everything):
+            if not (own or for_all or (client.everything and not private)):
                 continue
             waiting = client.writer.transport.get_write_buffer_size()
             if waiting > CUT_OFF:

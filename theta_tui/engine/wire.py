@@ -6,7 +6,7 @@ has a conversation of its own. Then it sends `[number, command, fields, settings
 `["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it belongs
 to somebody else's, or to none), and `["done", number]` when its command is over.
 
-Commands and events are those of `commands`, `protocol` and `lists` in `session/`, by name. MessagePack, because JSON
+Commands and events are those of `commands`, `protocol`, `lists` and `completions` in `session/`, by name. MessagePack, because JSON
 has no NaN.
 """
 
@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from theta_tui.base.text import plural
-from theta_tui.session import commands, lists, protocol
+from theta_tui.session import commands, completions, lists, protocol
 from theta_tui.session.commands import Command
 from theta_tui.session.protocol import Event, Snapshot
 from theta_tui.store import plots, records
@@ -106,7 +106,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 @cache
 def _kinds(base: Any) -> dict[str, type[Any]]:
-    there = [*vars(commands).values(), *vars(protocol).values(), *vars(lists).values()]
+    there = [*vars(commands).values(), *vars(protocol).values(), *vars(lists).values(), *vars(completions).values()]
     return {
         kind.__name__: kind
         for kind in there

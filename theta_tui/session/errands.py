@@ -1,4 +1,4 @@
-"""Serves the messages of `lists` for a service: conversations, turns, and lessons of a file. No torch, no Textual."""
+"""Serves the messages of `lists` and `completions` for a service. No torch, no Textual."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from theta_tui.session import commands as c
+from theta_tui.session import completions
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 
@@ -29,14 +30,15 @@ class Desk(Protocol):
 class Errands:
     """What is known from one message to the next."""
 
-    def __init__(self, session: Session, desk: Desk) -> None:
-        self._session = session
+    def __init__(self, desk: Desk, post: Callable[[p.Event], None]) -> None:
+        self._session: Session
         self._desk = desk
+        self._post = post
         self._found: Found | None = None  # what was read last, and not taught yet
 
-    def run(self, command: c.Command, cancelled: Callable[[], bool]) -> bool:
+    def run(self, session: Session, command: c.Command, cancelled: Callable[[], bool]) -> bool:
         """Carry out `command`; return whether it is one of these."""
-        session, end = self._session, self._desk.end
+        self._session, end = session, self._desk.end
         match command:
             case lists.ShowConversations():
                 end(self._conversations)
@@ -55,6 +57,10 @@ class Errands:
                 self._read(path)
             case lists.TeachFile():
                 self._teach(cancelled)
+            case completions.Complete():
+                from theta_tui.session.completing import complete
+
+                complete(session, command, self._post, cancelled)
             case _:
                 return False
         return True

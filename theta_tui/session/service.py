@@ -76,7 +76,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
-        self._errands = Errands(session, self)
+        self._errands = Errands(self, post)
         self._compare: int | None = None
 
     @property
@@ -194,7 +194,7 @@ class Service:
 
     def _carry_out(self, command: c.Command, cancelled: Callable[[], bool]) -> None:
         session = self._session
-        if self._errands.run(command, cancelled):
+        if self._errands.run(session, command, cancelled):
             return
         match command:
             case c.Propose(prompt=prompt):
