@@ -17,7 +17,7 @@ from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, Tree, 
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model import lora
 from theta_tui.model.decoding.general import GeneralDecoder
-from theta_tui.model.generate import Sampling, _Found, Row, greedy, propose
+from theta_tui.model.generate import Row, Sampling, _Found, greedy, propose
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.modules import LessonModule
 

@@ -49,11 +49,12 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{shown}:{port}/#token={token}"
     if call.json:
-        call.emit(address=address, host=host, port=port, token=token)
+        call.emit(address=address, api=f"{scheme}://{shown}:{port}/v1", host=host, port=port, token=token)
     else:
         call.out(f"the page is at {address}")
         _show_code(call, address)
         call.out("who has this link can teach; ctrl+c ends the page")
+        call.out(f"programs: OpenAI's chat API at {scheme}://{shown}:{port}/v1, model theta, the token is the key")
     config = uvicorn.Config(
         site.app, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8, limit_concurrency=256,
         ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False, date_header=False, timeout_keep_alive=15,

@@ -6,8 +6,8 @@ has a conversation of its own. Then it sends `[number, command, fields, settings
 `["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it belongs
 to somebody else's, or to none), and `["done", number]` when its command is over.
 
-Commands and events are those of `commands`, `protocol`, `lists` and `completions` in `session/`, by name. MessagePack, because JSON
-has no NaN.
+Commands and events are those of `commands`, `protocol`, `lists` and `completions` in `session/`, by name.
+MessagePack, because JSON has no NaN.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from theta_tui.model.modules import LessonModule
 
 SHARES = (DRAWN, 0.002, 0.0002)
-"""Shares of the likeliest token's probability that another token must have, for a row to leave the others with it. Those
-that have come out alike are written again with the next one."""
+"""The share of the likeliest token's probability that another one must have, for a row to leave the others with it.
+Rows that have come out alike are written again with the next share."""
 
 Measured = tuple[int, float, tuple[tuple[int, float], ...]]
 """A token, its log-probability in nats, and the likeliest tokens at its place with theirs."""

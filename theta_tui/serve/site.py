@@ -25,6 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from theta_tui.base.text import is_blank, repair, shortened
 from theta_tui.engine import wire
 from theta_tui.engine.client import EngineGoneError
+from theta_tui.serve.api import routes
 from theta_tui.serve.guard import COOKIE, Guard, Pace
 from theta_tui.serve.link import Link
 from theta_tui.session import protocol as p
@@ -65,6 +66,7 @@ class Site:
                 Route("/{name}", self._file),
                 Route("/login", self._login, methods=["POST"]),
                 WebSocketRoute("/live", self._live),
+                *routes(home),
             ],
             middleware=[Middleware(Guard, token=token, hosts=hosts)],
         )

@@ -17,6 +17,7 @@ from theta_tui.base.text import is_blank, plural
 from theta_tui.session import completions as m
 from theta_tui.session.care import caring, is_whole
 from theta_tui.session.protocol import Event, Snapshot
+from theta_tui.store.history import NOTHING, History
 
 if TYPE_CHECKING:
     from theta_tui.model.choices import Choice
@@ -34,16 +35,12 @@ PIECES_SECONDS = 0.04
 NOWHERE = Snapshot()
 NO_SYSTEM = "the model's chat template has no place for a system message; it was left out"
 
-Turns = list[tuple[str, str]]
-
 
 class RefusedError(ThetaError):
     """A conversation that cannot be completed."""
 
 
-def complete(
-    session: Session, asked: m.Complete, post: Callable[[Event], None], cancelled: Callable[[], bool]
-) -> None:
+def complete(session: Session, asked: m.Complete, post: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
     """Carry out `asked`, and post what is written. Nothing more is posted once `cancelled()` is true."""
     try:
         done = _complete(session, asked, post, cancelled)
@@ -54,7 +51,7 @@ def complete(
         post(done)
 
 
-def conversation(messages: Sequence[tuple[m.Role, str]]) -> tuple[str | None, Turns, str]:
+def conversation(messages: Sequence[tuple[m.Role, str]]) -> tuple[str | None, History, str]:
     """(system text, turns, prompt) of messages in any order. Several of one role in a row are read as one, as the chat
     templates of most models ask for. Raises RefusedError where the last one is not the user's."""
     system = [text for role, text in messages if role == "system"]
@@ -69,7 +66,9 @@ def conversation(messages: Sequence[tuple[m.Role, str]]) -> tuple[str | None, Tu
     if not said or said[-1][0] != "user" or is_blank(said[-1][1]):
         raise RefusedError("the last message must be the user's, and not blank", name="invalid_value")
     texts = [text for _, text in said]
-    turns = list(zip(texts[:-1:2], texts[1::2], strict=True))
+    turns = NOTHING
+    for asked, answered in zip(texts[:-1:2], texts[1::2], strict=True):
+        turns = turns.then(asked, answered)
     return "\n\n".join(system) if system else None, turns, texts[-1]
 
 
@@ -86,7 +85,7 @@ def _complete(
     notes = () if room else (NO_SYSTEM,)
     with lm.chat.speaking_as(system) if system is not None and room else nullcontext():
         ids = _encoded(session, turns, prompt)
-    decision = session.decide(prompt, turns[-1][0] if turns else None)
+    decision = session.decide(prompt, turns.asked)
     decision, caring_module = session.care.decide(prompt, turns, decision, state, lm)
     if caring_module is not None:
         texts = _with_care(lm, ids, asked, caring_module, cancelled)
@@ -111,7 +110,7 @@ def _complete(
     )
 
 
-def _encoded(session: Session, turns: Turns, prompt: str) -> list[int]:
+def _encoded(session: Session, turns: History, prompt: str) -> list[int]:
     lm = session.model
     limit = min(lm.window, session.settings.window)
     encoded = lm.encode_prompt(turns, prompt, room=1, limit=limit, at=time.time())

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from theta_tui.session import commands as c
-from theta_tui.session import completions
-from theta_tui.session import lists
+from theta_tui.session import completions, lists
 from theta_tui.session import protocol as p
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Errands:
             case completions.Complete():
                 from theta_tui.session.completing import complete
 
-                complete(session, command, self._post, cancelled)
+                complete(session, command, self._post, self._desk, cancelled)
             case _:
                 return False
         return True
