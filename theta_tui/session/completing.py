@@ -10,13 +10,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from theta_tui.base.errors import ThetaError
 from theta_tui.base.text import is_blank, plural
 from theta_tui.session import completions as m
 from theta_tui.session.care import caring, is_whole
-from theta_tui.session.protocol import Event, Snapshot
+from theta_tui.session.protocol import Changed, Event, Snapshot
 from theta_tui.store.history import NOTHING, History
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ MOST_TOKENS = 8192
 """All choices together: a row of SmolLM2's keeps 46 kB a token."""
 PIECES_SECONDS = 0.04
 """The least time between two reports. The first token is reported at once."""
+LONG_SECONDS = 1.0
 NOWHERE = Snapshot()
 NO_SYSTEM = "the model's chat template has no place for a system message; it was left out"
 
@@ -40,13 +41,35 @@ class RefusedError(ThetaError):
     """A conversation that cannot be completed."""
 
 
-def complete(session: Session, asked: m.Complete, post: Callable[[Event], None], cancelled: Callable[[], bool]) -> None:
-    """Carry out `asked`, and post what is written. Nothing more is posted once `cancelled()` is true."""
+class Desk(Protocol):
+    """The service that completions are written for; see `errands.Desk`."""
+
+    def stage(self, words: str) -> None: ...
+
+    def end(self, event: Callable[[Snapshot], Event]) -> None: ...
+
+
+def complete(
+    session: Session, asked: m.Complete, post: Callable[[Event], None], desk: Desk, cancelled: Callable[[], bool]
+) -> None:
+    """Carry out `asked`, and post what is written. Nothing more is posted once `cancelled()` is true. The others are
+    told of one that takes a while."""
+    began, told = time.monotonic(), False
+
+    def cancelled_yet() -> bool:
+        nonlocal told
+        if not told and time.monotonic() - began > LONG_SECONDS:
+            told = True
+            desk.stage("answering a program")
+        return cancelled()
+
+    done: m.Private | None
     try:
-        done = _complete(session, asked, post, cancelled)
+        done = _complete(session, asked, post, cancelled_yet)
     except ThetaError as error:
-        post(m.Refused(NOWHERE, str(error), error.name))
-        return
+        done = m.Refused(NOWHERE, str(error), error.name)
+    if told:
+        desk.end(Changed)
     if done is not None:
         post(done)
 
