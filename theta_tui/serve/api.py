@@ -29,7 +29,7 @@ def routes(home: Path) -> list[Route]:
         Route(f"{lessons}/undo", book.undo, methods=["POST"]),
         Route(f"{lessons}/redo", book.redo, methods=["POST"]),
         Route(f"{lessons}/quiz", book.quiz, methods=["POST"]),
-        Route(f"{lessons}/{{number:int}}", book.withdraw, methods=["DELETE"]),
+        Route(f"{lessons}/{{number}}", book.withdraw, methods=["DELETE"]),
         Route("/v1/openapi.json", _description),
         Route("/v1/{rest:path}", _nothing, methods=METHODS),
     ]

@@ -19,6 +19,8 @@ from theta_tui.store.report import Holding, Kind, ReportRow, Tally
 
 E = TypeVar("E", bound=p.Event)
 
+DIGITS = 12
+"""Of the number of a lesson."""
 Words = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 
 
@@ -105,10 +107,7 @@ class LessonBook:
     async def teach(self, request: Request) -> Response:
         asked = await read(request, Teach)
         done = (await self._do(c.TeachPair(asked.prompt, asked.reply), p.Taught)).outcome
-        return answer(
-            Taught(**{field: getattr(done, field) for field in Taught.__struct_fields__}), 201,
-            {"location": f"/v1/theta/lessons/{done.lesson}"},
-        )  # fmt: skip
+        return answer(Taught(**{field: getattr(done, field) for field in Taught.__struct_fields__}), 201)
 
     @guarded
     async def undo(self, request: Request) -> Response:
@@ -121,9 +120,9 @@ class LessonBook:
     @guarded
     async def withdraw(self, request: Request) -> Response:
         number = request.path_params["number"]
-        if number >= 2**31:
-            raise ApiError(404, "there is no such lesson", code="no_lesson")
-        return await self._take_back(c.TakeBack("withdraw", number))
+        if not number.isascii() or not number.isdigit() or len(number) > DIGITS:
+            raise ApiError(404, "a lesson has a number", code="no_lesson")
+        return await self._take_back(c.TakeBack("withdraw", int(number)))
 
     @guarded
     async def quiz(self, request: Request) -> Response:

@@ -52,8 +52,8 @@ async function show() {
     for (const [method, operation] of Object.entries(methods)) {
       const [status] = Object.keys(operation.responses);
       const about = make("dd", `${operation.summary}. `);
-      if (operation.requestBody) about.append("Takes ", link(operation.requestBody.content), ", ");
-      about.append("answers ", link(operation.responses[status].content), ".");
+      if (operation.requestBody) about.append("Takes ", link(operation.requestBody.content), ". ");
+      about.append("Answers ", link(operation.responses[status].content), ".");
       list.append(make("dt", make("code", `${method.toUpperCase()} ${path}`)), about);
     }
   }
