@@ -144,6 +144,14 @@ def test_a_system_message_replaces_the_persona_for_once(tmp_path: Path) -> None:
     session.close()
 
 
+@pytest.mark.parametrize("how", [{"temperature": 1e-300}, {"top_p": 0.0, "temperature": 2.0}, {"seed": -(2**63)}])
+def test_the_ends_of_what_may_be_asked_for_are_answered(start: Open, how: dict[str, Any]) -> None:
+    session = start()
+    _, texts, _ = done(session, ("user", "hello"), count=4, **how)
+    assert len(set(texts)) == 4
+    session.close()
+
+
 def test_where_there_is_no_place_for_a_system_message_that_is_said(start: Open) -> None:
     session = start()
     last, _, _ = done(session, ("system", "You are a pirate."), ("user", "hello"))

@@ -228,21 +228,42 @@ class Chat:
 
     async def _events(self, command: m.Complete) -> AsyncIterator[m.Wrote | m.Completed]:
         """What the engine writes. Left early, it stops writing. Raises ApiError, EngineGoneError."""
-        async with self._place(), self._turn:
-            link = await Link.to(self._home)
+        async with self._place():
+            written: asyncio.Queue[m.Wrote | m.Completed | Exception | None] = asyncio.Queue()
+            # A client that reads slowly must not hold the engine's next completion back.
+            writing = asyncio.ensure_future(self._write(command, written))
             try:
-                number = await link.send(command)
-                async for mine, event in link.frames():
-                    if isinstance(event, m.Refused):
-                        raise ApiError(400, event.message, param=event.field, code=event.name)
-                    if isinstance(event, p.Failed) and (event.fatal or mine == number):
-                        raise failed(event)
-                    if isinstance(event, m.Wrote | m.Completed):
-                        yield event
-                    elif mine == number and event is None:
-                        return
+                while (event := await written.get()) is not None:
+                    if isinstance(event, Exception):
+                        raise event
+                    yield event
             finally:
-                link.close()
+                writing.cancel()
+                await asyncio.gather(writing, return_exceptions=True)
+
+    async def _write(
+        self, command: m.Complete, written: asyncio.Queue[m.Wrote | m.Completed | Exception | None]
+    ) -> None:
+        """Put what the engine writes into `written`, and then None, or why it does not."""
+        try:
+            async with self._turn:
+                link = await Link.to(self._home)
+                try:
+                    number = await link.send(command)
+                    async for mine, event in link.frames():
+                        if isinstance(event, m.Refused):
+                            raise ApiError(400, event.message, param=event.field, code=event.name)
+                        if isinstance(event, p.Failed) and (event.fatal or mine == number):
+                            raise failed(event)
+                        if isinstance(event, m.Wrote | m.Completed):
+                            written.put_nowait(event)
+                        elif mine == number and event is None:
+                            break
+                finally:
+                    link.close()
+        except Exception as error:
+            written.put_nowait(error)
+        written.put_nowait(None)
 
     @asynccontextmanager
     async def _place(self) -> AsyncIterator[None]:

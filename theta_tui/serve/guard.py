@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import logging
 import os
 import secrets
 import time
@@ -20,6 +22,8 @@ COOKIE = "theta"
 TOKEN_FILE = "serve.token"
 MOST_BODY = 1 << 20
 """Bytes of a request."""
+SEND_SECONDS = 30.0
+"""Who does not take a piece of an answer within this time is cut off."""
 TOO_LONG = f"a request may have {MOST_BODY:,} bytes"
 HEADERS = {
     "content-security-policy": (
@@ -32,6 +36,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+log = logging.getLogger("theta")
 
 
 def token_of(home: Path, *, new: bool = False) -> str:
@@ -73,6 +79,8 @@ class Guard:
             await self._app(scope, _bounded(receive), _with_headers(send))
         except TooLongError:
             await _refusal(scope, TOO_LONG, 413)(scope, receive, _with_headers(send))
+        except _SlowReaderError:
+            log.warning("a reader was too slow, and was cut off")
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "").lower()
@@ -132,6 +140,10 @@ class TooLongError(Exception):
     """A request without a length sent more than MOST_BODY."""
 
 
+class _SlowReaderError(Exception):
+    """An answer is not taken."""
+
+
 def _bounded(receive: Receive) -> Receive:
     total = 0
 
@@ -151,7 +163,11 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             message = {**message, "headers": [*message.get("headers", []), *own]}
-        await send(message)
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+        except TimeoutError:
+            raise _SlowReaderError from None
 
     return sent
 

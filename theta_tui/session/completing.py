@@ -10,6 +10,8 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol
 
 from theta_tui.base.errors import ThetaError
@@ -33,6 +35,9 @@ MOST_TOKENS = 8192
 PIECES_SECONDS = 0.04
 """The least time between two reports. The first token is reported at once."""
 LONG_SECONDS = 1.0
+COLDEST = 0.001
+"""Below it nothing but the likeliest token has a probability that a float32 can hold: it is as 0."""
+LEAST_TOP_P = 1e-6
 NOWHERE = Snapshot()
 NO_SYSTEM = "the model's chat template has no place for a system message; it was left out"
 
@@ -78,14 +83,10 @@ def conversation(messages: Sequence[tuple[m.Role, str]]) -> tuple[str | None, Hi
     """(system text, turns, prompt) of messages in any order. Several of one role in a row are read as one, as the chat
     templates of most models ask for. Raises RefusedError where the last one is not the user's."""
     system = [text for role, text in messages if role == "system"]
-    said: list[tuple[str, str]] = [("user", "")] if _first(messages) == "assistant" else []
-    for role, text in messages:
-        if role == "system":
-            continue
-        if said and said[-1][0] == role:
-            said[-1] = role, f"{said[-1][1]}\n\n{text}"
-        else:
-            said.append((role, text))
+    talk = groupby((message for message in messages if message[0] != "system"), key=itemgetter(0))
+    said = [(role, "\n\n".join(text for _, text in several)) for role, several in talk]
+    if said and said[0][0] == "assistant":
+        said.insert(0, ("user", ""))
     if not said or said[-1][0] != "user" or is_blank(said[-1][1]):
         raise RefusedError("the last message must be the user's, and not blank", name="invalid_value")
     texts = [text for _, text in said]
@@ -93,10 +94,6 @@ def conversation(messages: Sequence[tuple[m.Role, str]]) -> tuple[str | None, Hi
     for asked, answered in zip(texts[:-1:2], texts[1::2], strict=True):
         turns = turns.then(asked, answered)
     return "\n\n".join(system) if system else None, turns, texts[-1]
-
-
-def _first(messages: Sequence[tuple[m.Role, str]]) -> str | None:
-    return next((role for role, _ in messages if role != "system"), None)
 
 
 def _complete(
@@ -149,10 +146,11 @@ def _sampling(session: Session, asked: m.Complete, used: int) -> Sampling:
     from theta_tui.model.generate import Sampling
 
     own = session.settings
+    heat = own.temperature if asked.temperature is None else asked.temperature
     most = min(UNLIMITED if asked.max_tokens is None else asked.max_tokens, MOST_TOKENS // asked.count)
     return Sampling(
-        temperature=own.temperature if asked.temperature is None else asked.temperature,
-        top_p=own.top_p if asked.top_p is None else asked.top_p,
+        temperature=heat if heat >= COLDEST else 0.0,
+        top_p=max(LEAST_TOP_P, own.top_p if asked.top_p is None else asked.top_p),
         top_k=own.top_k,
         min_p=own.min_p,
         max_tokens=max(1, min(most, min(session.model.window, own.window) - used)),
