@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -18,7 +19,6 @@ from tests.support.services import PATIENCE
 from tests.support.sessions import same, state
 from theta_tui.engine.client import Connection
 from theta_tui.model import choices
-from theta_tui.serve import chat as chat_api
 from theta_tui.serve.guard import MOST_BODY
 from theta_tui.session import commands as c
 from theta_tui.session import completing
@@ -202,18 +202,23 @@ def test_a_client_that_goes_away_is_written_nothing_more(live: Live, slow: threa
 
 
 def test_more_completions_than_may_wait_are_told_to_come_again(
-    live: Live, web: httpx.Client, slow: threading.Event, monkeypatch: pytest.MonkeyPatch
+    live: Live, web: httpx.Client, slow: threading.Event
 ) -> None:
-    monkeypatch.setattr(chat_api, "WAITING", 1)
-    waiting = threading.Thread(target=ask, args=[web], kwargs={"max_tokens": 20})
-    waiting.start()
-    assert slow.wait(PATIENCE)
-    refused = httpx.post(
-        f"{live.address}{CHAT}", json=PLAIN, headers={"authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE
-    )
-    waiting.join(PATIENCE)
-    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
-    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    clients: list[int] = []
+
+    def look(web: httpx.Client, **more: Any) -> httpx.Response:
+        answer = ask(web, **more)
+        clients.append(live.host.server.clients if live.host.server is not None else 0)
+        return answer
+
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda _: look(web, max_tokens=2), range(40)))
+    assert {answer.status_code for answer in answers} == {200, 429}
+    assert max(clients) < 10  # connections to the engine: it takes a limited number
+    for refused in answers:
+        if refused.status_code == 429:
+            assert refused.headers["retry-after"] == "1"
+            assert refused.json()["error"]["code"] == "rate_limit_exceeded"
     assert ask(web, max_tokens=1).status_code == 200
 
 

@@ -17,6 +17,7 @@ from theta_tui.session import completions as m
 from theta_tui.session import protocol as p
 from theta_tui.session.completing import RefusedError, complete, conversation
 from theta_tui.session.session import Session
+from theta_tui.session.thread import ORIGINS, Order, Worker
 
 Open = Callable[[], Session]
 DOG = ("What is my dog's name?", "Pixel")
@@ -178,6 +179,16 @@ def test_the_others_are_told_of_one_that_takes_a_while(start: Open, monkeypatch:
     complete(session, m.Complete((("user", "hello"),)), lambda _: None, desk, lambda: False)
     assert desk.told == ["answering a program", "Changed"]
     session.close()
+
+
+def test_programs_that_came_and_went_are_forgotten(settings: Settings) -> None:
+    worker = Worker(settings, opened)
+    for origin in range(5 * ORIGINS):
+        worker.drop(origin)
+    assert len(worker._cancelled_up_to) == ORIGINS
+    worker.queue(Order(m.Complete(()), 7))
+    worker.cancel(7)
+    assert worker._is_cancelled(Order(m.Complete(()), 7, place=1))
 
 
 def test_nothing_comes_after_it_was_cancelled(start: Open) -> None:

@@ -12,13 +12,15 @@ from theta_tui.serve.answers import ApiError
 from theta_tui.serve.chat import Chat
 from theta_tui.serve.lessons import LessonBook
 from theta_tui.serve.openapi import document
+from theta_tui.serve.turns import Turns
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def routes(home: Path) -> list[Route]:
     """The API of one home."""
-    chat, book = Chat(home), LessonBook(home)
+    commands = Turns(4, 64)
+    chat, book = Chat(home, Turns(2, 32), commands), LessonBook(home, commands, Turns(1, 8))
     lessons = "/v1/theta/lessons"
     return [
         Route("/v1/models", chat.models),

@@ -9,7 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,16 +21,12 @@ from starlette.responses import Response, StreamingResponse
 
 from theta_tui.serve.answers import ApiError, answer, failed, guarded, problem, read, unless_gone
 from theta_tui.serve.link import Link
+from theta_tui.serve.turns import Turns
 from theta_tui.session import completions as m
 from theta_tui.session import protocol as p
 
 NAME = "theta"
 """The name of the model. It stays when the home goes over to another network."""
-AT_ONCE = 2
-"""Completions that are sent to the engine at a time. It serves all who ask in turn, so that a program with many
-requests delays a person by so many."""
-WAITING = 32
-"""Completions that may wait; more are refused."""
 LEAST_LOGPROB = -9999.0
 
 # --- what comes in ---
@@ -190,10 +186,10 @@ class Models(Struct):
 class Chat:
     """The chat API of one home."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, completions: Turns, questions: Turns) -> None:
         self._home = home
-        self._turn = asyncio.Semaphore(AT_ONCE)
-        self._asking = 0
+        self._completions = completions
+        self._questions = questions
 
     @guarded
     async def models(self, request: Request) -> Response:
@@ -222,13 +218,14 @@ class Chat:
         )
 
     async def _model(self) -> Model:
-        link = await Link.to(self._home)
-        link.close()
+        async with self._questions.both():
+            link = await Link.to(self._home)
+            link.close()
         return Model(int(link.about["began_at"]), Path(link.about["model"]).name)
 
     async def _events(self, command: m.Complete) -> AsyncIterator[m.Wrote | m.Completed]:
         """What the engine writes. Left early, it stops writing. Raises ApiError, EngineGoneError."""
-        async with self._place():
+        async with self._completions.place():
             written: asyncio.Queue[m.Wrote | m.Completed | Exception | None] = asyncio.Queue()
             # A client that reads slowly must not hold the engine's next completion back.
             writing = asyncio.ensure_future(self._write(command, written))
@@ -246,7 +243,7 @@ class Chat:
     ) -> None:
         """Put what the engine writes into `written`, and then None, or why it does not."""
         try:
-            async with self._turn:
+            async with self._completions.turn():
                 link = await Link.to(self._home)
                 try:
                     number = await link.send(command)
@@ -264,16 +261,6 @@ class Chat:
         except Exception as error:
             written.put_nowait(error)
         written.put_nowait(None)
-
-    @asynccontextmanager
-    async def _place(self) -> AsyncIterator[None]:
-        if self._asking >= WAITING:
-            raise ApiError(429, "too many completions wait; try again in a while", code="rate_limit_exceeded")
-        self._asking += 1
-        try:
-            yield
-        finally:
-            self._asking -= 1
 
 
 def _require(model: str) -> None:

@@ -13,6 +13,7 @@ from theta_tui.base.text import MAX_TEXT
 from theta_tui.engine.client import EngineGoneError
 from theta_tui.serve.answers import ApiError, answer, failed, guarded, read
 from theta_tui.serve.link import Link
+from theta_tui.serve.turns import Turns
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.store.report import Holding, Kind, ReportRow, Tally
@@ -96,8 +97,10 @@ class Lessons(Struct):
 class LessonBook:
     """The lessons of one home."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, commands: Turns, quizzes: Turns) -> None:
         self._home = home
+        self._commands = commands
+        self._quizzes = quizzes
 
     @guarded
     async def list(self, request: Request) -> Response:
@@ -127,16 +130,17 @@ class LessonBook:
     @guarded
     async def quiz(self, request: Request) -> Response:
         """The engine reviews in slices between what others want of it, so this hears all until it is done."""
-        link = await Link.to(self._home, everything=True)
-        try:
-            await link.send(c.Quiz())
-            async for _, event in link.frames():
-                if isinstance(event, p.Failed) and event.fatal:
-                    raise failed(event)
-                if isinstance(event, p.Quizzed):
-                    break
-        finally:
-            link.close()
+        async with self._quizzes.both():
+            link = await Link.to(self._home, everything=True)
+            try:
+                await link.send(c.Quiz())
+                async for _, event in link.frames():
+                    if isinstance(event, p.Failed) and event.fatal:
+                        raise failed(event)
+                    if isinstance(event, p.Quizzed):
+                        break
+            finally:
+                link.close()
         return answer(await self._listed())
 
     async def _listed(self) -> Lessons:
@@ -149,20 +153,21 @@ class LessonBook:
 
     async def _do(self, command: c.Command, wanted: type[E]) -> E:
         """Carry out `command`; its event of the kind `wanted`. What has begun goes on if the client goes away."""
-        link = await Link.to(self._home)
-        try:
-            mine, found = await link.send(command), None
-            async for number, event in link.frames():
-                if isinstance(event, p.Failed) and (event.fatal or number == mine):
-                    raise failed(event)
-                if number != mine:
-                    continue
-                if event is None:
-                    break
-                if isinstance(event, wanted):
-                    found = event
-        finally:
-            link.close()
+        async with self._commands.both():
+            link = await Link.to(self._home)
+            try:
+                mine, found = await link.send(command), None
+                async for number, event in link.frames():
+                    if isinstance(event, p.Failed) and (event.fatal or number == mine):
+                        raise failed(event)
+                    if number != mine:
+                        continue
+                    if event is None:
+                        break
+                    if isinstance(event, wanted):
+                        found = event
+            finally:
+                link.close()
         if found is None:
             raise EngineGoneError("the engine did not answer")
         return found

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 ABANDON_SECONDS = 2.0
 """How long a lesson may still run after the worker was asked to end."""
+ORIGINS = 1024
+"""So many origins are known to have cancelled something. What others sent, which went before them, is served by now."""
 IDLE_AFTER = 2.0
 """Idle work begins this long after a command. A person who is quicker does not wait for it at all."""
 IDLE_SECONDS = 1.0
@@ -106,7 +108,10 @@ class Worker:
 
     def cancel(self, origin: int) -> None:
         """Cancel the commands that came from `origin` so far, as far as they can be: see Cancel."""
+        self._cancelled_up_to.pop(origin, None)
         self._cancelled_up_to[origin] = self._newest
+        if len(self._cancelled_up_to) > ORIGINS:
+            del self._cancelled_up_to[next(iter(self._cancelled_up_to))]
 
     def drop(self, origin: int) -> None:
         """The origin has gone: what it only wanted to be shown is not carried out. What it teaches is."""
