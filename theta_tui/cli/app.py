@@ -399,6 +399,7 @@ command("withdraw")(taking_back.withdraw)
 command("conversations")(talks.conversations)
 command("history")(talks.history)
 command("import")(importing.import_file)
+command("merge")(importing.merge_homes)
 command("train")(batch.train)
 command("bench")(bench.bench)
 

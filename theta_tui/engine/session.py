@@ -16,8 +16,6 @@ from theta_tui.store import retention
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from theta_tui.base.config import Settings
     from theta_tui.session.importing import Found, Taught
     from theta_tui.store.records import Outcome, Pending
@@ -111,11 +109,11 @@ class RemoteSession:
         """What was done, in words."""
         return self.do(lists.ChangeConversation(deed, number, name), p.Notice).text  # type: ignore[arg-type]
 
-    def teach_file(self, path: Path, found: Found) -> Taught:
-        """Teach the lessons in a file, which were found there before."""
+    def teach_found(self, reading: lists.ReadFile | lists.ReadHomes, found: Found) -> Taught:
+        """Teach what was `found` before, after `reading` it in the engine. Its paths are absolute."""
         from theta_tui.session.importing import Taught
 
-        self.do(lists.ReadFile(str(path.absolute())), lists.FileRead)
+        self.do(reading, lists.FileRead)
         count = self.do(lists.TeachFile(), lists.FileTaught).count
         batch = self.store.state.batches[max(self.store.state.batches)] if count else []
         numbers = tuple(lesson.number for lesson in batch if lesson.moves)
