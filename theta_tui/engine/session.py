@@ -47,12 +47,13 @@ class RemoteSession:
     def close(self) -> None:
         self._connection.close()
 
-    def do(self, command: c.Command, wanted: type[E]) -> E:
-        """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices."""
+    def do(self, command: c.Command, wanted: type[E], on_event: Callable[[p.Event], None] = lambda _: None) -> E:
+        """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices. `on_event` gets all."""
         self._store, found = None, None
         teaches = type(command).__name__ in c.LESSONS
         try:
             for event in self._connection.events(command, self._options, self._on_stage):
+                on_event(event)
                 if isinstance(event, p.Notice):
                     self._notices.append(event.text)
                 elif isinstance(event, wanted):
@@ -66,8 +67,14 @@ class RemoteSession:
 
     # --- the verbs of a session ---
 
-    def propose(self, prompt: str) -> Pending | None:
-        return self.do(c.Propose(prompt), p.Proposed).snapshot.pending
+    def propose(
+        self, prompt: str, *, on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None
+    ) -> Pending | None:
+        def on_event(event: p.Event) -> None:
+            if on_progress is not None and isinstance(event, p.Streaming):
+                on_progress(tuple((draft.text, draft.done) for draft in event.drafts))
+
+        return self.do(c.Propose(prompt), p.Proposed, on_event).snapshot.pending
 
     def pick(self, index: int, *, prompt_id: str | None = None) -> Outcome:
         return self.do(c.Pick(self.store.waiting(prompt_id).prompt_id, index), p.Taught).outcome
