@@ -136,7 +136,10 @@ def test_the_client_of_openai_raises_what_it_should(client: Any) -> None:
 # --- only lessons teach ---
 
 
-def test_a_completion_teaches_nothing_and_nobody_else_hears_of_it(live: Live, web: httpx.Client) -> None:
+def test_a_completion_teaches_nothing_and_nobody_else_hears_of_it(
+    live: Live, web: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completing, "LONG_SECONDS", 1e9)
     before, journal = state(live.mind), live.mind.store.journal.path.read_bytes()
     heard = len(live.events)
     with Connection.to(live.mind.store.home.path, everything=True) as other:  # type: ignore[union-attr]
@@ -323,6 +326,14 @@ def test_a_bad_lesson_teaches_nothing(live: Live, web: httpx.Client, body: dict[
     answer = web.post(LESSONS, json=body)
     assert answer.status_code == 400, answer.text
     assert set(answer.json()) == {"error"}
+    assert len(live.mind.store.state.lessons) == lessons
+
+
+@pytest.mark.parametrize("who", ["", "%20", "%E2%80%8B", "x" * 41])
+def test_who_teaches_has_a_name(live: Live, web: httpx.Client, who: str) -> None:
+    lessons = len(live.mind.store.state.lessons)
+    for answer in (web.post(f"{LESSONS}?who={who}", json=DOG), web.post(f"{LESSONS}/undo?who={who}")):
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "who")
     assert len(live.mind.store.state.lessons) == lessons
 
 

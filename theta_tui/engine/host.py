@@ -34,10 +34,14 @@ class Host(Worker):
 
     def start(self, post: Callable[[Event], None]) -> None:
         def both(event: Event) -> None:
-            if not isinstance(event, Private):
-                post(event)
-            if self.server is not None:
-                self.server.post(event)
+            server = self.server
+            if isinstance(event, Private):
+                if server is not None:
+                    server.answer(event)
+                return
+            post(event)
+            if server is not None:
+                server.post(event)
 
         super().start(both)
 

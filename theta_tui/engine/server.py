@@ -24,7 +24,6 @@ from theta_tui.engine import wire
 from theta_tui.engine.address import NAME, socket_path
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
-from theta_tui.session.completions import Private
 from theta_tui.session.thread import Order, Worker
 
 PROGRESS = (p.Streaming, p.Learning, p.Loading, p.Reviewed)
@@ -93,6 +92,13 @@ class Server:
         order = self._worker.serving
         with suppress(RuntimeError):  # the loop has ended
             self._loop.call_soon_threadsafe(self._deliver, event, order)
+
+    def answer(self, event: p.Event) -> None:
+        """Deliver an event to the client whose command is served, and to nobody else. Called from its thread."""
+        order = self._worker.serving
+        if order is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._answer, event, order)
 
     def served(self, order: Order) -> None:
         """A command is over. Called from the worker's thread."""
@@ -186,15 +192,13 @@ class Server:
         self._worker.queue(Order(command, client.number, number, settings))
 
     def _deliver(self, event: p.Event, order: Order | None) -> None:
-        private = isinstance(event, Private)
-        if not private:
-            self._latest = event
+        self._latest = event
         body = wire.fields(event) if self._clients else {}
         for_all = isinstance(event, p.Loading) or (isinstance(event, p.Failed) and event.fatal)
         others = b""
         for client in list(self._clients.values()):
             own = order is not None and order.origin == client.number
-            if not (own or for_all or (client.everything and not private)):
+            if not (own or for_all or client.everything):
                 continue
             waiting = client.writer.transport.get_write_buffer_size()
             if waiting > CUT_OFF:
@@ -206,6 +210,15 @@ class Server:
                 else:
                     others = others or wire.pack("event", 0, type(event).__name__, body)
                     client.writer.write(others)
+
+    def _answer(self, event: p.Event, order: Order) -> None:
+        client = self._clients.get(order.origin)
+        if client is None:
+            return
+        if client.writer.transport.get_write_buffer_size() > CUT_OFF:
+            client.writer.transport.abort()
+        else:
+            client.writer.write(wire.pack("event", order.number, type(event).__name__, wire.fields(event)))
 
     def _done(self, order: Order) -> None:
         self.used_at = time.monotonic()

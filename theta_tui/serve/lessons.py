@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from theta_tui.base.text import MAX_TEXT
+from theta_tui.base.text import MAX_TEXT, is_blank
 from theta_tui.engine.client import EngineGoneError
 from theta_tui.serve.answers import ApiError, answer, failed, guarded, read
 from theta_tui.serve.link import Link
@@ -20,6 +20,10 @@ from theta_tui.store.report import Holding, Kind, ReportRow, Tally
 
 E = TypeVar("E", bound=p.Event)
 
+NAME = 40
+"""Characters of the name of who teaches."""
+PROGRAM = "a program"
+"""Who teaches where the request does not say. The owner is nobody who comes by the network."""
 DIGITS = 12
 """Of the number of a lesson."""
 Words = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
@@ -34,15 +38,15 @@ class Teach(Struct, forbid_unknown_fields=True):
 
 class Taught(Struct):
     """What a lesson did. Losses are mean nats per token of the reply, `p_` the probability of the whole reply.
-    `learned`: the model now says it. `skipped` says why nothing was learned, if so."""
+    `learned`: the model now says it. `skipped` says why nothing was learned, if so; numbers are null then."""
 
     lesson: int
     prompt: str
     reply: str
-    loss_before: float
-    loss_after: float
-    p_before: float
-    p_after: float
+    loss_before: float | None
+    loss_after: float | None
+    p_before: float | None
+    p_after: float | None
     steps: int
     step: int
     learned: bool
@@ -109,23 +113,24 @@ class LessonBook:
     @guarded
     async def teach(self, request: Request) -> Response:
         asked = await read(request, Teach)
-        done = (await self._do(c.TeachPair(asked.prompt, asked.reply), p.Taught)).outcome
-        return answer(Taught(**{field: getattr(done, field) for field in Taught.__struct_fields__}), 201)
+        done = (await self._do(c.TeachPair(asked.prompt, asked.reply), p.Taught, _who(request))).outcome
+        taught = Taught(**{field: getattr(done, field) for field in Taught.__struct_fields__})
+        return answer(taught, 201 if done.lesson else 202)  # 202: it waits for the owner
 
     @guarded
     async def undo(self, request: Request) -> Response:
-        return await self._take_back(c.TakeBack("undo"))
+        return await self._take_back(request, c.TakeBack("undo"))
 
     @guarded
     async def redo(self, request: Request) -> Response:
-        return await self._take_back(c.TakeBack("redo"))
+        return await self._take_back(request, c.TakeBack("redo"))
 
     @guarded
     async def withdraw(self, request: Request) -> Response:
         number = request.path_params["number"]
         if not number.isascii() or not number.isdigit() or len(number) > DIGITS:
             raise ApiError(404, "a lesson has a number", code="no_lesson")
-        return await self._take_back(c.TakeBack("withdraw", int(number)))
+        return await self._take_back(request, c.TakeBack("withdraw", int(number)))
 
     @guarded
     async def quiz(self, request: Request) -> Response:
@@ -147,14 +152,15 @@ class LessonBook:
         found = await self._do(c.ShowLessons(), p.Ledger)
         return _lessons(found.rows, found.snapshot.tally)
 
-    async def _take_back(self, command: c.TakeBack) -> Response:
-        done = await self._do(command, p.TakenBack)
+    async def _take_back(self, request: Request, command: c.TakeBack) -> Response:
+        done = await self._do(command, p.TakenBack, _who(request))
         return answer(TakenBack(done.number, done.prompt, done.reply, done.words))
 
-    async def _do(self, command: c.Command, wanted: type[E]) -> E:
-        """Carry out `command`; its event of the kind `wanted`. What has begun goes on if the client goes away."""
+    async def _do(self, command: c.Command, wanted: type[E], who: str | None = None) -> E:
+        """Carry out `command` of the person `who`; its event of the kind `wanted`. What has begun goes on if the client
+        goes away."""
         async with self._commands.both():
-            link = await Link.to(self._home)
+            link = await Link.to(self._home, who=who)
             try:
                 mine, found = await link.send(command), None
                 async for number, event in link.frames():
@@ -171,6 +177,14 @@ class LessonBook:
         if found is None:
             raise EngineGoneError("the engine did not answer")
         return found
+
+
+def _who(request: Request) -> str:
+    """Who teaches, as the query says it."""
+    who = request.query_params.get("who", PROGRAM)
+    if is_blank(who) or len(who) > NAME:
+        raise ApiError(400, f"who: a name has 1 to {NAME} characters", param="who", code="invalid_value")
+    return who
 
 
 def _lessons(rows: tuple[ReportRow, ...], tally: Tally) -> Lessons:

@@ -55,10 +55,15 @@ def document() -> bytes:
         }
         if asked is not None:
             operation["requestBody"] = {"required": True, "content": json(asked)}
+        if method != "get" and path.startswith("/v1/theta/lessons") and not path.endswith("/quiz"):
+            who = {"type": "string", "minLength": 1, "maxLength": lessons.NAME, "default": lessons.PROGRAM}
+            operation["parameters"] = [{"name": "who", "in": "query", "schema": who}]
         name = path.partition("{")[2].partition("}")[0]
         if name:
             kind = "integer" if name == "number" else "string"
-            operation["parameters"] = [{"name": name, "in": "path", "required": True, "schema": {"type": kind}}]
+            operation.setdefault("parameters", []).append(
+                {"name": name, "in": "path", "required": True, "schema": {"type": kind}}
+            )
         paths.setdefault(path, {})[method] = operation
     return msgspec.json.encode({
         "openapi": "3.1.0",
