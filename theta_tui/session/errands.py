@@ -30,15 +30,15 @@ class Desk(Protocol):
 class Errands:
     """What is known from one message to the next."""
 
-    def __init__(self, desk: Desk, post: Callable[[p.Event], None]) -> None:
-        self._session: Session
+    def __init__(self, session: Session, desk: Desk, post: Callable[[p.Event], None]) -> None:
+        self._session = session
         self._desk = desk
         self._post = post
         self._found: Found | None = None  # what was read last, and not taught yet
 
-    def run(self, session: Session, command: c.Command, cancelled: Callable[[], bool]) -> bool:
+    def run(self, command: c.Command, cancelled: Callable[[], bool]) -> bool:
         """Carry out `command`; return whether it is one of these."""
-        self._session, end = session, self._desk.end
+        session, end = self._session, self._desk.end
         match command:
             case lists.ShowConversations():
                 end(self._conversations)

@@ -76,7 +76,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
-        self._errands = Errands(self, post)
+        self._errands = Errands(session, self, post)
         self._compare: int | None = None
 
     @property
@@ -194,7 +194,7 @@ class Service:
 
     def _carry_out(self, command: c.Command, cancelled: Callable[[], bool]) -> None:
         session = self._session
-        if self._errands.run(session, command, cancelled):
+        if self._errands.run(command, cancelled):
             return
         match command:
             case c.Propose(prompt=prompt):
@@ -361,6 +361,7 @@ class Service:
             self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
             return
         self._session, self._quiz, self._last, self._tallied = fresh, None, None, None
+        self._errands = Errands(fresh, self, self._post)
         self._got_ready, self._ready_at = False, time.time()
         self._rest()
         words = switching.arrived(fresh, apart=apart)
