@@ -51,7 +51,14 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     assert made.worker.join(PATIENCE)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def stranger(live: Live) -> Iterator[httpx.Client]:
+    """A program that has no token."""
+    with httpx.Client(base_url=live.address, timeout=PATIENCE) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def web(live: Live) -> Iterator[httpx.Client]:
     """A program that has the token."""
     headers = {"authorization": f"Bearer {TOKEN}"}

@@ -13,12 +13,16 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.serve.conftest import TOKEN, Live
+from tests.support.profiles import examples
 from tests.support.services import PATIENCE
 from tests.support.sessions import same, state
 from theta_tui.engine.client import Connection
 from theta_tui.model import choices
+from theta_tui.serve import chat as chat_api
 from theta_tui.serve.guard import MOST_BODY
 from theta_tui.session import commands as c
 from theta_tui.session import completing
@@ -318,6 +322,22 @@ def test_what_is_odd_and_right_is_answered(web: httpx.Client, more: dict[str, An
     assert len(found.json()["choices"]) == (more.get("n") or 1)
 
 
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=6,
+)
+PLAUSIBLE = st.sampled_from([1, 2, 0.5, 0, True, "a", ["a"], {"type": "text"}, {"include_usage": True}])
+
+
+@examples(40)
+@given(st.dictionaries(st.sampled_from(chat_api.ChatRequest.__struct_fields__[2:]), VALUES | PLAUSIBLE, max_size=4))
+def test_whatever_the_fields_it_is_answered_or_refused(web: httpx.Client, more: dict[str, Any]) -> None:
+    body = json.dumps(PLAIN | {"max_tokens": 2} | more)
+    answer = web.post(CHAT, content=body)
+    assert answer.status_code in {200, 400}, (body, answer.text)
+
+
 @pytest.mark.parametrize("body", [{}, {"prompt": "a"}, {"prompt": "", "reply": "b"}, {"prompt": 1, "reply": "b"},
     {"prompt": " ", "reply": "b"}, {"prompt": "a", "reply": "\u200b"}, {"prompt": "a", "reply": "b", "more": 1},
     {"prompt": "x" * 100_001, "reply": "b"}])  # fmt: skip
@@ -352,22 +372,23 @@ def test_there_is_nothing_else_at_the_api(web: httpx.Client, method: str, path: 
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
 
 
-def test_the_token_comes_in_a_header_and_from_no_other_site(live: Live, web: httpx.Client) -> None:
-    token = {"authorization": f"Bearer {TOKEN}"}
-    for path, method in ((CHAT, "POST"), (LESSONS, "GET"), (LESSONS, "POST"), (f"{LESSONS}/undo", "POST"),
-                         (f"{LESSONS}/redo", "POST"), (f"{LESSONS}/quiz", "POST"), (f"{LESSONS}/1", "DELETE"),
-                         ("/v1/models", "GET"), ("/v1/models/theta", "GET")):  # fmt: skip
-        url = live.address + path
-        for headers, status in (
-            ({}, 401), ({"authorization": "Bearer"}, 401), ({"authorization": f"Basic {TOKEN}"}, 401),
-            ({"cookie": f"theta={TOKEN}"}, 401), (token | {"origin": "http://evil.example"}, 403),
-            (token | {"host": "evil.example"}, 421),
-        ):  # fmt: skip
-            answer = httpx.request(method, url, headers=headers)
-            assert answer.status_code == status, (path, headers)
-            assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
-            assert TOKEN not in answer.text
-            assert "access-control-allow-origin" not in answer.headers
+def test_the_token_comes_in_a_header_and_from_no_other_site(stranger: httpx.Client) -> None:
+    token, page = {"authorization": f"Bearer {TOKEN}"}, {"cookie": f"theta={TOKEN}"}
+    tried: list[tuple[str, str, dict[str, str], int]] = [
+        ("POST", CHAT, {}, 401), ("POST", CHAT, {"authorization": "Bearer"}, 401),
+        ("POST", CHAT, {"authorization": f"Basic {TOKEN}"}, 401),
+        ("POST", CHAT, token | {"origin": "http://evil.example"}, 403), ("POST", CHAT, token | {"host": "evil"}, 421),
+    ]  # fmt: skip
+    for method, path in (("POST", CHAT), ("GET", LESSONS), ("POST", LESSONS), ("POST", f"{LESSONS}/undo"),
+                         ("POST", f"{LESSONS}/redo"), ("POST", f"{LESSONS}/quiz"), ("DELETE", f"{LESSONS}/1"),
+                         ("GET", "/v1/models"), ("GET", "/v1/models/theta")):  # fmt: skip
+        tried.append((method, path, page, 401))
+    for method, path, headers, status in tried:
+        answer = stranger.request(method, path, headers=headers)
+        assert answer.status_code == status, (path, headers)
+        assert set(answer.json()["error"]) == {"message", "type", "param", "code"}
+        assert TOKEN not in answer.text
+        assert "access-control-allow-origin" not in answer.headers
 
 
 def test_a_request_may_not_be_huge_with_or_without_a_length(web: httpx.Client) -> None:
