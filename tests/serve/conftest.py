@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -43,6 +44,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     server = uvicorn.Server(uvicorn.Config(site.app, log_level="critical", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.005)
     made.address = f"http://127.0.0.1:{port}"
     yield made
     server.should_exit = True

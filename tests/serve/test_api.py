@@ -22,6 +22,7 @@ from tests.support.services import PATIENCE
 from tests.support.sessions import same, state
 from theta_tui.engine.client import Connection
 from theta_tui.model import choices
+from theta_tui.serve import answers
 from theta_tui.serve import chat as chat_api
 from theta_tui.serve.guard import MOST_BODY
 from theta_tui.session import commands as c
@@ -399,6 +400,17 @@ def test_a_request_may_not_be_huge_with_or_without_a_length(web: httpx.Client) -
     for content in (b" " * (MOST_BODY + 1), pieces()):
         answer = web.post(CHAT, content=content)
         assert (answer.status_code, "error" in answer.json()) == (413, True)
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answers, "BODY_SECONDS", 0.05)
+    host, port = live.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), PATIENCE) as slow:
+        slow.sendall(
+            f"POST {CHAT} HTTP/1.1\r\nhost: {host}:{port}\r\nauthorization: Bearer {TOKEN}\r\n"
+            "content-length: 100\r\n\r\n{".encode()
+        )
+        assert slow.recv(100).startswith(b"HTTP/1.1 408 ")
 
 
 # --- its description ---
