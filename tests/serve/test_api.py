@@ -20,6 +20,7 @@ from tests.serve.conftest import TOKEN, Live
 from tests.support.profiles import examples
 from tests.support.services import PATIENCE
 from tests.support.sessions import same, state
+from theta_tui.base.errors import ModelError
 from theta_tui.engine.client import Connection
 from theta_tui.model import choices
 from theta_tui.serve import answers
@@ -243,6 +244,16 @@ def test_what_nobody_foresaw_says_nothing_of_itself(
         assert failed.json()["error"]["type"] == "server_error"
         assert "secret" not in failed.text
         assert "Traceback" not in failed.text
+
+
+def test_a_model_that_cannot_write_is_told_of_in_its_words(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ModelError("the model answers with values that are not numbers")
+
+    monkeypatch.setattr(choices, "apart", broken)
+    failed = ask(web)
+    assert (failed.status_code, failed.json()["error"]["code"]) == (500, "model")
+    assert "not numbers" in failed.json()["error"]["message"]
 
 
 # --- hostile requests ---

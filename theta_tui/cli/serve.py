@@ -28,7 +28,8 @@ def serve(
     certfile: Annotated[Path | None, typer.Option("--certfile", help="A certificate, for https.")] = None,
     keyfile: Annotated[Path | None, typer.Option("--keyfile", help="Its key, if that is in another file.")] = None,
 ) -> None:
-    """A web page for friends and phones: they teach this home's model, each in a conversation of their own."""
+    """A web page for friends and phones: they teach this home's model, each in a conversation of their own. Programs
+    have OpenAI's chat API, and can teach too."""
     try:
         import uvicorn
 

@@ -25,6 +25,8 @@ BODY_SECONDS = 30.0
 """A body that takes longer to come is not waited for."""
 GONE = 499
 """The status of an answer that nobody waits for any more, as some servers log it."""
+STATUS = {2: 400, 4: 500, 75: 503}
+"""The statuses of errors by exit code; all others do not fit the state of the home."""
 TYPES = {401: "authentication_error", 429: "rate_limit_error", 500: "server_error", 503: "server_error"}
 
 log = logging.getLogger("theta")
@@ -88,7 +90,7 @@ def problem(error: Exception) -> ApiError:
     if isinstance(error, EngineGoneError):
         return ApiError(503, "the engine of this home has ended; start it again", code=error.name)
     if isinstance(error, ThetaError):
-        status = 503 if error.code == 75 else 404 if error.name == "no_lesson" else 400 if error.code == 2 else 409
+        status = 404 if error.name == "no_lesson" else STATUS.get(error.code, 409)
         return ApiError(status, str(error), code=error.name)
     log.exception("the API failed", exc_info=error)
     return ApiError(500, "the server failed at this; its log says why", code="internal_error")

@@ -58,7 +58,7 @@ def complete(
     session: Session, asked: m.Complete, post: Callable[[Event], None], desk: Desk, cancelled: Callable[[], bool]
 ) -> None:
     """Carry out `asked`, and post what is written. Nothing more is posted once `cancelled()` is true. The others are
-    told of one that takes a while."""
+    told of one that takes a while. Raises ModelError (exit 4) where the model cannot write."""
     began, told = time.monotonic(), False
 
     def cancelled_yet() -> bool:
@@ -71,7 +71,7 @@ def complete(
     done: m.Private | None
     try:
         done = _complete(session, asked, post, cancelled_yet)
-    except ThetaError as error:
+    except RefusedError as error:
         done = m.Refused(NOWHERE, str(error), error.name)
     if told:
         desk.end(Changed)
