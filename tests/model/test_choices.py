@@ -78,13 +78,16 @@ def test_what_is_shown_before_the_end_stays(lm: LanguageModel) -> None:
 
 def test_a_stop_text_ends_the_reply_in_front_of_it_and_is_never_shown_in_part(lm: LanguageModel) -> None:
     (whole,) = written(lm, "Who are you?", temperature=0.0)
-    word = whole.said.split()[4]
-    seen: set[str] = set()
-    stop = ("no such thing", f" {word}")
-    (row,) = written(lm, "Who are you?", 1, 0.0, stop=stop, report=lambda rows: seen.add(rows[0].settled))
+    words = whole.said.split()
+    stop, seen = f"{words[3]} {words[4]}", set[str]()
+    assert stop in whole.said
+    (row,) = written(
+        lm, "Who are you?", 1, 0.0, stop=("no such thing", stop), report=lambda rows: seen.add(rows[0].settled)
+    )
     assert row.ended
-    assert row.said == whole.said[: whole.said.index(f" {word}")]
+    assert row.said == whole.said[: whole.said.index(stop)]
     assert row.tokens < whole.tokens
+    assert len(seen) > 2
     assert all(row.said.startswith(text) for text in seen)
 
 

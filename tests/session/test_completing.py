@@ -12,6 +12,7 @@ from tests.session.conftest import opened
 from tests.support.sessions import same, state
 from tests.support.tiny_models import CHATML, MARKS, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
+from theta_tui.model import choices
 from theta_tui.session import completing
 from theta_tui.session import completions as m
 from theta_tui.session import protocol as p
@@ -120,6 +121,19 @@ def test_what_is_streamed_is_the_reply_and_its_tokens(start: Open, monkeypatch: 
         said = "".join(token.text for token in measured).strip()
         assert said == text or "\N{REPLACEMENT CHARACTER}" in said
         assert all(len(token.others) == 2 for token in measured)
+    session.close()
+
+
+def test_choices_that_came_out_alike_are_written_again_and_not_shown_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completing, "PIECES_SECONDS", 0.0)
+    session = opened(Settings(home=tmp_path / "home", model="default", device="cpu", lock_wait=0))
+    _, texts, _ = done(session, ("user", "hello"), count=8, seed=3)
+    assert len(set(texts)) == 8
+    rounds = choices.SHARES
+    monkeypatch.setattr(choices, "SHARES", rounds[:1])
+    assert len(set(done(session, ("user", "hello"), count=8, seed=3)[1])) < 8  # they were
     session.close()
 
 
