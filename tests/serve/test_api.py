@@ -21,6 +21,7 @@ from tests.support.profiles import examples
 from tests.support.services import PATIENCE
 from tests.support.sessions import same, state
 from theta_tui.base.errors import ModelError
+from theta_tui.cli.serve import _listen
 from theta_tui.engine.client import Connection
 from theta_tui.model import choices
 from theta_tui.serve import answers
@@ -208,6 +209,14 @@ def test_a_client_that_goes_away_is_written_nothing_more(live: Live, slow: threa
         assert slow.wait(PATIENCE)
     until(lambda: live.worker.serving is None, 2.0)  # all of it would take five seconds
     until(lambda: live.host.server is not None and live.host.server.clients == 0)
+
+
+def test_an_answer_does_not_wait_for_more_to_send() -> None:
+    with _listen("127.0.0.1", 0) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            # What asyncio goes by when it sets TCP_NODELAY.
+            assert accepted.proto == socket.IPPROTO_TCP
 
 
 def test_more_completions_than_may_wait_are_told_to_come_again(
