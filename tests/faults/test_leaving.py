@@ -218,13 +218,13 @@ def test_the_terminal_is_as_it_was_and_no_lesson_is_lost(start: Start, home: Pat
 @pytest.mark.parametrize(
     ("way", "state", "leave_seconds"),
     [
-        pytest.param("SIGTERM", "in a step", 0.5, id="SIGTERM-in a step"),
-        pytest.param("SIGTERM", "in a step", None, marks=pytest.mark.slow),
-        pytest.param("ctrl+q", "saving", None, marks=pytest.mark.slow),
-        pytest.param("closed window", "in a step", None, marks=pytest.mark.slow),
-        pytest.param("killed shell", "saving", None, marks=pytest.mark.slow),
-        pytest.param("ctrl+q", "loading", None),
-        pytest.param("SIGTERM", "loading", None, marks=pytest.mark.slow),
+        pytest.param("SIGTERM", "in a step", 0.5, id="SIGTERM-in a step-soon"),
+        pytest.param("SIGTERM", "in a step", None, id="SIGTERM-in a step", marks=pytest.mark.slow),
+        pytest.param("ctrl+q", "saving", None, id="ctrl+q-saving", marks=pytest.mark.slow),
+        pytest.param("closed window", "in a step", None, id="closed window-in a step", marks=pytest.mark.slow),
+        pytest.param("killed shell", "saving", None, id="killed shell-saving", marks=pytest.mark.slow),
+        pytest.param("ctrl+q", "loading", None, id="ctrl+q-loading"),
+        pytest.param("SIGTERM", "loading", None, id="SIGTERM-loading", marks=pytest.mark.slow),
     ],
 )
 def test_a_machine_that_never_comes_back_is_left_all_the_same(

@@ -376,3 +376,4 @@ def test_a_lesson_that_was_taken_out_of_a_batch_stays_out_when_the_batch_comes_b
 def test_what_is_taught_after_a_batch_was_taken_back_is_not_of_it() -> None:
     late = replace(said("d", conversation=False), batch=2)
     assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late).active] == ["a", "d"]
+    assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late, Withdraw(1)).active] == ["d"]
