@@ -6,10 +6,11 @@ import dataclasses
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.support.profiles import examples
 from theta_tui.store.journal import Entry
 from theta_tui.store.records import (
     Asked,
@@ -156,7 +157,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
 
 
 @given(journals())
-@settings(max_examples=150, deadline=None)
+@examples(37)
 def test_a_state_told_record_by_record_is_the_state_told_at_once(records: list[Record]) -> None:
     state = State()
     all_entries = entries(records)
@@ -186,7 +187,7 @@ def counted_anew(state: State) -> dict[str, Any]:
 
 
 @given(journals())
-@settings(max_examples=100, deadline=None)
+@examples(25)
 def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records: list[Record]) -> None:
     state = State()
     for entry in entries(records):
@@ -199,7 +200,7 @@ def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records
 
 
 @given(journals())
-@settings(max_examples=120, deadline=None)
+@examples(30)
 def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Record]) -> None:
     all_entries = entries(records)
     state = State.of(all_entries)
@@ -221,7 +222,7 @@ def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Reco
 
 
 @given(journals(), st.integers(1, MOST))
-@settings(max_examples=120, deadline=None)
+@examples(30)
 def test_withdrawing_and_bringing_back_changes_nothing(records: list[Record], of: int) -> None:
     before = told(State.of(entries(records)))
     if of in before["withdrawn"]:
@@ -375,3 +376,4 @@ def test_a_lesson_that_was_taken_out_of_a_batch_stays_out_when_the_batch_comes_b
 def test_what_is_taught_after_a_batch_was_taken_back_is_not_of_it() -> None:
     late = replace(said("d", conversation=False), batch=2)
     assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late).active] == ["a", "d"]
+    assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late, Withdraw(1)).active] == ["d"]
