@@ -31,13 +31,11 @@ class Host(Worker):
         self.server: Server | None = None
         self.began_at = time.time()
 
-    def start(self, post: Callable[[Event], None]) -> None:
-        def both(event: Event) -> None:
-            post(event)
-            if self.server is not None:
-                self.server.post(event)
-
-        super().start(both)
+    def _tell(self, event: Event) -> None:
+        super()._tell(event)
+        server = self.server
+        if server is not None:
+            server.post({who: seen for who in server.people if (seen := self._seen_by(who, event)) is not None})
 
     def _open_and_listen(self, settings: Settings) -> Session:
         session = self._open_home(settings)

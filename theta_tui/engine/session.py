@@ -128,7 +128,7 @@ class RemoteSession:
     def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
         """The engine reviews in slices between the commands of others, so this listens to everything until it is
         done."""
-        listening = Connection.to(self._settings.home, everything=True)
+        listening = Connection.to(self._settings.home, everything=True, who=self._settings.who)
         if listening is None:
             raise EngineGoneError("the engine of this home has ended; say it again")
         try:

@@ -10,13 +10,17 @@ from theta_tui.store.store import Store
 
 
 def listed(store: Store, *, deleted: bool = False) -> list[ConversationRow]:
-    """The conversations, the one used last first. Those in which nothing was said, and that have no name, are left
-    out, but for the open one. With `deleted` those too that were deleted."""
+    """The conversations of this person, the one used last first. Those in which nothing was said, and that have no
+    name, are left out, but for the open one. With `deleted` those too that were deleted."""
     found = [
         conversation
         for conversation in store.state.conversations
         if _is_open(store, conversation)
-        or ((deleted or not conversation.deleted) and (conversation.turns or conversation.name))
+        or (
+            conversation.who == store.who
+            and (deleted or not conversation.deleted)
+            and (conversation.turns or conversation.name)
+        )
     ]
     found.sort(key=lambda one: (_is_open(store, one), one.used_at, one.number), reverse=True)
     return [one.row(is_open=_is_open(store, one)) for one in found]

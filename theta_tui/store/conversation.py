@@ -24,13 +24,20 @@ TITLE = 60
 
 
 class Conversation:
-    """Conversation `number`, begun at Unix time `at`. `lessons` (by record) and the records in `spoken` and `cut` say
-    of a turn what it is; they belong to the state and grow with it."""
+    """Conversation `number` of the person `who` ("": the owner), begun at Unix time `at`. `lessons` (by record) and the
+    records in `spoken` and `cut` say of a turn what it is; they belong to the state and grow with it."""
 
     def __init__(
-        self, number: int, at: float, lessons: Mapping[int, Lesson], spoken: Container[int], cut: Container[int]
+        self,
+        number: int,
+        at: float,
+        lessons: Mapping[int, Lesson],
+        spoken: Container[int],
+        cut: Container[int],
+        who: str = "",
     ) -> None:
         self.number = number
+        self.who = who
         self.began_at = at
         self.used_at = at
         """Unix time of the newest turn."""

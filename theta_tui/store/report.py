@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Kind = Literal["pick", "correction", "statement", "none"]
-Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
+Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed", "proposed"]
+Teaching = Literal["teach", "propose", "hold"]
+"""What happens to what a person teaches: it is learned at once, it waits for the owner, or it is refused."""
 
 WORDS: dict[Holding, str] = {"unasked": "not checked", "superseded": "replaced", "failed": "not learned"}
 """What people read for a state; the others are their own words."""
@@ -25,7 +27,8 @@ class ReportRow:
     number of the lesson that supersedes it. `said_before` is what the model said to its prompt before: the first of the
     offered replies, if there were some. `says_now` is what it says, as last asked. `more` counts the wordings that
     picks have added to its scope (None: it has no scope), and `said_at` is when its reply was last
-    offered as the answer."""
+    offered as the answer. `who` taught it; "" is the owner. A lesson that is only proposed has the number of the
+    proposal."""
 
     number: int
     seq: int
@@ -45,6 +48,7 @@ class ReportRow:
     says_now: str | None = None
     more: int | None = None
     said_at: float | None = None
+    who: str = ""
 
     @property
     def words(self) -> str:
@@ -111,3 +115,15 @@ class ConversationRow:
     used_at: float
     is_open: bool = False
     deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person other than the owner. `may` says what happens to what they teach, and `named` whether the owner said so
+    of this person. `lessons` count, `proposals` wait."""
+
+    name: str
+    may: Teaching
+    named: bool
+    lessons: int
+    proposals: int
