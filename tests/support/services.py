@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import TeachError
 from theta_tui.engine.host import Host
-from theta_tui.session import protocol
+from theta_tui.session import commands, protocol
 from theta_tui.session.protocol import Event
 from theta_tui.session.review import Review
 from theta_tui.session.session import Answer
@@ -223,9 +223,9 @@ class Engine(Desk):
 
 def taught(desk: Desk, *prompts: str) -> None:
     for count, prompt in enumerate(prompts, 1):
-        desk.worker.send(protocol.Propose(prompt))
+        desk.worker.send(commands.Propose(prompt))
         desk.wait(protocol.Proposed, count)
-        desk.worker.send(protocol.Pick("id", 1))
+        desk.worker.send(commands.Pick("id", 1))
         desk.wait(protocol.Taught, count)
 
 
@@ -233,7 +233,7 @@ def teach(desk: Desk, *prompts: str) -> None:
     """Pick the first reply to each prompt."""
     for prompt in prompts:
         asked = sum(isinstance(event, protocol.Proposed) for event in desk.events)
-        desk.worker.send(protocol.Propose(prompt))
+        desk.worker.send(commands.Propose(prompt))
         desk.wait(protocol.Proposed, asked + 1)
-        desk.worker.send(protocol.Pick("id", 1))
+        desk.worker.send(commands.Pick("id", 1))
         desk.wait(protocol.Taught, asked + 1)
