@@ -114,7 +114,7 @@ class FakeSession:
                 return None
         texts = [f"{'other' if again else 'reply'} {index}" for index in range(1, 6)]
         waiting = Pending("id", prompt, tuple(Candidate(i, text, -1.0) for i, text in enumerate(texts, 1)))
-        self.store.keep(waiting)
+        self.store.offer(waiting)
         return waiting
 
     def pick(
@@ -128,7 +128,8 @@ class FakeSession:
     ) -> Outcome:
         waiting = self.store.waiting(prompt_id)
         chosen = waiting.candidates[index - 1].text
-        seq = self.store.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
+        ids: dict[str, Any] = {"who": self.store.who, "conversation_id": self.store.conversation_id}
+        seq = self.store.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index, **ids)).seq
         progress(Progress())
         while not (ended := should_end()) and not self.hold.wait(0.01):
             if should_stop():
