@@ -92,7 +92,8 @@ def test_what_people_besides_the_owner_do_says_that_it_is_of_a_later_version(rec
 
 
 CAME_LATER = {
-    Said, Compared, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported, Proposal, Declined, Standing,
+    Said, Compared, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported, Proposal, Declined,
+    Standing,
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class RemoteSession:
         teaches = type(command).__name__ in c.LESSONS
         try:
             for event in self._connection.events(command, self._options, self._on_stage):
-                if isinstance(event, p.Notice):
+                if isinstance(event, p.Notice) and (wanted is not p.Notice or found is not None):
                     self._notices.append(event.text)
                 elif isinstance(event, wanted):
                     found = event
@@ -103,6 +103,18 @@ class RemoteSession:
         lesson = self.store.state.numbered(found.number)
         assert lesson is not None
         return lesson
+
+    def accept(self, number: int) -> Outcome:
+        """Learn what a proposal wants."""
+        return self.do(lists.Decide("accept", number), p.Taught).outcome
+
+    def decline(self, number: int) -> str:
+        """What was done, in words."""
+        return self.do(lists.Decide("decline", number), p.Notice).text
+
+    def let(self, name: str, may: str) -> str:
+        """Say what happens to what a person teaches; what was done, in words."""
+        return self.do(lists.ChangePerson(name, may), p.Notice).text  # type: ignore[arg-type]
 
     def begin_conversation(self) -> None:
         self.do(c.NewConversation(), p.Changed)

@@ -72,8 +72,8 @@ class Errands:
             case lists.Decide(number=number):
                 from theta_tui.session import people
 
-                one = people.decline(session.store, number)
-                end(lambda shot: p.Notice(shot, f"proposal {one.number} of {one.exchange.who} is declined"))
+                said = people.declined(people.decline(session.store, number))
+                end(lambda shot: p.Notice(shot, said))
                 end(self._ledger)
             case lists.ShowConversations():
                 end(self._conversations)

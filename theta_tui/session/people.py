@@ -2,47 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from theta_tui.base.errors import PromptError, TeachError
-from theta_tui.base.text import person, plural, visible
+from theta_tui.base.errors import PromptError
+from theta_tui.base.text import person, visible
 from theta_tui.session.proposing import still_marked
-from theta_tui.store.records import Declined, Exchange, Outcome, Proposal, Standing
-from theta_tui.store.report import PersonRow, Teaching
+from theta_tui.store.records import Declined, Outcome, Standing
+from theta_tui.store.report import DOES, PersonRow, Teaching
 
 if TYPE_CHECKING:
     from theta_tui.session.session import Session
     from theta_tui.store.proposals import Proposed
     from theta_tui.store.store import Store
-
-WAITS = "it waits for the owner, as proposal {}"
-DOES: dict[Teaching, str] = {
-    "teach": "what {} teaches is learned at once",
-    "propose": "what {} teaches waits for you",
-    "hold": "what {} teaches is refused",
-}
-
-
-def proposed(session: Session, exchange: Exchange) -> Outcome | None:
-    """Journal `exchange` as a proposal, if that is all that its person may do; None: it may be learned. Raises
-    TeachError if what the person teaches is refused."""
-    store = session.store
-    store.require_conversation()
-    if exchange.proposal is not None or store.may == "teach":
-        return None
-    if store.may == "hold":
-        raise TeachError("the owner of this home does not let you teach now; you can still talk", name="held")
-    seq = store.append(Proposal(exchange)).seq
-    if exchange.prompt_id is not None:
-        store.follow(None)
-    session.offered_no_more(exchange)
-    number = next(one.number for one in store.state.proposals if one.seq == seq)
-    nan = math.nan
-    what = exchange.kind, exchange.prompt, exchange.reply
-    return Outcome(0, *what, nan, nan, nan, nan, 0, store.state.step, False, 0.0, skipped=WAITS.format(number))
 
 
 def accept(session: Session, number: int, **hooks: Any) -> Outcome:
@@ -67,6 +40,11 @@ def decline(store: Store, number: int) -> Proposed:
     return one
 
 
+def declined(one: Proposed) -> str:
+    """That a proposal was declined, in words."""
+    return f"proposal {one.number} of {one.exchange.who} is declined"
+
+
 def waiting(store: Store, number: int) -> Proposed:
     """Proposal `number`. Raises PromptError (exit 3) if it does not wait."""
     store.require_writable()
@@ -84,7 +62,7 @@ def let(store: Store, name: str, may: Teaching) -> str:
     who = known(store, name)
     store.require_writable()
     store.append(Standing(who, may))
-    return f"{DOES[may].format(who)} from now on"
+    return f"what {who} teaches {DOES[may]} from now on"
 
 
 def known(store: Store, name: str) -> str:
@@ -110,9 +88,3 @@ def rows(store: Store) -> list[PersonRow]:
             taught = sum(lesson.who == name for lesson in state.active)
             found.append(PersonRow(name, store.may, name in state.standings, taught, len(state.proposals.of(name))))
     return found
-
-
-def line(row: PersonRow) -> str:
-    """`Ada: 3 lessons, 1 proposal; what Ada teaches is learned at once`."""
-    waits = f", {plural(row.proposals, 'proposal')}" if row.proposals else ""
-    return f"{row.name}: {plural(row.lessons, 'lesson')}{waits}; {DOES[row.may].format(row.name)}"

@@ -186,6 +186,15 @@ class Heard(Event):
     p_before: float = 0.0
     p_after: float = 0.0
 
+    @property
+    def words(self) -> str:
+        """`Ada taught: hello → Hi`."""
+        by, who = (name or "the owner" for name in (self.by, self.who))
+        whose = "" if self.by == self.who else f" {who}'s lesson"
+        did = {"teach": f"accepted{whose}" if whose else "taught", "propose": "proposes", "undo": f"took back{whose}",
+               "redo": f"brought back{whose}", "withdraw": f"took out{whose}"}[self.deed]  # fmt: skip
+        return f"{by} {did}: {self.prompt} → {self.reply}"
+
 
 @dataclass(frozen=True, slots=True)
 class Saved(Event):

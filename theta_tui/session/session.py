@@ -22,8 +22,9 @@ from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
-from theta_tui.session import care, people, persona
+from theta_tui.session import care, persona
 from theta_tui.session.commands import Deed
+from theta_tui.session.permission import proposed
 from theta_tui.session.proposing import Answer, Statements, candidates, still_marked
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
@@ -369,7 +370,8 @@ class Session:
         """Journal, learn, journal the outcome. An error leaves the model as it was and is journalled."""
         # Refuse what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
-        if (waits := people.proposed(self, exchange)) is not None:
+        if (waits := proposed(self.store, exchange)) is not None:
+            self.offered_no_more(exchange)
             return waits
         self.review.settle()
         before = self.learner.snapshot()

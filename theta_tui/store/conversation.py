@@ -73,7 +73,7 @@ class Conversation:
     def row(self, *, is_open: bool) -> ConversationRow:
         return ConversationRow(
             self.number, self.title, self.name is not None, len(self.turns), self.began_at, self.used_at,
-            is_open, self.deleted,
+            is_open, self.deleted, self.who,
         )  # fmt: skip
 
     def slot(self, seq: int, replaces: int | None, turn: Place | None) -> tuple[int, bool, Place]:

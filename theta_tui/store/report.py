@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from theta_tui.base.text import plural
+
 Kind = Literal["pick", "correction", "statement", "none"]
 Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed", "proposed"]
 Teaching = Literal["teach", "propose", "hold"]
@@ -16,6 +18,11 @@ Teaching = Literal["teach", "propose", "hold"]
 
 WORDS: dict[Holding, str] = {"unasked": "not checked", "superseded": "replaced", "failed": "not learned"}
 """What people read for a state; the others are their own words."""
+DOES: dict[Teaching, str] = {
+    "teach": "is learned at once",
+    "propose": "waits for the owner",
+    "hold": "is refused",
+}
 NAMED = 8
 """At most this many lessons are named in a summary; the others are counted."""
 
@@ -115,6 +122,7 @@ class ConversationRow:
     used_at: float
     is_open: bool = False
     deleted: bool = False
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +135,9 @@ class PersonRow:
     named: bool
     lessons: int
     proposals: int
+
+    @property
+    def words(self) -> str:
+        """`3 lessons, 1 proposal; what they teach is learned at once`."""
+        waits = f", {plural(self.proposals, 'proposal')}" if self.proposals else ""
+        return f"{plural(self.lessons, 'lesson')}{waits}; what they teach {DOES[self.may]}"

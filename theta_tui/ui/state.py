@@ -47,11 +47,13 @@ class Editing:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """An answer to `/ask`, shown after turn `after` and never part of the conversation."""
+    """Shown after turn `after`, and never part of the conversation: an answer to `/ask`, or (without a prompt) what
+    somebody else did, with P(reply) before and after it where they taught."""
 
     after: int
     prompt: str
     reply: str
+    figures: tuple[float, float] | None = None
 
 
 @dataclass(slots=True)
@@ -182,6 +184,9 @@ class State:
         if saved or not self._saving_failed:
             self.problem, self._saving_failed = None, False
 
+    def _aside(self, prompt: str, reply: str, figures: tuple[float, float] | None = None) -> None:
+        self.asides = (*self.asides, Aside(self.snapshot.turns_total, prompt, reply, figures))[-ASIDES:]
+
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
         if event.snapshot.conversation != self.snapshot.conversation:
@@ -224,7 +229,10 @@ class State:
                 self.models = rows
             case p.Answered(prompt=prompt):
                 self._worked()
-                self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, event.shown))[-ASIDES:]
+                self._aside(prompt, event.shown)
+            case p.Heard():
+                taught = event.deed == "teach"
+                self._aside("", event.words, (event.p_before, event.p_after) if taught else None)
             case p.Saved() | p.Quizzed() | p.LessonAnswered() | p.Models():
                 self._worked(saved=isinstance(event, p.Saved))
             case p.Changed():
