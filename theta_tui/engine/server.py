@@ -99,7 +99,7 @@ class Server:
 
     def served(self, order: Order) -> None:
         """A command is over. Called from the worker's thread."""
-        if order.origin:
+        if order.origin and order.number:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._done, order)
 
