@@ -127,7 +127,7 @@ def test_who_listens_is_told_of_the_lessons_of_others_and_shown_its_own_conversa
     list(ada.events(c.Pick(waiting.prompt_id, 2)))
     first = next(heard)  # of all the events of Ada's two commands
     assert isinstance(first, p.Heard)
-    assert first.words == "Ada taught: hello → reply 2"
+    assert first.words == "Ada taught: hello → reply 2 · 10 % → 90 %"
     assert (first.snapshot.who, first.snapshot.turns, first.snapshot.pending, first.snapshot.lessons) == (
         "Zoë", (), None, 1,
     )  # fmt: skip

@@ -63,7 +63,6 @@ class Errands:
 
                 let = people.let(session.store, name, may)
                 end(lambda shot: p.Notice(shot, let))
-                end(self._people)
             case lists.Decide(deed="accept", number=number):
                 from theta_tui.session import people
 

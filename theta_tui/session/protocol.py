@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from theta_tui.base.text import percent
 from theta_tui.store.report import ReportRow, Tally, shown
 
 if TYPE_CHECKING:
@@ -188,12 +189,13 @@ class Heard(Event):
 
     @property
     def words(self) -> str:
-        """`Ada taught: hello → Hi`."""
+        """`Ada taught: hello → Hi · 2 % → 97 %`."""
         by, who = (name or "the owner" for name in (self.by, self.who))
         whose = "" if self.by == self.who else f" {who}'s lesson"
         did = {"teach": f"accepted{whose}" if whose else "taught", "propose": "proposes", "undo": f"took back{whose}",
                "redo": f"brought back{whose}", "withdraw": f"took out{whose}"}[self.deed]  # fmt: skip
-        return f"{by} {did}: {self.prompt} → {self.reply}"
+        proof = f" · {percent(self.p_before)} → {percent(self.p_after)}" if self.deed == "teach" else ""
+        return f"{by} {did}: {self.prompt} → {self.reply}{proof}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
     def answers(until: int) -> None:
         while asides and asides[0].after <= until:
             aside = asides.pop(0)
-            shown.append(Entry(aside.prompt, aside.reply, "aside" if aside.prompt else "heard", figures=aside.figures))
+            shown.append(Entry(aside.prompt, aside.reply, "aside" if aside.prompt else "heard"))
 
     earlier, stated = stated_by(shot.beside, shot.pending.prompt if shot.pending is not None else None)
     for before, turn in in_order(shot.turns, earlier, first):

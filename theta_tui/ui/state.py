@@ -48,12 +48,11 @@ class Editing:
 @dataclass(frozen=True, slots=True)
 class Aside:
     """Shown after turn `after`, and never part of the conversation: an answer to `/ask`, or (without a prompt) what
-    somebody else did, with P(reply) before and after it where they taught."""
+    somebody else did."""
 
     after: int
     prompt: str
     reply: str
-    figures: tuple[float, float] | None = None
 
 
 @dataclass(slots=True)
@@ -184,8 +183,8 @@ class State:
         if saved or not self._saving_failed:
             self.problem, self._saving_failed = None, False
 
-    def _aside(self, prompt: str, reply: str, figures: tuple[float, float] | None = None) -> None:
-        self.asides = (*self.asides, Aside(self.snapshot.turns_total, prompt, reply, figures))[-ASIDES:]
+    def _aside(self, prompt: str, reply: str) -> None:
+        self.asides = (*self.asides, Aside(self.snapshot.turns_total, prompt, reply))[-ASIDES:]
 
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
@@ -231,8 +230,7 @@ class State:
                 self._worked()
                 self._aside(prompt, event.shown)
             case p.Heard():
-                taught = event.deed == "teach"
-                self._aside("", event.words, (event.p_before, event.p_after) if taught else None)
+                self._aside("", event.words)
             case p.Saved() | p.Quizzed() | p.LessonAnswered() | p.Models():
                 self._worked(saved=isinstance(event, p.Saved))
             case p.Changed():

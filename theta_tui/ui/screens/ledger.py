@@ -194,10 +194,11 @@ class LedgerScreen(Searching):
         when = f"checked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not checked yet"
         short = self.app.size.height < SHORT
         by = f"{row.who} · " if row.who else ""
+        about = f"#{row.number}", f"{by}{row.words} · says it {figures or '–'} · {when}"
         if row.state == "proposed":
-            when, figures = f"{ago(self.clock.now() - row.at)} ago", ""
+            about = "proposal", f"{by}{row.number} · {ago(self.clock.now() - row.at)} ago · y learns it, n declines it"
         shown = [
-            (f"#{row.number}", f"{by}{row.words} · says it {figures or '–'} · {when}", SIGNS[row.state][1]),
+            (*about, SIGNS[row.state][1]),
             ("you", row.prompt, ""),
             *([("taught", row.reply, "bold")] if not (short and good) else []),
             *([("used", scope(row, self.clock.now()), "$muted")] if row.more is not None and not short else []),
