@@ -307,6 +307,25 @@ def test_people_take_back_and_bring_back_in_turn_to_the_bit(start: Open) -> None
     again.close()
 
 
+def test_a_lesson_that_a_crash_cut_short_is_still_its_persons_and_takes_no_prompt_of_others(start: Open) -> None:
+    session = start()
+    session.propose("a prompt of the owner")
+    with session.store.speaking("Ada"):
+        session.propose("a prompt of Ada")
+        waiting = session.store.waiting()
+        session.store.append(session._exchange("correction", waiting.prompt, "so it is", waiting))
+    session.close()
+    again = start()
+    (lesson,) = again.store.state.lessons
+    assert (lesson.who, lesson.outcome is not None) == ("Ada", True)
+    assert again.store.waiting().prompt == "a prompt of the owner"
+    with again.store.speaking("Ada"):
+        assert again.pending is None
+        assert [turn.prompt for turn in again.store.state.turns] == ["a prompt of Ada"]
+    assert again.settings.context_path.read_bytes() == b"" if again.settings.context_path.exists() else True
+    again.close()
+
+
 def test_an_accepted_proposal_is_learned_in_its_conversation(start: Open) -> None:
     session = start()
     session.store.append(_standing("Ada", "propose"))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from theta_tui.base.errors import PromptError
+from theta_tui.base.errors import PromptError, UsageError
 from theta_tui.base.text import person, visible
 from theta_tui.session.proposing import still_marked
 from theta_tui.store.records import Declined, Outcome, Standing
@@ -47,7 +47,7 @@ def declined(one: Proposed) -> str:
 
 def waiting(store: Store, number: int) -> Proposed:
     """Proposal `number`. Raises PromptError (exit 3) if it does not wait."""
-    store.require_writable()
+    _require_owner(store)
     found = store.state.proposals.numbered(number)
     if found is None:
         known = ", ".join(str(one.number) for one in store.state.proposals)
@@ -59,10 +59,16 @@ def waiting(store: Store, number: int) -> Proposed:
 
 def let(store: Store, name: str, may: Teaching) -> str:
     """Say what happens to what the person `name` teaches from now on; in words."""
+    _require_owner(store)
     who = known(store, name)
-    store.require_writable()
     store.append(Standing(who, may))
     return f"what {who} teaches {DOES[may]} from now on"
+
+
+def _require_owner(store: Store) -> None:
+    store.require_writable()
+    if store.who:
+        raise UsageError(f"only the owner of this home can do that, and you are {store.who}")
 
 
 def known(store: Store, name: str) -> str:
