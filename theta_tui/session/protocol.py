@@ -46,8 +46,8 @@ class Snapshot:
     that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
     last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
     own. `conversation` is the number of the open conversation. `who` is the person whose conversation, waiting prompt,
-    `undo` and `redo` these are ("": the owner); all else is shared. `proposals` of lessons wait for the owner: all of
-    them, or those of this person.
+    `undo` and `redo` these are ("": the owner); all else is shared. `last_by` taught the last lesson. `proposals` of
+    lessons wait for the owner: all of them, or those of this person.
     """
 
     phase: Phase = "loading"
@@ -77,6 +77,7 @@ class Snapshot:
     persona: str | None = None
     conversation: int = 1
     who: str = ""
+    last_by: str = ""
     proposals: int = 0
 
 

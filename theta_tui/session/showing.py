@@ -49,6 +49,7 @@ def snapshot(session: Session, phase: p.Phase, activity: str, latest: Outcome | 
         persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
         conversation=state.open.number,
         who=who,
+        last_by=last.who if last else "",
         proposals=len(state.proposals.of(who) if who else state.proposals),
     )
 
