@@ -207,6 +207,7 @@ def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: 
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
     assert desk.session.closed
+    assert not any(isinstance(event, protocol.Failed) for event in desk.events)  # the next start learns it
 
 
 def test_a_checkpoint_is_written_every_so_many_lessons(tmp_path: Path) -> None:
