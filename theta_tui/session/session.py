@@ -426,7 +426,7 @@ class Session:
         started anew at any time, and ends at once if there is nothing to do. Learning a lesson further is one slice,
         which ends within a step if `interrupted`.
         """
-        settings, turns = self.settings, self.store.state.history  # the next prompt begins with the conversation
+        settings, turns = self.settings, self.store.goes_on  # the next prompt begins with the conversation
         yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
         yield from finish(self, interrupted)
         yield from self.review.slices()

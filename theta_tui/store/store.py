@@ -21,6 +21,7 @@ from theta_tui.base.text import person, plural, shortened, visible
 from theta_tui.store import context, pending
 from theta_tui.store.context_md import ContextFile
 from theta_tui.store.conversation import TITLE, Conversation
+from theta_tui.store.history import History
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.journal import Entry, Journal
 from theta_tui.store.records import (
@@ -59,6 +60,7 @@ class Store:
         self.notices = list(journal.notices)
         self._waiting: dict[str, Pending | None] = {}  # by person, as far as they were here
         self._left: dict[str, Pending] = {}  # the prompt that each answered last, with all its fives
+        self._talking = self.who  # who asked for replies last
         self._lock = lock
         self._file: ContextFile | None = None
         self.pending  # noqa: B018  # read now, so that its notice comes first
@@ -114,6 +116,11 @@ class Store:
             yield
         finally:
             self.who = self.state.who = before
+
+    @property
+    def goes_on(self) -> History:
+        """The conversation of who asked for replies last: the next prompt is most likely said in it."""
+        return (self.state.opened.get(self._talking) or self.state.opened[""]).history
 
     @property
     def may(self) -> Teaching:
@@ -375,6 +382,7 @@ class Store:
     def offer(self, waiting: Pending) -> None:
         """Keep `waiting`. Another prompt that waited is passed over."""
         self.require_conversation()
+        self._talking = self.who
         before = self.pending if self.read_only is None else None
         again = before is not None and before.prompt == waiting.prompt  # the same message, asked once more
         if before is not None and (again or before.prompt_id in {five.prompt_id for five in waiting.earlier}):
