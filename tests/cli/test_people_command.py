@@ -30,7 +30,9 @@ def anyhow(theta: Theta, home: Path, request: pytest.FixtureRequest) -> Iterator
     assert host.join(60)
 
 
-def test_people_teach_propose_and_are_taken_back_by_name(anyhow: Theta, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_people_teach_propose_and_are_taken_back_by_name(
+    anyhow: Theta, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     theta = anyhow
     theta("prompt", "mine")
     monkeypatch.setenv("THETA_WHO", "Ada")
@@ -55,6 +57,7 @@ def test_people_teach_propose_and_are_taken_back_by_name(anyhow: Theta, monkeypa
     assert theta("accept", "2").code == 3
 
     assert theta("--who", "Ada", "people", "Ada", "hold").code == 2
+    assert theta("--who", "Ada", "quiz").code == (2 if (home / "engine.sock").exists() else 0)
     assert theta("people", "Ada", "hold").code == 0
     held = theta("--who", "Ada", "teach", "--for", "a", "b")
     assert (held.code, "does not let you teach" in held.err) == (1, True)

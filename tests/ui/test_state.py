@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from tests.support.fakes import REPLIES, TURNS, FakeWorker, outcome, snapshot
 from theta_tui.session import protocol as p
@@ -181,3 +182,12 @@ def test_what_others_do_is_a_line_and_takes_nothing_over(state: State, worker: F
         assert p.Heard(worker.shot, deed, "Ada", by, *did[2:]).words == line  # type: ignore[arg-type]
     accepted = p.Heard(worker.shot, "teach", "Ada", "", *did[2:], 0.02, 0.97).words
     assert accepted == "the owner accepted Ada's lesson: who is Ada? → A friend. · 2 % → 97 %"
+
+
+def test_what_is_only_proposed_is_no_problem(state: State, worker: FakeWorker) -> None:
+    state.begin_lesson(PICKED)
+    waits = structs.replace(outcome(0), lesson=0, skipped="it waits for the owner, as proposal 4")
+    worker.post(p.Taught(worker.change(pending=None), waits, "Ada"))
+    assert (state.mode, state.problem) == ("idle", None)
+    assert said(state) == "proposed: it waits for the owner, as proposal 4"
+    assert toast(p.Taught(worker.shot, waits)) == (said(state), "information")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from theta_tui.base.errors import ThetaError
-from theta_tui.engine.client import Connection, EngineGoneError
+from theta_tui.engine.client import Connection, EngineGoneError, error_of
 from theta_tui.engine.wire import FOR_ONE_COMMAND
 from theta_tui.session import commands as c
 from theta_tui.session import lists
@@ -149,8 +149,10 @@ class RemoteSession:
         if listening is None:
             raise EngineGoneError("the engine of this home has ended; say it again")
         try:
-            listening.send(c.Quiz())
-            for _, event in listening.frames():
+            mine = listening.send(c.Quiz())
+            for number, event in listening.frames():
+                if isinstance(event, p.Failed) and (event.fatal or number == mine):
+                    raise error_of(event)
                 if isinstance(event, p.Reviewed):
                     on_lesson(event.left)
                 elif isinstance(event, p.Quizzed):

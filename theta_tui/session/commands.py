@@ -92,7 +92,8 @@ LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachPair", "TeachFile", "
 
 VISITORS = LESSONS - {"TeachFile", "Decide"} | {
     "Propose", "Regenerate", "Continue", "CheckPair", "PassOver", "Say", "TakeBack", "NewConversation", "Ask",
-    "AskLesson", "ShowHistory", "ShowTurns", "ShowLessons", "Review", "Look",
+    "AskLesson", "ShowHistory", "ShowTurns", "ShowConversations", "ChangeConversation", "ShowLessons", "ShowPlots",
+    "ShowPeople", "Review", "Look",
 }  # fmt: skip
 """What a person may do who is not the owner. Settings, files, checkpoints, the persona and the lessons of others are
 the owner's."""

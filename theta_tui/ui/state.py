@@ -212,7 +212,7 @@ class State:
             case p.Taught(outcome=outcome):
                 self.teaching, self.progress, self.result = False, None, outcome
                 self._worked()
-                self.problem = outcome.skipped or self.problem
+                self.problem = (outcome.skipped if outcome.lesson else None) or self.problem
             case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen = False, None, None, None
                 self._worked()
