@@ -38,7 +38,7 @@ MISTAKES = {
         "teach has no option -5; a text that begins with - goes after --, as in: theta teach -- -5; see: theta teach -h"
     ),
     "undo --hom x": "undo has no option --hom; did you mean --home or --who?; see: theta undo -h",
-    "--xyz": "theta has no option --xyz; see: theta -h",
+    "--zzz": "theta has no option --zzz; see: theta -h",
     "lesson": "there is no command 'lesson'; did you mean lessons or persona?; see: theta -h",
     "teach --text": "--text needs a value; see: theta teach -h",
     "undo --json=3": "--json takes no value; see: theta undo -h",
