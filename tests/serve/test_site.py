@@ -156,12 +156,17 @@ def test_two_visitors_teach_one_mind_and_each_sees_the_lesson_of_the_other(
     waiting = until(ada, "Proposed", own=True)["snapshot"]["pending"]
     ada.send_json({"do": "Pick", "with": {"prompt_id": waiting["prompt_id"], "index": 2}})
     assert until(ada, "Taught", own=True)["outcome"]["reply"] == "reply 2"
-    seen = until(zoe, "Taught", own=False)
-    assert seen["outcome"]["reply"] == "reply 2"
-    assert seen["snapshot"]["lessons"] == 1
+    seen = until(zoe, "Heard", own=False, deed="teach")
+    assert (seen["who"], seen["reply"], seen["p_after"]) == ("Ada", "reply 2", 0.9)
+    shot = seen["snapshot"]
+    assert (shot["lessons"], shot["who"], shot["turns"], shot["pending"], shot["undo"]) == (1, "Zoë", [], None, 0)
     zoe.send_json({"do": "TakeBack", "with": {"deed": "undo"}})
-    assert until(zoe, "TakenBack", own=True)["number"] == 1
-    assert until(ada, "TakenBack", own=False)["snapshot"]["lessons"] == 0
+    assert "you have taught none" in until(zoe, "Failed", own=True)["message"]
+    zoe.send_json({"do": "TakeBack", "with": {"deed": "withdraw", "number": 1}})
+    assert "somebody else's" in until(zoe, "Failed", own=True)["message"]
+    ada.send_json({"do": "TakeBack", "with": {"deed": "undo"}})
+    assert until(ada, "TakenBack", own=True)["number"] == 1
+    assert until(zoe, "Heard", own=False, deed="undo")["snapshot"]["lessons"] == 0
 
 
 @pytest.mark.parametrize(

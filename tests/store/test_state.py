@@ -22,16 +22,19 @@ from theta_tui.store.records import (
     ConversationOpened,
     ConversationRenamed,
     ConversationStarted,
+    Declined,
     Exchange,
     Failure,
     Finding,
     Imported,
     Learned,
     Outcome,
+    Proposal,
     Rebuilt,
     Record,
     Restore,
     Said,
+    Standing,
     Withdraw,
 )
 from theta_tui.store.state import Lesson, State, question
@@ -73,6 +76,9 @@ def step_by_step(records: list[Record]) -> State:
     return state
 
 
+PEOPLE = ("", "Ada")
+
+
 def told(state: State) -> dict[str, Any]:
     """All that a state says."""
     names = (
@@ -93,7 +99,13 @@ def told(state: State) -> dict[str, Any]:
         "spoken",
     )
     talks = [(one.row(is_open=one is state.open), one.turns, one.places, one.history) for one in state.conversations]
-    return {name: getattr(state, name) for name in names} | {"losses": state.losses(50), "conversations": talks}
+    found = {name: getattr(state, name) for name in names} | {"losses": state.losses(50), "conversations": talks}
+    found |= {"proposals": list(state.proposals), "standings": state.standings}
+    for who in PEOPLE:
+        state.who = who
+        found[who] = state.open.number, state.turns, state.own_last, state.redo
+    state.who = ""
+    return found
 
 
 @st.composite
@@ -104,7 +116,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
     records: list[Record] = []
     for at in range(1, count + 1):
         any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
-        what = draw(st.sampled_from("eeeeessslllwwwrrrffobtixgnaac"))
+        what = draw(st.sampled_from("eeeeessslllwwwrrrffobtixgnaacppd"))
+        who = draw(st.sampled_from(PEOPLE))
         match what:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
@@ -116,7 +129,13 @@ def journals(draw: st.DrawFn) -> list[Record]:
                     exchange = replace(exchange, turn=turn, conversation_id=number, batch=batch)
                 if draw(st.integers(0, 2)) == 0:
                     exchange = marked(exchange, any_seq, sure=draw(st.booleans()), meant=draw(st.booleans()))
-                records.append(exchange)
+                records.append(replace(exchange, who=who, proposal=draw(st.one_of(st.none(), where))))
+            case "p":
+                replaces = draw(st.one_of(st.none(), where))
+                records.append(Proposal(replace(said(f"p{at}", replaces=replaces), who=who)))
+            case "d":
+                may = draw(st.sampled_from(["teach", "propose", "hold"]))
+                records.append(draw(st.sampled_from([Declined(any_seq), Standing(who, may)])))
             case "s":
                 offered = draw(st.sampled_from([(), marked(said("q"), any_seq, sure=True, meant=False).candidates]))
                 number = draw(st.one_of(st.none(), st.integers(1, 4)))
@@ -127,12 +146,12 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 skipped = draw(st.sampled_from([None, None, "not finite"]))
                 records.append(Learned(any_seq, outcome(steps=at, losses=(float(at),), skipped=skipped), "m"))
             case "w":
-                records.append(Withdraw(any_seq))
+                records.append(Withdraw(any_seq, who))
             case "r":
                 records.append(Restore(any_seq))
             case "f":
                 records.append(
-                    draw(st.sampled_from([ConversationStarted(), Failure("it broke", any_seq), Failure("it broke")]))
+                    draw(st.sampled_from([ConversationStarted(who), Failure("it broke", any_seq), Failure("it broke")]))
                 )
             case "b":
                 records.append(ContextImported((("x", f"{at}"), ("y", "z"))))

@@ -95,7 +95,7 @@ def snapshot(**changes: Any) -> p.Snapshot:
     base = p.Snapshot(
         phase="idle", activity="idle", model="default", parameters=10_859_200, device="cpu", recipe="default",
         turns=TURNS, turns_total=len(TURNS), lessons=12, step=37, losses=LOSSES, last=outcome(12),
-        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)),
+        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)), undo=9_999,
     )  # fmt: skip
     return replace(base, **changes)
 

@@ -32,18 +32,15 @@ class Host(Worker):
         self.server: Server | None = None
         self.began_at = time.time()
 
-    def start(self, post: Callable[[Event], None]) -> None:
-        def both(event: Event) -> None:
-            server = self.server
-            if isinstance(event, Private):
-                if server is not None:
-                    server.answer(event)
-                return
-            post(event)
+    def _tell(self, event: Event) -> None:
+        server = self.server
+        if isinstance(event, Private):
             if server is not None:
-                server.post(event)
-
-        super().start(both)
+                server.answer(event)
+            return
+        super()._tell(event)
+        if server is not None:
+            server.post({who: seen for who in server.people if (seen := self._seen_by(who, event)) is not None})
 
     def _open_and_listen(self, settings: Settings) -> Session:
         session = self._open_home(settings)

@@ -27,7 +27,7 @@ from theta_tui.session.commands import Command
 from theta_tui.session.protocol import Event, Snapshot
 from theta_tui.store import plots, records
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised by one with every change that an older client or engine would misread."""
 MAX_FRAME = 64 << 20
 """Bytes. A frame is far smaller: a message has at most a megabyte, a snapshot 200 turns."""
