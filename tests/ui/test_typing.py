@@ -25,7 +25,8 @@ from theta_tui.session.verbs import lone
 from theta_tui.store.records import Begin, ConversationStarted, Exchange, Said
 from theta_tui.store.store import Store
 
-PRINTABLE = st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"))
+PRINTABLE = st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc", "Cf", "Cn", "Co", "Zl", "Zp"))
+"""What `str.isprintable` takes too: Textual puts no other key into a text."""
 TEXTS = st.one_of(
     st.sampled_from(("lol", "yes please", "just kidding", "2 apples", "12", "u", "x?", "t", "e", "👍", "quit", "undo")),
     st.text(PRINTABLE, min_size=2, max_size=12),
