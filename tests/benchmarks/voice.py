@@ -4,8 +4,8 @@
 
 Every reply is greedy, in at most 48 tokens. `ended`: of 60 prompts, each alone. `told`: "my … is called X", the model's
 own reply, and at once "what is my … called?": right with X as a word. `not told`: the same question where nothing, or
-another name, was said: right without any name, in words that say so. `own name`: ten ways to ask, five of them after the
-person has said theirs. None of the prompts and names is in the data that the voice is made of (tests/builtin).
+another name, was said: right without any name, in words that say so. `own name`: ten ways to ask, five of them after
+the person has said theirs. None of the prompts and names is in the data that the voice is made of (tests/builtin).
 """
 
 from __future__ import annotations
