@@ -48,7 +48,7 @@ THINGS = (
     "Annika"), ("chameleon", "Pascal"), ("choir", "The Larks"), ("violin", "Esmeralda"), ("coach", "Wendell"),
     ("cow", "Buttercup"), ("godson", "Lucian"), ("tarantula", "Fluffy"), ("dog", "Zeppelin"), ("cat", "Nimbus"),
     ("sister", "Ottilie"), ("brother", "Casimir"), ("horse", "Thunderbolt"), ("hamster", "Peanut Brittle"), ("boss",
-    "Mrs Vance"), ("goldfish", "Admiral"), ("rabbit", "Clover"), ("daughter", "Saskia"), ("son", "Leopold"), ("parrot",
+    "Mrs Vance"), ("goldfish", "Admiral"), ("rabbit", "Tansy"), ("daughter", "Saskia"), ("son", "Leopold"), ("parrot",
     "Captain Flint"), ("teacher", "Mr Abernathy"), ("motorbike", "Roxanne"), ("penguin", "Waddles"), ("duck", "Sir "
     "Quacks"), ("dentist", "Dr Molina"), ("spaceship", "Cygnus"), ("doll", "Arabella"), ("accountant", "Fergus"),
     ("tractor", "Old Bess"), ("gym", "Ironworks"), ("grandson", "Mateo"),
@@ -93,7 +93,8 @@ def answered(lm: LanguageModel, case: Case) -> tuple[str, bool]:
     for said in case.said:
         turns.append((said, greedy(lm, lm.encode_prompt(turns, said, room=48).ids, max_tokens=48).text))
     reply = greedy(lm, lm.encode_prompt(turns, case.prompt, room=48).ids, max_tokens=48)
-    right = bool(re.search(case.right, reply.text)) and not re.search(case.wrong, reply.text)
+    text = re.sub(r"\b(Mrs?|Dr)\.", r"\1", reply.text)
+    right = bool(re.search(case.right, text)) and not re.search(case.wrong, text)
     return reply.text, reply.ended if case.kind == "ended" else right
 
 
