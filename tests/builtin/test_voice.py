@@ -95,10 +95,12 @@ def test_of_a_shard_short_conversations_are_taken_and_none_that_ask_for_what_is_
 
 def test_the_template_beside_the_adapter_begins_with_theta(tmp_path: Path) -> None:
     (tmp_path / "adapter").mkdir()
+    (tmp_path / "adapter" / "adapter_config.json").write_text('{"r": 12, "base_model_name_or_path": "here"}')
     begin = "{% if loop.first %}{{ '<|im_start|>system\nYou are SmolLM<|im_end|>\n' }}{% endif %}"
     (tmp_path / "chat_template.jinja").write_text(begin)
     found = voice.finish(tmp_path) / "chat_template.jinja"
     assert found.read_text() == begin.replace("You are SmolLM", words.SYSTEM)
+    assert json.loads(found.with_name("adapter_config.json").read_text())["base_model_name_or_path"] == voice.BASE
     (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
     with pytest.raises(ModelError, match="no SmolLM2"):
         voice.finish(tmp_path)

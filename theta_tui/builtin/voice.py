@@ -24,9 +24,11 @@ from theta_tui.builtin.recipe import lines, named, thinned
 from theta_tui.builtin.teachable import Maker, Relation, relations
 from theta_tui.builtin.teachable_words import entity, value
 from theta_tui.model.export import ADAPTER
-from theta_tui.model.lora import TEMPLATE
+from theta_tui.model.lora import CONFIG, TEMPLATE
 
 Exchange = tuple[str, str]
+
+BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
 MOST_WORDS = 26
 """Words of a reply: about 40 tokens."""
@@ -260,6 +262,8 @@ def finish(model: Path) -> Path:
     if count != 1:
         raise ModelError(f"{model / TEMPLATE} has no system message of its own; --model is no SmolLM2")
     (model / ADAPTER / TEMPLATE).write_text(changed, "utf-8")
+    config = json.loads((model / ADAPTER / CONFIG).read_text("utf-8")) | {"base_model_name_or_path": BASE}
+    (model / ADAPTER / CONFIG).write_text(json.dumps(config, indent=2) + "\n", "utf-8")
     return model / ADAPTER
 
 
