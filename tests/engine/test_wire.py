@@ -43,6 +43,7 @@ EVENTS = [kind for kind in KINDS if issubclass(kind, p.Event) and kind is not p.
 COMMANDS = [kind for kind in KINDS if issubclass(kind, c.Command) and kind is not c.Command]
 SAMPLES: dict[str, Any] = {
     "str": "text\x1b",
+    "tuple[str, ...]": ("a", "b\x1b"),
     "int": 3,
     "float": 0.5,
     "bool": True,

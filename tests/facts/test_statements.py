@@ -41,6 +41,10 @@ OURS = load_dictionary()
         ("Remember that my door code is 4471.", "What is my door code?", "Your door code is 4471."),
         ("Water boils at 100 degrees.", "At what temperature does water boil?", "Water boils at 100 degrees."),
         ("Hamlet was written by Shakespeare.", "Who wrote Hamlet?", "Hamlet was written by Shakespeare."),
+        ("hi, I'm Lena", "What is my name?", "Your name is Lena."),
+        ("hey im bob", "What is my name?", "Your name is Bob."),
+        ("You can call me Ishmael.", "What is my name?", "Your name is Ishmael."),
+        ("I have a cat named Tom", "What is my cat called?", "Your cat is called Tom."),
         ("Alice is my sister.", "Who is my sister?", "Alice is your sister."),
     ],
 )
@@ -68,6 +72,7 @@ def test_a_plain_fact_becomes_its_question_and_answer(said: str, prompt: str, re
         "My name is\nTheodora", "My name is \x1b[2JBob", "My name is B\u202eob", "The weather is nice.",
         "I wish my dog was called Rex.", "You should be called Max.", "She is in the kitchen.", "It is Friday.",
         "My code is 4471 (I think)", "My opinion is that cats are better.", "The answer is 42.", "My wife is a genius.",
+        "I'm Spanish", "I'm frank", "call me anytime", "Call me back.", "I have a dream", "call me a taxi",
     ],
 )  # fmt: skip
 def test_what_is_no_sure_fact_is_left_alone(said: str) -> None:

@@ -23,6 +23,7 @@ from theta_tui.cli import serve as pages
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
 from theta_tui.cli.opening import engine_of, loaded_session, own_session, read_store, writable_store
+from theta_tui.cli.streaming import streaming
 from theta_tui.cli.usage import Command, Group, missing
 from theta_tui.session.verbs import BY_NAME
 
@@ -122,7 +123,8 @@ def prompt(call: Invocation, text: Text = None) -> None:
     """Offer five replies to TEXT and keep them for `teach`."""
     said = _no_command(_given(call, text, "prompt"))
     with loaded_session(call) as session:
-        waiting = session.propose(said)
+        with streaming(call) as show:
+            waiting = session.propose(said, on_progress=show)
         assert waiting is not None
         _show_replies(call, waiting, session)
 
@@ -399,6 +401,7 @@ command("withdraw")(taking_back.withdraw)
 command("conversations")(talks.conversations)
 command("history")(talks.history)
 command("import")(importing.import_file)
+command("merge")(importing.merge_homes)
 command("train")(batch.train)
 command("bench")(bench.bench)
 

@@ -1,10 +1,11 @@
-"""`theta import`: lessons from a file, as one batch. Reads and shows the file before the model is loaded."""
+"""`theta import` and `theta merge`: lessons from a file or from other homes, as one batch. Both show what there is
+before the model is loaded."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from theta_tui.base.signals import noting_first
 from theta_tui.base.text import plural, shortened, visible
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.opening import loaded_session, read_store
+from theta_tui.session import lists
 
 if TYPE_CHECKING:
     from theta_tui.session.importing import Found, Taught
@@ -29,13 +31,42 @@ def import_file(
 ) -> None:
     from theta_tui.facts.statements import load_dictionary
     from theta_tui.session import importing
+
+    found = importing.find(read_store(call), load_dictionary(*_dictionaries(call)), path, skip_bad=skip_bad)
+    reading = lists.ReadFile(str(path.expanduser().absolute()))
+    _teach_found(call, found, reading, dry_run, {"notes": found.notes, "bad": found.bad})
+
+
+def merge_homes(
+    call: Invocation,
+    homes: Annotated[list[Path], typer.Argument(metavar="HOME…", help="The homes to take lessons from.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
+) -> None:
+    """Fold what other homes were taught into this one. Of two answers to a question the newer one counts."""
+    from dataclasses import asdict
+
+    from theta_tui.session import merging
+
+    paths = [path.expanduser().absolute() for path in homes]
+    found = merging.find(read_store(call), paths)
+    for conflict in found.conflicts if not call.json else ():
+        line = f"two answers: {conflict.words}"
+        call.out(line) if dry_run else call.note(line)
+    about = {"notes": found.notes, "conflicts": list(map(asdict, found.conflicts))}
+    _teach_found(call, found, lists.ReadHomes(tuple(map(str, paths))), dry_run, about)
+
+
+def _teach_found(
+    call: Invocation, found: Found, reading: lists.ReadFile | lists.ReadHomes, dry_run: bool, about: dict[str, Any]
+) -> None:
+    """Show what was `found`, and teach it unless this is a `dry_run`. `about` is what else a program gets to know;
+    `reading` is how an engine finds it."""
+    from theta_tui.session import importing
     from theta_tui.session.session import Session
 
-    store = read_store(call)
-    found = importing.find(store, load_dictionary(*_dictionaries(call)), path, skip_bad=skip_bad)
     if dry_run and call.json:
         pairs = [{"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} for pair in found.pairs]
-        call.emit(source=found.source, pairs=pairs, notes=found.notes, bad=found.bad)
+        call.emit(source=found.source, pairs=pairs, **about)
         return
     for line in found_lines(found):
         call.out(line) if dry_run else call.note(line)
@@ -50,12 +81,12 @@ def import_file(
             if isinstance(session, Session):
                 taught, number = teach(call, session, found)
             else:
-                taught = session.teach_file(path.expanduser(), found)
+                taught = session.teach_found(reading, found)
     call.done = taught.words
     if call.json:
         call.emit(
             source=taught.source, lessons=taught.lessons, failed=taught.failed, failures=taught.failures,
-            left=taught.left, notes=found.notes, bad=found.bad,
+            left=taught.left, **about,
         )  # fmt: skip
     else:
         call.out(taught.words)

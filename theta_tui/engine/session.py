@@ -16,8 +16,6 @@ from theta_tui.store import retention
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from theta_tui.base.config import Settings
     from theta_tui.session.importing import Found, Taught
     from theta_tui.store.records import Outcome, Pending
@@ -49,12 +47,13 @@ class RemoteSession:
     def close(self) -> None:
         self._connection.close()
 
-    def do(self, command: c.Command, wanted: type[E]) -> E:
-        """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices."""
+    def do(self, command: c.Command, wanted: type[E], on_event: Callable[[p.Event], None] = lambda _: None) -> E:
+        """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices. `on_event` gets all."""
         self._store, found = None, None
         teaches = type(command).__name__ in c.LESSONS
         try:
             for event in self._connection.events(command, self._options, self._on_stage):
+                on_event(event)
                 if isinstance(event, p.Notice):
                     self._notices.append(event.text)
                 elif isinstance(event, wanted):
@@ -68,8 +67,14 @@ class RemoteSession:
 
     # --- the verbs of a session ---
 
-    def propose(self, prompt: str) -> Pending | None:
-        return self.do(c.Propose(prompt), p.Proposed).snapshot.pending
+    def propose(
+        self, prompt: str, *, on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None
+    ) -> Pending | None:
+        def on_event(event: p.Event) -> None:
+            if on_progress is not None and isinstance(event, p.Streaming):
+                on_progress(tuple((draft.text, draft.done) for draft in event.drafts))
+
+        return self.do(c.Propose(prompt), p.Proposed, on_event).snapshot.pending
 
     def pick(self, index: int, *, prompt_id: str | None = None) -> Outcome:
         return self.do(c.Pick(self.store.waiting(prompt_id).prompt_id, index), p.Taught).outcome
@@ -111,11 +116,11 @@ class RemoteSession:
         """What was done, in words."""
         return self.do(lists.ChangeConversation(deed, number, name), p.Notice).text  # type: ignore[arg-type]
 
-    def teach_file(self, path: Path, found: Found) -> Taught:
-        """Teach the lessons in a file, which were found there before."""
+    def teach_found(self, reading: lists.ReadFile | lists.ReadHomes, found: Found) -> Taught:
+        """Teach what was `found` before, after `reading` it in the engine. Its paths are absolute."""
         from theta_tui.session.importing import Taught
 
-        self.do(lists.ReadFile(str(path.absolute())), lists.FileRead)
+        self.do(reading, lists.FileRead)
         count = self.do(lists.TeachFile(), lists.FileTaught).count
         batch = self.store.state.batches[max(self.store.state.batches)] if count else []
         numbers = tuple(lesson.number for lesson in batch if lesson.moves)

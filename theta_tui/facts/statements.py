@@ -21,7 +21,7 @@ MAX_CHARACTERS = 140
 MAX_WORDS = 16
 
 _QUOTES = re.compile("[\"“”„«»<>|{}\\[\\]()*_~;…]|(?:^|\\s)['‘]|--|—|–")
-_CAPITALISED = {"name", "nickname", "place"}
+_CAPITALISED = {"name", "nickname", "place", "first-names"}
 """Kinds of slots that get capitals if the person types without."""
 
 

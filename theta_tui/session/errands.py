@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from theta_tui.base.text import plural
 from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
@@ -52,7 +53,9 @@ class Errands:
                 turns = tuple(map(_shortened, every[first:]))
                 end(lambda shot: lists.Turns(shot, first + 1, turns))
             case lists.ReadFile(path=path):
-                self._read(path)
+                self._read_file(path)
+            case lists.ReadHomes(paths=paths):
+                self._read_homes(paths)
             case lists.TeachFile():
                 self._teach(cancelled)
             case _:
@@ -64,12 +67,21 @@ class Errands:
 
         return lists.Conversations(shot, tuple(conversations.listed(self._session.store)[: lists.CONVERSATIONS_SHOWN]))
 
-    def _read(self, path: str) -> None:
+    def _read_file(self, path: str) -> None:
         from theta_tui.session import importing
 
         session = self._session
         self._desk.begin("saving", f"reading {path}")
-        found = self._found = importing.find(session.store, session.statements.dictionary, Path(path))
+        self._there_is(importing.find(session.store, session.statements.dictionary, Path(path)))
+
+    def _read_homes(self, paths: tuple[str, ...]) -> None:
+        from theta_tui.session import merging
+
+        self._desk.begin("saving", f"reading {plural(len(paths), 'home')}")
+        self._there_is(merging.find(self._session.store, [Path(path) for path in paths]))
+
+    def _there_is(self, found: Found) -> None:
+        self._found = found
         pairs = tuple((pair.prompt, pair.reply) for pair in found.pairs[: lists.PAIRS_SHOWN])
         end = found.source, len(found.pairs), pairs, found.notes, found.bad
         self._desk.end(lambda shot: lists.FileRead(shot, *end))

@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from theta_tui.base.errors import ModelError, TeachError, ThetaError
 from theta_tui.base.text import is_blank, normalised, plural, shortened, visible
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from theta_tui.pretrain.documents import Document
     from theta_tui.session.session import Session
     from theta_tui.store.lesson import Lesson
+    from theta_tui.store.records import Candidate
     from theta_tui.store.store import Store
 
 MOST = 10_000
@@ -34,12 +37,22 @@ _MARKER = re.compile(r"(?:[-*•·]|\d{1,4}[.)])\s+")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A lesson to be: `prompt` → `reply`, from `place` (file and line). `said` is the line that states it, if any."""
+    """A lesson to be: `prompt` → `reply`, from `place` (file and line). `said` is the line that states it, if any, and
+    `offered` are the replies that it was picked from, if it was."""
 
     prompt: str
     reply: str
     place: str
     said: str | None = None
+    offered: tuple[Candidate, ...] = ()
+
+    def pick(self) -> dict[str, Any]:
+        """The fields of its record that make it a pick, if it is one. Marks are of lessons of another home."""
+        picked = next((one for one in self.offered if one.text == self.reply), None)
+        if picked is None:
+            return {}
+        offered = tuple(structs.replace(one, lesson=None, sure=None) for one in self.offered)
+        return {"kind": "pick", "candidates": offered, "pick": picked.index, "cut": not picked.ended}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +184,11 @@ def teach(
                 break
             on_lesson(at, len(found.pairs))
             try:
+                fields = {"batch": batch, **pair.pick()}
                 if pair.said is None:
-                    outcome = session.teach(pair.prompt, pair.reply, batch=batch)
+                    outcome = session.teach(pair.prompt, pair.reply, fields=fields)
                 else:
-                    outcome = session.state(pair.prompt, pair.reply, said=pair.said, batch=batch)
+                    outcome = session.state(pair.prompt, pair.reply, said=pair.said, fields=fields)
                 why = outcome.skipped
             except TeachError as error:
                 why = str(error)

@@ -52,8 +52,16 @@ class ReadFile(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadHomes(Command):
+    """Say which lessons of the homes `paths` this one lacks; nothing is taught."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TeachFile(Command):
-    """Teach the lessons that the last `ReadFile` found. Cancel stops after a lesson, and what was taught stays."""
+    """Teach the lessons that the last `ReadFile` or `ReadHomes` found. Cancel stops after a lesson, and what was taught
+    stays."""
 
 
 # --- events: worker → screen ---
@@ -77,8 +85,8 @@ class Turns(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileRead(Event):
-    """A `ReadFile` found `count` lessons in `source`; `pairs` are the first ones. `notes` say what is left out, `bad`
-    names bad lines by file and number."""
+    """A `ReadFile` or `ReadHomes` found `count` lessons in `source`; `pairs` are the first ones. `notes` say what is
+    left out, `bad` names bad lines by file and number."""
 
     source: str
     count: int

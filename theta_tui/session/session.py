@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -304,16 +304,19 @@ class Session:
         exchange = self._exchange("correction", turn.prompt, self._clean(text, "reply"), None)
         return self._teach(replace(exchange, replaces=turn.seq, turn=place), **hooks)
 
-    def teach(self, prompt: str, reply: str, *, batch: int | None = None, **hooks: Any) -> Outcome:
-        """Teach `reply` to `prompt` outside of any conversation. `batch` is the record of the import that it is of."""
+    def teach(self, prompt: str, reply: str, *, fields: Mapping[str, Any] | None = None, **hooks: Any) -> Outcome:
+        """Teach `reply` to `prompt` outside of any conversation. `fields` of its record say more, for instance of which
+        import it is."""
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        return self._teach(replace(exchange, conversation=False, conversation_id=None, batch=batch), **hooks)
+        return self._teach(replace(exchange, conversation=False, conversation_id=None, **(fields or {})), **hooks)
 
-    def state(self, prompt: str, reply: str, *, said: str, batch: int | None = None, **hooks: Any) -> Outcome:
-        """Teach the fact that the message `said` states. The conversation and the waiting replies stay. `batch` as in
+    def state(
+        self, prompt: str, reply: str, *, said: str, fields: Mapping[str, Any] | None = None, **hooks: Any
+    ) -> Outcome:
+        """Teach the fact that the message `said` states. The conversation and the waiting replies stay. `fields` as in
         `teach`."""
         exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        exchange = replace(exchange, conversation=False, said=said, batch=batch)
+        exchange = replace(exchange, conversation=False, said=said, **(fields or {}))
         outcome = self._teach(exchange, **hooks)
         if outcome.skipped is None:
             self._offered_no_more(exchange)

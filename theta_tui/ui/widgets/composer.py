@@ -31,7 +31,8 @@ NEVER = frozenset({"select_line", "select_all"})
 
 
 class Popup(Widget):
-    """The completions, one marked."""
+    """The completions, one marked. It lies over what is above the text, so that nothing else has to move: it changes at
+    every key."""
 
     ALLOW_SELECT = False
 
@@ -48,6 +49,9 @@ class Popup(Widget):
         self.items = items
         self.display = bool(items)
         self.refresh(layout=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.styles.offset = (0, -event.size.height)
 
     def move(self, by: int) -> None:
         """Mark the next or the previous."""
