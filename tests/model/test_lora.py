@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -196,3 +197,67 @@ def test_weights_in_bfloat16_have_an_adapter_in_float32(folders: dict[str, Path]
     before = adapter(lm)
     teach(Learner(lm), 0)
     assert not equal(before, adapter(lm))
+
+
+# --- an adapter into the files of a model ---
+
+
+@pytest.fixture
+def apart(adapted: Adapted, folders: dict[str, Path], tmp_path: Path) -> tuple[LanguageModel, Path, Path]:
+    """A model with an adapter that does something, the adapter in 16 bits, and a copy of the base model's folder."""
+    lm = adapted()
+    generator = torch.Generator().manual_seed(7)
+    for tensor in lora.tensors(lm.adapter).values():
+        tensor.copy_(torch.randn(tensor.shape, generator=generator).half() * 0.125)
+    (tmp_path / "adapter").mkdir()
+    lora.save(lm.adapter, tmp_path / "adapter", "tiny", dtype=torch.float16)
+    shutil.copytree(folders["theta"], tmp_path / "copy")
+    return lm, tmp_path / "adapter", tmp_path / "copy"
+
+
+def test_merged_files_are_the_base_and_the_product_to_the_bit(
+    apart: tuple[LanguageModel, Path, Path], folders: dict[str, Path]
+) -> None:
+    lm, adapter, copy = apart
+    (adapter / lora.TEMPLATE).write_text("{{ 'another' }}")
+    lora.merge_files(adapter, copy)
+    base, merged = (load_file(folder / "model.safetensors") for folder in (folders["theta"], copy))
+    parts = {name: tensor.float() for name, tensor in load_file(adapter / lora.WEIGHTS).items()}
+    touched = 0
+    for name, weight in base.items():
+        stem = "base_model.model." + name.removesuffix(".weight")
+        if f"{stem}.lora_A.weight" in parts:
+            touched += 1
+            product = parts[f"{stem}.lora_B.weight"] @ parts[f"{stem}.lora_A.weight"] * (lora.ALPHA / 4)
+            assert torch.equal(merged[name], weight + product)
+        else:
+            assert torch.equal(merged[name], weight)
+    assert touched == 14
+    assert (copy / lora.TEMPLATE).read_text() == "{{ 'another' }}"
+    whole = lm.merged().state_dict()
+    assert all(torch.equal(whole[name], weight) for name, weight in merged.items())
+
+
+@pytest.mark.parametrize("what", ["shape", "layer", "half", "nan", "config"])
+def test_an_adapter_that_does_not_fit_leaves_the_files_alone(
+    apart: tuple[LanguageModel, Path, Path], what: str
+) -> None:
+    _, adapter, copy = apart
+    before = (copy / "model.safetensors").read_bytes()
+    held = load_file(adapter / lora.WEIGHTS)
+    name = next(name for name in sorted(held) if ".lora_A." in name)
+    match what:
+        case "shape":
+            held[name] = held[name][:, :-1].contiguous()
+        case "layer":
+            held = {name.replace("layers.1", "layers.9"): tensor for name, tensor in held.items()}
+        case "half":
+            del held[name]
+        case "nan":
+            held[name][0, 0] = float("nan")
+        case "config":
+            (adapter / lora.CONFIG).write_text("{}")
+    save_file(held, adapter / lora.WEIGHTS)
+    with pytest.raises(ModelError, match=r"another model|not numbers|damaged"):
+        lora.merge_files(adapter, copy)
+    assert (copy / "model.safetensors").read_bytes() == before

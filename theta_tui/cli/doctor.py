@@ -14,6 +14,7 @@ from theta_tui.base import config
 from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.base.text import plural
 from theta_tui.cli.console import Invocation
+from theta_tui.model import catalogue
 from theta_tui.store.adaptation import adaptation
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.store import Store
@@ -160,12 +161,23 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "window": model.window,
         "machine": model.machine(),
+        **_voice(settings.model),
         **({} if persona is None else {"persona": persona}),
         "rendered_prompt": model.tokenizer.decode(encoded.ids),
         "masked": plural(len(tokens) - len(learned), "token"),
         "learned": " ".join(learned),
         "notices": model.notices,
     }
+
+
+def _voice(name: str) -> dict[str, str]:
+    """Whether a model that can have Theta's voice has it."""
+    entry = catalogue.find(name)
+    if entry is None or not entry.voice:
+        return {}
+    found = catalogue.source(catalogue.folder(name)).get("voice")
+    again = f"`theta models remove {name}`, `theta models get {name}` and `theta rebuild` bring it"
+    return {"voice": f"Theta's ({found})" if found else f"none: it was got before it had one; {again}"}
 
 
 def _listed(values: Any) -> list[str]:

@@ -63,7 +63,8 @@ def train(
     restart: Annotated[bool, typer.Option("--restart", help="Start over instead of continuing.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard logs.")] = False,
 ) -> None:
-    """Batch training on data sets: from scratch, or continued from --model."""
+    """Batch training on data sets: from scratch, or continued from --model. With --lora on an adapter learns alone."""
+    from theta_tui.model.lora import RANK
     from theta_tui.pretrain.command import TrainOptions
     from theta_tui.pretrain.documents import parse_source
 
@@ -98,6 +99,7 @@ def train(
         lr=lr,
         muon_lr=muon_lr,
         loss=loss,  # type: ignore[arg-type]
+        lora_rank=(call.settings.lora_rank or RANK) if call.settings.lora == "on" else None,
         validation=validation,
         seed=1 if call.settings.seed is None else call.settings.seed,
         device=call.settings.device,

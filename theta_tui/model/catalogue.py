@@ -11,7 +11,7 @@ import shutil
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,18 +60,25 @@ class Entry:
     bytes: int = 0
     """About how much is fetched from the hub."""
     registry: Registry | None = None
+    voice: str = ""
+    """A folder in assets/ with an adapter that is added to the weights when the model is got."""
 
 
 @cache
 def entries() -> dict[str, Entry]:
-    """The catalogue by name, in its own order."""
+    """The catalogue by name, in its own order. A model with a voice is there without it too, as NAME-plain."""
 
     def entry(name: str, values: dict[str, Any]) -> Entry:
         registry = values.pop("registry", None)
         return Entry(name, registry=None if registry is None else Registry(**registry), **values)
 
     table = tomllib.loads((assets_dir() / CATALOGUE).read_text("utf-8"))
-    return {name: entry(name, values) for name, values in table.items()}
+    found = {}
+    for name, values in table.items():
+        found[name] = one = entry(name, values)
+        if one.voice:
+            found[f"{name}-plain"] = replace(one, name=f"{name}-plain", voice="")
+    return found
 
 
 def find(name: str) -> Entry | None:
@@ -172,14 +179,17 @@ def described(entry: Entry) -> dict[str, Any]:
     built_in = not entry.hub
     place = assets_dir() / DEFAULT_MODEL if built_in else folder(entry.name)
     there = built_in or here(entry.name)
+    voice = bool(entry.voice) and (not there or "voice" in source(place))
+    said = ", with Theta's voice" if voice else ", got before it had Theta's voice" if entry.voice else ""
     return {
         "name": entry.name,
-        "title": entry.title,
+        "title": entry.title + said,
         "here": there,
         "parameters": entry.parameters,
         "bytes": size(place) if there else entry.bytes,
         "license": entry.license,
         "window": entry.window,
+        "voice": voice,
         "source": "built in" if built_in else source(place).get("source") if there else None,
         "path": str(place) if there else None,
     }
@@ -190,7 +200,7 @@ def listing() -> list[dict[str, Any]]:
     replies together, on this machine; None where it has not written yet."""
     made: list[dict[str, Any]] = [
         {"name": name, "title": "", "here": True, "parameters": None, "bytes": size(place), "license": None,
-         "window": None, "source": "gguf", "path": str(place)}
+         "window": None, "voice": False, "source": "gguf", "path": str(place)}
         for name, place in converted().items()
     ]  # fmt: skip
     known = speeds()

@@ -25,9 +25,9 @@ from theta_tui.base.errors import HomeError, ModelError
 from theta_tui.base.files import assets_dir, make_folder
 from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.publish import fresh_folder
-from theta_tui.model import catalogue
+from theta_tui.model import catalogue, lora
 from theta_tui.model.catalogue import Entry, Registry
-from theta_tui.model.files import tensor_shapes, weight_files
+from theta_tui.model.files import fingerprint, tensor_shapes, weight_files
 from theta_tui.model.loading import LARGE
 
 Stage = Callable[[str], None]
@@ -302,11 +302,22 @@ def _license_of(wheel: Path, folder: Path) -> None:
 
 
 def _publish(entry: Entry, folder: Path, **source: str | None) -> None:
-    """What goes beside a model: its licence, where it came without, and where it is from."""
+    """The voice into the model; and beside it its licence, where it came without, and where it is from."""
+    if entry.voice:
+        source |= _with_voice(assets_dir() / entry.voice, folder, source.get("fingerprint"))
     text = assets_dir() / catalogue.LICENSES / f"{entry.license}.txt"
     if not (folder / catalogue.LICENSE).exists() and text.is_file():
         shutil.copyfile(text, folder / catalogue.LICENSE)
     catalogue.write_source(folder, name=entry.name, license=entry.license, **source)
+
+
+def _with_voice(adapter: Path, folder: Path, plain: str | None) -> dict[str, str]:
+    """Add the adapter to the model in `folder`: what `source.json` says of it. With another adapter it is another
+    model, whatever of its files a fingerprint reads."""
+    voice = _sha256(adapter / lora.WEIGHTS)[:16]
+    both = f"{plain or fingerprint(str(folder))}+{voice}"
+    lora.merge_files(adapter, folder)
+    return {"voice": voice, "fingerprint": hashlib.sha256(both.encode()).hexdigest()[:16]}
 
 
 @contextmanager

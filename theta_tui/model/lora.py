@@ -35,6 +35,8 @@ on the rank (LoRA Without Regret)."""
 NAME = "default"
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
+TEMPLATE = "chat_template.jinja"
+_PEFT = "base_model.model."
 _SEED = 0
 
 
@@ -107,11 +109,11 @@ def tensors(adapter: Any) -> dict[str, torch.Tensor]:
     return found
 
 
-def save(adapter: Any, folder: Path, base: str) -> None:
-    """Write the adapter into `folder` as peft reads it, for the base model named `base`."""
+def save(adapter: Any, folder: Path, base: str, dtype: torch.dtype | None = None) -> None:
+    """Write the adapter into `folder` as peft reads it, for the base model named `base`; with `dtype`, in that."""
     from safetensors.torch import save_file
 
-    held = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors(adapter).items()}
+    held = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors(adapter).items()}
     save_file(held, str(folder / WEIGHTS), metadata={"format": "pt"})
     _write_config(folder, adapter.peft_config[NAME], base)
 
@@ -123,7 +125,7 @@ def save_parts(model: Any, folder: Path, parts: Mapping[str, tuple[torch.Tensor,
     from safetensors.torch import save_file
 
     held = {
-        f"base_model.model.{name}.lora_{part}.weight": tensor.detach().to("cpu").contiguous()
+        f"{_PEFT}{name}.lora_{part}.weight": tensor.detach().to("cpu").contiguous()
         for name, (a, b) in parts.items()
         for part, tensor in (("A", a), ("B", b))
     }
@@ -180,6 +182,54 @@ def merge_into(adapter: Any, fresh: Any) -> None:
                 weight = fresh.get_submodule(name).weight
                 delta = module.get_delta_weight(NAME).to("cpu", torch.float32)
                 weight.copy_(weight.float() + delta)
+
+
+def merge_files(adapter: Path, folder: Path) -> None:
+    """Add the adapter of the folder `adapter` to the weights of the model folder `folder`, in its files, with sums in
+    float32. A chat template beside the adapter takes the model's place.
+
+    Raises ModelError where the adapter is damaged or for another model, and OSError where the disk refuses: the files
+    may be half written then.
+    """
+    import shutil
+
+    import torch
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, save_file
+
+    from theta_tui.model.files import tensor_shapes, weight_files
+
+    try:
+        config = json.loads((adapter / CONFIG).read_text("utf-8"))
+        scale = float(config["lora_alpha"]) / float(config["r"])
+        held = {name: tensor.float() for name, tensor in load_file(str(adapter / WEIGHTS)).items()}
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(f"the adapter in {adapter} is damaged ({reason(error)})") from None
+    pairs = [(name, name.replace(".lora_A.", ".lora_B.")) for name in held if name.endswith(".lora_A.weight")]
+    parts = {
+        f"{down.removeprefix(_PEFT).removesuffix('.lora_A.weight')}.weight": (held[down], held[up])
+        for down, up in pairs
+        if up in held
+    }
+    there = {name: shape for path in weight_files(folder) for name, shape in tensor_shapes(path).items()}
+    fits = all(
+        there.get(name) == [len(up), down.shape[1]] and len(down) == up.shape[1] for name, (down, up) in parts.items()
+    )
+    if not parts or len(held) != 2 * len(parts) or not fits or config.get("fan_in_fan_out"):
+        raise ModelError(f"the adapter in {adapter} is for another model than the one in {folder}")
+    if any(not torch.isfinite(tensor).all() for tensor in held.values()):
+        raise ModelError(f"the adapter in {adapter} holds values that are not numbers")
+    for path in weight_files(folder):
+        with safe_open(path, "pt") as opened:
+            weights = {name: opened.get_tensor(name).clone() for name in opened.keys()}  # noqa: SIM118
+        for name in weights.keys() & parts.keys():
+            down, up = parts[name]
+            weights[name] = (weights[name].float() + up @ down * scale).to(weights[name].dtype)
+        fresh = path.with_name(f".{path.name}.merged")
+        save_file(weights, str(fresh), metadata={"format": "pt"})
+        fresh.replace(path)
+    if (adapter / TEMPLATE).is_file():
+        shutil.copyfile(adapter / TEMPLATE, folder / TEMPLATE)
 
 
 def _targets(model: Any) -> list[str]:

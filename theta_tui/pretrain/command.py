@@ -8,12 +8,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.base.errors import ModelError, UsageError
 from theta_tui.base.files import make_folder
 from theta_tui.base.text import plural
+from theta_tui.model import lora
+from theta_tui.model.files import fingerprint
 from theta_tui.pretrain.documents import Source
+
+if TYPE_CHECKING:
+    from theta_tui.model.language_model import LanguageModel
 
 STATE = "training"
 """Folder inside the model folder with what a run needs to continue. It may be deleted when training is done."""
@@ -30,6 +35,9 @@ class TrainOptions:
     size: str = "10m"
     vocabulary: int = 6144
     length: int = 512
+    lora_rank: int | None = None
+    """Rank of an adapter that learns in place of the whole model. What comes out is the merged model, and the adapter
+    alone in `adapter/`, as with `theta export hf`."""
     window: int | None = None
     """Context window written to the model's config; None keeps a continued model's, and is `length` for a fresh one."""
     epochs: float | None = None
@@ -86,6 +94,8 @@ class ModelParts:
     model: Any
     tokenizer: Any
     chat: Any
+    adapted: LanguageModel | None = None
+    """The same where an adapter in `model` learns."""
 
 
 def train(options: TrainOptions, on_message: Callable[[str], None], progress: Any) -> TrainResult:
@@ -117,17 +127,20 @@ def train(options: TrainOptions, on_message: Callable[[str], None], progress: An
             on_progress=progress.on_reading if main else lambda name, count: None,
         )  # fmt: skip
     muon = options.optimizer == "muon" or (options.optimizer is None and options.model is None)
+    rate_of_model = 1e-3 if options.lora_rank else 3e-4 if muon else 2e-5
     plan = Plan(
         length=options.length,
         rows=max(1, options.batch_tokens // options.length),
         optimizer="muon" if muon else "adamw",
-        lr=options.lr or ((3e-4 if muon else 2e-5) if options.model else 3e-3),
+        lr=options.lr or (rate_of_model if options.model else 3e-3),
         muon_lr=options.muon_lr or (0.004 if options.model else 0.02),
         weight_decay=options.weight_decay,
         warmup=options.warmup,
         decay=options.decay,
         seed=options.seed,
         arithmetic="bfloat16" if accelerator.mixed_precision == "bf16" else "float32",
+        lora_rank=options.lora_rank or 0,
+        base=fingerprint(parts.adapted.name) if parts.adapted else "",
     )
     tokens = options.tokens or (max(1, int(corpus.tokens_an_epoch * options.epochs)) if options.epochs else None)
     budget = Budget(tokens=tokens, minutes=options.minutes)
@@ -139,9 +152,10 @@ def train(options: TrainOptions, on_message: Callable[[str], None], progress: An
         )
         for notice in summary.notices:
             report(f"{summary.name}: {notice}")
-    parameters = sum(parameter.numel() for parameter in parts.model.parameters())
+    parameters = sum(parameter.numel() for parameter in parts.model.parameters() if parameter.requires_grad)
     report(
-        f"{plural(parameters, 'parameter')}, {plural(corpus.tokens_an_epoch, 'token')} an epoch, {plan.optimizer}, "
+        f"{plural(parameters, 'parameter')}{' in an adapter' if parts.adapted else ''}, "
+        f"{plural(corpus.tokens_an_epoch, 'token')} an epoch, {plan.optimizer}, "
         f"{plan.arithmetic}; matrix products run at {rate / 1e9:,.0f} GFLOP/s here"
     )
     metrics = folder / "metrics.jsonl"
@@ -165,7 +179,7 @@ def train(options: TrainOptions, on_message: Callable[[str], None], progress: An
         validate_seconds=options.validate_minutes * 60,
         on_step=recorded(progress.on_step),
         on_validated=recorded(progress.on_validated),
-        export=lambda: export(parts.model, parts.tokenizer, options.out),
+        export=lambda: export(parts, options.out),
     )  # fmt: skip
     if trainer.resume():
         report(f"continuing at step {trainer.counters.step:,}")
@@ -184,10 +198,12 @@ def train(options: TrainOptions, on_message: Callable[[str], None], progress: An
     )  # fmt: skip
 
 
-def export(model: Any, tokenizer: Any, out: Path) -> None:
-    """Write a model folder for `from_pretrained`, in bfloat16. Each file is replaced as a whole."""
+def export(parts: ModelParts, out: Path) -> None:
+    """Write a model folder for `from_pretrained`, in bfloat16, and an adapter that learned, in float16. Each file is
+    replaced as a whole."""
     import torch
 
+    model = parts.adapted.merged() if parts.adapted else parts.model
     partial = out / STATE / ".export"
     shutil.rmtree(partial, ignore_errors=True)
     tied = set(getattr(model, "all_tied_weights_keys", None) or ())
@@ -199,12 +215,19 @@ def export(model: Any, tokenizer: Any, out: Path) -> None:
     model.save_pretrained(partial, state_dict=half)
     # Transformers writes the dtype of the model in memory there, and loads in the dtype that it finds.
     _edit_json(partial / "config.json", dtype="bfloat16")
-    tokenizer.save_pretrained(partial)
+    parts.tokenizer.save_pretrained(partial)
     # How it was loaded here says nothing to others.
     _edit_json(partial / "tokenizer_config.json", is_local=None, local_files_only=None)
-    for path in sorted(partial.iterdir()):
-        path.replace(out / path.name)
-    partial.rmdir()
+    if parts.adapted:
+        from theta_tui.model.export import ADAPTER, base_name
+
+        (partial / ADAPTER).mkdir()
+        lora.save(parts.adapted.adapter, partial / ADAPTER, base_name(parts.adapted), dtype=torch.float16)
+        make_folder(out / ADAPTER, 0o777)
+    for path in sorted(partial.rglob("*")):
+        if path.is_file():
+            path.replace(out / path.relative_to(partial))
+    shutil.rmtree(partial)
 
 
 def _edit_json(path: Path, **values: Any) -> None:
@@ -215,15 +238,16 @@ def _edit_json(path: Path, **values: Any) -> None:
 
 
 def flops_a_token(model: Any, length: int) -> float:
-    """FLOPs of a training step per token: 6 per weight that takes part, and attention's. A multiply-add counts 2."""
+    """FLOPs of a training step per token: 6 per weight that learns, 4 per other one that takes part, and attention's. A
+    multiply-add counts 2."""
     head = model.get_output_embeddings()
     embeddings = model.get_input_embeddings().weight
-    weights = sum(parameter.numel() for parameter in model.parameters())
-    if head is None or head.weight is not embeddings:
-        weights -= embeddings.numel()
+    untied = head is None or head.weight is not embeddings
+    used = [each for each in model.parameters() if not (untied and each is embeddings)]
+    products = sum((6 if each.requires_grad else 4) * each.numel() for each in used)
     config = model.config.get_text_config()
     attention = 12 * getattr(config, "num_hidden_layers", 0) * getattr(config, "hidden_size", 0) * length
-    return float(6 * weights + attention)
+    return float(products + attention)
 
 
 # --- parts ---
@@ -232,6 +256,8 @@ def flops_a_token(model: Any, length: int) -> float:
 def _check(options: TrainOptions) -> None:
     from theta_tui.pretrain.shapes import SHAPES
 
+    if options.lora_rank and (options.model is None or options.optimizer == "muon"):
+        raise UsageError("--lora on puts an adapter on a model, and AdamW trains it: say which --model, and not muon")
     if not (options.epochs or options.minutes or options.tokens):
         raise UsageError("say how long to train: --epochs 3, --minutes 60 or --tokens 10M")
     if options.size not in SHAPES:
@@ -306,13 +332,14 @@ def model_for(options: TrainOptions, folder: Path, report: Callable[[str], None]
 
     if options.model is not None:
         lm = LanguageModel.load(
-            options.model, device="cpu", dtype="float32", offline=options.offline, transformers=True
-        )
+            options.model, device="cpu", dtype="float32", offline=options.offline, transformers=True,
+            adapt="on" if options.lora_rank else "off", rank=options.lora_rank or lora.RANK,
+        )  # fmt: skip
         if options.length > lm.window:
             raise UsageError(f"--length {options.length} is more than the window of {options.model} ({lm.window})")
         if options.window is not None:
             lm.model.config.max_position_embeddings = lm.tokenizer.model_max_length = min(options.window, lm.window)
-        return ModelParts(lm.model, lm.tokenizer, lm.chat)
+        return ModelParts(lm.model, lm.tokenizer, lm.chat, lm if options.lora_rank else None)
     from theta_tui.pretrain.shapes import SHAPES, build
     from theta_tui.pretrain.tokenizer import train_tokenizer
 

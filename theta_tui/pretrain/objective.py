@@ -79,7 +79,8 @@ class _SlicedCrossEntropy(torch.autograd.Function):
     def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         matrix = weight.to(hidden.dtype)
         grad_hidden = torch.empty_like(hidden)
-        grad_weight = torch.zeros_like(weight, dtype=torch.float32)
+        # Where LoRA learns, the head does not.
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         total = torch.zeros((), dtype=torch.float32, device=hidden.device)
         for start in range(0, len(hidden), SLICE):
             part, target = hidden[start : start + SLICE], targets[start : start + SLICE, None]
@@ -90,14 +91,15 @@ class _SlicedCrossEntropy(torch.autograd.Function):
             logits.scatter_add_(1, target, -torch.ones_like(target, dtype=torch.float32))
             delta = logits.to(hidden.dtype)
             torch.mm(delta, matrix, out=grad_hidden[start : start + SLICE])
-            grad_weight += delta.t() @ part
-        ctx.save_for_backward(grad_hidden, grad_weight.to(weight.dtype))
+            if grad_weight is not None:
+                grad_weight += delta.t() @ part
+        ctx.save_for_backward(grad_hidden, None if grad_weight is None else grad_weight.to(weight.dtype))
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, None]:
-        grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden * grads[0].to(grad_hidden.dtype), grad_weight * grads[0].to(grad_weight.dtype), None
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        parts = (None if part is None else part * grads[0].to(part.dtype) for part in ctx.saved_tensors)
+        return (*parts, None)
 
 
 def _head_is_linear(model: Any) -> bool:

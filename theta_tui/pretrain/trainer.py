@@ -66,6 +66,10 @@ class Plan:
     seed: int
     arithmetic: str = "float32"
     """dtype of matrix products. A run that continues in another one would not be the same."""
+    lora_rank: int = 0
+    """Rank of the adapter that learns; 0: the whole model."""
+    base: str = ""
+    """Fingerprint of the model below an adapter, which a saved state does not hold."""
     clip: float = 1.0
     validation_tokens: int = 100_000
 
@@ -135,7 +139,9 @@ class Trainer:
         model.eval()
         self.objective = Objective(model.to(accelerator.device), compiled=compiled)
         self.model = model
-        self.parameters = dict(model.named_parameters())
+        self.parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
+        if plan.arithmetic == "bfloat16":
+            halve_frozen(model)
         self.optimizers = _optimizers(model, self.parameters, plan, muon_dtype)
         self.prepared: Any = accelerator.prepare(self.objective)
         self.counters = Counters(plan=asdict(plan))
@@ -355,6 +361,16 @@ def score(
     return nats, size, learned
 
 
+def halve_frozen(model: Any) -> None:
+    """Hold the matrices that do not learn in bfloat16, in place: autocast would convert them anew in each pass. The
+    embedding stays, so that the residual stream is in float32."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and module is not model.get_output_embeddings():
+            for parameter in module.parameters(recurse=False):
+                if not parameter.requires_grad:
+                    parameter.data = parameter.data.to(torch.bfloat16)
+
+
 def _optimizers(
     model: Any, parameters: dict[str, torch.nn.Parameter], plan: Plan, muon_dtype: torch.dtype
 ) -> list[torch.optim.Optimizer]:
@@ -362,9 +378,8 @@ def _optimizers(
     outside = {id(model.get_input_embeddings().weight)}
     if model.get_output_embeddings() is not None:
         outside.add(id(model.get_output_embeddings().weight))
-    trained = {name: parameter for name, parameter in parameters.items() if parameter.requires_grad}
-    matrices = [p for p in trained.values() if p.ndim == 2 and id(p) not in outside]
-    rest = [p for p in trained.values() if p.ndim != 2 or id(p) in outside]
+    matrices = [p for p in parameters.values() if p.ndim == 2 and id(p) not in outside]
+    rest = [p for p in parameters.values() if p.ndim != 2 or id(p) in outside]
     made: list[torch.optim.Optimizer] = []
     if plan.optimizer == "muon" and matrices:
         made.append(Muon(matrices, plan.muon_lr, weight_decay=plan.weight_decay, dtype=muon_dtype))
