@@ -58,6 +58,7 @@ class Server:
         self._clients: dict[int, _Client] = {}
         self._numbers = 0
         self._loop = asyncio.new_event_loop()
+        self._ending = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="theta-engine", daemon=True)
         self._latest: dict[str, p.Snapshot] = {}
         self.people = frozenset({worker.who, ""})
@@ -84,11 +85,12 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Cut all clients off, and remove the socket."""
+        """Cut all clients off, and remove the socket, if it is still this one's."""
         with socket_path(self._home) as path, suppress(FileNotFoundError):
-            os.unlink(path)
+            if os.stat(path).st_ino == self._file:
+                os.unlink(path)
         if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._loop.call_soon_threadsafe(self._ending.set)
             self._thread.join(2)
 
     def post(self, events: Mapping[str, p.Event]) -> None:
@@ -126,12 +128,13 @@ class Server:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_unix_server(self._serve, sock=self._listening))
-        try:
-            self._loop.run_forever()
-        finally:
-            server.close()
-            self._loop.run_until_complete(self._cut_off())
+        self._loop.run_until_complete(self._listen())
+
+    async def _listen(self) -> None:
+        server = await asyncio.start_unix_server(self._serve, sock=self._listening)
+        await self._ending.wait()
+        server.close()
+        await self._cut_off()
 
     async def _cut_off(self) -> None:
         """End all connections. What was written still arrives, at those who read."""
