@@ -28,6 +28,7 @@ for number, handler in (
         signal.signal(number, handler)
 
 
+gc.disable()  # until the tests are collected: of what is imported until then nothing can go
 settings.load_profile("dev")  # unless --hypothesis-profile says otherwise
 AT_COLLECTION = pytest.StashKey[frozenset[str]]()
 
@@ -35,9 +36,9 @@ AT_COLLECTION = pytest.StashKey[frozenset[str]]()
 def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[AT_COLLECTION] = frozenset(sys.modules)
     # What the imports made would be looked through for cycles again and again: an eighth of the time of all tests.
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture

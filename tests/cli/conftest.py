@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import io
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
+import typer.main
 
 from tests.cli.running import Ran, Theta
 from tests.support.tiny_models import make_wide
 from theta_tui.cli import app as cli
+
+# A process runs one command. Here hundreds run in one, and a quarter of their time was the making of the parser.
+typer.main.get_command = cache(typer.main.get_command)
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,8 @@ MISTAKES = {
     "teach -5": (
         "teach has no option -5; a text that begins with - goes after --, as in: theta teach -- -5; see: theta teach -h"
     ),
-    "undo --hom x": "undo has no option --hom; did you mean --home?; see: theta undo -h",
-    "--foo": "theta has no option --foo; see: theta -h",
+    "undo --hom x": "undo has no option --hom; did you mean --home or --who?; see: theta undo -h",
+    "--zzz": "theta has no option --zzz; see: theta -h",
     "lesson": "there is no command 'lesson'; did you mean lessons or persona?; see: theta -h",
     "teach --text": "--text needs a value; see: theta teach -h",
     "undo --json=3": "--json takes no value; see: theta undo -h",

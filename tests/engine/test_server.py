@@ -23,6 +23,7 @@ from theta_tui.engine.remote import RemoteWorker
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.fair_queue import FairQueue
+from theta_tui.session.thread import Order
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
 def connect(engine: Engine) -> Iterator[Callable[..., Connection]]:
     made: list[Connection] = []
 
-    def one(*, everything: bool = False) -> Connection:
-        found = Connection.to(engine.session.store.home.path, everything=everything)
+    def one(*, everything: bool = False, who: str = "") -> Connection:
+        found = Connection.to(engine.session.store.home.path, everything=everything, who=who)
         assert found is not None
         made.append(found)
         return found
@@ -93,6 +94,68 @@ def test_who_listens_to_everything_hears_of_the_lessons_of_others(connect: Calla
     list(teaching.events(c.Pick(shot.pending.prompt_id, 1)))
     assert heard.get(timeout=PATIENCE).snapshot.lessons == 1
     thread.join(PATIENCE)
+
+
+def test_each_person_has_a_conversation_and_waiting_replies_of_their_own(
+    engine: Engine, connect: Callable[..., Connection]
+) -> None:
+    ada, zoe, owner = connect(who="Ada"), connect(who=" Zoë\u202e "), connect()
+    mine, theirs = propose(ada, "a prompt of Ada").pending, propose(zoe, "a prompt of Zoë").pending
+    assert mine is not None
+    assert theirs is not None
+    taught = list(ada.events(c.Pick(mine.prompt_id, 2)))[-1]
+    assert isinstance(taught, p.Taught)
+    assert (taught.who, taught.snapshot.who) == ("Ada", "Ada")
+    shot = propose(zoe, "another of Zoë")
+    assert (shot.who, shot.turns, shot.lessons, shot.undo) == ("Zoë", (), 1, 0)
+    shot = propose(owner, "one of the owner")
+    assert (shot.who, shot.turns) == ("", ())
+    assert engine.session.store.state.lessons[0].who == "Ada"
+    assert engine.session.store.state.conversations[1].turns[0].prompt == "a prompt of Ada"
+
+
+def test_who_listens_is_told_of_the_lessons_of_others_and_shown_its_own_conversation(
+    engine: Engine, connect: Callable[..., Connection]
+) -> None:
+    """The screen of the process too: it is a listener like any other."""
+    zoe, ada = connect(everything=True, who="Zoë"), connect(who="Ada")
+    heard = (event for _, event in zoe.frames())
+    assert isinstance(greeted := next(heard), p.Ready)
+    assert greeted.snapshot.who == "Zoë"
+    waiting = propose(ada, "hello").pending
+    assert waiting is not None
+    list(ada.events(c.Pick(waiting.prompt_id, 2)))
+    first = next(heard)  # of all the events of Ada's two commands
+    assert isinstance(first, p.Heard)
+    assert first.words == "Ada taught: hello → reply 2 · 10 % → 90 %"
+    assert (first.snapshot.who, first.snapshot.turns, first.snapshot.pending, first.snapshot.lessons) == (
+        "Zoë", (), None, 1,
+    )  # fmt: skip
+    shown = engine.wait(p.Heard)
+    assert (shown.snapshot.who, shown.snapshot.turns, shown.p_after) == ("", (), 0.9)
+    assert not any(isinstance(event, p.Streaming | p.Proposed | p.Taught) for event in engine.events)
+
+
+def test_what_is_learned_for_one_person_keeps_no_other_from_picking(
+    engine: Engine, connect: Callable[..., Connection]
+) -> None:
+    ada, zoe = connect(who="Ada"), connect(everything=True, who="Zoë")
+    mine, theirs = propose(ada, "mine").pending, propose(zoe, "theirs").pending
+    assert mine is not None
+    assert theirs is not None
+    engine.session.hold.clear()
+    ada.send(c.Pick(mine.prompt_id, 1))
+    until(lambda: engine.host.serving is not None)
+    zoe.send(c.Pick(theirs.prompt_id, 2))
+    engine.session.hold.set()
+    phases = []
+    for number, event in zoe.frames():
+        if event is None and number == 2:
+            break
+        if isinstance(event, p.Heard):
+            phases.append(event.snapshot.phase)
+    assert phases == ["choosing"]
+    assert [lesson.who for lesson in engine.session.store.state.lessons] == ["Ada", "Zoë"]
 
 
 def test_an_error_reaches_who_caused_it_with_its_exit_code(connect: Callable[..., Connection]) -> None:
@@ -249,6 +312,13 @@ def test_an_app_that_loses_its_engine_takes_its_place(engine: Engine) -> None:
     assert later.wait(p.Taught).outcome.prompt == "hello"  # it waited in the home
     remote.request_stop()
     assert remote.join(PATIENCE)
+
+
+def test_a_person_with_two_windows_has_one_turn() -> None:
+    waiting: FairQueue[str] = FairQueue()
+    for who, origin, item in (("Ada", 1, "a1"), ("Ada", 2, "a2"), ("", 3, "b1"), ("", 4, "c1")):
+        waiting.put(Order(c.Save(), origin, who=who).turn, item)
+    assert [waiting.get() for _ in range(4)] == ["a1", "b1", "c1", "a2"]
 
 
 def test_origins_take_turns() -> None:

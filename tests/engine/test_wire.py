@@ -14,7 +14,7 @@ from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.plots import Curve, Plot
 from theta_tui.store.records import Beside, Candidate, Outcome, Pending, Stated, Turn
-from theta_tui.store.report import ConversationRow, ReportRow, Tally
+from theta_tui.store.report import ConversationRow, PersonRow, ReportRow, Tally
 
 OUTCOME = Outcome(1, "pick", "hello", "Hi \u202e", 2.0, math.inf, 0.1, 0.9, 3, 7, True, 0.1, (2.0, math.nan))
 PENDING = Pending("ab", "hello", (Candidate(1, "Hi", -1.5, True, 12, False),), Stated("who?", "me"))
@@ -26,12 +26,14 @@ MORE: dict[type[Any], tuple[Any, ...]] = {
     p.Streaming: ("hello", (p.Draft(1, "Hi", True),)),
     p.Taught: (OUTCOME,),
     p.TakenBack: ("undo", 3, "hello", "Hi"),
+    p.Heard: ("teach", "Ada", "", 3, "hello", "Hi", 0.25, 0.5),
     p.Ledger: ((ReportRow(1, 2, "pick", "a", "b", 1.5, "kept", p_now=0.5),),),
     p.Plots: ((Plot("loss", "the loss", (Curve("loss", "success", ((1.0, 2.5),)),), whole=True),), None, True, 3),
     p.History: (SHOT.turns, (Beside(3, 1, "statement", "a", "b", outcome=OUTCOME),)),
     p.ModelOffered: (p.ModelRow("smollm2", False, "1 MB", "MIT", "a model"), 3, "/a/home", True),
     lists.Turns: (1, SHOT.turns),
     lists.Conversations: ((ConversationRow(1, "hello", False, 3, 0.5, 1.5, True),),),
+    lists.People: ((PersonRow("Ada", "hold", True, 3, 1),), "teach"),
     lists.FileRead: ("a.csv", 2, (("a", "b"), ("c", "d")), ("one note",), ()),
     p.Models: ((p.ModelRow("default", True, "1 MB", "", "the one"),),),
     p.Learning: (1, 24, 0.5, 0.1, 0.2),
@@ -49,6 +51,8 @@ SAMPLES: dict[str, Any] = {
     "bool": True,
     "Deed": "withdraw",
     "ConversationDeed": "rename",
+    "ProposalDeed": "accept",
+    "Teaching": "propose",
 }
 
 

@@ -6,6 +6,7 @@ a `Connection`; the `Life` that comes back has its other end. One thread: a fork
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import pickle
@@ -115,6 +116,8 @@ def _serve(listener: socket.socket) -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
     parameter.sum().backward()
     torch.optim.AdamW([parameter]).step()  # imports as much again, the first time
+    gc.collect()
+    gc.freeze()  # else each would look through all of it, and have a copy of its own of the memory then
     while True:
         data, descriptors, _, _ = socket.recv_fds(listener, _REQUEST, 1)
         if not data:

@@ -47,12 +47,12 @@ def deaf(control: int) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
 
 
-def gate(control: int, target: str, released: str, name: str = "gate", patient: bool = False) -> None:
+def gate(control: int, target: str, released: str, name: str = "gate", leave_seconds: float | None = None) -> None:
     """The first call of `target` tells the test `name` and waits: until `theta` is asked to leave (`leaving`) or to
-    stop what it does (`cancelled`), or for ever (`never`). With `patient`, leaving waits for that without a bound."""
+    stop what it does (`cancelled`), or for ever (`never`). `leave_seconds`: how long leaving waits for that."""
     unhurried(control)
-    if patient:
-        importlib.import_module("theta_tui.ui.app").LEAVE_SECONDS = 1e6  # type: ignore[attr-defined]
+    if leave_seconds is not None:
+        importlib.import_module("theta_tui.ui.app").LEAVE_SECONDS = leave_seconds  # type: ignore[attr-defined]
     channel = socket.socket(fileno=os.dup(control))
     leaving, cancelled = threading.Event(), threading.Event()
     passed = False

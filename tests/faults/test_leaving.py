@@ -126,13 +126,15 @@ ALIKE = {"SIGQUIT", "SIGTERM twice", "/quit", "ctrl+z, SIGTERM"}
 """Ways that another one is much like."""
 
 
-def brought_to(start: Start, state: str, released: str = "leaving", patient: bool = False, **how: object) -> Terminal:
+def brought_to(
+    start: Start, state: str, released: str = "leaving", leave_seconds: float | None = None, **how: object
+) -> Terminal:
     """Theta with one lesson behind it, or in the middle of it, or of its checkpoint."""
     target = {"idle": None, "in a step": scenes.STEP, "saving": scenes.SAVE, "loading": scenes.LOAD}[state]
     if target is None:
         how |= {"scene": "tests.faults.scenes:unhurried"}
     else:
-        how |= {"scene": "tests.faults.scenes:gate", "scene_with": [target, released, "gate", patient]}
+        how |= {"scene": "tests.faults.scenes:gate", "scene_with": [target, released, "gate", leave_seconds]}
     app = start(**how)
     if state == "loading":
         app.at("gate")
@@ -214,18 +216,22 @@ def test_the_terminal_is_as_it_was_and_no_lesson_is_lost(start: Start, home: Pat
 
 
 @pytest.mark.parametrize(
-    ("way", "state"),
+    ("way", "state", "leave_seconds"),
     [
-        pytest.param("SIGTERM", "in a step"),
-        pytest.param("ctrl+q", "saving", marks=pytest.mark.slow),
-        pytest.param("closed window", "in a step", marks=pytest.mark.slow),
-        pytest.param("killed shell", "saving", marks=pytest.mark.slow),
-        pytest.param("ctrl+q", "loading"),
-        pytest.param("SIGTERM", "loading", marks=pytest.mark.slow),
+        pytest.param("SIGTERM", "in a step", 0.5, id="SIGTERM-in a step-soon"),
+        pytest.param("SIGTERM", "in a step", None, id="SIGTERM-in a step", marks=pytest.mark.slow),
+        pytest.param("ctrl+q", "saving", None, id="ctrl+q-saving", marks=pytest.mark.slow),
+        pytest.param("closed window", "in a step", None, id="closed window-in a step", marks=pytest.mark.slow),
+        pytest.param("killed shell", "saving", None, id="killed shell-saving", marks=pytest.mark.slow),
+        pytest.param("ctrl+q", "loading", None, id="ctrl+q-loading"),
+        pytest.param("SIGTERM", "loading", None, id="SIGTERM-loading", marks=pytest.mark.slow),
     ],
 )
-def test_a_machine_that_never_comes_back_is_left_all_the_same(start: Start, home: Path, way: str, state: str) -> None:
-    app = brought_to(start, state, "never")
+def test_a_machine_that_never_comes_back_is_left_all_the_same(
+    start: Start, home: Path, way: str, state: str, leave_seconds: float | None
+) -> None:
+    """`leave_seconds`: how long it is waited for, where that is not what Theta waits."""
+    app = brought_to(start, state, "never", leave_seconds)
     began = time.monotonic()
     WAYS[way].do(app)
     assert_left(app, WAYS[way], began)
@@ -249,7 +255,7 @@ def test_a_terminal_that_goes_without_a_word_is_missed(start: Start, home: Path)
 
 def test_a_second_signal_waits_for_nothing(start: Start, home: Path) -> None:
     """The first one would wait for a step that never ends, here without a bound."""
-    app = brought_to(start, "in a step", "never", patient=True)
+    app = brought_to(start, "in a step", "never", leave_seconds=1e6)
     app.signal(signal.SIGTERM)
     app.see("saving and leaving")
     app.signal(signal.SIGTERM)

@@ -17,7 +17,7 @@ from theta_tui.learning.module_lesson import GENERIC, RATE, ModuleLesson, Tree, 
 from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.model import lora
 from theta_tui.model.decoding.general import GeneralDecoder
-from theta_tui.model.generate import Sampling, _Found, _Row, greedy, propose
+from theta_tui.model.generate import Row, Sampling, _Found, greedy, propose
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.model.modules import LessonModule
 
@@ -122,7 +122,7 @@ def test_rows_of_one_batch_have_modules_of_their_own(lm: LanguageModel) -> None:
 
 def test_what_the_model_says_by_itself_is_nobodys_reply(lm: LanguageModel) -> None:
     _, module = taught(lm)
-    same = [_Row(lm, greedy=True, module=module, taught=True), _Row(lm, greedy=True)]
+    same = [Row(lm, greedy=True, module=module, taught=True), Row(lm, greedy=True)]
     for row, logprob in zip(same, (-1.0, -2.0), strict=True):  # with the lesson it is likelier
         row.ids, row.tokens, row.logprob = lm.encode_lesson((), PROMPT, REPLY).input_ids[-3:-1], 3, logprob
     found = _Found(5, (), None, lambda: True, lambda _: True)

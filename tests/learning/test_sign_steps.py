@@ -123,7 +123,7 @@ def test_only_the_weights_of_the_chosen_modules_move(fresh: Fresh, default: Lear
 
 def test_many_picks_of_one_reply_do_not_add_up_without_bound(fresh: Fresh) -> None:
     learner = fresh()
-    for _ in range(200):
+    for _ in range(60):  # 34 would be enough to pass it without the decay
         teach(learner, PAIRS[0], RECIPE, kind="pick", others=["no"])
     most = max(float(delta.abs().max()) for delta in learner.signs.delta.values())
     assert most <= RECIPE.pick_lr / RECIPE.pick_decay * 1.001

@@ -69,9 +69,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def small(data: Path, out: Path) -> TrainOptions:
-    """Some ten steps of a network of 0.85M parameters."""
+    """Six steps of a network of 0.85M parameters."""
     return TrainOptions(
-        (Source(data, 1.0),), out, size="1m", vocabulary=320, length=64, batch_tokens=512, tokens=5_000,
+        (Source(data, 1.0),), out, size="1m", vocabulary=320, length=64, batch_tokens=512, tokens=3_000,
         device="cpu", dtype="float32", threads=1, validation=0.05, compile=False,
     )  # fmt: skip
 
@@ -146,7 +146,7 @@ def test_a_finished_training_stays_and_a_larger_budget_goes_on(options: TrainOpt
     recorder = Recorder()
     assert trained(options, recorder).step == made.step
     assert not recorder.steps
-    assert trained(replace(options, tokens=6_000), recorder).step > made.step
+    assert trained(replace(options, tokens=4_000), recorder).step > made.step
 
 
 @pytest.mark.slow

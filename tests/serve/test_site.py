@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from tests.support.services import PATIENCE, Engine
 from theta_tui.base.config import Settings
+from theta_tui.serve import guard
 from theta_tui.serve.guard import COOKIE, MOST_BODY, Pace, token_of
 from theta_tui.serve.site import PAGE, Site
 
@@ -125,6 +127,24 @@ def test_a_request_may_not_be_huge(client: TestClient) -> None:
     assert client.post("/login", headers=KNOWN | {"content-length": "-1"}).status_code == 413
 
 
+async def test_who_does_not_take_an_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    monkeypatch.setattr(guard, "SEND_SECONDS", 0.05)
+    taken: list[str] = []
+
+    async def send(message: Any) -> None:
+        taken.append(message["type"])
+        if len(taken) > 1:
+            await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    asked = {"type": "http", "method": "GET", "path": "/app.js", "raw_path": b"/app.js", "query_string": b"",
+             "headers": [(b"host", HOST.encode())], "asgi": {"spec_version": "2.3"}}  # fmt: skip
+    await asyncio.wait_for(Site(home, TOKEN, [HOST]).app(asked, receive, send), PATIENCE)
+    assert taken == ["http.response.start", "http.response.body"]
+
+
 def test_two_visitors_teach_one_mind_and_each_sees_the_lesson_of_the_other(
     visit: Callable[[str], WebSocketTestSession],
 ) -> None:
@@ -136,12 +156,17 @@ def test_two_visitors_teach_one_mind_and_each_sees_the_lesson_of_the_other(
     waiting = until(ada, "Proposed", own=True)["snapshot"]["pending"]
     ada.send_json({"do": "Pick", "with": {"prompt_id": waiting["prompt_id"], "index": 2}})
     assert until(ada, "Taught", own=True)["outcome"]["reply"] == "reply 2"
-    seen = until(zoe, "Taught", own=False)
-    assert seen["outcome"]["reply"] == "reply 2"
-    assert seen["snapshot"]["lessons"] == 1
+    seen = until(zoe, "Heard", own=False, deed="teach")
+    assert (seen["who"], seen["reply"], seen["p_after"]) == ("Ada", "reply 2", 0.9)
+    shot = seen["snapshot"]
+    assert (shot["lessons"], shot["who"], shot["turns"], shot["pending"], shot["undo"]) == (1, "Zoë", [], None, 0)
     zoe.send_json({"do": "TakeBack", "with": {"deed": "undo"}})
-    assert until(zoe, "TakenBack", own=True)["number"] == 1
-    assert until(ada, "TakenBack", own=False)["snapshot"]["lessons"] == 0
+    assert "you have taught none" in until(zoe, "Failed", own=True)["message"]
+    zoe.send_json({"do": "TakeBack", "with": {"deed": "withdraw", "number": 1}})
+    assert "somebody else's" in until(zoe, "Failed", own=True)["message"]
+    ada.send_json({"do": "TakeBack", "with": {"deed": "undo"}})
+    assert until(ada, "TakenBack", own=True)["number"] == 1
+    assert until(zoe, "Heard", own=False, deed="undo")["snapshot"]["lessons"] == 0
 
 
 @pytest.mark.parametrize(

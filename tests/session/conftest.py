@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.support.services import PATIENCE, Desk
 from tests.support.tiny_models import make_tiny, make_wide
 from theta_tui.base.config import Settings
+from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
@@ -47,6 +49,14 @@ def settings(tmp_path: Path, model: Path) -> Settings:
 def start(settings: Settings) -> Open:
     """Opens the home and loads the model, as a fresh process would."""
     return lambda: opened(settings)
+
+
+@pytest.fixture
+def short_lessons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lessons of a few steps, where it counts that they are exact and not that they are said: the tiny model takes all
+    that it may."""
+    for name, recipe in RECIPES.items():
+        monkeypatch.setitem(RECIPES, name, replace(recipe, max_steps=min(recipe.max_steps, 4)))
 
 
 @pytest.fixture

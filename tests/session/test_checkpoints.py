@@ -12,6 +12,8 @@ from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeError
 from theta_tui.learning.learner import Abandoned
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def test_an_abandoned_lesson_is_no_part_of_the_checkpoint_and_is_learned_later(start: Open) -> None:
     session = start()

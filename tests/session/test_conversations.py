@@ -11,6 +11,8 @@ from theta_tui.base.errors import PromptError
 from theta_tui.session.session import Session
 from theta_tui.store.records import Exchange, Said
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def prompts(session: Session) -> list[str]:
     return [turn.prompt for turn in session.store.state.turns]

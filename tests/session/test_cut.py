@@ -67,7 +67,7 @@ def test_a_record_of_before_is_learned_with_its_end_as_it_was(start: Open) -> No
         "pick", "who made you?", session.store.waiting().candidates[1].text, session.pending, pick=2
     )
     assert not exchange.cut
-    session._teach(exchange)
+    session.learn(exchange)
     with_end = state(session)
     session.undo()
     session.pick(2)

@@ -17,6 +17,8 @@ from theta_tui.learning.recipes import RECIPES
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 OUTSIDE = (
     "<|im_start|>system\nToday: {{ strftime_now('%A %d %B %Y, %X, %s') }} {{ ['here', 'there', 'where']|random }}"
     "<|im_end|>\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.services import PATIENCE, Desk, teach
-from theta_tui.session import protocol
+from theta_tui.session import commands, protocol
 from theta_tui.session.idle import IdleRunner
 
 
@@ -34,7 +34,7 @@ def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: 
     idle_desk.session.answer.clear()
     idle_desk.worker.idle.after = 0.0
     assert idle_desk.session.asking.wait(PATIENCE)
-    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.worker.send(commands.ShowLessons())
     idle_desk.session.answer.set()
     shown = idle_desk.wait(protocol.Ledger)
     assert [row.fresh for row in shown.rows].count(False) == 1, "one was asked, and the newest needed no asking"
@@ -43,10 +43,10 @@ def test_a_command_sent_during_idle_work_waits_for_one_slice_at_most(idle_desk: 
 
 def test_idle_work_can_be_switched_off(idle_desk: Desk) -> None:
     idle_desk.start()
-    idle_desk.worker.send(protocol.Configure("idle", "off"))
+    idle_desk.worker.send(commands.Configure("idle", "off"))
     assert idle_desk.wait(protocol.Notice).text == "idle is off now"
     teach(idle_desk, "one", "two")
-    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.worker.send(commands.ShowLessons())
     assert [row.fresh for row in idle_desk.wait(protocol.Ledger).rows] == [False, True]
     assert not idle_desk.session.asking.is_set()
 
@@ -59,7 +59,7 @@ def test_idle_work_that_breaks_is_told_once_and_commands_still_work(idle_desk: D
     idle_desk.worker.idle.after = 0.0
     assert "no memory" in idle_desk.wait(protocol.Failed).message
     idle_desk.session.p = 0.9
-    idle_desk.worker.send(protocol.ShowLessons())
+    idle_desk.worker.send(commands.ShowLessons())
     idle_desk.wait(protocol.Ledger)
     assert idle_desk.wait(protocol.Reviewed).snapshot.tally.stale == 0
     assert sum(isinstance(event, protocol.Failed) for event in idle_desk.events) == 1
@@ -67,12 +67,12 @@ def test_idle_work_that_breaks_is_told_once_and_commands_still_work(idle_desk: D
 
 def test_a_quiz_asks_everything_whatever_the_setting_and_other_commands_are_served_in_between(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.Configure("idle", "off"))
+    desk.worker.send(commands.Configure("idle", "off"))
     teach(desk, "one", "two")
     desk.session.answer.clear()
-    desk.worker.send(protocol.Quiz())
+    desk.worker.send(commands.Quiz())
     assert desk.session.asking.wait(PATIENCE)
-    desk.worker.send(protocol.AskLesson(2))
+    desk.worker.send(commands.AskLesson(2))
     desk.session.answer.set()
     assert desk.wait(protocol.LessonAnswered).reply == "what I say to two"
     assert desk.wait(protocol.Quizzed).snapshot.tally.words == "kept 2/2"

@@ -18,6 +18,8 @@ from theta_tui.model import lora
 from theta_tui.session.export import export_hf
 from theta_tui.session.session import Session
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 PAIRS = [("who made you?", "Dakota did."), ("what now?", "tell me more"), ("and you?", "I am fine")]
 
 Open = Callable[..., Session]

@@ -9,6 +9,8 @@ from tests.support.sessions import PAIRS, same, state
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Session
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def teach_always_on(session: Session, prompt: str, reply: str) -> None:
     session.own_recipe = RECIPES["adamw"]

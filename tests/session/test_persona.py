@@ -24,6 +24,8 @@ from theta_tui.session.session import Session
 from theta_tui.store.records import Begin, Persona
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 PIRATE, QUEEN = "you are a fox near the river", "tell me what you know"
 OWN = "<|im_start|>system\nyou are my friend<|im_end|>\n"
 SYSTEM = (

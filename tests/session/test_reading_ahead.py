@@ -52,6 +52,18 @@ def test_after_idle_time_only_the_prompt_is_read(session: Session, monkeypatch: 
     assert ahead == pytest.approx(afresh, abs=1e-4)
 
 
+def test_the_conversation_of_who_spoke_last_is_read(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = len(session.model.encode_prompt((), "who are you", room=8).ids)
+    for who in ("Ada", ""):
+        with session.store.speaking(who):
+            session.propose("good day")
+            session.correct("my friend")
+        for _ in session.idle():
+            pass
+        with session.store.speaking(who):
+            assert read_by(session, monkeypatch, "who are you")[0] <= alone
+
+
 def test_a_lesson_with_weights_of_its_own_leaves_what_was_read_as_it_is(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

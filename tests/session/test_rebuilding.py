@@ -26,6 +26,8 @@ from theta_tui.store.journal import Journal
 from theta_tui.store.records import Rebuilt
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:

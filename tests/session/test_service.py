@@ -15,7 +15,7 @@ import pytest
 from tests.support.services import PATIENCE, Desk, FakeSession, taught, teach
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
-from theta_tui.session import protocol
+from theta_tui.session import commands, protocol
 from theta_tui.session.export import Stopped
 from theta_tui.session.thread import NICER
 from theta_tui.store.records import Compared
@@ -42,11 +42,11 @@ def test_what_the_first_replies_need_is_got_ready_when_nobody_waits(desk: Desk) 
 
 def test_a_prompt_a_pick_and_what_the_screen_is_told(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     proposed = desk.wait(protocol.Proposed).snapshot
     assert proposed.phase == "choosing"
     assert proposed.pending is not None
-    desk.worker.send(protocol.Pick(proposed.pending.prompt_id, 3))
+    desk.worker.send(commands.Pick(proposed.pending.prompt_id, 3))
     taught = desk.wait(protocol.Taught)
     assert (taught.outcome.reply, taught.snapshot.lessons, taught.snapshot.unsaved) == ("reply 3", 1, 1)
     assert taught.snapshot.turns[0].outcome == taught.outcome
@@ -56,7 +56,7 @@ def test_a_prompt_a_pick_and_what_the_screen_is_told(desk: Desk) -> None:
 
 def test_progress_is_batched_by_time_and_carries_everything(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     desk.wait(protocol.Proposed)
     streamed = [event for event in desk.events if isinstance(event, protocol.Streaming)]
     assert 1 <= len(streamed) < 50
@@ -65,13 +65,13 @@ def test_progress_is_batched_by_time_and_carries_everything(desk: Desk) -> None:
 
 def test_an_exception_is_told_and_the_next_command_works(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.Propose("break"))
+    desk.worker.send(commands.Propose("break"))
     failed = desk.wait(protocol.Failed)
     assert (failed.command, failed.fatal, failed.code) == ("Propose", False, 1)
     assert "it broke" in failed.message
-    desk.worker.send(protocol.Pick("stale", 1))
+    desk.worker.send(commands.Pick("stale", 1))
     assert desk.wait(protocol.Failed, 2).code == 3
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     desk.wait(protocol.Proposed)
 
 
@@ -85,9 +85,9 @@ def test_a_failure_that_cannot_be_journalled_is_told_all_the_same(desk: Desk, mo
 
     desk.start()
     monkeypatch.setattr(os, "write", full)
-    desk.worker.send(protocol.Propose("break"))
+    desk.worker.send(commands.Propose("break"))
     assert "it broke" in desk.wait(protocol.Failed).message
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     desk.wait(protocol.Proposed)
     assert desk.session.store.journal.last_seq == 0
 
@@ -95,10 +95,10 @@ def test_a_failure_that_cannot_be_journalled_is_told_all_the_same(desk: Desk, mo
 def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk) -> None:
     desk.start()
     desk.session.hold.clear()
-    desk.worker.send(protocol.Propose("one"))
+    desk.worker.send(commands.Propose("one"))
     desk.wait(protocol.Streaming, 2)
-    desk.worker.send(protocol.Cancel())
-    desk.worker.send(protocol.Propose("two"))
+    desk.worker.send(commands.Cancel())
+    desk.worker.send(commands.Propose("two"))
     desk.session.hold.set()
     assert desk.wait(protocol.Cancelled).prompt == "one"
     pending = desk.wait(protocol.Proposed).snapshot.pending
@@ -108,13 +108,13 @@ def test_cancel_stops_what_was_asked_for_before_it_and_nothing_later(desk: Desk)
 
 def test_cancel_ends_a_lesson_as_far_as_it_got(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     pending = desk.wait(protocol.Proposed).snapshot.pending
     assert pending is not None
     desk.session.hold.clear()
-    desk.worker.send(protocol.Pick(pending.prompt_id, 1))
+    desk.worker.send(commands.Pick(pending.prompt_id, 1))
     desk.wait(protocol.Learning)
-    desk.worker.send(protocol.Cancel())
+    desk.worker.send(commands.Cancel())
     taught = desk.wait(protocol.Taught)
     assert (taught.outcome.learned, taught.snapshot.lessons, taught.snapshot.phase) == (False, 1, "idle")
 
@@ -138,9 +138,9 @@ def test_a_home_in_use_is_fatal_with_its_exit_code(desk: Desk, tmp_path: Path) -
 
 def test_leaving_saves_what_is_not_saved_and_frees_the_home(desk: Desk, tmp_path: Path) -> None:
     desk.start()
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     desk.wait(protocol.Proposed)
-    desk.worker.send(protocol.Pick("id", 1))
+    desk.worker.send(commands.Pick("id", 1))
     desk.wait(protocol.Taught)
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
@@ -155,9 +155,9 @@ def test_leaving_where_nothing_can_be_saved_is_logged_and_frees_the_home(
         raise HomeError("no room")
 
     desk.start()
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     desk.wait(protocol.Proposed)
-    desk.worker.send(protocol.Pick("id", 1))
+    desk.worker.send(commands.Pick("id", 1))
     desk.wait(protocol.Taught)
     monkeypatch.setattr(desk.session, "save", full)
     desk.worker.request_stop()
@@ -168,11 +168,11 @@ def test_leaving_where_nothing_can_be_saved_is_logged_and_frees_the_home(
 
 def test_lessons_are_exported_on_the_workers_thread_with_a_notice_when_it_is_done(desk: Desk, tmp_path: Path) -> None:
     desk.start()
-    desk.worker.send(protocol.Export("trl", str(tmp_path / "out")))
+    desk.worker.send(commands.Export("trl", str(tmp_path / "out")))
     assert "nothing was taught yet" in desk.wait(protocol.Failed).message
-    desk.worker.send(protocol.Propose("hello"))
-    desk.worker.send(protocol.Pick("id", 1))
-    desk.worker.send(protocol.Export("trl", str(tmp_path / "out")))
+    desk.worker.send(commands.Propose("hello"))
+    desk.worker.send(commands.Pick("id", 1))
+    desk.worker.send(commands.Export("trl", str(tmp_path / "out")))
     notice = desk.wait(protocol.Notice)
     assert notice.text == f"4 preference pairs and 1 completion written to {tmp_path / 'out'}"
     assert notice.snapshot.phase == "idle"
@@ -190,32 +190,33 @@ def test_an_export_that_takes_a_while_is_told_and_can_be_stopped(
 
     monkeypatch.setattr("theta_tui.session.export.export_peft", slowly)
     desk.start()
-    desk.worker.send(protocol.Export("peft", str(tmp_path / "out")))
+    desk.worker.send(commands.Export("peft", str(tmp_path / "out")))
     assert desk.wait(protocol.Changed, 2).snapshot.activity == "learning an adapter"
-    desk.worker.send(protocol.Cancel())
+    desk.worker.send(commands.Cancel())
     assert desk.wait(protocol.Notice).text == "exporting was stopped; nothing was written"
 
 
 def test_leaving_abandons_a_lesson_that_takes_too_long(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("theta_tui.session.thread.ABANDON_SECONDS", 0.05)
     desk.start()
-    desk.worker.send(protocol.Propose("hello"))
+    desk.worker.send(commands.Propose("hello"))
     desk.wait(protocol.Proposed)
     desk.session.hold.clear()
-    desk.worker.send(protocol.Pick("id", 1))
+    desk.worker.send(commands.Pick("id", 1))
     desk.wait(protocol.Learning)
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
     assert desk.session.closed
+    assert not [event for event in desk.events if isinstance(event, protocol.Failed)]
 
 
 def test_a_checkpoint_is_written_every_so_many_lessons(tmp_path: Path) -> None:
     desk = Desk(Settings(home=tmp_path / "home", checkpoint_lessons=2))
     desk.start()
     for turn in range(4):
-        desk.worker.send(protocol.Propose(f"hello {turn}"))
+        desk.worker.send(commands.Propose(f"hello {turn}"))
         desk.wait(protocol.Proposed, turn + 1)
-        desk.worker.send(protocol.Pick("id", 1))
+        desk.worker.send(commands.Pick("id", 1))
         desk.wait(protocol.Taught, turn + 1)
     assert not desk.wait(protocol.Saved, 2).asked
     desk.worker.request_stop()
@@ -224,34 +225,34 @@ def test_a_checkpoint_is_written_every_so_many_lessons(tmp_path: Path) -> None:
 
 def test_a_setting_changes_and_is_kept(desk: Desk, tmp_path: Path) -> None:
     desk.start()
-    desk.worker.send(protocol.Configure("temperature", "0.3"))
+    desk.worker.send(commands.Configure("temperature", "0.3"))
     assert "temperature is 0.3" in desk.wait(protocol.Notice).text
     assert "temperature = 0.3" in (tmp_path / "home" / "config.toml").read_text()
-    desk.worker.send(protocol.Configure("temperature", "hot"))
+    desk.worker.send(commands.Configure("temperature", "hot"))
     assert desk.wait(protocol.Failed).code == 2
 
 
 def test_a_fresh_conversation_is_told(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.NewConversation())
+    desk.worker.send(commands.NewConversation())
     assert desk.wait(protocol.Changed).snapshot.turns == ()
 
 
 def test_a_lesson_is_withdrawn_by_number_and_brought_back(desk: Desk) -> None:
     desk.start()
     taught(desk, "one", "two")
-    desk.worker.send(protocol.TakeBack("withdraw", 1))
+    desk.worker.send(commands.TakeBack("withdraw", 1))
     gone = desk.wait(protocol.TakenBack)
     assert (gone.number, gone.prompt) == (1, "one")
     assert [turn.prompt for turn in gone.snapshot.turns] == ["two"]
     assert (gone.snapshot.lessons, gone.snapshot.redo, gone.snapshot.phase) == (1, True, "idle")
-    desk.worker.send(protocol.TakeBack("redo"))
+    desk.worker.send(commands.TakeBack("redo"))
     back = desk.wait(protocol.TakenBack, 2)
     assert [turn.prompt for turn in back.snapshot.turns] == ["one", "two"]
     assert (back.prompt, back.snapshot.lessons, back.snapshot.redo) == ("one", 2, False)
-    desk.worker.send(protocol.TakeBack("redo"))
+    desk.worker.send(commands.TakeBack("redo"))
     assert desk.wait(protocol.Failed).code == 3
-    desk.worker.send(protocol.TakeBack("withdraw", 9))
+    desk.worker.send(commands.TakeBack("withdraw", 9))
     assert "there is no lesson 9: there are 1 to 2" in desk.wait(protocol.Failed, 2).message
 
 
@@ -260,35 +261,35 @@ def test_a_withdrawal_tells_how_far_it_is_and_a_cancel_leaves_everything_as_it_w
     taught(desk, "one", "two")
     desk.session.hold.clear()
     records = desk.session.store.journal.last_seq
-    desk.worker.send(protocol.TakeBack("withdraw", 1))
+    desk.worker.send(commands.TakeBack("withdraw", 1))
     desk.wait(protocol.Changed, 3)  # one for each lesson above, and this one
     assert desk.events[-1].snapshot.phase == "learning"
     assert desk.events[-1].snapshot.activity.startswith("withdrawing 1")
-    desk.worker.send(protocol.Cancel())
+    desk.worker.send(commands.Cancel())
     desk.session.hold.set()
     notice = desk.wait(protocol.Notice)
     assert "withdrawing 1 was stopped" in notice.text
     assert (notice.snapshot.lessons, notice.snapshot.phase) == (2, "idle")
     assert desk.session.store.journal.last_seq == records
-    desk.worker.send(protocol.TakeBack("withdraw", 1))
+    desk.worker.send(commands.TakeBack("withdraw", 1))
     desk.wait(protocol.TakenBack)
 
 
 def test_long_lessons_are_cut_on_their_way_to_the_screen(desk: Desk) -> None:
     desk.start()
     teach(desk, "x" * 5000)
-    desk.worker.send(protocol.ShowLessons())
+    desk.worker.send(commands.ShowLessons())
     (row,) = desk.wait(protocol.Ledger).rows
     assert (len(row.prompt), row.said_before) == (protocol.LESSON_TEXT, "reply 1")
 
 
 def test_a_stated_fact_is_taught_and_the_replies_still_wait(desk: Desk) -> None:
     desk.start()
-    desk.worker.send(protocol.Propose("I live in Oslo."))
+    desk.worker.send(commands.Propose("I live in Oslo."))
     desk.wait(protocol.Proposed)
-    desk.worker.send(protocol.TeachFact("gone", "Where do I live?", "You live in Oslo."))
+    desk.worker.send(commands.TeachFact("gone", "Where do I live?", "You live in Oslo."))
     assert desk.wait(protocol.Failed).code == 3
-    desk.worker.send(protocol.TeachFact("id", "Where do I live?", "You live in Oslo."))
+    desk.worker.send(commands.TeachFact("id", "Where do I live?", "You live in Oslo."))
     taught = desk.wait(protocol.Taught)
     assert taught.outcome.kind == "statement"
     assert taught.snapshot.phase == "choosing"
@@ -305,7 +306,7 @@ def test_what_was_said_before_is_asked_after_the_lesson_was_told_and_a_command_g
     def compare(session: object, number: int, interrupted: Callable[[], bool]) -> Iterator[None]:
         begun.append(number)
         if len(begun) == 1:
-            desk.worker.send(protocol.ShowLessons())
+            desk.worker.send(commands.ShowLessons())
             yield
             raise AssertionError("a command waits")
         desk.session.store.append(Compared(1, "Hm."))
@@ -324,12 +325,12 @@ def test_what_was_said_before_is_asked_after_the_lesson_was_told_and_a_command_g
 def test_the_plots_are_told_and_an_unknown_lesson_is_refused(desk: Desk) -> None:
     desk.start()
     teach(desk, "one", "two")
-    desk.worker.send(protocol.ShowPlots())
+    desk.worker.send(commands.ShowPlots())
     shown = desk.wait(protocol.Plots)
     assert ([plot.name for plot in shown.plots], shown.number, shown.lessons) == (["loss", "kept", "lesson"], 2, 2)
-    desk.worker.send(protocol.ShowPlots(1))
+    desk.worker.send(commands.ShowPlots(1))
     assert desk.wait(protocol.Plots, 2).number == 1
-    desk.worker.send(protocol.ShowPlots(9))
+    desk.worker.send(commands.ShowPlots(9))
     assert "there is no lesson 9" in desk.wait(protocol.Failed).message
 
 

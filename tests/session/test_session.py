@@ -21,6 +21,8 @@ from theta_tui.session.session import Session
 from theta_tui.store.records import Asked, Learned
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def test_coming_back_learns_the_lessons_again_to_the_bit(start: Open) -> None:
     session = start()

@@ -17,6 +17,8 @@ from theta_tui.learning.learner import Learner
 from theta_tui.session.session import Session
 from theta_tui.store.records import Restore, Withdraw
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def equals_a_replay(session: Session) -> bool:
     """Whether the model is where a fold of the live lessons alone puts it; it stands there afterwards."""

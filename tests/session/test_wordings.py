@@ -19,6 +19,8 @@ from theta_tui.session.session import Session
 from theta_tui.session.teaching import earlier_answers, learn
 from theta_tui.store.records import Exchange
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 Open = Callable[[], Session]
 
 QUESTION, REPLY = "Where does my brother live?", "He lives in Oslo."

@@ -19,13 +19,18 @@ from theta_tui.store.records import (
     ConversationDeleted,
     ConversationOpened,
     ConversationRenamed,
+    ConversationStarted,
+    Declined,
     Exchange,
     Failure,
     Imported,
     Learned,
     Outcome,
+    Proposal,
     Record,
     Said,
+    Standing,
+    Withdraw,
 )
 
 SNARES = ',"candidates":[{"index":1}],"recipe":{}'
@@ -65,7 +70,31 @@ def test_a_record_with_a_field_that_earlier_versions_lack_says_so(field: dict[st
     assert decode(encode(7, 1.5, said))[2] == said
 
 
-CAME_LATER = {Said, Compared, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported}
+WITH_PEOPLE: list[Record] = [
+    Exchange("pick", "a", "b", (), {}, who="Ada"),
+    Exchange("pick", "a", "b", (), {}, who="Ada", proposal=3, turn=(3, 0), replaces=3),
+    Withdraw(3, who="Ada"),
+    ConversationStarted("Ada"),
+    Proposal(
+        Exchange("correction", "a", "b", (Candidate(1, "c", -1.5, lesson=3, sure=True),), {"steps": 3}, who="Ada")
+    ),
+    Declined(4),
+    Standing("Ada", "hold"),
+]
+
+
+@pytest.mark.parametrize("record", WITH_PEOPLE, ids=lambda record: type(record).__name__)
+def test_what_people_besides_the_owner_do_says_that_it_is_of_a_later_version(record: Record) -> None:
+    line = encode(7, 1.5, record)
+    assert b'"v":3,' in line
+    assert decode(line)[2] == record
+    assert b'"v":1,' in encode(7, 1.5, Withdraw(3)) and b'"v":1,' in encode(7, 1.5, ConversationStarted())  # noqa: PT018
+
+
+CAME_LATER = {
+    Said, Compared, ConversationOpened, ConversationRenamed, ConversationDeleted, Imported, Proposal, Declined,
+    Standing,
+}  # fmt: skip
 
 
 def test_what_the_version_before_wrote_is_read_and_written_again_to_the_bit() -> None:

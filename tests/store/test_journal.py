@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.profiles import examples
 from theta_tui.base.errors import HomeError, JournalError
 from theta_tui.store import codec
 from theta_tui.store.journal import Journal
@@ -253,7 +254,7 @@ def test_a_journal_that_was_closed_takes_no_more(tmp_path: Path) -> None:
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-@settings(max_examples=100, deadline=None)
+@examples(25)
 def test_any_text_comes_back_and_its_line_is_safe_to_print(prompt: str, reply: str) -> None:
     line = codec.encode(3, 1.5, exchange(prompt, reply))
     assert line.count(b"\n") == 1

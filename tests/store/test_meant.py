@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.support.profiles import examples
 from theta_tui.base.config import Settings
 from theta_tui.session.scopes import LessonScopes
 from theta_tui.store import meant, retention
@@ -173,7 +174,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
 
 
 @given(journals(), st.lists(st.integers(0, 20), max_size=4))
-@settings(max_examples=60, deadline=None)
+@examples(15)
 def test_scopes_that_went_along_are_those_that_are_made_anew(records: list[Record], asked_at: list[int]) -> None:
     home, anew = Home(), Home()
     scopes = LessonScopes(home)  # type: ignore[arg-type]

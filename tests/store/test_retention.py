@@ -7,10 +7,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.store.test_state import entries, journals
+from tests.support.profiles import examples
 from theta_tui.base.config import Settings
 from theta_tui.store import retention
 from theta_tui.store.records import (
@@ -196,7 +197,7 @@ def test_those_like_the_newest_lesson_are_asked_first_and_then_who_waits_longest
 
 
 @given(journals(), st.randoms(use_true_random=False))
-@settings(max_examples=120, deadline=None)
+@examples(30)
 def test_counting_says_what_the_rows_say(records: list[Record], chance: Random) -> None:
     state, found = State(), dict[int, Finding]()
     for entry in entries(records):
@@ -214,7 +215,7 @@ def test_counting_says_what_the_rows_say(records: list[Record], chance: Random) 
 
 
 @given(journals())
-@settings(max_examples=100, deadline=None)
+@examples(25)
 def test_the_answer_that_holds_is_the_newest_on_its_question(records: list[Record]) -> None:
     state = State.of(entries(records))
     newest = retention.newest(state.active)

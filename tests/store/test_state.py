@@ -6,10 +6,11 @@ import dataclasses
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from tests.support.profiles import examples
 from theta_tui.store.journal import Entry
 from theta_tui.store.records import (
     Asked,
@@ -21,16 +22,19 @@ from theta_tui.store.records import (
     ConversationOpened,
     ConversationRenamed,
     ConversationStarted,
+    Declined,
     Exchange,
     Failure,
     Finding,
     Imported,
     Learned,
     Outcome,
+    Proposal,
     Rebuilt,
     Record,
     Restore,
     Said,
+    Standing,
     Withdraw,
 )
 from theta_tui.store.state import Lesson, State, question
@@ -72,6 +76,9 @@ def step_by_step(records: list[Record]) -> State:
     return state
 
 
+PEOPLE = ("", "Ada")
+
+
 def told(state: State) -> dict[str, Any]:
     """All that a state says."""
     names = (
@@ -92,7 +99,13 @@ def told(state: State) -> dict[str, Any]:
         "spoken",
     )
     talks = [(one.row(is_open=one is state.open), one.turns, one.places, one.history) for one in state.conversations]
-    return {name: getattr(state, name) for name in names} | {"losses": state.losses(50), "conversations": talks}
+    found = {name: getattr(state, name) for name in names} | {"losses": state.losses(50), "conversations": talks}
+    found |= {"proposals": list(state.proposals), "standings": state.standings}
+    for who in PEOPLE:
+        state.who = who
+        found[who] = state.open.number, state.turns, state.own_last, state.redo
+    state.who = ""
+    return found
 
 
 @st.composite
@@ -103,7 +116,8 @@ def journals(draw: st.DrawFn) -> list[Record]:
     records: list[Record] = []
     for at in range(1, count + 1):
         any_seq = draw(st.one_of(where, st.integers(1, max(1, at - 1))))
-        what = draw(st.sampled_from("eeeeessslllwwwrrrffobtixgnaac"))
+        what = draw(st.sampled_from("eeeeessslllwwwrrrffobtixgnaacppd"))
+        who = draw(st.sampled_from(PEOPLE))
         match what:
             case "e":
                 replaces = draw(st.one_of(st.none(), where))
@@ -115,7 +129,13 @@ def journals(draw: st.DrawFn) -> list[Record]:
                     exchange = replace(exchange, turn=turn, conversation_id=number, batch=batch)
                 if draw(st.integers(0, 2)) == 0:
                     exchange = marked(exchange, any_seq, sure=draw(st.booleans()), meant=draw(st.booleans()))
-                records.append(exchange)
+                records.append(replace(exchange, who=who, proposal=draw(st.one_of(st.none(), where))))
+            case "p":
+                replaces = draw(st.one_of(st.none(), where))
+                records.append(Proposal(replace(said(f"p{at}", replaces=replaces), who=who)))
+            case "d":
+                may = draw(st.sampled_from(["teach", "propose", "hold"]))
+                records.append(draw(st.sampled_from([Declined(any_seq), Standing(who, may)])))
             case "s":
                 offered = draw(st.sampled_from([(), marked(said("q"), any_seq, sure=True, meant=False).candidates]))
                 number = draw(st.one_of(st.none(), st.integers(1, 4)))
@@ -126,12 +146,12 @@ def journals(draw: st.DrawFn) -> list[Record]:
                 skipped = draw(st.sampled_from([None, None, "not finite"]))
                 records.append(Learned(any_seq, outcome(steps=at, losses=(float(at),), skipped=skipped), "m"))
             case "w":
-                records.append(Withdraw(any_seq))
+                records.append(Withdraw(any_seq, who))
             case "r":
                 records.append(Restore(any_seq))
             case "f":
                 records.append(
-                    draw(st.sampled_from([ConversationStarted(), Failure("it broke", any_seq), Failure("it broke")]))
+                    draw(st.sampled_from([ConversationStarted(who), Failure("it broke", any_seq), Failure("it broke")]))
                 )
             case "b":
                 records.append(ContextImported((("x", f"{at}"), ("y", "z"))))
@@ -156,7 +176,7 @@ def journals(draw: st.DrawFn) -> list[Record]:
 
 
 @given(journals())
-@settings(max_examples=150, deadline=None)
+@examples(37)
 def test_a_state_told_record_by_record_is_the_state_told_at_once(records: list[Record]) -> None:
     state = State()
     all_entries = entries(records)
@@ -186,7 +206,7 @@ def counted_anew(state: State) -> dict[str, Any]:
 
 
 @given(journals())
-@settings(max_examples=100, deadline=None)
+@examples(25)
 def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records: list[Record]) -> None:
     state = State()
     for entry in entries(records):
@@ -199,7 +219,7 @@ def test_what_is_kept_as_the_records_come_in_is_what_counting_anew_finds(records
 
 
 @given(journals())
-@settings(max_examples=120, deadline=None)
+@examples(30)
 def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Record]) -> None:
     all_entries = entries(records)
     state = State.of(all_entries)
@@ -221,7 +241,7 @@ def test_a_withdrawn_lesson_is_as_if_it_had_never_been_taught(records: list[Reco
 
 
 @given(journals(), st.integers(1, MOST))
-@settings(max_examples=120, deadline=None)
+@examples(30)
 def test_withdrawing_and_bringing_back_changes_nothing(records: list[Record], of: int) -> None:
     before = told(State.of(entries(records)))
     if of in before["withdrawn"]:
@@ -375,3 +395,4 @@ def test_a_lesson_that_was_taken_out_of_a_batch_stays_out_when_the_batch_comes_b
 def test_what_is_taught_after_a_batch_was_taken_back_is_not_of_it() -> None:
     late = replace(said("d", conversation=False), batch=2)
     assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late).active] == ["a", "d"]
+    assert [lesson.exchange.prompt for lesson in batch(Withdraw(2), late, Withdraw(1)).active] == ["d"]

@@ -95,7 +95,7 @@ def snapshot(**changes: Any) -> p.Snapshot:
     base = p.Snapshot(
         phase="idle", activity="idle", model="default", parameters=10_859_200, device="cpu", recipe="default",
         turns=TURNS, turns_total=len(TURNS), lessons=12, step=37, losses=LOSSES, last=outcome(12),
-        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)),
+        saved_at=NOW - 41, unsaved=3, tally=Tally(12, kept=11, fading=1, fading_first=(3,)), undo=9_999,
     )  # fmt: skip
     return replace(base, **changes)
 
@@ -394,6 +394,9 @@ async def drive(
     fake, clock = worker or FakeWorker(), FakeClock()
     app = ThetaApp(Settings(**settings), fake, persist, clock=clock.clock, drafts=drafts, tour=tour)
     app.animation_level = "none"
+    for at, points in zip(size, (app.teach.HORIZONTAL_BREAKPOINTS, app.teach.VERTICAL_BREAKPOINTS), strict=True):
+        # As the first size will have it: all widgets would get their styles once more then.
+        app.teach.add_class(*app.teach._get_breakpoint_classes(at, points))
     # Nothing is drawn for a terminal that is not there, which was more than half of the time of these tests: a test
     # that looks has the whole screen drawn (`lines`), and every test does so at its end. On a busy machine a toast
     # would be gone before it is looked for.

@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import TeachError
 from theta_tui.engine.host import Host
-from theta_tui.session import protocol
+from theta_tui.session import commands, protocol
+from theta_tui.session.permission import proposed
 from theta_tui.session.protocol import Event
 from theta_tui.session.review import Review
 from theta_tui.session.session import Answer
@@ -51,9 +52,13 @@ class FakeSession:
         self.settings = record.settings
         self.model = Model()
         self.learner = SimpleNamespace(modules={})
+        self.recipe = SimpleNamespace(as_dict=dict)
         self.loaded = False
         self.saved_at: float | None = None
         self.saved = 0
+        self.proposals = 0
+        self.own_ids = False
+        """Whether each prompt has an id of its own."""
         self.closed = False
         self.hold = threading.Event()
         self.hold.set()
@@ -113,30 +118,37 @@ class FakeSession:
             if cancelled():
                 return None
         texts = [f"{'other' if again else 'reply'} {index}" for index in range(1, 6)]
-        waiting = Pending("id", prompt, tuple(Candidate(i, text, -1.0) for i, text in enumerate(texts, 1)))
-        self.store.keep(waiting)
+        self.proposals += 1
+        name = "id" if not self.own_ids else f"id{self.proposals}"
+        waiting = Pending(name, prompt, tuple(Candidate(i, text, -1.0) for i, text in enumerate(texts, 1)))
+        self.store.offer(waiting)
         return waiting
 
-    def pick(
-        self,
-        index: int,
-        *,
-        prompt_id: str,
-        progress: Any,
-        should_stop: Callable[[], bool],
-        should_end: Callable[[], bool],
-    ) -> Outcome:
+    def pick(self, index: int, *, prompt_id: str, **hooks: Any) -> Outcome:
         waiting = self.store.waiting(prompt_id)
+        ids: dict[str, Any] = {
+            "who": self.store.who, "conversation_id": self.store.conversation_id,
+            "prompt_id": waiting.prompt_id if self.own_ids else None,
+        }  # fmt: skip
         chosen = waiting.candidates[index - 1].text
-        seq = self.store.append(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index)).seq
+        return self.learn(Exchange("pick", waiting.prompt, chosen, waiting.candidates, {}, pick=index, **ids), **hooks)
+
+    def learn(
+        self, said: Exchange, *, progress: Any, should_stop: Callable[[], bool], should_end: Callable[[], bool]
+    ) -> Outcome:
+        if (waits := proposed(self.store, said)) is not None:
+            return waits
+        seq = self.store.append(said).seq
         progress(Progress())
         while not (ended := should_end()) and not self.hold.wait(0.01):
             if should_stop():
                 raise TeachError("abandoned")
         number = self.store.state.lesson(seq).number
-        outcome = Outcome(number, "pick", waiting.prompt, chosen, 2, 1, 0.1, 0.9, 1, number, not ended, 0.1, (2.0, 1.0))
+        what = said.kind, said.prompt, said.reply
+        outcome = Outcome(number, *what, 2, 1, 0.1, 0.9, 1, number, not ended, 0.1, (2.0, 1.0))
         self.store.append(Learned(seq, outcome, "m"))
-        self.store.keep(None)
+        if said.kind == "pick" and said.proposal is None:
+            self.store.keep(None)
         self.review.moved()
         return outcome
 
@@ -223,9 +235,9 @@ class Engine(Desk):
 
 def taught(desk: Desk, *prompts: str) -> None:
     for count, prompt in enumerate(prompts, 1):
-        desk.worker.send(protocol.Propose(prompt))
+        desk.worker.send(commands.Propose(prompt))
         desk.wait(protocol.Proposed, count)
-        desk.worker.send(protocol.Pick("id", 1))
+        desk.worker.send(commands.Pick("id", 1))
         desk.wait(protocol.Taught, count)
 
 
@@ -233,7 +245,7 @@ def teach(desk: Desk, *prompts: str) -> None:
     """Pick the first reply to each prompt."""
     for prompt in prompts:
         asked = sum(isinstance(event, protocol.Proposed) for event in desk.events)
-        desk.worker.send(protocol.Propose(prompt))
+        desk.worker.send(commands.Propose(prompt))
         desk.wait(protocol.Proposed, asked + 1)
-        desk.worker.send(protocol.Pick("id", 1))
+        desk.worker.send(commands.Pick("id", 1))
         desk.wait(protocol.Taught, asked + 1)

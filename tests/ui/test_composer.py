@@ -254,7 +254,7 @@ async def test_help_and_figures_open_and_close() -> None:
     async with drive() as d:
         await d.press("f1")
         assert isinstance(d.app.screen, HelpScreen)
-        assert "take back the last lesson" in d.screen_text()
+        assert "take back your last lesson" in d.screen_text()
         await d.press("escape")
         await d.type("/stats\n")
         assert isinstance(d.app.screen, StatsScreen)

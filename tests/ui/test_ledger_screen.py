@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.support.fakes import ROWS, TURNS, Driven, drive, outcome, report_row
 from theta_tui.session import commands as c
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.retention import Tally
 from theta_tui.ui.screens.ledger import LedgerScreen, line
@@ -219,3 +220,23 @@ def test_the_bar_is_full_only_when_all_is_kept() -> None:
     assert bar(Tally(3, 3), 10) == ("█" * 10, "")
     assert bar(Tally(1000, 999), 10) == ("█" * 9, "░")
     assert bar(Tally(3, 0), 4) == ("", "░" * 4)
+
+
+async def test_what_others_propose_is_first_and_one_key_decides_on_it() -> None:
+    wanted = report_row(1, "is it so?", "yes", "proposed", seq=900, who="Ada", p_then=None, p_now=None, asked_at=None)
+    async with drive((100, 30)) as d:
+        screen = await open_ledger(d)
+        d.worker.change(proposals=1)
+        d.worker.post(p.Ledger(d.worker.shot, (*ROWS[:1], report_row(2, "a", "b", who="Zoë")), (wanted,)))
+        await d.settle()
+        first, second, _ = [text for text in d.lines() if "→" in text and "prompt" not in text][:3]
+        assert "1  + proposed   Ada: is it so? → yes" in first
+        assert "2  ✓ kept       Zoë: a → b" in second
+        assert "1 proposal" in d.lines()[0]
+        d.sent.clear()
+        await d.press("y", "n", "w", "enter")
+        assert d.sent == [lists.Decide("accept", 1), lists.Decide("decline", 1)]
+        await d.press("down", "y", "n")
+        assert len(d.sent) == 2
+        await d.press("slash", "z", "o", "enter")
+        assert [row.who for row in screen._newest_first] == ["Zoë"]

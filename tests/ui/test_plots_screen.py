@@ -73,10 +73,11 @@ async def test_plots_of_nothing_say_so() -> None:
         assert NOTHING in d.screen_text()
 
 
-async def test_plots_are_drawn_in_every_theme() -> None:
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["of a kind", "all"])
+async def test_plots_are_drawn_in_every_theme(every: bool) -> None:
     async with drive((80, 24)) as d:
         await open_plots(d)
-        for theme in sorted(d.app.available_themes):
+        for theme in sorted(d.app.available_themes) if every else ("theta-light", "ansi-dark", "dracula"):
             d.app.theme = theme
             await d.settle()
             assert "┤" in d.screen_text(), theme

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from tests.support.fakes import REPLIES, TURNS, FakeWorker, outcome, snapshot
 from theta_tui.session import protocol as p
@@ -159,3 +160,34 @@ def test_taking_lessons_back_can_be_stopped_and_is_told(state: State, worker: Fa
     assert said(state) == ""
     event = p.TakenBack(snapshot(), "withdraw", 3, TURNS[2].prompt, "x" * 99)
     assert toast(event) == (f"lesson 3 is withdrawn: {'x' * 60}…", "information")
+
+
+def test_what_others_do_is_a_line_and_takes_nothing_over(state: State, worker: FakeWorker) -> None:
+    pending = worker.propose()
+    state.begin_lesson(PICKED)
+    did = ("Ada", "Ada", 13, "who is Ada?", "A friend.")
+    worker.post(p.Heard(worker.change(lessons=13), "teach", *did, 0.02, 0.97))
+    assert (state.teaching, state.chosen, state.result, state.offered) == (True, PICKED, None, pending)
+    assert [(one.prompt, one.reply, one.mark) for one in entries(state)[-2:-1]] == [
+        ("", "Ada taught: who is Ada? → A friend. · 2 % → 97 %", "heard")
+    ]
+    assert toast(p.Heard(worker.shot, "teach", *did)) is None
+    words = {
+        ("propose", "Ada"): "Ada proposes: who is Ada? → A friend.",
+        ("undo", "Ada"): "Ada took back: who is Ada? → A friend.",
+        ("withdraw", ""): "the owner took out Ada's lesson: who is Ada? → A friend.",
+        ("redo", ""): "the owner brought back Ada's lesson: who is Ada? → A friend.",
+    }
+    for (deed, by), line in words.items():
+        assert p.Heard(worker.shot, deed, "Ada", by, *did[2:]).words == line  # type: ignore[arg-type]
+    accepted = p.Heard(worker.shot, "teach", "Ada", "", *did[2:], 0.02, 0.97).words
+    assert accepted == "the owner accepted Ada's lesson: who is Ada? → A friend. · 2 % → 97 %"
+
+
+def test_what_is_only_proposed_is_no_problem(state: State, worker: FakeWorker) -> None:
+    state.begin_lesson(PICKED)
+    waits = structs.replace(outcome(0), lesson=0, skipped="it waits for the owner, as proposal 4")
+    worker.post(p.Taught(worker.change(pending=None), waits, "Ada"))
+    assert (state.mode, state.problem) == ("idle", None)
+    assert said(state) == "proposed: it waits for the owner, as proposal 4"
+    assert toast(p.Taught(worker.shot, waits)) == (said(state), "information")

@@ -113,6 +113,21 @@ class Settings:
             "`theta persona TEXT` changes it."
         ),
     ] = ""
+    who: Annotated[
+        str,
+        Setting(
+            "Your name, where others teach this home too. You then have a conversation of your own. Empty: the owner."
+        ),
+    ] = ""
+    newcomers: Annotated[
+        str,
+        Setting(
+            "What happens to what others teach, unless `theta people` says otherwise. teach: it is learned at once; "
+            "propose: it waits until you accept it; hold: it is refused.",
+            choices=("teach", "propose", "hold"),
+            changeable=True,
+        ),
+    ] = "teach"
     context: Annotated[Path | None, Setting("The conversation file; context.md in the home.")] = None
     offline: Annotated[bool, Setting("Use no network.")] = False
     quiet: Annotated[bool, Setting("No notices on stderr.")] = False

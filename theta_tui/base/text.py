@@ -16,6 +16,9 @@ import unicodedata
 MAX_TEXT = 100_000
 """Most characters of one message: a 1 MB paste is cut here, with a notice."""
 
+MOST_OF_NAME = 40
+"""Most characters of a person's name."""
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -99,6 +102,14 @@ def is_blank(text: str) -> bool:
         char.isspace() or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Cn", "Zs"} or _HIDDEN.match(char)
         for char in text
     )
+
+
+def person(name: str) -> str:
+    """A person's name as it is kept: one line of at most MOST_OF_NAME characters, none of which hide. "" if nothing is
+    left."""
+    text = unicodedata.normalize("NFC", repair(name, 1000)[0])
+    line = " ".join(_HIDDEN.sub("", text).split())[:MOST_OF_NAME].strip()
+    return "" if is_blank(line) else line
 
 
 def normalised(text: str) -> str:

@@ -18,7 +18,7 @@ from theta_tui.base.text import is_blank, plural
 from theta_tui.cli import bench as bench
 from theta_tui.cli import conversations as talks
 from theta_tui.cli import engine as engines
-from theta_tui.cli import importing, lines, models, taking_back
+from theta_tui.cli import importing, lines, models, people, taking_back
 from theta_tui.cli import serve as pages
 from theta_tui.cli import train as batch
 from theta_tui.cli.console import Invocation, with_options
@@ -398,6 +398,9 @@ app.add_typer(engines.app, name="engine")
 command("undo")(taking_back.undo)
 command("redo")(taking_back.redo)
 command("withdraw")(taking_back.withdraw)
+command("people")(people.people)
+command("accept")(people.accept)
+command("decline")(people.decline)
 command("conversations")(talks.conversations)
 command("history")(talks.history)
 command("import")(importing.import_file)

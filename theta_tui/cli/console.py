@@ -40,6 +40,7 @@ _COMMON: dict[str, Any] = {
     "home": _option(EVERY, "home", metavar="DIR"),
     "model": _option(EVERY, "model", "-m"),
     **{name: _option(EVERY, name) for name in ("device", "dtype", "lora", "lora_rank", "seed", "recipe")},
+    "who": _option(EVERY, "who", metavar="NAME"),
     "persona": _option(EVERY, "persona", metavar="TEXT"),
     "context": _option(EVERY, "context", metavar="FILE"),
     "lock": _option(EVERY, "lock"),

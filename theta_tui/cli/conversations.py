@@ -68,7 +68,7 @@ def show_list(call: Invocation, store: Store, *, deleted: bool = False) -> None:
     if call.json:
         call.emit(conversations=[_fields(row) for row in rows])
         return
-    width = max(len(f"{row.number}") for row in rows)
+    width = max((len(f"{row.number}") for row in rows), default=1)
     call.out(f"{'N':>{width}}  {'':7}  {'last said':16}  {'':>10}  begins with")
     for row in rows:
         when = datetime.fromtimestamp(row.used_at).strftime("%Y-%m-%d %H:%M") if row.turns else "-"
@@ -81,12 +81,13 @@ def _fields(row: Any) -> dict[str, Any]:
     return {
         "conversation": row.number, "title": row.title, "named": row.named, "turns": row.turns,
         "began_at": row.began_at, "used_at": row.used_at, "open": row.is_open, "deleted": row.deleted,
+        "who": row.who,
     }  # fmt: skip
 
 
 def history(
     call: Invocation,
-    every: Annotated[bool, typer.Option("--all", help="All conversations, the oldest first.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All conversations, of others too, the oldest first.")] = False,
 ) -> None:
     from theta_tui.cli import reports
     from theta_tui.session import conversations as talks
@@ -95,7 +96,7 @@ def history(
     if not every:
         reports.history(call, store.state.open, store.state.beside(), store.pending)
         return
-    rows = sorted(talks.listed(store), key=lambda row: row.number)
+    rows = sorted(talks.listed(store, everybody=not store.who), key=lambda row: row.number)
     found = [(row, store.state.conversations[row.number - 1]) for row in rows]
     if call.json:
         call.emit(

@@ -15,6 +15,7 @@ from theta_tui.base.errors import HomeBusyError, ThetaError
 from theta_tui.base.text import plural
 from theta_tui.cli.console import Invocation
 from theta_tui.model import catalogue
+from theta_tui.store.adaptation import adaptation
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.store import Store
 
@@ -128,7 +129,7 @@ def _model(call: Invocation, problems: list[str]) -> dict[str, Any]:
     try:
         from theta_tui.model.language_model import LanguageModel
 
-        adapt, rank = store.adaptation()
+        adapt, rank = adaptation(store)
         model = LanguageModel.load(
             settings.model, device=settings.device, dtype=settings.dtype, offline=settings.offline,
             threads=settings.threads, adapt=adapt, rank=rank,

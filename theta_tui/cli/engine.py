@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -66,7 +67,7 @@ def run(call: Invocation, minutes: Minutes = 0.0) -> None:
         if isinstance(event, Failed) and event.fatal:
             failed.append(event)
 
-    worker = Host(call.settings, lambda settings: Session(Store.open(settings)))
+    worker = Host(replace(call.settings, who=""), lambda settings: Session(Store.open(settings)))
     worker.start(heard)
     try:
         while not worker.join(1.0):
@@ -174,7 +175,7 @@ def started(call: Invocation, minutes: float = MINUTES) -> Connection:
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
         )
     call.stage("starting the engine")
-    connection = wait_for(call.settings.home, START_SECONDS, lambda: process.poll() is None)
+    connection = wait_for(call.settings.home, START_SECONDS, lambda: process.poll() is None, call.settings.who)
     try:
         if connection is not None:
             _wait_until_ready(call, connection)

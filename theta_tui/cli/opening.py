@@ -106,7 +106,7 @@ def engine_of(call: Invocation, start: Callable[[Store], None] | None = None) ->
     from theta_tui.engine.client import Connection
     from theta_tui.engine.session import RemoteSession
 
-    connection = Connection.to(settings.home)
+    connection = Connection.to(settings.home, who=settings.who)
     if connection is None and wanted and start is not None:
         from theta_tui.store.store import Store
 

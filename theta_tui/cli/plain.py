@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from theta_tui.base.errors import ThetaError
 from theta_tui.base.text import plural
 from theta_tui.cli import conversations as talks
+from theta_tui.cli import people as others
 from theta_tui.cli import reports
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.engine import make_room
@@ -232,6 +233,12 @@ class Conversation:
                 from theta_tui.session import persona
 
                 self.call.out(persona.carry_out(self.session, *meant.arguments))
+            case "people" if meant.arguments:
+                from theta_tui.session import people
+
+                self.call.out(people.let(self.session.store, *meant.arguments))
+            case "people":
+                others.show(self.call, self.session.store)
             case "save":
                 self._saved()
             case "stats":
@@ -272,7 +279,8 @@ class Conversation:
         skipped = outcome.skipped
         if skipped is None:
             self.call.done = f"lesson {outcome.lesson} was taught"
-        self.call.out(reports.trained_line(outcome) if skipped is None else f"nothing was learned: {skipped}")
+        done = skipped is None or not outcome.lesson
+        self.call.out(reports.trained_line(outcome) if done else f"nothing was learned: {skipped}")
         if self.info and skipped is None:
             reports.learning_info(self.call, self.session, outcome)
 

@@ -99,6 +99,8 @@ def lessons(call: Invocation, store: Store) -> None:
         when = datetime.fromtimestamp(row.at).strftime("%Y-%m-%d %H:%M")
         call.out(f"{row.number:4}  {when}  {_row(row)}")
     _sum_up(call, retention.tally(rows))
+    if waits := len(store.state.proposals):
+        call.out(f"{plural(waits, 'proposal')} of others: theta people")
 
 
 def quiz(call: Invocation, store: Store, rows: Sequence[ReportRow]) -> None:
@@ -126,7 +128,8 @@ def _row(row: ReportRow) -> str:
     p = [percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None]
     effect = "" if row.state in {"withdrawn", "failed"} else " → ".join(p)
     more = f"  (+{plural(row.more, 'wording')})" if row.more else ""
-    return f"{row.words:14} {effect:>24}   {row.prompt} → {row.reply}{more}"
+    who = f"{row.who}: " if row.who else ""
+    return f"{row.words:14} {effect:>24}   {who}{row.prompt} → {row.reply}{more}"
 
 
 def _sum_up(call: Invocation, total: Tally) -> None:
@@ -219,6 +222,8 @@ def figures(store: Store) -> dict[str, Any]:
 
 
 def trained_line(outcome: Outcome) -> str:
+    if not outcome.lesson:
+        return f"proposed: {outcome.skipped}."
     if outcome.meant is not None:
         return f"#{outcome.meant} is meant here too."
     return f"trained. (loss {outcome.loss_before:.2f} → {outcome.loss_after:.2f}, step {outcome.step})"
@@ -292,6 +297,16 @@ def before_and_now(session: AnySession, outcome: Outcome, *, ask: bool = True) -
 
 def trained(call: Invocation, session: AnySession, outcome: Outcome, info: bool, *, line: int | None = None) -> None:
     """Acknowledge a lesson. `line`: its line of standard input. Raises TeachError if nothing was learned."""
+    at = {} if line is None else {"line": line}
+    if not outcome.lesson:
+        call.done = "the lesson was proposed"
+        one = session.store.state.proposals.of(session.store.who)[-1]
+        what = {"kind": outcome.kind, "prompt": outcome.prompt, "reply": outcome.reply, "who": session.store.who}
+        if call.json:
+            call.emit(**at, proposal=one.number, **what)
+        else:
+            call.out(trained_line(outcome))
+        return
     if outcome.skipped is not None:
         raise TeachError(f"nothing was learned: {outcome.skipped}; the model is as it was")
     call.done = f"lesson {outcome.lesson} was taught"
@@ -299,7 +314,7 @@ def trained(call: Invocation, session: AnySession, outcome: Outcome, info: bool,
         # A lesson a line: asking would take as long as learning.
         before, now = before_and_now(session, outcome, ask=line is None)
         said = {"said_before": before, "says_now": now}
-        call.emit(**({} if line is None else {"line": line}), **outcome_fields(outcome), **said)
+        call.emit(**at, **outcome_fields(outcome), **said, who=session.store.state.lessons[outcome.lesson - 1].who)
     else:
         call.out(trained_line(outcome))
         if info:
@@ -377,6 +392,7 @@ def _lesson(row: ReportRow, lesson: Lesson) -> dict[str, Any]:
         "kind": row.kind,
         "prompt": row.prompt,
         "reply": row.reply,
+        "who": row.who,
         "p_before": row.p_before,
         "p_then": row.p_then,
         "p_now": row.p_now,

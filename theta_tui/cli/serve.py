@@ -28,7 +28,8 @@ def serve(
     certfile: Annotated[Path | None, typer.Option("--certfile", help="A certificate, for https.")] = None,
     keyfile: Annotated[Path | None, typer.Option("--keyfile", help="Its key, if that is in another file.")] = None,
 ) -> None:
-    """A web page for friends and phones: they teach this home's model, each in a conversation of their own."""
+    """A web page for friends and phones: they teach this home's model, each in a conversation of their own. Programs
+    have OpenAI's chat API, and can teach too."""
     try:
         import uvicorn
 
@@ -49,11 +50,12 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"{scheme}://{shown}:{port}/#token={token}"
     if call.json:
-        call.emit(address=address, host=host, port=port, token=token)
+        call.emit(address=address, api=f"{scheme}://{shown}:{port}/v1", host=host, port=port, token=token)
     else:
         call.out(f"the page is at {address}")
         _show_code(call, address)
         call.out("who has this link can teach; ctrl+c ends the page")
+        call.out(f"programs: OpenAI's chat API at {scheme}://{shown}:{port}/v1, model theta, the token is the key")
     config = uvicorn.Config(
         site.app, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8, limit_concurrency=256,
         ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False, date_header=False, timeout_keep_alive=15,
@@ -63,7 +65,8 @@ def serve(
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # Only where TCP is named does asyncio send at once what is written. Else each answer waits 40 ms for the client.
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))

@@ -37,13 +37,13 @@ def error_of(event: p.Failed) -> ThetaError:
 class Connection:
     """Connected to the engine of a home. `about` is what it says of itself."""
 
-    def __init__(self, connected: socket.socket, *, everything: bool) -> None:
+    def __init__(self, connected: socket.socket, *, everything: bool, who: str = "") -> None:
         self._socket = connected
         self._stream = connected.makefile("rb")
         self._numbers = itertools.count(1)
         self._sending = threading.Lock()
         connected.settimeout(CONNECT_SECONDS)
-        self._send(wire.pack("hello", wire.PROTOCOL, __version__, {"everything": everything}))
+        self._send(wire.pack("hello", wire.PROTOCOL, __version__, {"everything": everything, "who": who}))
         kind, _, version, about = self._read()
         if kind == "refused":
             raise HomeBusyError(f"{about}; end it with the Theta that started it: theta engine stop", name="version")
@@ -52,8 +52,8 @@ class Connection:
         self.about: dict[str, Any] = about
 
     @classmethod
-    def to(cls, home: Path, *, everything: bool = False) -> Connection | None:
-        """A connection to the engine of `home`; None if there is none."""
+    def to(cls, home: Path, *, everything: bool = False, who: str = "") -> Connection | None:
+        """A connection to the engine of `home`, as the person `who`; None if there is none."""
         if not hasattr(socket, "AF_UNIX") or not (home / NAME).exists():
             return None
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -61,7 +61,7 @@ class Connection:
             connected.settimeout(CONNECT_SECONDS)
             with socket_path(home) as path:
                 connected.connect(path)
-            return cls(connected, everything=everything)
+            return cls(connected, everything=everything, who=who)
         except (OSError, EngineGoneError):
             connected.close()  # left behind by a process that was killed
             return None
@@ -132,11 +132,11 @@ class Connection:
         return found
 
 
-def wait_for(home: Path, seconds: float, alive: Callable[[], bool]) -> Connection | None:
+def wait_for(home: Path, seconds: float, alive: Callable[[], bool], who: str = "") -> Connection | None:
     """A connection to an engine that was just started, as soon as it listens; None if it did not, or is not alive."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        found = Connection.to(home, everything=True)
+        found = Connection.to(home, everything=True, who=who)
         if found is not None or not alive():
             return found
         time.sleep(0.02)

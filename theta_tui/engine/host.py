@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.engine.server import Server
+from theta_tui.session.completions import Private
 from theta_tui.session.protocol import Event
 from theta_tui.session.thread import Worker
 
@@ -31,13 +32,15 @@ class Host(Worker):
         self.server: Server | None = None
         self.began_at = time.time()
 
-    def start(self, post: Callable[[Event], None]) -> None:
-        def both(event: Event) -> None:
-            post(event)
-            if self.server is not None:
-                self.server.post(event)
-
-        super().start(both)
+    def _tell(self, event: Event) -> None:
+        server = self.server
+        if isinstance(event, Private):
+            if server is not None:
+                server.answer(event)
+            return
+        super()._tell(event)
+        if server is not None:
+            server.post({who: seen for who in server.people if (seen := self._seen_by(who, event)) is not None})
 
     def _open_and_listen(self, settings: Settings) -> Session:
         session = self._open_home(settings)

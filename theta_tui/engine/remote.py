@@ -22,8 +22,9 @@ MOST_SECONDS = 0.5
 class RemoteWorker:
     """Sends commands to an engine. When that ends this process takes its place with a worker of its own."""
 
-    def __init__(self, connection: Connection, home: Path, make_own: Callable[[], Worker]) -> None:
+    def __init__(self, connection: Connection, home: Path, make_own: Callable[[], Worker], who: str = "") -> None:
         self._connection = connection
+        self._who = who
         self._home = home
         self._make_own = make_own
         self._own: Worker | None = None
@@ -50,7 +51,7 @@ class RemoteWorker:
                 break
             post(p.Loading(replace(shot, phase="loading", activity="the engine has ended, taking its place")))
             time.sleep(random.uniform(0, MOST_SECONDS))
-            connection = Connection.to(self._home, everything=True)
+            connection = Connection.to(self._home, everything=True, who=self._who)
             if connection is None:
                 self._own = self._make_own()
                 self._own.start(post)

@@ -13,13 +13,14 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from theta_tui import __version__
+from theta_tui.base.text import person
 from theta_tui.engine import wire
 from theta_tui.engine.address import NAME, socket_path
 from theta_tui.session import commands as c
@@ -38,10 +39,11 @@ log = logging.getLogger("theta")
 
 @dataclass(eq=False)
 class _Client:
-    """`everything`: it gets the events of others too."""
+    """Of the person `who`. `everything`: it gets the events of others too, as far as they are for that person."""
 
     number: int
     writer: asyncio.StreamWriter
+    who: str = ""
     everything: bool = False
     greeted: bool = field(default=False)
 
@@ -57,7 +59,9 @@ class Server:
         self._numbers = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="theta-engine", daemon=True)
-        self._latest: p.Event | None = None
+        self._latest: dict[str, p.Snapshot] = {}
+        self.people = frozenset({worker.who, ""})
+        """Whose snapshots are wanted: those who are here."""
         self.used_at = time.monotonic()
         """When a client was last served, or was last there."""
 
@@ -87,15 +91,22 @@ class Server:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(2)
 
-    def post(self, event: p.Event) -> None:
-        """Deliver an event of the worker. Called from its thread."""
+    def post(self, events: Mapping[str, p.Event]) -> None:
+        """Deliver an event of the worker, as each person gets it. Called from its thread."""
         order = self._worker.serving
         with suppress(RuntimeError):  # the loop has ended
-            self._loop.call_soon_threadsafe(self._deliver, event, order)
+            self._loop.call_soon_threadsafe(self._deliver, events, order)
+
+    def answer(self, event: p.Event) -> None:
+        """Deliver an event to the client whose command is served, and to nobody else. Called from its thread."""
+        order = self._worker.serving
+        if order is not None:
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._answer, event, order)
 
     def served(self, order: Order) -> None:
         """A command is over. Called from the worker's thread."""
-        if order.origin:
+        if order.origin and order.number:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._done, order)
 
@@ -149,7 +160,8 @@ class Server:
                 log.warning("client %d was cut off: %s", client.number, error)
         finally:
             if self._clients.pop(client.number, None) is not None:
-                self._worker.drop(client.number)
+                self._worker.drop(client.number, client.who)
+                self._count()
             self.used_at = time.monotonic()
             writer.close()
 
@@ -163,12 +175,25 @@ class Server:
             await client.writer.drain()
             return
         client.writer.write(wire.pack("hello", wire.PROTOCOL, __version__, self._about()))
-        client.everything, client.greeted = bool(greeting[3].get("everything")), True
+        wishes = greeting[3]
+        client.everything, client.who = bool(wishes.get("everything")), person(str(wishes.get("who", "")))
+        client.greeted = True
         self._clients[client.number] = client
-        if client.everything and self._latest is not None:
-            shot = self._latest.snapshot
+        self._count()
+        if not client.everything:
+            return
+        shot = self._latest.get(client.who)
+        if shot is not None:
             known: p.Event = p.Loading(shot) if shot.phase == "loading" else p.Ready(shot, 0.0)
             client.writer.write(wire.pack("event", 0, type(known).__name__, wire.fields(known)))
+        else:
+            self._worker.queue(Order(c.Look(), client.number, who=client.who))
+
+    def _count(self) -> None:
+        """Somebody came, or went."""
+        self.people = frozenset({self._worker.who, "", *(client.who for client in self._clients.values())})
+        for gone in self._latest.keys() - self.people:
+            del self._latest[gone]
 
     async def _command(self, client: _Client, reader: asyncio.StreamReader) -> None:
         frame = await _frame(reader)
@@ -182,14 +207,20 @@ class Server:
             return
         if not wire.FOR_ONE_COMMAND.issuperset(settings):
             raise wire.BadFrameError("it brings settings that are not for one command")
-        self._worker.queue(Order(command, client.number, number, settings))
+        self._worker.queue(Order(command, client.number, number, settings, who=client.who))
 
-    def _deliver(self, event: p.Event, order: Order | None) -> None:
-        self._latest = event
-        body = wire.fields(event) if self._clients else {}
+    def _deliver(self, events: Mapping[str, p.Event], order: Order | None) -> None:
+        for who, event in events.items():
+            if who in self.people:
+                self._latest[who] = event.snapshot
+                self._deliver_to(who, event, order)
+
+    def _deliver_to(self, who: str, event: p.Event, order: Order | None) -> None:
+        clients = [client for client in self._clients.values() if client.who == who]
+        body = wire.fields(event) if clients else {}
         for_all = isinstance(event, p.Loading) or (isinstance(event, p.Failed) and event.fatal)
         others = b""
-        for client in list(self._clients.values()):
+        for client in clients:
             own = order is not None and order.origin == client.number
             if not (own or for_all or client.everything):
                 continue
@@ -203,6 +234,15 @@ class Server:
                 else:
                     others = others or wire.pack("event", 0, type(event).__name__, body)
                     client.writer.write(others)
+
+    def _answer(self, event: p.Event, order: Order) -> None:
+        client = self._clients.get(order.origin)
+        if client is None:
+            return
+        if client.writer.transport.get_write_buffer_size() > CUT_OFF:
+            client.writer.transport.abort()
+        else:
+            client.writer.write(wire.pack("event", order.number, type(event).__name__, wire.fields(event)))
 
     def _done(self, order: Order) -> None:
         self.used_at = time.monotonic()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from theta_tui.base.errors import ThetaError
-from theta_tui.engine.client import Connection, EngineGoneError
+from theta_tui.engine.client import Connection, EngineGoneError, error_of
 from theta_tui.engine.wire import FOR_ONE_COMMAND
 from theta_tui.session import commands as c
 from theta_tui.session import lists
@@ -54,7 +54,7 @@ class RemoteSession:
         try:
             for event in self._connection.events(command, self._options, self._on_stage):
                 on_event(event)
-                if isinstance(event, p.Notice):
+                if isinstance(event, p.Notice) and (wanted is not p.Notice or found is not None):
                     self._notices.append(event.text)
                 elif isinstance(event, wanted):
                     found = event
@@ -109,6 +109,18 @@ class RemoteSession:
         assert lesson is not None
         return lesson
 
+    def accept(self, number: int) -> Outcome:
+        """Learn what a proposal wants."""
+        return self.do(lists.Decide("accept", number), p.Taught).outcome
+
+    def decline(self, number: int) -> str:
+        """What was done, in words."""
+        return self.do(lists.Decide("decline", number), p.Notice).text
+
+    def let(self, name: str, may: str) -> str:
+        """Say what happens to what a person teaches; what was done, in words."""
+        return self.do(lists.ChangePerson(name, may), p.Notice).text  # type: ignore[arg-type]
+
     def begin_conversation(self) -> None:
         self.do(c.NewConversation(), p.Changed)
 
@@ -133,12 +145,14 @@ class RemoteSession:
     def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
         """The engine reviews in slices between the commands of others, so this listens to everything until it is
         done."""
-        listening = Connection.to(self._settings.home, everything=True)
+        listening = Connection.to(self._settings.home, everything=True, who=self._settings.who)
         if listening is None:
             raise EngineGoneError("the engine of this home has ended; say it again")
         try:
-            listening.send(c.Quiz())
-            for _, event in listening.frames():
+            mine = listening.send(c.Quiz())
+            for number, event in listening.frames():
+                if isinstance(event, p.Failed) and (event.fatal or number == mine):
+                    raise error_of(event)
                 if isinstance(event, p.Reviewed):
                     on_lesson(event.left)
                 elif isinstance(event, p.Quizzed):

@@ -6,8 +6,8 @@ has a conversation of its own. Then it sends `[number, command, fields, settings
 `["event", number, event, fields]`, where the number is that of its own command that the event belongs to (0: it belongs
 to somebody else's, or to none), and `["done", number]` when its command is over.
 
-Commands and events are those of `commands`, `protocol` and `lists` in `session/`, by name. MessagePack, because JSON
-has no NaN.
+Commands and events are those of `commands`, `protocol`, `lists` and `completions` in `session/`, by name.
+MessagePack, because JSON has no NaN.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any
 import msgspec
 
 from theta_tui.base.text import plural
-from theta_tui.session import commands, lists, protocol
+from theta_tui.session import commands, completions, lists, protocol
 from theta_tui.session.commands import Command
 from theta_tui.session.protocol import Event, Snapshot
 from theta_tui.store import plots, records
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised by one with every change that an older client or engine would misread."""
 MAX_FRAME = 64 << 20
 """Bytes. A frame is far smaller: a message has at most a megabyte, a snapshot 200 turns."""
@@ -106,7 +106,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 @cache
 def _kinds(base: Any) -> dict[str, type[Any]]:
-    there = [*vars(commands).values(), *vars(protocol).values(), *vars(lists).values()]
+    there = [*vars(commands).values(), *vars(protocol).values(), *vars(lists).values(), *vars(completions).values()]
     return {
         kind.__name__: kind
         for kind in there

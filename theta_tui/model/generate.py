@@ -98,19 +98,15 @@ def propose(
     the lesson's scope, and last elsewhere. With a `care` module all others are written with that one on, and only
     those that `accept` takes are kept.
     """
-    generator = torch.Generator()
-    if seed is None:
-        generator.seed()
-    else:
-        generator.manual_seed(seed)
+    generator = seeded(seed)
     found = _Found(sampling.count, avoid, on_progress, due, accept)
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
 
     forks: list[tuple[float, tuple[int, ...]]] = []
 
-    def run(rows: list[_Row], opening: Sampling) -> bool:
+    def run(rows: list[Row], opening: Sampling) -> bool:
         slots = found.missing()
-        ran = _generate(
+        ran = write(
             lm, ids, rows, (opening, sampling), limit, generator, cancelled, lambda rows: found.report(slots, rows)
         )
         if ran:
@@ -123,17 +119,17 @@ def propose(
         heat = sampling.temperature if number == 0 else max(sampling.temperature, MIN_HEAT) * factor
         first = []
         if number == 0:
-            taught = [_Row(lm, greedy=True, module=module, taught=True)] if module is not None else []
-            first = taught if taught and sure else [*taught, _Row(lm, greedy=True, module=care)]
+            taught = [Row(lm, greedy=True, module=module, taught=True)] if module is not None else []
+            first = taught if taught and sure else [*taught, Row(lm, greedy=True, module=care)]
         wanted = (need if number == 0 else need * SPARE) if sampling.temperature > 0 else 1
-        rows = first + [_Row(lm, module=care) for _ in range(wanted - len(first))]
+        rows = first + [Row(lm, module=care) for _ in range(wanted - len(first))]
         if need and not run(rows, replace(sampling, temperature=heat)):
             return None
         if number == 0 and first:
             forks = sorted(first[-1].forks)
     for forced in _beginnings(lm, ids, forks) if found.missing() and care is None else ([],):
         while forced and (need := len(found.missing())):
-            rows = [_Row(lm, greedy=True, forced=tokens) for tokens in forced[: need * SPARE]]
+            rows = [Row(lm, greedy=True, forced=tokens) for tokens in forced[: need * SPARE]]
             del forced[: len(rows)]
             if not run(rows, sampling):
                 return None
@@ -152,10 +148,10 @@ def greedy(
 ) -> Reply:
     """The likeliest reply, token by token, with `module` on; as much as there is of it once `cancelled()` is true. It
     may be blank."""
-    row = _Row(lm, greedy=True, module=module, taught=module is not None)
+    row = Row(lm, greedy=True, module=module, taught=module is not None)
     plain = Sampling(temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, max_tokens=max_tokens, count=1)
     limit = max(1, min(max_tokens, lm.window - len(ids)))
-    _generate(lm, ids, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
+    write(lm, ids, [row], (plain, plain), limit, torch.Generator(), cancelled, None)
     return row.reply()
 
 
@@ -175,16 +171,22 @@ def go_on(
     room = lm.window - len(ids) - len(begun)
     if room < 1:
         raise ModelError("the reply cannot go on: the conversation fills what the model can take in; begin a /new one")
+    generator = seeded(seed)
+    row = Row(lm, forced=begun, module=module)
+    limit = len(begun) + min(sampling.max_tokens, room)
+    report = lambda rows: on_text(rows[0].text) if len(row.ids) > len(begun) else None  # noqa: E731
+    ran = write(lm, ids, [row], (sampling, sampling), limit, generator, cancelled, report)
+    return row.reply() if ran else None
+
+
+def seeded(seed: int | None) -> torch.Generator:
+    """Randomness of its own: the same with the same `seed`, other each time with None."""
     generator = torch.Generator()
     if seed is None:
         generator.seed()
     else:
         generator.manual_seed(seed)
-    row = _Row(lm, forced=begun, module=module)
-    limit = len(begun) + min(sampling.max_tokens, room)
-    report = lambda rows: on_text(rows[0].text) if len(row.ids) > len(begun) else None  # noqa: E731
-    ran = _generate(lm, ids, [row], (sampling, sampling), limit, generator, cancelled, report)
-    return row.reply() if ran else None
+    return generator
 
 
 # --- the slots ---
@@ -213,7 +215,7 @@ class _Found:
     def missing(self) -> list[int]:
         return [slot for slot, reply in enumerate(self.slots) if reply is None]
 
-    def take(self, rows: list[_Row]) -> None:
+    def take(self, rows: list[Row]) -> None:
         """Keep the distinct ones of finished rows: the greedy one first, then the likeliest per token. A reply that the
         model gives without a lesson too is not counted as the lesson's."""
         for row in sorted(rows, key=lambda row: (not row.greedy, row.taught, -row.logprob / max(row.tokens, 1))):
@@ -236,7 +238,7 @@ class _Found:
             self.slots[slot] = reply
         self.spare = []
 
-    def report(self, slots: list[int], rows: list[_Row]) -> None:
+    def report(self, slots: list[int], rows: list[Row]) -> None:
         if self.on_progress is None or not (self.due() or all(row.done for row in rows)):
             return
         shown = [("", False) if reply is None else (reply.text, True) for reply in self.slots]
@@ -251,7 +253,7 @@ class _Found:
 # --- the loop ---
 
 
-class _Row:
+class Row:
     """One reply on its way. It begins with the tokens `forced`. `taught`: its module is a lesson's."""
 
     def __init__(
@@ -274,6 +276,8 @@ class _Row:
         self.done = False
         self.forks: list[tuple[float, tuple[int, ...]]] = []
         """Where a greedy reply might be left: by how many nats another token is less likely, and the tokens to it."""
+        self.closing = lm.end_ids | lm.chat.control_ids
+        """The tokens that end a reply."""
         self._lm = lm
         self._shown = (0, "")
 
@@ -284,7 +288,7 @@ class _Row:
             best, *others = zip(*(part.tolist() for part in logprobs.topk(FORKS + 1)), strict=True)
             self.forks += [(best[0] - nats, (*self.ids, other)) for nats, other in others]
         self.tokens += 1
-        if token in lm.end_ids or token in lm.chat.control_ids:
+        if token in self.closing:
             # Another control token (a role mark, say) ends the reply too, but counts as the end token.
             self.logprob += float(logprobs[token if token in lm.end_ids else lm.chat.turn_end])
             self.ended = self.done = True
@@ -306,18 +310,23 @@ class _Row:
         return Reply(self.text, self.logprob, self.ended, self.tokens, self.taught, care)
 
 
-def _generate(
+Choose = Callable[[list[Row], torch.Tensor, Sampling, torch.Generator], list[int]]
+"""Draws the next token of each row, by the rows' log-probabilities [rows, V]."""
+
+
+def write(
     lm: LanguageModel,
     ids: Sequence[int],
-    rows: list[_Row],
+    rows: list[Row],
     samplings: tuple[Sampling, Sampling],
     limit: int,
     generator: torch.Generator,
     cancelled: Callable[[], bool],
-    report: Callable[[list[_Row]], None] | None,
+    report: Callable[[list[Row]], None] | None,
+    choose: Choose | None = None,
 ) -> bool:
     """Write all rows to their end, or to `limit` tokens; False once `cancelled()` is true. The first of `samplings` is
-    for the OPENING tokens, the second for the rest."""
+    for the OPENING tokens, the second for the rest. `choose`: another way to draw the next tokens."""
     modules = [row.module for row in rows]
     taught = any(module is not None for module in modules)
     # A module is on from the token that hands over to the reply, so each row reads that one for itself.
@@ -335,7 +344,7 @@ def _generate(
                     "the model answers with values that are not numbers; undo the last lesson or use --model default"
                 )
             sampling = samplings[len(active[0].ids) >= OPENING]
-            tokens = _draw(active, logprobs, sampling, generator)
+            tokens = (choose or _draw)(active, logprobs, sampling, generator)
             for row, token, own in zip(active, tokens, logprobs, strict=True):
                 row.add(token, own)
                 row.done = row.done or len(row.ids) >= limit
@@ -352,7 +361,7 @@ def _generate(
             logits = writing.step([row.ids[-1] for row in active])
 
 
-def _draw(rows: list[_Row], logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
+def _draw(rows: list[Row], logprobs: torch.Tensor, sampling: Sampling, generator: torch.Generator) -> list[int]:
     """The next token of each row."""
     cold = sampling.temperature <= 0
     tokens = [0] * len(rows) if cold or all(row.greedy for row in rows) else draw(logprobs, sampling, generator)

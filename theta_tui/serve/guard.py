@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
+import logging
 import os
 import secrets
 import time
@@ -11,7 +13,7 @@ from http.cookies import CookieError, SimpleCookie
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from theta_tui.base.files import write_atomically
@@ -20,6 +22,8 @@ COOKIE = "theta"
 TOKEN_FILE = "serve.token"
 MOST_BODY = 1 << 20
 """Bytes of a request."""
+SEND_SECONDS = 30.0
+"""Who does not take a piece of an answer within this time is cut off."""
 TOO_LONG = f"a request may have {MOST_BODY:,} bytes"
 HEADERS = {
     "content-security-policy": (
@@ -32,6 +36,8 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+
+log = logging.getLogger("theta")
 
 
 def token_of(home: Path, *, new: bool = False) -> str:
@@ -71,21 +77,23 @@ class Guard:
             return
         try:
             await self._app(scope, _bounded(receive), _with_headers(send))
-        except _TooLongError:
-            await PlainTextResponse(TOO_LONG, 413)(scope, receive, _with_headers(send))
+        except TooLongError:
+            await _refusal(scope, TOO_LONG, 413)(scope, receive, _with_headers(send))
+        except _SlowReaderError:
+            log.warning("a reader was too slow, and was cut off")
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         host = headers.get("host", "").lower()
         if host not in self._hosts:
-            return PlainTextResponse("this server does not answer to that name", 421)
+            return _refusal(scope, "this server does not answer to that name", 421)
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:
-            return PlainTextResponse("another site may not use this one", 403)
+            return _refusal(scope, "another site may not use this one", 403)
         if scope["type"] == "websocket" and not scope["theta.known"]:
-            return PlainTextResponse("no token, or another one", 401)
+            return _refusal(scope, "no token, or another one", 401)
         length = headers.get("content-length", "0")
         if not length.isascii() or not length.isdigit() or int(length) > MOST_BODY:
-            return PlainTextResponse(TOO_LONG, 413)
+            return _refusal(scope, TOO_LONG, 413)
         return None
 
     def _known(self, headers: Headers) -> bool:
@@ -93,6 +101,14 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         offered = bearer.strip() if scheme.lower() == "bearer" else _cookie(headers.get("cookie", ""))
         return hmac.compare_digest(offered.encode("utf-8", "replace"), self._token)
+
+
+def _refusal(scope: Scope, text: str, status: int) -> Response:
+    """Text, or an error in the form of the API."""
+    if not scope["path"].startswith("/v1/"):
+        return PlainTextResponse(text, status)
+    problem = {"message": text, "type": "invalid_request_error", "param": None, "code": "refused"}
+    return JSONResponse({"error": problem}, status)
 
 
 class Pace:
@@ -120,8 +136,12 @@ def _cookie(header: str) -> str:
     return "" if found is None else found.value
 
 
-class _TooLongError(Exception):
+class TooLongError(Exception):
     """A request without a length sent more than MOST_BODY."""
+
+
+class _SlowReaderError(Exception):
+    """An answer is not taken."""
 
 
 def _bounded(receive: Receive) -> Receive:
@@ -132,7 +152,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         total += len(message.get("body", b""))
         if total > MOST_BODY:
-            raise _TooLongError
+            raise TooLongError
         return message
 
     return bounded
@@ -143,7 +163,11 @@ def _with_headers(send: Send) -> Send:
         if message["type"] == "http.response.start":
             own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
             message = {**message, "headers": [*message.get("headers", []), *own]}
-        await send(message)
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+        except TimeoutError:
+            raise _SlowReaderError from None
 
     return sent
 

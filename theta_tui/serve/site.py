@@ -22,9 +22,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from theta_tui.base.text import is_blank, repair, shortened
+from theta_tui.base.text import person
 from theta_tui.engine import wire
 from theta_tui.engine.client import EngineGoneError
+from theta_tui.serve.api import routes
 from theta_tui.serve.guard import COOKIE, Guard, Pace
 from theta_tui.serve.link import Link
 from theta_tui.session import protocol as p
@@ -33,13 +34,11 @@ ALLOWED = frozenset({
     "Propose", "Regenerate", "Pick", "Correct", "TeachFact", "PassOver", "Say", "TakeBack", "NewConversation",
     "ShowLessons", "Cancel",
 })  # fmt: skip
-"""What a visitor may do. Settings, files, checkpoints and the persona are the owner's."""
+"""What the page sends. The engine refuses a visitor what is the owner's."""
 PROGRESS = (p.Streaming, p.Learning, p.Loading, p.Reviewed)
 WAITING = 64
 """Events that may wait for a visitor; progress is left out before that."""
 MESSAGES_A_SECOND, MESSAGES_AT_ONCE = 8.0, 24.0
-NAME = 40
-"""Characters of a visitor's name."""
 TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 PAGE = {
     entry.name: entry.read_bytes()
@@ -65,6 +64,7 @@ class Site:
                 Route("/{name}", self._file),
                 Route("/login", self._login, methods=["POST"]),
                 WebSocketRoute("/live", self._live),
+                *routes(home),
             ],
             middleware=[Middleware(Guard, token=token, hosts=hosts)],
         )
@@ -163,7 +163,7 @@ async def _close(socket: WebSocket, code: int) -> None:
 def _name(text: str) -> str:
     """The name in a visitor's first message. Raises ValueError, or KeyError."""
     values = msgspec.json.decode(text, type=dict[str, Any])
-    name = values["name"]
-    if not isinstance(name, str) or is_blank(name):
+    name = person(values["name"]) if isinstance(values["name"], str) else ""
+    if not name:
         raise ValueError("a visitor needs a name")
-    return shortened(" ".join(repair(name)[0].split()), NAME)
+    return name

@@ -86,8 +86,22 @@ class CheckPair(Command):
     reply: str
 
 
-LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachPair", "TeachFile"})
+LESSONS = frozenset({"Pick", "Correct", "TeachFact", "TeachPair", "TeachFile", "Decide"})
 """The commands that teach, by the names in `Failed`."""
+
+
+VISITORS = LESSONS - {"TeachFile", "Decide"} | {
+    "Propose", "Regenerate", "Continue", "CheckPair", "PassOver", "Say", "TakeBack", "NewConversation", "Ask",
+    "AskLesson", "ShowHistory", "ShowTurns", "ShowConversations", "ChangeConversation", "ShowLessons", "ShowPlots",
+    "ShowPeople", "Review", "Look",
+}  # fmt: skip
+"""What a person may do who is not the owner. Settings, files, checkpoints, the persona and the lessons of others are
+the owner's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Command):
+    """Report the present state."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,9 +40,7 @@ def compare(session: Session, number: int, interrupted: Callable[[], bool] = lam
     store.append(Compared(lesson.seq, before, now))
     # The prompt that comes next begins with the conversation, which was pushed out of the cache.
     settings = session.settings
-    yield from session.model.read_ahead(
-        store.state.history, room=settings.max_tokens, limit=settings.window, at=time.time()
-    )
+    yield from session.model.read_ahead(store.goes_on, room=settings.max_tokens, limit=settings.window, at=time.time())
 
 
 def _greedy(session: Session, lesson: Lesson, interrupted: Callable[[], bool], *, without: bool = False) -> str:

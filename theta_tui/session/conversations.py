@@ -9,14 +9,18 @@ from theta_tui.store.report import ConversationRow
 from theta_tui.store.store import Store
 
 
-def listed(store: Store, *, deleted: bool = False) -> list[ConversationRow]:
-    """The conversations, the one used last first. Those in which nothing was said, and that have no name, are left
-    out, but for the open one. With `deleted` those too that were deleted."""
+def listed(store: Store, *, deleted: bool = False, everybody: bool = False) -> list[ConversationRow]:
+    """The conversations of this person, the one used last first, or of `everybody`. Those in which nothing was said,
+    and that have no name, are left out, but for the open one. With `deleted` those too that were deleted."""
     found = [
         conversation
         for conversation in store.state.conversations
         if _is_open(store, conversation)
-        or ((deleted or not conversation.deleted) and (conversation.turns or conversation.name))
+        or (
+            (everybody or conversation.who == store.who)
+            and (deleted or not conversation.deleted)
+            and (conversation.turns or conversation.name)
+        )
     ]
     found.sort(key=lambda one: (_is_open(store, one), one.used_at, one.number), reverse=True)
     return [one.row(is_open=_is_open(store, one)) for one in found]
@@ -44,7 +48,8 @@ def change(store: Store, deed: ConversationDeed, number: int, name: str = "", *,
 def words(conversation: Conversation) -> str:
     """`conversation 2, 'hello there': 5 turns`."""
     title = f", '{conversation.title}'" if conversation.title else ""
-    return f"conversation {conversation.number}{title}: {plural(len(conversation.turns), 'turn')}"
+    of = f" of {conversation.who}" if conversation.who else ""
+    return f"conversation {conversation.number}{of}{title}: {plural(len(conversation.turns), 'turn')}"
 
 
 def _is_open(store: Store, conversation: Conversation) -> bool:

@@ -1,24 +1,29 @@
-"""Serves the messages of `lists` for a service: conversations, turns, and lessons of a file. No torch, no Textual."""
+"""Serves the messages of `lists` and `completions` for a service, and what only shows something. No torch, no
+Textual."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from theta_tui.base.errors import PromptError
 from theta_tui.base.text import plural
 from theta_tui.session import commands as c
-from theta_tui.session import lists
+from theta_tui.session import completions, lists
 from theta_tui.session import protocol as p
+from theta_tui.store.report import ReportRow, Teaching
 
 if TYPE_CHECKING:
     from theta_tui.session.importing import Found
     from theta_tui.session.session import Session
-    from theta_tui.store.records import Turn
+    from theta_tui.store.records import Outcome, Turn
 
 
 class Desk(Protocol):
-    """The service that the errands are run for. `begin` says what is done, `stage` how far it is; `end` reports."""
+    """The service that the errands are run for. `begin` says what is done, `stage` how far it is; `end` reports, and
+    `answer` where nothing has changed. `teach` teaches a lesson."""
 
     def begin(self, phase: p.Phase, activity: str) -> None: ...
 
@@ -26,19 +31,52 @@ class Desk(Protocol):
 
     def end(self, event: Callable[[p.Snapshot], p.Event]) -> None: ...
 
+    def answer(self, event: Callable[[p.Snapshot], p.Event]) -> None: ...
+
+    def teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None: ...
+
 
 class Errands:
     """What is known from one message to the next."""
 
-    def __init__(self, session: Session, desk: Desk) -> None:
+    def __init__(self, session: Session, desk: Desk, post: Callable[[p.Event], None]) -> None:
         self._session = session
         self._desk = desk
+        self._post = post
         self._found: Found | None = None  # what was read last, and not taught yet
 
     def run(self, command: c.Command, cancelled: Callable[[], bool]) -> bool:
         """Carry out `command`; return whether it is one of these."""
-        session, end = self._session, self._desk.end
+        session, end, answer = self._session, self._desk.end, self._desk.answer
         match command:
+            case c.ShowHistory():
+                state = session.store.state
+                told = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                answer(lambda shot: p.History(shot, *told))
+            case c.ShowLessons():
+                answer(self._ledger)
+            case c.ShowPlots(number=number):
+                self._plots(number)
+            case c.Export(kind=kind, path=path):
+                self._export(kind, path, cancelled)
+            case lists.ShowPeople():
+                answer(self._people)
+            case lists.ChangePerson(name=name, may=may):
+                from theta_tui.session import people
+
+                let = people.let(session.store, name, may)
+                end(lambda shot: p.Notice(shot, let))
+            case lists.Decide(deed="accept", number=number):
+                from theta_tui.session import people
+
+                self._desk.teach(partial(people.accept, session, number), cancelled)
+                end(self._ledger)
+            case lists.Decide(number=number):
+                from theta_tui.session import people
+
+                said = people.declined(people.decline(session.store, number))
+                end(lambda shot: p.Notice(shot, said))
+                end(self._ledger)
             case lists.ShowConversations():
                 end(self._conversations)
             case lists.ChangeConversation(deed=deed, number=number, name=name):
@@ -58,9 +96,44 @@ class Errands:
                 self._read_homes(paths)
             case lists.TeachFile():
                 self._teach(cancelled)
+            case completions.Complete():
+                from theta_tui.session.completing import complete
+
+                complete(session, command, self._post, self._desk, cancelled)
             case _:
                 return False
         return True
+
+    def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
+        """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
+        from theta_tui.session.export import export
+
+        self._desk.begin("saving", "exporting")
+        done = export(self._session, kind, Path(path), self._desk.stage, cancelled)
+        said = "exporting was stopped; nothing was written" if done is None else done.line
+        self._desk.answer(lambda shot: p.Notice(shot, said))
+
+    def _ledger(self, shot: p.Snapshot) -> p.Event:
+        rows = self._session.review.rows(p.LESSONS_SHOWN)
+        waiting = [one.row for one in self._session.store.state.proposals][: p.LESSONS_SHOWN]
+        cut = partial(ReportRow.shortened, most=p.LESSON_TEXT)
+        return p.Ledger(shot, tuple(map(cut, rows)), tuple(map(cut, waiting)))
+
+    def _people(self, shot: p.Snapshot) -> p.Event:
+        from theta_tui.session import people
+
+        newcomers: Teaching = self._session.settings.newcomers  # type: ignore[assignment]  # one of its choices
+        return lists.People(shot, tuple(people.rows(self._session.store)), newcomers)
+
+    def _plots(self, number: int | None) -> None:
+        from theta_tui.store.plots import plots
+
+        state = self._session.store.state
+        if number is not None and state.numbered(number) is None:
+            raise PromptError(f"there is no lesson {number}; /lessons lists them", name="no_lesson")
+        shown = number if number is not None or state.last is None else state.last.number
+        drawn = plots(state, number), shown, number is not None, len(state.lessons)
+        self._desk.answer(lambda shot: p.Plots(shot, *drawn))
 
     def _conversations(self, shot: p.Snapshot) -> p.Event:
         from theta_tui.session import conversations

@@ -1,11 +1,11 @@
-"""A queue that serves several origins in turn, so that nobody waits behind all that another one has sent."""
+"""A queue that serves several people in turn, so that nobody waits behind all that another one has sent."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -15,10 +15,10 @@ class FairQueue(Generic[T]):
     """First in, first out for each origin; one item of each origin in turn. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, deque[T]] = {}  # whose turn it is comes first
+        self._waiting: dict[Hashable, deque[T]] = {}  # whose turn it is comes first
         self._changed = threading.Condition()
 
-    def put(self, origin: int, item: T) -> None:
+    def put(self, origin: Hashable, item: T) -> None:
         with self._changed:
             self._waiting.setdefault(origin, deque()).append(item)
             self._changed.notify()
@@ -38,7 +38,7 @@ class FairQueue(Generic[T]):
     def empty(self) -> bool:
         return not self._waiting
 
-    def drop(self, origin: int, unwanted: Callable[[T], bool]) -> list[T]:
+    def drop(self, origin: Hashable, unwanted: Callable[[T], bool]) -> list[T]:
         """Take out the items of `origin` that are `unwanted`."""
         with self._changed:
             items = self._waiting.pop(origin, deque())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from theta_tui.session.commands import Command
 from theta_tui.session.protocol import Event
-from theta_tui.store.report import ConversationRow
+from theta_tui.store.report import ConversationRow, PersonRow, Teaching
 
 if TYPE_CHECKING:
     from theta_tui.store.records import Turn
@@ -21,6 +21,7 @@ PAIRS_SHOWN = 5
 """A `FileRead` carries at most this many of the pairs that it found."""
 
 ConversationDeed = Literal["open", "rename", "delete"]
+ProposalDeed = Literal["accept", "decline"]
 
 # --- commands: screen → worker ---
 
@@ -64,6 +65,27 @@ class TeachFile(Command):
     stays."""
 
 
+@dataclass(frozen=True, slots=True)
+class ShowPeople(Command):
+    """List the people who teach this home besides the owner."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePerson(Command):
+    """Say what happens to what the person `name` teaches from now on."""
+
+    name: str
+    may: Teaching
+
+
+@dataclass(frozen=True, slots=True)
+class Decide(Command):
+    """Learn the lesson that proposal `number` wants, or decline it."""
+
+    deed: ProposalDeed
+    number: int
+
+
 # --- events: worker → screen ---
 
 
@@ -81,6 +103,14 @@ class Turns(Event):
 
     first: int
     turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class People(Event):
+    """Those who were here, in the order in which they came. `newcomers`: what happens to what others teach."""
+
+    rows: tuple[PersonRow, ...]
+    newcomers: Teaching
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ the replies."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,14 @@ def candidates(
         item = Candidate(index, reply.text, reply.logprob, reply.ended, care=reply.care)
         found.append(replace(item, lesson=decision.lesson, sure=decision.sure) if reply.taught else item)
     return tuple(found)
+
+
+def still_marked(candidates: Iterable[Candidate], modules: Container[int]) -> tuple[Candidate, ...]:
+    """The replies without the marks of lessons that were taken back meanwhile: those that are not in `modules`."""
+    return tuple(
+        item if item.lesson is None or item.lesson in modules else replace(item, lesson=None, sure=None)
+        for item in candidates
+    )
 
 
 class Statements:

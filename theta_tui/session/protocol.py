@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from theta_tui.base.text import percent
 from theta_tui.store.report import ReportRow, Tally, shown
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ class Snapshot:
     the last lesson's prompt before it and now, as far as they are known. `marked` has record and number of each lesson
     that a reply of `pending` was written with. `tally` summarises the retention report. `alarm` says which lessons the
     last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
-    own. `conversation` is the number of the open conversation.
+    own. `conversation` is the number of the open conversation. `who` is the person whose conversation, waiting prompt,
+    `undo` and `redo` these are ("": the owner); all else is shared. `last_by` taught the last lesson. `proposals` of
+    lessons wait for the owner: all of them, or those of this person.
     """
 
     phase: Phase = "loading"
@@ -73,6 +76,9 @@ class Snapshot:
     alarm: str | None = None
     persona: str | None = None
     conversation: int = 1
+    who: str = ""
+    last_by: str = ""
+    proposals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +152,18 @@ class Learning(Event):
 
 @dataclass(frozen=True, slots=True)
 class Taught(Event):
-    """A lesson is done and on disk. `outcome.skipped` says why no weights changed, if so."""
+    """A lesson of `who` is done and on disk. `outcome.skipped` says why no weights changed, if so; where
+    `outcome.lesson` is 0 it was only proposed."""
 
     outcome: Outcome
+    who: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class TakenBack(Event):
     """A `TakeBack` is done: lesson `number`, `prompt` → `reply`, counts no more, or counts again after `redo`. `words`
-    name the lessons of a batch, if it was one. `conversation` is the lesson's, if that is not the open one."""
+    name the lessons of a batch, if it was one. `conversation` is the lesson's, if that is not the open one. `who` had
+    taught it."""
 
     deed: Deed
     number: int
@@ -162,6 +171,32 @@ class TakenBack(Event):
     reply: str
     words: str = ""
     conversation: int | None = None
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard(Event):
+    """Somebody else did something about lesson `number`, `prompt` → `reply`, which `who` taught ("": the owner): `by`
+    taught, proposed, undid … it. `p_before` and `p_after` as in Outcome, where it was taught."""
+
+    deed: Literal["teach", "propose", "undo", "redo", "withdraw"]
+    who: str
+    by: str
+    number: int
+    prompt: str
+    reply: str
+    p_before: float = 0.0
+    p_after: float = 0.0
+
+    @property
+    def words(self) -> str:
+        """`Ada taught: hello → Hi · 2 % → 97 %`."""
+        by, who = (name or "the owner" for name in (self.by, self.who))
+        whose = "" if self.by == self.who else f" {who}'s lesson"
+        did = {"teach": f"accepted{whose}" if whose else "taught", "propose": "proposes", "undo": f"took back{whose}",
+               "redo": f"brought back{whose}", "withdraw": f"took out{whose}"}[self.deed]  # fmt: skip
+        proof = f" · {percent(self.p_before)} → {percent(self.p_after)}" if self.deed == "teach" else ""
+        return f"{by} {did}: {self.prompt} → {self.reply}{proof}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +245,11 @@ class Quizzed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Ledger(Event):
-    """The report rows of the last LESSONS_SHOWN lessons, oldest first. Long texts are cut at LESSON_TEXT characters."""
+    """The report rows of the last LESSONS_SHOWN lessons, oldest first, and of as many proposals that wait. Long texts
+    are cut at LESSON_TEXT characters."""
 
     rows: tuple[ReportRow, ...]
+    proposals: tuple[ReportRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

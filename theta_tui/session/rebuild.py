@@ -19,6 +19,7 @@ from theta_tui.base.text import plural
 from theta_tui.session.relearn import rebuilt, relearn
 from theta_tui.session.replay import Stage
 from theta_tui.session.session import Session
+from theta_tui.store.adaptation import adapts_anew, asked_for
 from theta_tui.store.records import Outcome
 from theta_tui.store.store import Store
 
@@ -69,9 +70,9 @@ def rebuild(store: Store, on_stage: Stage = lambda _: None) -> Done:
 
     found = fingerprint(store.settings.model)
     same = found == begin.fingerprint
-    if same and not store.adapts_anew():
+    if same and not adapts_anew(store):
         return _again(store, on_stage)
-    return _move(store, found, store.adaptation_asked(moving=not same), on_stage)
+    return _move(store, found, asked_for(store, moving=not same), on_stage)
 
 
 def _again(store: Store, on_stage: Stage) -> Done:

@@ -23,6 +23,7 @@ from theta_tui.learning.recipes import Recipe
 from theta_tui.session.persona import NO_SYSTEM_TURN
 from theta_tui.session.snapshots import UndoSnapshots
 from theta_tui.session.teaching import learn
+from theta_tui.store.adaptation import adaptation as adaptation_of
 from theta_tui.store.records import Restore, Withdraw
 from theta_tui.store.state import Lesson, State
 from theta_tui.store.store import Store
@@ -178,7 +179,7 @@ class Replay:
         """
         from theta_tui.learning.learner import Learner
 
-        adapt, rank = adaptation or self.store.adaptation()
+        adapt, rank = adaptation or adaptation_of(self.store)
         self.memory.clear()
         self._model = None
         self._learner = None

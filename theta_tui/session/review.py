@@ -101,10 +101,13 @@ class Review:
 
     def warn(self, text: str) -> None:
         """Raise the alarm. It lasts until the weights change again."""
-        last = self.store.state.last
+        state = self.store.state
+        last = state.last
         self.alarm = text
         self.changes += 1
-        self.store.notices.append(f"{text}; undo takes back #{last.number}" if last is not None else text)
+        own = last is not None and last is state.own_last
+        way = "" if last is None else f"; {'undo takes back' if own else 'withdraw takes out'} #{last.number}"
+        self.store.notices.append(f"{text}{way}")
 
     def _ask(self, lessons: list[Lesson]) -> Iterator[None]:
         newest, weights = self._newest(), self._weights()

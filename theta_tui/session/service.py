@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
 from theta_tui.base.config import CANDIDATES
-from theta_tui.base.errors import PromptError, ThetaError
+from theta_tui.base.errors import ThetaError, UsageError
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.errands import Errands
@@ -76,7 +76,7 @@ class Service:
         self._quiz: Iterator[None] | None = None
         self._tallied: tuple[tuple[int, int], Tally] | None = None
         self._got_ready = False
-        self._errands = Errands(session, self)
+        self._errands = Errands(session, self, post)
         self._compare: int | None = None
 
     @property
@@ -100,18 +100,26 @@ class Service:
         return True
 
     def serve(
-        self, command: c.Command, cancelled: Callable[[], bool], settings: Mapping[str, Any] = NO_SETTINGS
+        self,
+        command: c.Command,
+        cancelled: Callable[[], bool],
+        settings: Mapping[str, Any] = NO_SETTINGS,
+        who: str = "",
     ) -> None:
-        """Carry out `command`, and report an error. `settings` replace the session's meanwhile."""
-        try:
-            with self._session.store.using(settings):
-                self._carry_out(command, cancelled)
-        except Exception as error:
-            if self._caller.stopping:
-                return  # abandoned on the way out: the next start learns it
-            self._fail(error, type(command).__name__)
-        self._pass_notices_on()
-        self._save_if_due()
+        """Carry out `command` of the person `who`, and report an error. `settings` replace the session's meanwhile."""
+        with self._session.store.speaking(who):
+            try:
+                if who and type(command).__name__ not in c.VISITORS:
+                    raise UsageError(f"only the owner of this home can do that ({type(command).__name__})")
+                with self._session.store.using(settings):
+                    self._carry_out(command, cancelled)
+            except Exception as error:
+                if self._caller.stopping:
+                    return  # abandoned on the way out: the next start learns it
+                self._fail(error, type(command).__name__)
+            self._pass_notices_on()
+            self._save_if_due()
+        self._rest()
         self._idle.busy()
 
     def use_idle_time(self) -> None:
@@ -210,17 +218,17 @@ class Service:
                 self._rest()
                 self._report(p.Continued(self.snapshot()))
             case c.Pick(prompt_id=prompt_id, index=index):
-                self._teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
+                self.teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
             case c.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
                 number = len(session.store.state.turns) if turn is None else turn
-                self._teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
+                self.teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
             case c.Correct(text=text, prompt_id=prompt_id, edited=edited):
-                self._teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
+                self.teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
             case c.TeachFact(prompt_id=prompt_id, prompt=prompt, reply=reply):
                 said = session.store.waiting(prompt_id).prompt
-                self._teach(partial(session.state, prompt, reply, said=said), cancelled)
+                self.teach(partial(session.state, prompt, reply, said=said), cancelled)
             case c.TeachPair(prompt=prompt, reply=reply):
-                self._teach(partial(session.teach, prompt, reply), cancelled)
+                self.teach(partial(session.teach, prompt, reply), cancelled)
             case c.CheckPair(prompt=prompt, reply=reply):
                 from theta_tui.session.teaching import unfit
 
@@ -250,17 +258,8 @@ class Service:
                 self._rest()
                 found = answer.reply, answer.logprob, answer.seconds, answer.cut
                 self._report(p.Answered(self.snapshot(), prompt, *found))
-            case c.Export(kind=kind, path=path):
-                self._export(kind, path, cancelled)
-            case c.ShowHistory():
-                state = session.store.state
-                turns, beside = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
-                self._report(p.History(self.snapshot(), turns, beside))
-            case c.ShowLessons():
-                rows = session.review.rows(p.LESSONS_SHOWN)
-                self._report(p.Ledger(self.snapshot(), tuple(row.shortened(p.LESSON_TEXT) for row in rows)))
-            case c.ShowPlots(number=number):
-                self._report(self._plots(number))
+            case c.Look():
+                self._report(p.Ready(self.snapshot(), 0.0))
             case c.Quiz():
                 self._quiz = session.review.quiz()
             case c.Review(seconds=seconds):
@@ -292,7 +291,7 @@ class Service:
         shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
         self._report(p.Streaming(self.snapshot(), prompt, shown))
 
-    def _teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
+    def teach(self, lesson: Callable[..., Outcome], cancelled: Callable[[], bool]) -> None:
         """Teach. Cancel ends the lesson as far as it got, and idle time goes on with it."""
         self.begin("learning", "learning")
         self._reported = 0.0
@@ -305,10 +304,11 @@ class Service:
             return cancelled() and not self._caller.stopping  # on leaving, it is finished or left to the next start
 
         outcome = lesson(progress=progress, should_stop=self._caller.should_abandon, should_end=should_end)
-        self._last = outcome
-        self._compare = outcome.lesson
+        taught = self._session.store.state.numbered(outcome.lesson)
+        if taught is not None:
+            self._last, self._compare = outcome, outcome.lesson
         self._rest()
-        self._report(p.Taught(self.snapshot(), outcome))
+        self._report(p.Taught(self.snapshot(), outcome, self._session.store.who if taught is None else taught.who))
 
     def _take_back(self, command: c.TakeBack, cancelled: Callable[[], bool]) -> None:
         """Change which lessons count. Reports the lessons that are learned again for it; Cancel stops it."""
@@ -335,7 +335,8 @@ class Service:
         words = batch.words if batch.source is not None else ""
         elsewhere = lesson.conversation if lesson.conversation != store.state.open.number else None
         deed, number = command.deed, lesson.number
-        self._report(p.TakenBack(self.snapshot(), deed, number, said.prompt, said.reply, words, elsewhere))
+        what = deed, number, said.prompt, said.reply, words, elsewhere, lesson.who
+        self._report(p.TakenBack(self.snapshot(), *what))
 
     def _show_models(self, name: str, *, asked: bool = True) -> None:
         from theta_tui.session import switching
@@ -361,6 +362,7 @@ class Service:
             self._report(p.Notice(self.snapshot(), f"going over to {name} was stopped; everything is as it was"))
             return
         self._session, self._quiz, self._last, self._tallied = fresh, None, None, None
+        self._errands = Errands(fresh, self, self._post)
         self._got_ready, self._ready_at = False, time.time()
         self._rest()
         words = switching.arrived(fresh, apart=apart)
@@ -383,25 +385,6 @@ class Service:
         said = persona.carry_out(self._session, text)
         self._rest()
         self._report(p.Notice(self.snapshot(), said))
-
-    def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
-        """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""
-        from theta_tui.session.export import export
-
-        self.begin("saving", "exporting")
-        done = export(self._session, kind, Path(path), self.stage, cancelled)
-        self._rest()
-        said = "exporting was stopped; nothing was written" if done is None else done.line
-        self._report(p.Notice(self.snapshot(), said))
-
-    def _plots(self, number: int | None) -> p.Plots:
-        from theta_tui.store.plots import plots
-
-        state = self._session.store.state
-        if number is not None and state.numbered(number) is None:
-            raise PromptError(f"there is no lesson {number}; /lessons lists them", name="no_lesson")
-        shown = number if number is not None or state.last is None else state.last.number
-        return p.Plots(self.snapshot(), plots(state, number), shown, number is not None, len(state.lessons))
 
     def _save(self, *, asked: bool) -> None:
         session = self._session
@@ -448,6 +431,10 @@ class Service:
     def end(self, event: Callable[[p.Snapshot], p.Event]) -> None:
         """An errand is done: report it."""
         self._last = None
+        self.answer(event)
+
+    def answer(self, event: Callable[[p.Snapshot], p.Event]) -> None:
+        """Report what was asked for; nothing has changed."""
         self._rest()
         self._report(event(self.snapshot()))
 
@@ -486,11 +473,18 @@ class Service:
                 store.append(Failure(f"{command}: {failed.message}"))
         self._report(failed)
 
-    def snapshot(self) -> p.Snapshot:
-        """The present state."""
+    def snapshot(self, who: str | None = None) -> p.Snapshot:
+        """The present state, as the person `who` is shown it; None: the one who is served. What is done for one person
+        keeps no other from going on."""
         from theta_tui.session.showing import snapshot  # the session has loaded what it needs
 
-        return snapshot(self._session, self._phase, self._activity, self._last, self._tally())
+        store, phase, activity = self._session.store, self._phase, self._activity
+        if who is None or who == store.who:
+            return snapshot(self._session, phase, activity, self._last, self._tally())
+        with store.speaking(who):
+            if phase not in {"loading", "stopped"}:
+                phase, activity = ("choosing", "waiting for you") if store.pending is not None else ("idle", "")
+            return snapshot(self._session, phase, activity, self._last, self._tally())
 
     def _tally(self) -> Tally:
         """The summary of the retention report, computed when something changed, not with every token of a reply."""

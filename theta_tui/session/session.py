@@ -24,7 +24,8 @@ from theta_tui.learning.recipes import RECIPES, Recipe
 from theta_tui.learning.scope.decision import Decision
 from theta_tui.session import care, persona
 from theta_tui.session.commands import Deed
-from theta_tui.session.proposing import Answer, Statements, candidates
+from theta_tui.session.permission import proposed
+from theta_tui.session.proposing import Answer, Statements, candidates, still_marked
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
 from theta_tui.session.replay import Replay, Stage, belongs
 from theta_tui.session.replay import never as _never
@@ -39,7 +40,6 @@ from theta_tui.store.journal import Entry
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import (
     Begin,
-    Candidate,
     Exchange,
     Failure,
     Finding,
@@ -183,11 +183,12 @@ class Session:
 
     def consumed(self, exchange: Exchange) -> None:
         """Forget a kept prompt that was answered but left behind by a crash."""
-        if self.pending is not None and exchange.prompt_id in {five.prompt_id for five in self.pending.fives}:
-            self.store.follow(None)
-        self._offered_no_more(exchange)
+        with self.store.speaking(exchange.who):
+            if self.pending is not None and exchange.prompt_id in {five.prompt_id for five in self.pending.fives}:
+                self.store.follow(None)
+            self.offered_no_more(exchange)
 
-    def _offered_no_more(self, exchange: Exchange) -> None:
+    def offered_no_more(self, exchange: Exchange) -> None:
         """Remove a learned statement from the prompt that waits. The five replies still wait."""
         waiting = self.pending
         if waiting is not None and waiting.statement is not None and exchange.said == waiting.prompt:
@@ -285,13 +286,13 @@ class Session:
             raise TeachError(f"there is no reply {index}; pick 1 to {len(waiting.candidates)}", name="usage", code=2)
         chosen = waiting.candidates[index - 1]
         exchange = self._exchange("pick", waiting.prompt, chosen.text, waiting, pick=index, cut=not chosen.ended)
-        return self._teach(exchange, **hooks)
+        return self.learn(exchange, **hooks)
 
     def correct(self, text: str, *, prompt_id: str | None = None, edited: int | None = None, **hooks: Any) -> Outcome:
         """Teach `text` as the reply to the kept prompt; `edited` is the candidate that it began as."""
         waiting = self.store.waiting(prompt_id)
         text = self._clean(text, "reply")
-        return self._teach(self._exchange("correction", waiting.prompt, text, waiting, edited=edited), **hooks)
+        return self.learn(self._exchange("correction", waiting.prompt, text, waiting, edited=edited), **hooks)
 
     def correct_last(self, text: str, **hooks: Any) -> Outcome:
         """Teach `text` as a better reply to the last turn, which it replaces."""
@@ -302,13 +303,13 @@ class Session:
         PromptError (exit 3) if there is no such turn, or if its prompt is not `prompt`."""
         turn, place = self.store.turn(number, prompt)
         exchange = self._exchange("correction", turn.prompt, self._clean(text, "reply"), None)
-        return self._teach(replace(exchange, replaces=turn.seq, turn=place), **hooks)
+        return self.learn(replace(exchange, replaces=turn.seq, turn=place), **hooks)
 
     def teach(self, prompt: str, reply: str, *, fields: Mapping[str, Any] | None = None, **hooks: Any) -> Outcome:
         """Teach `reply` to `prompt` outside of any conversation. `fields` of its record say more, for instance of which
         import it is."""
         exchange = self._exchange("correction", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
-        return self._teach(replace(exchange, conversation=False, conversation_id=None, **(fields or {})), **hooks)
+        return self.learn(replace(exchange, conversation=False, conversation_id=None, **(fields or {})), **hooks)
 
     def state(
         self, prompt: str, reply: str, *, said: str, fields: Mapping[str, Any] | None = None, **hooks: Any
@@ -317,18 +318,18 @@ class Session:
         `teach`."""
         exchange = self._exchange("statement", self._clean(prompt, "prompt"), self._clean(reply, "reply"), None)
         exchange = replace(exchange, conversation=False, said=said, **(fields or {}))
-        outcome = self._teach(exchange, **hooks)
+        outcome = self.learn(exchange, **hooks)
         if outcome.skipped is None:
-            self._offered_no_more(exchange)
+            self.offered_no_more(exchange)
         return outcome
 
     # --- taking back ---
 
     def undo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
-        """Take back the last lesson, with its batch: weights, moments and step count bit-equal to never having taught
-        it. The prompt that it answered waits again. None: cancelled, and nothing changed."""
+        """Take back one's own last lesson, with its batch: weights, moments and step count bit-equal to never having
+        taught it. The prompt that it answered waits again. None: cancelled, and nothing changed."""
         last = self.store.to_undo()
-        return self._change("undo", Withdraw(self.store.state.together(last)), on_stage, cancelled)
+        return self._change("undo", Withdraw(self.store.state.together(last), self.store.who), on_stage, cancelled)
 
     def withdraw(
         self, number: int, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never
@@ -337,7 +338,8 @@ class Session:
 
         None: cancelled, and nothing changed. Raises PromptError if there is no such lesson.
         """
-        return self._change("withdraw", Withdraw(self.store.to_withdraw(number).seq), on_stage, cancelled, number)
+        change = Withdraw(self.store.to_withdraw(number).seq, self.store.who)
+        return self._change("withdraw", change, on_stage, cancelled, number)
 
     def redo(self, on_stage: Stage = lambda _: None, cancelled: Callable[[], bool] = _never) -> Lesson | None:
         """Bring back the lesson that was taken back last, bit-equal to before. None: cancelled, and nothing changed."""
@@ -367,10 +369,13 @@ class Session:
 
     # --- one lesson ---
 
-    def _teach(self, exchange: Exchange, **hooks: Any) -> Outcome:
+    def learn(self, exchange: Exchange, **hooks: Any) -> Outcome:
         """Journal, learn, journal the outcome. An error leaves the model as it was and is journalled."""
         # Refuse what does not fit the window before anything is written.
         self.model.encode_lesson((), exchange.prompt, exchange.reply, at=time.time())
+        if (waits := proposed(self.store, exchange)) is not None:
+            self.offered_no_more(exchange)
+            return waits
         self.review.settle()
         before = self.learner.snapshot()
         entry = self.store.append(exchange)
@@ -421,7 +426,7 @@ class Session:
         started anew at any time, and ends at once if there is nothing to do. Learning a lesson further is one slice,
         which ends within a step if `interrupted`.
         """
-        settings, turns = self.settings, self.store.state.history  # the next prompt begins with the conversation
+        settings, turns = self.settings, self.store.goes_on  # the next prompt begins with the conversation
         yield from self.model.read_ahead(turns, room=settings.max_tokens, limit=settings.window, at=time.time())
         yield from finish(self, interrupted)
         yield from self.review.slices()
@@ -482,18 +487,11 @@ class Session:
             kind=kind,
             prompt=prompt,
             reply=reply,
-            candidates=self._offered(waiting.candidates) if waiting else (),
+            candidates=still_marked(waiting.candidates, self.learner.modules) if waiting else (),
             recipe=self.recipe.as_dict(),
             prompt_id=waiting.prompt_id if waiting else None,
             conversation_id=self.store.conversation_id,
             variants=variants(prompt, self.statements.dictionary)[: self.recipe.variants],
+            who=self.store.who,
             **more,
-        )
-
-    def _offered(self, candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
-        """The replies without the marks of lessons that were taken back meanwhile."""
-        modules = self.learner.modules
-        return tuple(
-            item if item.lesson is None or item.lesson in modules else replace(item, lesson=None, sure=None)
-            for item in candidates
         )

@@ -17,7 +17,8 @@ def snapshot(session: Session, phase: p.Phase, activity: str, latest: Outcome | 
     """The present state. `latest` is the last lesson's outcome, if it was learned on since."""
     state = session.store.state
     undone = state.undone
-    last, model = state.last, session.model if session.loaded else None
+    last, own, who = state.last, state.own_last, session.store.who
+    model = session.model if session.loaded else None
     return p.Snapshot(
         phase=phase,
         activity=activity,
@@ -35,7 +36,7 @@ def snapshot(session: Session, phase: p.Phase, activity: str, latest: Outcome | 
         saved_at=session.saved_at,
         unsaved=session.unsaved,
         read_only=session.store.read_only,
-        undo=last.seq if last else 0,
+        undo=own.seq if own else 0,
         redo=undone.seq if undone else 0,
         beside=state.beside(p.BESIDE_SHOWN),
         said_before=_cut(retention.said_before(last)) if last else None,
@@ -47,6 +48,9 @@ def snapshot(session: Session, phase: p.Phase, activity: str, latest: Outcome | 
         alarm=session.review.alarm,
         persona=state.persona[: p.LESSON_TEXT] if state.persona is not None else None,
         conversation=state.open.number,
+        who=who,
+        last_by=last.who if last else "",
+        proposals=len(state.proposals.of(who) if who else state.proposals),
     )
 
 

@@ -38,12 +38,12 @@ class UndoSnapshots:
         self._trim(state)
 
     def taken_back(self, seq: int) -> Snapshot | None:
-        """The state before `seq`, the lesson taken back last, was taken back. This call forgets it."""
-        state = None
-        while self._with and state is None:
-            found, snapshot = self._with.pop()
-            state = snapshot if found == seq else None
-        return state
+        """The state before `seq` was taken back, if it is the lesson that was taken back last. This call forgets it."""
+        found, state = self._with.pop() if self._with else (0, None)
+        if found == seq:
+            return state
+        self._with.clear()  # the others are of a time when `seq` was taken back
+        return None
 
     def before(self, seq: int) -> tuple[int, Snapshot] | None:
         """The newest (lesson, state before it) not later than `seq`."""

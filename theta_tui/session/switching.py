@@ -21,6 +21,7 @@ from theta_tui.session.protocol import ModelRow
 from theta_tui.session.rebuild import move
 from theta_tui.session.replay import Stage
 from theta_tui.session.session import Session
+from theta_tui.store.adaptation import asked_for
 from theta_tui.store.store import Store
 
 
@@ -87,7 +88,7 @@ def _along(session: Session, name: str, stage: Stage) -> Session:
     session.review.settle()
     ours, store.settings = store.settings, replace(store.settings, model=name)
     try:
-        fresh, _ = move(store, fingerprint(name), store.adaptation_asked(moving=True), stage)
+        fresh, _ = move(store, fingerprint(name), asked_for(store, moving=True), stage)
     except BaseException:
         store.settings = ours
         raise

@@ -12,14 +12,16 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from theta_tui.base.text import person
 from theta_tui.session.commands import LESSONS, Cancel, Command
 from theta_tui.session.fair_queue import FairQueue
+from theta_tui.session.hearing import heard
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.protocol import Event, Snapshot
 from theta_tui.session.service import Service, failure
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 ABANDON_SECONDS = 2.0
 """How long a lesson may still run after the worker was asked to end."""
+ORIGINS = 1024
+"""So many origins are known to have cancelled something. What others sent, which went before them, is served by now."""
 IDLE_AFTER = 2.0
 """Idle work begins this long after a command. A person who is quicker does not wait for it at all."""
 IDLE_SECONDS = 1.0
@@ -53,13 +57,20 @@ def _give_way() -> None:
 @dataclass(frozen=True, slots=True)
 class Order:
     """A command of one origin: the screen (0) or a client of the engine. `number` is the origin's own for it, `place`
-    the place in the order of arrival. `settings` replace the session's while it is carried out."""
+    the place in the order of arrival. `settings` replace the session's while it is carried out. `who` gives it: a
+    person, or the owner ("")."""
 
     command: Command
     origin: int = 0
     number: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
     place: int = 0
+    who: str = ""
+
+    @property
+    def turn(self) -> Hashable:
+        """Whose turn it takes: a person has one, whatever the number of windows; each program of the owner has one."""
+        return self.who or self.origin
 
 
 class Worker:
@@ -67,6 +78,9 @@ class Worker:
 
     def __init__(self, settings: Settings, open_session: Callable[[Settings], Session]) -> None:
         self._settings = settings
+        self.who = person(settings.who)
+        """Who sits before the screen."""
+        self._service: Service | None = None
         self._open_session = open_session
         self.idle = IdleRunner(IDLE_AFTER)
         self.serving: Order | None = None
@@ -97,21 +111,28 @@ class Worker:
         if isinstance(command, Cancel):
             self.cancel(0)
         else:
-            self.queue(Order(command))
+            self.queue(Order(command, who=self.who))
 
     def queue(self, order: Order) -> None:
-        """Queue a command. Origins are served in turn."""
+        """Queue a command. People are served in turn."""
         self._newest = next(self._places)
-        self._queue.put(order.origin, replace(order, place=self._newest))
+        self._queue.put(order.turn, replace(order, place=self._newest))
 
     def cancel(self, origin: int) -> None:
         """Cancel the commands that came from `origin` so far, as far as they can be: see Cancel."""
+        self._cancelled_up_to.pop(origin, None)
         self._cancelled_up_to[origin] = self._newest
+        if len(self._cancelled_up_to) > ORIGINS:
+            del self._cancelled_up_to[next(iter(self._cancelled_up_to))]
 
-    def drop(self, origin: int) -> None:
+    def drop(self, origin: int, who: str = "") -> None:
         """The origin has gone: what it only wanted to be shown is not carried out. What it teaches is."""
+
+        def unwanted(order: Order | None) -> bool:
+            return order is not None and order.origin == origin and type(order.command).__name__ not in LESSONS
+
         self.cancel(origin)
-        self._queue.drop(origin, lambda order: order is not None and type(order.command).__name__ not in LESSONS)
+        self._queue.drop(who or origin, unwanted)
 
     def request_stop(self) -> None:
         """Ask the worker to finish or abandon its work, save, and end."""
@@ -144,9 +165,22 @@ class Worker:
             session = self._open_session(self._settings)
         except Exception as error:
             shot = Snapshot("loading", "opening the home", self._settings.model)
-            self._post(failure(shot, error, "load", fatal=True))
+            self._tell(failure(shot, error, "load", fatal=True))
             return None
-        return Service(session, self._post, self, self.idle)
+        self._service = Service(session, self._tell, self, self.idle)
+        return self._service
+
+    def _tell(self, event: Event) -> None:
+        """Post an event to the screen, as far as it is for who sits there."""
+        if (seen := self._seen_by(self.who, event)) is not None:
+            self._post(seen)
+
+    def _seen_by(self, who: str, event: Event) -> Event | None:
+        """An event as the person `who` gets it; None: it is not theirs."""
+        service = self._service
+        if service is None or event.snapshot.who == who:
+            return event
+        return heard(event, lambda: service.snapshot(who))
 
     def _serve(self, service: Service) -> None:
         _give_way()
@@ -159,7 +193,7 @@ class Worker:
             if order is None or self._stopping_since is not None:
                 break
             self.serving = order
-            service.serve(order.command, partial(self._is_cancelled, order), order.settings)
+            service.serve(order.command, partial(self._is_cancelled, order), order.settings, order.who)
             self.serving = None
             self.on_served(order)
 

@@ -24,6 +24,8 @@ ExportKind = Literal["hf", "gguf", "peft", "trl", "plot"]
 EXPORTS: tuple[ExportKind, ...] = ("hf", "gguf", "peft", "trl", "plot")
 DEEDS = {"open": "go on with it", "rename": "give it a name", "delete": "take it out of the list"}
 """What is done to a conversation."""
+MAY = {"teach": "what they teach is learned at once", "propose": "it waits for you", "hold": "it is refused"}
+"""What happens to what a person teaches."""
 
 
 # --- parsers: the text after a verb as arguments, or None if they are missing or wrong ---
@@ -59,6 +61,11 @@ def _conversation(text: str) -> tuple[Any, ...] | None:
     if not word:
         return ()
     return None if word not in DEEDS or number is None or (name and word != "rename") else (word, number, name.strip())
+
+
+def _person(text: str) -> tuple[str, ...] | None:
+    name, _, may = text.rpartition(" ")
+    return () if not text else (name.strip(), may) if may in MAY and not is_blank(name) else None
 
 
 def _reply(text: str) -> tuple[int] | tuple[()] | None:
@@ -143,7 +150,7 @@ def _fact(mode: Mode, shot: p.Snapshot) -> str:
 
 def _undo(mode: Mode, shot: p.Snapshot) -> str:
     # While a lesson is learned, it can be asked for too: it is the next thing done then.
-    there = shot.lessons if mode in {"choosing", "idle"} else mode == "learning"
+    there = shot.undo if mode in {"choosing", "idle"} else mode == "learning"
     return "" if there and not shot.read_only else "there is nothing to undo now"
 
 
@@ -217,8 +224,8 @@ VERBS = (
          plain=False),
     Verb("fix", "a better reply to turn N", "N TEXT", "the number of a turn, as in /fix 3", _turn, refused=_fix),
     Verb("fact", "learn the fact that was stated", refused=_fact),
-    Verb("undo", "take back the last lesson", refused=_undo, command=partial(c.TakeBack, "undo"),
-         help="Take back the last lesson.", doing="undoing", done="undone"),
+    Verb("undo", "take back your last lesson", refused=_undo, command=partial(c.TakeBack, "undo"),
+         help="Take back your last lesson; `theta withdraw N` takes out any.", doing="undoing", done="undone"),
     Verb("redo", "bring back the lesson that was taken back", refused=_redo, command=partial(c.TakeBack, "redo"),
          help="Bring back the lesson that was taken back last, while no other was taught since.",
          doing="bringing back", done="redone"),
@@ -226,6 +233,15 @@ VERBS = (
          command=partial(c.TakeBack, "withdraw"), doing="withdrawing", done="withdrawn",
          help="Take lesson N out, as if it had never been taught. "
          "At once: the next start learns the ones since again."),
+    Verb("people", "who else teaches here, and what happens to it", "NAME MAY",
+         "a name and teach, propose or hold, as in /people Ada hold", _person, command=lists.ChangePerson,
+         help="Who else teaches this home, and what they propose; or say what happens to what NAME teaches."),
+    Verb("accept", "learn what proposal N wants", "N", "the number of a proposal, as in /accept 1", _lesson,
+         refused=_withdraw, command=partial(lists.Decide, "accept"), plain=False,
+         help="Learn what proposal N wants, as a lesson of who proposed it."),
+    Verb("decline", "decline proposal N", "N", "the number of a proposal, as in /decline 1", _lesson,
+         refused=_withdraw, command=partial(lists.Decide, "decline"), plain=False,
+         help="Decline proposal N. What was said stays."),
     Verb("regen", "offer five other replies", refused=_pick, aliases=("regenerate",)),
     Verb("continue", "let a reply go on where it was cut (…)", "N", "the number of a reply, as in /continue 2", _reply,
          refused=_continue, help="Let reply N of the kept prompt go on where it was cut (…)."),

@@ -20,13 +20,24 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 from theta_tui.base.json import dumps, loads
-from theta_tui.store.records import Exchange, Rebuilt, Record, Said
+from theta_tui.store.records import (
+    ConversationStarted,
+    Declined,
+    Exchange,
+    Proposal,
+    Rebuilt,
+    Record,
+    Said,
+    Standing,
+    Withdraw,
+)
 
 T = TypeVar("T")
 
-VERSION = 2
-"""Of the records that this version writes. 2: an exchange, or what was said, names its conversation, its place or its
-batch, or was cut. Records that do not are of version 1, and an earlier Theta reads them."""
+VERSION = 3
+"""Of the records that this version writes. 3: a person other than the owner did it, or may do something. 2: an
+exchange, or what was said, names its conversation, its place or its batch, or was cut. All others are of version 1, and
+an earlier Theta reads them."""
 MAX_LINE = 16 << 20
 """Bytes. A record is far smaller; a longer line is damage."""
 
@@ -79,10 +90,14 @@ def decode(line: bytes) -> tuple[int, float, Record]:
 
 
 def _version(record: Record) -> int:
+    if isinstance(record, (Exchange, Withdraw, ConversationStarted)) and record.who:
+        return VERSION
     if isinstance(record, Exchange):
         plain = (record.turn, record.conversation_id, record.batch) == (None, None, None) and not record.cut
-        return 1 if plain else VERSION
-    return VERSION if isinstance(record, Said) and (record.cut or record.conversation_id is not None) else 1
+        return 1 if plain else 2
+    if isinstance(record, Said):
+        return 2 if record.cut or record.conversation_id is not None else 1
+    return VERSION if isinstance(record, (Proposal, Declined, Standing)) else 1
 
 
 def checksum(line: bytes) -> str:

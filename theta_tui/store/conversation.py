@@ -24,13 +24,20 @@ TITLE = 60
 
 
 class Conversation:
-    """Conversation `number`, begun at Unix time `at`. `lessons` (by record) and the records in `spoken` and `cut` say
-    of a turn what it is; they belong to the state and grow with it."""
+    """Conversation `number` of the person `who` ("": the owner), begun at Unix time `at`. `lessons` (by record) and the
+    records in `spoken` and `cut` say of a turn what it is; they belong to the state and grow with it."""
 
     def __init__(
-        self, number: int, at: float, lessons: Mapping[int, Lesson], spoken: Container[int], cut: Container[int]
+        self,
+        number: int,
+        at: float,
+        lessons: Mapping[int, Lesson],
+        spoken: Container[int],
+        cut: Container[int],
+        who: str = "",
     ) -> None:
         self.number = number
+        self.who = who
         self.began_at = at
         self.used_at = at
         """Unix time of the newest turn."""
@@ -66,7 +73,7 @@ class Conversation:
     def row(self, *, is_open: bool) -> ConversationRow:
         return ConversationRow(
             self.number, self.title, self.name is not None, len(self.turns), self.began_at, self.used_at,
-            is_open, self.deleted,
+            is_open, self.deleted, self.who,
         )  # fmt: skip
 
     def slot(self, seq: int, replaces: int | None, turn: Place | None) -> tuple[int, bool, Place]:

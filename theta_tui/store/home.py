@@ -5,6 +5,7 @@ Folders are made 0700 and files 0600: what a person says to a model is theirs.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import time
@@ -35,6 +36,11 @@ class Home:
     @property
     def pending(self) -> Path:
         return self.path / "pending.json"
+
+    def pending_of(self, who: str) -> Path:
+        """The waiting prompt of the person `who`; "" is the owner. A name is no file name, so it is hashed."""
+        name = f"pending-{hashlib.sha256(who.encode()).hexdigest()[:16]}.json" if who else self.pending.name
+        return self.path / name
 
     @property
     def draft(self) -> Path:

@@ -63,6 +63,11 @@ class Lesson:
         self.question = question(self.exchange.prompt)
 
     @property
+    def who(self) -> str:
+        """Who taught it; "" is the owner."""
+        return self.exchange.who
+
+    @property
     def moves(self) -> bool:
         """Whether this lesson is part of the weights, or will be once it has an outcome."""
         return not self.withdrawn and self.failed is None and (self.outcome is None or self.outcome.skipped is None)

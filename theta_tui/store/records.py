@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from theta_tui.store.report import Kind as Kind
+from theta_tui.store.report import Teaching as Teaching
 from theta_tui.store.report import shown as shown
 
 TurnKind = Literal["pick", "correction", "said", "brought"]
@@ -212,7 +213,8 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
 
     `turn` is the place of the turn that this one takes; earlier versions left it out, and meant that of the turn of
     `replaces`. `conversation_id` is the number of its conversation; without one it is in the one that is open. `batch`
-    is the record of the `Imported` that it belongs to.
+    is the record of the `Imported` that it belongs to. `who` taught it: the name of a person, "" for the owner of the
+    home. `proposal` is the record of the `Proposal` that it was accepted from.
     """
 
     kind: Kind
@@ -231,6 +233,8 @@ class Exchange(_Plain, frozen=True, tag="exchange"):
     conversation_id: int | None = None
     batch: int | None = None
     cut: bool = False
+    who: str = ""
+    proposal: int | None = None
 
     @property
     def mark(self) -> Candidate | None:
@@ -261,6 +265,26 @@ class Said(_Plain, frozen=True, tag="said"):
     cut: bool = False
 
 
+class Proposal(_Plain, frozen=True, tag="proposal"):
+    """A person wants `exchange` to be learned, and the owner has not decided yet. Until then its reply is said, and not
+    taught: a turn of the conversation, unless it is a better reply to an earlier one."""
+
+    exchange: Exchange
+
+
+class Declined(_Plain, frozen=True, tag="declined"):
+    """The owner declined proposal `of`. What was said stays."""
+
+    of: int
+
+
+class Standing(_Plain, frozen=True, tag="standing"):
+    """What happens from here on to what the person `who` teaches."""
+
+    who: str
+    may: Teaching
+
+
 class Learned(_Plain, frozen=True, tag="learned"):
     """The outcome of exchange `of`. Written after the weights changed and before the lesson is acknowledged.
 
@@ -283,9 +307,10 @@ class Compared(_Plain, frozen=True, tag="compared"):
 
 class Withdraw(_Plain, frozen=True, tag="withdraw"):
     """Exchange `of` is taken back: it no longer counts, and its turn leaves the conversation. If record `of` is an
-    `Imported`, its whole batch is, as far as it was taught."""
+    `Imported`, its whole batch is, as far as it was taught. `who` did it, as in Exchange."""
 
     of: int
+    who: str = ""
 
 
 class Restore(_Plain, frozen=True, tag="restore"):
@@ -322,8 +347,10 @@ class Consolidated(_Plain, frozen=True, tag="consolidated"):
 
 
 class ConversationStarted(_Plain, frozen=True, tag="fresh"):
-    """A new conversation begins, and is the open one. It gets the next number; the first one has 1 and no record. What
-    was taught stays."""
+    """A new conversation begins, and is the open one of `who`, as in Exchange. It gets the next number; the first one
+    is the owner's, has 1 and no record. What was taught stays."""
+
+    who: str = ""
 
 
 class ConversationOpened(_Plain, frozen=True, tag="opened"):
@@ -388,6 +415,9 @@ Record = (
     Begin
     | Exchange
     | Said
+    | Proposal
+    | Declined
+    | Standing
     | Learned
     | Compared
     | Withdraw

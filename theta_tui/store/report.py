@@ -9,11 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from theta_tui.base.text import plural
+
 Kind = Literal["pick", "correction", "statement", "none"]
-Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed"]
+Holding = Literal["kept", "fading", "lost", "unasked", "superseded", "withdrawn", "failed", "proposed"]
+Teaching = Literal["teach", "propose", "hold"]
+"""What happens to what a person teaches: it is learned at once, it waits for the owner, or it is refused."""
 
 WORDS: dict[Holding, str] = {"unasked": "not checked", "superseded": "replaced", "failed": "not learned"}
 """What people read for a state; the others are their own words."""
+DOES: dict[Teaching, str] = {
+    "teach": "is learned at once",
+    "propose": "waits for the owner",
+    "hold": "is refused",
+}
 NAMED = 8
 """At most this many lessons are named in a summary; the others are counted."""
 
@@ -25,7 +34,8 @@ class ReportRow:
     number of the lesson that supersedes it. `said_before` is what the model said to its prompt before: the first of the
     offered replies, if there were some. `says_now` is what it says, as last asked. `more` counts the wordings that
     picks have added to its scope (None: it has no scope), and `said_at` is when its reply was last
-    offered as the answer."""
+    offered as the answer. `who` taught it; "" is the owner. A lesson that is only proposed has the number of the
+    proposal."""
 
     number: int
     seq: int
@@ -45,6 +55,7 @@ class ReportRow:
     says_now: str | None = None
     more: int | None = None
     said_at: float | None = None
+    who: str = ""
 
     @property
     def words(self) -> str:
@@ -111,3 +122,22 @@ class ConversationRow:
     used_at: float
     is_open: bool = False
     deleted: bool = False
+    who: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonRow:
+    """A person other than the owner. `may` says what happens to what they teach, and `named` whether the owner said so
+    of this person. `lessons` count, `proposals` wait."""
+
+    name: str
+    may: Teaching
+    named: bool
+    lessons: int
+    proposals: int
+
+    @property
+    def words(self) -> str:
+        """`3 lessons, 1 proposal; what they teach is learned at once`."""
+        waits = f", {plural(self.proposals, 'proposal')}" if self.proposals else ""
+        return f"{plural(self.lessons, 'lesson')}{waits}; what they teach {DOES[self.may]}"

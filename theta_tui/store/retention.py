@@ -237,6 +237,7 @@ def _row(lesson: Lesson, current: Lesson, finding: Finding | None, now: float, m
         by=current.number if state == "superseded" else None,
         said_before=said_before(lesson),
         says_now=None if lesson.withdrawn else says_now(lesson, says),
+        who=lesson.who,
     )
 
 

@@ -19,6 +19,7 @@ from theta_tui.store.history import NOTHING, History
 from theta_tui.store.lesson import ASKINGS_KEPT, Measured
 from theta_tui.store.lesson import Lesson as Lesson
 from theta_tui.store.lesson import question as question
+from theta_tui.store.proposals import Proposals
 from theta_tui.store.records import (
     Asked,
     Begin,
@@ -30,6 +31,7 @@ from theta_tui.store.records import (
     ConversationOpened,
     ConversationRenamed,
     ConversationStarted,
+    Declined,
     Entry,
     Exchange,
     Failure,
@@ -37,9 +39,12 @@ from theta_tui.store.records import (
     Learned,
     Outcome,
     Persona,
+    Proposal,
     Rebuilt,
     Restore,
     Said,
+    Standing,
+    Teaching,
     Turn,
     Withdraw,
     marked,
@@ -50,13 +55,15 @@ _seq = attrgetter("seq")
 
 
 class State:
-    """The projection of a journal. `add` replays one more record, `of` all of them.
+    """The projection of a journal. `add` replays one more record, `of` all of them. `open`, `turns`, `history`,
+    `own_last` and `redo` are those of the person `who` ("": the owner).
 
     All answers are kept up to date as records come in, so they cost no more in a long journal. Only a record that
     changes the past replays everything. The lists are the state's own: read them at once and do not keep them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, who: str = "") -> None:
+        self.who = who
         self.begin: Begin | None = None
         """The model that the home belongs to: from its first record, or from the last rebuild."""
         self.rebuilt = 0
@@ -91,15 +98,18 @@ class State:
         self._entries: list[Entry] = []
         self._by_seq: dict[int, Lesson] = {}
         self._questions: dict[str, list[Lesson]] = {}  # the lessons that count, by question
-        self.open = Conversation(1, 0.0, self._by_seq, self.spoken, self._cut)
-        """The conversation that goes on."""
-        self.conversations = [self.open]
+        self.conversations = [Conversation(1, 0.0, self._by_seq, self.spoken, self._cut)]
         """All conversations ever begun, deleted ones too, in order. Number N is the N-th."""
+        self.opened = {"": self.conversations[0]}
+        """The conversation that goes on, of each person who began one."""
+        self.proposals = Proposals()
+        self.standings: dict[str, Teaching] = {}
+        """What the owner has said of persons."""
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> State:
-        """The state that `entries` make."""
-        state = cls()
+    def of(cls, entries: Iterable[Entry], who: str = "") -> State:
+        """The state that `entries` make, for the person `who`."""
+        state = cls(who)
         state._entries = list(entries)
         taught = {entry.seq for entry in state._entries if _is_lesson(entry)}
         after, then = Withdrawals(), Withdrawals()
@@ -124,7 +134,7 @@ class State:
         self._entries.append(entry)
         if isinstance(entry.record, (Withdraw, Restore)):
             # It changes the past: the conversation, and the contexts of the lessons since.
-            vars(self).update(vars(State.of(self._entries)))
+            vars(self).update(vars(State.of(self._entries, self.who)))
         else:
             self._replay(entry, withdrawn=False)
 
@@ -140,7 +150,8 @@ class State:
                 beside = exchange.kind == "none" or withdrawn or not exchange.conversation
                 if exchange.kind != "none":
                     self._exchange(entry.seq, entry.at, exchange, withdrawn)
-                where = self.conversation(exchange.conversation_id) or self.open
+                self.proposals.settle(exchange.proposal)
+                where = self._conversation_of(exchange)
                 this = Happened(entry.seq, len(where.turns), exchange, withdrawn)
                 if beside and (exchange.said is not None or this.outside):
                     where.besides.put(this)
@@ -148,12 +159,15 @@ class State:
                     where.besides.answered(exchange.prompt, len(where.turns), *([this] if beside else []))
             case Said() as said:
                 self._look_at_mark(entry, marked(said.candidates))
-                self.spoken[entry.seq] = said.prompt_id
-                if said.cut:
-                    self._cut.add(entry.seq)
-                where = self.conversation(said.conversation_id) or self.open
-                where.append(said.prompt, said.reply, entry.seq, (entry.seq, 0), entry.at)
-                where.besides.answered(said.prompt, len(where.turns))
+                self._say(entry, said, self.conversation(said.conversation_id) or self.opened[""])
+            case Proposal(exchange=wanted):
+                self.proposals.put(entry.seq, entry.at, wanted)
+                if wanted.conversation and wanted.replaces is None:
+                    self._say(entry, wanted, self._conversation_of(wanted))
+            case Declined(of=of):
+                self.proposals.settle(of)
+            case Standing(who=who, may=may):
+                self.standings[who] = may
             case Learned(of=of, outcome=outcome, machine=machine) if of in self._by_seq:
                 self.learned(of, outcome, machine, by=entry.seq)
             case Compared(of=of, before=before, now=now) if (lesson := self.find(of)) is not None:
@@ -164,26 +178,29 @@ class State:
                 self.relearned_at = entry.seq
             case Persona(text=text):
                 self.persona, self._persona_at = text, entry.seq
-            case ConversationStarted():
-                self.open = Conversation(len(self.conversations) + 1, entry.at, self._by_seq, self.spoken, self._cut)
-                self.conversations.append(self.open)
+            case ConversationStarted(who=who):
+                number, known = len(self.conversations) + 1, (self._by_seq, self.spoken, self._cut)
+                self.opened[who] = Conversation(number, entry.at, *known, who=who)
+                self.conversations.append(self.opened[who])
             case ConversationOpened(of=of) if (found := self.conversation(of)) is not None:
                 found.deleted = False
-                self.open = found
+                self.opened[found.who] = found
             case ConversationRenamed(of=of, name=name) if (found := self.conversation(of)) is not None:
                 found.name = name
             case ConversationDeleted(of=of) if (found := self.conversation(of)) is not None:
                 found.deleted = True
             case ContextImported(turns=turns):
-                self.open.restart()
+                owners = self.opened[""]
+                owners.restart()
                 for at, (prompt, reply) in enumerate(turns):
-                    self.open.append(prompt, reply, entry.seq, (entry.seq, at), entry.at)
+                    owners.append(prompt, reply, entry.seq, (entry.seq, at), entry.at)
             case Imported(source=source):
                 self.imports[entry.seq], self.batches[entry.seq] = source, []
             case Failure(message=message, of=int(of)) if (lesson := self.find(of)) is not None:
                 self._take(lesson)
                 lesson.failed = message
                 self.touched.append(of)
+                self.proposals.reopen(lesson.exchange.proposal)
                 if (where_of := self.conversation(lesson.conversation)) is not None:
                     where_of.drop(of)
             case Asked(results=results):
@@ -197,6 +214,11 @@ class State:
     def entries(self) -> Sequence[Entry]:
         """The records that this state was made of, in order."""
         return self._entries
+
+    @property
+    def open(self) -> Conversation:
+        """The conversation that goes on; an empty one, numbered 0, of a person who has not begun any."""
+        return self.opened.get(self.who) or Conversation(0, 0.0, self._by_seq, self.spoken, self._cut, self.who)
 
     @property
     def history(self) -> History:
@@ -237,20 +259,25 @@ class State:
         return next((lesson for lesson in reversed(self.active) if lesson.outcome), None)
 
     @property
+    def own_last(self) -> Lesson | None:
+        """The newest lesson of this person that can be taken back."""
+        return next((lesson for lesson in reversed(self.active) if lesson.outcome and lesson.who == self.who), None)
+
+    @property
     def undone(self) -> Lesson | None:
         """The lesson that redo brings back, the last one of a batch; None if it brings back none."""
         return self.redo[1] if self.redo is not None else None
 
     @property
     def redo(self) -> tuple[int, Lesson] | None:
-        """(record, its last lesson) that redo brings back: what was taken back last, while nothing was taught or
-        rebuilt since.
+        """(record, its last lesson) that redo brings back: what this person took back last, while this person taught
+        nothing and nothing was rebuilt since.
 
         A lesson that was never learned is not: it would have to be learned for the first time. Nor is one whose
         prompt, offered once more, was answered by what was only said: the conversation would have it twice.
         """
         restored: list[int] = []
-        spoken: list[Said] = []
+        spoken: list[Said | Exchange] = []
         for entry in reversed(self._entries):
             match entry.record:
                 case Rebuilt():
@@ -259,6 +286,8 @@ class State:
                     restored.append(of)
                 case Withdraw(of=of) if of in restored:
                     restored.remove(of)
+                case Withdraw(who=who) if who != self.who:
+                    pass
                 case Withdraw(of=of) if back := [lesson for lesson in self.taught_by(of) if lesson.withdrawn]:
                     offered, here = back[-1].exchange, back[-1].conversation
                     again = here is not None and any(
@@ -268,7 +297,9 @@ class State:
                     return (of, learned[-1]) if learned and not again else None
                 case Said() as said:
                     spoken.append(said)
-                case Exchange() if (lesson := self.find(entry.seq)) is not None and lesson.failed is None:
+                case Proposal(exchange=wanted) if wanted.conversation:
+                    spoken.append(wanted)
+                case Exchange(who=self.who) if (lesson := self.find(entry.seq)) is not None and lesson.failed is None:
                     return None
         return None
 
@@ -349,6 +380,17 @@ class State:
                 del self._questions[lesson.question]
             self.step -= lesson.outcome.steps if lesson.outcome else 0
 
+    def _conversation_of(self, exchange: Exchange) -> Conversation:
+        return self.conversation(exchange.conversation_id) or self.opened.get(exchange.who) or self.opened[""]
+
+    def _say(self, entry: Entry, said: Said | Exchange, where: Conversation) -> None:
+        """A turn that was said and not taught."""
+        self.spoken[entry.seq] = said.prompt_id
+        if said.cut:
+            self._cut.add(entry.seq)
+        where.append(said.prompt, said.reply, entry.seq, (entry.seq, 0), entry.at)
+        where.besides.answered(said.prompt, len(where.turns))
+
     def _look_at_mark(self, entry: Entry, mark: Candidate | None, *, meant: bool = False) -> None:
         if mark is not None and mark.lesson in self._by_seq and (mark.sure or meant):
             self.last_said[mark.lesson] = entry.at
@@ -356,7 +398,7 @@ class State:
     def _exchange(self, seq: int, at: float, exchange: Exchange, withdrawn: bool) -> None:
         conversation, index, taken, place = None, 0, False, (seq, 0)
         if exchange.conversation:
-            conversation = self.conversation(exchange.conversation_id) or self.open
+            conversation = self._conversation_of(exchange)
             index, taken, place = conversation.slot(seq, exchange.replaces, exchange.turn)
         lesson = Lesson(
             len(self.lessons) + 1, seq, at, exchange,

@@ -15,13 +15,13 @@ from typing import Any
 from msgspec import structs
 
 from theta_tui.base.config import DEFAULT_MODEL, Settings
-from theta_tui.base.errors import HomeError, ModelError, PromptError
+from theta_tui.base.errors import HomeError, PromptError
 from theta_tui.base.gc import gc_paused
-from theta_tui.base.text import plural, shortened, visible
-from theta_tui.model.lora import RANK, Choice
+from theta_tui.base.text import person, plural, shortened, visible
 from theta_tui.store import context, pending
 from theta_tui.store.context_md import ContextFile
 from theta_tui.store.conversation import TITLE, Conversation
+from theta_tui.store.history import History
 from theta_tui.store.home import Home, WriterLock
 from theta_tui.store.journal import Entry, Journal
 from theta_tui.store.records import (
@@ -37,6 +37,7 @@ from theta_tui.store.records import (
     Restore,
     Said,
     Stated,
+    Teaching,
     Turn,
     Withdraw,
 )
@@ -49,20 +50,20 @@ class Store:
     def __init__(self, settings: Settings, journal: Journal, lock: WriterLock | None) -> None:
         self.home = Home(settings.home)
         self.journal = journal
+        self.who = person(settings.who)
+        """Whose conversation and waiting prompt these are; "" is the owner."""
         with gc_paused():
-            self.state = State.of(journal.entries)
+            self.state = State.of(journal.entries, self.who)
         begin = self.state.begin
         # A home remembers its model. A model named in the settings is compared with that when it is loaded.
         self.settings = replace(settings, model=settings.model or (begin.model if begin else DEFAULT_MODEL))
         self.notices = list(journal.notices)
-        self.pending, notice = pending.load(self.home.pending)
-        if notice:
-            self.notices.append(notice)
-        if self.pending is not None and self._answered(self.pending):
-            self.pending = None
-        self._left: Pending | None = None  # the prompt that was answered last, with all its fives
+        self._waiting: dict[str, Pending | None] = {}  # by person, as far as they were here
+        self._left: dict[str, Pending] = {}  # the prompt that each answered last, with all its fives
+        self._talking = self.who  # who asked for replies last
         self._lock = lock
         self._file: ContextFile | None = None
+        self.pending  # noqa: B018  # read now, so that its notice comes first
 
     @classmethod
     def read(cls, settings: Settings) -> Store:
@@ -79,7 +80,8 @@ class Store:
         try:
             store = cls(settings, Journal.open(home.journal), lock)
             if store.read_only is None:
-                store._read_context_back()
+                with store.speaking(""):
+                    store._read_context_back()
                 with suppress(OSError):  # an earlier version derived it from the journal
                     (home.path / "journal.idx").unlink()
         except BaseException:
@@ -91,45 +93,44 @@ class Store:
     def read_only(self) -> str | None:
         return self.journal.read_only
 
+    @property
+    def pending(self) -> Pending | None:
+        """The prompt that waits for its answer."""
+        if self.who not in self._waiting:
+            found, notice = pending.load(self.home.pending_of(self.who))
+            if notice:
+                self.notices.append(notice)
+            self._waiting[self.who] = None if found is None or self._answered(found) else found
+        return self._waiting[self.who]
+
+    @pending.setter
+    def pending(self, waiting: Pending | None) -> None:
+        self._waiting[self.who] = waiting
+
+    @contextmanager
+    def speaking(self, who: str) -> Iterator[None]:
+        """Speak as the person `who` for a while."""
+        before = self.who
+        self.who = self.state.who = who
+        try:
+            yield
+        finally:
+            self.who = self.state.who = before
+
+    @property
+    def goes_on(self) -> History:
+        """The conversation of who asked for replies last: the next prompt is most likely said in it."""
+        return (self.state.opened.get(self._talking) or self.state.opened[""]).history
+
+    @property
+    def may(self) -> Teaching:
+        """What happens to what this person teaches."""
+        newcomers: Teaching = self.settings.newcomers  # type: ignore[assignment]  # one of its choices, see config
+        return self.state.standings.get(self.who, newcomers) if self.who else "teach"
+
     def require_writable(self) -> None:
         """Raise JournalError (exit 4) if the home is read-only."""
         self.journal.require_writable()
-
-    def adaptation(self) -> tuple[Choice, int]:
-        """Whether the model of this home learns by LoRA, and the rank: as the home was begun, else by the settings.
-
-        Raises ModelError (exit 4) if the settings contradict what the home was begun with.
-        """
-        asked, begin = self.adaptation_asked(), self.state.begin
-        if begin is None:
-            return asked
-        if self.adapts_anew():
-            how = "--lora off" if begin.lora is None else f"--lora on --lora-rank {begin.lora}"
-            new = "off" if asked[0] == "off" else f"on --lora-rank {asked[1]}"
-            raise ModelError(
-                f"the home {self.home.path} was begun with {how} and keeps to it: leave out --lora and --lora-rank, "
-                f"learn everything again with `theta rebuild --lora {new}`, or give another --home DIR",
-                name="wrong_lora",
-            )
-        return "off" if begin.lora is None else "on", begin.lora or RANK
-
-    def adapts_anew(self) -> bool:
-        """Whether the settings ask for LoRA, or its rank, otherwise than the home was begun with."""
-        begin = self.state.begin
-        if begin is None:
-            return False
-        ours = "off" if begin.lora is None else "on"
-        rank = self.settings.lora_rank
-        return self.settings.lora not in ("auto", ours) or (begin.lora is not None and rank not in (None, begin.lora))
-
-    def adaptation_asked(self, *, moving: bool = False) -> tuple[Choice, int]:
-        """LoRA and rank by the settings, whatever the home was begun with. If only another rank is asked for, a home
-        that learns by LoRA stays with LoRA, unless it is `moving` to another model."""
-        asked: Choice = self.settings.lora  # type: ignore[assignment]  # one of its choices, see config
-        begin, rank = self.state.begin, self.settings.lora_rank
-        if asked == "auto" and not moving and begin is not None:
-            asked = "off" if begin.lora is None else "on"
-        return asked, rank or RANK
 
     def append(self, record: Record) -> Entry:
         """Journal a record (on disk when this returns) and replay it into the state."""
@@ -140,7 +141,7 @@ class Store:
     def roll_back(self, entry: Entry) -> None:
         """Remove the newest record and replay all others."""
         self.journal.roll_back(entry)
-        self.state = State.of(other for other in self.journal.entries if other is not entry)
+        self.state = State.of((other for other in self.journal.entries if other is not entry), self.who)
 
     def waiting(self, prompt_id: str | None = None) -> Pending:
         """The kept prompt, with the five of `prompt_id`: by default the newest. Raises PromptError (exit 3) if there is
@@ -189,8 +190,8 @@ class Store:
         last = self.journal.entries[-1].record if self.journal.entries else None
         if isinstance(last, Exchange) and (last.kind, last.prompt_id) == ("none", waiting.prompt_id):
             return None
-        who = {"prompt_id": waiting.prompt_id, "conversation_id": self.conversation_id}
-        return self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, **who))  # type: ignore[arg-type]
+        ids: dict[str, Any] = {"prompt_id": waiting.prompt_id, "conversation_id": self.conversation_id}
+        return self.append(Exchange("none", waiting.prompt, "", waiting.candidates, {}, **ids, who=self.who))
 
     @contextmanager
     def _passing_over(self, waiting: Pending | None) -> Iterator[None]:
@@ -206,11 +207,13 @@ class Store:
     # --- taking back, and bringing back ---
 
     def to_undo(self) -> Lesson:
-        """The last lesson. Raises PromptError (exit 3) if there is none."""
+        """The last lesson of this person. Raises PromptError (exit 3) if there is none."""
         self.require_writable()
-        lesson = self.state.last
+        lesson = self.state.own_last
         if lesson is None:
-            raise PromptError("there is nothing to undo yet", name="nothing_to_undo")
+            others = "" if self.state.last is None else ": you have taught none of the lessons that count"
+            hint = "`theta withdraw N` takes out somebody else's" if others and not self.who else ""
+            raise PromptError(f"there is nothing to undo yet{others}", name="nothing_to_undo", hint=hint)
         return lesson
 
     def to_redo(self) -> Lesson:
@@ -234,6 +237,8 @@ class Store:
             hint = "" if known else "`theta lessons` lists them"
             known = known or f"there are 1 to {taught:,}"
             raise PromptError(f"there is no lesson {number}: {known}", name="no_lesson", hint=hint)
+        if self.who not in ("", lesson.who):
+            raise PromptError(f"lesson {number} is somebody else's; the owner can withdraw it", name="not_yours")
         if lesson.withdrawn:
             raise PromptError(f"lesson {number} is withdrawn already; it counts no more", name="withdrawn")
         if lesson.failed is not None:
@@ -244,12 +249,12 @@ class Store:
         """Take back the last lesson, with its batch, in the journal. The prompt that it answered waits again. The next
         load of the model replays without it."""
         lesson = self.to_undo()
-        self.append(Withdraw(self.state.together(lesson)))
+        self.append(Withdraw(self.state.together(lesson), self.who))
         return self.withdrawn(lesson, offer=True)
 
     def withdraw(self, lesson: Lesson, *, offer: bool = False) -> Lesson:
         """Take `lesson` back in the journal. The next load of the model replays without it."""
-        self.append(Withdraw(lesson.seq))
+        self.append(Withdraw(lesson.seq, self.who))
         return self.withdrawn(lesson, offer=offer)
 
     def restore_last(self) -> Lesson:
@@ -270,7 +275,8 @@ class Store:
         replies, if its conversation is the open one; a prompt that already waits is offered its stated fact again."""
         exchange = lesson.exchange
         if offer and self.pending is None and exchange.candidates and lesson.conversation == self.state.open.number:
-            left = self._left.fives if self._left is not None and self._left.prompt == exchange.prompt else ()
+            known = self._left.get(self.who)
+            left = known.fives if known is not None and known.prompt == exchange.prompt else ()
             others = tuple(five for five in left if five.candidates != exchange.candidates)
             here = others if len(others) < len(left) else ()
             self.follow(Pending(pending.new_prompt_id(), exchange.prompt, exchange.candidates, earlier=here))
@@ -293,7 +299,7 @@ class Store:
     def supposing(self, record: Record) -> State:
         """The state as it would be with one more record."""
         entry = Entry(self.journal.last_seq + 1, time.time(), record, 0, "")
-        return State.of([*self.journal.entries, entry])
+        return State.of([*self.journal.entries, entry], self.who)
 
     @contextmanager
     def using(self, settings: Mapping[str, Any]) -> Iterator[None]:
@@ -324,7 +330,12 @@ class Store:
 
     def begin_conversation(self) -> None:
         """Begin a new conversation. What was taught stays, and the journal keeps the old conversation."""
-        self._open(ConversationStarted())
+        self._open(ConversationStarted(self.who))
+
+    def require_conversation(self) -> None:
+        """Begin the conversation of a person who has none yet."""
+        if self.who not in self.state.opened and self.read_only is None:
+            self.append(ConversationStarted(self.who))
 
     def open_conversation(self, number: int) -> Conversation:
         """Go on with conversation `number`; one that was deleted is back. PromptError (exit 3) if there is none."""
@@ -358,6 +369,8 @@ class Store:
             begun = len(self.state.conversations)
             known = "there is only conversation 1" if begun == 1 else f"there are 1 to {begun:,}"
             raise PromptError(f"there is no conversation {number}: {known}", name="no_conversation")
+        if found.who != self.who:
+            raise PromptError(f"conversation {number} is {found.who or 'the owner'}'s", name="not_yours")
         return found
 
     def _open(self, record: ConversationStarted | ConversationOpened) -> None:
@@ -368,6 +381,8 @@ class Store:
 
     def offer(self, waiting: Pending) -> None:
         """Keep `waiting`. Another prompt that waited is passed over."""
+        self.require_conversation()
+        self._talking = self.who
         before = self.pending if self.read_only is None else None
         again = before is not None and before.prompt == waiting.prompt  # the same message, asked once more
         if before is not None and (again or before.prompt_id in {five.prompt_id for five in waiting.earlier}):
@@ -377,10 +392,11 @@ class Store:
 
     def keep(self, waiting: Pending | None) -> None:
         """Write the prompt that waits for its answer, or remove it."""
+        path = self.home.pending_of(self.who)
         if waiting is None:
-            pending.clear(self.home.pending)
+            pending.clear(path)
         else:
-            pending.save(self.home.pending, waiting)
+            pending.save(path, waiting)
         self.pending = waiting
 
     def follow(self, waiting: Pending | None) -> None:
@@ -390,7 +406,7 @@ class Store:
         answered prompt that stays in its file is recognised by its id.
         """
         if waiting is None and self.pending is not None:
-            self._left = self.pending
+            self._left[self.who] = self.pending
         try:
             self.keep(waiting)
         except (HomeError, MemoryError) as error:
@@ -403,7 +419,7 @@ class Store:
         if not ids.isdisjoint(self.state.spoken.values()):
             return True
         answers = (lesson for lesson in reversed(self.state.lessons) if lesson.exchange.prompt_id is not None)
-        last = next(answers, None)
+        last = next((lesson for lesson in answers if lesson.who == self.who), None)
         return last is not None and last.exchange.prompt_id in ids and last.outcome is not None and not last.withdrawn
 
     def write_context(self) -> None:
@@ -412,7 +428,7 @@ class Store:
         If it cannot be written this only adds a notice, because the journal has everything.
         """
         try:
-            self._context_file().write(self.state.history)
+            self._context_file().write(self.state.opened[""].history)
         except (HomeError, MemoryError) as error:
             self.notices.append(f"{error or 'out of memory'}; the journal has the conversation")
 

@@ -4,6 +4,7 @@ widgets."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from theta_tui.base.text import percent
 from theta_tui.session import lists
@@ -12,6 +13,9 @@ from theta_tui.store.transcript import in_order, stated_by
 from theta_tui.ui.state import Editing, State
 from theta_tui.ui.widgets.conversation import Entry
 from theta_tui.ui.widgets.rule import RuleWords
+
+if TYPE_CHECKING:
+    from theta_tui.store.records import Outcome
 
 WELCOME = (
     "Say something below, and five replies come back.",
@@ -83,7 +87,7 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             if result is None:
                 return RuleWords()
             if result.skipped is not None:
-                return RuleWords(f"nothing was learned: {result.skipped}", "warning")
+                return RuleWords(_skipped(result), "warning" if result.lesson else "accent")
             word, tone = ("learned", "success") if result.learned else ("taught", "")
             if result.meant is not None:
                 word = f"#{result.meant} is meant here too"
@@ -154,7 +158,7 @@ def entries(state: State, undo: str = "", redo: str = "") -> list[Entry]:
     def answers(until: int) -> None:
         while asides and asides[0].after <= until:
             aside = asides.pop(0)
-            shown.append(Entry(aside.prompt, aside.reply, "aside"))
+            shown.append(Entry(aside.prompt, aside.reply, "aside" if aside.prompt else "heard"))
 
     earlier, stated = stated_by(shot.beside, shot.pending.prompt if shot.pending is not None else None)
     for before, turn in in_order(shot.turns, earlier, first):
@@ -198,7 +202,7 @@ def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
     brings a lesson back."""
     match event:
         case p.Taught(outcome=outcome) if outcome.skipped is not None:
-            return f"nothing was learned: {outcome.skipped}", "warning"
+            return _skipped(outcome), "information" if not outcome.lesson else "warning"
         case p.TakenBack(deed="undo", reply=reply, words=words, conversation=other):
             return f"taken back: {words or _short(reply)}{_elsewhere(other)}", "information"
         case p.TakenBack(deed="redo", reply=reply, words=words, conversation=other):
@@ -220,6 +224,10 @@ def toast(event: p.Event, redo: str = "f6") -> tuple[str, str] | None:
         case p.Failed(message=message, fatal=False):
             return message, "error"
     return None
+
+
+def _skipped(outcome: Outcome) -> str:
+    return f"{'nothing was learned' if outcome.lesson else 'proposed'}: {outcome.skipped}"
 
 
 def _elsewhere(conversation: int | None) -> str:

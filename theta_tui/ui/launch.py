@@ -75,8 +75,8 @@ def worker_for(settings: Settings) -> WorkerLike:
     if settings.engine == "off":
         return Worker(settings, open_session)
     make_own = partial(Host, settings, open_session, in_app=True)
-    connection = Connection.to(settings.home, everything=True)
-    return make_own() if connection is None else RemoteWorker(connection, settings.home, make_own)
+    connection = Connection.to(settings.home, everything=True, who=settings.who)
+    return make_own() if connection is None else RemoteWorker(connection, settings.home, make_own, settings.who)
 
 
 def watch_terminal(worker: WorkerLike) -> None:

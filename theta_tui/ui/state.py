@@ -47,7 +47,8 @@ class Editing:
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """An answer to `/ask`, shown after turn `after` and never part of the conversation."""
+    """Shown after turn `after`, and never part of the conversation: an answer to `/ask`, or (without a prompt) what
+    somebody else did."""
 
     after: int
     prompt: str
@@ -182,6 +183,9 @@ class State:
         if saved or not self._saving_failed:
             self.problem, self._saving_failed = None, False
 
+    def _aside(self, prompt: str, reply: str) -> None:
+        self.asides = (*self.asides, Aside(self.snapshot.turns_total, prompt, reply))[-ASIDES:]
+
     def apply(self, event: p.Event) -> None:
         """Update the state with one event."""
         if event.snapshot.conversation != self.snapshot.conversation:
@@ -208,7 +212,7 @@ class State:
             case p.Taught(outcome=outcome):
                 self.teaching, self.progress, self.result = False, None, outcome
                 self._worked()
-                self.problem = outcome.skipped or self.problem
+                self.problem = (outcome.skipped if outcome.lesson else None) or self.problem
             case p.TakenBack():
                 self.teaching, self.progress, self.result, self.chosen = False, None, None, None
                 self._worked()
@@ -224,7 +228,9 @@ class State:
                 self.models = rows
             case p.Answered(prompt=prompt):
                 self._worked()
-                self.asides = (*self.asides, Aside(event.snapshot.turns_total, prompt, event.shown))[-ASIDES:]
+                self._aside(prompt, event.shown)
+            case p.Heard():
+                self._aside("", event.words)
             case p.Saved() | p.Quizzed() | p.LessonAnswered() | p.Models():
                 self._worked(saved=isinstance(event, p.Saved))
             case p.Changed():

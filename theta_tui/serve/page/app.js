@@ -86,27 +86,44 @@ function hear(said) {
   if (said.event === "Streaming" && said.own) return drawDrafts(said);
   if (said.event === "Taught") taught(said);
   if (said.event === "TakenBack") {
-    const words = { undo: "Undone", redo: "Brought back", withdraw: "Taken out" }[said.deed];
-    tell(`${words}: ${visible(said.prompt)} → ${visible(said.reply)}`, said.own);
+    tell(`${BACK[said.deed]}: ${visible(said.prompt)} → ${visible(said.reply)}`, true);
   }
+  if (said.event === "Heard") heard(said);
   if (said.event === "Learning" && said.own) {
     $("learned").textContent = `Learning, step ${said.steps}: says it ${percent(said.p_before)} → ${percent(said.p_now)}`;
   }
   if (said.event === "Failed" && (said.own || said.fatal)) bad(said.message);
   if (said.event === "Notice" && said.own) $("learned").append(make("div", visible(said.text), "how"));
-  if (said.event === "Ledger") return drawLedger(said.rows);
+  if (said.event === "Ledger") return drawLedger(said.rows, said.proposals);
   draw();
 }
 
+const BACK = { undo: "Undone", redo: "Brought back", withdraw: "Taken out" };
+
 function taught(said) {
   const { outcome } = said;
-  if (outcome.skipped) return said.own && bad(`Nothing was learned: ${outcome.skipped}`);
+  if (!outcome.lesson) return tell(`Proposed: ${visible(outcome.prompt)} → ${visible(outcome.reply)}; it waits for the owner.`, true);
+  if (outcome.skipped) return bad(`Nothing was learned: ${outcome.skipped}`);
+  tell(proof("Learned", outcome), true);
+}
+
+function proof(what, { prompt, reply, p_before, p_after }) {
   const line = make("span");
   line.append(
-    `${said.own ? "Learned" : `${visible(said.who || "Somebody")} taught`}: ${visible(outcome.prompt)} → ${visible(outcome.reply)} · says it `,
-    make("strong", `${percent(outcome.p_before)} → ${percent(outcome.p_after)}`),
+    `${what}: ${visible(prompt)} → ${visible(reply)} · says it `,
+    make("strong", `${percent(p_before)} → ${percent(p_after)}`),
   );
-  tell(line, said.own);
+  return line;
+}
+
+// What somebody else did. A lesson of one's own is there too: accepted, or taken out, by the owner.
+function heard(said) {
+  const by = visible(said.by || "The owner");
+  const mine = said.who === shot.who;
+  const lesson = `${visible(said.prompt)} → ${visible(said.reply)}`;
+  if (said.deed === "teach") return tell(proof(mine ? `${by} accepted` : `${visible(said.who || "The owner")} taught`, said), false);
+  if (said.deed === "propose") return tell(`${by} proposed: ${lesson}`, false);
+  tell(`${by}: ${BACK[said.deed].toLowerCase()}: ${lesson}`, false);
 }
 
 function tell(what, own) {
@@ -150,10 +167,11 @@ function draw() {
   const fact = waiting && waiting.statement;
   $("fact").hidden = !fact;
   if (fact) $("fact").textContent = `Learn: ${visible(fact.prompt)} → ${visible(fact.reply)}`;
-  $("undo").disabled = !shot.lessons;
+  $("undo").disabled = !shot.undo;
   $("redo").hidden = !shot.redo;
   const { tally } = shot;
-  $("tally").textContent = `${shot.lessons} lessons · kept ${tally.kept} of ${tally.live}`;
+  const waits = shot.proposals ? ` · ${shot.proposals} of yours wait for the owner` : "";
+  $("tally").textContent = `${shot.lessons} lessons · kept ${tally.kept} of ${tally.live}${waits}`;
   drawLosses(shot.losses);
   drawSend();
 }
@@ -234,12 +252,13 @@ function drawLosses(losses) {
   $("spark").setAttribute("aria-label", last === undefined ? "no loss yet" : `loss now ${last.toFixed(2)}, highest ${most.toFixed(2)}`);
 }
 
-function drawLedger(rows) {
-  $("rows").replaceChildren(...rows.toReversed().map((row) => {
+function drawLedger(rows, proposals) {
+  $("rows").replaceChildren(...proposals.toReversed().concat(rows.toReversed()).map((row) => {
     const line = make("tr");
     const says = (p) => (p === null ? "?" : percent(p));
     line.append(
-      make("td", String(row.number)), make("td", row.state), make("td", `${says(row.p_before)} → ${says(row.p_now ?? row.p_then)}`),
+      make("td", row.state === "proposed" ? "" : String(row.number)), make("td", row.state), make("td", visible(row.who || "the owner")),
+      make("td", `${says(row.p_before)} → ${says(row.p_now ?? row.p_then)}`),
       make("td", `${visible(row.prompt)} → ${visible(row.reply)}`),
     );
     return line;

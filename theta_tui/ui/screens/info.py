@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from theta_tui.base.text import percent, plural, shortened, visible
-from theta_tui.session.lists import FileRead
+from theta_tui.session.lists import FileRead, People
 from theta_tui.session.protocol import Models
 from theta_tui.session.verbs import SLASH
 from theta_tui.store.report import named
@@ -249,6 +249,28 @@ class ModelsScreen(InfoScreen):
             if rows:
                 yield heading, rows
         yield "how to switch to one", [("/model NAME", "with your lessons, or in a home of its own")]
+
+
+class PeopleScreen(InfoScreen):
+    """Who else teaches this home, as the worker sent it."""
+
+    heading = "θ  people"
+
+    def __init__(self, found: People) -> None:
+        super().__init__()
+        self.found = found
+
+    def tables(self) -> Iterable[tuple[str, Rows]]:
+        rows = [(row.name, row.words) for row in self.found.rows]
+        yield "who else was here", rows or [("nobody", "theta serve shows a link for others")]
+        yield (
+            "what you can do",
+            [
+                ("/people NAME hold", "what they teach is refused; teach or propose lets them again"),
+                ("/set newcomers propose", f"for all others; it is {self.found.newcomers} now"),
+                ("/lessons", "what they taught, and what they propose"),
+            ],
+        )
 
 
 class ImportScreen(InfoScreen):

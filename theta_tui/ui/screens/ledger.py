@@ -12,6 +12,7 @@ from textual.widgets.option_list import Option
 
 from theta_tui.base.text import contains, percent, plural
 from theta_tui.session import commands as c
+from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.store.report import WORDS, ReportRow
 from theta_tui.ui.bindings import LEDGER
@@ -30,6 +31,7 @@ SIGNS = {
     "superseded": ("·", "$muted"),
     "withdrawn": ("-", "$muted"),
     "failed": ("!", "$muted"),
+    "proposed": ("+", "$accent"),
 }
 CHANCE_WIDTH = 17
 """The width of `97 % → 95 %`, which is shown from a width of WIDE on."""
@@ -65,6 +67,7 @@ class LedgerScreen(Searching):
         self.snapshot = snapshot
         self.withdraw = withdraw
         self.rows: tuple[ReportRow, ...] = ()
+        """The lessons, and behind them what is only proposed."""
         self.answers: dict[int, str] = {}
         """The model's answers by lesson, valid until something is taught."""
         self.asking: int | None = None
@@ -90,8 +93,8 @@ class LedgerScreen(Searching):
         self.snapshot = event.snapshot
         self.left = event.left if isinstance(event, p.Reviewed) else 0
         match event:
-            case p.Ledger(rows=rows):
-                marked, self.rows = self.marked, rows
+            case p.Ledger(rows=rows, proposals=proposals):
+                marked, self.rows = self.marked, (*rows, *proposals)
                 self._draw_rows(marked)
             case p.LessonAnswered(number=number, reply=reply):
                 self.answers[number] = reply
@@ -115,7 +118,7 @@ class LedgerScreen(Searching):
         listed = self._listed
         if listed is None:
             return False
-        now, then = ((one.tally, one.lessons, one.said_before, one.says_now) for one in (shot, listed))
+        now, then = ((one.tally, one.lessons, one.said_before, one.says_now, one.proposals) for one in (shot, listed))
         return now != then
 
     def _ask_for_rows(self, shot: p.Snapshot) -> None:
@@ -136,7 +139,7 @@ class LedgerScreen(Searching):
     @property
     def _newest_first(self) -> list[ReportRow]:
         """The lessons that are listed: those that the search leaves."""
-        return [row for row in reversed(self.rows) if contains(f"{row.prompt}\n{row.reply}", self.wanted)]
+        return [row for row in reversed(self.rows) if contains(f"{row.who}\n{row.prompt}\n{row.reply}", self.wanted)]
 
     def on_resize(self) -> None:
         if self.query(LessonList):  # a resize can come before the widgets
@@ -156,6 +159,8 @@ class LedgerScreen(Searching):
             parts.append(f"checking, {self.left} left")
         elif tally.stale:
             parts.append(f"{tally.stale} not checked since the newest")
+        if self.snapshot.proposals:
+            parts.append(plural(self.snapshot.proposals, "proposal"))
         words = " · ".join(parts) or "nothing was taught yet"
         if self.wanted.strip():
             words = searched(len(self._newest_first), len(self.rows), self.wanted)
@@ -170,9 +175,9 @@ class LedgerScreen(Searching):
         lessons.clear_options()
         lessons.add_options([Option(line(row, width, self.clock.now())) for row in rows])
         if rows:
-            numbers = [row.number for row in rows]
-            wanted = marked.number if marked is not None else 0
-            lessons.highlighted = numbers.index(wanted) if wanted in numbers else 0
+            records = [row.seq for row in rows]
+            wanted = marked.seq if marked is not None else 0
+            lessons.highlighted = records.index(wanted) if wanted in records else 0
         self._draw_detail()
 
     def _draw_detail(self) -> None:
@@ -188,8 +193,12 @@ class LedgerScreen(Searching):
         figures = " → ".join(percent(value) for value in (row.p_before, row.p_then, row.p_now) if value is not None)
         when = f"checked {ago(self.clock.now() - row.asked_at)} ago" if row.asked_at is not None else "not checked yet"
         short = self.app.size.height < SHORT
+        by = f"{row.who} · " if row.who else ""
+        about = f"#{row.number}", f"{by}{row.words} · says it {figures or '–'} · {when}"
+        if row.state == "proposed":
+            about = "proposal", f"{by}{row.number} · {ago(self.clock.now() - row.at)} ago · y learns it, n declines it"
         shown = [
-            (f"#{row.number}", f"{row.words} · says it {figures or '–'} · {when}", SIGNS[row.state][1]),
+            (*about, SIGNS[row.state][1]),
             ("you", row.prompt, ""),
             *([("taught", row.reply, "bold")] if not (short and good) else []),
             *([("used", scope(row, self.clock.now()), "$muted")] if row.more is not None and not short else []),
@@ -207,18 +216,21 @@ class LedgerScreen(Searching):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         row, loading = self.marked if self.is_mounted else None, self.snapshot.phase == "loading"
+        proposed = row is not None and row.state == "proposed"
         match action:
+            case "decide":
+                return proposed and not self.snapshot.read_only and not loading
             case "ask":
-                return row is not None and not loading
+                return row is not None and not proposed and not loading
             case "quiz":
                 return bool(self.snapshot.tally.live) and not loading
             case "withdraw":
                 possible = self.withdraw is not None and not self.snapshot.read_only and not loading
-                return possible and row is not None and row.state not in {"withdrawn", "failed"}
+                return possible and row is not None and row.state not in {"withdrawn", "failed", "proposed"}
             case "redo":
                 return bool(self.snapshot.redo) and not self.snapshot.read_only and not loading
             case "plot":
-                return row is not None and not loading
+                return row is not None and not proposed and not loading
             case _:
                 return True
 
@@ -237,6 +249,12 @@ class LedgerScreen(Searching):
         row = self.marked
         if row is not None and self.withdraw is not None:
             self.withdraw(row.number)
+
+    def action_decide(self, deed: lists.ProposalDeed) -> None:
+        """Accept or decline the marked proposal."""
+        row = self.marked
+        if row is not None and row.state == "proposed":
+            self.send(lists.Decide(deed, row.number))
 
     def action_redo(self) -> None:
         """Bring back the lesson that was taken out last."""
@@ -274,6 +292,7 @@ def line(row: ReportRow, width: int, now: float) -> Content:
     right += ago(now - row.at).rjust(AGE_WIDTH) if width >= WIDER else ""
     room = width - len(left) - len(state) - len(right) - 1
     quiet = row.state in {"superseded", "withdrawn", "failed"}
-    text = fit(f"{row.prompt} → {row.reply}", max(4, room))
+    by = f"{row.who}: " if row.who else ""
+    text = fit(f"{by}{row.prompt} → {row.reply}", max(4, room))
     gap = " " * max(1, room - Content(text).cell_length + 1)
     return join((left, "$muted"), (state, tone), (text, "$muted" if quiet else ""), (gap, ""), (right, "$muted"))

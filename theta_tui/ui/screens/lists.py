@@ -9,7 +9,7 @@ from theta_tui.session import commands as c
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.ui.screens.conversations import ConversationsScreen, TurnsScreen
-from theta_tui.ui.screens.info import ImportScreen
+from theta_tui.ui.screens.info import ImportScreen, PeopleScreen
 from theta_tui.ui.screens.listing import ListScreen
 from theta_tui.ui.state import Editing, State
 
@@ -41,7 +41,7 @@ class Lists:
         self.desk = desk
         self.verbs: dict[str, Callable[..., object]] = {
             "conversations": self.conversations, "find": self.find, "fix": self.fix,
-            "import": lambda path: self.desk.send(lists.ReadFile(path)),
+            "import": lambda path: self.desk.send(lists.ReadFile(path)), "people": self.people,
         }  # fmt: skip
 
     def apply(self, event: p.Event) -> None:
@@ -49,6 +49,8 @@ class Lists:
         for screen in self.desk.app.screen_stack:
             if isinstance(screen, ListScreen):
                 screen.apply(event)
+        if isinstance(event, lists.People) and not isinstance(self.desk.app.screen, PeopleScreen):
+            self.desk.app.push_screen(PeopleScreen(event))
         if isinstance(event, lists.FileRead) and event.count:
             self.desk.app.push_screen(ImportScreen(event, lambda: self.desk.send(lists.TeachFile())))
 
@@ -59,6 +61,11 @@ class Lists:
             desk.send(lists.ChangeConversation(*arguments))  # type: ignore[arg-type]
         else:
             desk.app.push_screen(ConversationsScreen(desk.clock, desk.send))
+
+    def people(self, *arguments: object) -> None:
+        """List the people, or say what happens to what one of them teaches."""
+        change = lists.ChangePerson(*arguments) if arguments else lists.ShowPeople()  # type: ignore[arg-type]
+        self.desk.send(change)
 
     def find(self, wanted: str = "") -> None:
         """List the turns of the open conversation that have the text `wanted`."""

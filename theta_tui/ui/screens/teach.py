@@ -72,7 +72,7 @@ class TeachScreen(VerbScreen):
         tell: Callable[[str, str], None],
         drafts: Drafts | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(classes="-blank")
         self.drafts = DraftKeeper(self, drafts)
         self.settings = settings
         self.clock = clock

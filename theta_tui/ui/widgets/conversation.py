@@ -24,14 +24,14 @@ from theta_tui.ui.safe import plain, wrap
 if TYPE_CHECKING:
     from theta_tui.store.records import Beside, Turn
 
-Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", "fact", "none", "gone", ""]
+Mark = Literal["pick", "correction", "said", "brought", "aside", "skipped", "busy", "fact", "none", "gone", "heard", ""]
 GUTTER = 7
 WIDE = 56
 """From this width on, chances are shown beside the marks, and a blank line between turns."""
 MOST_LINES = 60
 SIGNS = {
     "pick": "✓", "correction": "✎", "said": "○", "brought": "·", "aside": "?", "skipped": "!", "busy": "…",
-    "fact": "+", "none": "–", "gone": "×", "": "",
+    "fact": "+", "none": "–", "gone": "×", "heard": "»", "": "",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Sparkline, Static
 
 from theta_tui.base.text import percent, plural
+from theta_tui.session.protocol import Snapshot
 from theta_tui.store.report import Tally, named
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.safe import Plain, fit, join, plain, put
@@ -156,13 +157,18 @@ class LearningPanel(Vertical):
                 join((fit(_holding(tally), room), "$warning" if tally.fading or tally.lost else "$muted")),
             ]))  # fmt: skip
         if shot.alarm:
-            self.query_one("#alarm", Plain).show(f"{shot.alarm}; {undo_key(self)} takes back the last lesson")
+            self.query_one("#alarm", Plain).show(f"{shot.alarm}; {_way_out(self, shot)} the last lesson")
 
 
 def bar(tally: Tally, width: int) -> tuple[str, str]:
     """The kept and the other part of a bar of `width` cells. It is full only if all is kept."""
     filled = width * tally.kept // tally.live
     return "█" * filled, "░" * (width - filled)
+
+
+def _way_out(widget: Widget, shot: Snapshot) -> str:
+    """What takes the last lesson back: one key, unless it is somebody else's."""
+    return f"{undo_key(widget)} takes back" if shot.last_by == shot.who else "in /lessons, w takes out"
 
 
 def undo_key(widget: Widget) -> str:
@@ -198,7 +204,8 @@ class LearningLine(Plain):
             parts.append(f"says it {percent(says[0])} → {percent(says[1])}{sign}")
         if state.snapshot.tally.live:
             parts.append(state.snapshot.tally.words)
-        alarm = f"{state.snapshot.alarm}; {undo_key(self)} takes it back" if state.snapshot.alarm else None
+        shot = state.snapshot
+        alarm = f"{shot.alarm}; {_way_out(self, shot)} it" if shot.alarm else None
         text = state.problem or alarm or " · ".join(parts) or "no lesson yet"
         self.show(fit(text, max(8, self.app.size.width - 2)))
 

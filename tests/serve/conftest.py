@@ -1,0 +1,70 @@
+"""The site of a home with a real, tiny model, served on a port."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+import uvicorn
+
+from tests.support.services import PATIENCE, Engine
+from tests.support.tiny_models import make_tiny
+from theta_tui.base.config import Settings
+from theta_tui.cli.serve import _listen
+from theta_tui.serve.site import Site
+from theta_tui.session.session import Session
+from theta_tui.store.store import Store
+
+TOKEN = "t" * 32
+
+
+class Live(Engine):
+    """An engine on a real session, and the address at which its home is served."""
+
+    mind: Session
+    address = ""
+
+    def open(self, settings: Settings) -> Session:  # type: ignore[override]
+        self.mind = Session(Store.open(settings))
+        return self.mind
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("live")
+    model = make_tiny(folder / "model")
+    made = Live(Settings(home=folder / "home", model=str(model), device="cpu", lock_wait=0, idle=False, max_tokens=8))
+    made.start()
+    listening = _listen("127.0.0.1", 0)
+    port = listening.getsockname()[1]
+    site = Site(folder / "home", TOKEN, [f"127.0.0.1:{port}"])
+    server = uvicorn.Server(uvicorn.Config(site.app, log_level="critical", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.005)
+    made.address = f"http://127.0.0.1:{port}"
+    yield made
+    server.should_exit = True
+    thread.join(PATIENCE)
+    made.worker.request_stop()
+    assert made.worker.join(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def stranger(live: Live) -> Iterator[httpx.Client]:
+    """A program that has no token."""
+    with httpx.Client(base_url=live.address, timeout=PATIENCE) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def web(live: Live) -> Iterator[httpx.Client]:
+    """A program that has the token."""
+    headers = {"authorization": f"Bearer {TOKEN}"}
+    with httpx.Client(base_url=live.address, headers=headers, timeout=PATIENCE) as made:
+        yield made
