@@ -83,14 +83,16 @@ class Row(Widget):
         self.set_class(self.marked and self.look in {"open", "waiting"}, "-marked")
 
     def render(self) -> Content:
+        if self.look == "empty":
+            return Content("")  # a number alone looks like something to pick
         width = self.content_size.width
         lines = self._lines(width)
         right = self._right_width(width)
         body = max(4, width - GUTTER - right)
-        known = self.chance is not None and self.look not in {"empty", "writing"} and width >= NARROW
+        known = self.chance is not None and self.look != "writing" and width >= NARROW
         shown = f"{self.tag}{percent(self.chance).rjust(8) if known and self.chance is not None else ''}"
         sign, number_style, text_style = " ", "$primary bold", "$foreground"
-        if self.look in {"empty", "waiting", "dim", "writing"}:
+        if self.look in {"waiting", "dim", "writing"}:
             number_style = "$muted"
         if self.look in {"dim", "writing"}:
             text_style = "$muted"
