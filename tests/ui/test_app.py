@@ -112,6 +112,15 @@ async def test_it_stays_until_the_worker_has_ended() -> None:
     assert (d.app.return_code, d.app.parting) == (0, "")
 
 
+async def test_an_event_that_comes_while_the_screen_goes_away_is_no_failure() -> None:
+    async with drive() as d:
+        shot = d.worker.shot
+        for widget in list(d.teach.children):
+            await widget.remove()
+        for event in (p.Changed(shot), p.Saved(shot, "here", 0.1, asked=False), p.Failed(shot, "no", "Pick")):
+            d.teach.apply(event)
+
+
 async def test_a_worker_that_does_not_end_is_mentioned_on_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("theta_tui.ui.app.LEAVE_SECONDS", 0.1)
     async with drive(worker=FakeWorker(ends=False)) as d:

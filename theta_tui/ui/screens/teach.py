@@ -210,6 +210,8 @@ class TeachScreen(VerbScreen):
         """Apply an event, and show or do what it requires."""
         before, prompt_before, sent = self.state.mode, self.state.prompt, self.state.chosen
         self.state.apply(event)
+        if not self.query(Composer):
+            return  # on leaving, the widgets go before the last event comes
         if not self.composer.history:
             self.composer.history = [turn.prompt for turn in event.snapshot.turns]
         redo = self._key("ledger.redo" if self.ledger else "pick.redo", "f6")
