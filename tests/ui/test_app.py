@@ -113,12 +113,14 @@ async def test_it_stays_until_the_worker_has_ended() -> None:
 
 
 async def test_an_event_that_comes_while_the_screen_goes_away_is_no_failure() -> None:
-    async with drive() as d:
-        shot = d.worker.shot
-        for widget in list(d.teach.children):
-            await widget.remove()
-        for event in (p.Changed(shot), p.Saved(shot, "here", 0.1, asked=False), p.Failed(shot, "no", "Pick")):
-            d.teach.apply(event)
+    app = ThetaApp(Settings(), FakeWorker())
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        screen = app.teach
+    shot = p.Snapshot("idle")
+    for event in (p.Changed(shot), p.Saved(shot, "here", 0.1, asked=False), p.Failed(shot, "no", "Pick")):
+        screen.apply(event)
+    assert screen.state.snapshot is shot
 
 
 async def test_a_worker_that_does_not_end_is_mentioned_on_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
