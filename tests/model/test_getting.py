@@ -70,8 +70,9 @@ def left() -> list[str]:
 
 def test_the_catalogue_says_what_one_must_know() -> None:
     found = catalogue.entries()
-    assert list(found)[:2] == ["default", "smollm2"]
-    voice = files.assets_dir() / "smollm2-theta"
+    assert list(found)[:3] == ["default", "smollm2", "smollm2-plain"]
+    assert replace(found["smollm2"], name="smollm2-plain", voice="") == found["smollm2-plain"]
+    voice = files.assets_dir() / found["smollm2"].voice
     shapes_of_it = files.tensor_shapes(voice / lora.WEIGHTS)
     assert len(shapes_of_it) == 2 * 7 * 30
     assert all(12 in shape for shape in shapes_of_it.values())

@@ -140,7 +140,7 @@ def test_all_that_have_a_name_are_listed_with_sizes_and_with_the_speed_measured_
 
 
 def test_a_model_goes_by_its_name_or_its_path(other: Path, tmp_path: Path) -> None:
-    assert switching.described("smollm2").title == "SmolLM2 135M Instruct"
+    assert switching.described("smollm2").title == "SmolLM2 135M Instruct, with Theta's voice"
     assert switching.described(str(other)).here
     with pytest.raises(UsageError, match="no model called nobody"):
         switching.described("nobody")
