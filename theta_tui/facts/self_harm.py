@@ -31,6 +31,7 @@ _NO_MORE = (
     r"(?: (?:anymore|any more|any longer|no more|today|tomorrow|again|like this|this way|this life|so much|"
     r"right now|now|tonight|sometimes|so bad|please|really)\b| ?$| ?\|)"
 )
+_BY_ACCIDENT = r"(?! (?:shaving|cooking|while|at|on|by|playing|in|with|off|short|loose|free|some|a|when i (?:fell|was (?:cooking|shaving|playing))))"
 _HIGH = r"(?:bridge|roof|building|cliff|balcony|train|window|tower|car|bus|truck|ledge)"
 _JOKE = (
     r"(?! (?:\w+ )?(?:laugh\w*|embarrass\w*|shame|boredom|curiosity|hunger|thirst|cringe|happiness|alone|"
@@ -49,7 +50,9 @@ _PATTERNS = (
     rf"\b(?:{_WANT}|urge|keep|kept|love|start|started|thoughts?|think|thinking|about|of|stop|used|might|"
     rf"should|i|must) "
     rf"(?:to |about |of |up |just |have |been |am )*(?:{_HURTING}|{_HURT}) (?:myself|my self)\b"
-    r"(?! (?:shaving|cooking|while|at|on|by|playing|in|with|when i (?:fell|was (?:cooking|shaving|playing))))",
+    rf"{_BY_ACCIDENT}",
+    rf"\b(?:ive|i have|been|im|i am|was) (?:been |started |back to |again )*(?:cutting|hurting|burning) myself\b"
+    rf"{_BY_ACCIDENT}",
     rf"\b(?:slit|slitting|cut|cutting|slash\w*) {_MY} (?:wrists?|veins?|throat|arms?|thighs?)\b(?! off)",
     rf"\b(?:end|ending|take|taking|ended) {_MY} (?:life|lives)\b|\bend(?:ing)? it all\b",
     r"\bi .*\b(?:took|ending|end) (?:your|my) life\b",
