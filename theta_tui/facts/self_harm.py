@@ -31,7 +31,10 @@ _NO_MORE = (
     r"(?: (?:anymore|any more|any longer|no more|today|tomorrow|again|like this|this way|this life|so much|"
     r"right now|now|tonight|sometimes|so bad|please|really)\b| ?$| ?\|)"
 )
-_BY_ACCIDENT = r"(?! (?:shaving|cooking|while|at|on|by|playing|in|with|off|short|loose|free|some|a|when i (?:fell|was (?:cooking|shaving|playing))))"
+_BY_ACCIDENT = (
+    r"(?! (?:(?:shaving|cooking|while|at|on|by|playing|in|with|off|short|loose|free|some|a)\b|"
+    r"when i (?:fell|was (?:cooking|shaving|playing))))"
+)
 _HIGH = r"(?:bridge|roof|building|cliff|balcony|train|window|tower|car|bus|truck|ledge)"
 _JOKE = (
     r"(?! (?:\w+ )?(?:laugh\w*|embarrass\w*|shame|boredom|curiosity|hunger|thirst|cringe|happiness|alone|"
