@@ -42,7 +42,7 @@ def merge_homes(
     homes: Annotated[list[Path], typer.Argument(metavar="HOME…", help="The homes to take lessons from.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
 ) -> None:
-    """Fold what other homes were taught into this one. Of two answers to a question the newer one counts."""
+    """Take what other homes were taught into this one. Of two answers to a question the newer one counts."""
     from dataclasses import asdict
 
     from theta_tui.session import merging

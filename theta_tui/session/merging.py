@@ -1,4 +1,4 @@
-"""What other homes were taught, found so that `importing.teach` folds it into this one. No torch.
+"""What other homes were taught, found so that `importing.teach` takes it into this one. No torch.
 
 Of several answers to one question the newest counts, wherever it was taught. A pick is a taste and no answer, so all
 picks are taken, each with the replies that were offered beside it. What a lesson was learned as is not read: it is
