@@ -40,8 +40,10 @@ def serve(
     from theta_tui.engine.client import Connection
 
     get_missing(call, call.settings.model)
-    connection = Connection.to(call.settings.home) or started(call, 0)
-    connection.close()
+    held = Connection.to(call.settings.home)  # while it is open the engine is not idle
+    if held is None:
+        started(call).close()  # that one hears everything
+        held = Connection.to(call.settings.home)
     token = token_of(call.settings.home, new=new_token)
     scheme = "http" if certfile is None else "https"
     listening = _listen(host, port)
@@ -60,7 +62,11 @@ def serve(
         site.app, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8, limit_concurrency=256,
         ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False, date_header=False, timeout_keep_alive=15,
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listening])
+    try:
+        uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        if held is not None:
+            held.close()
 
 
 def _listen(host: str, port: int) -> socket.socket:
