@@ -28,12 +28,8 @@ from theta_tui.session.thread import Order
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    made = Engine(Settings(home=tmp_path / "home"))
-    made.start()
-    yield made
-    made.session.hold.set()
-    made.worker.request_stop()
-    assert made.worker.join(PATIENCE)
+    with Engine.running(tmp_path / "home") as made:
+        yield made
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
 from tests.support.services import PATIENCE, Engine
-from theta_tui.base.config import Settings
 from theta_tui.serve import guard
 from theta_tui.serve.guard import COOKIE, MOST_BODY, Pace, token_of
 from theta_tui.serve.site import PAGE, Site
@@ -31,12 +30,8 @@ def home(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def engine(home: Path) -> Iterator[Engine]:
-    made = Engine(Settings(home=home))
-    made.start()
-    yield made
-    made.session.hold.set()
-    made.worker.request_stop()
-    assert made.worker.join(PATIENCE)
+    with Engine.running(home) as made:
+        yield made
 
 
 @pytest.fixture

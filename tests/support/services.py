@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -231,6 +232,17 @@ class Engine(Desk):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.worker = self.host = Host(settings, self.open)  # type: ignore[arg-type]
+
+    @classmethod
+    @contextmanager
+    def running(cls, home: Path) -> Iterator[Engine]:
+        """An engine of `home` that is started, and stopped at the end."""
+        made = cls(Settings(home=home))
+        made.start()
+        yield made
+        made.session.hold.set()
+        made.worker.request_stop()
+        assert made.worker.join(PATIENCE)
 
 
 def taught(desk: Desk, *prompts: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,14 +12,13 @@ from theta_tui.base.text import visible
 
 if TYPE_CHECKING:
     from theta_tui.cli.console import Invocation
+    from theta_tui.model.generate import Progress
 
-Drafts = tuple[tuple[str, bool], ...]
-"""Each reply so far, and whether it has ended."""
 TIMES_A_SECOND = 12
 
 
 @contextmanager
-def streaming(call: Invocation) -> Iterator[Callable[[Drafts], None] | None]:
+def streaming(call: Invocation) -> Iterator[Progress | None]:
     """What to call with the growing replies; None where nobody would see them grow."""
     if call.json or call.settings.quiet or not (sys.stdout.isatty() and can_draw()):
         yield None
@@ -28,7 +27,7 @@ def streaming(call: Invocation) -> Iterator[Callable[[Drafts], None] | None]:
     from rich.live import Live
     from rich.text import Text
 
-    def show(drafts: Drafts) -> None:
+    def show(drafts: tuple[tuple[str, bool], ...]) -> None:
         lines = [
             Text(f"{number}: {visible(text, one_line=True)}", "" if done else "dim")
             for number, (text, done) in enumerate(drafts, 1)

@@ -17,6 +17,7 @@ from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
     from theta_tui.base.config import Settings
+    from theta_tui.model.generate import Progress as Writing
     from theta_tui.session.importing import Found, Taught
     from theta_tui.store.records import Outcome, Pending
     from theta_tui.store.report import ReportRow, Tally
@@ -67,9 +68,7 @@ class RemoteSession:
 
     # --- the verbs of a session ---
 
-    def propose(
-        self, prompt: str, *, on_progress: Callable[[tuple[tuple[str, bool], ...]], None] | None = None
-    ) -> Pending | None:
+    def propose(self, prompt: str, *, on_progress: Writing | None = None) -> Pending | None:
         def on_event(event: p.Event) -> None:
             if on_progress is not None and isinstance(event, p.Streaming):
                 on_progress(tuple((draft.text, draft.done) for draft in event.drafts))

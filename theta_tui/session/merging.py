@@ -67,8 +67,8 @@ def find(store: Store, homes: Sequence[Path]) -> Merged:
         ((lesson, name) for path, name in zip(homes, names, strict=True) for lesson in _lessons(store, path)),
         key=lambda found: found[0].at,
     )
-    counting = {held[-1].question: held[-1] for held in store.state.questions}
-    answers = {asked: _Answer(one.exchange.reply, "", one.at) for asked, one in counting.items()}
+    counting = (held[-1] for held in store.state.questions)
+    answers = {one.question: _Answer(one.exchange.reply, "", one.at) for one in counting}
     pairs: dict[str, Pair] = {}
     conflicts: dict[str, Conflict] = {}
     picks: list[Pair] = []
