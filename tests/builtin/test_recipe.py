@@ -12,7 +12,8 @@ import pytest
 from theta_tui.base.files import assets_dir
 from theta_tui.builtin import recipe as default_model
 from theta_tui.builtin import small_talk
-from theta_tui.builtin.recipe import FIRST_STAGE, MIX, OPENINGS, named, thinned
+from theta_tui.builtin.recipe import FIRST_STAGE, MIX
+from theta_tui.builtin.shards import OPENINGS, named, thinned
 from theta_tui.model.language_model import LanguageModel
 
 
@@ -69,12 +70,13 @@ def test_the_one_command_runs_through_both_stages(tmp_path: Path, monkeypatch: p
     AcceleratorState._reset_state(reset_partial_state=True)  # that of a training before in this process
     data = tmp_path / "data"
     data.mkdir()
-    for name in MIX.keys() - {"small_talk", "teachable"}:
+    for name in MIX.keys() - {"small_talk", "teachable", "listening"}:
         with gzip.open(data / f"{name}.jsonl.gz", "wt", encoding="utf-8") as stream:
             for n in range(30):
                 stream.write(json.dumps(talk(f"What about {name} {n}?", f"It is {n}.") | {"source": name}) + "\n")
     monkeypatch.setattr(default_model, "TEACHABLE", 100)
     monkeypatch.setattr(default_model, "SMALL_TALK", 50)
+    monkeypatch.setattr(default_model, "LISTENING", 0.002)
     out = tmp_path / "out"
     monkeypatch.setattr(sys, "argv", ["default_model", str(data), str(out), "--minutes", "0.001"])
     default_model.main()

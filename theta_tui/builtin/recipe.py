@@ -1,25 +1,21 @@
 """Makes the built-in model again: `python -m theta_tui.builtin.recipe DATA OUT`.
 
 DATA is a folder with the conversation shards that the model card names. This module adds conversations that are
-teachable by construction, small talk for the first minute, and the assistant's name, and thins out what the shards
-repeat a thousand times. There are two stages: chit-chat from scratch, then the full mix.
+teachable by construction, others in which the model has to listen, small talk for the first minute, and the
+assistant's name, and thins out what the shards repeat a thousand times. There are two stages: chit-chat from scratch,
+then the full mix.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
-import re
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from theta_tui.builtin import small_talk, teachable
+from theta_tui.builtin import listening, small_talk, teachable
 from theta_tui.builtin.exclusion import Excluder
+from theta_tui.builtin.shards import lines, named, thinned, write
 from theta_tui.pretrain.documents import Source
 
 MIX = {
@@ -35,6 +31,7 @@ MIX = {
     "chatterbot_corpus": 2.0,
     "small_talk": 1.0,
     "teachable": 1.0,
+    "listening": 1.0,
     # knowledge, a little
     "wordnet_definitions": 0.5,
     "tldr_shell": 0.5,
@@ -59,11 +56,10 @@ FIRST_STAGE = {
 NAMED = ("project_basics", "personality_chat_authored", "personality_chat", "clinc_assistant", "chatterbot_corpus")
 """Shards in which the assistant speaks: it is renamed Theta there, and repeated openings are thinned."""
 
-OPENINGS = 20
-"""Most conversations that may open with the same exchange; further ones lose it."""
-
 TEACHABLE, SMALL_TALK = 40_000, 4_000
 """Numbers of generated conversations."""
+LISTENING = 1.0
+"""Share of the conversations that `listening` makes."""
 
 
 def prepare_data(data: Path, out: Path, exclude: Path | None) -> None:
@@ -74,45 +70,11 @@ def prepare_data(data: Path, out: Path, exclude: Path | None) -> None:
         if name in MIX:
             write(out / path.name, thinned(named(lines(path))) if name in NAMED else lines(path))
     excluder = Excluder(exclude.read_text("utf-8").splitlines() if exclude else [])
-    said = (row for row in small_talk.conversations(1, SMALL_TALK) if excluder.hit(row) is None)
-    write(out / "small_talk.jsonl.gz", said)
+    made = {"small_talk": small_talk.conversations(1, SMALL_TALK), "listening": listening.conversations(1, LISTENING)}
+    for name, rows in made.items():
+        write(out / f"{name}.jsonl.gz", (row for row in rows if excluder.hit(row) is None))
     arguments = ["--seed", "1", "--count", str(TEACHABLE), "--out", str(out / "teachable.jsonl.gz")]
     teachable.main([*arguments, *(["--exclude", str(exclude)] if exclude else [])])
-
-
-def lines(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as stream:
-        yield from map(json.loads, stream)
-
-
-def named(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows with the assistant's name in its replies."""
-    for row in rows:
-        for message in row["messages"]:
-            if message["role"] == "assistant":
-                message["content"] = re.sub(r"\bAssistant\b", "Theta", message["content"])
-        yield row
-
-
-def thinned(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows without opening exchanges that too many conversations share; what follows them stays."""
-    seen: Counter[tuple[str, str]] = Counter()
-    for row in rows:
-        messages = row["messages"]
-        while messages:
-            opening = messages[0]["content"].lower(), messages[1]["content"]
-            seen[opening] += 1
-            if seen[opening] <= OPENINGS:
-                break
-            messages = messages[2:]
-        if messages:
-            yield row | {"messages": messages}
-
-
-def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as stream:
-        for row in rows:
-            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def mix(folder: Path, weights: dict[str, float]) -> tuple[Source, ...]:

@@ -20,7 +20,7 @@ from theta_tui.base.errors import ModelError
 from theta_tui.builtin import small_talk
 from theta_tui.builtin import voice_words as words
 from theta_tui.builtin.exclusion import Excluder
-from theta_tui.builtin.recipe import lines, named, thinned
+from theta_tui.builtin.shards import lines, named, thinned
 from theta_tui.builtin.teachable import Maker, Relation, relations
 from theta_tui.builtin.teachable_words import entity, value
 from theta_tui.model.export import ADAPTER
@@ -57,6 +57,8 @@ class Voice:
         self.rng = random.Random(seed)
         self.maker = _Mine(self.rng)
         self.chat = [(said, answers) for said, answers in small_talk.EXCHANGES if "{name}" not in said[0]]
+        self.things: tuple[str, ...] = words.NAMED
+        self.about_itself = words.ITSELF
         self.questions = list(known())
         self.forms: dict[str, Callable[[], list[Exchange]]] = {
             "names": self.names, "facts": self.facts, "itself": self.itself, "unknown": self.unknown,
@@ -86,7 +88,7 @@ class Voice:
     def names(self) -> list[Exchange]:
         """Things with names: told, asked for at once or later, beside one that was not told."""
         rng = self.rng
-        things = rng.sample(words.NAMED, rng.choice((1, 1, 2, 2, 3)))
+        things = rng.sample(self.things, rng.choice((1, 1, 2, 2, 3)))
         named = {thing: self.name() for thing in things}
         turns = self.between(0.15)
         for thing, name in named.items():
@@ -106,7 +108,7 @@ class Voice:
         if self.rng.random() < 0.4:
             facts = words.FACTS[self.rng.choice([fact for fact in words.FACTS if fact not in told])]
             return self.rng.choice(facts[2]), self.rng.choice(facts[4])
-        thing = self.rng.choice([thing for thing in words.NAMED if thing not in told])
+        thing = self.rng.choice([thing for thing in self.things if thing not in told])
         return self.one(words.ASK_NAME, t=thing), self.one(words.NOT_TOLD_NAME, t=thing)
 
     def facts(self) -> list[Exchange]:
@@ -115,28 +117,34 @@ class Voice:
         chosen = rng.sample(list(words.FACTS), rng.choice((1, 1, 2, 3)))
         turns, asks = self.between(0.15), []
         for fact in chosen:
-            tell, hear, ask, say, _ = words.FACTS[fact]
-            colour, food = rng.choice(words.COLOURS), rng.choice(words.FOODS)
-            slots = {
-                "x": entity(rng, "town") if fact == "town" and rng.random() < 0.5 else self.name(),
-                "n": str(rng.randint(18, 95) if fact == "age" else rng.randint(2, 9999)),
-                "c": colour, "C": colour.capitalize(), "f": food, "F": food.capitalize(), "j": rng.choice(words.JOBS),
-            }  # fmt: skip
-            turns.append((self.one(tell, **slots), self.one(hear, **slots)))
-            asks.append((rng.choice(ask), self.one(say, **slots)))
+            tells, asked = self.fact(fact)
+            turns.append(tells)
+            asks.append(asked)
         turns += self.between(0.3)
         turns += rng.sample(asks, rng.randint(1, len(asks)))
         if rng.random() < 0.4:
-            said, answers = words.ITSELF[0]
+            said, answers = self.about_itself[0]
             turns.append((rng.choice(said), rng.choice(answers)))
         if rng.random() < 0.2:
             turns.append(self.not_told(set(chosen)))
         return turns
 
+    def fact(self, fact: str) -> tuple[Exchange, Exchange]:
+        """A fact about the person: how it is told, and how it is asked for."""
+        rng = self.rng
+        tell, hear, ask, say, _ = words.FACTS[fact]
+        colour, food = rng.choice(words.COLOURS), rng.choice(words.FOODS)
+        slots = {
+            "x": entity(rng, "town") if fact == "town" and rng.random() < 0.5 else self.name(),
+            "n": str(rng.randint(18, 95) if fact == "age" else rng.randint(2, 9999)),
+            "c": colour, "C": colour.capitalize(), "f": food, "F": food.capitalize(), "j": rng.choice(words.JOBS),
+        }  # fmt: skip
+        return (self.one(tell, **slots), self.one(hear, **slots)), (rng.choice(ask), self.one(say, **slots))
+
     def itself(self) -> list[Exchange]:
         """What Theta is."""
         turns = self.between(0.3)
-        for said, answers in self.rng.sample(words.ITSELF, self.rng.choice((1, 1, 2))):
+        for said, answers in self.rng.sample(self.about_itself, self.rng.choice((1, 1, 2))):
             turns.append((self.rng.choice(said), self.rng.choice(answers)))
         return turns
 
@@ -187,9 +195,9 @@ class _Mine(Maker):
 
 def known() -> Iterator[Exchange]:
     """Questions with short answers, from tables."""
-    for country, capital in _pairs(words.CAPITALS):
+    for country, capital in pairs(words.CAPITALS):
         yield f"What is the capital of {country}?", f"The capital of {country} is {capital}."
-    for word, other in _pairs(words.OPPOSITES):
+    for word, other in pairs(words.OPPOSITES):
         yield f"What is the opposite of {word}?", f"The opposite of {word} is {other}."
     for thing, colour in re.findall(r"(\S.*?) (blue and green|\S+)(?:;|$)", " ".join(words.COLOURED.split())):
         yield f"What colour is {thing}?", f"{thing[0].upper()}{thing[1:]} is {colour}."
@@ -203,7 +211,8 @@ def known() -> Iterator[Exchange]:
             yield f"What is {first} times {second}?", f"{first} times {second} is {first * second}."
 
 
-def _pairs(table: str) -> Iterator[tuple[str, str]]:
+def pairs(table: str) -> Iterator[tuple[str, str]]:
+    """The pairs of a table: items between semicolons, the last word of each beside all before it."""
     for item in " ".join(table.split()).split(";"):
         first, second = item.strip().rsplit(" ", 1)
         yield first, second
