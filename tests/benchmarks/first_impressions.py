@@ -60,6 +60,33 @@ PROMPTS: dict[str, tuple[str, ...]] = {
     "nonsense": ("asdfjkl; qwepoi", "🙂🙂🎉", "banana", "????"),
 }  # fmt: skip
 """Forty, written for this file. A suite that judges models must not be copied in here."""
+NEW: dict[str, tuple[str, ...]] = {
+    "greeting": ("hey you", "Good afternoon, Theta!", "what's up", "I'm home", "ok gotta run, bye"),
+    "person": (
+        "Hi! I'm Marlene and I'm 34.", "my cat is called Biscuit", "We live near the sea.", "I work at a bakery.",
+        "My favourite colour is green.", "I've got two brothers.",
+    ),
+    "feeling": (
+        "I slept badly.", "My grandma is in hospital.", "I passed my driving test!!!", "I miss my old school.",
+        "everything is going wrong today",
+    ),
+    "about it": (
+        "what's your name?", "Are you a robot?", "How old are you?", "What do you like to do?", "Can you help me?",
+        "do you know my name?",
+    ),
+    "knowledge": (
+        "What is the capital of Italy?", "what's 6 + 7", "What colour is snow?", "What is the opposite of rich?",
+        "How many legs does a spider have?", "What do cows drink?",
+    ),
+    "small talk": (
+        "Do you like music?", "What's for dinner?", "It won't stop raining.", "Which do you like better, cats or dogs?",
+        "I just bought a new bike.", "Do you have any hobbies?",
+    ),
+    "request": ("Tell me a joke", "Tell me something interesting.", "I'm bored, entertain me", "Wish me luck!"),
+    "short": ("haha", "why?"),
+}  # fmt: skip
+"""Forty more, written after everything that the models here learned from."""
+SETS = {"first": PROMPTS, "new": NEW}
 
 COUNT = 5
 SAMPLING = ("temperature", "top_p", "min_p", "top_k")
@@ -132,8 +159,9 @@ def cells(figures: Figures) -> list[str]:
     return [number(value, digits) for value, digits in zip(values, (2, 2, 3, 2, 1, 3, 3, 2, 3), strict=True)]
 
 
-def everyday(every: int = 1) -> list[tuple[str, str]]:
-    return [(kind, prompt) for kind, prompts in PROMPTS.items() for prompt in prompts][::every]
+def everyday(every: int = 1, sets: Sequence[str] = ("first",)) -> list[tuple[str, str]]:
+    kinds = [item for name in sets for item in SETS[name].items()]
+    return [(kind, prompt) for kind, prompts in kinds for prompt in prompts][::every]
 
 
 def ask(
@@ -165,13 +193,13 @@ def summary(rows: Sequence[tuple[str, Figures]]) -> str:
 
 # --- a reader's judgement ---
 
-JUDGE_HEADER = ("prompt", *map(str, range(1, COUNT + 1)), "picked", "model")
+JUDGE_HEADER = ("prompt", *map(str, range(1, COUNT + 1)), "picked", "meanings", "model")
 
 
 def write_judge(path: Path, all_seen: Sequence[tuple[str, Sequence[Seen]]], seed: int) -> None:
     """A row a prompt and model; where there are several models, mixed, and the model's name comes last."""
     rows = [
-        [item.prompt, *item.texts, *[""] * (COUNT - len(item.replies)), "", name]
+        [item.prompt, *item.texts, *[""] * (COUNT - len(item.replies)), "", "", name]
         for name, seen in all_seen
         for item in seen
     ]
@@ -181,28 +209,31 @@ def write_judge(path: Path, all_seen: Sequence[tuple[str, Sequence[Seen]]], seed
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def read_judged(path: Path) -> dict[str, list[int | None]]:
-    """What was picked (0 none, None not judged), by model. Raises ValueError naming the line."""
-    picks: dict[str, list[int | None]] = {}
+def read_judged(path: Path, column: str = "picked") -> dict[str, list[int | None]]:
+    """The numbers of a column (None not judged), by model. Raises ValueError naming the line."""
+    found: dict[str, list[int | None]] = {}
     with path.open(encoding="utf-8", newline="") as file:
         for line, row in enumerate(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE), 2):
-            picked = (row.get("picked") or "").strip()
-            if picked and picked not in map(str, range(COUNT + 1)):
-                raise ValueError(f"{path}, line {line}: '{picked}' is not 0 to {COUNT}")
-            picks.setdefault(row.get("model") or "", []).append(int(picked) if picked else None)
-    return picks
+            given = (row.get(column) or "").strip()
+            if given and given not in map(str, range(COUNT + 1)):
+                raise ValueError(f"{path}, line {line}: '{given}' is not 0 to {COUNT}")
+            found.setdefault(row.get("model") or "", []).append(int(given) if given else None)
+    return found
 
 
 def judged(path: Path) -> str:
     rows = []
+    meanings = read_judged(path, "meanings")
     for name, picks in read_judged(path).items():
         filled = [pick for pick in picks if pick is not None]
         hits = sum(pick > 0 for pick in filled)
         low, high = wilson(hits, len(filled))
         share = hits / len(filled) if filled else None
+        counted = [count for count in meanings[name] if count is not None]
         rows.append([name, f"{hits}/{len(filled)}", number(share), f"{low:.2f}–{high:.2f}"])
-        rows[-1].append(str(len(picks) - len(filled)))
-    return table(("model", "prompts with a pick", "share", "Wilson 95 %", "not judged"), rows)
+        rows[-1] += [str(len(picks) - len(filled)), number(mean(count == COUNT for count in counted))]
+    header = ("model", "prompts with a pick", "share", "Wilson 95 %", "not judged", "all five differ in meaning")
+    return table(header, rows)
 
 
 # --- the sweep ---
@@ -237,6 +268,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("models", nargs="*", metavar="MODEL", help="default, a folder or a Hugging Face id")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--prompts", choices=SETS, action="append", help="which forty; both may be named")
     for name in SAMPLING:
         value = getattr(defaults, name)
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value:g}")
@@ -245,7 +277,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--json", type=Path, metavar="FILE", help="figures and replies")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="a table of the replies, and the figures")
-    parser.add_argument("--judge", type=Path, metavar="FILE", help="write a TSV whose column 'picked' a reader fills")
+    parser.add_argument("--judge", type=Path, metavar="FILE", help="write a TSV whose columns a reader fills")
     parser.add_argument("--judged", type=Path, metavar="FILE", help="read it back: the share of prompts with a pick")
     parser.add_argument("--sweep", action="store_true", help=f"a grid of sampling settings, best first: {CRITERION}")
     given = parser.parse_args(argv)
@@ -274,7 +306,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             continue
         print(f"\n## {name}")
         seen = []
-        for item in ask(lm, everyday(), sampling, given.seed, window):
+        for item in ask(lm, everyday(sets=given.prompts or tuple(SETS)), sampling, given.seed, window):
             show(item)
             seen.append(item)
         all_seen.append((name, seen))
@@ -292,7 +324,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         given.json.write_text(json.dumps(data, ensure_ascii=False, indent=1) + "\n", "utf-8")
     if given.judge and all_seen:
         write_judge(given.judge, all_seen, given.seed)
-        print(f"\nfill in the column 'picked' of {given.judge} (1 to {COUNT}, 0: none of them), then --judged it")
+        print(f"\nfill in {given.judge}, then --judged it: 'picked' is 1 to {COUNT}, or 0 for none of them;")
+        print(f"'meanings' is how many of the five differ in what they mean, {COUNT} where all do")
     return 0
 
 
