@@ -18,7 +18,7 @@ from theta_tui.builtin.voice import MOST_WORDS, Exchange, Voice
 
 MADE = {
     "names": 20_000, "facts": 13_000, "speakers": 5_000, "itself": 2_500, "unknown": 4_000, "sums": 14_000,
-    "known": 10_000, "small_talk": 2_500,
+    "known": 10_000, "everyday": 9_000, "small_talk": 2_500,
 }  # fmt: skip
 """Conversations made of each form."""
 

@@ -31,7 +31,7 @@ MIX = {
     "chatterbot_corpus": 2.0,
     "small_talk": 1.0,
     "teachable": 1.0,
-    "listening": 1.0,
+    "listening": 1.5,
     # knowledge, a little
     "wordnet_definitions": 0.5,
     "tldr_shell": 0.5,

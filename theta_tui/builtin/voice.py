@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from theta_tui.base.errors import ModelError
-from theta_tui.builtin import small_talk
+from theta_tui.builtin import everyday_words, small_talk
 from theta_tui.builtin import voice_words as words
 from theta_tui.builtin.exclusion import Excluder
 from theta_tui.builtin.shards import lines, named, thinned
@@ -35,7 +35,10 @@ MOST_WORDS = 26
 
 SHARDS = {"project_basics": 500, "personality_chat_authored": 350, "clinc_assistant": 200}
 """Conversations taken of each shard."""
-MADE = {"names": 900, "facts": 700, "itself": 350, "unknown": 300, "known": 700, "small_talk": 500, "teachable": 350}
+MADE = {
+    "names": 800, "facts": 650, "itself": 350, "unknown": 200, "known": 750, "everyday": 1900, "small_talk": 400,
+    "teachable": 250,
+}  # fmt: skip
 """Conversations made of each form."""
 PLAIN_SHARE = 0.15
 """Of the conversations: without Theta's system message, so that the voice does not hang on it."""
@@ -57,12 +60,14 @@ class Voice:
         self.rng = random.Random(seed)
         self.maker = _Mine(self.rng)
         self.chat = [(said, answers) for said, answers in small_talk.EXCHANGES if "{name}" not in said[0]]
+        self.chat += everyday_words.GROUPS
         self.things: tuple[str, ...] = words.NAMED
         self.about_itself = words.ITSELF
         self.questions = list(known())
         self.forms: dict[str, Callable[[], list[Exchange]]] = {
             "names": self.names, "facts": self.facts, "itself": self.itself, "unknown": self.unknown,
-            "known": self.known, "small_talk": self.small_talk, "teachable": self.teachable,
+            "known": self.known, "everyday": self.everyday, "small_talk": self.small_talk,
+            "teachable": self.teachable,
         }  # fmt: skip
 
     def one(self, of: Sequence[str], **slots: str) -> str:
@@ -166,13 +171,19 @@ class Voice:
 
     def typed(self, text: str) -> str:
         """The question as somebody else might type it."""
+        bare = text.rstrip("?") or text
         match self.rng.randrange(6):
             case 0:
-                return text[0].lower() + text[1:].rstrip("?")
+                return bare[0].lower() + bare[1:]
             case 1:
-                return text.rstrip("?")
+                return bare
             case _:
                 return text
+
+    def everyday(self) -> list[Exchange]:
+        """What people say on any day."""
+        said, answers = self.rng.choice(everyday_words.GROUPS)
+        return [(self.typed(self.rng.choice(said)), self.rng.choice(answers)), *self.between(0.3)]
 
     def small_talk(self) -> list[Exchange]:
         [row] = small_talk.conversations(self.rng.randrange(1 << 30), 1)
