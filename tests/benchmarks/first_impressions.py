@@ -61,31 +61,22 @@ PROMPTS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Forty, written for this file. A suite that judges models must not be copied in here."""
 NEW: dict[str, tuple[str, ...]] = {
-    "greeting": ("hey you", "Good afternoon, Theta!", "what's up", "I'm home", "ok gotta run, bye"),
-    "person": (
-        "Hi! I'm Marlene and I'm 34.", "my cat is called Biscuit", "We live near the sea.", "I work at a bakery.",
-        "My favourite colour is green.", "I've got two brothers.",
+    "any": (
+        "I might go see a movie later.", "cats are better than dogs, change my mind", "what should i have for dinner",
+        "burnt the toast and set off the smoke alarm", "Tell me a joke", "We're having a baby!",
+        "Just made pancakes, they smell amazing.", "opposite of big", "Who made you?",
+        "My grandpa is in the hospital and I'm worried.", "any plans for the weekend?",
+        "How many days are in a week?", "What colour is snow?", "how do i teach you stuff", "i play the drums, badly",
+        "im jake and im 13", "My favorite color is dark green.", "🙂", "Honestly, I'm just happy today for no reason.",
+        "It's been raining here all day.", "im bored out of my mind", "What is the capital of France?",
+        "Good night Theta, sleep well", "whats 4 plus 5", "capital of japan?", "What is 3 + 3?", "hey theta whats up",
+        "I passed my driving test this morning!", "asdfghjk", "I grew up on a farm near Nairobi.",
+        "which day comes after tuesday", "Are you smarter than my phone?", "blorp blorp potato",
+        "my neighbor brought us fresh tomatoes from her garden", "What kind of music do you like?", "Howdy partner!",
+        "how old are you", "are you a real person", "lets play a game", "Can you remember what I tell you?",
     ),
-    "feeling": (
-        "I slept badly.", "My grandma is in hospital.", "I passed my driving test!!!", "I miss my old school.",
-        "everything is going wrong today",
-    ),
-    "about it": (
-        "what's your name?", "Are you a robot?", "How old are you?", "What do you like to do?", "Can you help me?",
-        "do you know my name?",
-    ),
-    "knowledge": (
-        "What is the capital of Italy?", "what's 6 + 7", "What colour is snow?", "What is the opposite of rich?",
-        "How many legs does a spider have?", "What do cows drink?",
-    ),
-    "small talk": (
-        "Do you like music?", "What's for dinner?", "It won't stop raining.", "Which do you like better, cats or dogs?",
-        "I just bought a new bike.", "Do you have any hobbies?",
-    ),
-    "request": ("Tell me a joke", "Tell me something interesting.", "I'm bored, entertain me", "Wish me luck!"),
-    "short": ("haha", "why?"),
 }  # fmt: skip
-"""Forty more, written after everything that the models here learned from."""
+"""Forty more, by somebody who had not seen what the models learn from; a line or two is there all the same."""
 SETS = {"first": PROMPTS, "new": NEW}
 
 COUNT = 5

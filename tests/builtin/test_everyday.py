@@ -17,7 +17,7 @@ def test_each_line_is_in_one_group_and_may_get_several_replies() -> None:
 
 
 def test_none_of_the_lines_is_judged_with() -> None:
-    prompts = (*judged.PROMPTS, *judged.OWN, *(prompt for _, prompt in impressions.everyday(sets=["first", "new"])))
+    prompts = (*judged.PROMPTS, *judged.OWN, *(prompt for _, prompt in impressions.everyday()))
     lines = {_plain(text) for said, _ in GROUPS for text in said} - {""}
     assert not lines & {_plain(prompt) for prompt in prompts}
 
