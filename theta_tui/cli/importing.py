@@ -17,8 +17,9 @@ from theta_tui.cli.opening import loaded_session, read_store
 from theta_tui.session import lists
 
 if TYPE_CHECKING:
+    from theta_tui.cli.opening import AnySession
+    from theta_tui.facts.statements import Dictionary
     from theta_tui.session.importing import Found, Taught
-    from theta_tui.session.session import Session
 
 SHOWN = 5
 
@@ -29,10 +30,9 @@ def import_file(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out, and name the first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
 ) -> None:
-    from theta_tui.facts.statements import load_dictionary
     from theta_tui.session import importing
 
-    found = importing.find(read_store(call), load_dictionary(*_dictionaries(call)), path, skip_bad=skip_bad)
+    found = importing.find(read_store(call), dictionary(call), path, skip_bad=skip_bad)
     reading = lists.ReadFile(str(path.expanduser().absolute()))
     _teach_found(call, found, reading, dry_run, {"notes": found.notes, "bad": found.bad})
 
@@ -62,7 +62,6 @@ def _teach_found(
     """Show what was `found`, and teach it unless this is a `dry_run`. `about` is what else a program gets to know;
     `reading` is how an engine finds it."""
     from theta_tui.session import importing
-    from theta_tui.session.session import Session
 
     if dry_run and call.json:
         pairs = [{"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} for pair in found.pairs]
@@ -78,10 +77,7 @@ def _teach_found(
     number = None
     if found.pairs:
         with loaded_session(call) as session:
-            if isinstance(session, Session):
-                taught, number = teach(call, session, found)
-            else:
-                taught = session.teach_found(reading, found)
+            taught, number = teach(call, session, found, reading)
     call.done = taught.words
     if call.json:
         call.emit(
@@ -96,9 +92,16 @@ def _teach_found(
         raise ModelError(f"{plural(taught.failures, 'lesson')} could not be learned", name="lessons")
 
 
-def teach(call: Invocation, session: Session, found: Found) -> tuple[Taught, int | None]:
-    """Teach what was found; the first Ctrl-C stops after a lesson. Returns its signal too, if it came."""
+def teach(
+    call: Invocation, session: AnySession, found: Found, reading: lists.ReadFile | lists.ReadHomes
+) -> tuple[Taught, int | None]:
+    """Teach what was found, in an engine by `reading` it there. Alone, the first Ctrl-C stops after a lesson. Returns
+    its signal too, if it came."""
     from theta_tui.session import importing
+    from theta_tui.session.session import Session
+
+    if not isinstance(session, Session):
+        return session.teach_found(reading, found), None
 
     def on_lesson(at: int, of: int) -> None:
         call.stage(f"learning {at:,} of {of:,} of {found.source}")
@@ -126,7 +129,9 @@ def _agreed(call: Invocation, found: Found) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _dictionaries(call: Invocation) -> tuple[Path, Path]:
+def dictionary(call: Invocation) -> Dictionary:
+    """What states facts in this home."""
     from theta_tui.base.config import statement_files
+    from theta_tui.facts.statements import load_dictionary
 
-    return statement_files(call.settings.home)
+    return load_dictionary(*statement_files(call.settings.home))

@@ -69,6 +69,16 @@ class Connection:
             connected.close()
             raise
 
+    @property
+    def alive(self) -> bool:
+        """Whether the engine is still there, as far as is known without asking it."""
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
     def send(self, command: c.Command, settings: dict[str, Any] | None = None) -> int:
         """Send a command; returns its number. Raises EngineGoneError."""
         number = next(self._numbers)
