@@ -90,6 +90,8 @@ class RemoteSession:
                 on_event(event)
                 if isinstance(event, p.Notice) and (wanted is not p.Notice or found is not None):
                     self._notices.append(event.text)
+                elif isinstance(event, p.Failed):
+                    self._notices.append(event.message)
                 elif isinstance(event, wanted):
                     found = event
         except EngineGoneError as error:
