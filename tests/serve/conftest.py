@@ -14,6 +14,7 @@ from tests.support.services import PATIENCE, Engine
 from tests.support.tiny_models import make_tiny
 from theta_tui.base.config import Settings
 from theta_tui.cli.serve import _listen
+from theta_tui.serve.connections import configured
 from theta_tui.serve.site import Site
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
@@ -41,7 +42,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     listening = _listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
     site = Site(folder / "home", TOKEN, [f"127.0.0.1:{port}"])
-    server = uvicorn.Server(uvicorn.Config(site.app, log_level="critical", access_log=False))
+    server = uvicorn.Server(configured(site.app))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     while not server.started:

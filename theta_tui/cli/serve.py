@@ -33,6 +33,7 @@ def serve(
     try:
         import uvicorn
 
+        from theta_tui.serve.connections import configured
         from theta_tui.serve.guard import token_of
         from theta_tui.serve.site import Site
     except ImportError:
@@ -58,12 +59,8 @@ def serve(
         _show_code(call, address)
         call.out("who has this link can teach; ctrl+c ends the page")
         call.out(f"programs: OpenAI's chat API at {scheme}://{shown}:{port}/v1, model theta, the token is the key")
-    config = uvicorn.Config(
-        site.app, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8, limit_concurrency=256,
-        ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False, date_header=False, timeout_keep_alive=15,
-    )  # fmt: skip
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configured(site.app, certfile=certfile, keyfile=keyfile)).run(sockets=[listening])
     finally:
         if held is not None:
             held.close()

@@ -1,0 +1,91 @@
+"""Connections that never finish what they begin, in front of a real server; and https."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import h11
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from tests.serve.conftest import TOKEN, Live
+from tests.support.services import PATIENCE
+from theta_tui.serve import connections
+
+Raw = Callable[[], socket.socket]
+
+
+@pytest.fixture
+def raw(live: Live) -> Iterator[Raw]:
+    """Opens a connection to the server."""
+    parts = urlsplit(live.address)
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(socket.create_connection((parts.hostname, parts.port), PATIENCE))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "SECONDS", {h11.IDLE: 0.2, h11.SEND_BODY: 0.2})
+
+
+def head(live: Live, what: str, *more: str) -> bytes:
+    lines = (f"{what} HTTP/1.1", f"host: {urlsplit(live.address).netloc}", f"authorization: Bearer {TOKEN}", *more)
+    return "\r\n".join((*lines, "", "")).encode()
+
+
+def to_its_end(connection: socket.socket) -> bytes:
+    """What still comes. The server ends it; waiting longer than PATIENCE fails."""
+    found = b""
+    try:
+        while piece := connection.recv(1 << 16):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("part", [0, 1, -2], ids=["nothing", "a letter", "all but the end"])
+def test_headers_without_an_end_are_not_waited_for(live: Live, raw: Raw, web: httpx.Client, part: int) -> None:
+    connection = raw()
+    connection.sendall(head(live, "GET /")[:part])
+    assert to_its_end(connection) == b""
+    assert web.get("/").status_code == 200
+
+
+@pytest.mark.usefixtures("impatient")
+def test_nor_are_those_of_the_next_request(live: Live, raw: Raw) -> None:
+    connection = raw()
+    connection.sendall(head(live, "GET /icon.svg"))
+    assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+    connection.sendall(head(live, "GET /icon.svg") * 2 + b"GET /")
+    assert to_its_end(connection).count(b"HTTP/1.1 200") == 2
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("path", ["/v1/theta/lessons", "/nowhere"])
+def test_nor_is_a_body_without_an_end(
+    live: Live, raw: Raw, web: httpx.Client, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = raw()
+    connection.sendall(head(live, f"POST {path}", "content-type: application/json", "content-length: 20") + b'{"prompt')
+    to_its_end(connection)
+    assert web.get("/").status_code == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_who_has_come_in_may_stay(live: Live, raw: Raw) -> None:
+    address = live.address.replace("http", "ws") + "/live"
+    with connect(address, additional_headers={"authorization": f"Bearer {TOKEN}"}) as page:
+        page.send('{"name": "Ada"}')
+        later = raw()  # it is cut off after the page would be
+        to_its_end(later)
+        page.send('{"do": "ShowLessons"}')
+        while '"Ledger"' not in page.recv(PATIENCE):
+            pass
