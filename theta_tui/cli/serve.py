@@ -40,6 +40,7 @@ def serve(
         raise UsageError(EXTRA) from None
     from theta_tui.engine.client import Connection
 
+    _check(certfile, keyfile)
     get_missing(call, call.settings.model)
     held = Connection.to(call.settings.home)  # while it is open the engine is not idle
     if held is None:
@@ -79,6 +80,24 @@ def _listen(host: str, port: int) -> socket.socket:
             f"{host} port {port} cannot be used ({error.strerror}); give another --port or --host"
         ) from None
     return listening
+
+
+def _check(certfile: Path | None, keyfile: Path | None) -> None:
+    """Raises UsageError where these cannot be used for https."""
+    import ssl
+
+    if certfile is None:
+        if keyfile is not None:
+            raise UsageError("--keyfile is the key of a certificate; give that too, with --certfile")
+        return
+    where = f"{certfile}" if keyfile is None else f"{certfile} with the key {keyfile}"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile)
+    except ssl.SSLError as error:
+        why = f" ({error.reason.lower().replace('_', ' ')})" if error.reason else ""
+        raise UsageError(f"{where} is no certificate in PEM, with its key{why}") from None
+    except OSError as error:
+        raise UsageError(f"{where} cannot be read ({error.strerror})") from None
 
 
 def _names(host: str, port: int, more: list[str]) -> list[str]:
