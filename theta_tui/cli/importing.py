@@ -19,7 +19,7 @@ from theta_tui.session import lists
 if TYPE_CHECKING:
     from theta_tui.cli.opening import AnySession
     from theta_tui.facts.statements import Dictionary
-    from theta_tui.session.importing import Found, Taught
+    from theta_tui.session.importing import Found, Pair, Taught
 
 SHOWN = 5
 
@@ -42,7 +42,8 @@ def merge_homes(
     homes: Annotated[list[Path], typer.Argument(metavar="HOME…", help="The homes to take lessons from.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
 ) -> None:
-    """Take what other homes were taught into this one. Of two answers to a question the newer one counts."""
+    """Take what other homes were taught into this one. Of two answers to a question the newer one counts. A lesson of a
+    person (--who, or on the page) stays theirs by name; what the owners of the other homes taught becomes yours."""
     from dataclasses import asdict
 
     from theta_tui.session import merging
@@ -64,7 +65,7 @@ def _teach_found(
     from theta_tui.session import importing
 
     if dry_run and call.json:
-        pairs = [{"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} for pair in found.pairs]
+        pairs = [_fields(pair) for pair in found.pairs]
         call.emit(source=found.source, pairs=pairs, **about)
         return
     for line in found_lines(found):
@@ -115,10 +116,17 @@ def teach(
 def found_lines(found: Found) -> list[str]:
     """What a file holds, in lines for people."""
     lines = [f"{found.source}: {plural(len(found.pairs), 'lesson')}"]
-    lines += [f"  {shortened(pair.prompt)} → {shortened(pair.reply)}" for pair in found.pairs[:SHOWN]]
+    for pair in found.pairs[:SHOWN]:
+        by = f"{pair.who}: " if pair.who else ""
+        lines.append(f"  {by}{shortened(pair.prompt)} → {shortened(pair.reply)}")
     if len(found.pairs) > SHOWN:
         lines.append(f"  and {len(found.pairs) - SHOWN:,} more")
     return [*lines, *found.notes, *(f"left out: {line}" for line in found.bad)]
+
+
+def _fields(pair: Pair) -> dict[str, Any]:
+    by = {"who": pair.who} if pair.who else {}
+    return {"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} | by
 
 
 def _agreed(call: Invocation, found: Found) -> bool:
