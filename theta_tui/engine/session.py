@@ -201,7 +201,7 @@ class RemoteSession:
 
     @property
     def unsaved(self) -> int:
-        """Lessons that `save` would save: an engine that has ended has saved its own, and so does that of the owner."""
+        """Lessons since the newest checkpoint, if they are this person's to save. An engine that ended saved them."""
         if self._settings.who or not self._connection.alive:
             return 0
         return self.do(c.Look(), p.Ready).snapshot.unsaved
