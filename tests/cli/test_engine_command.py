@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -92,6 +93,66 @@ def test_a_fresh_conversation_and_lines(theta: Theta, engine: Host) -> None:
     assert [json.loads(line).get("lesson") for line in ran.lines] == [2, None, 3]
 
 
+def test_undo_takes_a_file_back(theta: Theta, engine: Host, tmp_path: Path) -> None:
+    path = tmp_path / "facts.txt"
+    path.write_text("My creator is Dakota.\nMy dog is called Pixel.\n")
+    assert theta("import", str(path), "--yes").code == 0
+    assert theta("undo", "--json").json["lessons"] == [1, 2]
+    assert theta("redo").out.startswith("redone: 2 lessons of facts.txt")
+
+
+def test_notices_are_told_once(theta: Theta, engine: Host) -> None:
+    odd = json.dumps({"prompt": "a\ud800b", "reply": "c"})
+    ran = theta("teach", "-", stdin=f"{odd}\n" + '{"prompt":"d","reply":"e"}\n')
+    assert ran.err.count("line 1: ") == 1, ran.err
+    assert "line 2: " not in ran.err
+
+
+TALK = (
+    "hello", "Hi!", "who are you?", "I am Theta.", "/redo", "how many?", "/none", "again", "/regen", "/stats", "Well?",
+    "/history", "/lessons", "/quiz", "/withdraw 1", "/redo", "/withdraw 9", "/fix 1 Hi.", "My dog is called Pixel.",
+    "s", "/undo", "s", "none of these", "/persona", "/people", "/people Ada hold", "/find Hi", "/nonsense",
+    "/new", "/conversations open 1", "/conversations", "/import FACTS", "y", "/undo", "/export trl OUT", "/save",
+    "/help", "bye", "quit",
+)  # fmt: skip
+
+
+def test_the_plain_loop_reads_as_alone(
+    theta: Theta, engine: Host, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "facts.txt").write_text("My creator is Dakota.\nMy cat is called Tom.\n")
+
+    def said(where: Path, out: str) -> str:
+        lines = "\n".join(TALK).replace("FACTS", str(tmp_path / "facts.txt")).replace("OUT", str(tmp_path / out))
+        ran = theta("chat", "--plain", "--home", str(where), stdin=lines)
+        assert (ran.code, ran.err) == (0, ran.err)
+        shown = re.sub(r"^(> |\[1-5 or type response\] > )*[1-5]: .*", r"\1a reply", ran.out, flags=re.MULTILINE)
+        shown = shown.replace(str(where), "HOME").replace(str(tmp_path / out), "OUT")
+        return re.sub(r"<?[\d.,]+( (%|[Mk]?B))?", "0", shown)
+
+    through = said(home, "one")
+    monkeypatch.setenv("THETA_ENGINE", "off")
+    alone = said(tmp_path / "alone", "other")
+    assert through.splitlines() == alone.splitlines()
+    assert through.count("trained0") == 8
+
+
+def test_the_plain_loop_offers_the_prompt_again_whose_lesson_was_undone(theta: Theta, engine: Host) -> None:
+    ran = theta("chat", "--plain", stdin="hello\n1\n/undo\n2\nquit\n")
+    assert "undone: hello" in ran.out
+    assert ran.out.count("trained.") == 2
+    assert [lesson["state"] for lesson in theta("lessons", "--json").json["lessons"]] == ["withdrawn", "kept"]
+
+
+def test_a_visitor_talks_line_by_line_in_a_conversation_of_their_own(theta: Theta, engine: Host) -> None:
+    ran = theta("chat", "--plain", "--who", "Ada", stdin="hello\nHi!\n/save\n/people\nquit\n")
+    assert "trained." in ran.out
+    assert "! only the owner of this home can do that (Save)" in ran.out
+    assert not ran.lines[-1].startswith("> saved")
+    assert theta("lessons", "--json").json["lessons"][0]["who"] == "Ada"
+    assert theta("history", "--json").json["turns"] == []
+
+
 def test_engine_off_leaves_it_alone(theta: Theta, engine: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("THETA_ENGINE", "off")
     monkeypatch.setenv("THETA_LOCK_WAIT", "0.1")
@@ -144,7 +205,7 @@ def test_an_engine_that_serves_nobody_makes_room_for_who_needs_the_home_alone(
     theta: Theta, started: Callable[[], int], home: Path
 ) -> None:
     process = started()
-    assert theta("chat", "--plain", stdin="/fact\nquit\n").code == 0
+    assert theta("rebuild").code == 0
     os.waitpid(process, 0)
     assert Connection.to(home) is None
 

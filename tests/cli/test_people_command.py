@@ -83,3 +83,16 @@ def test_a_mistake_is_told(theta: Theta, line: str, code: int, words: str) -> No
     ran = theta(*line.split())
     assert (ran.code, ran.out) == (code, "")
     assert words in ran.err
+
+
+def test_merged_lessons_of_a_person_stay_theirs(anyhow: Theta, tmp_path: Path) -> None:
+    other = str(tmp_path / "other")
+    anyhow("teach", "--for", "who?", "Me.", "--home", other)
+    anyhow("teach", "--for", "where?", "There.", "--home", other, "--who", "Ada")
+    assert "  Ada: where? → There." in anyhow("merge", other, "--dry-run").lines
+    pairs = anyhow("merge", other, "--dry-run", "--json").json["pairs"]
+    assert [pair.get("who") for pair in pairs] == [None, "Ada"]
+    assert anyhow("merge", other, "--yes", "--json").json["lessons"] == [1, 2]
+    assert [lesson["who"] for lesson in anyhow("lessons", "--json").json["lessons"]] == ["", "Ada"]
+    assert [one["who"] for one in anyhow("people", "--json").json["people"]] == ["Ada"]
+    assert anyhow("undo", "--json").json["lessons"] == [1, 2]

@@ -34,5 +34,5 @@ def test_a_terminal_is_asked_and_the_next_line_of_a_pipe_is_no_answer(
 
     monkeypatch.setattr(plain.sys, "stdin", SimpleNamespace(isatty=lambda: on_terminal))
     monkeypatch.setattr("builtins.input", reply)
-    assert plain.Conversation(cast(Any, None), cast(Any, None))._understood(line) == meant
+    assert plain.Conversation(*cast(Any, (None, None, None)))._understood(line) == meant
     assert len(asked) == (answer is not None)

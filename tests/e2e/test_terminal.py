@@ -114,6 +114,23 @@ def test_a_second_app_shows_the_same_home_and_goes_on_when_the_first_leaves(term
 
 
 @pytest.mark.slow
+def test_each_person_has_a_draft_of_their_own(terminal: Start, tmp_path: Path) -> None:
+    for who, half in (("", "half a thought"), ("Ada", "another one")):
+        app = terminal("--who", who) if who else terminal()
+        app.see("idle")
+        assert "half a thought" not in app.text
+        app.press(half)
+        app.see(half)
+        app.press("\x11")
+        assert app.leave() == 0
+    assert len(list((tmp_path / "home").glob("draft*.json"))) == 2
+    again = terminal("--who", "Ada")
+    again.see("another one")
+    again.press("\x11")
+    assert again.leave() == 0
+
+
+@pytest.mark.slow
 def test_without_an_engine_a_second_app_is_told_who_holds_the_home(
     terminal: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

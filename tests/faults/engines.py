@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from tests.faults.disk import Refusal, watching
 from tests.faults.forking import Forks, Life
 from theta_tui.base.config import Settings
+from theta_tui.base.errors import ThetaError
 from theta_tui.engine.client import Connection, EngineGoneError
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
@@ -32,6 +35,20 @@ def run(_line: lines.Connection) -> None:
     app.main()
 
 
+def run_with_a_bad_disk(line: lines.Connection, home: Path) -> None:
+    """The same; from when that is heard, each fsync of the home's journal fails, and that is told once."""
+    refusal = Refusal("EIO", sys.maxsize, lasting=True, only=frozenset({"fsync"}))
+
+    def listen() -> None:
+        line.recv()
+        refusal.nth = refusal.count + 1
+        line.send("bad")
+
+    threading.Thread(target=listen, daemon=True).start()
+    with watching(home, refusal):
+        run(line)
+
+
 @dataclass
 class Place:
     """A home with an engine."""
@@ -39,6 +56,7 @@ class Place:
     forks: Forks
     folder: Path
     model: Path
+    recipe: str = "classic"
 
     @property
     def home(self) -> Path:
@@ -48,22 +66,22 @@ class Place:
     def around(self) -> dict[str, str]:
         return {
             "THETA_HOME": str(self.home), "THETA_MODEL": str(self.model), "THETA_DEVICE": "cpu", "THETA_THREADS": "1",
-            "THETA_MAX_TOKENS": "2", "THETA_RECIPE": "classic", "THETA_CHECKPOINT_LESSONS": "5",
+            "THETA_MAX_TOKENS": "2", "THETA_RECIPE": self.recipe, "THETA_CHECKPOINT_LESSONS": "5",
             "XDG_CONFIG_HOME": str(self.folder / "config"), "XDG_CACHE_HOME": str(self.folder / "cache"),
         }  # fmt: skip
 
     @contextmanager
-    def engine(self) -> Iterator[Life]:
-        life = self.forks.fork("tests.faults.engines:run", environment=self.around)
+    def engine(self, how: str = "run", *given: Any) -> Iterator[Life]:
+        life = self.forks.fork(f"tests.faults.engines:{how}", *given, environment=self.around)
         try:
             yield life
         finally:
             life.close()
 
-    def connect(self) -> Connection:
+    def connect(self, *, everything: bool = False) -> Connection:
         """A connection to the engine, which may still be starting."""
         end = time.monotonic() + PATIENCE
-        while (found := Connection.to(self.home)) is None:
+        while (found := Connection.to(self.home, everything=everything)) is None:
             assert time.monotonic() < end, "no engine listens"
             time.sleep(0.005)
         return found
@@ -80,6 +98,19 @@ class Client:
     name: str
     sent: list[str] = field(default_factory=list)
     told: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+
+    def teach_until_refused(self, connection: Connection, most: int) -> ThetaError | None:
+        """What was said to the first lesson that was refused, of so many."""
+        for _ in range(most):
+            try:
+                self.teach(connection)
+            except EngineGoneError:
+                raise
+            except ThetaError as error:
+                self.refused.add(self.sent[-1])
+                return error
+        return None
 
     def teach(self, connection: Connection) -> None:
         prompt = f"{self.name} {len(self.sent)}"
@@ -125,6 +156,7 @@ def compare(place: Place, clients: list[Client]) -> Counter[str]:
     learned = {lesson.exchange.prompt for lesson in lessons if lesson.outcome is not None}
     assert not [prompt for prompt, times in there.items() if times > 1]
     assert there.keys() <= {prompt for client in clients for prompt in client.sent}
+    assert not there.keys() & {prompt for client in clients for prompt in client.refused}
     told = {prompt for client in clients for prompt in client.told}
     assert told <= learned, told - learned
     return Counter(learned=len(learned), cut_short=len(there) - len(learned), not_told=len(learned - told))

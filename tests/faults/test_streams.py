@@ -177,7 +177,7 @@ def test_a_reader_that_has_gone_is_told_nothing(zygote: Zygote, tiny: Path, home
 
 @pytest.mark.parametrize("kind", ["dumb", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("unknown", ""))])
 def test_a_terminal_that_cannot_draw_gets_the_loop_and_one_line_why(start: Start, home: Path, kind: str) -> None:
-    app = start(columns=81, rows=25, environment_more={"TERM": kind})
+    app = start(columns=81, rows=25, environment_more={"TERM": kind, "THETA_ENGINE": "off"})
     app.see(f"TERM={kind} names no terminal that can show")
     app.see("interactive training mode")
     app.press("hello\n")

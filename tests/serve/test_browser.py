@@ -164,3 +164,54 @@ def test_the_description_of_the_api_is_a_page(live: Live, chromium: Any) -> None
         assert page.locator(str(link.get_attribute("href"))).count() == 1
     assert fits(page)
     page.close()
+
+
+def focused(page: Any) -> str:
+    return str(page.evaluate("document.activeElement.id"))
+
+
+def test_what_others_teach_takes_no_keyboard_away(live: Live, visit: Visit) -> None:
+    ada, zoe = visit("Ada"), visit("Zoë")
+    say(ada, "hello")
+    ada.locator("#text").press("Shift+Tab")
+    while focused(ada) != "pick-4":
+        ada.keyboard.press("Shift+Tab")
+
+    def zoe_teaches(question: str) -> None:
+        say(zoe, question)
+        zoe.locator(".pick").first.click()
+        ada.locator("#news li", has_text=f"taught: {question}").first.wait_for()
+
+    zoe_teaches("what now")
+    assert focused(ada) == "pick-4"
+    ada.keyboard.press("Tab")
+    ada.keyboard.press("Enter")
+    assert focused(ada) == "better"
+    ada.keyboard.press("Control+a")
+    ada.keyboard.type("half a rep")
+    zoe_teaches("and then")
+    assert focused(ada) == "better"
+    ada.keyboard.type("ly")
+    ada.keyboard.press("Enter")
+    ada.locator("#learned", has_text="Learned: hello → half a reply").wait_for()
+
+
+def test_a_control_that_goes_leaves_the_keyboard_where_one_goes_on(live: Live, visit: Visit) -> None:
+    page = visit("Kim")
+    say(page, "hello")
+    while focused(page) != "fix-2":
+        page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    assert focused(page) == "fix-2"
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.locator("#learned", has_text="Learned: hello").wait_for()
+    assert focused(page) == "text"
+    page.locator("#undo").focus()
+    page.keyboard.press("Enter")  # it was the only lesson
+    page.locator("#learned", has_text="Undone").wait_for()
+    assert focused(page) == "redo"
+    page.keyboard.press("Enter")
+    page.locator("#learned", has_text="Brought back").wait_for()
+    assert focused(page) == "undo"

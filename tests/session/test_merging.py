@@ -10,9 +10,10 @@ import pytest
 
 from tests.session.conftest import Open, opened
 from theta_tui.base.config import Settings
-from theta_tui.base.errors import ModelError, UsageError
+from theta_tui.base.errors import ModelError, PromptError, UsageError
 from theta_tui.session import importing
 from theta_tui.session.merging import find
+from theta_tui.session.people import names
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
@@ -81,3 +82,41 @@ def test_what_is_no_other_home_is_refused(settings: Settings, tmp_path: Path) ->
     for homes in ([settings.home], [tmp_path / "link"], [tmp_path / "x", Path(os.path.relpath(tmp_path / "x"))]):
         with pytest.raises(UsageError, match="given twice"):
             find(store, homes)
+
+
+def test_a_lesson_of_a_person_stays_theirs_and_who_merges_can_undo_it(settings: Settings, start: Open) -> None:
+    path = settings.home.with_name("other")
+    other = opened(replace(settings, home=path))
+    other.teach("who?", "Me.")
+    with other.store.speaking("Ada"):
+        other.propose("hello")
+        other.pick(2)
+        other.teach("where?", "There.")
+    other.close()
+    session = start()
+    with session.store.speaking("Ben"):
+        session.teach("when?", "Now.")
+    importing.teach(session, find(session.store, [path]))
+    assert sorted((one.exchange.prompt, one.who) for one in session.store.state.active) == [
+        ("hello", "Ada"), ("when?", "Ben"), ("where?", "Ada"), ("who?", ""),
+    ]  # fmt: skip
+    assert names(session.store) == ["Ben", "Ada"]
+    assert find(session.store, [path]).pairs == ()
+    with session.store.speaking("Ada"), pytest.raises(PromptError, match="nothing to undo"):
+        session.undo()  # she did not bring them here; she can withdraw each
+    session.undo()
+    assert answers(session) == [("when?", "Now.")]
+    session.redo()
+    session.undo()
+    importing.teach(session, find(session.store, [path]))
+    with pytest.raises(PromptError, match="nothing to redo"):
+        session.redo()
+    with session.store.speaking("Ada"):
+        session.withdraw(next(one.number for one in session.store.state.active if one.who == "Ada"))
+        session.redo()
+    state = session.store.state
+    session.close()
+    again = Store.read(settings).state
+    assert [(one.exchange.prompt, one.who) for one in again.active] == [
+        (one.exchange.prompt, one.who) for one in state.active
+    ]

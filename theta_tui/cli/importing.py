@@ -17,8 +17,9 @@ from theta_tui.cli.opening import loaded_session, read_store
 from theta_tui.session import lists
 
 if TYPE_CHECKING:
-    from theta_tui.session.importing import Found, Taught
-    from theta_tui.session.session import Session
+    from theta_tui.cli.opening import AnySession
+    from theta_tui.facts.statements import Dictionary
+    from theta_tui.session.importing import Found, Pair, Taught
 
 SHOWN = 5
 
@@ -29,10 +30,9 @@ def import_file(
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave bad lines out, and name the first.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
 ) -> None:
-    from theta_tui.facts.statements import load_dictionary
     from theta_tui.session import importing
 
-    found = importing.find(read_store(call), load_dictionary(*_dictionaries(call)), path, skip_bad=skip_bad)
+    found = importing.find(read_store(call), dictionary(call), path, skip_bad=skip_bad)
     reading = lists.ReadFile(str(path.expanduser().absolute()))
     _teach_found(call, found, reading, dry_run, {"notes": found.notes, "bad": found.bad})
 
@@ -42,7 +42,8 @@ def merge_homes(
     homes: Annotated[list[Path], typer.Argument(metavar="HOME…", help="The homes to take lessons from.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is found, and teach nothing.")] = False,
 ) -> None:
-    """Take what other homes were taught into this one. Of two answers to a question the newer one counts."""
+    """Take what other homes were taught into this one. Of two answers to a question the newer one counts. A lesson of a
+    person (--who, or on the page) stays theirs by name; what the owners of the other homes taught becomes yours."""
     from dataclasses import asdict
 
     from theta_tui.session import merging
@@ -62,10 +63,9 @@ def _teach_found(
     """Show what was `found`, and teach it unless this is a `dry_run`. `about` is what else a program gets to know;
     `reading` is how an engine finds it."""
     from theta_tui.session import importing
-    from theta_tui.session.session import Session
 
     if dry_run and call.json:
-        pairs = [{"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} for pair in found.pairs]
+        pairs = [_fields(pair) for pair in found.pairs]
         call.emit(source=found.source, pairs=pairs, **about)
         return
     for line in found_lines(found):
@@ -78,10 +78,7 @@ def _teach_found(
     number = None
     if found.pairs:
         with loaded_session(call) as session:
-            if isinstance(session, Session):
-                taught, number = teach(call, session, found)
-            else:
-                taught = session.teach_found(reading, found)
+            taught, number = teach(call, session, found, reading)
     call.done = taught.words
     if call.json:
         call.emit(
@@ -96,9 +93,16 @@ def _teach_found(
         raise ModelError(f"{plural(taught.failures, 'lesson')} could not be learned", name="lessons")
 
 
-def teach(call: Invocation, session: Session, found: Found) -> tuple[Taught, int | None]:
-    """Teach what was found; the first Ctrl-C stops after a lesson. Returns its signal too, if it came."""
+def teach(
+    call: Invocation, session: AnySession, found: Found, reading: lists.ReadFile | lists.ReadHomes
+) -> tuple[Taught, int | None]:
+    """Teach what was found, in an engine by `reading` it there. Alone, the first Ctrl-C stops after a lesson. Returns
+    its signal too, if it came."""
     from theta_tui.session import importing
+    from theta_tui.session.session import Session
+
+    if not isinstance(session, Session):
+        return session.teach_found(reading, found), None
 
     def on_lesson(at: int, of: int) -> None:
         call.stage(f"learning {at:,} of {of:,} of {found.source}")
@@ -112,10 +116,17 @@ def teach(call: Invocation, session: Session, found: Found) -> tuple[Taught, int
 def found_lines(found: Found) -> list[str]:
     """What a file holds, in lines for people."""
     lines = [f"{found.source}: {plural(len(found.pairs), 'lesson')}"]
-    lines += [f"  {shortened(pair.prompt)} → {shortened(pair.reply)}" for pair in found.pairs[:SHOWN]]
+    for pair in found.pairs[:SHOWN]:
+        by = f"{pair.who}: " if pair.who else ""
+        lines.append(f"  {by}{shortened(pair.prompt)} → {shortened(pair.reply)}")
     if len(found.pairs) > SHOWN:
         lines.append(f"  and {len(found.pairs) - SHOWN:,} more")
     return [*lines, *found.notes, *(f"left out: {line}" for line in found.bad)]
+
+
+def _fields(pair: Pair) -> dict[str, Any]:
+    by = {"who": pair.who} if pair.who else {}
+    return {"prompt": pair.prompt, "reply": pair.reply, "place": pair.place} | by
 
 
 def _agreed(call: Invocation, found: Found) -> bool:
@@ -126,7 +137,9 @@ def _agreed(call: Invocation, found: Found) -> bool:
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def _dictionaries(call: Invocation) -> tuple[Path, Path]:
+def dictionary(call: Invocation) -> Dictionary:
+    """What states facts in this home."""
     from theta_tui.base.config import statement_files
+    from theta_tui.facts.statements import load_dictionary
 
-    return statement_files(call.settings.home)
+    return load_dictionary(*statement_files(call.settings.home))

@@ -15,6 +15,7 @@ from theta_tui.cli.models import get_missing
 from theta_tui.engine.address import NAME as SOCKET
 
 if TYPE_CHECKING:
+    from theta_tui.engine.client import Connection
     from theta_tui.engine.session import RemoteSession
     from theta_tui.session.session import Session
     from theta_tui.store.store import Store
@@ -113,11 +114,11 @@ def engine_of(call: Invocation, start: Callable[[Store], None] | None = None) ->
         store = Store.read(settings)
         start(store)
         get_missing(call, store.settings.model)
-        connection = started(call)
+        connection = _connected(call)
     if connection is None:
         yield None
         return
-    session = RemoteSession(connection, settings, call.stage)
+    session = RemoteSession(connection, settings, call.stage, lambda: _connected(call))
     try:
         if settings.model:
             from theta_tui.model.files import fingerprint
@@ -129,6 +130,21 @@ def engine_of(call: Invocation, start: Callable[[Store], None] | None = None) ->
         session.close()
         call.stage("")
         _tell(call, session.store)
+
+
+def _connected(call: Invocation) -> Connection:
+    """A connection to the engine of this home, which is started if none runs. It hears what is its own alone: what it
+    does not read for long would be cut off."""
+    from theta_tui.engine.client import GONE, Connection, EngineGoneError
+
+    home, who = call.settings.home, call.settings.who
+    found = Connection.to(home, who=who)
+    if found is None:
+        with started(call):
+            found = Connection.to(home, who=who)
+    if found is None:
+        raise EngineGoneError(GONE)
+    return found
 
 
 @contextmanager

@@ -13,16 +13,21 @@ from theta_tui.base.text import plural
 from theta_tui.cli import conversations as talks
 from theta_tui.cli import people as others
 from theta_tui.cli import reports
+from theta_tui.cli.alone import Alone
 from theta_tui.cli.console import Invocation
 from theta_tui.cli.engine import make_room
 from theta_tui.cli.lines import next_line
+from theta_tui.cli.opening import engine_of
+from theta_tui.engine.client import EngineGoneError
 from theta_tui.session import protocol as p
-from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt, Verb, lone, read
+from theta_tui.session.lists import ReadFile
+from theta_tui.session.verbs import BY_NAME, VERBS, Call, Mistake, Mode, Prompt, lone, read
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.session.importing import Together
-    from theta_tui.session.session import Session
+    from theta_tui.cli.opening import AnySession
+    from theta_tui.engine.session import RemoteSession
+    from theta_tui.session.commands import Deed
     from theta_tui.store.records import Outcome, Pending
 
 ROWS = (
@@ -38,10 +43,15 @@ HELP = (
 
 
 def converse(call: Invocation, *, info: bool = False) -> None:
-    """Run the loop until `quit` or the end of the input, and write a checkpoint on leaving.
+    """Run the loop until `quit` or the end of the input, and write a checkpoint on leaving. In the engine of the home,
+    as other commands, or alone.
 
     `info`: after each lesson, print what it did and what is kept.
     """
+    with engine_of(call, start=lambda _: None) as remote:
+        if remote is not None:
+            Conversation(call, remote, remote, info=info).run()
+            return
     make_room(call)
     store = Store.open(call.settings)
     try:
@@ -53,7 +63,7 @@ def converse(call: Invocation, *, info: bool = False) -> None:
         session.load(call.stage)
         call.stage("")
         try:
-            Conversation(call, session, info=info).run()
+            Conversation(call, session, Alone(call, session), info=info).run()
         finally:
             session.close()
     finally:
@@ -72,10 +82,13 @@ def _is(meant: Prompt | Call | Mistake, name: str) -> bool:
 class Conversation:
     """One run of the loop. The transcript goes to stdout, notices go to stderr."""
 
-    def __init__(self, call: Invocation, session: Session, *, info: bool = False) -> None:
+    def __init__(
+        self, call: Invocation, session: AnySession, doing: Alone | RemoteSession, *, info: bool = False
+    ) -> None:
         self.info = info
         self.call = call
         self.session = session
+        self.doing = doing
 
     def run(self) -> None:
         call = self.call
@@ -92,12 +105,13 @@ class Conversation:
             self._leave()
 
     def _safely(self, step: Callable[[], bool]) -> bool:
-        """Take a step and print its error, if any; false to leave."""
+        """Take a step and print its error, if any; false to leave. If the engine has ended in the middle of a command,
+        the prompt that waits is offered once more."""
         try:
             return step()
         except ThetaError as error:
             self.call.out(f"! {error}")
-            return True
+            return not isinstance(error, EngineGoneError) or self._safely(self._resume)
         finally:
             self._tell()
 
@@ -118,8 +132,10 @@ class Conversation:
         if _is(meant, "quit"):
             return False
         if not isinstance(meant, Prompt):
+            waited = self.session.pending is not None
             self._slash(meant)
-            return True
+            back = None if waited else self.session.pending
+            return back is None or self._answer(back)  # an undo in an engine offers the prompt again
         waiting = self.session.propose(meant.text)
         assert waiting is not None
         return self._answer(waiting)
@@ -138,13 +154,13 @@ class Conversation:
             if answer is None or _is(meant, "quit"):
                 return False
             if word in {"1", "2", "3", "4", "5"} and int(word) <= len(waiting.candidates):
-                self._trained(self.session.pick(int(word)))
+                self._trained(self.session.pick(int(word), prompt_id=waiting.prompt_id))
             elif (word == "s" or _is(meant, "fact")) and stated is not None:
                 self._trained(self.session.state(stated.prompt, stated.reply, said=waiting.prompt))
                 waiting = self.session.store.waiting()
                 continue
             elif not word or _is(meant, "none"):
-                self.session.store.pass_over()
+                self.doing.pass_over()
                 self.call.out("nothing was learned.")
             elif _is(meant, "regen"):
                 again = self.session.propose(waiting.prompt, again=True)
@@ -152,9 +168,7 @@ class Conversation:
                 waiting = again
                 continue
             elif isinstance(meant, Call) and meant.verb.name == "continue" and meant.arguments:
-                from theta_tui.session.continuing import go_on
-
-                waiting = go_on(self.session, *meant.arguments) or waiting
+                waiting = self.doing.go_on(*meant.arguments) or waiting
                 continue
             elif not isinstance(meant, Prompt):
                 self._slash(meant)
@@ -165,7 +179,7 @@ class Conversation:
             elif word.lstrip("+-").isnumeric() and not self._agrees(f"there is no reply {word}; teach this text?"):
                 continue
             else:
-                self._trained(self.session.correct(meant.text))
+                self._trained(self.session.correct(meant.text, prompt_id=waiting.prompt_id))
             return True
 
     def _understood(self, line: str) -> Prompt | Call | Mistake:
@@ -183,43 +197,20 @@ class Conversation:
         return answer is not None and answer.strip().lower() in {"y", "yes"}
 
     def _slash(self, meant: Call | Mistake) -> None:
-        from theta_tui.session.importing import Together, together
-
         if isinstance(meant, Mistake):
             self.call.out(f"! {meant.text}")
             return
         match meant.verb.name:
-            case "undo":
-                waited = self.session.pending is not None
-                batch = together(self.session.store, self.session.store.to_undo())
-                self.session.undo(self.call.stage)
-                self._changed(meant.verb, batch)
-                if not waited and self.session.pending is not None:  # the plain loop offers that prompt again
-                    self.session.store.keep(None)
-            case "redo":
-                back = self.session.redo(self.call.stage)
-                assert back is not None  # cannot be cancelled here
-                self._changed(meant.verb, together(self.session.store, back))
-            case "withdraw":
-                (number,) = meant.arguments
-                gone = self.session.withdraw(number, self.call.stage)
-                assert gone is not None  # cannot be cancelled here
-                self._changed(meant.verb, Together((gone,)))
+            case "undo" | "redo" | "withdraw" as deed:
+                self._take_back(deed, *meant.arguments)
             case "export":
-                from theta_tui.session.export import export
-
                 kind, path = meant.arguments
-                done = export(self.session, kind, Path(path), self.call.stage)
-                self.call.stage("")
-                assert done is not None
-                self.call.out(done.line)
+                self.call.out(self.doing.export(kind, Path(path)))
             case "new":
-                self.session.store.begin_conversation()
+                self.doing.begin_conversation()
                 self.call.out("a new conversation.")
             case "conversations" if meant.arguments:
-                from theta_tui.session import conversations
-
-                self.call.out(conversations.change(self.session.store, *meant.arguments))
+                self.call.out(self.doing.change_conversation(*meant.arguments))
             case "conversations":
                 talks.show_list(self.call, self.session.store)
             case "find":
@@ -230,13 +221,9 @@ class Conversation:
             case "import":
                 self._import(*meant.arguments)
             case "persona":
-                from theta_tui.session import persona
-
-                self.call.out(persona.carry_out(self.session, *meant.arguments))
+                self.call.out(self.doing.change_persona(*meant.arguments))
             case "people" if meant.arguments:
-                from theta_tui.session import people
-
-                self.call.out(people.let(self.session.store, *meant.arguments))
+                self.call.out(self.doing.let(*meant.arguments))
             case "people":
                 others.show(self.call, self.session.store)
             case "save":
@@ -257,23 +244,24 @@ class Conversation:
                 mode: Mode = "idle" if self.session.pending is None else "choosing"
                 self.call.out(f"! {meant.verb.refused(mode, p.Snapshot(pending=self.session.pending))}")
 
-    def _import(self, path: str) -> None:
-        from theta_tui.cli.importing import found_lines, teach
+    def _import(self, name: str) -> None:
+        from theta_tui.cli.importing import dictionary, found_lines, teach
         from theta_tui.session.importing import find
 
-        session = self.session
-        found = find(session.store, session.statements.dictionary, Path(path))
+        path = Path(name).expanduser().absolute()
+        found = find(self.session.store, dictionary(self.call), path)
         for line in found_lines(found):
             self.call.out(line)
         if found.pairs and self._agrees(f"teach {plural(len(found.pairs), 'lesson')}?"):
-            taught, _ = teach(self.call, session, found)
+            taught, _ = teach(self.call, self.session, found, ReadFile(str(path)))
             self.call.out(taught.words)
 
-    def _changed(self, verb: Verb, batch: Together) -> None:
+    def _take_back(self, deed: Deed, number: int | None = None) -> None:
+        batch, done = self.doing.take_back(deed, number), BY_NAME[deed].done
         said = batch.lessons[-1].exchange
-        self.call.done = f"{verb.done}: {batch.words}"
+        self.call.done = f"{done}: {batch.words}"
         self.call.stage("")
-        self.call.out(f"{verb.done}: {batch.words if batch.source else f'{said.prompt} → {said.reply}'}")
+        self.call.out(f"{done}: {batch.words if batch.source else f'{said.prompt} → {said.reply}'}")
 
     def _trained(self, outcome: Outcome) -> None:
         skipped = outcome.skipped
@@ -285,12 +273,12 @@ class Conversation:
             reports.learning_info(self.call, self.session, outcome)
 
     def _leave(self) -> None:
-        if self.session.unsaved and self.session.store.read_only is None:
+        if self.doing.unsaved:
             self._saved()
 
     def _saved(self) -> None:
-        path = self.session.save()
-        self.call.out(f"saved checkpoint to {path} ({self.session.model.parameters} params)")
+        path, parameters = self.doing.save()
+        self.call.out(f"saved checkpoint to {path} ({parameters} params)")
 
     def _tell(self) -> None:
         for text in self.session.store.take_notices():

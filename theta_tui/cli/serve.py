@@ -33,12 +33,14 @@ def serve(
     try:
         import uvicorn
 
+        from theta_tui.serve.connections import configured
         from theta_tui.serve.guard import token_of
         from theta_tui.serve.site import Site
     except ImportError:
         raise UsageError(EXTRA) from None
     from theta_tui.engine.client import Connection
 
+    _check(certfile, keyfile)
     get_missing(call, call.settings.model)
     held = Connection.to(call.settings.home)  # while it is open the engine is not idle
     if held is None:
@@ -58,12 +60,8 @@ def serve(
         _show_code(call, address)
         call.out("who has this link can teach; ctrl+c ends the page")
         call.out(f"programs: OpenAI's chat API at {scheme}://{shown}:{port}/v1, model theta, the token is the key")
-    config = uvicorn.Config(
-        site.app, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8, limit_concurrency=256,
-        ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False, date_header=False, timeout_keep_alive=15,
-    )  # fmt: skip
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(configured(site.app, certfile=certfile, keyfile=keyfile)).run(sockets=[listening])
     finally:
         if held is not None:
             held.close()
@@ -82,6 +80,24 @@ def _listen(host: str, port: int) -> socket.socket:
             f"{host} port {port} cannot be used ({error.strerror}); give another --port or --host"
         ) from None
     return listening
+
+
+def _check(certfile: Path | None, keyfile: Path | None) -> None:
+    """Raises UsageError where these cannot be used for https."""
+    import ssl
+
+    if certfile is None:
+        if keyfile is not None:
+            raise UsageError("--keyfile is the key of a certificate; give that too, with --certfile")
+        return
+    where = f"{certfile}" if keyfile is None else f"{certfile} with the key {keyfile}"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certfile, keyfile)
+    except ssl.SSLError as error:
+        why = f" ({error.reason.lower().replace('_', ' ')})" if error.reason else ""
+        raise UsageError(f"{where} is no certificate in PEM, with its key{why}") from None
+    except OSError as error:
+        raise UsageError(f"{where} cannot be read ({error.strerror})") from None
 
 
 def _names(host: str, port: int, more: list[str]) -> list[str]:

@@ -44,9 +44,8 @@ def _take_back(call: Invocation, deed: Deed, number: int = 0) -> None:
     done = BY_NAME[deed].done
     with engine_of(call) as engine:
         if engine is not None:
-            lesson = engine.take_back(deed, number)
-            store = engine.store
-            _changed(call, done, store, Together((lesson,)) if deed == "withdraw" else together(store, lesson))
+            batch = engine.take_back(deed, number)
+            _changed(call, done, engine.store, batch)
             return
     with writable_store(call) as store:
         if deed == "undo":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 import socket
 import threading
 import time
@@ -69,6 +70,16 @@ class Connection:
             connected.close()
             raise
 
+    @property
+    def alive(self) -> bool:
+        """Whether the engine is still there, as far as is known without asking it."""
+        if self._socket.fileno() < 0:
+            return False
+        gone = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+        poll = select.poll()
+        poll.register(self._socket, gone)
+        return not any(flags & gone for _, flags in poll.poll(0))
+
     def send(self, command: c.Command, settings: dict[str, Any] | None = None) -> int:
         """Send a command; returns its number. Raises EngineGoneError."""
         number = next(self._numbers)
@@ -88,11 +99,11 @@ class Connection:
         settings: dict[str, Any] | None = None,
         on_stage: Callable[[str], None] = lambda _: None,
     ) -> Iterator[p.Event]:
-        """Send a command, and get its events until it is over. A Failed is raised as ThetaError. `on_stage` gets what
-        the engine is loading, if it has just been started."""
-        mine = self.send(command, settings)
+        """Send a command, and get its events until it is over. Its Failed is raised as ThetaError; that of a checkpoint
+        which was due meanwhile is not. `on_stage` gets what the engine is loading, if it has just been started."""
+        mine, name = self.send(command, settings), type(command).__name__
         for number, event in self.frames():
-            if isinstance(event, p.Failed) and (event.fatal or number == mine):
+            if isinstance(event, p.Failed) and (event.fatal or (number == mine and event.command == name)):
                 raise error_of(event)
             if isinstance(event, p.Loading):
                 on_stage(event.snapshot.activity)

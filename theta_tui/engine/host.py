@@ -30,6 +30,7 @@ class Host(Worker):
         self._open_home = open_session
         self._in_app = in_app
         self.server: Server | None = None
+        self._writable = False
         self.began_at = time.time()
 
     def _tell(self, event: Event) -> None:
@@ -41,6 +42,15 @@ class Host(Worker):
         super()._tell(event)
         if server is not None:
             server.post({who: seen for who in server.people if (seen := self._seen_by(who, event)) is not None})
+            self._end_if_broken(event.snapshot.read_only)
+
+    def _end_if_broken(self, read_only: str | None) -> None:
+        """End in the background when the journal cannot be written any more: only opening it again helps, and the next
+        command starts another engine."""
+        self._writable = self._writable or read_only is None
+        if self._writable and read_only is not None and not self._in_app:
+            log.error("the engine ends: %s", read_only)
+            self.request_stop()
 
     def _open_and_listen(self, settings: Settings) -> Session:
         session = self._open_home(settings)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from theta_tui.base.errors import ThetaError
+from theta_tui.base.text import repair
 from theta_tui.engine.client import Connection, EngineGoneError, error_of
 from theta_tui.engine.wire import FOR_ONE_COMMAND
 from theta_tui.session import commands as c
@@ -16,21 +18,30 @@ from theta_tui.store import retention
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from theta_tui.base.config import Settings
     from theta_tui.model.generate import Progress as Writing
-    from theta_tui.session.importing import Found, Taught
+    from theta_tui.session.importing import Found, Taught, Together
     from theta_tui.store.records import Outcome, Pending
     from theta_tui.store.report import ReportRow, Tally
-    from theta_tui.store.state import Lesson
 
 E = TypeVar("E", bound=p.Event)
 
 
 class RemoteSession:
-    """One command's use of the engine of `settings.home`. `store` is read from the disk, as it is now."""
+    """The use of the engine of `settings.home`. `store` is read from the disk, as it is now. After an engine has ended
+    `connect` finds or starts the next one."""
 
-    def __init__(self, connection: Connection, settings: Settings, on_stage: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        settings: Settings,
+        on_stage: Callable[[str], None],
+        connect: Callable[[], Connection],
+    ) -> None:
         self._connection = connection
+        self._connect = connect
         self._settings = settings
         self._on_stage = on_stage
         self._options = {name: getattr(settings, name) for name in FOR_ONE_COMMAND}
@@ -45,35 +56,69 @@ class RemoteSession:
             self._store.notices = self._notices
         return self._store
 
+    def _look_again(self) -> None:
+        """The home may have changed. Notices that nobody took stay."""
+        if self._store is not None:
+            self._notices, self._store = self._store.notices, None
+
+    def _repaired(self, command: c.Command) -> c.Command:
+        """`command` with texts that can be sent. What had to be changed is told."""
+        texts: dict[str, Any] = {}
+        for name, value in ((one.name, getattr(command, one.name)) for one in fields(command)):
+            if isinstance(value, str):
+                texts[name], notices = repair(value)
+                self._notices.extend(notices)
+        return replace(command, **texts)
+
+    def _come_back(self) -> None:
+        """Take the next engine if this one has ended."""
+        if not self._connection.alive:
+            self._connection = self._connect()
+
     def close(self) -> None:
         self._connection.close()
 
     def do(self, command: c.Command, wanted: type[E], on_event: Callable[[p.Event], None] = lambda _: None) -> E:
         """Carry out `command`; returns its event of the kind `wanted`, and keeps its notices. `on_event` gets all."""
-        self._store, found = None, None
+        self._look_again()
+        command = self._repaired(command)
+        found: E | None = None
         teaches = type(command).__name__ in c.LESSONS
+        self._come_back()
         try:
             for event in self._connection.events(command, self._options, self._on_stage):
                 on_event(event)
                 if isinstance(event, p.Notice) and (wanted is not p.Notice or found is not None):
                     self._notices.append(event.text)
+                elif isinstance(event, p.Failed):
+                    self._notices.append(event.message)
                 elif isinstance(event, wanted):
                     found = event
         except EngineGoneError as error:
+            self._connection.close()
             on_disk = "; `theta lessons` says whether the lesson is on disk" if teaches else ""
             raise EngineGoneError(f"{error} in the middle of this command{on_disk}; say it again") from None
+        except BaseException as error:
+            if not isinstance(error, Exception):  # a signal, perhaps in the middle of a frame
+                self._connection.close()
+            raise
         if found is None:
             raise ThetaError(f"the engine did not answer {type(command).__name__}", name="engine")
         return found
 
     # --- the verbs of a session ---
 
-    def propose(self, prompt: str, *, on_progress: Writing | None = None) -> Pending | None:
+    @property
+    def pending(self) -> Pending | None:
+        return self.store.pending
+
+    def propose(self, prompt: str, *, again: bool = False, on_progress: Writing | None = None) -> Pending | None:
         def on_event(event: p.Event) -> None:
             if on_progress is not None and isinstance(event, p.Streaming):
                 on_progress(tuple((draft.text, draft.done) for draft in event.drafts))
 
-        return self.do(c.Propose(prompt), p.Proposed, on_event).snapshot.pending
+        command = c.Regenerate(self.store.waiting().prompt_id) if again else c.Propose(prompt)
+        return self.do(command, p.Proposed, on_event).snapshot.pending
 
     def pick(self, index: int, *, prompt_id: str | None = None) -> Outcome:
         return self.do(c.Pick(self.store.waiting(prompt_id).prompt_id, index), p.Taught).outcome
@@ -102,11 +147,20 @@ class RemoteSession:
         """Let candidate `index` of the kept prompt go on where it was cut."""
         return self.do(c.Continue(self.store.waiting().prompt_id, index), p.Continued).snapshot.pending
 
-    def take_back(self, deed: c.Deed, number: int | None = None) -> Lesson:
+    def take_back(self, deed: c.Deed, number: int | None = None) -> Together:
+        """What was taken back, or brought back."""
+        from theta_tui.session.importing import Together, together
+
+        last = self.store.state.own_last
+        batch = together(self.store, last) if deed == "undo" and last is not None else None
         found = self.do(c.TakeBack(deed, number), p.TakenBack)
         lesson = self.store.state.numbered(found.number)
         assert lesson is not None
-        return lesson
+        return batch or (together(self.store, lesson) if deed == "redo" else Together((lesson,)))
+
+    def pass_over(self) -> None:
+        """The kept prompt gets no answer."""
+        self.do(c.PassOver(self.store.waiting().prompt_id), p.Changed)
 
     def accept(self, number: int) -> Outcome:
         """Learn what a proposal wants."""
@@ -137,13 +191,30 @@ class RemoteSession:
         numbers = tuple(lesson.number for lesson in batch if lesson.moves)
         return Taught(found.source, numbers, failures=len(found.pairs) - len(numbers))
 
-    def change_persona(self, text: str) -> None:
-        """`text` "off": the model's own system turn again."""
-        self.do(c.Persona(text), p.Notice)
+    def change_persona(self, text: str) -> str:
+        """`text` "off": the model's own system turn again; "": no change. The persona in force, in words."""
+        return self.do(c.Persona(text), p.Notice).text
+
+    def export(self, kind: str, path: Path) -> str:
+        """What was written where, in words."""
+        return self.do(c.Export(kind, str(path.expanduser().absolute())), p.Notice).text
+
+    @property
+    def unsaved(self) -> int:
+        """Lessons since the newest checkpoint, if they are this person's to save. An engine that ended saved them."""
+        if self._settings.who or not self._connection.alive:
+            return 0
+        return self.do(c.Look(), p.Ready).snapshot.unsaved
+
+    def save(self) -> tuple[str, int]:
+        """Write a checkpoint; returns its path, and the parameters of the model."""
+        found = self.do(c.Save(), p.Saved)
+        return found.path, found.snapshot.parameters
 
     def quiz(self, on_lesson: Callable[[int], None] = lambda _: None) -> list[ReportRow]:
         """The engine reviews in slices between the commands of others, so this listens to everything until it is
         done."""
+        self._come_back()
         listening = Connection.to(self._settings.home, everything=True, who=self._settings.who)
         if listening is None:
             raise EngineGoneError("the engine of this home has ended; say it again")
@@ -158,7 +229,7 @@ class RemoteSession:
                     break
         finally:
             listening.close()
-        self._store = None
+        self._look_again()
         return retention.rows(self.store.state)
 
 

@@ -38,16 +38,21 @@ _MARKER = re.compile(r"(?:[-*•·]|\d{1,4}[.)])\s+")
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A lesson to be: `prompt` → `reply`, from `place` (file and line). `said` is the line that states it, if any, and
-    `offered` are the replies that it was picked from, if it was."""
+    `offered` are the replies that it was picked from, if it was. `who` taught it elsewhere, as in Exchange."""
 
     prompt: str
     reply: str
     place: str
     said: str | None = None
     offered: tuple[Candidate, ...] = ()
+    who: str = ""
 
-    def pick(self) -> dict[str, Any]:
-        """The fields of its record that make it a pick, if it is one. Marks are of lessons of another home."""
+    def fields(self) -> dict[str, Any]:
+        """The fields of its record that say who taught it, if not who takes it in, and that make it a pick, if it is
+        one. Marks are of lessons of another home."""
+        return ({"who": self.who} if self.who else {}) | self._pick()
+
+    def _pick(self) -> dict[str, Any]:
         picked = next((one for one in self.offered if one.text == self.reply), None)
         if picked is None:
             return {}
@@ -175,7 +180,7 @@ def teach(
     that does not fit the model is left out. `on_lesson` gets the position and the number of the next one."""
     store = session.store
     store.require_writable()
-    batch = store.append(Imported(found.source)).seq
+    batch = store.append(Imported(found.source, store.who)).seq
     before, lessons, failed, failures, at = store.take_notices(), list[int](), list[str](), 0, 0
     try:
         for at, pair in enumerate(found.pairs, 1):
@@ -184,7 +189,7 @@ def teach(
                 break
             on_lesson(at, len(found.pairs))
             try:
-                fields = {"batch": batch, **pair.pick()}
+                fields = {"batch": batch, **pair.fields()}
                 if pair.said is None:
                     outcome = session.teach(pair.prompt, pair.reply, fields=fields)
                 else:
@@ -253,4 +258,4 @@ def together(store: Store, lesson: Lesson) -> Together:
     batch = state.together(lesson)
     if batch not in state.imports:
         return Together((lesson,))
-    return Together(tuple(one for one in state.batches[batch] if one.moves), state.imports[batch])
+    return Together(tuple(one for one in state.batches[batch] if one.moves), state.imports[batch].source)

@@ -2,7 +2,8 @@
 
 Of several answers to one question the newest counts, wherever it was taught. A pick is a taste and no answer, so all
 picks are taken, each with the replies that were offered beside it. What a lesson was learned as is not read: it is
-taught anew, so the homes may be of different models.
+taught anew, so the homes may be of different models. A lesson of a person stays theirs; what the other owners taught
+becomes the lessons of who merges.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from theta_tui.base.errors import ModelError, UsageError
-from theta_tui.base.text import normalised, plural, shortened, visible
+from theta_tui.base.text import normalised, person, plural, shortened, visible
 from theta_tui.session.importing import MOST, Found, Pair
 from theta_tui.store.home import Home
 
@@ -129,9 +130,10 @@ def _pair(lesson: Lesson, name: str) -> Pair:
     another pick keeps the replies that it was chosen from."""
     said = lesson.exchange
     place = f"{name}: lesson {lesson.number}"
+    by = person(lesson.who)
     if said.kind != "pick" or said.meant is not None:
-        return Pair(said.prompt, said.reply, place, said.said)
-    return Pair(said.prompt, said.reply, place, offered=said.candidates)
+        return Pair(said.prompt, said.reply, place, said.said, who=by)
+    return Pair(said.prompt, said.reply, place, offered=said.candidates, who=by)
 
 
 def _untold(store: Store, picks: list[Pair]) -> Iterator[Pair]:

@@ -81,9 +81,10 @@ def known(store: Store, name: str) -> str:
 
 
 def names(store: Store) -> list[str]:
-    """The persons who were here, but for the owner, in the order in which they came."""
+    """The persons who were here, or whose lessons are, but for the owner, in the order in which they came."""
     state = store.state
-    return [name for name in dict.fromkeys([*state.opened, *state.standings]) if name]
+    there = [*state.opened, *state.standings, *(lesson.who for lesson in state.active)]
+    return [name for name in dict.fromkeys(there) if name]
 
 
 def rows(store: Store) -> list[PersonRow]:

@@ -24,6 +24,7 @@ from theta_tui.store.records import (
     ConversationStarted,
     Declined,
     Exchange,
+    Imported,
     Proposal,
     Rebuilt,
     Record,
@@ -90,7 +91,7 @@ def decode(line: bytes) -> tuple[int, float, Record]:
 
 
 def _version(record: Record) -> int:
-    if isinstance(record, (Exchange, Withdraw, ConversationStarted)) and record.who:
+    if isinstance(record, (Exchange, Withdraw, ConversationStarted, Imported)) and record.who:
         return VERSION
     if isinstance(record, Exchange):
         plain = (record.turn, record.conversation_id, record.batch) == (None, None, None) and not record.cut

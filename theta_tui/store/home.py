@@ -38,14 +38,17 @@ class Home:
         return self.path / "pending.json"
 
     def pending_of(self, who: str) -> Path:
-        """The waiting prompt of the person `who`; "" is the owner. A name is no file name, so it is hashed."""
-        name = f"pending-{hashlib.sha256(who.encode()).hexdigest()[:16]}.json" if who else self.pending.name
-        return self.path / name
+        """The waiting prompt of the person `who`; "" is the owner."""
+        return self._of(who, self.pending.name)
 
-    @property
-    def draft(self) -> Path:
-        """What was typed and not sent; written by the full-screen app alone."""
-        return self.path / "draft.json"
+    def draft_of(self, who: str) -> Path:
+        """What the person `who` typed and has not sent; written by the full-screen app alone."""
+        return self._of(who, "draft.json")
+
+    def _of(self, who: str, name: str) -> Path:
+        """The owner's file `name`, or that of the person `who`. A person's name is no file name, so it is hashed."""
+        stem, _, kind = name.partition(".")
+        return self.path / (f"{stem}-{hashlib.sha256(who.encode()).hexdigest()[:16]}.{kind}" if who else name)
 
     @property
     def context_mark(self) -> Path:

@@ -379,9 +379,11 @@ class ContextImported(_Plain, frozen=True, tag="brought"):
 
 
 class Imported(_Plain, frozen=True, tag="imported"):
-    """A batch begins: the next lessons of the file `source` have this record as their `batch`."""
+    """A batch begins: the next lessons of the file `source` have this record as their `batch`. `who` took them in, and
+    can take them back, as in Exchange; who taught them may be others."""
 
     source: str
+    who: str = ""
 
 
 class Persona(_Plain, frozen=True, tag="persona"):

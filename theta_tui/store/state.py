@@ -74,8 +74,8 @@ class State:
         """The lessons that count, in order."""
         self.step = 0
         """The number of optimizer steps in the weights of this state."""
-        self.imports: dict[int, str] = {}
-        """Record of an import → the file that its lessons came from."""
+        self.imports: dict[int, Imported] = {}
+        """The records of imports, by their seq."""
         self.batches: dict[int, list[Lesson]] = {}
         """Record of an import → its lessons, counting or not, in order."""
         self.relearned_at = 0
@@ -194,8 +194,8 @@ class State:
                 owners.restart()
                 for at, (prompt, reply) in enumerate(turns):
                     owners.append(prompt, reply, entry.seq, (entry.seq, at), entry.at)
-            case Imported(source=source):
-                self.imports[entry.seq], self.batches[entry.seq] = source, []
+            case Imported() as imported:
+                self.imports[entry.seq], self.batches[entry.seq] = imported, []
             case Failure(message=message, of=int(of)) if (lesson := self.find(of)) is not None:
                 self._take(lesson)
                 lesson.failed = message
@@ -260,8 +260,13 @@ class State:
 
     @property
     def own_last(self) -> Lesson | None:
-        """The newest lesson of this person that can be taken back."""
-        return next((lesson for lesson in reversed(self.active) if lesson.outcome and lesson.who == self.who), None)
+        """The newest lesson that this person taught, or took in, and can take back."""
+        return next((one for one in reversed(self.active) if one.outcome and self._brought_by(one) == self.who), None)
+
+    def _brought_by(self, lesson: Lesson) -> str:
+        """Who taught `lesson`, or took it in from a file or another home."""
+        batch = self.imports.get(lesson.exchange.batch or 0)
+        return lesson.who if batch is None else batch.who
 
     @property
     def undone(self) -> Lesson | None:
@@ -299,8 +304,9 @@ class State:
                     spoken.append(said)
                 case Proposal(exchange=wanted) if wanted.conversation:
                     spoken.append(wanted)
-                case Exchange(who=self.who) if (lesson := self.find(entry.seq)) is not None and lesson.failed is None:
-                    return None
+                case Exchange() if (lesson := self.find(entry.seq)) is not None and lesson.failed is None:
+                    if self._brought_by(lesson) == self.who:
+                        return None
         return None
 
     def together(self, lesson: Lesson) -> int:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from theta_tui.base import config
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import restoring
+from theta_tui.base.text import person
 from theta_tui.session.thread import Worker
 from theta_tui.store.home import Home
 
@@ -58,7 +59,7 @@ def run_full_screen(settings: Settings) -> int:
         worker, first = worker_for(settings), not home.journal.exists()
         watch_terminal(worker)
         keep = partial(config.persist, home.path)
-        code = run_app(settings, worker, keep, Drafts(home.draft), tour=first)
+        code = run_app(settings, worker, keep, Drafts(home.draft_of(person(settings.who))), tour=first)
     if not worker.join(0):
         # The worker is still inside PyTorch, which aborts if the interpreter ends meanwhile. Every lesson is in the
         # journal.

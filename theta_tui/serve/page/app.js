@@ -94,7 +94,7 @@ function hear(said) {
   }
   if (said.event === "Failed" && (said.own || said.fatal)) bad(said.message);
   if (said.event === "Notice" && said.own) $("learned").append(make("div", visible(said.text), "how"));
-  if (said.event === "Ledger") return drawLedger(said.rows, said.proposals);
+  if (said.event === "Ledger" && said.own) return drawLedger(said.rows, said.proposals);
   draw();
 }
 
@@ -140,9 +140,53 @@ function bad(text) {
 
 // --- drawing ---
 
+// Draws again only where a value has changed: what a person reads, selects or writes in stays as it is.
+const drawn = {};
+function fill(id, value, items) {
+  const key = JSON.stringify(value);
+  if (drawn[id] === key) return false;
+  drawn[id] = key;
+  keepingFocus(() => $(id).replaceChildren(...items()));
+  return true;
+}
+
+// A keyboard is where it was after `change`. If that control has gone it is in the one that stands for it, or else in
+// the message. A finger has no such place, and would be shown a keyboard.
+const INSTEAD = { undo: "redo", redo: "undo" };
+function keepingFocus(change) {
+  const at = document.querySelector(":focus-visible");
+  change();
+  if (!at || $("lessons").open || usable(at)) return;
+  const next = [$(at.id), $(INSTEAD[at.id]), $("text")].find((one) => one && usable(one));
+  if (next) next.focus({ preventScroll: true });
+}
+
+function usable(control) {
+  return control.isConnected && !control.disabled && !control.closest("[hidden]");
+}
+
 function draw() {
   $("model").textContent = `${shot.model} · ${(shot.parameters / 1e6).toFixed(0)}M`;
   if (shot.phase === "loading") $("link").textContent = shot.activity;
+  const waiting = shot.pending;
+  if (fill("turns", [shot.turns, waiting && waiting.prompt], drawTurns)) $("talk").scrollTop = $("talk").scrollHeight;
+  if (waiting) fill("replies", [waiting, fixing], () => waiting.candidates.map((reply) => drawReply(reply, waiting)));
+  const fact = waiting && waiting.statement;
+  if (fact) $("fact").textContent = `Learn: ${visible(fact.prompt)} → ${visible(fact.reply)}`;
+  keepingFocus(() => {
+    $("five").hidden = !waiting;
+    $("fact").hidden = !fact;
+    $("undo").disabled = !shot.undo;
+    $("redo").hidden = !shot.redo;
+  });
+  const { tally } = shot;
+  const waits = shot.proposals ? ` · ${shot.proposals} of yours wait for the owner` : "";
+  $("tally").textContent = `${shot.lessons} lessons · kept ${tally.kept} of ${tally.live}${waits}`;
+  drawLosses(shot.losses);
+  drawSend();
+}
+
+function drawTurns() {
   const turns = shot.turns.map((turn) => {
     const item = make("li");
     item.append(make("div", visible(turn.prompt), "you"));
@@ -154,53 +198,39 @@ function draw() {
     }
     return item;
   });
-  const waiting = shot.pending;
-  if (waiting) {
+  if (shot.pending) {
     const item = make("li");
-    item.append(make("div", visible(waiting.prompt), "you"));
+    item.append(make("div", visible(shot.pending.prompt), "you"));
     turns.push(item);
   }
-  $("turns").replaceChildren(...turns);
-  $("talk").scrollTop = $("talk").scrollHeight;
-  $("five").hidden = !waiting;
-  if (waiting) drawReplies(waiting);
-  const fact = waiting && waiting.statement;
-  $("fact").hidden = !fact;
-  if (fact) $("fact").textContent = `Learn: ${visible(fact.prompt)} → ${visible(fact.reply)}`;
-  $("undo").disabled = !shot.undo;
-  $("redo").hidden = !shot.redo;
-  const { tally } = shot;
-  const waits = shot.proposals ? ` · ${shot.proposals} of yours wait for the owner` : "";
-  $("tally").textContent = `${shot.lessons} lessons · kept ${tally.kept} of ${tally.live}${waits}`;
-  drawLosses(shot.losses);
-  drawSend();
+  return turns;
 }
 
-function drawReplies(waiting) {
-  const items = waiting.candidates.map((reply) => {
-    const item = make("li");
-    if (fixing === reply.index) return fix(item, reply, waiting);
-    const pick = make("button", "", "pick");
-    pick.type = "button";
-    pick.append(make("b", String(reply.index)), visible(reply.text), make("span", percent(Math.exp(reply.logprob)), "share"));
-    if (reply.lesson) pick.append(make("span", "from a lesson", "share"));
-    pick.addEventListener("click", () => send("Pick", { prompt_id: waiting.prompt_id, index: reply.index }));
-    const pencil = make("button", "✎");
-    pencil.type = "button";
-    pencil.setAttribute("aria-label", `Fix reply ${reply.index}`);
-    pencil.addEventListener("click", () => {
-      fixing = reply.index;
-      draw();
-      $("replies").querySelector("textarea").focus();
-    });
-    item.append(pick, pencil);
-    return item;
+function drawReply(reply, waiting) {
+  const item = make("li");
+  if (fixing === reply.index) return fix(item, reply, waiting);
+  const pick = make("button", "", "pick");
+  pick.type = "button";
+  pick.id = `pick-${reply.index}`;
+  pick.append(make("b", String(reply.index)), visible(reply.text), make("span", percent(Math.exp(reply.logprob)), "share"));
+  if (reply.lesson) pick.append(make("span", "from a lesson", "share"));
+  pick.addEventListener("click", () => send("Pick", { prompt_id: waiting.prompt_id, index: reply.index }));
+  const pencil = make("button", "✎");
+  pencil.type = "button";
+  pencil.id = `fix-${reply.index}`;
+  pencil.setAttribute("aria-label", `Fix reply ${reply.index}`);
+  pencil.addEventListener("click", () => {
+    fixing = reply.index;
+    draw();
+    $("better").focus();
   });
-  $("replies").replaceChildren(...items);
+  item.append(pick, pencil);
+  return item;
 }
 
 function fix(item, reply, waiting) {
   const field = make("textarea", reply.text);
+  field.id = "better";
   field.setAttribute("aria-label", "The better reply");
   const done = make("button", "Teach");
   done.type = "button";
@@ -211,6 +241,7 @@ function fix(item, reply, waiting) {
   const leave = () => {
     fixing = 0;
     draw();
+    $(`fix-${reply.index}`).focus();
   };
   done.addEventListener("click", teach);
   field.addEventListener("keydown", (event) => {
@@ -225,9 +256,11 @@ function fix(item, reply, waiting) {
 }
 
 function drawDrafts(said) {
-  $("five").hidden = false;
-  $("fact").hidden = true;
-  const items = said.drafts.map((draft) => {
+  keepingFocus(() => {
+    $("five").hidden = false;
+    $("fact").hidden = true;
+  });
+  fill("replies", said.drafts, () => said.drafts.map((draft) => {
     const item = make("li");
     const shown = make("button", "", "pick");
     shown.type = "button";
@@ -235,8 +268,7 @@ function drawDrafts(said) {
     shown.append(make("b", String(draft.index)), visible(draft.text) + (draft.done ? "" : " …"));
     item.append(shown);
     return item;
-  });
-  $("replies").replaceChildren(...items);
+  }));
 }
 
 function drawLosses(losses) {

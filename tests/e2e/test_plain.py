@@ -1,0 +1,129 @@
+"""`theta chat --plain` in a real pseudo-terminal: through the engine, which it starts, and alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Terminal
+from tests.support.tiny_models import make_wide
+from theta_tui.engine.client import Connection
+
+Start = Callable[..., Terminal]
+
+PICK = "[1-5 or type response] >"
+
+
+@pytest.fixture(autouse=True)
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THETA_MODEL", str(make_wide(tmp_path / "model")))
+
+
+@pytest.fixture(autouse=True)
+def ended(tmp_path: Path) -> Iterator[None]:
+    """No engine outlives a test."""
+    yield
+    if (left := process(tmp_path)) is not None:
+        os.kill(left, signal.SIGKILL)
+
+
+def process(folder: Path) -> int | None:
+    """The process of the engine, if one runs."""
+    connection = Connection.to(folder / "home")
+    if connection is None:
+        return None
+    with connection:
+        return int(connection.about["pid"])
+
+
+def test_it_starts_an_engine_and_both_of_two_loops_teach(terminal: Start, tmp_path: Path) -> None:
+    one = terminal("chat", "--plain")
+    one.see("--- interactive training mode (type 'quit' to exit) ---")
+    assert process(tmp_path) not in (None, one.child.pid)
+    one.press("hello\r")
+    one.see(PICK)
+    other = terminal("chat", "--plain", "--who", "Ada")
+    other.see(">")
+    other.press("who are you?\r")
+    other.see(PICK)
+    other.press("I am Theta.\r")
+    other.see("trained. (loss ")
+    one.press("2\r")
+    one.see("trained. (loss ")
+    one.press("undo\r")
+    one.see("/undo (take back your last lesson)?")
+    one.press("y\r")
+    one.wait(lambda text: text.count(PICK) == 2, "the five replies, offered again")
+    one.press("quit\r")
+    assert one.leave() == 0
+    other.press("\x04")
+    assert other.leave() == 0
+    assert process(tmp_path) is not None
+
+
+@pytest.mark.slow
+def test_an_engine_that_was_killed_between_two_lines_is_replaced(terminal: Start, tmp_path: Path) -> None:
+    loop = terminal("chat", "--plain")
+    loop.see("> ")
+    loop.press("hello\r")
+    loop.see(PICK)
+    before = process(tmp_path)
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    loop.wait(lambda _: process(tmp_path) is None, "the end of the engine")
+    loop.press("Hi!\r")
+    loop.see("trained. (loss ")
+    assert process(tmp_path) != before
+    loop.press("quit\r")
+    assert loop.leave() == 0
+
+
+def test_an_engine_that_is_killed_in_the_middle_of_a_lesson_is_replaced(terminal: Start, tmp_path: Path) -> None:
+    loop = terminal("chat", "--plain")
+    loop.see("> ")
+    loop.press("hello\r")
+    loop.see(PICK)
+    before = process(tmp_path)
+    assert before is not None
+    os.kill(before, signal.SIGSTOP)
+    loop.press("Hi!\r")
+    loop.see("> Hi!")
+    os.kill(before, signal.SIGKILL)
+    loop.see("! the engine of this home has ended in the middle of this command")
+    loop.wait(lambda text: text.count(PICK) == 2, "the five replies, offered once more")
+    loop.press("Hi!\r")
+    loop.see("trained. (loss ")
+    loop.press("quit\r")
+    assert loop.leave() == 0
+
+
+def test_ctrl_c_leaves_at_once_and_the_engine_goes_on(terminal: Start, tmp_path: Path) -> None:
+    loop = terminal("chat", "--plain")
+    loop.see("> ")
+    loop.press("hello\r")
+    loop.see(PICK)
+    loop.press("\x03")
+    assert loop.leave() == 130
+    assert process(tmp_path) is not None
+
+
+@pytest.mark.slow
+def test_with_the_engine_off_it_has_the_home_alone(
+    terminal: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("THETA_ENGINE", "off")
+    loop = terminal("chat", "--plain")
+    loop.see("> ")
+    loop.press("hello\r")
+    loop.see(PICK)
+    loop.press("1\r")
+    loop.see("trained. (loss ")
+    assert process(tmp_path) is None
+    monkeypatch.setenv("THETA_LOCK_WAIT", "0.1")
+    assert terminal("chat", "--plain").leave() == 75
+    loop.press("quit\r")
+    assert loop.leave() == 0
