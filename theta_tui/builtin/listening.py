@@ -67,9 +67,9 @@ class Listening(Voice):
         if signs:
             asked, sign = (words.LESS_SIGNS, "-") if minus else (words.SUM_SIGNS, "+")
             return self.one(asked, a=a, b=b), f"{a} {sign} {b} = {c}."
-        asked, sign = (words.LESS_ASKS, "minus") if minus else (words.SUM_ASKS, "plus")
-        reply = f"{a} {sign} {b} is {c}."
-        return self.one(asked, a=a, b=b), reply[0].upper() + reply[1:]
+        in_words, word = (words.LESS_ASKS, "minus") if minus else (words.SUM_ASKS, "plus")
+        reply = f"{a} {word} {b} is {c}."
+        return self.one(in_words, a=a, b=b), reply[0].upper() + reply[1:]
 
 
 def facts() -> Iterator[Exchange]:
