@@ -3,6 +3,7 @@ Textual."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -51,14 +52,23 @@ class Errands:
         match command:
             case c.ShowHistory():
                 state = session.store.state
-                told = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
-                answer(lambda shot: p.History(shot, *told))
+                shown = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                answer(lambda shot: p.History(shot, *shown))
             case c.ShowLessons():
                 answer(self._ledger)
             case c.ShowPlots(number=number):
                 self._plots(number)
             case c.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
+            case c.Persona(text=text):
+                from theta_tui.session import persona
+
+                told = persona.carry_out(session, text)
+                answer(lambda shot: p.Notice(shot, told))
+            case c.CheckPair(prompt=prompt, reply=reply):
+                from theta_tui.session.teaching import unfit
+
+                answer(lambda shot: p.Checked(shot, unfit(session.model, prompt, reply, time.time())))
             case lists.ShowPeople():
                 answer(self._people)
             case lists.ChangePerson(name=name, may=may):

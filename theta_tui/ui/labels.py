@@ -59,7 +59,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
         return RuleWords(f"your own reply{of} · enter teaches it · esc leaves", "accent")
     match state.mode:
         case "loading":
-            return RuleWords(state.snapshot.activity or "loading", busy=True)
+            stops = " · esc stops" if state.stoppable else ""
+            return RuleWords(f"{state.snapshot.activity or 'loading'}{stops}", busy=True)
         case "proposing":
             return RuleWords("writing five replies", busy=True)
         case "learning":
