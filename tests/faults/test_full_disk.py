@@ -5,10 +5,8 @@ What the system does then (short writes, native libraries that leave half a file
 
 from __future__ import annotations
 
-import os
 import resource
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -17,6 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.faults.full import disk as disk
+from tests.faults.full import room_for
 from tests.faults.lessons import OFFERED
 from tests.support.later import transformers
 from tests.support.tiny_models import make_tokenizer
@@ -31,21 +31,6 @@ from theta_tui.session.session import Session
 from theta_tui.store.pending import new_prompt_id
 from theta_tui.store.records import Pending
 from theta_tui.store.store import Store
-
-PAGE = 4096
-MEGABYTES = 3
-
-
-@pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A disk of three megabytes."""
-    place = tmp_path_factory.mktemp("disk")
-    mounted = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("mount") is not None
-    command = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(place)]
-    if not mounted or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("a disk can be mounted by root only")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +57,6 @@ def opened(home: Path, model: Path) -> Session:
     session = Session(Store.open(settings))
     session.load()
     return session
-
-
-@contextmanager
-def room_for(disk: Path, pages: int) -> Iterator[None]:
-    """Fill the disk but for so many pages."""
-    filler = disk / "filler"
-    found = os.statvfs(disk)
-    filler.write_bytes(bytes(max(0, found.f_bavail * found.f_frsize // PAGE - pages) * PAGE))
-    try:
-        yield
-    finally:
-        filler.unlink()
 
 
 @contextmanager

@@ -91,8 +91,9 @@ def run(command: list[str], folder: Path | None, environment: Mapping[str, str],
         lines = [line.strip() for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
     if not client.returncode:
         return lines[-1] if lines else ""
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["it said nothing"]
-    last = errors[-1].removeprefix("ERROR: ")[:200]
-    if (found := re.search(r"\[Errno (\d+)\]", last)) and (number := int(found[1])) in room.DISK:
-        raise OSError(number, os.strerror(number))
-    raise ClientError(last)
+    for number in map(int, re.findall(r"\[Errno (\d+)\]", "\n".join(lines))):
+        if number in room.DISK:
+            raise OSError(number, os.strerror(number))
+    # Of what pip did not expect it says "ERROR: Exception:", and then where; the last line says what.
+    errors = [line for line in lines if line.startswith("ERROR:") and not line.endswith(":")] or lines
+    raise ClientError(errors[-1].removeprefix("ERROR: ")[:200] if errors else "it said nothing")
