@@ -100,7 +100,7 @@ def read(path: Path, blocks: dict[int, tuple[int, int]]) -> Header:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            data = stream.read(MAX_HEADER)
+            data = stream.read(min(size, MAX_HEADER))
     except FileNotFoundError:
         raise ModelError(f"there is no file {path}; check --model") from None
     except OSError as error:
