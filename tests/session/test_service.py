@@ -18,7 +18,7 @@ from theta_tui.base.errors import HomeBusyError, HomeError, Stoppable, TeachErro
 from theta_tui.session import commands, protocol
 from theta_tui.session.export import Stopped
 from theta_tui.session.thread import NICER
-from theta_tui.store.records import Compared
+from theta_tui.store.records import Candidate, Compared, Pending
 from theta_tui.store.store import Store
 
 
@@ -61,6 +61,39 @@ def test_fetching_a_model_while_it_loads_is_stopped_by_cancel_and_by_leaving(tmp
     assert desk.worker.join(PATIENCE)
     assert desk.session.closed
     assert any(isinstance(event, (protocol.Ready, protocol.Failed)) for event in desk.events) != leaving
+
+
+@pytest.mark.parametrize(("continuous", "care"), [(True, False), (True, True), (False, False)])
+def test_going_on_teaches_only_where_talking_teaches_and_never_a_reply_of_care(
+    tmp_path: Path, continuous: bool, care: bool
+) -> None:
+    desk = Desk(Settings(home=tmp_path, continuous=continuous))
+    desk.start()
+    waiting = Pending("five", "hello", tuple(Candidate(i, f"reply {i}", -1.0, care=care) for i in range(1, 6)))
+    desk.session.store.offer(waiting)
+    desk.worker.send(commands.Say("five"))
+    desk.worker.send(commands.Look())
+    shown = desk.wait(protocol.Ready, 2).snapshot
+    assert shown.continuous == continuous
+    assert [turn.reply for turn in shown.turns] == ["reply 1"]
+    assert shown.lessons == (continuous and not care)
+    assert shown.pending is None
+
+
+def test_a_reply_that_cannot_be_learned_stands_all_the_same(tmp_path: Path) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise TeachError("too long")
+
+    desk = Desk(Settings(home=tmp_path, continuous=True))
+    desk.prepare = lambda session: setattr(session, "pick", refused)
+    desk.start()
+    desk.worker.send(commands.Propose("hello"))
+    desk.wait(protocol.Proposed)
+    desk.worker.send(commands.Say("id"))
+    failed = desk.wait(protocol.Failed)
+    assert "too long" in failed.message
+    assert [turn.reply for turn in failed.snapshot.turns] == ["reply 1"]
+    assert failed.snapshot.lessons == 0
 
 
 def test_an_origin_that_has_gone_stops_no_loading(desk: Desk) -> None:

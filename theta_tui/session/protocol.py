@@ -48,7 +48,7 @@ class Snapshot:
     own. `conversation` is the number of the open conversation. `who` is the person whose conversation, waiting prompt,
     `undo` and `redo` these are ("": the owner); all else is shared. `last_by` taught the last lesson. `proposals` of
     lessons wait for the owner: all of them, or those of this person. `stoppable`: a model is fetched or converted while
-    it loads, which Cancel stops.
+    it loads, which Cancel stops. `continuous`: talking teaches.
     """
 
     phase: Phase = "loading"
@@ -81,6 +81,7 @@ class Snapshot:
     last_by: str = ""
     proposals: int = 0
     stoppable: bool = False
+    continuous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,9 +243,6 @@ class Service:
             case c.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
                 self._changed()
-            case c.Say(prompt_id=prompt_id, index=index):
-                session.store.say(prompt_id, index)
-                self._changed()
             case c.TakeBack():
                 self._take_back(command, cancelled)
             case c.NewConversation():

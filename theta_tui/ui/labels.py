@@ -72,7 +72,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             return RuleWords(f"learning · {says(progress.p_before, progress.p_now)}", "success", True, progress.p_now)
         case "choosing":
             if typed.writing and not state.snapshot.read_only:
-                then = "enter teaches it as the reply" if typed.teaches else "enter says it, and reply 1 stands"
+                first = "teaches reply 1" if state.snapshot.continuous else "reply 1 stands"
+                then = "enter teaches it as the reply" if typed.teaches else f"enter says it, and {first}"
                 return RuleWords(f"five replies · {then}", "accent" if typed.teaches else "")
             if waiting:
                 return RuleWords("five replies · one moment")
