@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 INCOMPLETE = ".incomplete"
+PIECE = 1 << 20
+"""Bytes that are written at once, and lost where this is stopped. The library's are ten times as many."""
 COMMIT = ".commit"
 """In a folder that is fetched into: the commit that its files are of."""
 
@@ -116,8 +118,10 @@ def main() -> None:
     asked, arguments = json.loads(sys.argv[1])
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        from huggingface_hub import constants
         from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
+        constants.DOWNLOAD_CHUNK_SIZE = PIECE
         disable_progress_bars()
         print(json.dumps(ANSWERS[asked](**arguments)))
     except Exception as error:
