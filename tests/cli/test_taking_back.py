@@ -165,7 +165,7 @@ def test_the_plain_loop_refuses_what_a_command_does_not_take(theta: Theta) -> No
         "! /ask needs a text, as in /ask Who are you?",
         "! /copy is for the full-screen app; /help lists what there is here",
         "! there are no replies now; say something first",
-        "! no fact is offered now",
+        "! no fact was found in what you said; a fact reads like: my cat is called Tom",
         "! there are no replies now; say something first",
         "! there is no /nonsense; /help lists what there is, and //nonsense says it as text",
     ]

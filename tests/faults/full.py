@@ -1,4 +1,4 @@
-"""A small disk that really is full, or has room for a few pages."""
+"""A disk that can be filled: a small file system in memory, which only root can mount."""
 
 from __future__ import annotations
 

@@ -279,8 +279,20 @@ def test_interrupted_it_leaves_no_model_and_goes_on_the_next_time(
         server.pause = 0.0
         server.asked.clear()
         getting.get(entry)
-        assert "config.json" not in [name for name, _ in server.asked]  # it was there
+        [(name, begin)] = server.asked  # the small files were there, and a part of the large one
+        assert name == "model.safetensors"
+        assert begin > 1 << 16
         assert left() == ["tiny"]
+        assert (catalogue.folder("tiny") / name).read_bytes() == (large / name).read_bytes()
+
+
+def test_what_was_fetched_of_another_commit_is_not_gone_on_with(entry: Entry, served: Hub) -> None:
+    part = catalogue.leftovers("tiny")[1]
+    part.mkdir(parents=True)
+    (part / ".commit").write_text("of another")
+    (part / "model.safetensors.incomplete").write_bytes(b"other" * 100)
+    getting.get(entry)
+    assert ("model.safetensors", 0) in served.asked
 
 
 def test_two_processes_get_it_once(entry: Entry, tiny: Path, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,11 @@ import pytest
 
 from tests.support.services import PATIENCE, Desk, FakeSession, taught, teach
 from theta_tui.base.config import Settings
-from theta_tui.base.errors import HomeBusyError, HomeError, TeachError
+from theta_tui.base.errors import HomeBusyError, HomeError, Stoppable, TeachError
 from theta_tui.session import commands, protocol
 from theta_tui.session.export import Stopped
 from theta_tui.session.thread import NICER
-from theta_tui.store.records import Compared
+from theta_tui.store.records import Candidate, Compared, Pending
 from theta_tui.store.store import Store
 
 
@@ -28,6 +28,82 @@ def test_what_is_known_is_shown_before_the_model_is_loaded(desk: Desk) -> None:
     assert desk.events[1].snapshot.activity == "loading the model"
     ready = desk.wait(protocol.Ready).snapshot
     assert (ready.phase, ready.parameters, ready.device) == ("idle", 42, "cpu")
+
+
+class SlowSession(FakeSession):
+    """One whose model is fetched first, until that is stopped."""
+
+    def load(self, on_stage: Callable[[str], None]) -> None:
+        on_stage("importing PyTorch")
+        while True:
+            on_stage(Stoppable("fetching the model"))
+            self.hold.wait(0.01)
+
+
+@pytest.mark.parametrize("leaving", [False, True])
+def test_fetching_a_model_while_it_loads_is_stopped_by_cancel_and_by_leaving(tmp_path: Path, leaving: bool) -> None:
+    class SlowDesk(Desk):
+        def open(self, settings: Settings) -> FakeSession:
+            self.session = SlowSession(Store.open(settings))
+            return self.session
+
+    desk = SlowDesk(Settings(home=tmp_path, model="someone/large"))
+    desk.worker.start(desk.post)
+    shown = [desk.wait(protocol.Loading, count).snapshot for count in (1, 2, 3)]
+    assert [shot.stoppable for shot in shown] == [False, False, True]
+    if leaving:
+        desk.worker.request_stop()
+    else:
+        desk.worker.send(commands.Cancel())
+        failed = desk.wait(protocol.Failed)
+        assert (failed.fatal, failed.name) == (True, "stopped")
+        assert "someone/large is not loaded, because that was stopped" in failed.message
+    assert desk.worker.join(PATIENCE)
+    assert desk.session.closed
+    assert any(isinstance(event, (protocol.Ready, protocol.Failed)) for event in desk.events) != leaving
+
+
+@pytest.mark.parametrize(("continuous", "care"), [(True, False), (True, True), (False, False)])
+def test_going_on_teaches_only_where_talking_teaches_and_never_a_reply_of_care(
+    tmp_path: Path, continuous: bool, care: bool
+) -> None:
+    desk = Desk(Settings(home=tmp_path, continuous=continuous))
+    desk.start()
+    waiting = Pending("five", "hello", tuple(Candidate(i, f"reply {i}", -1.0, care=care) for i in range(1, 6)))
+    desk.session.store.offer(waiting)
+    desk.worker.send(commands.Say("five"))
+    desk.worker.send(commands.Look())
+    shown = desk.wait(protocol.Ready, 2).snapshot
+    assert shown.continuous == continuous
+    assert [turn.reply for turn in shown.turns] == ["reply 1"]
+    assert shown.lessons == (continuous and not care)
+    assert shown.pending is None
+
+
+def test_a_reply_that_cannot_be_learned_stands_all_the_same(tmp_path: Path) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise TeachError("too long")
+
+    desk = Desk(Settings(home=tmp_path, continuous=True))
+    desk.prepare = lambda session: setattr(session, "pick", refused)
+    desk.start()
+    desk.worker.send(commands.Propose("hello"))
+    desk.wait(protocol.Proposed)
+    desk.worker.send(commands.Say("id"))
+    failed = desk.wait(protocol.Failed)
+    assert "too long" in failed.message
+    assert [turn.reply for turn in failed.snapshot.turns] == ["reply 1"]
+    assert failed.snapshot.lessons == 0
+
+
+def test_an_origin_that_has_gone_stops_no_loading(desk: Desk) -> None:
+    def prepare(session: FakeSession) -> None:
+        desk.worker.drop(7)
+        session.load = lambda on_stage: on_stage(Stoppable("fetching the model"))  # type: ignore[method-assign]
+
+    desk.prepare = prepare
+    desk.start()
+    assert desk.wait(protocol.Ready)
 
 
 def test_what_the_first_replies_need_is_got_ready_when_nobody_waits(desk: Desk) -> None:

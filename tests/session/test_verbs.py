@@ -83,7 +83,7 @@ REFUSED: list[tuple[str, Mode, p.Snapshot, str]] = [
     ("regen", "idle", p.Snapshot(), "no replies now"),
     ("regen", "choosing", p.Snapshot(pending=WAITS, read_only="it is full"), "nothing can be taught: it is full"),
     ("none", "proposing", p.Snapshot(), "no replies now"),
-    ("fact", "choosing", p.Snapshot(pending=WAITS), "no fact is offered now"),
+    ("fact", "choosing", p.Snapshot(pending=WAITS), "no fact was found"),
     ("correct", "idle", p.Snapshot(), "there is nothing to correct yet"),
     ("correct", "learning", p.Snapshot(turns=(TURN,)), "nothing can be taught now: a lesson is being learned"),
     ("correct", "idle", p.Snapshot(turns=(TURN,), read_only="it is full"), "nothing can be taught: it is full"),

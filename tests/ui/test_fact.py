@@ -5,7 +5,10 @@ from __future__ import annotations
 from textual.events import Paste
 
 from tests.support.fakes import REPLIES, drive
+from theta_tui.base.files import assets_dir
+from theta_tui.facts.statements import load_dictionary, read
 from theta_tui.session import commands as c
+from theta_tui.session.verbs import NO_FACT
 from theta_tui.store.records import Stated
 from theta_tui.ui.widgets.rule import Rule
 
@@ -120,6 +123,24 @@ async def test_slash_fact_without_an_offer_says_so() -> None:
         await d.type("/fact\n")
         assert any("no fact" in toast for toast in d.toasts)
         assert d.sent == []
+
+
+async def test_a_key_that_does_nothing_now_says_why() -> None:
+    async with drive() as d:
+        await d.press("f3")
+        assert d.toasts[-1] == "no fact was found in what you said; a fact reads like: my cat is called Tom"
+        await d.offer("hello")
+        await d.press("f3", "f6", "ctrl+g")
+        assert d.toasts[1:] == ["there is nothing to redo now", "no reply was cut; … stands behind one that was"]
+        assert d.sent == []
+        assert "f3" not in d.lines()[-1]
+        await d.press("f2", "f3")  # the editor is open
+        assert len(d.toasts) == 3
+
+
+def test_the_sentence_about_facts_names_one() -> None:
+    dictionary = load_dictionary(assets_dir() / "statements.toml")
+    assert read(NO_FACT.rpartition(": ")[2], dictionary) is not None
 
 
 async def test_a_fact_with_controls_and_markup_is_shown_letter_for_letter() -> None:

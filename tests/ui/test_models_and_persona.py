@@ -35,6 +35,25 @@ async def test_models_are_listed_and_how_to_go_on_is_asked_of_the_worker() -> No
         assert driven.sent[-1] == c.ShowModels("smollm2")
 
 
+async def test_fetching_a_model_before_the_first_screen_is_ready_is_stopped_by_esc() -> None:
+    async with drive((100, 30), ready=False) as driven:
+        driven.worker.post(p.Loading(driven.worker.change(phase="loading", activity="reading the model")))
+        await driven.settle()
+        await driven.press("escape")
+        assert driven.sent == []  # that takes a moment
+        fetching = driven.worker.change(phase="loading", activity="fetching tiny: 3 MB", stoppable=True)
+        driven.worker.post(p.Loading(fetching))
+        await driven.settle()
+        assert "fetching tiny: 3 MB · esc stops" in driven.screen_text()
+        await driven.press("escape")
+        assert driven.sent == [c.Cancel()]
+        driven.worker.post(
+            p.Failed(fetching, "tiny is not loaded, because that was stopped", "load", 1, True, "stopped")
+        )
+        await driven.settle()
+        assert "tiny is not loaded, because that was stopped" in driven.screen_text()
+
+
 async def test_a_model_is_gone_over_to_with_the_lessons_or_apart_and_esc_stays_or_stops() -> None:
     async with drive((100, 30)) as driven:
         offered = p.ModelOffered(driven.worker.change(lessons=3), ROWS[1], 3, "/homes/theta-smollm2", False)

@@ -97,6 +97,18 @@ def test_keys_alone_teach_nothing_but_a_pick_from_an_empty_composer(run: Run, ke
     run(example)
 
 
+async def test_that_talking_teaches_is_said_while_it_does() -> None:
+    async with drive((100, 24)) as d:
+        await d.offer("hello")
+        await d.type("and you?")
+        assert "talking teaches" not in d.screen_text()
+        assert "enter says it, and reply 1 stands" in d.screen_text()
+        d.worker.changed(continuous=True)
+        await d.settle()
+        assert "talking teaches" in d.lines()[0]
+        assert "enter says it, and teaches reply 1" in d.screen_text()
+
+
 # --- the same with a real model behind the screen ---
 
 

@@ -212,6 +212,12 @@ class Settings:
             changeable=True,
         ),
     ] = "say"
+    continuous: Annotated[
+        bool,
+        Setting(
+            "In the app, whether a reply that stands because you go on talking is learned as a pick.", changeable=True
+        ),
+    ] = False
     idle: Annotated[
         bool, Setting("Check in idle time whether the lessons are still known; never on battery.", changeable=True)
     ] = True

@@ -27,6 +27,12 @@ class Stopped(BaseException):
     """The person stopped what was under way. Passes through handlers of errors, as KeyboardInterrupt does."""
 
 
+class Stoppable(str):
+    """Words about a long part of the work, during which the callback that gets them may raise Stopped."""
+
+    __slots__ = ()
+
+
 class UsageError(ThetaError):
     """The command line is wrong."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from theta_tui.engine.client import Connection, EngineGoneError
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
+from theta_tui.session.service import STOPPED
 from theta_tui.session.thread import Worker
 
 MOST_SECONDS = 0.5
@@ -40,7 +41,11 @@ class RemoteWorker:
         def follow() -> None:
             nonlocal shot
             for _, event in self._connection.frames():
-                if event is not None and not (isinstance(event, p.Failed) and event.fatal):
+                if isinstance(event, p.Failed) and event.fatal:
+                    if event.name != STOPPED:
+                        continue
+                    self._leaving = True  # its place would mean the same once more
+                if event is not None:
                     shot = event.snapshot
                     post(event)
 

@@ -10,7 +10,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -149,8 +149,10 @@ def alone(place: Path, on_stage: Callable[[str], None]) -> Iterator[None]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            on_stage(f"waiting for another process, which makes {place.name}")
-            lock.acquire(poll_interval=0.2)
+            while not lock.is_locked:
+                on_stage(f"waiting for another process, which makes {place.name}")  # may stop it
+                with suppress(Timeout):
+                    lock.acquire(timeout=0.2)
     except OSError as error:
         raise HomeError(f"{place.parent} cannot be written ({error.strerror}); check its permissions") from None
     try:

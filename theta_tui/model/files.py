@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.files import assets_dir
-from theta_tui.model import catalogue, gguf_header
+from theta_tui.model import catalogue, gguf_header, room
 
 DEFAULT = "default"
 FULL_HASH_LIMIT = 256 * 2**20
@@ -167,7 +166,6 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     try:
         tokenizer.save_pretrained(folder)
     except Exception as error:
-        found = re.fullmatch(r"(.*) \(os error (\d+)\)", str(error))
-        if type(error) is not Exception or found is None:
+        if type(error) is not Exception or (refused := room.os_error(error, folder)).errno is None:
             raise
-        raise OSError(int(found[2]), found[1], str(folder)) from error
+        raise refused from error

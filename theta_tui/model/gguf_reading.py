@@ -20,7 +20,7 @@ from theta_tui.base.gc import gc_paused
 from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.publish import fresh_folder
 from theta_tui.base.text import reason
-from theta_tui.model import catalogue, gguf_header
+from theta_tui.model import catalogue, gguf_header, room
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +45,9 @@ def converted(path: Path, on_stage: Stage = lambda _: None) -> Path:
     if not (place / "config.json").is_file():
         with catalogue.alone(place, on_stage):
             if not (place / "config.json").is_file():
-                with fresh_folder(place, force=False) as folder:
+                needed = read_header(path).bytes
+                room.require(place, needed)
+                with room.made(place, needed), fresh_folder(place, force=False) as folder:
                     convert(path, folder, on_stage)
                     catalogue.write_source(folder, file=str(path), fingerprint=found)
     return place
@@ -113,7 +115,7 @@ def convert(path: Path, folder: Path, on_stage: Stage = lambda _: None) -> None:
     try:
         fresh.save_pretrained(folder)
     except SafetensorError as error:  # its way of saying that the disk refuses
-        raise OSError(None, str(error), str(folder)) from error
+        raise room.os_error(error, folder) from error
     from theta_tui.model.files import save_tokenizer
 
     save_tokenizer(tokenizer, folder)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theta_tui.base.errors import ModelError
+from theta_tui.base.errors import ModelError, Stoppable
 from theta_tui.base.gc import gc_paused
 from theta_tui.base.memory import shown, total_memory
 from theta_tui.base.text import reason
@@ -55,12 +55,16 @@ def parameters(folder: Path) -> int:
 
 def find_folder(target: Path | str, offline: bool, stage: Callable[[str], None]) -> Path:
     """The model folder that `--model` means: itself, what was made of a GGUF file, or what was fetched from the hub."""
+
+    def long(words: str) -> None:
+        stage(Stoppable(words))
+
     if isinstance(target, str):
-        return _download(target, offline, stage)
+        return _download(target, offline, long)
     if gguf_header.is_gguf(target):
         from theta_tui.model.gguf_reading import converted
 
-        return converted(target, stage)
+        return converted(target, long)
     return target
 
 
@@ -93,28 +97,24 @@ def _numel(shape: list[int]) -> int:
 
 def _download(name: str, offline: bool, stage: Callable[[str], None]) -> Path:
     """The files of a hub model, from the Hugging Face cache or the hub. Neither pickles nor code are fetched."""
-    from huggingface_hub import snapshot_download
+    from theta_tui.model import clients, hub_client
 
-    stage(f"looking for {name} in the Hugging Face cache" if offline else f"fetching {name} from the Hugging Face hub")
+    if not offline:
+        stage(f"fetching {name} from the Hugging Face hub")
+        try:
+            return clients.fetched_to_cache(name, stage)
+        except clients.ClientError as error:
+            raise ModelError(
+                f"{name} is not a local folder and cannot be fetched from the Hugging Face hub ({error}); check the "
+                f"name and the network, or use --model {model_files.DEFAULT}"
+            ) from None
+    stage(f"looking for {name} in the Hugging Face cache")
     try:
-        return Path(
-            snapshot_download(
-                name,
-                local_files_only=offline,
-                allow_patterns=["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"],
-                ignore_patterns=["*/*", "consolidated*"],
-            )
-        )
-    except Exception as error:  # the hub client's errors, its network library's, the operating system's
-        why = reason(error)
-        if offline:
-            message = f"{name} is neither a local folder nor in the Hugging Face cache; drop --offline to fetch it"
-        else:
-            message = (
-                f"{name} is not a local folder and cannot be fetched from the Hugging Face hub ({why}); "
-                f"check the name and the network, or use --model {model_files.DEFAULT}"
-            )
-        raise ModelError(message) from None
+        return Path(hub_client.cached(name, None, clients.PATTERNS))
+    except Exception:  # the library's errors, the operating system's
+        raise ModelError(
+            f"{name} is neither a local folder nor in the Hugging Face cache; drop --offline to fetch it"
+        ) from None
 
 
 def read_known(folder: Path, weights: Path, dtype: torch.dtype) -> Any | None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theta_tui.base.errors import ModelError
 from theta_tui.base.text import reason
+from theta_tui.model import room
 
 if TYPE_CHECKING:
     import torch
@@ -226,7 +227,10 @@ def merge_files(adapter: Path, folder: Path) -> None:
             down, up = parts[name]
             weights[name] = (weights[name].float() + up @ down * scale).to(weights[name].dtype)
         fresh = path.with_name(f".{path.name}.merged")
-        save_file(weights, str(fresh), metadata={"format": "pt"})
+        try:
+            save_file(weights, str(fresh), metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise room.os_error(error, path) from error
         fresh.replace(path)
     if (adapter / TEMPLATE).is_file():
         shutil.copyfile(adapter / TEMPLATE, folder / TEMPLATE)

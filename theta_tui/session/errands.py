@@ -3,12 +3,13 @@ Textual."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from theta_tui.base.errors import PromptError
+from theta_tui.base.errors import PromptError, TeachError
 from theta_tui.base.text import plural
 from theta_tui.session import commands as c
 from theta_tui.session import completions, lists
@@ -51,14 +52,25 @@ class Errands:
         match command:
             case c.ShowHistory():
                 state = session.store.state
-                told = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
-                answer(lambda shot: p.History(shot, *told))
+                shown = tuple(state.turns[-p.HISTORY_SHOWN :]), state.beside(p.HISTORY_SHOWN)
+                answer(lambda shot: p.History(shot, *shown))
             case c.ShowLessons():
                 answer(self._ledger)
             case c.ShowPlots(number=number):
                 self._plots(number)
             case c.Export(kind=kind, path=path):
                 self._export(kind, path, cancelled)
+            case c.Say(prompt_id=prompt_id, index=index):
+                self._say(prompt_id, index, cancelled)
+            case c.Persona(text=text):
+                from theta_tui.session import persona
+
+                told = persona.carry_out(session, text)
+                answer(lambda shot: p.Notice(shot, told))
+            case c.CheckPair(prompt=prompt, reply=reply):
+                from theta_tui.session.teaching import unfit
+
+                answer(lambda shot: p.Checked(shot, unfit(session.model, prompt, reply, time.time())))
             case lists.ShowPeople():
                 answer(self._people)
             case lists.ChangePerson(name=name, may=may):
@@ -103,6 +115,20 @@ class Errands:
             case _:
                 return False
         return True
+
+    def _say(self, prompt_id: str, index: int, cancelled: Callable[[], bool]) -> None:
+        """The reply stands. Where talking teaches it is learned too, but for one of care; one that cannot be stands."""
+        session, store = self._session, self._session.store
+        care = store.waiting(prompt_id).candidates[index - 1].care
+        if store.settings.continuous and not store.who and not care:
+            try:
+                self._desk.teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
+                return
+            except TeachError:
+                store.say(prompt_id, index)
+                raise
+        store.say(prompt_id, index)
+        self._desk.answer(p.Changed)
 
     def _export(self, kind: str, path: str, cancelled: Callable[[], bool]) -> None:
         """Export. Distilling lessons into shared weights takes a while; Cancel stops it."""

@@ -47,7 +47,8 @@ class Snapshot:
     last one damaged, if any. `persona` is the system turn in force, cut at LESSON_TEXT characters; None: the model's
     own. `conversation` is the number of the open conversation. `who` is the person whose conversation, waiting prompt,
     `undo` and `redo` these are ("": the owner); all else is shared. `last_by` taught the last lesson. `proposals` of
-    lessons wait for the owner: all of them, or those of this person.
+    lessons wait for the owner: all of them, or those of this person. `stoppable`: a model is fetched or converted while
+    it loads, which Cancel stops. `continuous`: talking teaches.
     """
 
     phase: Phase = "loading"
@@ -79,6 +80,8 @@ class Snapshot:
     who: str = ""
     last_by: str = ""
     proposals: int = 0
+    stoppable: bool = False
+    continuous: bool = False
 
 
 @dataclass(frozen=True, slots=True)

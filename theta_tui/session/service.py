@@ -11,6 +11,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from theta_tui.base import config
 from theta_tui.base.config import CANDIDATES
-from theta_tui.base.errors import ThetaError, UsageError
+from theta_tui.base.errors import Stoppable, Stopped, ThetaError, UsageError
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.errands import Errands
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 PROGRESS_SECONDS = 0.08
 """The least time between two progress reports."""
+
+STOPPED = "stopped"
+"""The name of the failure of a model that was not loaded because that was stopped."""
 
 log = logging.getLogger("theta")
 
@@ -78,18 +82,25 @@ class Service:
         self._got_ready = False
         self._errands = Errands(session, self, post)
         self._compare: int | None = None
+        self._load_unwanted: Callable[[], bool] = lambda: False
 
     @property
     def has_work(self) -> bool:
         """Whether a quiz waits, or the last lesson was not compared yet: work that begins as soon as nobody waits."""
         return self._quiz is not None or self._compare is not None
 
-    def load(self) -> bool:
-        """Load the model; return whether that succeeded."""
-        started = time.perf_counter()
+    def load(self, unwanted: Callable[[], bool] = lambda: False) -> bool:
+        """Load the model; return whether that succeeded. `unwanted` is asked while one is fetched or converted."""
+        started, self._load_unwanted = time.perf_counter(), unwanted
         try:
             self._report(p.Loading(self.snapshot()))
             self._session.load(self.stage)
+        except Stopped:
+            if not self._caller.stopping:
+                what = f"{self._session.settings.model} is not loaded, because that was stopped"
+                stopped = ThetaError(f"{what}; the next start goes on with it", name=STOPPED)
+                self._fail(stopped, "load", fatal=True)
+            return False
         except Exception as error:
             self._fail(error, "load", fatal=True)
             return False
@@ -229,23 +240,14 @@ class Service:
                 self.teach(partial(session.state, prompt, reply, said=said), cancelled)
             case c.TeachPair(prompt=prompt, reply=reply):
                 self.teach(partial(session.teach, prompt, reply), cancelled)
-            case c.CheckPair(prompt=prompt, reply=reply):
-                from theta_tui.session.teaching import unfit
-
-                self._report(p.Checked(self.snapshot(), unfit(session.model, prompt, reply, time.time())))
             case c.PassOver(prompt_id=prompt_id):
                 session.store.pass_over(prompt_id)
-                self._changed()
-            case c.Say(prompt_id=prompt_id, index=index):
-                session.store.say(prompt_id, index)
                 self._changed()
             case c.TakeBack():
                 self._take_back(command, cancelled)
             case c.NewConversation():
                 session.store.begin_conversation()
                 self._changed()
-            case c.Persona(text=text):
-                self._persona(text)
             case c.ShowModels(name=name):
                 self._show_models(name)
             case c.SwitchModel(name=name, apart=apart):
@@ -379,13 +381,6 @@ class Service:
         words = ("on" if now else "off") if isinstance(now, bool) else now
         self._report(p.Notice(self.snapshot(), f"{name} is {words} now"))
 
-    def _persona(self, text: str) -> None:
-        from theta_tui.session import persona
-
-        said = persona.carry_out(self._session, text)
-        self._rest()
-        self._report(p.Notice(self.snapshot(), said))
-
     def _save(self, *, asked: bool) -> None:
         session = self._session
         started = time.perf_counter()
@@ -419,7 +414,10 @@ class Service:
     def stage(self, words: str) -> None:
         self._activity = words
         if self._phase == "loading":
-            self._report(p.Loading(self.snapshot()))
+            stoppable = isinstance(words, Stoppable)
+            if stoppable and self._load_unwanted():
+                raise Stopped
+            self._report(p.Loading(replace(self.snapshot(), stoppable=stoppable)))
         elif self._due():
             self._report(p.Changed(self.snapshot()))
 

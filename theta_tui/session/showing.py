@@ -50,6 +50,7 @@ def snapshot(session: Session, phase: p.Phase, activity: str, latest: Outcome | 
         conversation=state.open.number,
         who=who,
         last_by=last.who if last else "",
+        continuous=session.settings.continuous and not who,
         proposals=len(state.proposals.of(who) if who else state.proposals),
     )
 

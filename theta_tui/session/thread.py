@@ -93,6 +93,7 @@ class Worker:
         self._places = itertools.count(1)
         self._newest = 0
         self._cancelled_up_to: dict[int, int] = {}
+        self._load_cancelled = False
         self._stopping_since: float | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
@@ -119,7 +120,12 @@ class Worker:
         self._queue.put(order.turn, replace(order, place=self._newest))
 
     def cancel(self, origin: int) -> None:
-        """Cancel the commands that came from `origin` so far, as far as they can be: see Cancel."""
+        """Cancel the commands that came from `origin` so far, as far as they can be: see Cancel. While the model loads
+        that is cancelled too."""
+        self._load_cancelled = True
+        self._forget(origin)
+
+    def _forget(self, origin: int) -> None:
         self._cancelled_up_to.pop(origin, None)
         self._cancelled_up_to[origin] = self._newest
         if len(self._cancelled_up_to) > ORIGINS:
@@ -131,7 +137,7 @@ class Worker:
         def unwanted(order: Order | None) -> bool:
             return order is not None and order.origin == origin and type(order.command).__name__ not in LESSONS
 
-        self.cancel(origin)
+        self._forget(origin)
         self._queue.drop(who or origin, unwanted)
 
     def request_stop(self) -> None:
@@ -152,7 +158,7 @@ class Worker:
             if service is None:
                 return
             try:
-                if service.load():
+                if service.load(lambda: self._load_cancelled or self.stopping):
                     self._serve(service)
             finally:
                 self.on_closing()

@@ -143,9 +143,16 @@ def _import(mode: Mode, shot: p.Snapshot) -> str:
     return "" if mode in {"choosing", "idle"} else f"nothing can be taught while it is {mode}"
 
 
+NO_FACT = "no fact was found in what you said; a fact reads like: my cat is called Tom"
+
+
 def _fact(mode: Mode, shot: p.Snapshot) -> str:
-    offered = shot.pending is not None and shot.pending.statement is not None
-    return "" if mode == "choosing" and offered and not shot.read_only else "no fact is offered now"
+    if shot.read_only:
+        return f"nothing can be taught: {shot.read_only}"
+    if mode not in {"choosing", "idle"}:
+        return f"nothing can be taught now: {DOING[mode]}"
+    offered = mode == "choosing" and shot.pending is not None and shot.pending.statement is not None
+    return "" if offered else NO_FACT
 
 
 def _undo(mode: Mode, shot: p.Snapshot) -> str:

@@ -59,7 +59,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
         return RuleWords(f"your own reply{of} · enter teaches it · esc leaves", "accent")
     match state.mode:
         case "loading":
-            return RuleWords(state.snapshot.activity or "loading", busy=True)
+            stops = " · esc stops" if state.stoppable else ""
+            return RuleWords(f"{state.snapshot.activity or 'loading'}{stops}", busy=True)
         case "proposing":
             return RuleWords("writing five replies", busy=True)
         case "learning":
@@ -71,7 +72,8 @@ def rule_words(state: State, editing: Editing | None, waiting: bool, typed: Type
             return RuleWords(f"learning · {says(progress.p_before, progress.p_now)}", "success", True, progress.p_now)
         case "choosing":
             if typed.writing and not state.snapshot.read_only:
-                then = "enter teaches it as the reply" if typed.teaches else "enter says it, and reply 1 stands"
+                first = "teaches reply 1" if state.snapshot.continuous else "reply 1 stands"
+                then = "enter teaches it as the reply" if typed.teaches else f"enter says it, and {first}"
                 return RuleWords(f"five replies · {then}", "accent" if typed.teaches else "")
             if waiting:
                 return RuleWords("five replies · one moment")

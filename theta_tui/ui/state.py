@@ -100,15 +100,15 @@ class State:
 
     @property
     def stoppable(self) -> bool:
-        """Whether the work under way can be stopped: generating replies, taking back or bringing back lessons, and
-        learning one, which then ends as far as it got."""
-        return self.mode in ("proposing", "learning")
+        """Whether the work under way can be stopped: fetching or converting a model, generating replies, taking back or
+        bringing back lessons, and learning one, which then ends as far as it got."""
+        return self.mode in ("proposing", "learning") or (self.mode == "loading" and self.snapshot.stoppable)
 
     @property
     def taking_back(self) -> bool:
         """Whether lessons are being taken back or brought back, or replies generated: undo must wait for that. A lesson
         that is being learned can be taken back already."""
-        return self.stoppable and not self.teaching
+        return self.mode in ("proposing", "learning") and not self.teaching
 
     @property
     def says(self) -> tuple[float, float] | None:

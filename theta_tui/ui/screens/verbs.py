@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textual import getters, on
+from textual.events import Key
 
 from theta_tui.base.config import Settings, change
 from theta_tui.base.errors import UsageError
 from theta_tui.base.text import is_blank
 from theta_tui.session import commands as c
-from theta_tui.session.verbs import Call, Mistake, Verb, configure, read
+from theta_tui.session.verbs import BY_NAME, Call, Mistake, Verb, configure, read
 from theta_tui.ui import messages as m
+from theta_tui.ui.bindings import PICK
+from theta_tui.ui.compat.keys import keys_of
 from theta_tui.ui.compat.sized import Sized
 from theta_tui.ui.correction_editor import CorrectionEditor
 from theta_tui.ui.state import State
 from theta_tui.ui.widgets.composer import Composer
 from theta_tui.ui.widgets.tour import Tour
+
+SPOKEN = {
+    "pick.edit": "correct", "pick.type": "correct", "pick.fact": "fact", "pick.undo": "undo", "pick.redo": "redo",
+    "pick.again": "regen", "pick.continue": "continue", "pick.copy": "copy",
+}  # fmt: skip
+"""Keys that say why they do nothing, and the verb that knows."""
 
 
 class VerbScreen(Sized):
@@ -87,6 +96,13 @@ class VerbScreen(Sized):
         assert verb.command is not None, verb.name
         self.send(verb.command(*arguments))
         return True
+
+    def on_key(self, event: Key) -> None:
+        """Say why a key does nothing now. One that does something does not come here."""
+        for binding in PICK:
+            verb = SPOKEN.get(binding.id or "")
+            if verb and event.key in keys_of(self.app, binding) and (refusal := self.state.refused(BY_NAME[verb])):
+                self.tell(refusal, "warning")
 
     def _set(self, name: str, value: str) -> bool:
         if name == "theme":

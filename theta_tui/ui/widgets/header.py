@@ -51,6 +51,8 @@ class Header(Widget):
         age = saved(shot, self.clock.now())
         if age and (shot.phase != "loading" or shot.saved_at is not None):  # may be unknown until the model is loaded
             right.append(age)
+        if shot.continuous:
+            right.insert(0, "talking teaches")
         if shot.read_only:
             right.insert(0, "read-only")
         left = [part for part in (fit(model, 40), shot.device, fit(shot.activity, 40)) if part]
