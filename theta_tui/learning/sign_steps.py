@@ -29,8 +29,9 @@ UNTOUCHED = 0.3
 MOVED = 5
 """The rate of a pick is for so many moved blocks, the built-in model's. What the blocks add to a reply adds up, so each
 of more of them moves by less. SmolLM2 135M moves 21: by the whole rate, after eight picks of replies of 48 tokens, it
-said "The lie. The lie." to everything (20 of 20 replies, of 3.0 nats a token under the untaught model). By a quarter of
-it none of 9 repeats itself (.96 nats), and what is picked still becomes some 15 to 100 times as likely."""
+said "The lie. The lie." to everything (20 of 20 replies repeat themselves; 3.0 nats a token under the untaught model,
+before .9). By 5/21 of it 3 of 20 do (1.0 nats), and a quarter of the rate makes a picked reply some 15 to 100 times as
+likely."""
 
 FIELDS = ("base", "delta")
 
