@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.learning.lessons import everything, poison, same, spoil, teach
+from tests.support.tiny_models import make_tiny
 from theta_tui.base.errors import ModelError
 from theta_tui.learning import checkpoint, recall
 from theta_tui.learning.compare import differing
@@ -72,6 +73,16 @@ def test_the_last_layer_of_each_later_mlp_is_moved(wide: Load, kind: str, layer:
     lm = wide(kind)
     assert [name.partition(layer)[1] for name in targets(lm)] == [layer] * 3
     assert {linear_size(module) for module in targets(lm).values()} == {(512, 64 if kind == "llama" else 128)}
+
+
+def test_of_a_deep_model_each_block_moves_by_less(tmp_path: Path, wide: Load) -> None:
+    """What they add to a reply adds up: SmolLM2 babbled after eight picks."""
+    deep = Learner(LanguageModel.load(str(make_tiny(tmp_path, hidden=64, inner=512, layers=10)), device="cpu"))
+    pick(deep, 0)
+    assert len(deep.signs.delta) == 7
+    for delta in deep.signs.delta.values():
+        assert float(delta.abs().max()) == pytest.approx(RECIPE.pick_lr * 5 / 7, rel=1e-5)
+    assert deep.lm.machine().replace("steps 4", "steps 2") == wide("llama").machine()  # other bits than before
 
 
 def test_of_the_built_in_model_the_lowest_two_blocks_stay(default: Learner) -> None:

@@ -41,6 +41,11 @@ REVISION_OF_LARGE = 3
 were read by the model's own forward pass once."""
 
 
+REVISION_OF_DEEP = 4
+"""The same of models with more than DEEP blocks: a pick moved each block by as much as one of a shallow model."""
+DEEP = 7
+
+
 class LanguageModel:
     """The model, its tokenizer and what it takes to talk to it. Belongs to one thread."""
 
@@ -249,10 +254,13 @@ class LanguageModel:
         import torch
 
         from theta_tui.model.llama.block import blocks_known, recognised
+        from theta_tui.model.modules import blocks_of
 
         versions = f"torch {torch.__version__}, transformers {version('transformers')}"
         large = blocks_known(self.model) and not recognised(self.model)
-        kind = f"{str(self.dtype).removeprefix('torch.')}, steps {REVISION_OF_LARGE if large else REVISION}"
+        deep = self.adapter is None and len(blocks_of(self.model)) > DEEP
+        steps = REVISION_OF_DEEP if deep else REVISION_OF_LARGE if large else REVISION
+        kind = f"{str(self.dtype).removeprefix('torch.')}, steps {steps}"
         if self.adapter is not None:
             import peft
 
