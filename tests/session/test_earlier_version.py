@@ -12,10 +12,12 @@ from tests.session.conftest import Open, opened
 from tests.support.earlier_homes import ADAMW, DOG, PICK, TOWN, lesson, write, write_earlier_home
 from tests.support.sessions import same, state
 from tests.support.tiny_models import weights
+from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.learning import checkpoint
 from theta_tui.learning.learner import Learner
 from theta_tui.learning.recipes import RECIPES
+from theta_tui.model.files import fingerprint
 from theta_tui.model.language_model import LanguageModel
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.session import Session
@@ -24,16 +26,21 @@ from theta_tui.store.codec import encode
 from theta_tui.store.home import Home
 from theta_tui.store.journal import Journal
 from theta_tui.store.records import (
+    Begin,
     Candidate,
     ConversationStarted,
     Outcome,
     Pending,
     Rebuilt,
+    Record,
     Withdraw,
 )
 from theta_tui.store.store import Store
 
 NOTICE = "this version learned {} of an earlier one again: a lesson has weights and a scope of its own now"
+
+
+BUILT_IN = "this version learned {} of an earlier one again: its built-in model is a newer one"
 
 
 @pytest.fixture
@@ -194,3 +201,40 @@ def test_a_checkpoint_of_that_version_is_not_taken_for_one_of_this(settings: Set
     assert said(session, DOG[0]) == DOG[1]
     assert len(rebuilds(home)) == 1
     session.close()
+
+
+def with_an_earlier_built_in_model(settings: Settings, *records: Record) -> Settings:
+    """Those of a home that the built-in model of an earlier version began, with these records after its beginning."""
+    settings = replace(settings, model="default")
+    home = write(settings, *records)
+    first, _, rest = home.journal.read_bytes().partition(b"\n")
+    assert fingerprint("default").encode() in first
+    begin = Begin("default", "0123456789abcdef", "0.0.9")
+    home.journal.write_bytes(encode(1, 1.8e9, begin) + rest)
+    return settings
+
+
+def test_lessons_are_learned_again_on_a_newer_built_in_model(settings: Settings) -> None:
+    taught = lesson(2, 1, DOG, recipe=RECIPES["default"].as_dict())
+    settings = with_an_earlier_built_in_model(settings, *taught)
+    session = opened(settings)
+    assert session.store.notices == [BUILT_IN.format("1 lesson")]
+    assert said(session, DOG[0]) == DOG[1]
+    assert session.store.state.begin == Begin("default", fingerprint("default"), __version__, None)
+    session.close()
+    (record,) = rebuilds(Home(settings.home))
+    assert record.fingerprint == fingerprint("default")
+    again = opened(settings)
+    assert said(again, DOG[0]) == DOG[1]
+    assert not again.store.notices
+    again.close()
+    assert len(rebuilds(Home(settings.home))) == 1
+
+
+def test_a_home_of_an_earlier_built_in_model_that_was_taught_nothing_just_opens(settings: Settings) -> None:
+    settings = with_an_earlier_built_in_model(settings)
+    for _ in range(2):
+        session = opened(settings)
+        assert not session.store.notices
+        session.close()
+    assert len(rebuilds(Home(settings.home))) == 1

@@ -90,12 +90,24 @@ def _counting(modules: dict[int, LessonModule], state: State) -> dict[int, Lesso
     return {seq: module for seq, module, lesson in found if lesson is not None and not lesson.withdrawn}
 
 
+def newer_built_in(store: Store, found: str) -> bool:
+    """Whether the home was begun with the built-in model of another version, and has the one with fingerprint `found`
+    now."""
+    from theta_tui.model.files import DEFAULT, full_name
+
+    begin = store.state.begin
+    if begin is None or begin.fingerprint == found:
+        return False
+    return full_name(begin.model) == full_name(store.settings.model) == DEFAULT
+
+
 def belongs(store: Store, found: str) -> None:
-    """Raise ModelError (exit 4) if the home was begun with another model than the one with fingerprint `found`."""
+    """Raise ModelError (exit 4) if the home was begun with another model than the one with fingerprint `found`. A home of
+    an earlier version's built-in model goes on with the present one."""
     from theta_tui.model.files import full_name
 
     begin, model = store.state.begin, store.settings.model
-    if begin is None or begin.fingerprint == found:
+    if begin is None or begin.fingerprint == found or newer_built_in(store, found):
         return
     if full_name(begin.model) == full_name(model):
         raise ModelError(

@@ -27,7 +27,7 @@ from theta_tui.session.commands import Deed
 from theta_tui.session.permission import proposed
 from theta_tui.session.proposing import Answer, Statements, candidates, still_marked
 from theta_tui.session.relearn import must_relearn, rebuilt, relearn
-from theta_tui.session.replay import Replay, Stage, belongs
+from theta_tui.session.replay import Replay, Stage, belongs, newer_built_in
 from theta_tui.session.replay import never as _never
 from theta_tui.session.review import Review
 from theta_tui.session.scopes import LessonScopes, reached
@@ -133,8 +133,9 @@ class Session:
         found = fingerprint(self.settings.model)
         belongs(self.store, found)
         newest = next(self.replay.usable_checkpoints(self.store.state), None)
-        if must_relearn(self.store, newest.position if newest else 0):
-            self._relearn(found, on_stage)
+        newer = newer_built_in(self.store, found)
+        if newer or must_relearn(self.store, newest.position if newest else 0):
+            self._relearn(found, on_stage, newer=newer)
             return None
         path = self.replay.load(on_stage, self._learned_again)
         if self.store.state.begin is None and self.store.read_only is None:
@@ -142,9 +143,9 @@ class Session:
             persona.begin_with(self)
         return path
 
-    def _relearn(self, found: str, on_stage: Stage) -> None:
-        """Learn all lessons in today's way, because an earlier version used one that is gone. In a read-only home the
-        result lasts until it is closed."""
+    def _relearn(self, found: str, on_stage: Stage, *, newer: bool) -> None:
+        """Learn all lessons in today's way, because the built-in model is a `newer` one, or an earlier version used a
+        way that is gone. In a read-only home the result lasts until it is closed."""
         store = self.store
         self.replay.open(None, on_stage)
         cut_short = [lesson.exchange for lesson in store.state.active if lesson.outcome is None]
@@ -155,7 +156,8 @@ class Session:
             lambda at, of: on_stage(f"learning the lessons of an earlier version, {at} of {of}"),
         )
         if outcomes:
-            why = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
+            own = ": a lesson has weights and a scope of its own now" if self.recipe.method == "module" else ""
+            why = ": its built-in model is a newer one" if newer else own
             store.notices.append(f"this version learned {plural(len(outcomes), 'lesson')} of an earlier one again{why}")
         if store.read_only is not None:
             return
