@@ -102,8 +102,8 @@ def newer_built_in(store: Store, found: str) -> bool:
 
 
 def belongs(store: Store, found: str) -> None:
-    """Raise ModelError (exit 4) if the home was begun with another model than the one with fingerprint `found`. A home of
-    an earlier version's built-in model goes on with the present one."""
+    """Raise ModelError (exit 4) if the home was begun with another model than the one with fingerprint `found`. A home
+    of an earlier version's built-in model goes on with the present one."""
     from theta_tui.model.files import full_name
 
     begin, model = store.state.begin, store.settings.model
