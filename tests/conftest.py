@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.faults.forking import forks as forks
 from tests.support import profiles as profiles
 
 # As many processes as there are cores run tests at once. Were each of them to use all cores, their threads would wait
@@ -46,6 +47,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A text that is long has its length for a name: every worker would send all of it, with each report."""
+    return f"{val[:20]}… ({len(val)})" if isinstance(val, str) and len(val) > 200 else None
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the tests of this room share: their mark, a folder, a model, and a process to fork others from."""
+"""What the tests of this room share: their mark, a folder and a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.forking import forks as forks
 from tests.support.tiny_models import make_tiny
 
 HERE = Path(__file__).parent
