@@ -13,6 +13,7 @@ import gc
 import importlib
 import os
 import pickle
+import select
 import signal
 import socket
 import subprocess
@@ -173,6 +174,11 @@ def _serve(listener: socket.socket) -> None:
     ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
     ended: dict[int, int] = {}
     while True:
+        asked = select.select([listener], [], [], 0.05)[0]
+        while _reap(ended, os.WNOHANG):  # whoever waits for the end of one would wait for ever
+            pass
+        if not asked:
+            continue
         try:
             data, descriptors, _, _ = socket.recv_fds(listener, _REQUEST, 8)
         except ConnectionResetError:
@@ -180,8 +186,6 @@ def _serve(listener: socket.socket) -> None:
         if not data:
             return
         answer: object = None
-        while _reap(ended, os.WNOHANG):
-            pass
         match pickle.loads(data):
             case ("fork", function, arguments, environment):
                 answer = os.fork()
