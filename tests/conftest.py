@@ -2,22 +2,30 @@
 
 import gc
 import os
+import shutil
 import signal
 import sys
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.faults.forking import forks as forks
 from tests.support import profiles as profiles
 
 # As many processes as there are cores run tests at once. Were each of them to use all cores, their threads would wait
 # for one another: two took three times as long as with a thread each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Every lesson is synced to the disk, and thousands are taught here: in memory nobody waits for that.
+MEMORY = Path("/dev/shm")
+if os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free > 1 << 30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
 # What is measured, and what is proven once, is remembered in the person's cache: tests have one of their own.
-CACHE = tempfile.TemporaryDirectory(prefix="theta-cache-")
+CACHE = tempfile.TemporaryDirectory(prefix="theta-cache-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
 os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 # What runs the tests in the background has them ignore these, and what they start would do so too.
@@ -39,6 +47,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    gc.freeze()  # pytest would look through all that is left five times
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """A text that is long has its length for a name: every worker would send all of it, with each report."""
+    return f"{val[:20]}… ({len(val)})" if isinstance(val, str) and len(val) > 200 else None
 
 
 @pytest.fixture

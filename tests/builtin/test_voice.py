@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -53,9 +54,13 @@ def test_what_was_told_is_said_again_and_nothing_else() -> None:
 
 
 def _slot(template: str, thing: str, said: str) -> str | None:
-    pattern = re.escape(template.replace("{t}", thing)).replace(r"\{x\}", r"(\w+)")
-    found = re.fullmatch(pattern, said)
+    found = _telling(template, thing).fullmatch(said)
     return found[1] if found else None
+
+
+@cache
+def _telling(template: str, thing: str) -> re.Pattern[str]:
+    return re.compile(re.escape(template.replace("{t}", thing)).replace(r"\{x\}", r"(\w+)"))
 
 
 def test_nothing_is_learned_that_knowledge_or_the_voice_is_measured_by(made: list[list[tuple[str, str]]]) -> None:

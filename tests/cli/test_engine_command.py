@@ -12,12 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.cli.running import Theta
+from tests.cli.running import Forked, Theta
+from tests.faults.forking import Forks
 from theta_tui.base.config import load_settings
+from theta_tui.cli import engine as commands
 from theta_tui.engine.client import Connection
 from theta_tui.engine.host import Host
 from theta_tui.session.session import Session
@@ -175,6 +179,12 @@ def test_a_command_through_an_engine_loads_no_model(theta: Theta, engine: Host, 
 
 
 @pytest.fixture
+def forked(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine starts at once: it is forked from a process that has imported everything."""
+    monkeypatch.setattr(commands, "subprocess", SimpleNamespace(Popen=partial(Forked, forks), DEVNULL=None))
+
+
+@pytest.fixture
 def started(theta: Theta, home: Path) -> Iterator[Callable[[], int]]:
     """Starts an engine in the background; returns its process. It is killed at the end."""
     processes: list[int] = []
@@ -202,16 +212,16 @@ def test_it_starts_answers_and_stops(theta: Theta, started: Callable[[], int], h
 
 
 def test_an_engine_that_serves_nobody_makes_room_for_who_needs_the_home_alone(
-    theta: Theta, started: Callable[[], int], home: Path
+    theta: Theta, forks: Forks, forked: None, started: Callable[[], int], home: Path
 ) -> None:
     process = started()
     assert theta("rebuild").code == 0
-    os.waitpid(process, 0)
+    forks.wait(process)
     assert Connection.to(home) is None
 
 
 def test_killed_it_loses_nothing_and_the_next_command_goes_on_alone(
-    theta: Theta, started: Callable[[], int], home: Path
+    theta: Theta, forked: None, started: Callable[[], int], home: Path
 ) -> None:
     process = started()
     assert theta("teach", "--for", "hello", "good day").code == 0
@@ -241,10 +251,10 @@ def test_with_engine_always_the_first_command_starts_one(
 
 
 def test_an_engine_whose_home_was_deleted_ends_and_touches_the_next_one_not(
-    theta: Theta, home: Path, started: Callable[[], int]
+    theta: Theta, home: Path, forks: Forks, forked: None, started: Callable[[], int]
 ) -> None:
     process = started()
     shutil.rmtree(home)
     assert theta("teach", "--for", "hello", "good day").code == 0
-    os.waitpid(process, 0)
+    forks.wait(process)
     assert theta("ask", "hello").out == "good day\n"

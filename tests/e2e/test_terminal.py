@@ -95,24 +95,6 @@ def test_a_closed_window_ends_it(terminal: Start, tmp_path: Path, shell: str) ->
     assert Store.open(Settings(home=tmp_path / "home", lock_wait=0)).journal.last_seq == 1
 
 
-def test_a_second_app_shows_the_same_home_and_goes_on_when_the_first_leaves(terminal: Start) -> None:
-    first = terminal()
-    first.see("idle")
-    second = terminal()
-    second.see("idle")
-    first.press("hello\r")
-    first.wait(five_replies, "five replies")
-    second.wait(five_replies, "the same five replies")
-    second.press("3")
-    first.wait(lambda text: "✓ 3" in text, "the turn that the other one picked")
-    first.press("\x11")
-    assert first.leave() == 0
-    second.press("who are you?\r")
-    second.wait(lambda text: five_replies(text) and "who are you?" in text, "five replies of its own")
-    second.press("\x11")
-    assert second.leave() == 0
-
-
 @pytest.mark.slow
 def test_each_person_has_a_draft_of_their_own(terminal: Start, tmp_path: Path) -> None:
     for who, half in (("", "half a thought"), ("Ada", "another one")):

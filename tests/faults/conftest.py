@@ -1,8 +1,7 @@
-"""A folder in memory: these tests do so much to so many small homes that a real disk would be what takes the time."""
+"""What the tests of this room share: their mark, a folder and a model."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,11 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.forking import forks as forks
 from tests.support.tiny_models import make_tiny
-
-MEMORY = Path("/dev/shm")
-
 
 HERE = Path(__file__).parent
 
@@ -28,18 +23,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    if not (MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK)):
-        yield tmp_path_factory.mktemp("memory")
-        return
-    folder = Path(tempfile.mkdtemp(prefix="theta-", dir=MEMORY)).resolve()
-    yield folder
-    shutil.rmtree(folder, ignore_errors=True)
+def in_memory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder; in memory where that can be (see `tests/conftest.py`)."""
+    return tmp_path_factory.mktemp("memory")
 
 
 @pytest.fixture
 def folder(in_memory: Path) -> Iterator[Path]:
-    """An empty folder, in memory where there is one."""
+    """An empty folder, which goes away at once."""
     made = Path(tempfile.mkdtemp(dir=in_memory))
     yield made
     shutil.rmtree(made, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Fixtures of the tests that run a real `theta` in a terminal: a process to fork it from, a tiny model, a home."""
+"""Fixtures of the tests that run a real `theta` in a terminal: a tiny model, a home."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.faults.terminal import Program, Start, Terminal, Zygote, environment, zygotes
-
-
-@pytest.fixture(scope="session")
-def zygote() -> Iterator[Zygote]:
-    yield from zygotes()
+from tests.faults.forking import Forks
+from tests.faults.terminal import Program, Start, Terminal, environment
 
 
 @pytest.fixture(scope="session")
@@ -30,14 +26,14 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(zygote: Zygote, tiny: Path, home: Path) -> Iterator[Start]:
+def start(forks: Forks, tiny: Path, home: Path) -> Iterator[Start]:
     """Starts `theta` in `home`; what is still running at the end is killed."""
     started: list[Program] = []
 
     def begin(*arguments: str, environment_more: dict[str, str] | None = None, **how: Any) -> Terminal:
         alone = {"THETA_ENGINE": "off"} if arguments else {}  # else a command on a terminal would start one
         settings = environment(home) | {"THETA_MODEL": str(tiny)} | alone | (environment_more or {})
-        made = Terminal(zygote, arguments, settings, **how)
+        made = Terminal(forks, arguments, settings, **how)
         started.append(made)
         return made
 

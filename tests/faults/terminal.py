@@ -13,13 +13,13 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyte
 
-from tests.faults.serving import serving
+from tests.faults.forking import Forks
 
 PATIENCE = 60.0
 
@@ -44,37 +44,12 @@ def modes(raw: bytes) -> tuple[frozenset[int], int]:
     return frozenset(on), depth
 
 
-class Zygote:
-    """The process that forks a `theta` a request; one for all tests of a process."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        self.process, self._socket = serving("tests.faults.zygote", environment)
-        self._socket.settimeout(3 * PATIENCE)
-        assert self._socket.recv(16) == b"ready"
-        self._socket.settimeout(PATIENCE)
-
-    def fork(self, request: dict[str, Any], descriptors: Sequence[int]) -> int:
-        """Start what `request` says on `descriptors`; the process id of its shell."""
-        socket.send_fds(self._socket, [json.dumps(request).encode()], list(descriptors))
-        return int(self._socket.recv(64))
-
-    def status(self, process: int) -> int | None:
-        """The exit status of a process whose parent has gone; None while it lives."""
-        self._socket.send(json.dumps({"status": process}).encode())
-        found = json.loads(self._socket.recv(64))
-        return None if found is None else int(found)
-
-    def close(self) -> None:
-        self._socket.close()
-        self.process.wait(PATIENCE)
-
-
 class Program:
     """A `theta` under way below its shell. `pid` is its process, `shell` its parent and the leader of its session."""
 
     def __init__(
         self,
-        zygote: Zygote,
+        forks: Forks,
         standard: Sequence[int],
         arguments: Sequence[str],
         environment: dict[str, str],
@@ -83,16 +58,14 @@ class Program:
         scene: str = "",
         scene_with: Sequence[Any] = (),
     ) -> None:
-        self._zygote = zygote
+        self._forks = forks
         self._reports, theirs = os.pipe()
         self.control, control = socket.socketpair()
         self.control.settimeout(PATIENCE)
-        request = {
-            "arguments": list(arguments), "environment": environment, "terminal": terminal, "scene": scene,
-            "with": list(scene_with),
-        }  # fmt: skip
+        request = {"arguments": list(arguments), "terminal": terminal, "scene": scene, "with": list(scene_with)}
         with control:
-            self.shell = zygote.fork(request, [*standard, theirs, control.fileno()])
+            at = [*standard, theirs, control.fileno()]
+            self.shell = forks.start("tests.faults.shell:shell", at, request, environment=environment)
         os.close(theirs)
         self._buffer = b""
         self.pid = int(self._report()["job"])
@@ -146,7 +119,7 @@ class Program:
                 pass
         except EOFError:  # the shell was killed: its parent reaps
             deadline = time.monotonic() + PATIENCE
-            while (code := self._zygote.status(self.pid)) is None:
+            while (code := self._forks.status(self.pid)) is None:
                 assert time.monotonic() < deadline, "theta goes on without a shell"
                 self.idle()
             told = {"code": code, "at": time.monotonic()}
@@ -177,7 +150,7 @@ class Terminal(Program):
 
     def __init__(
         self,
-        zygote: Zygote,
+        forks: Forks,
         arguments: Sequence[str],
         environment: dict[str, str],
         *,
@@ -196,7 +169,7 @@ class Terminal(Program):
         self._size(columns, rows)
         self.attributes = termios.tcgetattr(self.slave)
         os.set_blocking(self.master, False)
-        super().__init__(zygote, [self.slave] * 3, arguments, environment, terminal=True, **more)
+        super().__init__(forks, [self.slave] * 3, arguments, environment, terminal=True, **more)
 
     def _size(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -307,16 +280,3 @@ def environment(home: Path) -> dict[str, str]:
         "THETA_RECIPE": "classic",
         "THETA_IDLE": "0",
     }
-
-
-def zygotes() -> Iterator[Zygote]:
-    """A Zygote, for a fixture."""
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("THETA_", "NO_COLOR"))}
-    made = Zygote(
-        plain
-        | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_ANIMATIONS": "none", "COLUMNS": "", "LINES": ""}
-    )
-    try:
-        yield made
-    finally:
-        made.close()

@@ -297,6 +297,22 @@ def test_a_command_that_never_comes_back_is_left_all_the_same(start: Start) -> N
     assert ended - began < BUSY * SECONDS
 
 
+def test_a_second_app_shows_the_same_home_and_goes_on_when_the_first_leaves(start: Start) -> None:
+    first = start()
+    first.see("idle")
+    second = start()
+    second.see("idle")
+    first.propose("hello")
+    second.wait(lambda text: "─ five replies  " in text, "the same five replies")
+    second.press("3")
+    first.wait(lambda text: "✓ 3" in text, "the turn that the other one picked")
+    first.press("\x11")
+    assert first.leave()[0] == 0
+    second.propose("who are you?")
+    second.press("\x11")
+    assert second.leave()[0] == 0
+
+
 def test_one_ctrl_c_stops_the_writing_and_leaves_nothing(start: Start) -> None:
     app = start(scene="tests.faults.scenes:gate", scene_with=[scenes.WRITE, "cancelled"])
     app.see("idle")

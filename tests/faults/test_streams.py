@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.cli.running import Ran, Theta
-from tests.faults.terminal import Program, Start, Zygote, environment
+from tests.faults.forking import Forks
+from tests.faults.terminal import Program, Start, environment
 from theta_tui.base.config import Settings
 from theta_tui.store.store import Store
 
@@ -24,7 +25,7 @@ FULL = Path("/dev/full")
 
 
 @pytest.fixture
-def theta(zygote: Zygote, tiny: Path, home: Path, tmp_path: Path) -> Iterator[Theta]:
+def theta(forks: Forks, tiny: Path, home: Path, tmp_path: Path) -> Iterator[Theta]:
     """Runs a command line without a terminal. `out` and `err` may be other files than those that are read back."""
     with ExitStack() as stack:
 
@@ -34,7 +35,7 @@ def theta(zygote: Zygote, tiny: Path, home: Path, tmp_path: Path) -> Iterator[Th
             with given.open("rb") as first, (out or said).open("wb") as second, (err or told).open("wb") as third:
                 settings = environment(home) | {"THETA_MODEL": str(tiny)}
                 standard = [file.fileno() for file in (first, second, third)]
-                program = Program(zygote, standard, arguments, settings, terminal=False, **how)
+                program = Program(forks, standard, arguments, settings, terminal=False, **how)
             stack.callback(program.close)
             code, _ = program.leave()
             texts = [path.read_text() if path.exists() else "" for path in (said, told)]
@@ -157,13 +158,13 @@ def test_a_full_stderr_changes_nothing(theta: Theta, home: Path) -> None:
     assert lessons(home) == 2
 
 
-def test_a_reader_that_has_gone_is_told_nothing(zygote: Zygote, tiny: Path, home: Path, tmp_path: Path) -> None:
+def test_a_reader_that_has_gone_is_told_nothing(forks: Forks, tiny: Path, home: Path, tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     told = tmp_path / "err"
     with told.open("wb") as err, Path(os.devnull).open("rb") as nothing:
         settings = environment(home) | {"THETA_MODEL": str(tiny)}
-        program = Program(zygote, [nothing.fileno(), writing, err.fileno()], ["history"], settings, terminal=False)
+        program = Program(forks, [nothing.fileno(), writing, err.fileno()], ["history"], settings, terminal=False)
     os.close(writing)
     try:
         assert program.leave()[0] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 
 from tests.support import gguf_files
 from tests.support.hub import COMMIT, Hub, hub
-from tests.support.wheels import entry_of, make_wheel
+from tests.support.wheels import FILE, entry_of, make_wheel
 from theta_tui.base.errors import HomeError, ModelError
 from theta_tui.model import catalogue, files, getting, lora
 from theta_tui.model.catalogue import Entry
@@ -298,13 +299,18 @@ def test_what_was_fetched_of_another_commit_is_not_gone_on_with(entry: Entry, se
 def test_two_processes_get_it_once(entry: Entry, tiny: Path, large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with hub(entry.hub, large) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
-        server.pause = 0.01
-        both = [getter(tiny), getter(tiny)]
-        said = [process.communicate(timeout=120)[0].splitlines() for process in both]
-        assert [process.returncode for process in both] == [0, 0]
+        server.going.clear()
+        first = getter(tiny)
+        assert first.stdout is not None
+        assert first.stdout.readline() == "asking the hub for someone/tiny\n"
+        second = getter(tiny)
+        assert second.stdout is not None
+        assert second.stdout.readline() == "waiting for another process, which makes tiny\n"
+        server.going.set()
+        said = [process.communicate(timeout=120)[0].splitlines() for process in (first, second)]
+        assert (first.returncode, second.returncode) == (0, 0)
         assert [name for name, _ in server.asked].count("model.safetensors") == 1
     assert {lines[-1] for lines in said} == {str(catalogue.folder("tiny"))}
-    assert any("waiting for another process, which makes tiny" in lines for lines in said)
 
 
 def test_a_folder_that_holds_no_model_is_not_built_upon(entry: Entry) -> None:
@@ -325,7 +331,9 @@ def test_a_catalogue_entry_without_a_package_asks_the_hub_alone(entry: Entry) ->
 
 @pytest.fixture
 def voiced(entry: Entry, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Entry:
-    """The same with a voice, and plain, in the catalogue."""
+    """The same with a voice, and plain, in the catalogue; its file lies there already."""
+    catalogue.models().mkdir(parents=True)
+    shutil.copyfile(tiny, catalogue.models() / FILE)
     found = replace(entry, voice=str(voice(tiny, tmp_path / "voice")))
     monkeypatch.setattr(catalogue, "entries", lambda: {"tiny": found, "tiny-plain": replace(entry, name="tiny-plain")})
     return found
@@ -341,13 +349,10 @@ def voice(model: Path, adapter: Path) -> Path:
     return adapter
 
 
-def test_a_model_is_got_with_its_voice_and_plain_under_another_name(
-    voiced: Entry, entry: Entry, tiny: Path, shelf: Path
-) -> None:
-    make_wheel(shelf, tiny)
-    plain = getting.get(replace(entry, name="tiny-plain"))
-    place = getting.get(voiced)
-    assert left() == ["tiny", "tiny-plain"]
+def test_a_model_is_got_with_its_voice_and_plain_under_another_name(voiced: Entry, entry: Entry, tiny: Path) -> None:
+    plain = getting.get(replace(entry, name="tiny-plain"), offline=True)
+    place = getting.get(voiced, offline=True)
+    assert left() == ["tiny", "tiny-plain", FILE]
     assert files.fingerprint("tiny-plain") == files.fingerprint(str(tiny))
     assert files.fingerprint("tiny") == catalogue.source(place)["fingerprint"] != files.fingerprint("tiny-plain")
     one, other = (load_file(folder / "model.safetensors") for folder in (plain, place))
@@ -366,18 +371,16 @@ def test_of_the_hub_a_voice_makes_another_model_too(
     assert "voice" in catalogue.source(place)
 
 
-def test_one_that_was_got_before_stays_what_it_was(voiced: Entry, entry: Entry, tiny: Path, shelf: Path) -> None:
-    make_wheel(shelf, tiny)
-    before = files.fingerprint("tiny") if getting.get(entry) else ""
-    getting.get(voiced)
+def test_one_that_was_got_before_stays_what_it_was(voiced: Entry, entry: Entry) -> None:
+    before = files.fingerprint("tiny") if getting.get(entry, offline=True) else ""
+    getting.get(voiced, offline=True)
     assert files.fingerprint("tiny") == before
     assert catalogue.described(voiced)["title"] == "A tiny model, got before it had Theta's voice"
 
 
-def test_a_voice_for_another_model_leaves_nothing_behind(voiced: Entry, tiny: Path, shelf: Path) -> None:
-    make_wheel(shelf, tiny)
+def test_a_voice_for_another_model_leaves_nothing_behind(voiced: Entry) -> None:
     config = Path(voiced.voice) / lora.CONFIG
     config.write_text(config.read_text().replace('"fan_in_fan_out": false', '"fan_in_fan_out": true'))
     with pytest.raises(ModelError, match="for another model"):
-        getting.get(voiced)
-    assert left() == []
+        getting.get(voiced, offline=True)
+    assert left() == [FILE]

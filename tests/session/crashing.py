@@ -1,19 +1,18 @@
 """A home that is taught, and changed, by processes that are killed at a seeded moment each, until enough was taught.
 
-`python -m tests.session.crashing HOME MODEL SEED LESSONS RECIPE,…` prints how many were killed, and where. The process
-that was started imports everything once and forks one after the other, so that a crash costs a tenth of a second.
+`run` is forked (see `tests.faults.forking`) and forks one after the other, so that a crash costs a tenth of a second.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
-import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -108,25 +107,24 @@ def live(
     session.close()
 
 
-def main(home: str, model: str, seed: str, lessons: str, recipes: str) -> None:
+def run(line: Connection, home: Path, model: Path, seed: int, lessons: int, recipes: str) -> None:
+    """Tell whether enough was taught in the end, and how many were killed where."""
     torch.set_num_threads(1)
-    settings = home_settings(Path(home), model)
+    settings = home_settings(home, str(model))
     reading, writing = os.pipe()
     write = os.write
 
     def tell(where: str) -> None:
         write(writing, where.encode())
 
-    for run in range(MOST_RUNS):
+    for number in range(MOST_RUNS):
         child = os.fork()
         if child == 0:
             try:
-                rng = random.Random(f"{seed} {run}")
-                live(settings, tuple(recipes.split(",")), rng, int(lessons), tell)
+                rng = random.Random(f"{seed} {number}")
+                live(settings, tuple(recipes.split(",")), rng, lessons, tell)
                 os._exit(0)
             finally:
-                import traceback
-
                 traceback.print_exc()
                 os._exit(1)
         status = os.waitpid(child, 0)[1]
@@ -134,9 +132,5 @@ def main(home: str, model: str, seed: str, lessons: str, recipes: str) -> None:
             break
     os.close(writing)
     with open(reading) as told:
-        places = Counter(line.strip().removeprefix(KILLED) for line in told)
-    print(json.dumps({"done": os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, "killed": places}))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+        places = Counter(each.strip().removeprefix(KILLED) for each in told)
+    line.send((os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0, places))

@@ -68,8 +68,8 @@ def test_all_five_are_whole_and_caring_and_so_is_the_answer(session: Session) ->
         assert all(one.care and one.ended for one in waiting.candidates)
         assert all(is_whole(Reply(one.text, 0.0, True, 1)) for one in waiting.candidates)
         assert waiting.statement is None
-        answer = session.ask(prompt)
-        assert is_whole(Reply(answer.reply, 0.0, not answer.cut, 1))
+    answer = session.ask(prompt)
+    assert is_whole(Reply(answer.reply, 0.0, not answer.cut, 1))
     again = session.propose(prompt, again=True)
     assert again is not None
     assert not {one.text for one in again.candidates} & {one.text for one in waiting.candidates}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import pytest
 import torch
 from msgspec import structs
 
+from tests.faults.forking import Forks
 from tests.session.crashing import home_settings
 from tests.support.sessions import same, state
 from theta_tui.session import rebuild as rebuilding
@@ -57,23 +54,20 @@ def never_taught(record: Store, path: Path) -> None:
     ],
 )
 def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_between(
+    forks: Forks,
     tmp_path: Path,
     model: Path,
     lessons: int,
     seed: int,
     recipes: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    given = [str(tmp_path / "home"), str(model), str(seed), str(lessons), recipes]
-    run = subprocess.run(
-        [sys.executable, "-m", "tests.session.crashing", *given],
-        capture_output=True, text=True, timeout=600, env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
-    assert told["done"], (told, run.stderr)
-    assert sum(told["killed"].values()) >= lessons // 7, told
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    given = tmp_path / "home", model, seed, lessons, recipes
+    life = forks.fork("tests.session.crashing:run", *given, environment=cache)
+    done, killed = life.hear(600)
+    assert done, killed
+    assert killed.total() >= lessons // 7, killed
+    life.close()
 
     torch.set_num_threads(1)
     settings = home_settings(tmp_path / "home", str(model))

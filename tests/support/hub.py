@@ -26,6 +26,9 @@ class Hub(ThreadingHTTPServer):
         self.asked: list[tuple[str, int]] = []
         self.pause = 0.0
         """Seconds between two pieces of 64 KiB."""
+        self.going = threading.Event()
+        """While it is not set, nothing more is sent."""
+        self.going.set()
         self.damage: set[str] = set()
         """Files of which other bytes are sent than the hub says."""
 
@@ -89,6 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "GET":
             for at in range(0, len(data), 1 << 16):
+                self.server.going.wait()
                 try:
                     self.wfile.write(data[at : at + (1 << 16)])
                     self.wfile.flush()

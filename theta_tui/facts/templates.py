@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +81,12 @@ def load_dictionary(*paths: Path) -> Dictionary:
     files are tried first, so that a person's own win.
     """
     templates: tuple[Template, ...] = ()
-    words: dict[str, frozenset[str]] = {}
+    words: Mapping[str, frozenset[str]] = {}
     notices: list[str] = []
     for path in (built_in(), *paths):
         try:
-            table = tomllib.loads(_text(path))
-            more = _words(table)
-            joined = words | {name: words.get(name, frozenset()) | more[name] for name in more}
-            templates = (*_templates(table, joined), *templates)
-            words = joined
+            more, words = _read(_text(path), tuple(words.items()))
+            templates = (*more, *templates)
         except FileNotFoundError:
             if path == built_in():
                 notices.append(f"{path} is missing: facts in messages are not recognised; install Theta again")
@@ -98,6 +96,17 @@ def load_dictionary(*paths: Path) -> Dictionary:
                 f"{path} is not used: {reason}; correct it or move it away (the other statements still work)"
             )
     return Dictionary(templates, words, tuple(notices))
+
+
+@lru_cache(maxsize=8)
+def _read(
+    text: str, known: tuple[tuple[str, frozenset[str]], ...]
+) -> tuple[tuple[Template, ...], Mapping[str, frozenset[str]]]:
+    """The templates of a file, and the `known` words with its own. The homes of a process share what is built in."""
+    table, words = tomllib.loads(text), dict(known)
+    for name, more in _words(table).items():
+        words[name] = words.get(name, frozenset()) | more
+    return tuple(_templates(table, words)), words
 
 
 def fill(pattern: Pattern, filled: Filled) -> list[str] | None:

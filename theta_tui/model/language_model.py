@@ -12,7 +12,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -249,14 +249,12 @@ class LanguageModel:
     def machine(self) -> str:
         """The arithmetic in words: versions, device, threads, precision. With the same, the same lessons give the same
         bits."""
-        from importlib.metadata import version
-
         import torch
 
         from theta_tui.model.llama.block import blocks_known, recognised
         from theta_tui.model.modules import blocks_of
 
-        versions = f"torch {torch.__version__}, transformers {version('transformers')}"
+        versions = f"torch {torch.__version__}, transformers {_transformers()}"
         large = blocks_known(self.model) and not recognised(self.model)
         deep = self.adapter is None and len(blocks_of(self.model)) > DEEP
         steps = REVISION_OF_DEEP if deep else REVISION_OF_LARGE if large else REVISION
@@ -269,6 +267,14 @@ class LanguageModel:
             return f"{versions}, cuda {torch.version.cuda} {torch.cuda.get_device_name()}, {kind}"
         place = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
         return f"{versions}, {self.device} {place}, {torch.get_num_threads()} threads, {kind}"
+
+
+@cache
+def _transformers() -> str:
+    """Its version. Every lesson asks, and each look into the package's files takes as long as a step."""
+    from importlib.metadata import version
+
+    return version("transformers")
 
 
 def _can_keep_last(model: Any) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ class FastTokenizer:
         self._folder = folder
         self._names: dict[str, str] = {name: config[name] for name in _NAMED if config.get(name) is not None}
         self._extra: list[str] = config.get("extra_special_tokens") or []
-        self._compiled: Any = None
         self.strftime_now = clock(UNDATED)
         """What a template asks for the time."""
         self.backend_tokenizer = backend
@@ -69,10 +69,8 @@ class FastTokenizer:
     ) -> str:
         """The conversation as text. Raises jinja2's errors."""
         assert not tokenize
-        if self._compiled is None:
-            self._compiled = _environment().from_string(self.chat_template)
         return str(
-            self._compiled.render(
+            _compiled(self.chat_template).render(
                 messages=[dict(message) for message in messages],
                 add_generation_prompt=add_generation_prompt,
                 enable_thinking=enable_thinking,
@@ -153,7 +151,7 @@ def read(folder: Path) -> FastTokenizer | None:
         text = (folder / TOKENIZER).read_text("utf-8")
         template = (folder / TEMPLATE).read_text("utf-8")
         description = json.loads(text)
-        if not template or not _plain(config, description) or not _understood(template, {*_GIVEN, *_NAMED}):
+        if not template or not _plain(config, description) or not _understood(template):
             return None
         backend = Tokenizer.from_str(text)
     except Exception:  # whatever is wrong with the files: Transformers says it, or knows better
@@ -184,8 +182,9 @@ def _plain(config: Mapping[str, Any], description: Mapping[str, Any]) -> bool:
     return all(isinstance(token, str) and token in there for token in special)
 
 
-def _understood(template: str, names: set[str]) -> bool:
-    """Whether a template needs no more than `names`: no globals, and no filter of Transformers' own."""
+@lru_cache(maxsize=8)
+def _understood(template: str) -> bool:
+    """Whether a template needs no more than it is given: no globals, and no filter of Transformers' own."""
     from jinja2 import meta, nodes
 
     if "tojson" in template:
@@ -193,7 +192,12 @@ def _understood(template: str, names: set[str]) -> bool:
     tree = _environment().parse(template)
     if any(meta.find_referenced_templates(tree)) or any(name.name == "self" for name in tree.find_all(nodes.Name)):
         return False
-    return not meta.find_undeclared_variables(tree) - names
+    return not meta.find_undeclared_variables(tree) - {*_GIVEN, *_NAMED}
+
+
+@lru_cache(maxsize=8)
+def _compiled(template: str) -> Any:
+    return _environment().from_string(template)
 
 
 def _environment() -> Any:
