@@ -36,9 +36,11 @@ def test_replies_are_short_and_whole(made: list[list[Exchange]]) -> None:
 
 def test_a_name_is_said_again_where_it_was_told_and_nowhere_else(made: list[list[Exchange]]) -> None:
     tells, _, asks, _, unknown = told.FACTS["name"]
-    asked = []
+    asked, all_tells = [], (*tells, *listening.words.TELL_OWN_NAME)
     for turns in made:
-        names = [name for said, _ in turns for tell in tells if (name := _slot(tell, said))]
+        if not any(said != said.lower() for said, _ in turns):
+            continue  # typed in small letters
+        names = [name for said, _ in turns for tell in all_tells if (name := _slot(tell, said))]
         for said, reply in turns:
             if said in asks:
                 asked.append(bool(names))
@@ -73,8 +75,7 @@ def test_a_fact_has_one_answer_in_all_its_wordings() -> None:
     for asked, answer in listening.facts():
         found.setdefault(asked, set()).add(answer)
     assert len(found) > 2000
-    # The voice has one of them too, in other words.
-    assert {asked for asked, answers in found.items() if len(answers) > 1} == {"What sound does a duck make?"}
+    assert not {asked: answers for asked, answers in found.items() if len(answers) > 1}
     assert found["capital of France"] == {"The capital of France is Paris."}
     assert found["A spider has how many legs?"] == {"A spider has eight legs."}
 

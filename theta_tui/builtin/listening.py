@@ -21,6 +21,8 @@ MADE = {
     "known": 10_000, "everyday": 9_000, "small_talk": 2_500,
 }  # fmt: skip
 """Conversations made of each form."""
+SMALL_LETTERS = 0.3
+"""Share of the conversations in which the person leaves out capitals and marks, in names too; the replies have them."""
 
 
 class Listening(Voice):
@@ -36,6 +38,15 @@ class Listening(Voice):
     def name(self) -> str:
         name = super().name()
         return self.one(words.TITLES, x=name) if self.rng.random() < 0.12 else name
+
+    def fact(self, fact: str) -> tuple[Exchange, Exchange]:
+        (tells, hears), asked = super().fact(fact)
+        if fact == "name" and self.rng.random() < 0.3:
+            name = self.name()
+            hear, ask, say = told.FACTS[fact][1:4]
+            tells, hears = self.one(words.TELL_OWN_NAME, x=name), self.one(hear, x=name)
+            asked = self.one(ask), self.one(say, x=name)
+        return (tells, hears), asked
 
     def speakers(self) -> list[Exchange]:
         """The person's name and age beside Theta's: who is "you" and who is "I"."""
@@ -74,6 +85,18 @@ class Listening(Voice):
 
 def facts() -> Iterator[Exchange]:
     """The best-known facts, each in all its wordings, with one answer."""
+    seen = set()
+    for asked, answer in _tabled():
+        seen.add(asked)
+        yield asked, answer
+    for listed in (words.KNOWN, told.KNOWN):
+        for item in " ".join(listed.split()).split(";"):
+            said, _, answer = item.strip().partition("= ")
+            if said not in seen:
+                yield from [(said, answer)] * 6
+
+
+def _tabled() -> Iterator[Exchange]:
     for country, capital in (*voice.pairs(words.CAPITALS), *words.LONG_CAPITALS):
         yield from _asked(words.CAPITAL_ASKS, country, f"The capital of {country} is {capital}.")
     for word, other in voice.pairs(words.OPPOSITES):
@@ -87,16 +110,21 @@ def facts() -> Iterator[Exchange]:
         yield from _asked(words.YOUNG_ASKS, animal, f"A baby {animal} is {article} {young}.")
     for animal, sound in voice.pairs(words.SOUNDS):
         yield from _asked(words.SOUND_ASKS, animal, f"{_capital(animal)} {sound}.")
-    for listed in (words.KNOWN, told.KNOWN):
-        for item in " ".join(listed.split()).split(";"):
-            said, _, answer = item.strip().partition("= ")
-            yield from [(said, answer)] * 6
+    for kind, row in (("day", words.DAYS), ("month", words.MONTHS)):
+        for name, after in zip(row, (*row[1:], row[0]), strict=True):
+            yield from _asked(words.AFTER_ASKS, name, f"{after} comes after {name}.", k=kind)
+            yield from _asked(words.BEFORE_ASKS, after, f"{name} comes before {after}.", k=kind)
 
 
-def _asked(wordings: tuple[str, ...], about: str, answer: str) -> Iterator[Exchange]:
+def _asked(wordings: tuple[str, ...], about: str, answer: str, **slots: str) -> Iterator[Exchange]:
     for wording in wordings:
-        asked = wording.format(x=about)
+        asked = wording.format(x=about, **slots)
         yield (_capital(asked) if wording[0] == "{" else asked), answer
+
+
+def _small(text: str) -> str:
+    """As somebody types who leaves out capitals and marks."""
+    return text.lower().rstrip(".!?").replace("'", "") or text
 
 
 def _capital(text: str) -> str:
@@ -110,6 +138,7 @@ def conversations(seed: int, share: float = 1.0) -> Iterator[dict[str, Any]]:
     listening.rng.shuffle(found)
     for turns in found:
         if all(len(reply.split()) <= MOST_WORDS for _, reply in turns):
-            texts = [re.sub(r"\s+", " ", text) for exchange in turns for text in exchange]
+            typed = _small if listening.rng.random() < SMALL_LETTERS else str
+            texts = [re.sub(r"\s+", " ", text) for said, reply in turns for text in (typed(said), reply)]
             said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
             yield {"source": "listening", "messages": said}

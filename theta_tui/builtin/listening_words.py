@@ -23,6 +23,7 @@ THINGS = (
 )  # fmt: skip
 """More that may have a name, beside those of the voice: the model learns the link, not the thing."""
 
+TELL_OWN_NAME = ("im {x}", "Im {x}", "I'm called {x}.", "It's me, {x}!", "You can call me {x}.", "{x} is my name.")
 TITLES = (
     "Mr {x}", "Mrs {x}", "Ms {x}", "Dr {x}", "Captain {x}", "Lady {x}", "Lord {x}", "Old {x}", "Little {x}",
     "Big {x}",
@@ -70,6 +71,22 @@ LEG_ASKS = (
 )  # fmt: skip
 YOUNG_ASKS = ("What is a baby {x} called?", "what's a baby {x} called", "What do you call a baby {x}?")
 SOUND_ASKS = ("What sound does {x} make?", "what does {x} say", "What noise does {x} make?", "what sound does {x} make")
+
+AFTER_ASKS = (
+    "Which {k} comes after {x}?", "which {k} comes after {x}", "What {k} comes after {x}?", "What comes after {x}?",
+    "which {k} follows {x}",
+)  # fmt: skip
+BEFORE_ASKS = (
+    "Which {k} comes before {x}?",
+    "What {k} comes before {x}?",
+    "what {k} is before {x}",
+    "What comes before {x}?",
+)
+DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
 CAPITALS = """
 France Paris; Germany Berlin; Italy Rome; Spain Madrid; Portugal Lisbon; England London; Ireland Dublin; Norway Oslo;
@@ -123,27 +140,31 @@ hoots; a bee buzzes; a snake hisses; a frog croaks; a rooster crows; a hen cluck
 bird sings; a donkey brays; a crow caws; a bear growls
 """
 KNOWN = """
-Which animal gives us milk?= The cow gives us milk.; Which animal lays eggs?= Hens lay eggs.; What do bees make?= Bees
-make honey.; What do cows eat?= Cows eat grass.; What do cows drink?= Cows drink water.; What do pandas eat?= Pandas
-eat bamboo.; What do rabbits eat?= Rabbits eat grass and vegetables.; What do monkeys eat?= Monkeys like bananas.; What
-do cats chase?= Cats chase mice.; Which animal has a trunk?= The elephant has a trunk.; Which animal has a long neck?=
-The giraffe has a long neck.; Which animal has black and white stripes?= The zebra has black and white stripes.; Which
-animal is the king of the jungle?= The lion is called the king of the jungle.; Which is the fastest land animal?= The
-cheetah is the fastest land animal.; Which is the tallest animal?= The giraffe is the tallest animal.; Which is the
-largest animal?= The blue whale is the largest animal.; What is the biggest animal in the world?= The blue whale is the
-biggest animal.; Which animal carries its house on its back?= The snail carries its house.; Which animal hops and has a
-pouch?= The kangaroo hops and has a pouch.; Which animal barks?= The dog barks.; Which animal meows?= The cat meows.;
-Which bird can talk?= The parrot can talk.; Which bird cannot fly?= The penguin can't fly.; What do spiders make?=
-Spiders make webs.; What do caterpillars become?= Caterpillars become butterflies.; What does a caterpillar turn into?=
-A caterpillar turns into a butterfly.; What does a tadpole become?= A tadpole becomes a frog.; Where do fish live?=
-Fish live in water.; Where do bees live?= Bees live in a hive.; Where do birds live?= Birds live in nests.; Where do
-polar bears live?= Polar bears live in the Arctic.; Where do penguins live?= Most penguins live in the Antarctic.; Where
-do camels live?= Camels live in the desert.; How many wings does a bird have?= A bird has two wings.; How many humps
-does a camel have?= A camel has one or two humps.; How many arms does an octopus have?= An octopus has eight arms.; How
-many eyes does a person have?= A person has two eyes.; What is the man's best friend?= The dog.; Which animal is man's
-best friend?= The dog is man's best friend.; What do sheep give us?= Sheep give us wool.; What is wool made from?= Wool
-comes from sheep.; Who guards sheep?= A shepherd guards sheep, with a dog.; What is a female horse called?= A female
-horse is a mare.; What is a male chicken called?= A male chicken is a rooster.; What is a female lion called?= A female
-lion is a lioness.; What is a female cow called?= A female cow is a cow, and a male one is a bull.
+How many days are in a week?= A week has seven days.; How many days does a week have?= A week has seven days.; how many
+days in a week= A week has seven days.; How many days are in January?= January has 31 days.; How many hours does a day
+have?= A day has 24 hours.; How many fingers does a hand have?= A hand has five fingers.; How many wheels does a car
+have?= A car has four wheels.; How many seasons are there?= There are four seasons.; Which animal gives us milk?= The
+cow gives us milk.; Which animal lays eggs?= Hens lay eggs.; What do bees make?= Bees make honey.; What do cows eat?=
+Cows eat grass.; What do cows drink?= Cows drink water.; What do pandas eat?= Pandas eat bamboo.; What do rabbits eat?=
+Rabbits eat grass and vegetables.; What do monkeys eat?= Monkeys like bananas.; What do cats chase?= Cats chase mice.;
+Which animal has a trunk?= The elephant has a trunk.; Which animal has a long neck?= The giraffe has a long neck.;
+Which animal has black and white stripes?= The zebra has black and white stripes.; Which animal is the king of the
+jungle?= The lion is called the king of the jungle.; Which is the fastest land animal?= The cheetah is the fastest land
+animal.; Which is the tallest animal?= The giraffe is the tallest animal.; Which is the largest animal?= The blue whale
+is the largest animal.; What is the biggest animal in the world?= The blue whale is the biggest animal.; Which animal
+carries its house on its back?= The snail carries its house.; Which animal hops and has a pouch?= The kangaroo hops and
+has a pouch.; Which animal barks?= The dog barks.; Which animal meows?= The cat meows.; Which bird can talk?= The
+parrot can talk.; Which bird cannot fly?= The penguin can't fly.; What do spiders make?= Spiders make webs.; What do
+caterpillars become?= Caterpillars become butterflies.; What does a caterpillar turn into?= A caterpillar turns into a
+butterfly.; What does a tadpole become?= A tadpole becomes a frog.; Where do fish live?= Fish live in water.; Where do
+bees live?= Bees live in a hive.; Where do birds live?= Birds live in nests.; Where do polar bears live?= Polar bears
+live in the Arctic.; Where do penguins live?= Most penguins live in the Antarctic.; Where do camels live?= Camels live
+in the desert.; How many wings does a bird have?= A bird has two wings.; How many humps does a camel have?= A camel has
+one or two humps.; How many arms does an octopus have?= An octopus has eight arms.; How many eyes does a person have?=
+A person has two eyes.; What is the man's best friend?= The dog.; Which animal is man's best friend?= The dog is man's
+best friend.; What do sheep give us?= Sheep give us wool.; What is wool made from?= Wool comes from sheep.; Who guards
+sheep?= A shepherd guards sheep, with a dog.; What is a female horse called?= A female horse is a mare.; What is a male
+chicken called?= A male chicken is a rooster.; What is a female lion called?= A female lion is a lioness.; What is a
+female cow called?= A female cow is a cow, and a male one is a bull.
 """
 """Beside those of the voice."""

@@ -27,7 +27,7 @@ MIX = {
     "project_basics": 0.6,
     "personality_chat_authored": 1.0,
     "personality_chat": 0.5,
-    "clinc_assistant": 1.0,
+    "clinc_assistant": 0.3,
     "chatterbot_corpus": 2.0,
     "small_talk": 1.0,
     "teachable": 1.0,
