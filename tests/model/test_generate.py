@@ -219,12 +219,12 @@ def test_each_filter_alone_can_leave_only_the_likeliest_token(lm: LanguageModel,
 
 
 def test_five_begin_as_sampling_might_and_differ_in_more_than_marks(default: LanguageModel) -> None:
-    for prompt, seed in (("Hi there!", 2), ("Do you remember me?", 1)):
+    for prompt, seed in (("hello", 2), ("What do you like to talk about?", 1)):
         ids = ask(default, prompt)
         replies = propose(default, ids, replace(SAMPLING, temperature=0.7, min_p=0.1, max_tokens=40), seed=seed)
         assert replies is not None
         likely = default.decoder.prefill(ids).logits.softmax(-1)
         for reply in replies:
             assert likely[default.chat.plain_ids([reply.text])[0][0]] >= DRAWN * likely.max(), reply.text
-    gists = [gist(reply.text) for reply in replies]  # a greeting has too few answers
-    assert not any(alike(one, other) for one, other in combinations(gists, 2)), replies
+        gists = [gist(reply.text) for reply in replies]
+        assert not any(alike(one, other) for one, other in combinations(gists, 2)), replies
