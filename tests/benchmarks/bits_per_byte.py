@@ -49,7 +49,7 @@ def row(document: Document) -> dict[str, object]:
 
 def measure(model: str, data: Path, tokens: int) -> dict[str, float]:
     """Bits per byte by data set, and `all`, of at most `tokens` tokens."""
-    lm = LanguageModel.load(model, device="cpu", dtype="float32")
+    lm = LanguageModel.load(model, device="cpu", dtype="float32", transformers=True)
     encoder = Encoder(lm.chat, length=min(LENGTH, lm.window), loss="all")
     with TemporaryDirectory() as folder:
         corpus = prepare([Source(data, 1.0)], encoder, Path(folder) / "data", tokenizer_key="", validation=1.0)
