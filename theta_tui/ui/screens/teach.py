@@ -151,8 +151,8 @@ class TeachScreen(VerbScreen):
 
     def draw(self) -> None:
         """Draw the state in every widget."""
-        if not self._composed:
-            return  # a resize can come before the widgets
+        if not (self._composed and self.query(Header)):
+            return  # a resize can come before the widgets, and a report of the worker after them
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
         self.conversation.welcome = WELCOME if self.tour.at is None else ()
