@@ -9,16 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Theta
-from tests.support import gguf_files
+from tests.support.gguf_files import tiny as tiny
 from tests.support.wheels import entry_of, make_wheel
 from theta_tui.model import catalogue
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("gguf") / "tiny.F16.gguf"
-    gguf_files.write(path)
-    return path
 
 
 @pytest.fixture

@@ -40,6 +40,15 @@ def process(folder: Path) -> int | None:
         return int(connection.about["pid"])
 
 
+def said_hello(terminal: Start) -> Terminal:
+    """A loop in which five replies to "hello" wait."""
+    loop = terminal("chat", "--plain")
+    loop.see("> ")
+    loop.press("hello\r")
+    loop.see(PICK)
+    return loop
+
+
 def test_it_starts_an_engine_and_both_of_two_loops_teach(terminal: Start, tmp_path: Path) -> None:
     one = terminal("chat", "--plain")
     one.see("--- interactive training mode (type 'quit' to exit) ---")
@@ -67,10 +76,7 @@ def test_it_starts_an_engine_and_both_of_two_loops_teach(terminal: Start, tmp_pa
 
 @pytest.mark.slow
 def test_an_engine_that_was_killed_between_two_lines_is_replaced(terminal: Start, tmp_path: Path) -> None:
-    loop = terminal("chat", "--plain")
-    loop.see("> ")
-    loop.press("hello\r")
-    loop.see(PICK)
+    loop = said_hello(terminal)
     before = process(tmp_path)
     assert before is not None
     os.kill(before, signal.SIGKILL)
@@ -83,10 +89,7 @@ def test_an_engine_that_was_killed_between_two_lines_is_replaced(terminal: Start
 
 
 def test_an_engine_that_is_killed_in_the_middle_of_a_lesson_is_replaced(terminal: Start, tmp_path: Path) -> None:
-    loop = terminal("chat", "--plain")
-    loop.see("> ")
-    loop.press("hello\r")
-    loop.see(PICK)
+    loop = said_hello(terminal)
     before = process(tmp_path)
     assert before is not None
     os.kill(before, signal.SIGSTOP)
@@ -102,10 +105,7 @@ def test_an_engine_that_is_killed_in_the_middle_of_a_lesson_is_replaced(terminal
 
 
 def test_ctrl_c_leaves_at_once_and_the_engine_goes_on(terminal: Start, tmp_path: Path) -> None:
-    loop = terminal("chat", "--plain")
-    loop.see("> ")
-    loop.press("hello\r")
-    loop.see(PICK)
+    loop = said_hello(terminal)
     loop.press("\x03")
     assert loop.leave() == 130
     assert process(tmp_path) is not None
@@ -116,10 +116,7 @@ def test_with_the_engine_off_it_has_the_home_alone(
     terminal: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("THETA_ENGINE", "off")
-    loop = terminal("chat", "--plain")
-    loop.see("> ")
-    loop.press("hello\r")
-    loop.see(PICK)
+    loop = said_hello(terminal)
     loop.press("1\r")
     loop.see("trained. (loss ")
     assert process(tmp_path) is None

@@ -16,20 +16,13 @@ from safetensors.torch import save_file
 from tests.faults.disk import Refusal, watching
 from tests.faults.full import disk as disk
 from tests.faults.full import room_for
-from tests.support import gguf_files
+from tests.support.gguf_files import tiny as tiny
 from tests.support.hub import Hub, hub
 from tests.support.wheels import entry_of, make_wheel
 from theta_tui.base.errors import HomeError
 from theta_tui.model import catalogue, getting, gguf_reading, loading, lora, room
 from theta_tui.model.catalogue import Entry
 from theta_tui.model.language_model import LanguageModel
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("gguf") / "tiny.F16.gguf"
-    gguf_files.write(path)
-    return path
 
 
 @pytest.fixture

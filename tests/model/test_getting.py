@@ -16,20 +16,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.support import gguf_files
+from tests.support.gguf_files import tiny as tiny
 from tests.support.hub import COMMIT, Hub, hub
 from tests.support.wheels import FILE, entry_of, make_wheel
 from theta_tui.base.errors import HomeError, ModelError
 from theta_tui.model import catalogue, files, getting, lora
 from theta_tui.model.catalogue import Entry
 from theta_tui.model.language_model import LanguageModel
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("gguf") / "tiny.F16.gguf"
-    gguf_files.write(path)
-    return path
 
 
 @pytest.fixture

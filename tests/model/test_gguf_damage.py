@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support import gguf_files
+from tests.support.gguf_files import tiny as tiny
 from tests.support.profiles import examples
 from theta_tui.base.errors import ModelError
 from theta_tui.model import catalogue, gguf_reading
@@ -25,13 +25,6 @@ HARMS = st.one_of(
     st.tuples(st.just("bit"), PLACES, st.integers(0, 7)), st.tuples(st.sampled_from(("long", "int")), PLACES, NUMBERS)
 )
 CUTS = st.tuples(st.just("cut"), PLACES, st.just(0))
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
-    gguf_files.write(path)
-    return path
 
 
 def damaged(tiny: Path, damage: Damage) -> Path:

@@ -9,6 +9,7 @@ from typing import Any
 
 import gguf
 import numpy as np
+import pytest
 import torch
 from gguf import GGMLQuantizationType as Kind
 
@@ -22,6 +23,14 @@ NAMES = {
     "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
 }  # fmt: skip
 HIDDEN, HEADS = 64, 2
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama in float16. Tests do not write to it."""
+    path = tmp_path_factory.mktemp("gguf") / "tiny.F16.gguf"
+    write(path)
+    return path
 
 
 def make_model(architecture: str, *, seed: int = 0, tied: bool = True) -> tuple[Any, Any]:
