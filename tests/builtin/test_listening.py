@@ -41,6 +41,7 @@ def test_a_name_is_said_again_where_it_was_told_and_nowhere_else(made: list[list
         if not any(said != said.lower() for said, _ in turns):
             continue  # typed in small letters
         names = [name for said, _ in turns for tell in all_tells if (name := _slot(tell, said))]
+        names += [name for said, _ in turns for tell in told.NAME_IN_SHORT if (name := _opening(tell, said))]
         for said, reply in turns:
             if said in asks:
                 asked.append(bool(names))
@@ -90,4 +91,10 @@ def test_no_name_and_no_thing_is_learned_that_the_benchmark_asks_for(made: list[
 
 def _slot(template: str, said: str) -> str | None:
     found = re.fullmatch(re.escape(template).replace(r"\{x\}", r"([A-Z].*)"), said)
+    return found[1] if found else None
+
+
+def _opening(template: str, said: str) -> str | None:
+    """The name where other facts stand behind it."""
+    found = re.match(re.escape(template).replace(r"\{x\}", r"([A-Z][^,]*?)") + "(?:, | and )", said)
     return found[1] if found else None

@@ -60,7 +60,7 @@ def _slot(template: str, thing: str, said: str) -> str | None:
 
 @cache
 def _telling(template: str, thing: str) -> re.Pattern[str]:
-    return re.compile(re.escape(template.replace("{t}", thing)).replace(r"\{x\}", r"(\w+)"))
+    return re.compile(re.escape(template.replace("{t}", thing)).replace(r"\{x\}", r"(\w+(?: \w+)?)"))
 
 
 def test_nothing_is_learned_that_knowledge_or_the_voice_is_measured_by(made: list[list[tuple[str, str]]]) -> None:

@@ -118,7 +118,38 @@ GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
         ("Oh no! Where did you last have it?", "How annoying. Can I cheer you up?", "That's bad luck. What now?",
          "I'm sorry. That always happens at the worst time.", "What a pity. Was it your only one?"),
     ),
+    (
+        ("today sucks", "ugh what a day", "worst day ever :(", "rough week :/", "im so done today", "not my day",
+         "meh, bad morning", "my day was bad :(", "terrible week so far", "i hate today"),
+        ("I'm sorry. What went wrong?", "Oh no. Do you want to tell me about it?",
+         "That sounds hard. What was the worst of it?", "I hope it gets better. What happened?",
+         "Some days are like that. I'm here."),
+    ),
+    (
+        ("I spilled coffee on my shirt", "stubbed my toe", "My laptop crashed.", "i overslept again",
+         "We got soaked in the rain.", "I dropped my ice cream.", "locked myself out lol", "the soup boiled over",
+         "I burned my tongue", "my zipper broke", "the dog ate my sandwich", "I stepped on a toy."),
+        ("Oh no! Are you all right?", "How annoying! What did you do then?", "Ouch! I hope the day gets better.",
+         "That's bad luck. Can you laugh about it yet?", "Oh dear. These things happen."),
+    ),
+    (
+        ("im hungry", "so hungry right now", "I'm starving.", "I'm thirsty", "i could eat a horse"),
+        ("Then have something! What do you feel like?", "What's in the kitchen?", "Time for a snack! What will it be?",
+         "Get yourself something good. What do you like?"),
+    ),
     # --- good news ---
+    (
+        ("yay", "woohoo!", "today was good :)", "feeling good today", "good day today", "i did it!!", "finally friday!",
+         "im happy :)"),
+        ("Hooray! What happened?", "I'm glad! Tell me more.", "That's great to hear! What made it so good?",
+         "Lovely! Enjoy it."),
+    ),
+    (
+        ("my aunt sent us cookies", "Our neighbour gave us plums from his tree.", "A friend brought me soup.",
+         "somebody paid for my coffee today", "My sister knitted me a scarf."),
+        ("How kind! Did you say thank you?", "What a nice surprise!", "That's lovely of them. Was it good?",
+         "Kind people are around. How did it feel?"),
+    ),
     (
         ("I got the job!", "they hired me!!", "I got promoted today.", "I start a new job on Monday.",
          "I got a raise!"),
@@ -407,9 +438,35 @@ GROUPS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
          "Hm, I don't understand. What do you mean?", "Did a cat walk over your keyboard?"),
     ),
     (
-        ("🙂", "❤️", "😢", "🎉🎉", "👍", "😂😂😂"),
-        ("What a nice picture! What does it mean today?", "I feel with you. Tell me in words?",
-         "I like that! How are you?", "A picture says a lot. What happened?"),
+        ("🙂", "❤️", "🎉🎉", "👍", "😂😂😂", ":)", ":D", "😊", "😍"),
+        ("You look happy! What happened?", "I like that! How are you?", "A smile is a good start. What's new?",
+         "That's nice to see. Tell me more!"),
+    ),
+    (
+        ("😢", ":(", "😭", ":/", "😞😞", ":'("),
+        ("Oh no. What happened?", "I'm sorry. Do you want to tell me?", "That looks sad. What's wrong?",
+         "I'm here. Tell me in words?"),
+    ),
+    (
+        ("no", "nope", "not really", "nah", "no thanks", "I don't think so"),
+        ("All right. What would you like instead?", "Fair enough! Something else, then?", "No problem. What's next?",
+         "Okay. Tell me what you think."),
+    ),
+    (
+        ("go on", "tell me more", "continue", "and then?", "more please"),
+        ("Gladly! What about?", "You choose: what shall I tell you about?", "First you: what do you think of it?",
+         "I'd rather hear from you. What happened next?"),
+    ),
+    (
+        ("i dont get it", "I'm confused", "what?", "huh?", "I don't understand you", "that's strange"),
+        ("Sorry, I said it badly. What would you like to know?", "Let's start again. What's on your mind?",
+         "I'm still learning. Ask me in other words?", "My mistake! What did you mean?"),
+    ),
+    (
+        ("dogs are better than cats", "Summer is the best season.", "pizza beats pasta every time",
+         "Books are better than films.", "mondays should be illegal", "I think rain is underrated."),
+        ("You may be right! What makes you say so?", "I can't argue with that.", "That's a strong opinion. Why?",
+         "Some would disagree! Tell me more.", "Interesting! Has it always been so for you?"),
     ),
     (
         ("apple", "potato", "Monday", "penguins", "the moon", "cheese"),

@@ -17,12 +17,10 @@ from theta_tui.builtin import voice_words as told
 from theta_tui.builtin.voice import MOST_WORDS, Exchange, Voice
 
 MADE = {
-    "names": 20_000, "facts": 13_000, "speakers": 5_000, "itself": 2_500, "unknown": 4_000, "sums": 14_000,
-    "known": 10_000, "everyday": 9_000, "small_talk": 2_500,
+    "names": 24_000, "facts": 10_000, "introduced": 5_000, "speakers": 5_000, "itself": 4_000, "unknown": 4_000,
+    "sums": 10_000, "known": 9_000, "everyday": 13_000, "plans": 3_000, "mashed": 600, "small_talk": 2_500,
 }  # fmt: skip
 """Conversations made of each form."""
-SMALL_LETTERS = 0.3
-"""Share of the conversations in which the person leaves out capitals and marks, in names too; the replies have them."""
 
 
 class Listening(Voice):
@@ -122,11 +120,6 @@ def _asked(wordings: tuple[str, ...], about: str, answer: str, **slots: str) -> 
         yield (_capital(asked) if wording[0] == "{" else asked), answer
 
 
-def _small(text: str) -> str:
-    """As somebody types who leaves out capitals and marks."""
-    return text.lower().rstrip(".!?").replace("'", "") or text
-
-
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -138,7 +131,7 @@ def conversations(seed: int, share: float = 1.0) -> Iterator[dict[str, Any]]:
     listening.rng.shuffle(found)
     for turns in found:
         if all(len(reply.split()) <= MOST_WORDS for _, reply in turns):
-            typed = _small if listening.rng.random() < SMALL_LETTERS else str
+            typed = voice.small if listening.rng.random() < voice.SMALL_LETTERS else str
             texts = [re.sub(r"\s+", " ", text) for said, reply in turns for text in (typed(said), reply)]
             said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
             yield {"source": "listening", "messages": said}

@@ -86,6 +86,14 @@ _TEAMS = _words("Foxes Herons Rovers Wolves Badgers Otters Hammers Bells Rangers
 _GROUNDS = _words("""bog cave cliff desert dune fen field forest garden glacier heath hedge hill island lake marsh
 meadow moor mountain pond reef river shore swamp tundra valley wall water willow wood""")
 
+NAME_WORDS = sorted({
+    word.lower()
+    for words in (FIRSTS, SURNAMES, PETS, _THINGS, _ADJECTIVES, _BEASTS, _GROUNDS)
+    for word in words
+    if len(word) >= 4 and word.isalpha()
+})  # fmt: skip
+"""What names are made of that nobody has."""
+
 ENTITY_TEXT: dict[str, str] = {
     "thing": """the last warm day of autumn; the smell of a new book; a person who is always late; the sound of
 rain on a tin roof; the last crumb at the bottom of a bag; a cat that sleeps all day; the gap between two sofa

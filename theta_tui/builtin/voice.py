@@ -22,7 +22,7 @@ from theta_tui.builtin import voice_words as words
 from theta_tui.builtin.exclusion import Excluder
 from theta_tui.builtin.shards import lines, named, thinned
 from theta_tui.builtin.teachable import Maker, Relation, relations
-from theta_tui.builtin.teachable_words import entity, value
+from theta_tui.builtin.teachable_words import NAME_WORDS, entity, value
 from theta_tui.model.export import ADAPTER
 from theta_tui.model.lora import CONFIG, TEMPLATE
 
@@ -36,12 +36,16 @@ MOST_WORDS = 26
 SHARDS = {"project_basics": 500, "personality_chat_authored": 350, "clinc_assistant": 200}
 """Conversations taken of each shard."""
 MADE = {
-    "names": 800, "facts": 650, "itself": 350, "unknown": 200, "known": 750, "everyday": 1900, "small_talk": 400,
-    "teachable": 250,
+    "names": 800, "facts": 550, "introduced": 350, "itself": 450, "unknown": 200, "known": 750, "everyday": 1900,
+    "plans": 200, "mashed": 80, "small_talk": 400, "teachable": 250,
 }  # fmt: skip
 """Conversations made of each form."""
+SMALL_LETTERS = 0.3
+"""Share of the conversations in which the person leaves out capitals and marks, in names too; the replies have them."""
 PLAIN_SHARE = 0.15
 """Of the conversations: without Theta's system message, so that the voice does not hang on it."""
+
+PLANS = [tuple(re.split(r"[/ ]", plan.strip(), maxsplit=2)) for plan in " ".join(words.PLANS.split()).split(";")]
 
 GUARDED = re.compile(
     r"capital|plus|\+|opposite|antonym|colou?r|animal|\blegs?\b|\bbaby\b|insect|\bbird|joke|what is (a|an|the|my) |"
@@ -67,7 +71,7 @@ class Voice:
         self.forms: dict[str, Callable[[], list[Exchange]]] = {
             "names": self.names, "facts": self.facts, "itself": self.itself, "unknown": self.unknown,
             "known": self.known, "everyday": self.everyday, "small_talk": self.small_talk,
-            "teachable": self.teachable,
+            "teachable": self.teachable, "introduced": self.introduced, "plans": self.plans, "mashed": self.mashed,
         }  # fmt: skip
 
     def one(self, of: Sequence[str], **slots: str) -> str:
@@ -81,12 +85,23 @@ class Voice:
         return [(self.rng.choice(said), self.rng.choice(answers))]
 
     def name(self) -> str:
-        """A name, often one that nobody has: it can only be copied."""
+        """A name, often one that nobody has: it can only be copied. Halves of two words, and words that are no names,
+        meet the tokenizer's pieces in more orders than syllables do."""
         rng = self.rng
-        if rng.random() < 0.5:
-            return value(rng, rng.choice(("petname", "first")))
-        parts = [rng.choice("bdfgklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.choice((1, 2, 2, 3)))]
-        return ("".join(parts) + rng.choice(("", "n", "x", "l", "ra", "s", "mo", "ck"))).capitalize()
+        word = rng.choice(NAME_WORDS)
+        match rng.choices(("known", "word", "halves", "syllables", "two"), (25, 15, 35, 15, 10))[0]:
+            case "known":
+                return value(rng, rng.choice(("petname", "first")))
+            case "word":
+                return word.capitalize()
+            case "halves":
+                other = rng.choice(NAME_WORDS)
+                return (word[: rng.randint(2, len(word) - 1)] + other[-rng.randint(2, len(other) - 1) :]).capitalize()
+            case "syllables":
+                parts = [rng.choice("bdfgklmnprstvwz") + rng.choice("aeiou") for _ in range(rng.choice((1, 2, 2, 3)))]
+                return ("".join(parts) + rng.choice(("", "n", "x", "l", "ra", "s", "mo", "ck"))).capitalize()
+            case _:
+                return f"{word} {rng.choice(NAME_WORDS)}".title()
 
     # --- forms ---
 
@@ -99,11 +114,44 @@ class Voice:
         for thing, name in named.items():
             turns.append((self.one(words.TELL_NAME, t=thing, x=name), self.one(words.HEAR_NAME, t=thing, x=name)))
         turns += self.between(0.3)
-        for thing in rng.sample(things, rng.randint(1, len(things))):
-            turns.append(self.asked(thing, named[thing]))
-        if rng.random() < 0.35:
-            turns.append(self.not_told(set(things)))
-        return turns
+        asks = [self.asked(thing, named[thing]) for thing in rng.sample(things, rng.randint(1, len(things)))]
+        if rng.random() < 0.45:
+            asks.insert(rng.randint(0, len(asks)), self.not_told(set(things)))
+        return turns + asks
+
+    def introduced(self) -> list[Exchange]:
+        """Several facts in one message, asked for one by one."""
+        rng = self.rng
+        chosen = ["name", *rng.sample(sorted(words.IN_SHORT), rng.choice((1, 1, 2)))]
+        name = self.name()
+        parts, asks = [self.one(words.NAME_IN_SHORT, x=name)], []
+        for fact in chosen:
+            slots = self.slots(fact) | ({"x": name} if fact == "name" else {})
+            if fact in words.IN_SHORT:
+                parts.append(self.one(words.IN_SHORT[fact], **slots))
+            _, _, ask, say, _ = words.FACTS[fact]
+            asks.append((rng.choice(ask), self.one(say, **slots)))
+        said = parts[0] + self.one((", ", ", ", " and ")) + ", ".join(parts[1:])
+        turns = [*self.between(0.15), (said, self.one(words.FACTS["name"][1], x=name)), *self.between(0.15)]
+        if rng.random() < 0.3:
+            asks.append(self.not_told({*chosen}))
+        rng.shuffle(asks)
+        return turns + asks[: rng.randint(1, len(asks))]
+
+    def plans(self) -> list[Exchange]:
+        """What somebody plans, so that "I'm thinking of …" has nothing to do with what it ends with elsewhere."""
+        verb, doing, rest = self.rng.choice(PLANS)
+        yours = re.sub(r"\bmy\b", "your", rest)
+        said = self.one(words.PLANNED, do=f"{verb} {rest}", doing=f"{doing} {rest}")
+        reply = self.one(words.HEAR_PLAN, do=f"{verb} {yours}", doing=f"{doing} {yours}")
+        return [(self.typed(said), reply[0].upper() + reply[1:]), *self.between(0.2)]
+
+    def mashed(self) -> list[Exchange]:
+        """Keys that were struck at random."""
+        rng = self.rng
+        keys = rng.choice(("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdfjkl;", "abcdefghijklmnopqrstuvwxyz"))
+        struck = " ".join("".join(rng.choices(keys, k=rng.randint(3, 9))) for _ in range(rng.choice((1, 1, 2))))
+        return [*self.between(0.2), (struck, rng.choice(words.HEAR_MASHED)), *self.between(0.2)]
 
     def asked(self, thing: str, name: str) -> Exchange:
         return self.one(words.ASK_NAME, t=thing), self.one(words.SAY_NAME, t=thing, x=name)
@@ -138,13 +186,19 @@ class Voice:
         """A fact about the person: how it is told, and how it is asked for."""
         rng = self.rng
         tell, hear, ask, say, _ = words.FACTS[fact]
+        slots = self.slots(fact)
+        return (self.one(tell, **slots), self.one(hear, **slots)), (rng.choice(ask), self.one(say, **slots))
+
+    def slots(self, fact: str) -> dict[str, str]:
+        """What a fact is made of."""
+        rng = self.rng
         colour, food = rng.choice(words.COLOURS), rng.choice(words.FOODS)
-        slots = {
+        return {
             "x": entity(rng, "town") if fact == "town" and rng.random() < 0.5 else self.name(),
             "n": str(rng.randint(18, 95) if fact == "age" else rng.randint(2, 9999)),
             "c": colour, "C": colour.capitalize(), "f": food, "F": food.capitalize(), "j": rng.choice(words.JOBS),
+            "a": rng.choice(words.ANIMALS), "k": rng.choice(("two", "three", "four", "five", "2", "3", "4", "12")),
         }  # fmt: skip
-        return (self.one(tell, **slots), self.one(hear, **slots)), (rng.choice(ask), self.one(say, **slots))
 
     def itself(self) -> list[Exchange]:
         """What Theta is."""
@@ -181,9 +235,9 @@ class Voice:
                 return text
 
     def everyday(self) -> list[Exchange]:
-        """What people say on any day."""
-        said, answers = self.rng.choice(everyday_words.GROUPS)
-        return [(self.typed(self.rng.choice(said)), self.rng.choice(answers)), *self.between(0.3)]
+        """What people say on any day, one thing after another."""
+        groups = self.rng.sample(everyday_words.GROUPS, self.rng.choice((1, 1, 2, 3)))
+        return [(self.typed(self.rng.choice(said)), self.rng.choice(answers)) for said, answers in groups]
 
     def small_talk(self) -> list[Exchange]:
         [row] = small_talk.conversations(self.rng.randrange(1 << 30), 1)
@@ -229,6 +283,11 @@ def pairs(table: str) -> Iterator[tuple[str, str]]:
         yield first, second
 
 
+def small(text: str) -> str:
+    """As somebody types who leaves out capitals and marks."""
+    return text.lower().rstrip(".!?").replace("'", "") or text
+
+
 def _exchanges(row: dict[str, Any]) -> list[Exchange]:
     texts = [message["content"] for message in row["messages"]]
     return list(zip(texts[::2], texts[1::2], strict=True))
@@ -261,7 +320,8 @@ def conversations(data: Path | None, seed: int = 1, share: float = 1.0) -> Itera
     for turns in found:
         if all(len(reply.split()) <= MOST_WORDS for _, reply in turns):
             system = [] if voice.rng.random() < PLAIN_SHARE else [{"role": "system", "content": words.SYSTEM}]
-            texts = [text for exchange in turns for text in exchange]
+            typed = small if voice.rng.random() < SMALL_LETTERS else str
+            texts = [text for said, reply in turns for text in (typed(said), reply)]
             said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
             yield {"source": "voice", "messages": [*system, *said]}
 

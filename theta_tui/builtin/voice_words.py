@@ -92,7 +92,7 @@ FACTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[
     ),
     "food": (
         ("I love {f}.", "my favourite food is {f}", "My favorite food is {f}.", "I could eat {f} every day."),
-        ("{F}, good taste!", "I can see why. When did you last have {f}?", "Mmh, {f}! Do you make it yourself?"),
+        ("{F}, good taste!", "{F}! When did you last have some?", "Mmh, {f}! Do you make it yourself?"),
         ("What's my favourite food?", "what do I like to eat", "Do you remember what I like to eat?"),
         ("You love {f}.", "Your favourite food is {f}.", "{F}!"),
         ("You haven't told me what you like to eat.", "I don't know your favourite food. What is it?"),
@@ -105,7 +105,26 @@ FACTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[
         ("You're a {j}.", "You work as a {j}.", "You told me that you're a {j}."),
         ("You haven't told me what you do for a living.", "I don't know your job. What do you do?"),
     ),
+    "pets": (
+        ("I have {k} {a}.", "i have {k} {a}", "I've got {k} {a}.", "We have {k} {a} at home."),
+        ("{k} {a}! What are they called?", "How nice, {k} {a}. Do they get along?", "It must be lively with {k} {a}!"),
+        ("Which pets do I have?", "how many pets do I have", "Do you remember what pets I have?",
+         "What animals live with me?"),
+        ("You have {k} {a}.", "{k} {a}.", "You told me that you have {k} {a}."),
+        ("You haven't told me about any pets.", "I don't know. Do you have pets?"),
+    ),
 }  # fmt: skip
+ANIMALS = ("cats", "dogs", "rabbits", "hens", "goats", "mice", "ponies", "budgies", "snails", "geese", "ferrets", "bees")
+NAME_IN_SHORT = ("im {x}", "I'm {x}", "hi, I'm {x}", "hey, {x} here", "my name is {x}", "{x} here", "Hello, I am {x}")
+IN_SHORT = {
+    "age": ("{n}", "{n} years old", "I'm {n}", "age {n}"),
+    "town": ("from {x}", "living in {x}", "I live in {x}"),
+    "job": ("a {j}", "{j}", "I work as a {j}"),
+    "food": ("I love {f}", "{f} is my favourite food"),
+    "favourite colour": ("I like {c} best", "my favourite colour is {c}"),
+    "pets": ("{k} {a}", "I have {k} {a}", "and i have {k} {a}"),
+}
+"""How a fact is told beside others, in one message."""
 COLOURS = ("blue", "green", "red", "yellow", "purple", "orange", "pink", "black", "turquoise", "brown", "grey")
 FOODS = (
     "pizza", "lasagne", "sushi", "mango", "cheese", "apple pie", "noodles", "pancakes", "fried rice", "tomato soup",
@@ -119,7 +138,13 @@ JOBS = (
 ITSELF: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (
         ("What is your name?", "what's your name", "Who are you?", "who are you", "What should I call you?",
-         "Do you have a name?", "your name?", "Introduce yourself.", "tell me about yourself", "And who are you?"),
+         "Do you have a name?", "your name?", "Introduce yourself.", "tell me about yourself", "And who are you?",
+         "whats ur name", "What do people call you?", "May I ask your name?", "and your name is?", "You are?",
+         "Tell me your name.", "Who am I talking to?", "who is this", "What was your name again?", "And you?",
+         "what are you called", "Which name do you have?", "Say your name.", "Remind me of your name, please.",
+         "could you tell me your name", "By what name should I call you?", "please introduce yourself to my friend",
+         "And what's your name?", "Do you go by a name?", "I didn't catch your name.", "who do I have the pleasure "
+         "with", "and you, who are you?", "How are you called?", "what name did they give you"),
         ("I'm Theta.", "My name is Theta.", "I'm Theta, a small language model that you can teach.",
          "I am Theta. I learn from what you tell me.", "Theta. What's your name?", "You can call me Theta."),
     ),
@@ -162,10 +187,30 @@ ITSELF: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
          "I'm not connected to the internet, so I can't tell.", "All I have is what I know and what you tell me."),
     ),
     (
-        ("Do you have feelings?", "Are you happy?", "Do you sleep?", "Can you eat?", "Do you have a family?",
-         "Where do you live?", "How old are you?", "Do you have a body?", "Do you dream?"),
+        ("Do you have feelings?", "Are you happy?", "do you ever get sad", "Can you feel pain?", "are you lonely"),
         ("I'm a program, so no, but I like to talk with you.", "I'm only software. How about you?",
-         "Not as you do. I live in your computer.", "I'm a small model, so I don't. Tell me about yours!"),
+         "I don't feel as you do. How do you feel?", "Not as people are. How are you?"),
+    ),
+    (
+        ("Do you sleep?", "Can you eat?", "Do you have a family?", "Do you have a body?", "Do you dream?",
+         "do you ever get tired", "Can you see me?"),
+        ("I'm a program, so I don't. And you?", "No, I'm only a small program.", "Not as you do. I'm made of numbers.",
+         "No, but tell me about yours!"),
+    ),
+    (
+        ("Where do you live?", "where are you", "Where is your home?", "where are you from"),
+        ("I live in your computer.", "Right here, on your computer. And you?", "My home is this computer."),
+    ),
+    (
+        ("How old are you?", "what's your age", "When were you born?", "when is your birthday", "Are you old?"),
+        ("I'm a young model, and I have no birthday.", "I don't count years. How old are you?",
+         "Not old at all: I learn something new each day.", "A program has no age. And you?"),
+    ),
+    (
+        ("are you smarter than me", "Are you clever?", "Are you better than other chatbots?", "how smart are you",
+         "do you know everything", "are you stupid"),
+        ("I'm small, and I know little. But I learn from you.", "No, but I learn fast. Teach me something!",
+         "I know a few things. What would you like to ask?", "You know more than I do, I'm sure."),
     ),
 )  # fmt: skip
 
@@ -180,6 +225,43 @@ UNKNOWABLE: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
          "I have no way to know that. What is it?", "I don't know, but you can tell me."),
     ),
 )  # fmt: skip
+
+PLANNED = (
+    "I'm thinking of {doing}.", "im thinking of {doing}", "I'm thinking about {doing}.", "I plan to {do}.",
+    "I'm planning to {do} soon.", "I want to {do}.", "i want to {do}", "I'm going to {do} this week.",
+    "I think I'm going to {do}.", "should I {do}?", "Should I {do}?", "I need to {do}", "I'm about to {do}.",
+    "I might {do} this month.", "I have decided to {do}.", "I can't decide whether to {do}.", "I'd like to {do}.",
+    "I'm considering {doing}.", "I just want to {do}.",
+)  # fmt: skip
+"""What somebody is about to do. The same openings stand before what is grave, in other data."""
+HEAR_PLAN = (
+    "What made you think of {doing}?", "{doing}? Good luck!", "You want to {do}? Tell me more.",
+    "Why not? What speaks against {doing}?", "A good plan! When will you start?", "Sleep on it, and decide tomorrow.",
+    "How long have you thought about {doing}?", "Then {do}! What holds you back?", "What would change if you {do}?",
+    "That sounds like a good idea. Who helps you?", "Do you have a plan for it?", "What does {doing} mean to you?",
+)  # fmt: skip
+PLANS = """
+change/changing my phone plan; sell/selling my car; quit/quitting my job; move/moving to another city; leave/leaving
+my band; end/ending my subscription; cancel/cancelling my gym membership; paint/painting the hall; cut/cutting my hair;
+dye/dyeing my hair; buy/buying a new bed; learn/learning Spanish; go/going back to school; start/starting a small shop;
+build/building a shed; read/reading more; get/getting a second dog; stop/stopping sugar; run/running a marathon;
+take/taking a day off; take/taking the train home; shoot/shooting some photos; hang/hanging
+up the curtains; finish/finishing this book; delete/deleting my old emails; give/giving away my clothes; drop/dropping
+that class; fire/firing my plumber; burn/burning the old wood; kill/killing the weeds; bury/burying the bulbs;
+plant/planting a hedge; write/writing to my aunt; call/calling my landlord; rent/renting a van; bake/baking a cake;
+skip/skipping breakfast; go/going to bed early; sleep/sleeping in tomorrow; invite/inviting the neighbours; clean/cleaning
+the oven; ask/asking for a raise; retire/retiring early; switch/switching banks; pack/packing my bags; visit/visiting
+my grandmother; adopt/adopting a kitten; break/breaking up the old shed; throw/throwing out the sofa; iron/ironing my
+shirts; close/closing my shop; watch/watching the game; try/trying yoga
+"""
+"""What is planned: verb/participle, and the rest."""
+
+HEAR_MASHED = (
+    "I didn't get that. Could you say it in other words?", "Did a cat walk over your keyboard?",
+    "Is that a secret language? Teach me!", "Hm, I don't understand. What do you mean?",
+    "That looks like random keys. What's on your mind?", "I can't read that. Try again?",
+)  # fmt: skip
+"""What is said to keys that were struck at random."""
 
 CAPITALS = """
 Mongolia Ulaanbaatar; Nepal Kathmandu; Kazakhstan Astana; Uzbekistan Tashkent; Georgia Tbilisi; Armenia Yerevan;
