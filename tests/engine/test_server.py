@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from theta_tui.engine.remote import RemoteWorker
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.fair_queue import FairQueue
+from theta_tui.session.replies import Turn
+from theta_tui.session.service import Service
 from theta_tui.session.thread import Order
 
 
@@ -162,13 +165,13 @@ def test_an_error_reaches_who_caused_it_with_its_exit_code(connect: Callable[...
 
 def test_settings_for_one_command_are_those_of_no_other(engine: Engine, connect: Callable[..., Connection]) -> None:
     seen: list[float] = []
-    wrapped = engine.session.propose
+    wrapped = engine.session.proposing
 
     def propose_and_look(prompt: str, **more: Any) -> Any:
         seen.append(engine.session.store.settings.temperature)
         return wrapped(prompt, **more)
 
-    engine.session.propose = propose_and_look  # type: ignore[method-assign]
+    engine.session.proposing = propose_and_look  # type: ignore[method-assign]
     own = engine.session.store.settings.temperature
     one = connect()
     list(one.events(c.Propose("hello"), {"temperature": 0.25}))
@@ -179,6 +182,32 @@ def test_settings_for_one_command_are_those_of_no_other(engine: Engine, connect:
 def test_a_setting_that_is_not_for_one_command_ends_the_connection(connect: Callable[..., Connection]) -> None:
     with pytest.raises(EngineGoneError):
         list(connect().events(c.Propose("hello"), {"home": "/tmp"}))
+
+
+def test_who_waits_for_the_same_is_served_together(
+    engine: Engine, connect: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[list[str]] = []
+    serve = Service.serve
+
+    def counted(service: Service, *turns: Turn) -> None:
+        batches.append([f"{turn.who} {type(turn.command).__name__}".strip() for turn in turns])
+        serve(service, *turns)
+
+    monkeypatch.setattr(Service, "serve", counted)
+    engine.session.hold.clear()
+    first, *people = connect(), *(connect(who=who) for who in ("Ada", "Zoë", "Bob"))
+    first.send(c.Propose("one of the owner"))
+    engine.wait(p.Streaming)
+    commands = (c.Propose("a prompt of Ada"), c.Look(), c.Propose("a prompt of Bob"))
+    for one, command in zip(people, commands, strict=True):
+        one.send(command)
+    until(lambda: len(engine.host._queue._waiting) == 3)
+    engine.session.hold.set()
+    ends = [[event for _, event in takewhile(lambda frame: frame[1], one.frames())][-1] for one in (first, *people)]
+    assert [type(event).__name__ for event in ends] == ["Proposed", "Proposed", "Ready", "Proposed"]
+    assert [event.snapshot.who for event in ends if event] == ["", "Ada", "Zoë", "Bob"]
+    assert batches[-3:] == [["Propose"], ["Ada Propose", "Bob Propose"], ["Zoë Look"]]
 
 
 def test_to_cancel_stops_ones_own_command_alone(engine: Engine, connect: Callable[..., Connection]) -> None:

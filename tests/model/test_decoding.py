@@ -170,6 +170,24 @@ def test_both_ways_say_what_a_plain_forward_pass_says(kind: str) -> None:
         write(model, decoder, text(20))
 
 
+@pytest.mark.parametrize("kind", ["tied", "grouped", "one key head", "llama3 positions", "qwen3"])
+def test_rows_behind_several_conversations_see_their_own_alone(kind: str) -> None:
+    model = made(FAST[kind])
+    decoder, prompts, counts = FastDecoder(model), [text(20, 1), text(7, 2), text(33, 3)], [2, 1, 2]
+    rows = [list(prompt) for prompt, count in zip(prompts, counts, strict=True) for _ in range(count)]
+    writing = decoder.together(prompts, counts, 5, [None] * len(rows))
+    for step in range(5):
+        if step == 2:
+            writing.keep([1, 2, 4])  # one of each
+            rows = [rows[at] for at in (1, 2, 4)]
+        tokens = text(len(rows), seed=step)
+        for row, token in zip(rows, tokens, strict=True):
+            row.append(token)
+        assert near(writing.step(tokens), [plain(model, row) for row in rows])
+    write(model, decoder, prompts[0], 3)  # what was read first is still known
+    assert GeneralDecoder(model, {}).together(prompts, counts, 5, []) is None
+
+
 @pytest.mark.parametrize("length", [1, 2, 17, 64, 65, WINDOW - 7])
 def test_a_conversation_may_be_of_any_length_up_to_the_window(length: int) -> None:
     model = made(grouped)

@@ -11,7 +11,7 @@ from theta_tui.base.errors import ModelError
 from theta_tui.base.text import is_blank, normalised
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.decoding.protocol import Decoder, Prefill, Rows
-from theta_tui.model.generate import DRAWN, Reply, Sampling, greedy, propose
+from theta_tui.model.generate import DRAWN, Reply, Row, Sampling, Task, greedy, propose, write
 from theta_tui.model.gist import alike, gist
 from theta_tui.model.language_model import LanguageModel
 
@@ -142,6 +142,39 @@ def test_it_stops_at_the_next_token_when_cancelled(lm: LanguageModel) -> None:
     assert propose(lm, ask(lm), SAMPLING, seed=1, cancelled=lambda: True) is None
 
 
+def written(lm: LanguageModel, prompts: Sequence[str], stop: str = "") -> list[Task]:
+    """The greedy replies to all of `prompts`, in one batch; that to `stop` is cancelled at its third token."""
+    cold = replace(SAMPLING, temperature=0.0)
+    tasks = []
+    for prompt in prompts:
+        row = Row(lm, greedy=True)
+        cancelled = (lambda row=row: len(row.ids) >= 3) if prompt == stop else lambda: False
+        tasks.append(Task(ask(lm, prompt), [row], (cold, cold), 12, torch.Generator(), cancelled))
+    write(lm, *tasks)
+    return tasks
+
+
+@pytest.mark.parametrize("way", ["fast", "general"])
+def test_what_several_people_get_in_one_batch_is_what_each_gets_alone(default: LanguageModel, way: str) -> None:
+    before, prompts = default.decoder, ("hello", "What is your name?", "I had a terrible day at work.")
+    default.__dict__["decoder"] = before if way == "fast" else GeneralDecoder(default.model, {})
+    try:
+        singly = [greedy(default, ask(default, prompt), max_tokens=12) for prompt in prompts]
+        together = [task.rows[0].reply() for task in written(default, prompts)]
+    finally:
+        default.__dict__["decoder"] = before
+    assert [reply.text for reply in together] == [reply.text for reply in singly]
+    assert [reply.logprob for reply in together] == pytest.approx([reply.logprob for reply in singly], abs=1e-3)
+
+
+def test_who_cancels_leaves_the_others_of_the_batch_alone(default: LanguageModel) -> None:
+    prompts = ("hello", "What is your name?", "How are you?")
+    whole, left = written(default, prompts), written(default, prompts, stop=prompts[1])
+    assert [task.ran for task in left] == [True, False, True]
+    assert [left[at].rows[0].text for at in (0, 2)] == [whole[at].rows[0].text for at in (0, 2)]
+    assert len(left[1].rows[0].ids) == 3 < len(whole[1].rows[0].ids)
+
+
 @pytest.mark.parametrize("way", ["fast", "general"])
 def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, way: str) -> None:
     decoder: Decoder = default.decoder if way == "fast" else GeneralDecoder(default.model, {})
@@ -156,8 +189,8 @@ def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, way: str) 
         def prefill(self, ids: Sequence[int]) -> Prefill:
             return decoder.prefill(ids)
 
-        def branch(self, prefill: Prefill, rows: int, room: int) -> Rows:
-            self.rows = decoder.branch(prefill, rows, room)
+        def branch(self, prefill: Prefill, rows: int, room: int, modules: Sequence[None]) -> Rows:
+            self.rows = decoder.branch(prefill, rows, room, modules)
             self.keep = self.rows.keep
             return self  # type: ignore[return-value]
 

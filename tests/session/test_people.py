@@ -22,6 +22,7 @@ from theta_tui.session import commands as c
 from theta_tui.session import lists, people
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
+from theta_tui.session.replies import Turn
 from theta_tui.session.service import Service
 from theta_tui.store.report import Teaching
 from theta_tui.store.store import Store
@@ -54,7 +55,7 @@ class Table:
 
     def ask(self, who: str, command: c.Command) -> list[p.Event]:
         self.events.clear()
-        self.service.serve(command, lambda: False, {}, who)
+        self.service.serve(Turn(command, who=who))
         return list(self.events)
 
     def say(self, who: str) -> str:

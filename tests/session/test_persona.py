@@ -19,6 +19,7 @@ from theta_tui.session import persona
 from theta_tui.session import protocol as p
 from theta_tui.session import rebuild as rebuilding
 from theta_tui.session.idle import IdleRunner
+from theta_tui.session.replies import Turn
 from theta_tui.session.service import Service
 from theta_tui.session.session import Session
 from theta_tui.store.records import Begin, Persona
@@ -237,7 +238,7 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     session, events = start(), list[p.Event]()
     service = Service(session, events.append, Caller(), IdleRunner(60.0))
     for text in ("", PIRATE, "", "off", "  "):
-        service.serve(c.Persona(text), lambda: False)
+        service.serve(Turn(c.Persona(text)))
     told = [
         (event.text if isinstance(event, p.Notice) else event.message, event.snapshot.persona)
         for event in events
@@ -251,7 +252,7 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     ]
     assert told[4][0].startswith("the persona is empty")
     for name in ("", "default", "nobody"):
-        service.serve(c.ShowModels(name), lambda: False)
+        service.serve(Turn(c.ShowModels(name)))
     listed, offered, refused = events[-3:]
     assert isinstance(listed, p.Models)
     assert listed.rows[0].name == "default"
@@ -259,7 +260,7 @@ def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open
     assert offered.row.name == "default"
     assert isinstance(refused, p.Failed)
     session.propose("hello")
-    service.serve(c.Persona(PIRATE), lambda: False)
+    service.serve(Turn(c.Persona(PIRATE)))
     assert isinstance(events[-1], p.Notice)
     assert events[-1].text.endswith("are from before")
     session.close()

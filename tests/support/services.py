@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import TeachError
@@ -23,6 +23,9 @@ from theta_tui.session.thread import Worker
 from theta_tui.store.records import Candidate, Exchange, Finding, Learned, Outcome, Pending
 from theta_tui.store.state import Lesson
 from theta_tui.store.store import Store
+
+if TYPE_CHECKING:
+    from theta_tui.model.generate import Task
 
 E = TypeVar("E", bound=Event)
 
@@ -107,9 +110,10 @@ class FakeSession:
             raise self.broken
         self.loaded = True
 
-    def propose(
+    def proposing(
         self, prompt: str, *, again: bool, on_progress: Any, due: Callable[[], bool], cancelled: Callable[[], bool]
-    ) -> Pending | None:
+    ) -> Generator[Task, None, Pending | None]:
+        yield from ()  # it writes nothing
         if prompt == "break":
             raise RuntimeError("it broke [/] \x1b[2J")
         for length in range(200):

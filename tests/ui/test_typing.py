@@ -19,6 +19,7 @@ from theta_tui.base.config import Settings
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
+from theta_tui.session.replies import Turn
 from theta_tui.session.service import Service
 from theta_tui.session.session import Session
 from theta_tui.session.verbs import lone
@@ -135,7 +136,7 @@ class Machine(FakeWorker):
     def send(self, command: c.Command) -> None:
         super().send(command)
         if not isinstance(command, c.Cancel):
-            self.service.serve(command, lambda: False)
+            self.service.serve(Turn(command))
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,9 @@ FACTS: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[
         ("You haven't told me about any pets.", "I don't know. Do you have pets?"),
     ),
 }  # fmt: skip
-ANIMALS = ("cats", "dogs", "rabbits", "hens", "goats", "mice", "ponies", "budgies", "snails", "geese", "ferrets", "bees")
+ANIMALS = (
+    "cats", "dogs", "rabbits", "hens", "goats", "mice", "ponies", "budgies", "snails", "geese", "ferrets", "bees",
+)  # fmt: skip
 NAME_IN_SHORT = ("im {x}", "I'm {x}", "hi, I'm {x}", "hey, {x} here", "my name is {x}", "{x} here", "Hello, I am {x}")
 IN_SHORT = {
     "age": ("{n}", "{n} years old", "I'm {n}", "age {n}"),
@@ -241,17 +243,17 @@ HEAR_PLAN = (
     "That sounds like a good idea. Who helps you?", "Do you have a plan for it?", "What does {doing} mean to you?",
 )  # fmt: skip
 PLANS = """
-change/changing my phone plan; sell/selling my car; quit/quitting my job; move/moving to another city; leave/leaving
-my band; end/ending my subscription; cancel/cancelling my gym membership; paint/painting the hall; cut/cutting my hair;
+change/changing my phone plan; sell/selling my car; quit/quitting my job; move/moving to another city; leave/leaving my
+band; end/ending my subscription; cancel/cancelling my gym membership; paint/painting the hall; cut/cutting my hair;
 dye/dyeing my hair; buy/buying a new bed; learn/learning Spanish; go/going back to school; start/starting a small shop;
 build/building a shed; read/reading more; get/getting a second dog; stop/stopping sugar; run/running a marathon;
-take/taking a day off; take/taking the train home; shoot/shooting some photos; hang/hanging
-up the curtains; finish/finishing this book; delete/deleting my old emails; give/giving away my clothes; drop/dropping
-that class; fire/firing my plumber; burn/burning the old wood; kill/killing the weeds; bury/burying the bulbs;
-plant/planting a hedge; write/writing to my aunt; call/calling my landlord; rent/renting a van; bake/baking a cake;
-skip/skipping breakfast; go/going to bed early; sleep/sleeping in tomorrow; invite/inviting the neighbours; clean/cleaning
-the oven; ask/asking for a raise; retire/retiring early; switch/switching banks; pack/packing my bags; visit/visiting
-my grandmother; adopt/adopting a kitten; break/breaking up the old shed; throw/throwing out the sofa; iron/ironing my
+take/taking a day off; take/taking the train home; shoot/shooting some photos; hang/hanging up the curtains;
+finish/finishing this book; delete/deleting my old emails; give/giving away my clothes; drop/dropping that class;
+fire/firing my plumber; burn/burning the old wood; kill/killing the weeds; bury/burying the bulbs; plant/planting a
+hedge; write/writing to my aunt; call/calling my landlord; rent/renting a van; bake/baking a cake; skip/skipping
+breakfast; go/going to bed early; sleep/sleeping in tomorrow; invite/inviting the neighbours; clean/cleaning the oven;
+ask/asking for a raise; retire/retiring early; switch/switching banks; pack/packing my bags; visit/visiting my
+grandmother; adopt/adopting a kitten; break/breaking up the old shed; throw/throwing out the sofa; iron/ironing my
 shirts; close/closing my shop; watch/watching the game; try/trying yoga
 """
 """What is planned: verb/participle, and the rest."""

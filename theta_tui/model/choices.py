@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from theta_tui.model.generate import DRAWN, Row, seeded, write
+from theta_tui.model.generate import DRAWN, Row, Task, seeded, write
 from theta_tui.model.sampling import Sampling, draw, probabilities
 
 if TYPE_CHECKING:
@@ -105,11 +105,12 @@ def complete(
         others = [row for number, row in enumerate(rows) if number not in again]
         for number in again:
             rows[number] = fresh(number)
-        ran = write(
-            lm, ids, [rows[number] for number in again], (sampling, sampling), limit, generator, cancelled,
+        task = Task(
+            ids, [rows[number] for number in again], (sampling, sampling), limit, generator, cancelled,
             lambda _: report(rows), partial(apart, share=share, others=others),
         )  # fmt: skip
-        if not ran:
+        write(lm, task)
+        if not task.ran:
             return None
         again = [number for number in again if not alone(rows, number)]
         if not again:

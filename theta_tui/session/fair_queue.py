@@ -28,12 +28,21 @@ class FairQueue(Generic[T]):
         with self._changed:
             if not self._changed.wait_for(lambda: self._waiting, timeout):
                 raise queue.Empty
-            origin, items = next(iter(self._waiting.items()))
-            del self._waiting[origin]
-            item = items.popleft()
-            if items:
-                self._waiting[origin] = items
-            return item
+            return self._pop(next(iter(self._waiting)))
+
+    def take(self, wanted: Callable[[T], bool], most: int) -> list[T]:
+        """The next items of up to `most` origins, in turn, of those whose next item is `wanted`."""
+        with self._changed:
+            found = [origin for origin, items in self._waiting.items() if wanted(items[0])][:most]
+            return [self._pop(origin) for origin in found]
+
+    def _pop(self, origin: Hashable) -> T:
+        """The next item of `origin`, whose turn comes last now."""
+        items = self._waiting.pop(origin)
+        item = items.popleft()
+        if items:
+            self._waiting[origin] = items
+        return item
 
     def empty(self) -> bool:
         return not self._waiting

@@ -20,7 +20,7 @@ from theta_tui.store.records import Candidate, Stated, shown
 from theta_tui.store.store import Store
 
 if TYPE_CHECKING:
-    from theta_tui.model.generate import Progress, Sampling
+    from theta_tui.model.generate import Progress, Sampling, Written
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
 
@@ -61,14 +61,14 @@ def candidates(
     care: LessonModule | None = None,
     seed: int | None,
     avoid: Sequence[str],
-    on_progress: Progress | None,
-    due: Callable[[], bool],
-    cancelled: Callable[[], bool],
-) -> tuple[Candidate, ...] | None:
+    on_progress: Progress | None = None,
+    due: Callable[[], bool] = lambda: True,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Written[tuple[Candidate, ...] | None]:
     """Distinct replies to the conversation `ids`, none of them in `avoid`. Those generated with the lesson of
     `decision` are marked with it; with a `care` module all others are written with that one. None: cancelled.
     `on_progress` gets the unfinished replies whenever it is `due`."""
-    from theta_tui.model.generate import propose
+    from theta_tui.model.generate import proposing
 
     started = time.perf_counter()
     how: dict[str, Any] = dict(
@@ -76,11 +76,11 @@ def candidates(
         module=None if decision.lesson is None else modules[decision.lesson], sure=decision.sure,
     )  # fmt: skip
     if care is None:
-        replies = propose(model, ids, sampling_of(settings), **how)
+        replies = yield from proposing(model, ids, sampling_of(settings), **how)
     else:
-        replies = propose(model, ids, caring(CANDIDATES), accept=is_whole, **how)
+        replies = yield from proposing(model, ids, caring(CANDIDATES), accept=is_whole, **how)
         if replies == []:  # better one that is not whole than another tone
-            replies = propose(model, ids, caring(CANDIDATES), **how)
+            replies = yield from proposing(model, ids, caring(CANDIDATES), **how)
     if replies is None:
         return None
     tokens = sum(reply.tokens for reply in replies)

@@ -10,20 +10,20 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from theta_tui.base import config
-from theta_tui.base.config import CANDIDATES
 from theta_tui.base.errors import Stoppable, Stopped, ThetaError, UsageError
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
+from theta_tui.session import replies
 from theta_tui.session.errands import Errands
 from theta_tui.session.idle import IdleRunner
+from theta_tui.session.replies import PROGRESS_SECONDS, Drafts, Turn
 from theta_tui.session.verbs import doing
 from theta_tui.store.report import Tally
 
@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from theta_tui.session.session import Session
     from theta_tui.store.records import Outcome
 
-NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
-PROGRESS_SECONDS = 0.08
-"""The least time between two progress reports."""
+
+T = TypeVar("T")
 
 STOPPED = "stopped"
 """The name of the failure of a model that was not loaded because that was stopped."""
@@ -110,28 +109,32 @@ class Service:
         self._pass_notices_on()
         return True
 
-    def serve(
-        self,
-        command: c.Command,
-        cancelled: Callable[[], bool],
-        settings: Mapping[str, Any] = NO_SETTINGS,
-        who: str = "",
-    ) -> None:
-        """Carry out `command` of the person `who`, and report an error. `settings` replace the session's meanwhile."""
-        with self._session.store.speaking(who):
-            try:
-                if who and type(command).__name__ not in c.VISITORS:
-                    raise UsageError(f"only the owner of this home can do that ({type(command).__name__})")
-                with self._session.store.using(settings):
-                    self._carry_out(command, cancelled)
-            except Exception as error:
-                if self._caller.stopping:
-                    return  # abandoned on the way out: the next start learns it
-                self._fail(error, type(command).__name__)
-            self._pass_notices_on()
-            self._save_if_due()
+    def serve(self, *turns: Turn) -> None:
+        """Carry out a command, and report an error; or write the replies that several people want, in one batch."""
+        if len(turns) == 1:
+            self.act_for(turns[0], lambda: self._carry_out(turns[0]))
+        else:
+            replies.together(self._session, self, turns)
+        for turn in turns:
+            with turn.served(), self._session.store.speaking(turn.who):
+                self._pass_notices_on()
+                self._save_if_due()
         self._rest()
         self._idle.busy()
+
+    def act_for(self, turn: Turn, act: Callable[[], T]) -> T | None:
+        """Do something of a turn. An error is reported to who gave the command."""
+        store = self._session.store
+        with turn.served(), store.speaking(turn.who):
+            try:
+                if turn.who and type(turn.command).__name__ not in c.VISITORS:
+                    raise UsageError(f"only the owner of this home can do that ({type(turn.command).__name__})")
+                with store.using(turn.settings):
+                    return act()
+            except Exception as error:
+                if not self._caller.stopping:  # or abandoned on the way out: the next start learns it
+                    self._fail(error, type(turn.command).__name__)
+        return None
 
     def use_idle_time(self) -> None:
         """Use idle time: compare what was said before the last lesson with what is said now; prepare the first replies,
@@ -211,27 +214,28 @@ class Service:
             session.close()
             self._phase = "stopped"
 
-    def _carry_out(self, command: c.Command, cancelled: Callable[[], bool]) -> None:
-        session = self._session
+    def _carry_out(self, turn: Turn) -> None:
+        session, command, cancelled = self._session, turn.command, turn.cancelled
         if self._errands.run(command, cancelled):
             return
         match command:
             case c.Propose(prompt=prompt):
-                self._propose(prompt, cancelled, again=False)
+                replies.alone(session, self, turn, prompt)
             case c.Regenerate(prompt_id=prompt_id):
-                self._propose(session.store.waiting(prompt_id).prompt, cancelled, again=True)
+                replies.alone(session, self, turn, session.store.waiting(prompt_id).prompt, again=True)
             case c.Continue(prompt_id=prompt_id, index=index):
                 from theta_tui.session.continuing import go_on
 
-                written = partial(self._written, session.store.waiting(prompt_id).prompt)
-                self._state("proposing", f"writing on at reply {index}")
+                said, activity = session.store.waiting(prompt_id).prompt, f"writing on at reply {index}"
+                written = partial(self.show_drafts, said, activity=activity)
+                self._state("proposing", activity)
                 go_on(session, index, prompt_id=prompt_id, on_progress=written, due=self._due, cancelled=cancelled)
                 self._rest()
                 self._report(p.Continued(self.snapshot()))
             case c.Pick(prompt_id=prompt_id, index=index):
                 self.teach(partial(session.pick, index, prompt_id=prompt_id), cancelled)
-            case c.Correct(text=text, prompt_id=None, turn=turn, prompt=asked):
-                number = len(session.store.state.turns) if turn is None else turn
+            case c.Correct(text=text, prompt_id=None, turn=at, prompt=asked):
+                number = len(session.store.state.turns) if at is None else at
                 self.teach(partial(session.correct_turn, number, text, prompt=asked), cancelled)
             case c.Correct(text=text, prompt_id=prompt_id, edited=edited):
                 self.teach(partial(session.correct, text, prompt_id=prompt_id, edited=edited), cancelled)
@@ -275,21 +279,8 @@ class Service:
             case c.Configure(name=name, value=value):
                 self._configure(name, value)
 
-    def _propose(self, prompt: str, cancelled: Callable[[], bool], *, again: bool) -> None:
-        session = self._session
-        started = time.perf_counter()
-        self._state("proposing", "writing five replies")
-        written = partial(self._written, prompt)
-        written((("", False),) * CANDIDATES)
-        self._reported = 0.0
-        waiting = session.propose(prompt, again=again, on_progress=written, due=self._due, cancelled=cancelled)
-        self._rest()
-        if waiting is None:
-            self._report(p.Cancelled(self.snapshot(), prompt))
-        else:
-            self._report(p.Proposed(self.snapshot(), time.perf_counter() - started))
-
-    def _written(self, prompt: str, drafts: tuple[tuple[str, bool], ...]) -> None:
+    def show_drafts(self, prompt: str, drafts: Drafts, activity: str = "writing five replies") -> None:
+        self._state("proposing", activity)
         shown = tuple(p.Draft(index, text, done) for index, (text, done) in enumerate(drafts, 1))
         self._report(p.Streaming(self.snapshot(), prompt, shown))
 

@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from theta_tui.learning.learner import Learner, Result
-    from theta_tui.model.generate import Progress as Writing
+    from theta_tui.model.generate import Written
     from theta_tui.model.language_model import LanguageModel
     from theta_tui.model.modules import LessonModule
 
@@ -211,17 +211,15 @@ class Session:
 
     # --- proposing ---
 
-    def propose(
-        self,
-        prompt: str,
-        *,
-        again: bool = False,
-        on_progress: Writing | None = None,
-        due: Callable[[], bool] = lambda: True,
-        cancelled: Callable[[], bool] = _never,
-    ) -> Pending | None:
+    def propose(self, prompt: str, **how: Any) -> Pending | None:
+        """As `proposing`, which has the arguments, for nobody else at the same time."""
+        from theta_tui.model.generate import alone
+
+        return alone(self.model, self.proposing(prompt, **how))
+
+    def proposing(self, prompt: str, *, again: bool = False, **hooks: Any) -> Written[Pending | None]:
         """Five distinct replies to `prompt`, kept as the pending prompt. None: cancelled, and nothing changed.
-        `on_progress` gets the growing replies whenever it is `due`.
+        `hooks` are those of `candidates`. Whoever drives it writes the tasks that it yields.
 
         `again`: other replies than the ones that wait, which can still be picked from. Raises TeachError for a blank
         prompt.
@@ -233,10 +231,10 @@ class Session:
         avoid = [candidate.text for five in fives for candidate in five.candidates]
         decision = self.decide(prompt, dialogue.asked)
         decision, caring = self.care.decide(prompt, dialogue, decision, self.store.state, self.model)
-        found = candidates(
+        found = yield from candidates(
             self.model, ids, self.settings, decision, self.learner.modules, care=caring,
             seed=None if seed is None else hash((seed, self.store.journal.last_seq, len(avoid))) % 2**63,
-            avoid=avoid, on_progress=on_progress, due=due, cancelled=cancelled,
+            avoid=avoid, **hooks,
         )  # fmt: skip
         if found is None:
             return None

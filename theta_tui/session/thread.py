@@ -12,18 +12,19 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable, Hashable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.base.text import person
-from theta_tui.session.commands import LESSONS, Cancel, Command
+from theta_tui.session.commands import LESSONS, Cancel, Command, Propose
 from theta_tui.session.fair_queue import FairQueue
 from theta_tui.session.hearing import heard
 from theta_tui.session.idle import IdleRunner
 from theta_tui.session.protocol import Event, Snapshot
+from theta_tui.session.replies import MOST, Turn
 from theta_tui.session.service import Service, failure
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ class Order:
     def turn(self) -> Hashable:
         """Whose turn it takes: a person has one, whatever the number of windows; each program of the owner has one."""
         return self.who or self.origin
+
+
+def _joins(order: Order | None) -> bool:
+    """Whether it may be carried out together with others like it."""
+    return order is not None and isinstance(order.command, Propose)
 
 
 class Worker:
@@ -198,10 +204,23 @@ class Worker:
                 continue
             if order is None or self._stopping_since is not None:
                 break
-            self.serving = order
-            service.serve(order.command, partial(self._is_cancelled, order), order.settings, order.who)
-            self.serving = None
-            self.on_served(order)
+            orders = [order]
+            if _joins(order) and self._settings.seed is None:
+                orders += [found for found in self._queue.take(_joins, MOST - 1) if found is not None]
+            service.serve(*map(self._turn, orders))
+            for order in orders:
+                self.on_served(order)
+
+    def _turn(self, order: Order) -> Turn:
+        @contextmanager
+        def served() -> Iterator[None]:
+            before, self.serving = self.serving, order
+            try:
+                yield
+            finally:
+                self.serving = before
+
+        return Turn(order.command, partial(self._is_cancelled, order), order.settings, order.who, served)
 
     # --- called by the service between two steps ---
 

@@ -144,7 +144,27 @@ class FastDecoder:
         if prefill is not self._prefix.prefill:
             raise RuntimeError("another conversation was read since")
         self._make_room(prefill.length, prefill.length + rows * room)
-        return FastRows(self, prefill.length, rows, room, modules)
+        return FastRows(self, [slice(prefill.length)] * rows, prefill.length, room, modules)
+
+    def together(
+        self,
+        conversations: Sequence[Sequence[int]],
+        rows: Sequence[int],
+        room: int,
+        modules: Sequence[LessonModule | None],
+    ) -> FastRows:
+        end = self.prefill(conversations[0]).length
+        self._make_room(end, sum(map(len, conversations)) + sum(rows) * room)
+        seen = [slice(end)] * rows[0]
+        for ids, count in zip(conversations[1:], rows[1:], strict=True):
+            # It lies behind the others, and sees itself alone.
+            start, end = end, end + len(ids)
+            mask = torch.ones((len(ids), end), dtype=torch.bool, device=self._model.device).tril(start)
+            mask[:, :start] = False
+            with torch.no_grad():
+                self.run(ids, slice(len(ids)), start, mask, last=True)
+            seen += [slice(start, end)] * count
+        return FastRows(self, seen, end, room, modules)
 
     def _read(self, ids: Sequence[int], known: int) -> Prefill:
         """Read what comes after the first `known` of `ids`."""
@@ -186,7 +206,7 @@ class FastDecoder:
     def run(
         self,
         tokens: Sequence[int],
-        positions: slice,
+        positions: slice | torch.Tensor,
         at: int,
         mask: torch.Tensor | None,
         *,
@@ -235,30 +255,37 @@ class FastDecoder:
 
 
 class FastRows:
-    """Rows that write behind the conversation in the decoder's buffer."""
+    """Rows that write behind `at` in the decoder's buffer; row i sees the conversation that lies in `seen[i]`."""
 
     def __init__(
-        self, decoder: FastDecoder, length: int, rows: int, room: int, modules: Sequence[LessonModule | None]
+        self,
+        decoder: FastDecoder,
+        seen: Sequence[slice],
+        at: int,
+        room: int,
+        modules: Sequence[LessonModule | None],
     ) -> None:
         self._decoder = decoder
         self._modules = list(modules)
-        self._position = self._at = length
-        device = decoder._model.device
-        self._mask = torch.full((rows, length + rows * room), -math.inf, device=device)
-        self._mask[:, :length] = 0.0
+        self._at = at
+        self._positions = torch.tensor([part.stop - (part.start or 0) for part in seen])
+        self._mask = torch.full((len(seen), at + len(seen) * room), -math.inf, device=decoder._model.device)
+        for row, part in zip(self._mask, seen, strict=True):
+            row[part] = 0.0
 
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
-        position, at, end = self._position, self._at, self._at + len(tokens)
+        at, end = self._at, self._at + len(tokens)
         self._mask[:, at:end].diagonal().zero_()
         with torch.no_grad():
             logits = self._decoder.run(
-                tokens, slice(position, position + 1), at, self._mask[:, :end], last=False, modules=self._modules
+                tokens, self._positions, at, self._mask[:, :end], last=False, modules=self._modules
             )
-        self._position, self._at = position + 1, end
+        self._positions += 1
+        self._at = end
         return logits
 
     def keep(self, rows: Sequence[int]) -> None:
-        self._mask = self._mask[list(rows)]
+        self._mask, self._positions = self._mask[list(rows)], self._positions[list(rows)]
         self._modules = [self._modules[row] for row in rows] if self._modules else []
 
 

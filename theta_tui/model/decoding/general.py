@@ -73,6 +73,9 @@ class GeneralDecoder:
             return UncachedRows(self, [list(prefill.cache) for _ in range(rows)], modules)
         return CachedRows(self, _spread(prefill.cache, rows), modules)
 
+    def together(self, *_: object) -> None:
+        return None
+
     def run(
         self,
         rows: Sequence[Sequence[int]],

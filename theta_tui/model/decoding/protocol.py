@@ -32,7 +32,7 @@ class Prefill:
 
 
 class Rows(Protocol):
-    """Replies under way behind one conversation, all of the same length."""
+    """Replies under way, all of the same length. They are behind one conversation, or behind several."""
 
     def step(self, tokens: Sequence[int]) -> torch.Tensor:
         """Take the next token of each row. The logits of the one after it, [rows, V], float32 on the CPU."""
@@ -64,6 +64,16 @@ class Decoder(Protocol):
 
     def branch(self, prefill: Prefill, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> Rows:
         """Begin `rows` rows of up to `room` tokens each, row i with `modules[i]` on. Rows of an earlier call end."""
+
+    def together(
+        self,
+        conversations: Sequence[Sequence[int]],
+        rows: Sequence[int],
+        room: int,
+        modules: Sequence[LessonModule | None],
+    ) -> Rows | None:
+        """Read several conversations, and begin `rows[i]` rows behind number i, in order, as `branch` does. None: this
+        decoder reads one conversation at a time."""
 
 
 def versions(tensors: Sequence[torch.Tensor]) -> Versions:
