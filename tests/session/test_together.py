@@ -82,8 +82,6 @@ def test_each_gets_five_replies_to_their_own_prompt_from_one_batch(
         assert found is not None
         assert found[0] == prompt
         assert len(set(found[1])) == 5
-        best = session.ask(prompt, with_context=False).reply
-        assert best in found[1], "the likeliest reply to it is among them"
     batches.clear()
     assert serve(turns[0]) == [("Proposed", "Ada")]
     assert set(batches) == {1}
