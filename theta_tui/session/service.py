@@ -88,6 +88,11 @@ class Service:
         """Whether a quiz waits, or the last lesson was not compared yet: work that begins as soon as nobody waits."""
         return self._quiz is not None or self._compare is not None
 
+    @property
+    def seeded(self) -> bool:
+        """Whether replies are to be the same again: then each person's are a batch, since others may round otherwise."""
+        return self._session.settings.seed is not None
+
     def load(self, unwanted: Callable[[], bool] = lambda: False) -> bool:
         """Load the model; return whether that succeeded. `unwanted` is asked while one is fetched or converted."""
         started, self._load_unwanted = time.perf_counter(), unwanted

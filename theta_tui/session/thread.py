@@ -74,11 +74,6 @@ class Order:
         return self.who or self.origin
 
 
-def _joins(order: Order | None) -> bool:
-    """Whether it may be carried out together with others like it."""
-    return order is not None and isinstance(order.command, Propose)
-
-
 class Worker:
     """Runs a service on a thread of its own. Safe to call from any thread."""
 
@@ -204,12 +199,24 @@ class Worker:
                 continue
             if order is None or self._stopping_since is not None:
                 break
-            orders = [order]
-            if _joins(order) and self._settings.seed is None:
-                orders += [found for found in self._queue.take(_joins, MOST - 1) if found is not None]
+            orders = [order] if service.seeded else [order, *self._others(order)]
             service.serve(*map(self._turn, orders))
             for order in orders:
                 self.on_served(order)
+
+    def _others(self, order: Order) -> list[Order]:
+        """Orders of other people that are carried out together with `order`: replies are written in one batch."""
+        people = {order.who}
+
+        def joins(other: Order | None) -> bool:
+            if other is None or not isinstance(other.command, Propose) or other.who in people:
+                return False
+            people.add(other.who)
+            return True
+
+        if not isinstance(order.command, Propose):
+            return []
+        return [found for found in self._queue.take(joins, MOST - 1) if found is not None]
 
     def _turn(self, order: Order) -> Turn:
         @contextmanager
