@@ -90,7 +90,7 @@ class Service:
 
     @property
     def seeded(self) -> bool:
-        """Whether replies are to be the same again: then each person's are a batch, since others may round otherwise."""
+        """Whether replies are to be the same again. A batch of another size may round otherwise."""
         return self._session.settings.seed is not None
 
     def load(self, unwanted: Callable[[], bool] = lambda: False) -> bool:
