@@ -135,9 +135,48 @@ async def test_ctrl_c_leaves_only_on_the_second_press() -> None:
         await d.press("ctrl+c")
         assert not d.worker.stopped
         assert any("again" in toast for toast in d.toasts)
-        d.clock.seconds += 3
+        d.clock.seconds += 5
         await d.press("ctrl+c")
         assert not d.worker.stopped
+        await d.press("ctrl+c")
+        assert d.worker.stopped
+
+
+async def test_ctrl_c_in_a_lesson_is_over_with_the_lesson() -> None:
+    async with drive() as d:
+        await d.offer()
+        await d.press("1")
+        d.worker.learning()
+        await d.settle()
+        d.app.tell("something else")
+        await d.press("ctrl+c")
+        assert d.sent[-1] == c.Cancel()
+        d.worker.learning(4)
+        await d.settle()
+        assert "stopping; press ctrl+c again to leave" in d.screen_text()
+        d.worker.taught("how are you today?", REPLIES[0], 1)
+        await d.settle()
+        assert "stopping" not in d.screen_text()
+        assert "something else" in d.screen_text()
+        await d.press("ctrl+c")
+        assert not d.worker.stopped
+        assert "press ctrl+c again to leave" in d.screen_text()
+        await d.press("ctrl+c")
+        assert d.worker.stopped
+
+
+async def test_ctrl_c_while_replies_are_written_is_over_when_those_of_the_next_prompt_are() -> None:
+    async with drive() as d:
+        await d.type("hello\nand then?\n")
+        await d.press("ctrl+c")
+        assert "stopping" in d.screen_text()
+        d.worker.cancelled("hello")
+        await d.settle()
+        assert d.sent[-1] == c.Propose("and then?")
+        assert "stopping" not in d.screen_text()
+        await d.press("ctrl+c")
+        assert not d.worker.stopped
+        assert d.sent[-1] == c.Cancel()
         await d.press("ctrl+c")
         assert d.worker.stopped
 

@@ -21,7 +21,7 @@ LEANED_ON = {
     "textual._time": {"get_time"},
     "textual._xterm_parser": {"XTermParser", "BRACKETED_PASTE_START", "BRACKETED_PASTE_END"},
     "textual.document._document": {"EditResult"},
-    "textual.app:App": {"_keymap"},
+    "textual.app:App": {"_keymap", "_notifications", "_unnotify"},
     "textual._parser:Parser": {"_timeout_time"},
     "textual.driver:Driver": {"_debug", "_loop", "_size"},
     "textual.drivers.linux_driver:LinuxDriver": {

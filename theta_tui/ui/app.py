@@ -23,11 +23,12 @@ from theta_tui.base.config import Settings
 from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
 from theta_tui.session.commands import Cancel, Command
-from theta_tui.session.protocol import Event, Failed, Plots, Switched
-from theta_tui.session.verbs import BY_NAME
+from theta_tui.session.protocol import Cancelled, Event, Failed, Plots, Switched
+from theta_tui.session.verbs import BY_NAME, Mode
 from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.compat.toasts import take_away
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
@@ -37,7 +38,9 @@ LEAVE_SECONDS = 4.2
 """Seconds that the worker may take to end on leaving. With everything else Theta ends within five."""
 LOADING_SECONDS = 0.5
 JOIN_SECONDS = 0.02
-AGAIN_SECONDS = 2.0
+AGAIN_SECONDS = 4.0
+"""Seconds within which a second ctrl+c leaves: as long as the toast that says so stands."""
+STOPPING = "stopping; press ctrl+c again to leave"
 BUSY = 75
 STARTING_SECONDS = 20
 """Seconds for which a mistake in the settings stands: it is read after the first look at the screen."""
@@ -92,6 +95,8 @@ class ThetaApp(App[int]):
         self._leaving = False
         self._waited = False
         self._asked_to_leave = float("-inf")
+        self._stopping: Mode | None = None
+        """What ctrl+c asked to stop, until that has ended."""
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._heard = 0
         self._told: dict[str, float] = {}
@@ -196,6 +201,14 @@ class ThetaApp(App[int]):
         if isinstance(event, Switched) and event.home:
             self.parting = f"you were in a home of its own; `theta --home {shlex.quote(event.home)}` goes on there"
         self.teach.apply(event)
+        if self._stopping is not None and (isinstance(event, Cancelled) or self.teach.state.mode != self._stopping):
+            self._stopped()
+
+    def _stopped(self) -> None:
+        """What ctrl+c asked to stop has ended: the next ctrl+c is a first one again."""
+        self._stopping, self._asked_to_leave = None, float("-inf")
+        self._told.pop(STOPPING, None)
+        take_away(self, STOPPING)
 
     def send(self, command: Command) -> None:
         """Send a command to the worker."""
@@ -236,10 +249,12 @@ class ThetaApp(App[int]):
             self.leave()
         else:
             self._asked_to_leave = self.clock.monotonic()
-            stopping = self.teach.state.stoppable
-            if stopping:
-                self.send(Cancel())
-            self.tell(f"{'stopping; ' if stopping else ''}press ctrl+c again to leave")
+            if not self.teach.state.stoppable:
+                self.tell("press ctrl+c again to leave")
+                return
+            self._stopping = self.teach.state.mode
+            self.send(Cancel())
+            self.tell(STOPPING)
 
     def leave(self) -> None:
         """Begin to leave."""
