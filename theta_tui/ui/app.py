@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.events import Event as TextualEvent
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -28,6 +28,7 @@ from theta_tui.session.verbs import BY_NAME, Mode
 from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.compat.keys import QuickKeys
 from theta_tui.ui.compat.toasts import take_away
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.messages import WorkerEvent
@@ -62,7 +63,7 @@ class WorkerLike(Protocol):
         """Wait for the end; whether it has ended."""
 
 
-class ThetaApp(App[int]):
+class ThetaApp(QuickKeys):
     """`persist` keeps a setting that the person changed (the theme), `drafts` what is typed and not sent. `tour`: begin
     with the cards."""
 
@@ -97,6 +98,8 @@ class ThetaApp(App[int]):
         self._asked_to_leave = float("-inf")
         self._stopping: Mode | None = None
         """What ctrl+c asked to stop, until that has ended."""
+        self._early: list[Key] | None = []
+        """What was typed before the first frame, when nothing has the keyboard yet; None: it is drawn."""
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._heard = 0
         self._told: dict[str, float] = {}
@@ -154,6 +157,9 @@ class ThetaApp(App[int]):
 
     def _start_worker(self) -> None:
         collecting.resume()
+        early, self._early = self._early or [], None
+        for key in early:
+            self.teach.composer.prompt.post_message(Key(key.key, key.character))
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
@@ -180,6 +186,9 @@ class ThetaApp(App[int]):
                 self.tell(f"the theme could not be kept for the next start: {error}", "warning")
 
     async def on_event(self, event: TextualEvent) -> None:
+        if isinstance(event, Key) and self._early is not None and event.is_printable:
+            self._early.append(event)
+            return
         if isinstance(event, Paste) and not event.is_forwarded and isinstance(self.focused, Input):
             event.text = visible(event.text, one_line=True)  # the palette draws what it is given
         await super().on_event(event)
