@@ -20,7 +20,7 @@ from textual.widget import Widget
 
 class QuickKeys(App[int]):
     """An app that hands keys on at once. Textual collects all bindings of all nodes that are around the focus first, at
-    each key, to see whether one of them has priority: a quarter of what a key cost."""
+    each key, to see whether one of them has priority."""
 
     async def _check_bindings(self, key: str, priority: bool = False) -> bool:
         if priority and not self._may_have_priority(key):
