@@ -56,8 +56,6 @@ ERASE = "\x15"
 EMPTY = ("saysomething", "goontalking", "enterteaches", "learning…", "writing…", "onemoment…")
 """How what stands in an empty composer begins, without its spaces."""
 DOING = (
-    ("loading", "loading"),
-    ("opening", "loading"),
     ("writing", "writing replies"),
     ("learning", "learning"),
     ("checking", "checking lessons"),
@@ -163,7 +161,9 @@ class Typist:
 
 
 def what_it_does(display: Sequence[str]) -> str:
-    """What the machine does, by the top line."""
+    """What the machine does, by the top line. Before it names the device the model is not there."""
+    if " · cpu" not in display[0]:
+        return "loading"
     return next((name for word, name in DOING if word in display[0]), "idle")
 
 

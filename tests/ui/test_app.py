@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from rich.color import Color
+from textual.events import Key
 
 from tests.support.fakes import REPLIES, FakeWorker, drive
 from theta_tui.base.config import Settings
@@ -27,6 +29,21 @@ async def test_the_worker_starts_after_the_first_frame() -> None:
         await pilot.pause()
         await pilot.pause()
     assert frames == [True]
+
+
+async def test_what_is_typed_before_the_first_frame_is_in_the_composer_and_nothing_overtakes_it() -> None:
+    class Early(ThetaApp):
+        def on_mount(self) -> None:
+            for char in "early":
+                self.post_message(Key(char, char))
+
+    worker = FakeWorker()
+    app = Early(Settings(), worker)
+    worker.on_start = lambda: app.post_message(Key("exclamation_mark", "!"))
+    async with app.run_test() as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        assert app.teach.composer.text == "early!"
 
 
 def test_progress_replaces_progress_that_was_not_shown_yet_and_nothing_else() -> None:
@@ -89,7 +106,40 @@ async def test_a_busy_home_leaves_at_once_with_75() -> None:
     assert d.app.parting == "process 123 holds the home"
 
 
+async def test_what_is_written_has_the_colours_of_the_present_theme_and_styles() -> None:
+    async with drive() as d:
+        await d.type("hello")
+        prompt = d.teach.composer.prompt
+
+        async def colour() -> Color | None:
+            await d.settle()
+            style = next(iter(prompt.render_lines(prompt.size.region)[0])).style
+            assert style is not None
+            assert style.color == prompt.rich_style.color
+            return style.color
+
+        dark = await colour()
+        d.app.theme = "textual-light"
+        light = await colour()
+        d.app.stylesheet.add_source("Prompt.red { color: red; }")
+        prompt.add_class("red")
+        assert len({dark, light, await colour()}) == 3
+
+
 # --- leaving ---
+
+
+async def test_keys_with_priority_are_found_wherever_the_person_put_them() -> None:
+    async with drive(keymap={"app.quit": "f10", "app.interrupt": "x"}) as d:
+        await d.press("ctrl+q", "y")
+        assert not d.worker.stopped
+        assert d.teach.composer.text == "y"
+        await d.press("ctrl+p")
+        assert d.app.screen is not d.teach
+        await d.press("escape", "x")
+        assert any("again to leave" in toast for toast in d.toasts)
+        await d.press("f10")
+        assert d.worker.stopped
 
 
 async def test_quit_stops_the_worker_and_waits_for_it() -> None:
@@ -135,9 +185,48 @@ async def test_ctrl_c_leaves_only_on_the_second_press() -> None:
         await d.press("ctrl+c")
         assert not d.worker.stopped
         assert any("again" in toast for toast in d.toasts)
-        d.clock.seconds += 3
+        d.clock.seconds += 5
         await d.press("ctrl+c")
         assert not d.worker.stopped
+        await d.press("ctrl+c")
+        assert d.worker.stopped
+
+
+async def test_ctrl_c_in_a_lesson_is_over_with_the_lesson() -> None:
+    async with drive() as d:
+        await d.offer()
+        await d.press("1")
+        d.worker.learning()
+        await d.settle()
+        d.app.tell("something else")
+        await d.press("ctrl+c")
+        assert d.sent[-1] == c.Cancel()
+        d.worker.learning(4)
+        await d.settle()
+        assert "stopping; press ctrl+c again to leave" in d.screen_text()
+        d.worker.taught("how are you today?", REPLIES[0], 1)
+        await d.settle()
+        assert "stopping" not in d.screen_text()
+        assert "something else" in d.screen_text()
+        await d.press("ctrl+c")
+        assert not d.worker.stopped
+        assert "press ctrl+c again to leave" in d.screen_text()
+        await d.press("ctrl+c")
+        assert d.worker.stopped
+
+
+async def test_ctrl_c_while_replies_are_written_is_over_when_those_of_the_next_prompt_are() -> None:
+    async with drive() as d:
+        await d.type("hello\nand then?\n")
+        await d.press("ctrl+c")
+        assert "stopping" in d.screen_text()
+        d.worker.cancelled("hello")
+        await d.settle()
+        assert d.sent[-1] == c.Propose("and then?")
+        assert "stopping" not in d.screen_text()
+        await d.press("ctrl+c")
+        assert not d.worker.stopped
+        assert d.sent[-1] == c.Cancel()
         await d.press("ctrl+c")
         assert d.worker.stopped
 

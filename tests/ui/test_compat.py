@@ -21,7 +21,8 @@ LEANED_ON = {
     "textual._time": {"get_time"},
     "textual._xterm_parser": {"XTermParser", "BRACKETED_PASTE_START", "BRACKETED_PASTE_END"},
     "textual.document._document": {"EditResult"},
-    "textual.app:App": {"_keymap"},
+    "textual.app:App": {"_check_bindings", "_keymap", "_notifications", "_unnotify"},
+    "textual.dom:DOMNode": {"_bindings"},
     "textual._parser:Parser": {"_timeout_time"},
     "textual.driver:Driver": {"_debug", "_loop", "_size"},
     "textual.drivers.linux_driver:LinuxDriver": {
@@ -30,7 +31,7 @@ LEANED_ON = {
         "_sigtstp_application",
     },
     "textual.screen:Screen": {"_on_resize"},
-    "textual.widgets:TextArea": {"_on_key", "_on_paste", "_replace_via_keyboard", "_delete_via_keyboard"},
+    "textual.widgets:TextArea": {"_theme", "_on_key", "_on_paste", "_replace_via_keyboard", "_delete_via_keyboard"},
 }  # fmt: skip
 """Where it is, a module or a class of one, and its names."""
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.driver import Driver
 from textual.events import Event as TextualEvent
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -23,11 +23,13 @@ from theta_tui.base.config import Settings
 from theta_tui.base.signals import ENDING, listening
 from theta_tui.base.text import visible
 from theta_tui.session.commands import Cancel, Command
-from theta_tui.session.protocol import Event, Failed, Plots, Switched
-from theta_tui.session.verbs import BY_NAME
+from theta_tui.session.protocol import Cancelled, Event, Failed, Plots, Switched
+from theta_tui.session.verbs import BY_NAME, Mode
 from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown
 from theta_tui.ui.clock import Clock
+from theta_tui.ui.compat.keys import QuickKeys
+from theta_tui.ui.compat.toasts import take_away
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.messages import WorkerEvent
 from theta_tui.ui.screens.teach import TeachScreen
@@ -37,7 +39,9 @@ LEAVE_SECONDS = 4.2
 """Seconds that the worker may take to end on leaving. With everything else Theta ends within five."""
 LOADING_SECONDS = 0.5
 JOIN_SECONDS = 0.02
-AGAIN_SECONDS = 2.0
+AGAIN_SECONDS = 4.0
+"""Seconds within which a second ctrl+c leaves: as long as the toast that says so stands."""
+STOPPING = "stopping; press ctrl+c again to leave"
 BUSY = 75
 STARTING_SECONDS = 20
 """Seconds for which a mistake in the settings stands: it is read after the first look at the screen."""
@@ -59,7 +63,7 @@ class WorkerLike(Protocol):
         """Wait for the end; whether it has ended."""
 
 
-class ThetaApp(App[int]):
+class ThetaApp(QuickKeys):
     """`persist` keeps a setting that the person changed (the theme), `drafts` what is typed and not sent. `tour`: begin
     with the cards."""
 
@@ -92,6 +96,10 @@ class ThetaApp(App[int]):
         self._leaving = False
         self._waited = False
         self._asked_to_leave = float("-inf")
+        self._stopping: Mode | None = None
+        """What ctrl+c asked to stop, until that has ended."""
+        self._early: list[Key] | None = []
+        """What was typed before the first frame, when nothing has the keyboard yet; None: it is drawn."""
         self._running_loop: asyncio.AbstractEventLoop | None = None
         self._heard = 0
         self._told: dict[str, float] = {}
@@ -149,6 +157,9 @@ class ThetaApp(App[int]):
 
     def _start_worker(self) -> None:
         collecting.resume()
+        early, self._early = self._early or [], None
+        for key in early:
+            self.teach.composer.prompt.post_message(Key(key.key, key.character))
         self.worker.start(self.post)
 
     def post(self, event: Event) -> None:
@@ -175,6 +186,9 @@ class ThetaApp(App[int]):
                 self.tell(f"the theme could not be kept for the next start: {error}", "warning")
 
     async def on_event(self, event: TextualEvent) -> None:
+        if isinstance(event, Key) and self._early is not None and event.is_printable:
+            self._early.append(event)
+            return
         if isinstance(event, Paste) and not event.is_forwarded and isinstance(self.focused, Input):
             event.text = visible(event.text, one_line=True)  # the palette draws what it is given
         await super().on_event(event)
@@ -196,6 +210,14 @@ class ThetaApp(App[int]):
         if isinstance(event, Switched) and event.home:
             self.parting = f"you were in a home of its own; `theta --home {shlex.quote(event.home)}` goes on there"
         self.teach.apply(event)
+        if self._stopping is not None and (isinstance(event, Cancelled) or self.teach.state.mode != self._stopping):
+            self._stopped()
+
+    def _stopped(self) -> None:
+        """What ctrl+c asked to stop has ended: the next ctrl+c is a first one again."""
+        self._stopping, self._asked_to_leave = None, float("-inf")
+        self._told.pop(STOPPING, None)
+        take_away(self, STOPPING)
 
     def send(self, command: Command) -> None:
         """Send a command to the worker."""
@@ -236,10 +258,12 @@ class ThetaApp(App[int]):
             self.leave()
         else:
             self._asked_to_leave = self.clock.monotonic()
-            stopping = self.teach.state.stoppable
-            if stopping:
-                self.send(Cancel())
-            self.tell(f"{'stopping; ' if stopping else ''}press ctrl+c again to leave")
+            if not self.teach.state.stoppable:
+                self.tell("press ctrl+c again to leave")
+                return
+            self._stopping = self.teach.state.mode
+            self.send(Cancel())
+            self.tell(STOPPING)
 
     def leave(self) -> None:
         """Begin to leave."""

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theta_tui.base import config
+from theta_tui.base import gc as collecting
 from theta_tui.base.config import Settings
 from theta_tui.base.signals import restoring
 from theta_tui.base.text import person
@@ -49,6 +50,7 @@ def open_session(settings: Settings) -> Session:
 
 def run_full_screen(settings: Settings) -> int:
     """Run the app until it is left; returns the exit code."""
+    collecting.pause()
     home = Home(settings.home)
     home.ensure()
     log_to(home.log)

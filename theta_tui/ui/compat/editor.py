@@ -12,6 +12,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual import events
 from textual.document._document import EditResult  # what `TextArea.edit` gives; exported nowhere
+from textual.geometry import Region
+from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import TextArea
 from textual.widgets.text_area import Edit
@@ -58,6 +60,9 @@ class Editor(TextArea):
 
     def __init__(self, text: str = "", *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(hold(text), id=id, classes=classes, compact=True, highlight_cursor_line=False)
+        self.disable_messages(TextArea.SelectionChanged)  # five nodes would look at it, and none wants it
+        self._styled: object = None
+        """The theme whose styles are found already. Textual finds them anew whenever it draws."""
 
     @property
     def text(self) -> str:
@@ -73,6 +78,16 @@ class Editor(TextArea):
 
     def get_line(self, line_index: int) -> Text:
         return Text(visible(release(self.document.get_line(line_index))), end="", no_wrap=True)
+
+    def notify_style_update(self) -> None:
+        self._styled = None
+        super().notify_style_update()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        if self._styled is self._theme:
+            return super(TextArea, self).render_lines(crop)
+        self._styled = self._theme
+        return super().render_lines(crop)
 
     def edit(self, edit: Edit) -> EditResult:
         edit.text = hold(edit.text)

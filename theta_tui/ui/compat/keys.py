@@ -18,6 +18,23 @@ from textual.events import Key
 from textual.widget import Widget
 
 
+class QuickKeys(App[int]):
+    """An app that hands keys on at once. Textual collects all bindings of all nodes that are around the focus first, at
+    each key, to see whether one of them has priority."""
+
+    async def _check_bindings(self, key: str, priority: bool = False) -> bool:
+        if priority and not self._may_have_priority(key):
+            return False
+        return await super()._check_bindings(key, priority)
+
+    def _may_have_priority(self, key: str) -> bool:
+        """Whether a binding of `key` has priority, or one that the person gave this key or took it from may have."""
+        nodes = (self.screen.focused or self.screen).ancestors_with_self
+        found = [binding for node in nodes for binding in node._bindings.key_to_bindings.get(key, ())]
+        remapped = {each.strip() for keys in self._keymap.values() for each in keys.split(",")}
+        return key in remapped or any(binding.priority for binding in found)
+
+
 def bound(widget: Widget, key: str, around: Widget | None = None) -> Binding | None:
     """What `key` is bound to now on `widget`, or on the one `around` it."""
     active = widget.screen.active_bindings.get(key)

@@ -54,6 +54,8 @@ OF_VERB = {name: name for name in ("pick", "regen", "fact")} | {
 """The verb of an action on the replies: it applies when the verb does."""
 PICKING = frozenset({"pick", "pick_cursor", "move", "page", "none"})
 """Actions whose keys are for the replies while nothing is typed, and otherwise for the text."""
+SHORT = 18
+"""With fewer lines the screen is short."""
 
 
 class TeachScreen(VerbScreen):
@@ -62,7 +64,7 @@ class TeachScreen(VerbScreen):
     BINDINGS = [*SCREEN]
     AUTO_FOCUS = "#say"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (72, "-medium"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-short"), (18, "-normal"), (30, "-tall")]
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (10, "-short"), (SHORT, "-normal"), (30, "-tall")]
 
     def __init__(
         self,
@@ -72,7 +74,7 @@ class TeachScreen(VerbScreen):
         tell: Callable[[str, str], None],
         drafts: Drafts | None = None,
     ) -> None:
-        super().__init__(classes="-blank")
+        super().__init__()
         self.drafts = DraftKeeper(self, drafts)
         self.settings = settings
         self.clock = clock
@@ -151,7 +153,7 @@ class TeachScreen(VerbScreen):
 
     def draw(self) -> None:
         """Draw the state in every widget."""
-        if not (self._composed and self.query(Header)):
+        if not (self._composed and any(isinstance(child, Header) for child in self.children)):
             return  # a resize can come before the widgets, and a report of the worker after them
         state = self.state
         self.query_one(Header).snapshot = state.snapshot
@@ -167,8 +169,10 @@ class TeachScreen(VerbScreen):
         pending = state.pending
         stated = pending.statement if pending is not None and state.mode == "choosing" else None
         self.fact.show(stated, self._key("pick.fact", "f3"))
-        self.set_class(stated is not None, "-stated")
-        self.set_class(state.blank, "-blank")
+        # Only the styles of short screens know these two: each change has the styles of all widgets found anew.
+        short = self.app.size.height < SHORT
+        self.set_class(short and stated is not None, "-stated")
+        self.set_class(short and state.blank, "-blank")
         self.draw_words()
         self.refresh_bindings()
 
@@ -185,7 +189,7 @@ class TeachScreen(VerbScreen):
         if not self._composed:
             return
         height = self.app.size.height
-        self.replies.set_most(1 if height < 18 else 2 if height < 30 else 3, 3 if height < 10 else None)
+        self.replies.set_most(1 if height < SHORT else 2 if height < 30 else 3, 3 if height < 10 else None)
         self.call_after_refresh(self.draw)
 
     def _tick(self) -> None:

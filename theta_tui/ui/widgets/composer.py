@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 from textual import events, getters
 from textual.app import ComposeResult
@@ -83,10 +84,9 @@ class Prompt(Editor):
         super().__init__(id=id)
         self.held: tuple[events.Key, Timer] | None = None
 
-    @property
+    @cached_property
     def _composer(self) -> Composer:
-        composer = self.query_ancestor(Composer)
-        return composer
+        return self.query_ancestor(Composer)  # slow, and asked for forty times at each key
 
     @property
     def around(self) -> Widget:

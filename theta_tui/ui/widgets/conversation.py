@@ -203,6 +203,8 @@ class Conversation(ScrollView, can_focus=False):
         at = self.scroll_offset.y + y
         base = self.visual_style
         line = self._lines[at] if at < len(self._lines) else ()
+        if not line:
+            return Strip.blank(width, base.rich_style).apply_offsets(0, at)
         content = Content("").join(
             [plain(text, self.get_visual_style(f"conversation--{style}"), one_line=True) for text, style in line]
         )
