@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.services import PATIENCE, Desk
+from tests.support.sessions import Open
 from tests.support.tiny_models import make_tiny, make_wide
 from theta_tui.base.config import Settings
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
-Open = Callable[[], Session]
 Taught = Callable[..., Session]
 _homes: dict[tuple[tuple[str, str], ...], Path] = {}
 
