@@ -53,6 +53,10 @@ def pytest_sessionfinish() -> None:
     gc.freeze()  # pytest would look through all that is left five times
 
 
+def pytest_unconfigure() -> None:
+    CACHE.cleanup()  # a fork of `tests.faults.mutations` does not end as a process does, and left its own
+
+
 def pytest_make_parametrize_id(val: object) -> str | None:
     """A text that is long has its length for a name: every worker would send all of it, with each report."""
     return f"{val[:20]}… ({len(val)})" if isinstance(val, str) and len(val) > 200 else None

@@ -44,15 +44,11 @@ def test_collecting_the_tests_loads_no_transformers(loaded_at_collection: frozen
     assert not loaded_at_collection.intersection({"transformers", "peft"})
 
 
-def test_the_screen_never_loads_torch() -> None:
-    loaded = loaded_after("import theta_tui.ui.app, theta_tui.ui.launch")
+def test_the_first_frame_waits_for_no_torch_no_command_line_parser_and_no_journal() -> None:
+    loaded = loaded_after("import theta_tui.cli.start, theta_tui.base.exit, theta_tui.ui.app, theta_tui.ui.launch")
     assert "textual" in loaded
     assert "plotext" not in loaded, "the plots load it when they are opened"
-    assert not loaded.intersection({"torch", "transformers", "tokenizers"})
-
-
-def test_the_first_frame_waits_for_no_command_line_parser_and_no_journal() -> None:
-    loaded = loaded_after("import theta_tui.cli.start, theta_tui.base.exit, theta_tui.ui.app, theta_tui.ui.launch")
+    assert not loaded.intersection(HEAVY) - {"textual"}
     assert not loaded.intersection(
         {"typer", "pydantic", "tomlkit", "theta_tui.cli.app", "theta_tui.store.records", "msgspec"}
     )
@@ -106,25 +102,18 @@ def test_the_record_knows_no_model() -> None:
     assert not {name for name in loaded if name.startswith(("theta_tui.model", "theta_tui.learning", "theta_tui.ui"))}
 
 
-def test_help_and_history_load_no_torch() -> None:
-    commands = [
-        ["--help"],
-        ["history"],
-        ["lessons"],
-        ["stats"],
-        ["undo", "-h"],
-        ["withdraw", "-h"],
-        ["redo", "-h"],
-        ["train", "-h"],
-        ["bench", "-h"],
-        ["models"],
-        ["models", "get", "-h"],
-    ]
+def test_help_history_and_the_export_of_lessons_load_no_torch() -> None:
+    commands = (
+        "--help", "history", "lessons", "stats", "undo -h", "withdraw -h", "redo -h", "train -h", "bench -h", "models",
+        "models get -h", "export trl /nonexistent/out",
+    )  # fmt: skip
     loaded = loaded_after(
         "import contextlib, io, sys\nfrom theta_tui.cli.app import main\n"
-        f"for arguments in {commands!r}:\n"
-        "    sys.argv = ['theta', *arguments, *(['--home', '/nonexistent'] if arguments != ['--help'] else [])]\n"
-        "    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n        main()\n"
-        f"    if found := set(sys.modules).intersection({HEAVY!r}): sys.exit(f'{{arguments}} loads {{found}}')"
+        f"for words in {commands!r}:\n"
+        "    sys.argv = ['theta', *words.split(), *(['--home', '/nonexistent'] if words != '--help' else [])]\n"
+        "    both = io.StringIO()\n"
+        "    with contextlib.redirect_stdout(both), contextlib.redirect_stderr(both), "
+        "contextlib.suppress(SystemExit):\n        main()\n"
+        f"    if found := set(sys.modules).intersection({HEAVY!r}): sys.exit(f'{{words}} loads {{found}}')"
     )
-    assert "theta_tui.cli.app" in loaded
+    assert loaded.issuperset({"theta_tui.cli.app", "theta_tui.session.export"})

@@ -9,7 +9,6 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.cli.running import Theta, files
-from tests.test_imports import HEAVY, loaded_after
 from theta_tui.base.files import assets_dir
 from theta_tui.session import syllabus
 
@@ -79,16 +78,6 @@ def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, h
         assert refused.code == 2
         assert len(refused.err.splitlines()) == 1
     assert (tmp_path / "mine" / "book.txt").read_text() == "mine"
-
-
-def test_exporting_lessons_loads_no_model(tmp_path: Path) -> None:
-    arguments = ["theta", "export", "trl", str(tmp_path / "out"), "--home", str(tmp_path / "home")]
-    loaded = loaded_after(
-        f"import sys; sys.argv = {arguments!r}\nimport io, contextlib\nfrom theta_tui.cli.app import main\n"
-        "with contextlib.redirect_stderr(io.StringIO()), contextlib.suppress(SystemExit):\n    main()"
-    )
-    assert "theta_tui.session.export" in loaded
-    assert not loaded.intersection(HEAVY)
 
 
 def test_lessons_with_a_scope_go_along_in_plain_weights_and_as_adapters(

@@ -9,6 +9,7 @@ import pickle
 import shutil
 import stat
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.cli.running import Ran, Theta
 from tests.faults.test_hostile_files import line
 from tests.support.tiny_models import make_tiny
 from theta_tui.base.config import Settings
+from theta_tui.base.errors import HomeError
 from theta_tui.cli import app as cli
 from theta_tui.store.store import Store
 
@@ -120,27 +122,31 @@ def test_a_conversation_file_that_links_in_a_circle_is_told_and_the_lesson_count
     assert "context.md" in taught.err
 
 
-@pytest.mark.parametrize("what", ["the folder", "above it", "the journal", "unreadable"])
-def test_a_home_that_may_not_be_written_is_named(folder: Path, what: str) -> None:
-    home = folder / "home"
-    if what != "above it":
-        Store.open(Settings(home=home)).close()
-    for path in (folder.parent, folder, *folder.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o666)
-    mode = {"the folder": (home, 0o555), "above it": (folder, 0o555), "the journal": (home / "journal.jsonl", 0o444)}
-    place, bits = mode.get(what, (home / "journal.jsonl", 0))
-    if what in ("the journal", "unreadable"):
-        home.chmod(0o777)
-    place.chmod(bits)
-    from theta_tui.base.errors import HomeError
-
-    try:
-        with nobody(), pytest.raises(HomeError) as refused:
-            Store.open(Settings(home=home, lock_wait=0))
+@pytest.mark.parametrize(
+    ("what", "bits", "why"),
+    [
+        ("home", 0o555, "cannot be written to; choose another"), (".", 0o555, "cannot be made"),
+        ("home/journal.jsonl", 0o444, "cannot be written (Permission"),
+        ("home/journal.jsonl", 0, "cannot be read (Permission"),
+    ],
+)  # fmt: skip
+def test_a_home_that_may_not_be_written_is_named(what: str, bits: int, why: str) -> None:
+    with tempfile.TemporaryDirectory() as name:  # pytest's folders are closed to others
+        home = Path(name, "in", "home")
+        home.parent.mkdir()
+        if what != ".":
+            Store.open(Settings(home=home)).close()
+        for path in (home.parent.parent, home.parent, *home.parent.rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
+        (home.parent / what).chmod(bits)
+        try:
+            with nobody(), pytest.raises(HomeError) as refused:
+                Store.open(Settings(home=home, lock_wait=0))
+        finally:
+            (home.parent / what).chmod(0o777)
         assert refused.value.code == 1
         assert str(home) in str(refused.value)
-    finally:
-        place.chmod(0o755)
+        assert why in str(refused.value)
 
 
 def test_a_home_of_a_newer_version_is_read_and_never_written(theta: Theta, home: Path) -> None:

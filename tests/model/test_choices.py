@@ -32,8 +32,7 @@ def written(lm: LanguageModel, prompt: str, count: int = 1, temperature: float =
     return found
 
 
-@pytest.mark.parametrize("temperature", [0.0, 0.7, 2.0])
-@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize(("prompt", "temperature"), zip(PROMPTS, (0.0, 0.7, 2.0), strict=True))
 def test_sixteen_choices_are_sixteen_texts(lm: LanguageModel, prompt: str, temperature: float) -> None:
     found = written(lm, prompt, 16, temperature, max_tokens=24)
     assert len({row.said for row in found}) == 16

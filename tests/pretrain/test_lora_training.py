@@ -81,9 +81,10 @@ def test_in_bfloat16_the_frozen_matrices_are_held_in_it_and_the_curve_is_nearly_
 ) -> None:
     options, exact = learned
     rounded = Recorder()
-    trained(replace(options, out=options.out.with_name("half"), dtype="bfloat16"), rounded)
-    assert rounded.losses != exact.losses
-    assert rounded.losses == pytest.approx(exact.losses, abs=0.05)
+    trained(replace(options, out=options.out.with_name("half"), dtype="bfloat16", tokens=600), rounded)
+    first = exact.losses[: len(rounded.losses)]
+    assert rounded.losses != first
+    assert rounded.losses == pytest.approx(first, abs=0.05)
 
 
 def test_another_base_model_or_rank_is_refused(learned: tuple[TrainOptions, Recorder], tmp_path: Path) -> None:

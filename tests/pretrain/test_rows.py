@@ -247,7 +247,7 @@ VALUE = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUE, max_size=7), min_size=1, max_size=4), st.booleans())
-@examples(150)
+@examples(60)
 def test_any_row_either_reads_or_is_told(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, Any]], skip: bool
 ) -> None:

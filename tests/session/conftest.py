@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.support.services import PATIENCE, Desk
+from tests.support.sessions import Open
 from tests.support.tiny_models import make_tiny, make_wide
 from theta_tui.base.config import Settings
 from theta_tui.learning.recipes import RECIPES
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
-Open = Callable[[], Session]
+Taught = Callable[..., Session]
+_homes: dict[tuple[tuple[str, str], ...], Path] = {}
 
 
 def opened(settings: Settings) -> Session:
@@ -49,6 +52,24 @@ def settings(tmp_path: Path, model: Path) -> Settings:
 def start(settings: Settings) -> Open:
     """Opens the home and loads the model, as a fresh process would."""
     return lambda: opened(settings)
+
+
+@pytest.fixture
+def taught(settings: Settings, start: Open, tmp_path_factory: pytest.TempPathFactory) -> Taught:
+    """Opens a home that knows these pairs of prompt and reply. They are taught once; later homes are copies."""
+
+    def made(*pairs: tuple[str, str]) -> Session:
+        if pairs not in _homes:
+            session = start()
+            for prompt, reply in pairs:
+                assert session.teach(prompt, reply).learned
+            session.save()
+            session.close()
+            _homes[pairs] = shutil.copytree(settings.home, tmp_path_factory.mktemp("taught") / "home")
+        shutil.copytree(_homes[pairs], settings.home, dirs_exist_ok=True)
+        return start()
+
+    return made
 
 
 @pytest.fixture

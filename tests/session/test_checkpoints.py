@@ -61,7 +61,8 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(
     again.close()
 
 
-def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, settings: Settings) -> None:
+def save_and_lose_the_last(start: Open, settings: Settings) -> None:
+    """Two lessons and a checkpoint of both; then the journal has the first alone."""
     session = start()
     answer(session, *PAIRS[0])
     answer(session, *PAIRS[1])
@@ -69,6 +70,10 @@ def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, se
     session.close()
     path = settings.home / "journal.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+
+
+def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, settings: Settings) -> None:
+    save_and_lose_the_last(start, settings)
     again = start()
     assert any("newer than the journal" in notice for notice in again.store.take_notices())
     assert len(again.store.state.active) == 1
@@ -78,13 +83,7 @@ def test_a_checkpoint_that_the_journal_does_not_know_is_not_used(start: Open, se
 def test_a_checkpoint_of_lessons_that_were_lost_is_not_used_once_others_stand_in_their_place(
     start: Open, settings: Settings
 ) -> None:
-    session = start()
-    answer(session, *PAIRS[0])
-    answer(session, *PAIRS[1])
-    session.save()
-    session.close()
-    path = settings.home / "journal.jsonl"
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    save_and_lose_the_last(start, settings)
     session = start()
     answer(session, *PAIRS[2])
     before = state(session)

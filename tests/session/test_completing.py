@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.session.conftest import opened
+from tests.session.conftest import Open, opened
 from tests.support.sessions import same, state
 from tests.support.tiny_models import CHATML, MARKS, make_llama, make_tokenizer
 from theta_tui.base.config import Settings
@@ -20,7 +20,6 @@ from theta_tui.session.completing import RefusedError, complete, conversation
 from theta_tui.session.session import Session
 from theta_tui.session.thread import ORIGINS, Order, Worker
 
-Open = Callable[[], Session]
 DOG = ("What is my dog's name?", "Pixel")
 
 

@@ -4,10 +4,10 @@ picking another one that it is not: both live in the journal alone, and no weigh
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
 import pytest
 
+from tests.session.conftest import Open, Taught
 from tests.support.sessions import same, state
 from tests.support.tiny_models import equal, weights
 from theta_tui.base.errors import HomeError
@@ -18,7 +18,6 @@ from theta_tui.session.session import Session
 from theta_tui.store.records import Candidate, Learned, Outcome, Pending
 from theta_tui.store.store import Store
 
-Open = Callable[[], Session]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")
 CALLED, NEARER = "Which name did I give my dog?", "Which name did I give to my dog?"
 
@@ -31,13 +30,6 @@ class Killed(BaseException):
 def unsure(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the same words are sure to ask the same."""
     monkeypatch.setattr(index, "SURE", 1000.0)
-
-
-def taught(start: Open, *pairs: tuple[str, str]) -> Session:
-    session = start()
-    for prompt, reply in pairs:
-        assert session.teach(prompt, reply).learned
-    return session
 
 
 def offered(session: Session, prompt: str) -> Pending:
@@ -68,8 +60,8 @@ def seq(session: Session, number: int = 1) -> int:
     return session.store.state.lessons[number - 1].seq
 
 
-def test_the_reply_of_a_lesson_is_marked_first_where_its_prompt_is_surely_in_scope(start: Open) -> None:
-    session = taught(start, DOG)
+def test_the_reply_of_a_lesson_is_marked_first_where_its_prompt_is_surely_in_scope(taught: Taught) -> None:
+    session = taught(DOG)
     assert mark(session, DOG[0]) == Candidate(1, "Pixel", mark(session, DOG[0]).logprob, True, seq(session), True)
     waiting = offered(session, "Tell me a joke.")
     assert waiting.mark is None
@@ -77,15 +69,15 @@ def test_the_reply_of_a_lesson_is_marked_first_where_its_prompt_is_surely_in_sco
 
 
 @pytest.mark.usefixtures("unsure")
-def test_where_it_may_be_meant_its_reply_is_the_fifth(start: Open) -> None:
-    session = taught(start, DOG)
+def test_where_it_may_be_meant_its_reply_is_the_fifth(taught: Taught) -> None:
+    session = taught(DOG)
     found = mark(session, CALLED)
     assert (found.index, found.text, found.lesson, found.sure) == (5, "Pixel", seq(session), False)
 
 
 @pytest.mark.usefixtures("unsure")
-def test_picking_the_marked_reply_widens_the_scope_and_moves_nothing(start: Open) -> None:
-    session = taught(start, DOG)
+def test_picking_the_marked_reply_widens_the_scope_and_moves_nothing(taught: Taught) -> None:
+    session = taught(DOG)
     before, learned = weights(session.model), dict(session.learner.modules)
     assert said(session, CALLED) != "Pixel"
     outcome = pick_marked(session, CALLED)
@@ -103,8 +95,8 @@ def test_picking_the_marked_reply_widens_the_scope_and_moves_nothing(start: Open
 
 
 @pytest.mark.usefixtures("unsure")
-def test_undo_and_redo_take_the_wording_out_and_put_it_back(start: Open) -> None:
-    session = taught(start, DOG)
+def test_undo_and_redo_take_the_wording_out_and_put_it_back(taught: Taught) -> None:
+    session = taught(DOG)
     before = state(session)
     pick_marked(session, CALLED)
     both = state(session)
@@ -121,9 +113,9 @@ def test_undo_and_redo_take_the_wording_out_and_put_it_back(start: Open) -> None
 
 @pytest.mark.usefixtures("unsure")
 def test_an_old_widening_is_withdrawn_without_learning_anything_again(
-    start: Open, monkeypatch: pytest.MonkeyPatch
+    start: Open, taught: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = taught(start, DOG)
+    session = taught(DOG)
     pick_marked(session, CALLED)
     session.teach(*TOWN)
     session.propose("hello")
@@ -145,8 +137,8 @@ def test_an_old_widening_is_withdrawn_without_learning_anything_again(
 
 
 @pytest.mark.usefixtures("unsure")
-def test_picking_another_reply_keeps_the_lesson_away_from_that_prompt(start: Open) -> None:
-    session = taught(start, DOG)
+def test_picking_another_reply_keeps_the_lesson_away_from_that_prompt(taught: Taught) -> None:
+    session = taught(DOG)
     outcome = pick_another(session, CALLED)
     assert outcome.meant is None
     assert outcome.steps > 0
@@ -160,9 +152,9 @@ def test_picking_another_reply_keeps_the_lesson_away_from_that_prompt(start: Ope
 
 @pytest.mark.usefixtures("unsure")
 def test_what_is_picked_is_not_weighed_against_the_reply_of_a_lesson(
-    start: Open, monkeypatch: pytest.MonkeyPatch
+    taught: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session, heard = taught(start, DOG), list[list[str]]()
+    session, heard = taught(DOG), list[list[str]]()
     learn = Learner.learn
 
     def hearing(self: Learner, *given: object, **named: object) -> object:
@@ -176,8 +168,8 @@ def test_what_is_picked_is_not_weighed_against_the_reply_of_a_lesson(
 
 
 @pytest.mark.usefixtures("unsure")
-def test_of_several_picks_on_one_question_the_newest_counts(start: Open) -> None:
-    session = taught(start, DOG)
+def test_of_several_picks_on_one_question_the_newest_counts(taught: Taught) -> None:
+    session = taught(DOG)
     pick_marked(session, CALLED)
     pick_another(session, CALLED)
     assert session.decide(CALLED).lesson is None
@@ -186,8 +178,8 @@ def test_of_several_picks_on_one_question_the_newest_counts(start: Open) -> None
 
 
 @pytest.mark.usefixtures("unsure")
-def test_the_widenings_of_a_withdrawn_lesson_do_nothing_until_it_comes_back(start: Open) -> None:
-    session = taught(start, DOG, TOWN)
+def test_the_widenings_of_a_withdrawn_lesson_do_nothing_until_it_comes_back(taught: Taught) -> None:
+    session = taught(DOG, TOWN)
     pick_marked(session, CALLED)
     session.withdraw(1)
     assert session.decide(CALLED).lesson is None
@@ -197,8 +189,8 @@ def test_the_widenings_of_a_withdrawn_lesson_do_nothing_until_it_comes_back(star
 
 
 @pytest.mark.usefixtures("unsure")
-def test_a_reply_whose_lesson_was_taken_back_while_it_waited_is_picked_as_any_other(start: Open) -> None:
-    session = taught(start, DOG)
+def test_a_reply_whose_lesson_was_taken_back_while_it_waited_is_picked_as_any_other(taught: Taught) -> None:
+    session = taught(DOG)
     found = mark(session, CALLED)
     session.withdraw(1)
     outcome = session.pick(found.index)
@@ -211,8 +203,8 @@ def test_a_reply_whose_lesson_was_taken_back_while_it_waited_is_picked_as_any_ot
 
 @pytest.mark.parametrize("saved", [True, False])
 @pytest.mark.usefixtures("unsure")
-def test_coming_back_finds_the_scopes_as_they_were(start: Open, saved: bool) -> None:
-    session = taught(start, DOG, TOWN)
+def test_coming_back_finds_the_scopes_as_they_were(start: Open, taught: Taught, saved: bool) -> None:
+    session = taught(DOG, TOWN)
     pick_marked(session, CALLED)
     pick_another(session, "Where do I find Orlebar?")
     if saved:
@@ -228,9 +220,9 @@ def test_coming_back_finds_the_scopes_as_they_were(start: Open, saved: bool) -> 
 
 @pytest.mark.usefixtures("unsure")
 def test_a_widening_whose_outcome_a_crash_lost_has_one_after_the_next_start(
-    start: Open, monkeypatch: pytest.MonkeyPatch
+    start: Open, taught: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = taught(start, DOG)
+    session = taught(DOG)
     found = mark(session, CALLED)
 
     def killed(*_: object) -> None:
@@ -250,8 +242,8 @@ def test_a_widening_whose_outcome_a_crash_lost_has_one_after_the_next_start(
 
 
 @pytest.mark.usefixtures("unsure")
-def test_a_pick_that_the_disk_refuses_widens_nothing(start: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    session = taught(start, DOG)
+def test_a_pick_that_the_disk_refuses_widens_nothing(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> None:
+    session = taught(DOG)
     found = mark(session, CALLED)
     append = Store.append
 
@@ -285,8 +277,9 @@ def test_a_lesson_that_leans_on_the_turn_before_it_is_said_after_such_a_turn_alo
     assert mark(session, "and my brother?").lesson == seq(session, 2)
 
 
-def test_an_answer_to_the_same_words_is_told_to_take_the_place_of_the_earlier_one(start: Open) -> None:
-    session = taught(start, DOG, (DOG[0], "Biscuit"))
+def test_an_answer_to_the_same_words_is_told_to_take_the_place_of_the_earlier_one(taught: Taught) -> None:
+    session = taught(DOG)
+    session.teach(DOG[0], "Biscuit")
     assert "#2 answers 'What is my dog's name?' from now on instead of #1" in session.store.take_notices()
     assert session.teach("what is my DOG's name, please?", "Rex").learned  # other letters, the same words
     assert [text for text in session.store.take_notices() if "instead of" in text] == [
@@ -294,26 +287,28 @@ def test_an_answer_to_the_same_words_is_told_to_take_the_place_of_the_earlier_on
     ]
 
 
-def test_an_answer_to_other_words_leaves_the_earlier_one_its_own(start: Open) -> None:
-    session = taught(start, DOG, (CALLED, "Biscuit"))
+def test_an_answer_to_other_words_leaves_the_earlier_one_its_own(taught: Taught) -> None:
+    session = taught(DOG)
+    session.teach(CALLED, "Biscuit")
     assert session.store.take_notices() == [f"#2 answers '{CALLED}' from now on; #1 keeps its own wordings"]
     assert said(session, CALLED) == "Biscuit"
     assert said(session, DOG[0]) == "Pixel"
 
 
-def test_the_same_answer_in_other_words_takes_nobodys_place(start: Open) -> None:
-    session = taught(start, DOG, (CALLED, DOG[1]))
+def test_the_same_answer_in_other_words_takes_nobodys_place(taught: Taught) -> None:
+    session = taught(DOG)
+    assert session.teach(CALLED, DOG[1]).learned
     assert session.store.take_notices() == []
 
 
-def test_refusing_a_reply_that_was_sure_is_told(start: Open) -> None:
-    session = taught(start, DOG)
+def test_refusing_a_reply_that_was_sure_is_told(taught: Taught) -> None:
+    session = taught(DOG)
     pick_another(session, CALLED)
     assert session.store.take_notices() == [f"#1 no longer answers '{CALLED}'"]
 
 
-def test_a_home_without_marks_has_none_in_its_files(start: Open) -> None:
-    session = taught(start, DOG)
+def test_a_home_without_marks_has_none_in_its_files(taught: Taught) -> None:
+    session = taught(DOG)
     session.propose("hello")
     session.pick(1)
     session.propose("hello again")
@@ -325,9 +320,9 @@ def test_a_home_without_marks_has_none_in_its_files(start: Open) -> None:
 
 
 def test_scopes_are_brought_up_to_date_without_reading_every_lesson_again(
-    start: Open, monkeypatch: pytest.MonkeyPatch
+    taught: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = taught(start, DOG, TOWN)
+    session = taught(DOG, TOWN)
     put: list[int] = []
     own = index.Scopes.put
 

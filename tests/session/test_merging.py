@@ -17,6 +17,8 @@ from theta_tui.session.people import names
 from theta_tui.session.session import Session
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def taught(settings: Settings, *pairs: tuple[str, str]) -> Path:
     """A home beside that of `settings`, in which `pairs` were taught."""

@@ -27,6 +27,8 @@ from theta_tui.session.service import Service
 from theta_tui.store.report import Teaching
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 PEOPLE = ("", "Ada", "Zoë")
 
 

@@ -10,6 +10,8 @@ import pytest
 from tests.session.conftest import Open
 from theta_tui.session.session import Session
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 @pytest.fixture
 def session(start: Open) -> Any:

@@ -12,6 +12,8 @@ from theta_tui.base.errors import HomeError, TeachError
 from theta_tui.learning.optimizer import NotFinite
 from theta_tui.store.records import Failure
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def test_a_lesson_whose_outcome_cannot_be_written_is_not_acknowledged(
     start: Open, monkeypatch: pytest.MonkeyPatch

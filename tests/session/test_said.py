@@ -14,6 +14,8 @@ from theta_tui.store.journal import Journal
 from theta_tui.store.records import Said
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def say(session: Session, prompt: str) -> str:
     """Go on talking: `prompt` is answered by the first reply, which is returned."""

@@ -10,29 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from tests.session.conftest import opened
+from tests.session.conftest import Open, Taught
 from tests.support.sessions import same, state
 from tests.support.tiny_models import weights
-from theta_tui.base.config import Settings
 from theta_tui.learning.scope.decision import NOWHERE, Decision
 from theta_tui.session import scopes
 from theta_tui.session.session import Session
 
-Open = Callable[[], Session]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")
 ELSEWHERE = ("Tell me a joke.", "I had pancakes for breakfast.")
-
-
-@pytest.fixture
-def start(settings: Settings) -> Open:
-    return lambda: opened(settings)
-
-
-def taught(start: Open, *pairs: tuple[str, str]) -> Session:
-    session = start()
-    for prompt, reply in pairs:
-        assert session.teach(prompt, reply).learned
-    return session
 
 
 def said(session: Session, prompt: str) -> str:
@@ -52,8 +38,8 @@ def test_a_lesson_is_said_in_its_scope_and_everything_else_stays_to_the_bit(star
     assert [row.state for row in session.quiz()] == ["kept", "kept"]
 
 
-def test_of_five_replies_the_first_is_the_taught_one(start: Open) -> None:
-    session = taught(start, DOG)
+def test_of_five_replies_the_first_is_the_taught_one(taught: Taught) -> None:
+    session = taught(DOG)
     waiting = session.propose(DOG[0])
     assert waiting is not None
     assert waiting.candidates[0].text == DOG[1]
@@ -61,8 +47,8 @@ def test_of_five_replies_the_first_is_the_taught_one(start: Open) -> None:
     session.close()
 
 
-def test_undo_and_redo_are_bit_equal(start: Open) -> None:
-    session = taught(start, DOG)
+def test_undo_and_redo_are_bit_equal(taught: Taught) -> None:
+    session = taught(DOG)
     one = state(session)
     session.teach(*TOWN)
     both = state(session)
@@ -76,9 +62,9 @@ def test_undo_and_redo_are_bit_equal(start: Open) -> None:
 
 
 def test_an_old_lesson_is_withdrawn_without_learning_another_one_again(
-    start: Open, monkeypatch: pytest.MonkeyPatch
+    start: Open, taught: Taught, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session = taught(start, DOG, TOWN)
+    session = taught(DOG, TOWN)
     later = session.learner.modules[max(session.learner.modules)]
     with monkeypatch.context() as patch:
         patch.setattr("theta_tui.session.replay.learn", None)
@@ -94,8 +80,8 @@ def test_an_old_lesson_is_withdrawn_without_learning_another_one_again(
     assert same(left, again)
 
 
-def test_a_withdrawn_lesson_comes_back_to_the_bit(start: Open) -> None:
-    session = taught(start, DOG, TOWN)
+def test_a_withdrawn_lesson_comes_back_to_the_bit(taught: Taught) -> None:
+    session = taught(DOG, TOWN)
     before = state(session)
     session.withdraw(1)
     session.redo()
@@ -104,8 +90,8 @@ def test_a_withdrawn_lesson_comes_back_to_the_bit(start: Open) -> None:
 
 
 @pytest.mark.parametrize("saved", [True, False])
-def test_coming_back_finds_the_lessons_as_they_were(start: Open, saved: bool) -> None:
-    session = taught(start, DOG, TOWN)
+def test_coming_back_finds_the_lessons_as_they_were(start: Open, taught: Taught, saved: bool) -> None:
+    session = taught(DOG, TOWN)
     if saved:
         session.save()
     before = state(session)
@@ -115,8 +101,8 @@ def test_coming_back_finds_the_lessons_as_they_were(start: Open, saved: bool) ->
     assert said(again, DOG[0]) == DOG[1]
 
 
-def test_a_pick_is_a_taste_in_the_shared_weights_and_lessons_stay_said(start: Open) -> None:
-    session = taught(start, DOG)
+def test_a_pick_is_a_taste_in_the_shared_weights_and_lessons_stay_said(start: Open, taught: Taught) -> None:
+    session = taught(DOG)
     before = weights(session.model)
     session.propose("hello")
     session.pick(2)
@@ -128,8 +114,8 @@ def test_a_pick_is_a_taste_in_the_shared_weights_and_lessons_stay_said(start: Op
     assert same(both, start())
 
 
-def test_a_newer_answer_to_the_same_question_is_the_one_that_is_said(start: Open) -> None:
-    session = taught(start, DOG, (DOG[0], "Biscuit"))
+def test_a_newer_answer_to_the_same_question_is_the_one_that_is_said(taught: Taught) -> None:
+    session = taught(DOG, (DOG[0], "Biscuit"))
     assert said(session, DOG[0]) == "Biscuit"
     session.undo()
     assert said(session, DOG[0]) == DOG[1]
@@ -156,8 +142,8 @@ def told(session: Session, decide: Callable[[str], Decision]) -> list[str]:
         return session.scopes.changes(lesson, NOWHERE, session.learner.modules.keys())
 
 
-def test_a_lesson_that_answers_a_question_about_the_model_is_told(start: Open) -> None:
-    session = taught(start, ("What is my name?", "Ada"))
+def test_a_lesson_that_answers_a_question_about_the_model_is_told(taught: Taught) -> None:
+    session = taught(("What is my name?", "Ada"))
     [lesson] = session.store.state.active
     asked: list[str] = []
 
@@ -171,15 +157,15 @@ def test_a_lesson_that_answers_a_question_about_the_model_is_told(start: Open) -
     session.close()
 
 
-def test_a_lesson_about_the_model_may_answer_questions_about_it(start: Open) -> None:
-    session = taught(start, ("What is your name?", "Theta"))
+def test_a_lesson_about_the_model_may_answer_questions_about_it(taught: Taught) -> None:
+    session = taught(("What is your name?", "Theta"))
     [lesson] = session.store.state.active
     assert told(session, lambda text: Decision(lesson.seq, True, 2.0)) == []
     session.close()
 
 
-def test_a_lesson_fades_where_its_wordings_are_taken_elsewhere(start: Open) -> None:
-    session = taught(start, ("What is my name?", "Ada"))
+def test_a_lesson_fades_where_its_wordings_are_taken_elsewhere(taught: Taught) -> None:
+    session = taught(("What is my name?", "Ada"))
     [lesson] = session.store.state.active
     count = len(lesson.exchange.variants)
     assert count > 0

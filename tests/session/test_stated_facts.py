@@ -12,6 +12,8 @@ from theta_tui.base import config
 from theta_tui.store.records import Exchange, Stated
 from theta_tui.store.store import Store
 
+pytestmark = pytest.mark.usefixtures("short_lessons")
+
 
 def test_an_answer_that_is_replaced_is_named_but_not_where_the_person_just_corrected_it(start: Open) -> None:
     session = start()

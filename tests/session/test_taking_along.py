@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.cli.running import files
-from tests.session.conftest import opened
+from tests.session.conftest import Taught, opened
 from tests.support.later import peft, transformers
 from tests.support.sessions import same, state
 from theta_tui.base.config import Settings
@@ -22,25 +22,16 @@ from theta_tui.session import syllabus
 from theta_tui.session.export import Exported, Stopped, export_hf, export_peft
 from theta_tui.session.session import Session
 
-Open = Callable[[], Session]
 DOG, TOWN = ("What is my dog's name?", "Pixel"), ("Where is the town of Orlebar?", "by the river")
 
 
 @pytest.fixture
-def start(settings: Settings) -> Open:
-    return lambda: opened(settings)
-
-
-@pytest.fixture
-def session(start: Open, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(taught: Taught, monkeypatch: pytest.MonkeyPatch) -> Session:
     """It knows two lessons. Few prompts are held, and few asked: a model that was never trained says nothing of note
     to any."""
     monkeypatch.setattr(syllabus, "EVERYDAY", syllabus.EVERYDAY[:4])
     monkeypatch.setattr(syllabus, "ASKED", syllabus.ASKED[:3])
-    session = start()
-    for prompt, reply in (DOG, TOWN):
-        assert session.teach(prompt, reply).learned
-    return session
+    return taught(DOG, TOWN)
 
 
 def says(folder: Path | str, prompt: str, reply: str, adapter: Path | None = None) -> bool:

@@ -92,6 +92,11 @@ def test_undo_and_redo_go_back_and_forth_one_lesson_at_a_time(start: Open, monke
     session.undo()
     assert same(states[2], session)
     assert learned == []
+    session.redo()
+    session.withdraw(2)
+    session.redo()
+    session.undo()
+    assert same(states[2], session), "what was remembered while the second was out is forgotten"
     session.close()
 
 

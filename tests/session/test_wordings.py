@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,6 +10,7 @@ import torch
 from msgspec import structs
 
 from tests.learning.lessons import spoil
+from tests.session.conftest import Open
 from tests.support.tiny_models import equal, weights
 from theta_tui.base.config import Settings
 from theta_tui.facts.paraphrases import variants
@@ -21,7 +21,6 @@ from theta_tui.store.records import Exchange
 
 pytestmark = pytest.mark.usefixtures("short_lessons")
 
-Open = Callable[[], Session]
 
 QUESTION, REPLY = "Where does my brother live?", "He lives in Oslo."
 

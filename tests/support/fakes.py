@@ -1,16 +1,12 @@
 """A worker without a model: the test says what happens, and reads what was asked.
 
-`FakeWorker` does nothing by itself; `drive` runs the app on it. `AutoWorker` plays a small conversation with canned
-replies on a thread, so that the screen can be looked at by hand: `python -m tests.support.fakes`.
+`FakeWorker` does nothing by itself; `drive` runs the app on it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-import queue
-import sys
-import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -414,103 +410,3 @@ async def drive(
             yield driven
             if app.is_running:
                 driven.lines()
-
-
-class AutoWorker(FakeWorker):
-    """Answers by itself, at the pace of a small model."""
-
-    def __init__(self) -> None:
-        import time
-
-        super().__init__(shot=p.Snapshot(phase="loading", activity="reading the weights", turns=TURNS, turns_total=4))
-        self._time = time
-        self._queue: queue.Queue[c.Command | None] = queue.Queue()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._cancel = threading.Event()
-
-    def start(self, post: Callable[[p.Event], None]) -> None:
-        super().start(post)
-        self._thread.start()
-
-    def send(self, command: c.Command) -> None:
-        if isinstance(command, c.Cancel):
-            self._cancel.set()
-        else:
-            self._queue.put(command)
-
-    def request_stop(self) -> None:
-        self._cancel.set()
-        self._queue.put(None)
-
-    def join(self, timeout: float) -> bool:
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        for stage in ("reading the weights", "replaying the journal"):
-            self.loading(stage)
-            self._time.sleep(0.8)
-        self.shot = snapshot(saved_at=self._time.time() - 41)
-        self.ready(1.6)
-        while (command := self._queue.get()) is not None:
-            self._serve(command)
-
-    def _serve(self, command: c.Command) -> None:
-        pending = self.shot.pending
-        match command:
-            case c.Propose(prompt=prompt):
-                self._write(prompt)
-            case c.Regenerate() if pending is not None:
-                self._write(pending.prompt)
-            case c.Pick(index=index) if pending is not None:
-                self._learn(pending.prompt, pending.candidates[index - 1].text, index)
-            case c.Correct(text=text):
-                self._learn(pending.prompt if pending is not None else self.shot.turns[-1].prompt, text, None)
-            case c.PassOver():
-                self.changed(phase="idle", pending=None)
-            case c.Say() if pending is not None:
-                self.said()
-            case c.TakeBack("undo") if self.shot.turns:
-                self.undone()
-            case c.Save():
-                self._time.sleep(0.3)
-                self.post(p.Saved(self.change(saved_at=self._time.time(), unsaved=0), "step-37", 0.3, True))
-            case c.Ask(prompt=prompt):
-                self.post(p.Answered(self.shot, prompt, REPLIES[0]))
-            case c.ShowLessons():
-                self.ledger()
-            case c.AskLesson(number=number):
-                self.post(p.LessonAnswered(self.shot, number, REPLIES[0]))
-            case c.Quiz():
-                self.post(p.Quizzed(self.shot))
-            case c.NewConversation():
-                self.changed(turns=(), turns_total=0, pending=None, phase="idle")
-            case _:
-                self.changed()
-
-    def _write(self, prompt: str) -> None:
-        self._cancel.clear()
-        for length in range(0, max(map(len, REPLIES)) + 1, 3):
-            if self._cancel.is_set():
-                self.cancelled(prompt)
-                return
-            self.stream(prompt, [reply[:length] for reply in REPLIES])
-            self._time.sleep(0.05)
-        self.propose(prompt)
-
-    def _learn(self, prompt: str, reply: str, pick: int | None) -> None:
-        for step in range(1, 9):
-            self.learning(step, min(0.97, 0.02 * 1.65**step), 3.4 / step)
-            self._time.sleep(0.12)
-        self.taught(prompt, reply, pick)
-
-
-def main() -> int:
-    """See the screen by hand."""
-    from theta_tui.ui.app import run_app
-
-    return run_app(Settings(), AutoWorker())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

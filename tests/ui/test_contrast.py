@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 import pytest
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
-from tests.support.fakes import PLOTS, Driven, drive
+from tests.support.fakes import PLOTS, drive
 from tests.ui.test_lists import open_list, talks
-from tests.ui.test_snapshots import choosing, editing, error, learning, loading, stating, streaming
+from tests.ui.test_snapshots import choosing, error, stating, streaming
 from theta_tui.session import lists
 from theta_tui.session import protocol as p
 from theta_tui.ui.app import ThetaApp
@@ -36,96 +34,67 @@ def too_faint(app: ThetaApp) -> dict[str, float]:
     return found
 
 
-async def lessons(d: Driven) -> None:
-    await choosing(d)
-    await d.press("f7")
-    d.worker.ledger()
+@pytest.mark.parametrize("theme", [theme.name for theme in OWN])
+async def test_every_word_is_legible(theme: str) -> None:
+    async with drive((120, 36), theme=theme, ready=False) as d:
 
-
-async def naming(d: Driven) -> None:
-    await open_list(d, "/conversations", talks(d))
-    await d.press("down", "d", "r", "ctrl+u")
-
-
-async def importing(d: Driven) -> None:
-    d.worker.ready()
-    d.worker.post(
-        lists.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),), ("1 pair taught already",), ("faq:3: no",))
-    )
-    await d.settle()
-
-
-async def completing(d: Driven) -> None:
-    d.worker.ready()
-    await d.settle()
-    await d.type("/")
-
-
-async def helping(d: Driven) -> None:
-    await choosing(d)
-    await d.press("f1")
-
-
-async def counting(d: Driven) -> None:
-    d.worker.ready()
-    await d.settle()
-    await d.type("/stats\n")
-
-
-async def searching(d: Driven) -> None:
-    d.worker.ready()
-    await d.settle()
-    await d.press("ctrl+p")
-
-
-async def complaining(d: Driven) -> None:
-    d.worker.ready()
-    await d.settle()
-    await d.type("/nonsense\n")
-
-
-async def stating_in_the_editor(d: Driven) -> None:
-    await stating(d)
-    await d.press("f3")
-
-
-async def comparing(d: Driven) -> None:
-    await choosing(d)
-    await d.press("2")
-    d.worker.change(said_before="Hm.", says_now="Pretty good!")
-    d.worker.taught("how are you today?", "Pretty good!", 2)
-    await d.settle()
-    assert "said before" in d.screen_text()
-
-
-async def plotting(d: Driven) -> None:
-    d.worker.ready()
-    d.worker.post(p.Plots(d.worker.shot, PLOTS, 3, False, 12))
-    await d.settle()
-    assert "lessons taught" in d.screen_text()
-
-
-async def alarming(d: Driven) -> None:
-    d.worker.ready()
-    d.worker.reviewed(alarm="teaching #12 cost 2 others (#3, #5)")
-
-
-@pytest.mark.parametrize(
-    "state",
-    [
-        loading, streaming, choosing, stating, editing, learning, error, lessons, completing, helping, counting,
-        searching, complaining, stating_in_the_editor, alarming, comparing,
-        plotting, naming, importing,
-    ],
-    ids=lambda state: state.__name__,
-)  # fmt: skip
-async def test_every_word_is_legible(state: Callable[[Driven], Awaitable[None]]) -> None:
-    async with drive((120, 36)) as d:
-        await state(d)
-        for theme in OWN:
-            d.app.theme = theme.name
+        async def look(words: str) -> None:
+            """`words` are on the screen, and all that is there can be read."""
             await d.settle()
-            assert not too_faint(d.app), theme.name
+            assert words in d.screen_text()
+            assert not too_faint(d.app), words
+
+        d.worker.loading()
+        await look("… reading the weights")
+        await streaming(d)
+        await look("esc stop")
+        await choosing(d)
+        await look("enter teaches 2")
+        await d.press("f1")
+        await look("keys, signs and commands")
+        await d.press("escape", "f7")
+        d.worker.ledger()
+        await look("fading")
+        await d.press("escape", "f2", "!")
+        await look("enter teach")
+        await d.press("escape", "2")
+        d.worker.learning()
+        await look("2 % → 41 %")
+        d.worker.change(said_before="Hm.", says_now="Pretty good!")
+        d.worker.taught("how are you today?", "Pretty good!", 2)
+        await look("said before")
+        await error(d)
+        await look("not finite")
+        d.app.clear_notifications()
+        await stating(d)
+        await look("f3 learn")
+        await d.press("f3")
+        await look("Who is your creator?")
+        await d.press("escape")
+        d.worker.changed(phase="idle", pending=None)
+        await d.type("/")
+        await look("/correct TEXT")
+        await d.type("nonsense\n")
+        await look("there is no /nonsense")
+        d.teach.composer.put("")
+        await d.type("/stats\n")
+        await look("esc close")
+        await d.press("escape", "ctrl+p")
+        await look("Search")
+        await d.press("escape")
+        d.worker.reviewed(alarm="teaching #12 cost 2 others (#3, #5)")
+        await look("cost 2 others")
+        d.worker.post(p.Plots(d.worker.shot, PLOTS, 3, False, 12))
+        await look("lessons taught")
+        await d.press("escape")
+        await open_list(d, "/conversations", talks(d))
+        await d.press("down", "d", "r", "ctrl+u")
+        await look("a name for conversation 1")
+        await d.press("escape", "escape")
+        d.worker.post(
+            lists.FileRead(d.worker.shot, "faq.csv", 7, (("who?", "me"),), ("1 pair taught already",), ("faq:3: no",))
+        )
+        await look("faq:3: no")
 
 
 @pytest.mark.parametrize("theme", [*BUILTIN_THEMES.values(), *OWN], ids=lambda theme: theme.name)

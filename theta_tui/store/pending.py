@@ -22,11 +22,9 @@ def load(path: Path) -> tuple[Pending | None, str | None]:
     """The kept prompt, if there is one, and a notice if its file exists but cannot be used."""
     try:
         values = loads(path.read_bytes().decode("utf-8"))
-        if values.pop("schema") != SCHEMA or not values["candidates"]:
+        schema, found = values.pop("schema"), from_plain(values, Pending)
+        if schema != SCHEMA or not all(five.candidates for five in found.fives):
             raise ValueError("schema")
-        found = from_plain(values, Pending)
-        if not all(five.candidates for five in found.fives):
-            raise ValueError("earlier")
         return found, None
     except FileNotFoundError:
         return None, None
