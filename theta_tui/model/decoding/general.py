@@ -31,7 +31,9 @@ WRITTEN = 2
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-3}
 """Largest difference of log-probabilities of the same token, in nats: root mean square over the vocabulary."""
 
-TOLERANCE_OF_16_BITS = 0.1
+TOLERANCE_OF_16_BITS = 0.3
+"""The built-in model in bfloat16 is 0.12 apart on a processor without products of 16 bits, which rounds one token and
+several otherwise."""
 
 
 class GeneralDecoder:
