@@ -26,14 +26,16 @@ KIN = {word: frozenset(at for at, kin in enumerate(_SETS) if word in kin) for wo
 
 _OWNERS = listed("my our your his her")
 _BEFORE_NOUN = listed(
-    "favorite best closest old new little big first last next current usual upcoming own oldest youngest older younger "
+    "best closest old new little big first last next current usual upcoming own oldest youngest older younger "
     "late former front"
 )
-_ASKED = listed("what who which when")
+_ASKED = listed("what who which when where")
 """After these and a form of be stands what is asked for, and not who has it."""
-_NO_HOLDER = _ASKED | listed("where how why that it there here he she i you we they let today tomorrow yesterday")
+_NO_HOLDER = _ASKED | listed("how why that it there here he she i you we they let today tomorrow yesterday")
 _BEGINS_NOUN = _OWNERS | listed("the a an its their this")
 """Before these `'s` is "is", as in "what time's the train"."""
+_NOT_AFTER = frozenset({"'s", "favorite"})
+"""Where one of these follows "my", no holder does ("which one is my favorite song"), or 's tells it."""
 _IS = BE | {"'s"}
 _BEFORE_HOLDER = AUXILIARIES | {"'s", "of"}
 
@@ -50,7 +52,9 @@ def holders(words: Sequence[str]) -> tuple[str, ...]:
         elif word in _OWNERS and before:
             noun = next((to for to in range(at + 1, len(words)) if words[to] not in _BEFORE_NOUN), len(words))
             asked_for = before[0] in _IS and (at == 1 or words[at - 2] in _ASKED)
-            if before[0] in _BEFORE_HOLDER and not asked_for and "'s" not in words[noun + 1 : noun + 2]:
+            one_of = before[0] == "of" and words[at - 2] == "one"
+            stands_for_it = _NOT_AFTER.isdisjoint(words[noun : noun + 2])
+            if before[0] in _BEFORE_HOLDER and stands_for_it and not asked_for and not one_of:
                 found += words[noun : noun + 1]
     return tuple(found)
 
