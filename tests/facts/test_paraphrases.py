@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -18,6 +20,8 @@ OURS = load_dictionary()
     [
         ("Where does my brother live?", "Tell me where my brother lives."),
         ("Where does my brother live?", "My brother lives where?"),
+        ("What colour is the Harlow bridge?", "What colour is the bridge of Harlow?"),
+        ("When does the Brimley market open?", "When does the market of Brimley open?"),
         ("What is the capital of France?", "Do you know what the capital of France is?"),
         ("What is the capital of France?", "What's the capital of France?"),
         ("What is the capital of France?", "The capital of France, please."),
@@ -52,6 +56,15 @@ def test_what_is_not_understood_keeps_its_words(prompt: str) -> None:
     assert found
     for other in found:
         assert other.lower().rstrip("?!.") == prompt.lower().rstrip("?!.")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["Who is the French president?", "What is the English word for Hund?", "Where is the Eiffel Tower?",
+     "What was the Monday meeting about?", "Who wrote the Harry Potter books?"],
+)  # fmt: skip
+def test_only_a_thing_of_a_name_is_turned(prompt: str) -> None:
+    assert not any(re.search("of [A-Z]", other) for other in variants(prompt, OURS))
 
 
 def test_an_answered_question_keeps_its_subject_whole() -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from theta_tui.learning.scope.asking import WHETHER, asked_with, asks, persons, seeks_advice, told
+from theta_tui.learning.scope.holders import holders, lacks
+from theta_tui.learning.scope.synonyms import plainly
 from theta_tui.learning.scope.telling import numbers, opposed, sides, slip
 from theta_tui.learning.scope.words import LONG, Word, alike, normal_form, stem, words
 
@@ -51,6 +53,9 @@ class Message:
     sides: Mapping[int, frozenset[int]]
     """See scope/telling.py."""
     persons: frozenset[int]
+    said: tuple[str, ...]
+    holders: tuple[str, ...]
+    """The words of its plainest form, and those of them for who or what has something."""
     asked_with: frozenset[str]
     asks: bool
     told: bool
@@ -81,6 +86,7 @@ class Reader:
             if word.text not in "?!"
         }
         said = tuple(word.text for word in found)
+        plain = tuple(word.text for word in words(plainly(text)))
         known = frozenset(said)
         names = (word.text for word, index in zip(found, ids, strict=True) if word.named or index == UNKNOWN)
         return Message(
@@ -88,8 +94,8 @@ class Reader:
             long=tuple(word for word in known if len(word) > LONG), weights=weights,
             size=sum(weight**2 for weight in weights.values()),
             names=frozenset(names), numbers=numbers(known), sides=sides(said),
-            persons=persons(said), asked_with=asked_with(said), asks=asks(said), told=told(said),
-            advice=seeks_advice(said),
+            persons=persons(said), said=plain, holders=holders(plain), asked_with=asked_with(said), asks=asks(said),
+            told=told(said), advice=seeks_advice(said),
         )  # fmt: skip
 
     def _id(self, word: str, root: str) -> int:
@@ -132,13 +138,28 @@ def overlap(key: Message, query: Message) -> list[float]:
     return [shared / math.sqrt(first * second), shared / first, shared / second, max(missing, default=0.0) / 7]
 
 
+def _of_another(one: Message, other: Message) -> bool:
+    """Whether `one` asks about somebody or something that `other` does not mention. A name counts if the other has
+    none; which of two names is meant is another matter."""
+    return any(
+        lacks(other.said, holder, one.holders.count(holder))
+        for holder in one.holders
+        if holder not in one.names or not other.names
+    )
+
+
 def apart(key: Message, query: Message) -> bool:
     """Whether the two are about different things: they have different names, numbers or opposites; or one states what
-    the other asks, one asks whether and the other what, or only one seeks advice."""
+    the other asks, one asks whether and the other what, or only one seeks advice; or they ask about different people or
+    what different people have."""
     tells = query.told or (len(query.words) == 1 and not query.asks)
     if (key.told and "?" in query.known) or (tells and key.asks):
         return True
     if key.advice != query.advice:
+        return True
+    if key.persons and query.persons and key.persons.isdisjoint(query.persons):
+        return True
+    if _of_another(key, query) or _of_another(query, key):
         return True
     both = key.asked_with, query.asked_with
     if frozenset({WHETHER}) in both and all(both) and both[0] != both[1]:

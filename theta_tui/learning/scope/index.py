@@ -106,7 +106,10 @@ class Scopes:
         plain = dict.fromkeys(map(plainly, wordings))
         ways = [(text, wordings[0]) for text in wordings]
         ways += [(text, plainly(wordings[0])) for text in plain if text not in wordings]
-        keys = tuple(_Key(lesson, text, read(text), read(first), asked_for(plainly(text))) for text, first in ways)
+        wanted = asked_for(plainly(wordings[0])) if wordings else None
+        keys = tuple(
+            _Key(lesson, text, read(text), read(first), asked_for(plainly(text)) or wanted) for text, first in ways
+        )
         for key in keys:
             self._exact.setdefault(key.message.form, set()).add(lesson)
         self._placed += [key for key in keys if key.message is key.first or not key.repeats()]

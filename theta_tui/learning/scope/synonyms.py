@@ -13,10 +13,11 @@ _SAME = """
 job profession occupation; home house; movie film; movies films; city town; store shop; stores shops; bike bicycle;
 car automobile; doctor physician; vacation holiday; vacations holidays; live reside; lives resides; living residing;
 dog puppy doggy pup; cat kitten kitty; mother mom mum mama mommy mummy; father dad papa daddy; phone telephone;
-grandmother grandma granny; grandfather grandpa granddad; child kid; children kids; favorite favourite preferred;
-fix repair; fixed repaired; television tv; fridge refrigerator; sofa couch; apartment flat; friend buddy pal; photo
-photograph picture; salary wage wages; buy purchase; bought purchased; starts begins; start begin; started began; ends
-finishes; end finish; ended finished; biggest largest; smallest littlest; sick ill; created made
+grandmother grandma granny; grandfather grandpa granddad; child kid; children kids; fix repair; fixed repaired;
+favorite favourite preferred fav fave; television tv; fridge refrigerator; sofa couch; apartment flat;
+friend buddy pal; photo photograph picture; salary wage wages; buy purchase; bought purchased; starts begins;
+start begin; started began; ends finishes; end finish; ended finished; biggest largest; smallest littlest; sick ill;
+created made
 """
 _PLAIN = {word: group.split()[0] for group in _SAME.split(";") for word in group.split()[1:]}
 

@@ -26,7 +26,7 @@ from theta_tui.learning.scope.features import Reader
 from theta_tui.learning.scope.matcher import FILE
 from theta_tui.learning.scope.training.network import Network, rate, save_mean
 from theta_tui.learning.scope.training.pairs import KINDS, Pairs
-from theta_tui.learning.scope.training.wordings import fill, put, read_relations
+from theta_tui.learning.scope.training.wordings import fill, held_out, put, read_relations
 from theta_tui.learning.scope.words import words
 
 MESSAGES = 30_000
@@ -34,6 +34,9 @@ MESSAGES = 30_000
 
 KNOWN = 12
 """A word of the messages enters the vocabulary from this count on. Words of the wordings always do."""
+
+HELD_OUT = 0.15
+"""The share of the groups that are only asked; `tests/benchmarks/unseen_relations.py` asks the same."""
 
 PAIRS_A_STEP, DISTILLED_A_STEP = 208, 48
 RATE, RATE_OF_WORDS = 2e-3, 1e-3
@@ -48,7 +51,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="a file for what the encoder says; made once")
     parser.add_argument("--out", type=Path, default=assets_dir() / "scope" / FILE)
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--held-out", type=float, default=0.15, help="share of the groups that are only asked")
+    parser.add_argument("--held-out", type=float, default=HELD_OUT, help="share of the groups that are only asked")
     parser.add_argument("--start", type=Path, help="a matcher of the same cache to go on from; the mean is kept")
     given = parser.parse_args()
     torch.manual_seed(0)
@@ -57,9 +60,7 @@ def main() -> None:
         _prepare(given.messages, given.encoder, [text for each in relations for text in each.wordings], given.cache)
     cache: dict[str, Any] = torch.load(given.cache)
     reader = Reader(cache["vocabulary"], cache["rarity"].tolist())
-    groups = sorted({relation.group for relation in relations})
-    random.Random(1).shuffle(groups)
-    held = set(groups[: int(given.held_out * len(groups))])
+    held = held_out(relations, given.held_out)
     said = {text: vector for text, vector in zip(cache["wordings"], cache["wording_vectors"], strict=True)}
     asked = Pairs([one for one in relations if one.group in held], said, cache["messages"]) if held else None
     pairs = Pairs([one for one in relations if one.group not in held], said, cache["messages"])

@@ -50,6 +50,13 @@ def read_relations(paths: Iterable[Path]) -> list[Relation]:
     ]
 
 
+def held_out(relations: Iterable[Relation], share: float) -> set[str]:
+    """The groups, so large a share of all, that a training only asks."""
+    groups = sorted({relation.group for relation in relations})
+    random.Random(1).shuffle(groups)
+    return set(groups[: int(share * len(groups))])
+
+
 def put(wording: str, names: Mapping[str, str]) -> str:
     """The wording with its slots filled in."""
     return SLOT.sub(lambda match: names.get(match[1], match[1]), wording)
