@@ -22,7 +22,7 @@ from typing import Any
 STEP = "theta_tui.learning.learner:Learner._take_step"
 SAVE = "theta_tui.learning.checkpoint:_write_manifest"
 LOAD = "theta_tui.session.replay:Replay.load"
-WRITE = "theta_tui.session.session:Session.propose"
+WRITE = "theta_tui.session.session:Session.proposing"
 
 
 def replace(target: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

@@ -25,7 +25,7 @@ PATIENCE = 60.0
 MESSAGE = f"out of luck {CONTROLS['OSC 52']}"
 
 WORK: dict[str, tuple[str, Callable[[str], c.Command] | None]] = {
-    "prompt": ("theta_tui.session.session:Session.propose", lambda _: c.Propose("what now")),
+    "prompt": ("theta_tui.session.session:Session.proposing", lambda _: c.Propose("what now")),
     "teach": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: c.Correct("My name.", prompt)),
     "pick": ("theta_tui.learning.learner:Learner._take_step", lambda prompt: c.Pick(prompt, 2)),
     "undo": ("theta_tui.session.replay:Replay.change", lambda _: c.TakeBack("undo")),

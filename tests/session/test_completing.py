@@ -128,11 +128,11 @@ def test_choices_that_came_out_alike_are_written_again_and_not_shown_before(
 ) -> None:
     monkeypatch.setattr(completing, "PIECES_SECONDS", 0.0)
     session = opened(Settings(home=tmp_path / "home", model="default", device="cpu", lock_wait=0))
-    _, texts, _ = done(session, ("user", "hello"), count=16, seed=5)
+    _, texts, _ = done(session, ("user", "What is your name?"), count=16, seed=5)
     assert len(set(texts)) == 16
     rounds = choices.SHARES
     monkeypatch.setattr(choices, "SHARES", rounds[:1])
-    assert len(set(done(session, ("user", "hello"), count=16, seed=5)[1])) < 16  # they were
+    assert len(set(done(session, ("user", "What is your name?"), count=16, seed=5)[1])) < 16  # they were
     session.close()
 
 
