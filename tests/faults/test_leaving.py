@@ -147,6 +147,7 @@ def brought_to(
         app.at("gate")
         return app
     app.see("1 lesson")
+    app.see("idle")  # ctrl+c in the lesson's last moment stops nothing, and says nothing
     if state == "saving":
         app.press("\x13")
         app.at("gate")
