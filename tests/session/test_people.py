@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.session.conftest import Open
-from tests.support.services import FakeSession
+from tests.support.services import Caller, FakeSession
 from tests.support.sessions import PAIRS, answer, same, state
 from tests.support.tiny_models import equal
 from theta_tui.base.config import Settings
@@ -35,25 +35,17 @@ PEOPLE = ("", "Ada", "Zoë")
 class Table:
     """People at one service, without a thread. `ask` carries out a command, and returns its events."""
 
-    stopping = False
-
     def __init__(self, home: Path, **settings: Any) -> None:
         self.session = FakeSession(Store.open(Settings(home=home, **settings)))
         self.session.own_ids = True
         self.session.load(lambda _: None)
         self.events: list[p.Event] = []
-        self.service = Service(self.session, self.events.append, self, IdleRunner(60))  # type: ignore[arg-type]
+        self.service = Service(self.session, self.events.append, Caller(), IdleRunner(60))  # type: ignore[arg-type]
         self.said = 0
 
     @property
     def store(self) -> Store:
         return self.session.store
-
-    def interrupted(self) -> bool:
-        return False
-
-    def should_abandon(self) -> bool:
-        return False
 
     def ask(self, who: str, command: c.Command) -> list[p.Event]:
         self.events.clear()

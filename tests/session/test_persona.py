@@ -10,6 +10,7 @@ import pytest
 
 from tests.session.conftest import Open, opened
 from tests.session.test_session import PAIRS, answer, same, state
+from tests.support.services import Caller
 from tests.support.tiny_models import CHATML, make_llama, make_tiny, make_tokenizer
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import ModelError, TeachError
@@ -220,18 +221,6 @@ def test_lessons_move_to_a_model_without_a_system_turn_and_back(tmp_path: Path, 
     back = opened(settings)
     assert PIRATE in shown(back)
     back.close()
-
-
-class Caller:
-    """One who waits for nothing else."""
-
-    stopping = False
-
-    def interrupted(self) -> bool:
-        return False
-
-    def should_abandon(self) -> bool:
-        return False
 
 
 def test_the_worker_shows_changes_and_takes_it_away_and_lists_models(start: Open) -> None:

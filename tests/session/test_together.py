@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.session.conftest import Open
+from tests.support.services import Caller
 from theta_tui.base.errors import ModelError
 from theta_tui.model import generate
 from theta_tui.session import commands as c
@@ -18,18 +19,6 @@ from theta_tui.session.session import Session
 
 PROMPTS = {"Ada": "hello", "Zoë": "What is your name?", "": "How are you?"}
 Ends = list[tuple[str, str]]
-
-
-class Caller:
-    """One who waits for nothing else."""
-
-    stopping = False
-
-    def interrupted(self) -> bool:
-        return False
-
-    def should_abandon(self) -> bool:
-        return False
 
 
 @pytest.fixture

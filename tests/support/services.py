@@ -33,6 +33,18 @@ E = TypeVar("E", bound=Event)
 PATIENCE = 20.0
 
 
+class Caller:
+    """The owner of a service that waits for nothing else."""
+
+    stopping = False
+
+    def interrupted(self) -> bool:
+        return False
+
+    def should_abandon(self) -> bool:
+        return False
+
+
 @dataclass
 class Model:
     parameters: int = 42
