@@ -7,7 +7,6 @@ its forms with the voice of SmolLM2 (builtin/voice.py).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -131,7 +130,4 @@ def conversations(seed: int, share: float = 1.0) -> Iterator[dict[str, Any]]:
     listening.rng.shuffle(found)
     for turns in found:
         if all(len(reply.split()) <= MOST_WORDS for _, reply in turns):
-            typed = voice.small if listening.rng.random() < voice.SMALL_LETTERS else str
-            texts = [re.sub(r"\s+", " ", text) for said, reply in turns for text in (typed(said), reply)]
-            said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
-            yield {"source": "listening", "messages": said}
+            yield {"source": "listening", "messages": listening.messages(turns)}

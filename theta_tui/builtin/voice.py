@@ -250,6 +250,12 @@ class Voice:
             turns = form()
         return [(said[1], reply[1]) for said, reply in zip(turns[::2], turns[1::2], strict=True)]
 
+    def messages(self, turns: Sequence[Exchange]) -> list[dict[str, str]]:
+        """The exchanges as messages, some of them typed in small letters."""
+        typed = _small if self.rng.random() < SMALL_LETTERS else str
+        texts = [re.sub(r"\s+", " ", text) for said, reply in turns for text in (typed(said), reply)]
+        return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
+
 
 class _Mine(Maker):
     """Facts about the person alone: what is said of an invented world is not to be in the weights."""
@@ -283,7 +289,7 @@ def pairs(table: str) -> Iterator[tuple[str, str]]:
         yield first, second
 
 
-def small(text: str) -> str:
+def _small(text: str) -> str:
     """As somebody types who leaves out capitals and marks."""
     return text.lower().rstrip(".!?").replace("'", "") or text
 
@@ -320,10 +326,7 @@ def conversations(data: Path | None, seed: int = 1, share: float = 1.0) -> Itera
     for turns in found:
         if all(len(reply.split()) <= MOST_WORDS for _, reply in turns):
             system = [] if voice.rng.random() < PLAIN_SHARE else [{"role": "system", "content": words.SYSTEM}]
-            typed = small if voice.rng.random() < SMALL_LETTERS else str
-            texts = [text for said, reply in turns for text in (typed(said), reply)]
-            said = [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
-            yield {"source": "voice", "messages": [*system, *said]}
+            yield {"source": "voice", "messages": [*system, *voice.messages(turns)]}
 
 
 def prepare(data: Path, out: Path, exclude: Path | None, share: float) -> int:
