@@ -99,8 +99,8 @@ def _wordings(said: str, dictionary: Dictionary) -> Iterator[str]:
 def _of(asked: list[str]) -> Iterator[str]:
     """`What colour is the flag of Lorrin?` for `the Lorrin flag`.
 
-    It comes first, because a model copies what stands in front: a lesson that is not learned with these words turned
-    too is said with both of them ("The flag of Lorrin flag is white").
+    It comes first, as a model copies what stands in front. Without this order of the words a lesson is said with both
+    ("The flag of Lorrin flag is white").
     """
     for at in range(2, len(asked) - 1):
         article, name, thing = asked[at - 1 : at + 2]
