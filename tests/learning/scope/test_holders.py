@@ -59,7 +59,7 @@ def test_who_or_what_has_something_is_found(question: str, expected: tuple[str, 
     ],
 )
 def test_another_word_for_somebody_will_do(said: str, holder: str, times: int, expected: bool) -> None:
-    assert lacks(said.split(), holder, times) is expected
+    assert lacks([word.text for word in words(plainly(said))], holder, times) is expected
 
 
 def _sure(taught: str, asked: str) -> bool:

@@ -13,16 +13,16 @@ from theta_tui.facts.grammar import AUXILIARIES, BE, listed
 from theta_tui.learning.scope.words import alike, stem
 
 _KIN = (
-    "mother mom mum mama mommy mummy parent parents folks/father dad papa daddy parent parents folks/"
-    "brother bro sibling/sister sis sibling/son boy kid child children kids/daughter girl kid child children kids/"
-    "wife spouse partner/husband spouse partner/girlfriend partner/boyfriend partner/uncle/aunt auntie/cousin/nephew/"
-    "niece/grandmother grandma granny gran nan/grandfather grandpa granddad grandad/dog puppy doggy pup pet/"
-    "cat kitten kitty pet/horse pony pet/boss manager chief supervisor superior/teacher tutor/doctor physician/"
-    "neighbor neighbors/landlord landlady/friend bestie buddy pal mate/roommate flatmate/colleague coworker/car vehicle"
+    "mother parent parents folks/father parent parents folks/brother bro sibling/sister sis sibling/"
+    "son boy child children/daughter girl child children/wife spouse partner/husband spouse partner/"
+    "girlfriend partner/boyfriend partner/uncle/aunt auntie/cousin/nephew/niece/grandmother gran nan/"
+    "grandfather grandad/dog pet/cat pet/horse pony pet/boss manager chief supervisor superior/teacher tutor/doctor/neighbor neighbors/"
+    "landlord landlady/friend bestie mate/roommate flatmate/colleague coworker/car vehicle"
 )
 _SETS = tuple(map(listed, _KIN.split("/")))
 KIN = {word: frozenset(at for at, kin in enumerate(_SETS) if word in kin) for word in frozenset().union(*_SETS)}
-"""Words for who or what has something, each with the numbers of its meanings."""
+"""Words for who or what has something, each with the numbers of its meanings. Of words that mean the same everywhere
+(synonyms.py) only the plain one is needed: "mother" for "mum"."""
 
 _OWNERS = listed("my our your his her")
 _BEFORE_NOUN = listed(
@@ -41,7 +41,7 @@ _BEFORE_HOLDER = AUXILIARIES | {"'s", "of"}
 
 
 def holders(words: Sequence[str]) -> tuple[str, ...]:
-    """The words for who or what has, does or is something, in the words of a plain question."""
+    """The words for who or what has, does or is something, in the words of a plain question (synonyms.py)."""
     found: list[str] = []
     for at, word in enumerate(words):
         before, after = words[at - 1 : at], words[at + 1 : at + 2]
@@ -60,7 +60,7 @@ def holders(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def lacks(words: Sequence[str], holder: str, times: int = 1) -> bool:
-    """Whether `words` have `holder`, or another word for it, less than so many times."""
+    """Whether `words`, plain ones too, have `holder`, or another word for it, less than so many times."""
     kin, root = KIN.get(holder), stem(holder)
 
     def is_it(word: str) -> bool:
