@@ -16,7 +16,8 @@ _KIN = (
     "mother parent parents folks/father parent parents folks/brother bro sibling/sister sis sibling/"
     "son boy child children/daughter girl child children/wife spouse partner/husband spouse partner/"
     "girlfriend partner/boyfriend partner/uncle/aunt auntie/cousin/nephew/niece/grandmother gran nan/"
-    "grandfather grandad/dog pet/cat pet/horse pony pet/boss manager chief supervisor superior/teacher tutor/doctor/neighbor neighbors/"
+    "grandfather grandad/dog pet/cat pet/horse pony pet/boss manager chief supervisor superior/teacher tutor/"
+    "doctor/neighbor neighbors/"
     "landlord landlady/friend bestie mate/roommate flatmate/colleague coworker/car vehicle"
 )
 _SETS = tuple(map(listed, _KIN.split("/")))
