@@ -21,6 +21,7 @@ from theta_tui.builtin import everyday_words, small_talk
 from theta_tui.builtin import voice_words as words
 from theta_tui.builtin.exclusion import Excluder
 from theta_tui.builtin.shards import lines, named, thinned
+from theta_tui.builtin.small_news import SmallNews
 from theta_tui.builtin.teachable import Maker, Relation, relations
 from theta_tui.builtin.teachable_words import NAME_WORDS, entity, value
 from theta_tui.model.export import ADAPTER
@@ -37,11 +38,13 @@ SHARDS = {"project_basics": 500, "personality_chat_authored": 350, "clinc_assist
 """Conversations taken of each shard."""
 MADE = {
     "names": 800, "facts": 550, "introduced": 350, "itself": 450, "unknown": 200, "known": 750, "everyday": 1900,
-    "plans": 200, "mashed": 80, "small_talk": 400, "teachable": 250,
+    "plans": 200, "mashed": 80, "small_talk": 400, "teachable": 250, "news": 900, "others": 350, "beside": 300,
 }  # fmt: skip
 """Conversations made of each form."""
 SMALL_LETTERS = 0.3
 """Share of the conversations in which the person leaves out capitals and marks, in names too; the replies have them."""
+LOUD = 0.1
+"""Share of the lone messages of at most four words that are typed in capitals."""
 PLAIN_SHARE = 0.15
 """Of the conversations: without Theta's system message, so that the voice does not hang on it."""
 
@@ -63,6 +66,7 @@ class Voice:
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
         self.maker = _Mine(self.rng)
+        self.small_news = SmallNews(self.rng)
         self.chat = [(said, answers) for said, answers in small_talk.EXCHANGES if "{name}" not in said[0]]
         self.chat += everyday_words.GROUPS
         self.things: tuple[str, ...] = words.NAMED
@@ -72,6 +76,7 @@ class Voice:
             "names": self.names, "facts": self.facts, "itself": self.itself, "unknown": self.unknown,
             "known": self.known, "everyday": self.everyday, "small_talk": self.small_talk,
             "teachable": self.teachable, "introduced": self.introduced, "plans": self.plans, "mashed": self.mashed,
+            "news": self.news, "others": self.others, "beside": self.beside,
         }  # fmt: skip
 
     def one(self, of: Sequence[str], **slots: str) -> str:
@@ -152,6 +157,26 @@ class Voice:
         keys = rng.choice(("asdfghjkl", "qwertyuiop", "zxcvbnm", "asdfjkl;", "abcdefghijklmnopqrstuvwxyz"))
         struck = " ".join("".join(rng.choices(keys, k=rng.randint(3, 9))) for _ in range(rng.choice((1, 1, 2))))
         return [*self.between(0.2), (struck, rng.choice(words.HEAR_MASHED)), *self.between(0.2)]
+
+    def news(self) -> list[Exchange]:
+        """Small news, opinions and little requests, one or two."""
+        return [self.small_news.exchange() for _ in range(self.rng.choice((1, 1, 2)))]
+
+    def others(self) -> list[Exchange]:
+        """Facts about other people, asked for at once or later."""
+        town = entity(self.rng, "town") if self.rng.random() < 0.5 else self.name()
+        return self.between(0.1) + self.small_news.others(town)
+
+    def beside(self) -> list[Exchange]:
+        """One thing or two have a name. Then one of them is asked for, or a third, which has none."""
+        rng = self.rng
+        *named, other = rng.sample(self.things, rng.choice((2, 2, 3)))
+        names = {thing: self.name() for thing in named}
+        turns = [(self.one(words.TELL_NAME, t=t, x=x), self.one(words.HEAR_NAME, t=t, x=x)) for t, x in names.items()]
+        if rng.random() < 0.5:
+            thing = rng.choice(named)
+            return [*turns, *self.between(0.1), self.asked(thing, names[thing])]
+        return [*turns, *self.between(0.1), (self.one(words.ASK_NAME, t=other), self.one(words.NOT_TOLD_NAME, t=other))]
 
     def asked(self, thing: str, name: str) -> Exchange:
         return self.one(words.ASK_NAME, t=thing), self.one(words.SAY_NAME, t=thing, x=name)
@@ -251,8 +276,9 @@ class Voice:
         return [(said[1], reply[1]) for said, reply in zip(turns[::2], turns[1::2], strict=True)]
 
     def messages(self, turns: Sequence[Exchange]) -> list[dict[str, str]]:
-        """The exchanges as messages, some of them typed in small letters."""
-        typed = _small if self.rng.random() < SMALL_LETTERS else str
+        """The exchanges as messages, some of them typed in small letters, and a few short ones in capitals."""
+        loud = len(turns) == 1 and len(turns[0][0].split()) <= 4 and self.rng.random() < LOUD
+        typed = str.upper if loud else _small if self.rng.random() < SMALL_LETTERS else str
         texts = [re.sub(r"\s+", " ", text) for said, reply in turns for text in (typed(said), reply)]
         return [{"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)]
 
@@ -360,7 +386,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="working folder; the adapter is written to its `model/adapter`")
     parser.add_argument("--model", required=True, help="a plain SmolLM2 135M Instruct")
     parser.add_argument("--exclude", type=Path, help="a teach-bench suite whose questions are left out")
-    parser.add_argument("--share", type=float, default=0.65, help="of the conversations")
+    parser.add_argument("--share", type=float, default=0.8, help="of the conversations")
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args()
