@@ -386,7 +386,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="working folder; the adapter is written to its `model/adapter`")
     parser.add_argument("--model", required=True, help="a plain SmolLM2 135M Instruct")
     parser.add_argument("--exclude", type=Path, help="a teach-bench suite whose questions are left out")
-    parser.add_argument("--share", type=float, default=0.8, help="of the conversations")
+    parser.add_argument("--share", type=float, default=0.55, help="of the conversations")
     parser.add_argument("--epochs", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=0)
     given = parser.parse_args()
