@@ -45,7 +45,7 @@ _NUMERAL = re.compile(r"[€$£]?\d[\d.,:/]*\d?%?|[€$£]?\d[\d,]*\.\d+%?")
 _ORDINAL = re.compile(r"\d{1,2}(st|nd|rd|th)")
 ORDINALS = listed("first second third fourth fifth sixth seventh eighth ninth tenth last")
 
-_PAST = {
+PAST = {
     "left": "leave", "ran": "run", "began": "begin", "built": "build", "wrote": "write", "had": "have",
     "went": "go", "came": "come",
     "spoke": "speak", "drove": "drive", "lived": "live", "closed": "close", "died": "die", "arrived": "arrive",
@@ -177,8 +177,8 @@ def base_form(verb: str) -> str:
         return "be"
     if verb == "has":
         return "have"
-    if verb in _PAST:
-        return _PAST[verb]
+    if verb in PAST:
+        return PAST[verb]
     if verb.endswith("ed") and len(verb) > 4:
         return verb[:-2]
     if verb.endswith(("ches", "shes", "sses", "xes", "oes")):
@@ -190,7 +190,7 @@ def base_form(verb: str) -> str:
 
 def do_support(verb: str) -> str:
     """`do`, `does` or `did`, whichever goes with this verb form."""
-    if verb in {"was", "were"} or verb in _PAST or (verb.endswith("ed") and len(verb) > 4):
+    if verb in {"was", "were"} or verb in PAST or (verb.endswith("ed") and len(verb) > 4):
         return "did"
     return "does" if verb == "is" or (base_form(verb) != verb and verb not in BE) else "do"
 
@@ -212,7 +212,7 @@ def conjugated(verb: str, help_verb: str) -> str | None:
         if verb.endswith("y") and verb[-2:-1] not in set("aeiou"):
             return f"{verb[:-1]}ies"
         return f"{verb}s"
-    for form, root in _PAST.items():
+    for form, root in PAST.items():
         if root == verb:
             return form
     if verb in {"open", "start", "work", "play", "happen", "depart", "end", "discover", "paint", "ask", "learn"}:

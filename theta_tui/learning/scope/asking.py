@@ -29,7 +29,8 @@ _YES_OR_NO = listed("do does did is are was were am has have")
 _REQUESTS = listed("know remember have there")
 
 _SUBJECTS = listed("i we he she they you")
-_TELLS = _SUBJECTS | listed("it my your our that this there these those his her their")
+_TELLS = _SUBJECTS | listed("it my your our that this there these those his her their nothing nobody everybody")
+_NOUNS_BEGIN = listed("the a an")
 _GREETINGS = listed("hi hello hey oh so well yes yeah no ok okay")
 _VERBS = listed("am is are was were 's have has had can will would do did does not")
 _ASKS = QUESTION_WORDS | listed(
@@ -77,8 +78,11 @@ def told(words: Sequence[str]) -> bool:
         return False
     begins = next((at for at, word in enumerate(words) if word not in _GREETINGS), 0)
     starts = [begins, *(at + 1 for at, word in enumerate(words) if word == "!")]
-    return any(
-        words[at] in _TELLS and (words[at] in _SUBJECTS or not _VERBS.isdisjoint(words[at + 1 : -1]))
-        for at in starts
-        if at + 1 < len(words)
-    )
+    return any(_states(words[at], words[at + 1 : -1]) for at in starts if at + 1 < len(words))
+
+
+def _states(first: str, rest: Sequence[str]) -> bool:
+    """Whether a sentence states something; `rest` lacks its last word. After "the" 's is no verb: "the boss's name"."""
+    if first in _NOUNS_BEGIN:
+        return not (_VERBS - {"'s"}).isdisjoint(rest)
+    return first in _SUBJECTS or (first in _TELLS and not _VERBS.isdisjoint(rest))

@@ -15,6 +15,7 @@ from theta_tui.learning.scope.asking import WHETHER, asked_with, asks, persons, 
 from theta_tui.learning.scope.holders import holders, lacks
 from theta_tui.learning.scope.synonyms import plainly
 from theta_tui.learning.scope.telling import numbers, opposed, sides, slip
+from theta_tui.learning.scope.turning import doing, one_is_a_favorite, turns
 from theta_tui.learning.scope.words import LONG, Word, alike, normal_form, stem, words
 
 PAD, OPENING, DIVIDER, UNKNOWN, NUMBER = range(5)
@@ -56,6 +57,10 @@ class Message:
     said: tuple[str, ...]
     holders: tuple[str, ...]
     """The words of its plainest form, and those of them for who or what has something."""
+    turns: frozenset[str]
+    does: str
+    done: frozenset[str]
+    """See scope/turning.py."""
     asked_with: frozenset[str]
     asks: bool
     told: bool
@@ -89,12 +94,14 @@ class Reader:
         plain = tuple(word.text for word in words(plainly(text)))
         known = frozenset(said)
         names = (word.text for word, index in zip(found, ids, strict=True) if word.named or index == UNKNOWN)
+        does, done = doing(plain)
         return Message(
             form=normal_form(text), words=found, stems=roots, ids=ids, known=known, roots=frozenset(roots),
             long=tuple(word for word in known if len(word) > LONG), weights=weights,
             size=sum(weight**2 for weight in weights.values()),
             names=frozenset(names), numbers=numbers(known), sides=sides(said),
-            persons=persons(said), said=plain, holders=holders(plain), asked_with=asked_with(said), asks=asks(said),
+            persons=persons(said), said=plain, holders=holders(plain), turns=turns(plain),
+            does=does, done=done, asked_with=asked_with(said), asks=asks(said),
             told=told(said), advice=seeks_advice(said),
         )  # fmt: skip
 
@@ -155,7 +162,9 @@ def apart(key: Message, query: Message) -> bool:
     tells = query.told or (len(query.words) == 1 and not query.asks)
     if (key.told and "?" in query.known) or (tells and key.asks):
         return True
-    if key.advice != query.advice:
+    if key.advice != query.advice or key.turns != query.turns:
+        return True
+    if one_is_a_favorite(key.said, query.said) or key.does in query.done or query.does in key.done:
         return True
     if key.persons and query.persons and key.persons.isdisjoint(query.persons):
         return True

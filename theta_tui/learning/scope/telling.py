@@ -6,6 +6,7 @@ The matcher learned meaning from use, so it takes Lena for Lina and Monday for T
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
 _NUMBERS = """
 two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
@@ -33,6 +34,19 @@ _CLASSES = (
     "love loves/hate hates",
     "best/worst",
     "biggest largest/smallest",
+    "on/off",
+    "good/bad",
+    "most/least",
+    "before/after",
+    "with/without",
+    "inside/outside",
+    "early/late",
+    "oldest/youngest newest",
+    "tallest highest longest/shortest lowest",
+    "fastest/slowest",
+    "hottest/coldest",
+    "nearest closest/farthest furthest",
+    "borrow borrowed/lend lent",
 )
 _DEGREES = "old/tall high/deep/often/fast/cold/hot"
 """Opposites after "how"."""
@@ -44,6 +58,8 @@ def _sides(number: int, row: str) -> dict[str, tuple[int, int]]:
 
 _SIDES = {word: place for number, row in enumerate(_CLASSES) for word, place in _sides(number, row).items()}
 _HOW = _sides(len(_CLASSES), _DEGREES)
+_WHEN = _sides(len(_CLASSES) + 1, "last/this/next")
+_TIMES = frozenset(("year", "month", "week", "weekend", "spring", "summer", "autumn", "winter", "time", "day", "night"))
 
 
 def numbers(words: Iterable[str]) -> frozenset[str]:
@@ -54,6 +70,10 @@ def numbers(words: Iterable[str]) -> frozenset[str]:
 def sides(words: Sequence[str]) -> Mapping[int, frozenset[int]]:
     """For each class of words that exclude one another, the members among `words`."""
     found: dict[int, set[int]] = {}
+    for word, after in pairwise(words):
+        if word in _WHEN and after in _TIMES:
+            number, side = _WHEN[word]
+            found.setdefault(number, set()).add(side)
     for before, word in zip(("", *words), words, strict=False):
         for known in (_SIDES, _HOW) if before == "how" else (_SIDES,):
             if word in known:
