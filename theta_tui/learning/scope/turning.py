@@ -47,7 +47,7 @@ def turns(words: Sequence[str]) -> frozenset[str]:
 
 
 def doing(words: Sequence[str]) -> tuple[str, frozenset[str]]:
-    """(the verb that "who" or "what" does, the verbs that may be done to it), as stems: one of both is empty. "What eats
+    """(the verb that "who" or "what" does, the verbs that may be done to it), as stems; one is empty. "What eats
     grells?" asks for who does it, "What do grells eat?" for what it is done to."""
     if len(words) < 3 or words[0] not in _WHO:
         return "", frozenset()
