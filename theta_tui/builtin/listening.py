@@ -18,7 +18,7 @@ from theta_tui.builtin.voice import MOST_WORDS, Exchange, Voice
 MADE = {
     "names": 24_000, "facts": 10_000, "introduced": 5_000, "speakers": 5_000, "itself": 4_000, "unknown": 4_000,
     "sums": 10_000, "known": 9_000, "everyday": 13_000, "plans": 3_000, "mashed": 600, "small_talk": 2_500,
-    "news": 14_000, "others": 7_000, "beside": 8_000,
+    "news": 14_000, "others": 7_000, "beside": 24_000,
 }  # fmt: skip
 """Conversations made of each form."""
 

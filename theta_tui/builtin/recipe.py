@@ -15,7 +15,7 @@ from pathlib import Path
 
 from theta_tui.builtin import listening, small_talk, teachable
 from theta_tui.builtin.exclusion import Excluder
-from theta_tui.builtin.shards import lines, named, thinned, write
+from theta_tui.builtin.shards import lines, named, sound, thinned, write
 from theta_tui.pretrain.documents import Source
 
 MIX = {
@@ -68,7 +68,8 @@ def prepare_data(data: Path, out: Path, exclude: Path | None) -> None:
     for path in sorted(data.glob("*.jsonl.gz")):
         name = path.name.removesuffix(".jsonl.gz")
         if name in MIX:
-            write(out / path.name, thinned(named(lines(path))) if name in NAMED else lines(path))
+            rows = sound(lines(path))
+            write(out / path.name, thinned(named(rows)) if name in NAMED else rows)
     excluder = Excluder(exclude.read_text("utf-8").splitlines() if exclude else [])
     made = {"small_talk": small_talk.conversations(1, SMALL_TALK), "listening": listening.conversations(1, LISTENING)}
     for name, rows in made.items():

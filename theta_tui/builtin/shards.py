@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from theta_tui.facts.self_harm import speaks_of_self_harm
+
 OPENINGS = 20
 """Most conversations that may open with the same exchange; further ones lose it."""
 
@@ -41,6 +43,15 @@ def thinned(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
             messages = messages[2:]
         if messages:
             yield row | {"messages": messages}
+
+
+def sound(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """The rows without a name left blank, and without those about self-harm: a module of its own answers these (care.py),
+    and a small model takes their replies for one to much else."""
+    for row in rows:
+        texts = [message["content"] for message in row.get("messages", ())]
+        if not any("(name)" in text for text in texts) and not any(map(speaks_of_self_harm, texts[::2])):
+            yield row
 
 
 def write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
