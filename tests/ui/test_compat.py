@@ -34,7 +34,8 @@ LEANED_ON = {
         "_sigcont_application",
         "_sigtstp_application",
     },
-    "textual.screen:Screen": {"_on_resize"},
+    "textual.screen:Screen": {"_on_resize", "_refresh_layout"},
+    "textual.widget:Widget": {"_scroll_update"},
     "textual.widgets:TextArea": {"_theme", "_on_key", "_on_paste", "_replace_via_keyboard", "_delete_via_keyboard"},
 }  # fmt: skip
 """Where it is, a module or a class of one, and its names."""
