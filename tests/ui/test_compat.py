@@ -34,7 +34,7 @@ LEANED_ON = {
         "_sigcont_application",
         "_sigtstp_application",
     },
-    "textual.screen:Screen": {"_on_resize", "_refresh_layout"},
+    "textual.screen:Screen": {"_get_breakpoint_classes", "_on_resize", "_on_screen_resume", "_refresh_layout"},
     "textual.widget:Widget": {"_scroll_update"},
     "textual.widgets:TextArea": {"_theme", "_on_key", "_on_paste", "_replace_via_keyboard", "_delete_via_keyboard"},
 }  # fmt: skip

@@ -12,7 +12,9 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from tests.support.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
+from theta_tui.base.config import Settings
 from theta_tui.session import commands as c
+from theta_tui.ui.app import ThetaApp
 from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window
 
@@ -196,6 +198,19 @@ async def test_each_step_of_a_lesson_lays_the_screen_out_once_at_most(layouts: C
     assert took == {
         "said": 1, "written": 0, "offered": 1, "edited": 1, "typed": 0, "closed": 1, "learned": 0, "taught": 1,
     }  # fmt: skip
+
+
+async def test_the_first_layout_has_the_styles_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    real = Screen._refresh_layout
+
+    def seen(screen: Screen[object], *given: Any, **more: Any) -> None:
+        looks.append(screen.classes)
+        real(screen, *given, **more)
+
+    monkeypatch.setattr(Screen, "_refresh_layout", seen)
+    async with ThetaApp(Settings(), FakeWorker()).run_test(size=(120, 36)):
+        assert looks[0] >= {"-wide", "-tall"}
 
 
 async def test_a_conversation_that_grows_gets_its_scroll_bar_and_is_at_its_end() -> None:

@@ -1,7 +1,7 @@
 """A screen that is laid out at the terminal's present size, and once; and a view whose text may grow without a layout.
 
 Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/screen.py (`Screen._on_resize`,
-`Screen._refresh_layout`), `widget.py` (`Widget._size_updated`, `Widget._scroll_update`).
+`Screen._on_screen_resume`, `Screen._refresh_layout`), `widget.py` (`Widget._size_updated`, `Widget._scroll_update`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,14 @@ class Sized(Screen[None]):
     async def _on_resize(self, event: Resize) -> None:
         # Textual calls the handler of the base class with the same event afterwards.
         event.size = event.virtual_size = event.container_size = self.app.size
+
+    def _on_screen_resume(self) -> None:
+        """Have the classes of the present size at the first layout. Textual sets them after it, and finds all styles
+        and lays out again: 30 ms for which the first keys waited."""
+        for size, points in zip(self.app.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True):
+            meant = self._get_breakpoint_classes(size, points or [])
+            for _, name in points or []:
+                self.set_class(name in meant, name, update=False)
 
     def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
         """Lay out. It tells each widget the size of what that contains, and a widget of which this has changed asked
