@@ -6,7 +6,7 @@ Upstream: https://github.com/Textualize/textual/blob/v8.2.8/src/textual/screen.p
 
 from __future__ import annotations
 
-from textual.events import Resize
+from textual.events import Resize, ScreenResume
 from textual.geometry import Size
 from textual.screen import Screen
 from textual.scroll_view import ScrollView
@@ -21,7 +21,7 @@ class Sized(Screen[None]):
         # Textual calls the handler of the base class with the same event afterwards.
         event.size = event.virtual_size = event.container_size = self.app.size
 
-    def _on_screen_resume(self) -> None:
+    def _on_screen_resume(self, event: ScreenResume) -> None:
         """Have the classes of the present size at the first layout. Textual sets them after it, and finds all styles
         and lays out again: 30 ms for which the first keys waited."""
         for size, points in zip(self.app.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True):
