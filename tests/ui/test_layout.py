@@ -200,17 +200,19 @@ async def test_each_step_of_a_lesson_lays_the_screen_out_once_at_most(layouts: C
     }  # fmt: skip
 
 
-async def test_the_first_layout_has_the_styles_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = []
+async def test_the_first_layout_at_a_size_has_its_styles(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: dict[Size | None, frozenset[str]] = {}
     real = Screen._refresh_layout
 
-    def seen(screen: Screen[object], *given: Any, **more: Any) -> None:
-        looks.append(screen.classes)
-        real(screen, *given, **more)
+    def seen(screen: Screen[object], size: Size | None = None, **more: Any) -> None:
+        looks.setdefault(size, screen.classes)
+        real(screen, size, **more)
 
     monkeypatch.setattr(Screen, "_refresh_layout", seen)
-    async with ThetaApp(Settings(), FakeWorker()).run_test(size=(120, 36)):
-        assert looks[0] >= {"-wide", "-tall"}
+    async with ThetaApp(Settings(), FakeWorker()).run_test(size=(120, 36)) as pilot:
+        await pilot.resize_terminal(80, 24)
+    assert looks[Size(120, 36)] >= {"-wide", "-tall"}
+    assert looks[Size(80, 24)] >= {"-medium", "-normal"}
 
 
 async def test_a_conversation_that_grows_gets_its_scroll_bar_and_is_at_its_end() -> None:

@@ -20,14 +20,20 @@ class Sized(Screen[None]):
     async def _on_resize(self, event: Resize) -> None:
         # Textual calls the handler of the base class with the same event afterwards.
         event.size = event.virtual_size = event.container_size = self.app.size
+        self.update_classes(self._classes_of_size(), animate=False)
 
     def _on_screen_resume(self, event: ScreenResume) -> None:
-        """Have the classes of the present size at the first layout. Textual sets them after it, and finds all styles
-        and lays out again: 30 ms for which the first keys waited."""
+        for name, meant in self._classes_of_size().items():
+            self.set_class(meant, name, update=False)
+
+    def _classes_of_size(self) -> dict[str, bool]:
+        """The classes of sizes, and whether it has each at the present one. Textual sets them after a layout, and then
+        finds all styles and lays out again: 30 ms, for which the first keys waited."""
+        found: dict[str, bool] = {}
         for size, points in zip(self.app.size, (self.HORIZONTAL_BREAKPOINTS, self.VERTICAL_BREAKPOINTS), strict=True):
             meant = self._get_breakpoint_classes(size, points or [])
-            for _, name in points or []:
-                self.set_class(name in meant, name, update=False)
+            found |= {name: name in meant for _, name in points or []}
+        return found
 
     def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
         """Lay out. It tells each widget the size of what that contains, and a widget of which this has changed asked
@@ -35,7 +41,7 @@ class Sized(Screen[None]):
         contained = Widget.virtual_size
         contained._layout = False
         try:
-            super()._refresh_layout(size, scroll)
+            super()._refresh_layout(size, scroll=scroll)
         finally:
             contained._layout = True
 
