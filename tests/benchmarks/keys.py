@@ -98,7 +98,7 @@ class Typist:
             while (left := self._next - time.perf_counter()) > 0:
                 self.look(left)
             now = time.perf_counter()
-            self._next = max(self._next + self.pause, now - 5 * self.pause)
+            self._next = max((self._next or now) + self.pause, now - 5 * self.pause)
             os.write(self.app.descriptor, key.encode())
             if key in {"\r", ERASE}:
                 if key == "\r":
@@ -110,7 +110,7 @@ class Typist:
 
     def until(self, done: Callable[[str], bool], seconds: float = 60.0) -> None:
         """Type nothing until the screen is `done`. Raises TimeoutError."""
-        self.rest()  # looking at what was drawn takes a while: the last keys would be late for it
+        self.rest()  # as in `_loading`
         end = time.perf_counter() + seconds
         while not done(self.app.text):
             self.look(0.1)
@@ -235,6 +235,7 @@ class Bench:
         typist.until(lambda text: "›" in text)
         for text in itertools.islice(prose(), 40):
             typist.type(text + ERASE)
+            typist.rest(0.1)  # looking at what was drawn takes a while: the last keys would be late for it
             if _free(typist.app.text):
                 return
         raise TimeoutError(f"the model is not there yet:\n{typist.app.text}")

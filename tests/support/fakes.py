@@ -347,6 +347,11 @@ class Driven:
         while ready:
             await asyncio.sleep(0)
 
+    async def post(self, event: Callable[..., object], *args: Any) -> None:
+        """Have the worker post an event, and draw what it changes."""
+        event(*args)
+        await self.settle()
+
     async def offer(self, *args: Any, settled: bool = True, **kwargs: Any) -> Pending:
         """Five replies, and (unless not `settled`) the grace period behind us."""
         pending = self.worker.propose(*args, **kwargs)

@@ -15,7 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fakes import FakeWorker
 from theta_tui import ui
+from theta_tui.base.config import Settings
+from theta_tui.ui.app import ThetaApp
+from theta_tui.ui.compat.pace import FRAMES
 
 LEANED_ON = {
     "textual._time": {"get_time"},
@@ -30,7 +34,8 @@ LEANED_ON = {
         "_sigcont_application",
         "_sigtstp_application",
     },
-    "textual.screen:Screen": {"_on_resize"},
+    "textual.screen:Screen": {"_get_breakpoint_classes", "_on_resize", "_on_screen_resume", "_refresh_layout"},
+    "textual.widget:Widget": {"_scroll_update"},
     "textual.widgets:TextArea": {"_theme", "_on_key", "_on_paste", "_replace_via_keyboard", "_delete_via_keyboard"},
 }  # fmt: skip
 """Where it is, a module or a class of one, and its names."""
@@ -78,3 +83,9 @@ def test_what_compat_leans_on_is_the_list_above_and_nothing_else_leans_on_anythi
     compat = {name for name in MODULES if name.startswith("theta_tui.ui.compat.")}
     assert set().union(*map(leaned_on, compat)) == set().union(*LEANED_ON.values())
     assert {name: leaned_on(name) for name in MODULES if name not in compat and leaned_on(name)} == {}
+
+
+async def test_a_screen_draws_at_the_ticks_of_the_clock_that_is_set_for_it() -> None:
+    app = ThetaApp(Settings(), FakeWorker())
+    async with app.run_test():
+        assert app.screen._update_timer._interval == 1 / FRAMES

@@ -64,7 +64,10 @@ class Busy:
     def join(self, timeout):
         return False
 
-screen.Worker, screen.watch_terminal, app.run_app = Busy, lambda worker: None, lambda *given, tour: 7
+def run_app(*given, tour):
+    return 7 if sys.getswitchinterval() < 0.001 else 1  # what waits for the lock of Python gets it soon
+
+screen.Worker, screen.watch_terminal, app.run_app = Busy, lambda worker: None, run_app
 sys.exit(screen.run_full_screen(Settings(home=Path({str(tmp_path / "home")!r}))))
 """
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7

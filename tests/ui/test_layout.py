@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from textual.geometry import Size
 from textual.screen import Screen
 
 from tests.support.fakes import REPLIES, TURNS, FakeWorker, drive, snapshot, turn
+from theta_tui.base.config import Settings
 from theta_tui.session import commands as c
+from theta_tui.ui.app import ThetaApp
 from theta_tui.ui.widgets.conversation import MOST_LINES, Conversation
 from theta_tui.ui.widgets.learning import LearningLine, LearningPanel, window
 
@@ -134,7 +138,9 @@ async def test_the_first_screen_says_what_to_do() -> None:
     assert TURNS
 
 
-async def test_what_the_worker_reports_is_drawn_and_lays_nothing_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def layouts(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often a screen was laid out since this was asked last."""
     laid_out = 0
     real = Screen._refresh_layout
 
@@ -143,17 +149,83 @@ async def test_what_the_worker_reports_is_drawn_and_lays_nothing_out_again(monke
         laid_out += 1
         real(screen, *given, **more)
 
+    def since() -> int:
+        nonlocal laid_out
+        found, laid_out = laid_out, 0
+        return found
+
+    monkeypatch.setattr(Screen, "_refresh_layout", counted)
+    return since
+
+
+async def test_what_the_worker_reports_is_drawn_and_lays_nothing_out_again(layouts: Callable[[], int]) -> None:
     async with drive((120, 36)) as d:
-        monkeypatch.setattr(Screen, "_refresh_layout", counted)
+        layouts()
         for left in (12, 11, 9):
             d.worker.changed(phase="learning", activity=f"checking lessons, {left} left")
             await d.settle()
             assert f"checking lessons, {left} left" in d.screen_text()
-        assert laid_out == 0
+        assert layouts() == 0
         d.worker.changed(read_only="its journal is damaged at byte 1,234,567 and nothing can be taught here any more")
         await d.settle()
-        assert laid_out > 0
+        assert layouts() > 0
         assert "any more" in d.screen_text()
+
+
+async def test_each_step_of_a_lesson_lays_the_screen_out_once_at_most(layouts: Callable[[], int]) -> None:
+    """With a conversation of two hundred turns, and a reply that takes two lines when it is whole."""
+    turns = tuple(turn(at, f"question {at}", f"answer {at}", 1) for at in range(200))
+    texts = (*REPLIES[:4], "many words " * 12)
+    took: dict[str, int] = {}
+    async with drive((120, 36), worker=FakeWorker(snapshot(turns=turns, turns_total=200))) as d:
+        for prompt in ("how are you today?", "and how are you tomorrow?"):
+            steps: dict[str, Callable[[], Awaitable[object]]] = {
+                "said": partial(d.type, f"{prompt}\n"),
+                "written": partial(d.post, d.worker.stream, prompt, [text[:20] for text in texts]),
+                "offered": partial(d.offer, prompt, texts=texts),
+                "edited": partial(d.press, "f2"),
+                "typed": partial(d.type, " indeed"),
+                "closed": partial(d.press, "enter"),
+                "learned": partial(d.post, d.worker.learning),
+                "taught": partial(d.post, d.worker.taught, prompt, f"{texts[0]} indeed"),
+            }
+            for name, step in steps.items():
+                layouts()
+                await step()
+                took[name] = layouts()
+            assert f"{texts[0]} indeed" in d.screen_text()
+    # The second time: before the first the screen had no proof of a lesson, which goes with what is said next.
+    assert took == {
+        "said": 1, "written": 0, "offered": 1, "edited": 1, "typed": 0, "closed": 1, "learned": 0, "taught": 1,
+    }  # fmt: skip
+
+
+async def test_the_first_layout_at_a_size_has_its_styles(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: dict[Size | None, frozenset[str]] = {}
+    real = Screen._refresh_layout
+
+    def seen(screen: Screen[object], size: Size | None = None, **more: Any) -> None:
+        looks.setdefault(size, screen.classes)
+        real(screen, size, **more)
+
+    monkeypatch.setattr(Screen, "_refresh_layout", seen)
+    async with ThetaApp(Settings(), FakeWorker()).run_test(size=(120, 36)) as pilot:
+        await pilot.resize_terminal(80, 24)
+    assert looks[Size(120, 36)] >= {"-wide", "-tall"}
+    assert looks[Size(80, 24)] >= {"-medium", "-normal"}
+
+
+async def test_a_conversation_that_grows_gets_its_scroll_bar_and_is_at_its_end() -> None:
+    async with drive((120, 36), worker=FakeWorker(snapshot(turns=(), turns_total=0))) as d:
+        talk = d.teach.conversation
+        assert not talk.show_vertical_scrollbar
+        for at in range(12):
+            d.worker.taught(f"question {at}", f"answer {at}", 1)
+            await d.settle()
+        assert talk.show_vertical_scrollbar
+        assert talk.vertical_scrollbar.window_virtual_size == talk.virtual_size.height
+        assert talk.scroll_y == talk.max_scroll_y
+        assert "answer 11" in d.screen_text()
 
 
 async def test_what_changed_while_it_was_hidden_has_its_room_when_it_is_shown() -> None:

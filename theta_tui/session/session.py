@@ -17,7 +17,7 @@ from theta_tui import __version__
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import PromptError, TeachError, ThetaError
 from theta_tui.base.gc import gc_paused
-from theta_tui.base.preload import preload_torch
+from theta_tui.base.preload import frames_by_name, preload_torch
 from theta_tui.base.text import is_blank, plural, repair, shortened
 from theta_tui.facts.paraphrases import variants
 from theta_tui.learning.recipes import RECIPES, Recipe
@@ -126,7 +126,7 @@ class Session:
         ModelError (exit 4)."""
         on_stage("loading PyTorch")
         preload_torch()
-        with gc_paused():
+        with gc_paused(), frames_by_name():
             from theta_tui.learning import checkpoint, learner  # noqa: F401
         from theta_tui.model.files import fingerprint, full_name
 

@@ -29,6 +29,7 @@ from theta_tui.ui import palette
 from theta_tui.ui.bindings import APP, IDS, listed, unknown
 from theta_tui.ui.clock import Clock
 from theta_tui.ui.compat.keys import QuickKeys
+from theta_tui.ui.compat.pace import draw_sooner
 from theta_tui.ui.compat.toasts import take_away
 from theta_tui.ui.drafts import Drafts
 from theta_tui.ui.messages import WorkerEvent
@@ -84,6 +85,7 @@ class ThetaApp(QuickKeys):
         tour: bool = False,
     ) -> None:
         super().__init__()
+        draw_sooner()
         self.settings = settings
         self.worker = worker
         self.persist = persist

@@ -13,12 +13,12 @@ from rich.cells import cell_len
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
-from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
 from theta_tui.base.text import percent, plural
 from theta_tui.store.transcript import UNANSWERED, words
+from theta_tui.ui.compat.sized import Still
 from theta_tui.ui.safe import plain, wrap
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _bounded(text: str, width: int) -> list[str]:
     return [*lines[: MOST_LINES - 1], f"… {plural(len(lines) - MOST_LINES + 1, 'more line')}"]
 
 
-class Conversation(ScrollView, can_focus=False):
+class Conversation(Still, can_focus=False):
     """Draws entries. `show` replaces them all; unchanged ones are not laid out again."""
 
     COMPONENT_CLASSES = {
@@ -191,7 +191,7 @@ class Conversation(ScrollView, can_focus=False):
         self._lines = [()] * pad + lines
         if roomy:
             self._lines.append(())
-        self.virtual_size = Size(size.width, len(self._lines))
+        self.contain(Size(size.width, len(self._lines)))
         if following:
             # Forced, because a pane that has just become too long has no scrollbar yet.
             self.scroll_end(animate=False, immediate=True, force=True, x_axis=False)
