@@ -97,6 +97,31 @@ def test_who_has_come_in_may_stay(live: Live, raw: Raw) -> None:
             pass
 
 
+def test_one_address_has_so_many_connections_and_no_more(live: Live, raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FROM_ONE_ADDRESS", 2)
+    address = live.address.replace("http", "ws") + "/live"
+
+    def answered(connection: socket.socket) -> bool:
+        try:
+            connection.sendall(head(live, "GET /icon.svg"))
+            while piece := connection.recv(1 << 16):
+                if b"HTTP/1.1 200" in piece:
+                    return True
+        except OSError:
+            pass
+        return False
+
+    with connect(address, additional_headers={"authorization": f"Bearer {TOKEN}"}) as page:
+        page.send('{"name": "Ada"}')
+        assert "Ada" in page.recv(PATIENCE)
+        other = raw()
+        assert answered(other)
+        assert not answered(raw()), "a WebSocket counts too"
+        assert answered(other), "who is in stays in"
+        other.close()
+        assert answered(raw())
+
+
 # --- https ---
 
 
