@@ -188,6 +188,42 @@ def test_rows_behind_several_conversations_see_their_own_alone(kind: str) -> Non
     assert GeneralDecoder(model, {}).together(prompts, counts, 5, []) is None
 
 
+def test_several_conversations_are_read_once_for_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(grouped)
+    decoder, prompts = FastDecoder(model), [text(20, 1), text(7, 2), text(33, 3), text(7, 2)]
+    read: list[int] = []
+    run = decoder.run
+
+    def counted(tokens: Any, *given: Any, last: bool, **more: Any) -> torch.Tensor:
+        read.extend([len(tokens)] * last)
+        return run(tokens, *given, last=last, **more)
+
+    monkeypatch.setattr(decoder, "run", counted)
+
+    def round_of(*chosen: int) -> list[int]:
+        """What is read for two rows behind each of these prompts. Their logits are those of a plain forward pass."""
+        read.clear()
+        writing = decoder.together([prompts[at] for at in chosen], [2] * len(chosen), 3, [None] * 2 * len(chosen))
+        assert writing is not None
+        for tokens in ([5] * 2 * len(chosen), [6] * 2 * len(chosen)):
+            logits = writing.step(tokens)
+        assert near(logits, [plain(model, [*prompts[at], 5, 6]) for at in chosen for _ in range(2)])
+        return list(read)
+
+    assert round_of(0, 1, 2, 3) == [20, 7, 33], "one that two people have is read for both"
+    assert round_of(0, 1, 2, 3) == []
+    assert round_of(1, 2) == [], "who is done is waited for no more"
+    assert round_of(2) == [], "and neither is read again for the last one"
+    assert decoder.together([prompts[0]], [2], 3, [None, None]) is None, "one that is yet to be read begins by itself"
+    write(model, decoder, prompts[2], 3)
+    assert round_of(0, 1) == [20, 7]
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.mul_(1.3)
+    assert round_of(0, 1) == [20, 7], "a weight has moved since"
+    write(model, decoder, prompts[0], 3)
+    assert round_of(0, 1) == [7], "rows were written where the second one lay"
+
+
 @pytest.mark.parametrize("length", [1, 2, 17, 64, 65, WINDOW - 7])
 def test_a_conversation_may_be_of_any_length_up_to_the_window(length: int) -> None:
     model = made(grouped)

@@ -186,6 +186,9 @@ def test_rows_that_have_ended_leave_the_batch(default: LanguageModel, way: str) 
 
         threads = None
 
+        def together(self, *_: object) -> None:
+            return None
+
         def prefill(self, ids: Sequence[int]) -> Prefill:
             return decoder.prefill(ids)
 

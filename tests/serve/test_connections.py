@@ -97,6 +97,37 @@ def test_who_has_come_in_may_stay(live: Live, raw: Raw) -> None:
             pass
 
 
+def test_one_address_has_so_many_connections_and_no_more(live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "FROM_ONE_ADDRESS", 2)
+    # A server of its own: the others' programs stay connected.
+    with served(live.mind.settings.home) as address, ExitStack() as stack:
+        place = urlsplit(address)
+
+        def opened() -> socket.socket:
+            return stack.enter_context(socket.create_connection((place.hostname, place.port), PATIENCE))
+
+        def answered(connection: socket.socket) -> bool:
+            try:
+                connection.sendall(f"GET /icon.svg HTTP/1.1\r\nhost: {place.netloc}\r\n\r\n".encode())
+                while piece := connection.recv(1 << 16):
+                    if b"HTTP/1.1 200" in piece:
+                        return True
+            except OSError:
+                pass
+            return False
+
+        known = {"authorization": f"Bearer {TOKEN}"}
+        page = stack.enter_context(connect(address.replace("http", "ws") + "/live", additional_headers=known))
+        page.send('{"name": "Ada"}')
+        assert "Ada" in page.recv(PATIENCE)
+        other = opened()
+        assert answered(other)
+        assert not answered(opened()), "a WebSocket counts too"
+        assert answered(other), "who is in stays in"
+        other.close()
+        assert answered(opened())
+
+
 # --- https ---
 
 

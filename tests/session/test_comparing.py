@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.session.conftest import Open
+from theta_tui.model.decoding.protocol import SLICE
 from theta_tui.session.comparing import compare
 from theta_tui.session.session import Session
 from theta_tui.store import retention
@@ -80,6 +83,32 @@ def test_a_command_that_comes_ends_the_asking_and_nothing_is_kept(start: Open) -
     session.withdraw(1)
     list(compare(session, 1))
     assert compared(session) == [], "only the last lesson can be asked, and only while it counts"
+    session.close()
+
+
+def test_a_command_that_comes_waits_for_a_slice_of_the_conversation_at_most(
+    start: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = start()
+    for prompt in ("How are you?", "What is your name?", "Where do you live?"):
+        assert session.propose(prompt) is not None
+        session.correct("I am fine, thank you, and I have always lived in a small house by the sea.")
+    assert session.propose("How are you?") is not None
+    assert not session.pick(5).learned
+    read: list[int] = []
+    run = session.model.decoder.run  # type: ignore[attr-defined]
+
+    def counted(tokens: list[int], *given: Any, last: bool, **more: Any) -> Any:
+        read.extend([len(tokens)] * last)
+        return run(tokens, *given, last=last, **more)
+
+    monkeypatch.setattr(session.model.decoder, "run", counted)
+    work = compare(session, 4, lambda: True)
+    next(work)
+    work.close()
+    assert read == [SLICE]
+    list(compare(session, 4))
+    assert sum(read) > 2 * SLICE, "read to its end where nobody waits"
     session.close()
 
 

@@ -12,11 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.services import PATIENCE, Desk, FakeSession, taught, teach
+from tests.support.services import PATIENCE, Caller, Desk, FakeSession, taught, teach
 from theta_tui.base.config import Settings
 from theta_tui.base.errors import HomeBusyError, HomeError, Stoppable, TeachError
 from theta_tui.session import commands, protocol
 from theta_tui.session.export import Stopped
+from theta_tui.session.idle import IdleRunner
+from theta_tui.session.replies import Turn
+from theta_tui.session.service import LATER, Service
 from theta_tui.session.thread import NICER
 from theta_tui.store.records import Candidate, Compared, Pending
 from theta_tui.store.store import Store
@@ -297,6 +300,37 @@ def test_a_checkpoint_is_written_every_so_many_lessons(tmp_path: Path) -> None:
     assert not desk.wait(protocol.Saved, 2).asked
     desk.worker.request_stop()
     assert desk.worker.join(PATIENCE)
+
+
+class Busy(Caller):
+    """One for whom a command waits as long as `waits`."""
+
+    waits = True
+
+    def interrupted(self) -> bool:
+        return self.waits
+
+
+def test_a_checkpoint_is_put_off_while_somebody_waits_but_not_for_ever(tmp_path: Path) -> None:
+    session, caller = FakeSession(Store.open(Settings(home=tmp_path / "home", checkpoint_lessons=2))), Busy()
+    events: list[protocol.Event] = []
+    service = Service(session, events.append, caller, IdleRunner(60.0))  # type: ignore[arg-type]
+    assert service.load()
+
+    def saved_after(lessons: int) -> int:
+        for _ in range(lessons):
+            service.serve(Turn(commands.Propose("hello")))
+            service.serve(Turn(commands.Pick("id", 1)))
+        return sum(isinstance(event, protocol.Saved) for event in events)
+
+    assert saved_after(2 * LATER - 1) == 0
+    assert saved_after(1) == 1
+    assert saved_after(3) == 1
+    caller.waits = False
+    service.use_idle_time()  # which compares first
+    service.use_idle_time()
+    assert saved_after(0) == 2
+    session.close()
 
 
 def test_a_setting_changes_and_is_kept(desk: Desk, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.session.conftest import Open
 from tests.support.services import Caller
 from theta_tui.base.errors import ModelError
-from theta_tui.model import generate
+from theta_tui.model import generate, measured
 from theta_tui.session import commands as c
 from theta_tui.session import protocol as p
 from theta_tui.session.idle import IdleRunner
@@ -74,6 +74,17 @@ def test_each_gets_five_replies_to_their_own_prompt_from_one_batch(
     batches.clear()
     assert serve(turns[0]) == [("Proposed", "Ada")]
     assert set(batches) == {1}
+
+
+def test_the_speed_of_a_model_is_noted_by_who_was_alone(
+    serve: Callable[..., Ends], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noted: list[int] = []
+    monkeypatch.setattr(measured, "note_speed", lambda _, tokens, seconds: noted.append(tokens))
+    serve(Turn(c.Propose("hello"), who="Ada"), Turn(c.Propose("hello"), who="Zoë"))
+    assert noted == [], "the time was that of both"
+    serve(Turn(c.Propose("hello"), who="Ada"))
+    assert len(noted) == 1
 
 
 def test_an_error_of_one_is_no_matter_of_the_others(session: Session, serve: Callable[..., Ends]) -> None:

@@ -123,7 +123,14 @@ class FakeSession:
         self.loaded = True
 
     def proposing(
-        self, prompt: str, *, again: bool, on_progress: Any, due: Callable[[], bool], cancelled: Callable[[], bool]
+        self,
+        prompt: str,
+        *,
+        again: bool,
+        on_progress: Any,
+        due: Callable[[], bool],
+        cancelled: Callable[[], bool],
+        timed: bool,
     ) -> Generator[Task, None, Pending | None]:
         yield from ()  # it writes nothing
         if prompt == "break":

@@ -112,12 +112,15 @@ def proposing(
     limit = max(1, min(sampling.max_tokens, lm.window - len(ids)))
 
     forks: list[tuple[float, tuple[int, ...]]] = []
+    firsts: torch.Tensor | None = None
 
     def run(rows: list[Row], opening: Sampling) -> Written[bool]:
+        nonlocal firsts
         slots = found.missing()
         task = Task(ids, rows, (opening, sampling), limit, generator, cancelled, partial(found.report, slots))
         yield task
         if task.ran:
+            firsts = task.firsts if firsts is None and rows[-1].module is None else firsts
             found.take(rows)
         return task.ran
 
@@ -135,7 +138,7 @@ def proposing(
             return None
         if number == 0 and first:
             forks = sorted(first[-1].forks)
-    for forced in _beginnings(lm, ids, forks) if found.missing() and care is None else ([],):
+    for forced in _beginnings(lm, ids, firsts, forks) if found.missing() and care is None else ([],):
         while forced and (need := len(found.missing())):
             rows = [Row(lm, greedy=True, forced=tokens) for tokens in forced[: need * SPARE]]
             del forced[: len(rows)]
@@ -339,7 +342,8 @@ def _draw(rows: list[Row], logprobs: torch.Tensor, sampling: Sampling, generator
 class Task:
     """Rows to write to their end, or to `limit` tokens, behind the conversation `ids`. The first of `samplings` is for
     the OPENING tokens, the second for the rest. `report` gets all rows at every token. `choose`: another way to draw
-    the next tokens. `ran` is false once `cancelled()` was true."""
+    the next tokens. `ran` is false once `cancelled()` was true. `firsts` [V] become the log-probabilities of the last
+    row's first token."""
 
     ids: Sequence[int]
     rows: list[Row]
@@ -350,6 +354,7 @@ class Task:
     report: Callable[[list[Row]], None] | None = None
     choose: Choose = _draw
     ran: bool = True
+    firsts: torch.Tensor | None = None
     active: list[Row] = field(init=False)
     """The rows that are not done."""
 
@@ -363,6 +368,8 @@ class Task:
         if self.cancelled():
             self.ran, self.active = False, []
             return []
+        if self.firsts is None:
+            self.firsts = logprobs[-1]
         sampling = self.samplings[len(rows[0].ids) >= OPENING]
         for row, token, own in zip(rows, self.choose(rows, logprobs, sampling, self.generator), logprobs, strict=True):
             row.add(token, own)
@@ -394,14 +401,14 @@ def write(lm: LanguageModel, *tasks: Task) -> None:
     decoder, rows = lm.decoder, [row for task in tasks for row in task.rows]
     modules = [row.module for row in rows]
     taught = any(module is not None for module in modules)
-    if len(tasks) > 1:
-        counts, limit = [len(task.rows) for task in tasks], max(task.limit for task in tasks)
-        together = decoder.together([task.ids[:-1] for task in tasks], counts, limit, modules)
-        if together is None:
-            for task in tasks:
-                write(lm, task)
-            return
+    counts, limit = [len(task.rows) for task in tasks], max(task.limit for task in tasks)
+    together = decoder.together([task.ids[:-1] for task in tasks], counts, limit, modules)
+    if together is not None:
         first, writing = None, together
+    elif len(tasks) > 1:
+        for task in tasks:
+            write(lm, task)
+        return
     else:
         [task] = tasks
         # A module is on from the token that hands over to the reply, so each row reads that one for itself.
@@ -430,11 +437,12 @@ def write(lm: LanguageModel, *tasks: Task) -> None:
 
 
 def _beginnings(
-    lm: LanguageModel, ids: Sequence[int], forks: Sequence[tuple[float, tuple[int, ...]]]
+    lm: LanguageModel, ids: Sequence[int], firsts: torch.Tensor | None, forks: Sequence[tuple[float, tuple[int, ...]]]
 ) -> tuple[list[tuple[int, ...]], ...]:
     """What replies to the conversation `ids` may be made to begin with, in the order to try it: first tokens that might
-    be drawn, tokens at which the greedy reply is left, and other visible first tokens; each likeliest first."""
-    logits, most = lm.decoder.prefill(ids).logits, -math.log(DRAWN)
+    be drawn, tokens at which the greedy reply is left, and other visible first tokens; each likeliest first. `firsts`
+    [V] are the log-probabilities of a first token; None: they are asked for."""
+    logits, most = lm.decoder.prefill(ids).logits if firsts is None else firsts, -math.log(DRAWN)
     ranked = logits.argsort(descending=True)[: 8 * BRANCHES].tolist()
     closing = lm.end_ids | lm.chat.control_ids
     visible = (i for i in ranked if i not in closing and not is_blank(lm.decode([i]).strip(REPLACEMENT)))

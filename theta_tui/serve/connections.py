@@ -12,6 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 256
 """So many at once. Further ones are told that the server is busy."""
+FROM_ONE_ADDRESS = 64
+"""Of one address, so many at once: it takes no more than a quarter of all. Further ones are cut off."""
 SECONDS: dict[object, float] = {h11.IDLE: 10.0, h11.SEND_BODY: 30.0}
 """The headers of a request, and then its body, are there within this time, or the connection is cut off. Uvicorn itself
 waits for ever."""
@@ -27,13 +29,17 @@ def configured(app: ASGIApp, *, certfile: Path | None = None, keyfile: Path | No
 
 
 class Impatient(H11Protocol):
-    """Cuts off who does not finish a request in time. Between two requests uvicorn's own limit applies."""
+    """Cuts off who does not finish a request in time, and who has too many connections. Between two requests uvicorn's
+    own limit applies."""
 
     _due: asyncio.TimerHandle | None = None
     _awaited: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        peers = [getattr(other, "client", None) for other in self.connections]  # WebSockets too
+        if self.client is not None and sum(peer[0] == self.client[0] for peer in peers if peer) > FROM_ONE_ADDRESS:
+            transport.abort()
         self._wait_for(h11.IDLE)
 
     def data_received(self, data: bytes) -> None:

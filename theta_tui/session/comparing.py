@@ -7,7 +7,7 @@ asked, after the lesson, so that nobody waits for it. Imports torch only to ask.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from theta_tui.store import retention
@@ -30,10 +30,10 @@ def compare(session: Session, number: int, interrupted: Callable[[], bool] = lam
         return
     before = now = None
     if retention.said_before(lesson) is None and lesson.seq in session.learner.modules:
-        before = _greedy(session, lesson, interrupted, without=True)
+        before = yield from _greedy(session, lesson, interrupted, without=True)
         yield
     if not lesson.outcome.learned:
-        now = _greedy(session, lesson, interrupted)
+        now = yield from _greedy(session, lesson, interrupted)
         yield
     if before is None and now is None:
         return
@@ -43,8 +43,11 @@ def compare(session: Session, number: int, interrupted: Callable[[], bool] = lam
     yield from session.model.read_ahead(store.goes_on, room=settings.max_tokens, limit=settings.window, at=time.time())
 
 
-def _greedy(session: Session, lesson: Lesson, interrupted: Callable[[], bool], *, without: bool = False) -> str:
-    """The greedy reply to the prompt of `lesson`, after the conversation it was taught in; `without` its module."""
+def _greedy(
+    session: Session, lesson: Lesson, interrupted: Callable[[], bool], *, without: bool = False
+) -> Generator[None, None, str]:
+    """The greedy reply to the prompt of `lesson`, after the conversation it was taught in; `without` its module. The
+    conversation is read in slices."""
     from theta_tui.model.generate import greedy
 
     settings, modules, prompt = session.settings, session.learner.modules, lesson.exchange.prompt
@@ -54,4 +57,5 @@ def _greedy(session: Session, lesson: Lesson, interrupted: Callable[[], bool], *
         lesson.context, prompt, room=settings.max_tokens, limit=settings.window, at=time.time()
     ).ids
     module = modules[decision.lesson] if decision.sure and decision.lesson is not None else None
+    yield from session.model.decoder.prefill_ahead(ids if module is None else ids[:-1])
     return greedy(session.model, ids, max_tokens=settings.max_tokens, module=module, cancelled=interrupted).text

@@ -64,10 +64,12 @@ def candidates(
     on_progress: Progress | None = None,
     due: Callable[[], bool] = lambda: True,
     cancelled: Callable[[], bool] = lambda: False,
+    timed: bool = True,
 ) -> Written[tuple[Candidate, ...] | None]:
     """Distinct replies to the conversation `ids`, none of them in `avoid`. Those generated with the lesson of
     `decision` are marked with it; with a `care` module all others are written with that one. None: cancelled.
-    `on_progress` gets the unfinished replies whenever it is `due`."""
+    `on_progress` gets the unfinished replies whenever it is `due`. `timed`: the speed of the model is noted. It
+    cannot be told where others' replies are written in the same batch."""
     from theta_tui.model.generate import proposing
 
     started = time.perf_counter()
@@ -83,8 +85,9 @@ def candidates(
             replies = yield from proposing(model, ids, caring(CANDIDATES), **how)
     if replies is None:
         return None
-    tokens = sum(reply.tokens for reply in replies)
-    measured.note_speed(full_name(settings.model), tokens, time.perf_counter() - started)
+    if timed:
+        tokens = sum(reply.tokens for reply in replies)
+        measured.note_speed(full_name(settings.model), tokens, time.perf_counter() - started)
     found = []
     for index, reply in enumerate(replies, 1):
         item = Candidate(index, reply.text, reply.logprob, reply.ended, care=reply.care)

@@ -72,7 +72,7 @@ def together(session: Session, service: Service, turns: Sequence[Turn]) -> None:
     runs: list[tuple[Turn, Written[None]]] = []
     for turn in turns:
         assert isinstance(turn.command, c.Propose)
-        runs.append((turn, _replies(session, service, turn, turn.command.prompt)))
+        runs.append((turn, _replies(session, service, turn, turn.command.prompt, timed=False)))
     error: Exception | None = None
     while runs:
         going = [(turn, run, task) for turn, run in runs if (task := go_on(turn, run)) is not None]
@@ -84,7 +84,9 @@ def together(session: Session, service: Service, turns: Sequence[Turn]) -> None:
             error = found
 
 
-def _replies(session: Session, service: Service, turn: Turn, prompt: str, *, again: bool = False) -> Written[None]:
+def _replies(
+    session: Session, service: Service, turn: Turn, prompt: str, *, again: bool = False, timed: bool = True
+) -> Written[None]:
     started, reported = time.perf_counter(), 0.0
 
     def written(drafts: Drafts) -> None:
@@ -95,7 +97,7 @@ def _replies(session: Session, service: Service, turn: Turn, prompt: str, *, aga
     service.show_drafts(prompt, (("", False),) * CANDIDATES)
     waiting = yield from session.proposing(
         prompt, again=again, on_progress=written, due=lambda: time.monotonic() - reported >= PROGRESS_SECONDS,
-        cancelled=turn.cancelled,
+        cancelled=turn.cancelled, timed=timed,
     )  # fmt: skip
     if waiting is None:
         service.answer(lambda shot: p.Cancelled(shot, prompt))

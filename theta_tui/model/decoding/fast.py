@@ -143,6 +143,7 @@ class FastDecoder:
     def branch(self, prefill: Prefill, rows: int, room: int, modules: Sequence[LessonModule | None] = ()) -> FastRows:
         if prefill is not self._prefix.prefill:
             raise RuntimeError("another conversation was read since")
+        self._prefix.beside = {}
         self._make_room(prefill.length, prefill.length + rows * room)
         return FastRows(self, [slice(prefill.length)] * rows, prefill.length, room, modules)
 
@@ -152,19 +153,49 @@ class FastDecoder:
         rows: Sequence[int],
         room: int,
         modules: Sequence[LessonModule | None],
-    ) -> FastRows:
+    ) -> FastRows | None:
+        if not self._are_read(conversations):
+            if len(conversations) == 1:
+                return None
+            self._read_beside(conversations)
+        laid = self._prefix.beside
+        end = max(part.stop for part in laid.values())
+        self._make_room(end, end + sum(rows) * room)
+        seen = [laid[tuple(ids)] for ids, count in zip(conversations, rows, strict=True) for _ in range(count)]
+        return FastRows(self, seen, end, room, modules)
+
+    def _are_read(self, conversations: Sequence[Sequence[int]]) -> bool:
+        """Whether all of these were read together. Others that were go: a step looks at all that lies there."""
+        self._prefix.known(())
+        laid = self._prefix.beside
+        wanted = {tuple(ids) for ids in conversations}
+        if not wanted <= laid.keys():
+            return False
+        if len(wanted) < len(laid):
+            assert self._buffer is not None
+            self._prefix.put((), None)
+            end = 0
+            for ids in sorted(wanted, key=lambda ids: laid[ids].start):
+                place = slice(end, end + len(ids))
+                self._buffer[:, :, place] = self._buffer[:, :, laid[ids]].clone()
+                self._prefix.beside[ids], end = place, place.stop
+        return True
+
+    def _read_beside(self, conversations: Sequence[Sequence[int]]) -> None:
+        """Read several conversations. Each lies behind the one before it, and sees itself alone."""
         end = self.prefill(conversations[0]).length
-        self._make_room(end, sum(map(len, conversations)) + sum(rows) * room)
-        seen = [slice(end)] * rows[0]
-        for ids, count in zip(conversations[1:], rows[1:], strict=True):
-            # It lies behind the others, and sees itself alone.
+        laid = {tuple(conversations[0]): slice(0, end)}
+        self._make_room(end, sum(map(len, conversations)))
+        for ids in conversations[1:]:
+            if tuple(ids) in laid:
+                continue
             start, end = end, end + len(ids)
             mask = torch.ones((len(ids), end), dtype=torch.bool, device=self._model.device).tril(start)
             mask[:, :start] = False
             with torch.no_grad():
                 self.run(ids, slice(len(ids)), start, mask, last=True)
-            seen += [slice(start, end)] * count
-        return FastRows(self, seen, end, room, modules)
+            laid[tuple(ids)] = slice(start, end)
+        self._prefix.beside = laid
 
     def _read(self, ids: Sequence[int], known: int) -> Prefill:
         """Read what comes after the first `known` of `ids`."""

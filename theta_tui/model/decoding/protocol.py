@@ -72,8 +72,9 @@ class Decoder(Protocol):
         room: int,
         modules: Sequence[LessonModule | None],
     ) -> Rows | None:
-        """Read several conversations, and begin `rows[i]` rows behind number i, in order, as `branch` does. None: this
-        decoder reads one conversation at a time."""
+        """Read several conversations, and begin `rows[i]` rows behind number i, in order, as `branch` does. Those of
+        the last such call are read already. None: this decoder reads one conversation at a time, or there is only one
+        and it is yet to be read."""
 
 
 def versions(tensors: Sequence[torch.Tensor]) -> Versions:
@@ -99,12 +100,14 @@ class PrefixCache:
         self._versions: Versions = ()
         self.ids: list[int] = []
         self.prefill: Prefill | None = None
+        self.beside: dict[tuple[int, ...], slice] = {}
+        """Where conversations that were read together lie. Forgotten once anything else is read."""
 
     def known(self, ids: Sequence[int]) -> int:
         """The number of first tokens of `ids` that need not be read again. Forgets all where a weight has moved."""
         now = versions(self._weights())
         if now != self._versions:
-            self._versions, self.ids, self.prefill = now, [], None
+            self._versions, self.ids, self.prefill, self.beside = now, [], None, {}
         return common_prefix(self.ids, ids)
 
     def get(self, ids: Sequence[int]) -> Prefill | None:
@@ -113,4 +116,4 @@ class PrefixCache:
 
     def put(self, ids: Sequence[int], prefill: Prefill | None) -> None:
         """`ids` are what was read last."""
-        self.ids, self.prefill = list(ids), prefill
+        self.ids, self.prefill, self.beside = list(ids), prefill, {}
