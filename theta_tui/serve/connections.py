@@ -12,6 +12,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 CONNECTIONS = 256
 """So many at once. Further ones are told that the server is busy."""
+KEEP_ALIVE = 15
+"""So many seconds a connection stays between two requests."""
 SECONDS: dict[object, float] = {h11.IDLE: 10.0, h11.SEND_BODY: 30.0}
 """The headers of a request, and then its body, are there within this time, or the connection is cut off. Uvicorn itself
 waits for ever."""
@@ -22,12 +24,12 @@ def configured(app: ASGIApp, *, certfile: Path | None = None, keyfile: Path | No
     return uvicorn.Config(
         app, http=Impatient, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8,
         limit_concurrency=CONNECTIONS, ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False,
-        date_header=False, timeout_keep_alive=15,
+        date_header=False, timeout_keep_alive=KEEP_ALIVE,
     )  # fmt: skip
 
 
 class Impatient(H11Protocol):
-    """Cuts off who does not finish a request in time. Between two requests uvicorn's own limit applies."""
+    """Cuts off who does not finish a request in time. Between two requests KEEP_ALIVE applies."""
 
     _due: asyncio.TimerHandle | None = None
     _awaited: object = None
