@@ -141,9 +141,10 @@ def upgraded(place: Place, kills: int = 0) -> None:
     replays(place)
 
 
+@pytest.mark.slow  # the next one does as much once its engines were killed
 def test_a_home_of_the_version_before_is_opened_by_an_engine_with_clients(place: Place) -> None:
     upgraded(place)
 
 
 def test_an_engine_that_is_killed_while_it_upgrades_a_home_leaves_it_to_the_next(place: Place) -> None:
-    upgraded(place, kills=2)
+    upgraded(place, kills=1)
