@@ -68,6 +68,7 @@ def test_a_full_disk_is_told_to_all_who_teach_and_the_engine_goes_on(forks: Fork
     replays(place)
 
 
+@pytest.mark.slow  # the one before fills the disk later
 def test_an_engine_that_starts_on_a_full_disk_teaches_when_there_is_room(forks: Forks, disk: Path, model: Path) -> None:
     place, client = Place(forks, disk / "start", model), Client(Place(forks, disk / "start", model), "ada")
     place.folder.mkdir()

@@ -35,7 +35,7 @@ def too_faint(app: ThetaApp) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    "theme", [pytest.param(theme.name, marks=pytest.mark.slow if at > 1 else ()) for at, theme in enumerate(OWN)]
+    "theme", [pytest.param(theme.name, marks=pytest.mark.slow if at else ()) for at, theme in enumerate(OWN)]
 )
 async def test_every_word_is_legible(theme: str) -> None:
     async with drive((120, 36), theme=theme, ready=False) as d:
