@@ -120,6 +120,7 @@ def tables(lines: list[str]) -> list[list[list[str]]]:
     return found
 
 
+@pytest.mark.slow  # tests/bench counts the same
 def test_where_lessons_have_scopes_the_gate_has_columns(theta: Theta, suite: Path, model: Path, tmp_path: Path) -> None:
     talk, out = tmp_path / "talk.csv", tmp_path / "rows.jsonl"
     talk.write_text(f"question,answer\nis it far,yes\n{PROMPTS[1].upper()}?,no\n")

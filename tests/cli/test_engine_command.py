@@ -201,7 +201,7 @@ def started(theta: Theta, home: Path) -> Iterator[Callable[[], int]]:
             os.kill(process, signal.SIGKILL)
 
 
-def test_it_starts_answers_and_stops(theta: Theta, started: Callable[[], int], home: Path) -> None:
+def test_it_starts_answers_and_stops(theta: Theta, forked: None, started: Callable[[], int], home: Path) -> None:
     assert theta("engine", "status", "--json").json["running"] is False
     process = started()
     assert started() == process  # it runs already

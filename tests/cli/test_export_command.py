@@ -80,6 +80,7 @@ def test_what_cannot_be_exported_is_one_line_and_changes_nothing(theta: Theta, h
     assert (tmp_path / "mine" / "book.txt").read_text() == "mine"
 
 
+@pytest.mark.slow  # session/test_taking_along does both without a command
 def test_lessons_with_a_scope_go_along_in_plain_weights_and_as_adapters(
     theta: Theta, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

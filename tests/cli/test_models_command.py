@@ -114,7 +114,9 @@ def test_a_missing_model_is_got_with_yes_and_used_offline_afterwards(named: Thet
     assert named("ask", "hello", "--yes").lines == answered.lines
 
 
-@pytest.mark.parametrize(("answer", "code"), [("\n", 0), ("y\n", 0), ("n\n", 4), ("", 4)])
+@pytest.mark.parametrize(
+    ("answer", "code"), [("\n", 0), pytest.param("y\n", 0, marks=pytest.mark.slow), ("n\n", 4), ("", 4)]
+)
 def test_on_a_terminal_it_is_asked_for_once(at_a_terminal: Theta, answer: str, code: int) -> None:
     ran = at_a_terminal("ask", "hello", "--model", "tiny", stdin=answer)
     assert ran.code == code

@@ -18,9 +18,14 @@ Start = Callable[..., Terminal]
 PICK = "[1-5 or type response] >"
 
 
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_wide(tmp_path_factory.mktemp("model"))
+
+
 @pytest.fixture(autouse=True)
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("THETA_MODEL", str(make_wide(tmp_path / "model")))
+def tiny(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THETA_MODEL", str(model))
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +54,7 @@ def said_hello(terminal: Start) -> Terminal:
     return loop
 
 
-def test_it_starts_an_engine_and_both_of_two_loops_teach(terminal: Start, tmp_path: Path) -> None:
+def test_it_starts_an_engine_both_of_two_loops_teach_and_ctrl_c_leaves_at_once(terminal: Start, tmp_path: Path) -> None:
     one = terminal("chat", "--plain")
     one.see("--- interactive training mode (type 'quit' to exit) ---")
     assert process(tmp_path) not in (None, one.child.pid)
@@ -67,11 +72,11 @@ def test_it_starts_an_engine_and_both_of_two_loops_teach(terminal: Start, tmp_pa
     one.see("/undo (take back your last lesson)?")
     one.press("y\r")
     one.wait(lambda text: text.count(PICK) == 2, "the five replies, offered again")
-    one.press("quit\r")
-    assert one.leave() == 0
+    one.press("\x03")
+    assert one.leave() == 130
     other.press("\x04")
     assert other.leave() == 0
-    assert process(tmp_path) is not None
+    assert process(tmp_path) is not None, "the engine goes on without them"
 
 
 @pytest.mark.slow
@@ -102,13 +107,6 @@ def test_an_engine_that_is_killed_in_the_middle_of_a_lesson_is_replaced(terminal
     loop.see("trained. (loss ")
     loop.press("quit\r")
     assert loop.leave() == 0
-
-
-def test_ctrl_c_leaves_at_once_and_the_engine_goes_on(terminal: Start, tmp_path: Path) -> None:
-    loop = said_hello(terminal)
-    loop.press("\x03")
-    assert loop.leave() == 130
-    assert process(tmp_path) is not None
 
 
 @pytest.mark.slow

@@ -33,7 +33,7 @@ def journal(home: Path) -> list[str]:
     return [json.loads(line)["type"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def test_prompt_pick_correct_quit_return(terminal: Start, tmp_path: Path) -> None:
+def test_prompt_pick_correct_quit(terminal: Start, tmp_path: Path) -> None:
     app = terminal()
     app.see("idle")
     app.press("hello\r")
@@ -53,6 +53,19 @@ def test_prompt_pick_correct_quit_return(terminal: Start, tmp_path: Path) -> Non
     assert journal(tmp_path / "home") == ["begin", "exchange", "learned", "exchange", "learned"]
     assert [path.name[:5] for path in (tmp_path / "home" / "checkpoints").iterdir()] == ["step-"]
 
+
+@pytest.mark.slow
+def test_what_was_taught_is_there_on_return(terminal: Start) -> None:
+    app = terminal()
+    app.see("idle")
+    app.press("Who is your creator?\r")
+    app.wait(five_replies, "five replies")
+    app.press("\x14")
+    app.see("your own reply")
+    app.press("My creator is Dakota.\r")
+    app.wait(lambda text: "✎" in text and "My creator is Dakota." in text, "the corrected turn")
+    app.press("\x11")
+    assert app.leave() == 0
     again = terminal()
     again.see("My creator is Dakota.")
     again.see("10.9M")

@@ -53,7 +53,7 @@ def killed(place: Place, times: int) -> Counter[str]:
 
 
 def test_an_engine_that_is_killed_loses_nothing_that_it_acknowledged(place: Place) -> None:
-    killed(place, 6)
+    killed(place, 3)
 
 
 @pytest.mark.slow

@@ -68,6 +68,7 @@ def test_a_full_disk_is_told_to_all_who_teach_and_the_engine_goes_on(forks: Fork
     replays(place)
 
 
+@pytest.mark.slow  # the one before fills the disk later
 def test_an_engine_that_starts_on_a_full_disk_teaches_when_there_is_room(forks: Forks, disk: Path, model: Path) -> None:
     place, client = Place(forks, disk / "start", model), Client(Place(forks, disk / "start", model), "ada")
     place.folder.mkdir()
@@ -141,9 +142,10 @@ def upgraded(place: Place, kills: int = 0) -> None:
     replays(place)
 
 
+@pytest.mark.slow  # the next one does as much once its engines were killed
 def test_a_home_of_the_version_before_is_opened_by_an_engine_with_clients(place: Place) -> None:
     upgraded(place)
 
 
 def test_an_engine_that_is_killed_while_it_upgrades_a_home_leaves_it_to_the_next(place: Place) -> None:
-    upgraded(place, kills=2)
+    upgraded(place, kills=1)

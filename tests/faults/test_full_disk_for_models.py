@@ -126,7 +126,7 @@ def test_a_package_that_fills_the_disk_is_told_as_that(
     assert getting.get(entry_of(tiny)) == catalogue.folder("tiny")
 
 
-@pytest.mark.parametrize("pages", [95, 125])
+@pytest.mark.parametrize("pages", [95, pytest.param(125, marks=pytest.mark.slow)])
 def test_a_package_that_was_fetched_is_kept_where_the_model_does_not_fit(
     cache: Path, tiny: Path, shelf: Path, monkeypatch: pytest.MonkeyPatch, pages: int
 ) -> None:

@@ -52,6 +52,7 @@ EDITED = {"editing", "composer", "mistakes", "fact"}
 """Places with an editor: Textual's own cannot hold a control."""
 
 
+@pytest.mark.slow  # a check of the check
 def test_what_is_not_made_visible_is_found_by_this_check_in_every_place(start: Start) -> None:
     places = [place for place in PLACES if place not in EDITED | {"answers"}] + [
         "answers"

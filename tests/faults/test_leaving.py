@@ -122,7 +122,7 @@ WAYS = {
     "ctrl+z, SIGTERM": Way(stop_and_be_killed, 143),
 }
 STATES = ("idle", "in a step", "saving")
-ALIKE = {"SIGQUIT", "SIGTERM twice", "/quit", "ctrl+z, SIGTERM"}
+ALIKE = {"SIGHUP", "SIGQUIT", "SIGTERM twice", "killed shell", "/quit", "ctrl+z, SIGTERM"}
 """Ways that another one is much like."""
 
 
@@ -271,7 +271,7 @@ def test_a_second_signal_waits_for_nothing(start: Start, home: Path) -> None:
     [
         ("python", signal.SIGTERM, 0.3),
         ("a library", signal.SIGHUP, 0.3),
-        ("a busy loop", signal.SIGTERM, 0.3),
+        pytest.param("a busy loop", signal.SIGTERM, 0.3, marks=pytest.mark.slow),
         pytest.param("swallowing", signal.SIGTERM, 0.3, marks=pytest.mark.slow),
         pytest.param("a busy loop", signal.SIGTERM, None, marks=pytest.mark.slow),
     ],
@@ -326,7 +326,7 @@ def test_one_ctrl_c_stops_the_writing_and_leaves_nothing(start: Start) -> None:
     assert app.leave()[0] == 0
 
 
-@pytest.mark.parametrize("way", ["ctrl+q", "SIGTERM", "ctrl+z, fg, ctrl+q"])
+@pytest.mark.parametrize("way", ["ctrl+q", pytest.param("SIGTERM", marks=pytest.mark.slow), "ctrl+z, fg, ctrl+q"])
 def test_what_a_modern_terminal_was_asked_for_is_taken_back_too(start: Start, way: str) -> None:
     """One that answers: it reports its size and the mouse's place in its own stream, in pixels."""
     app = brought_to(start, "idle", modern=True)

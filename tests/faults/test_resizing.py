@@ -33,7 +33,8 @@ def words(text: str) -> list[str]:
     return sorted(text.split())
 
 
-@pytest.mark.parametrize("times", [12, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.slow  # tests/ui/test_layout.py tosses a screen without a terminal, and the third one here a real one
+@pytest.mark.parametrize("times", [12, 400])
 def test_a_storm_of_sizes_leaves_the_screen_as_if_there_had_been_none(start: Start, times: int) -> None:
     calm, tossed = (
         start(columns=LAST[0], rows=LAST[1], scene="tests.faults.hostile:streaming_on") for _ in range(2)

@@ -45,7 +45,12 @@ def says(model: torch.nn.Module, row: Row) -> bool:
 
 @pytest.mark.parametrize(
     ("kind", "how"),
-    [("theta", {}), ("chatml", {"dtype": "bfloat16"}), ("gpt2", {}), ("theta", {"adapt": "on", "rank": 2})],
+    [
+        ("theta", {}),
+        pytest.param("chatml", {"dtype": "bfloat16"}, marks=pytest.mark.slow),
+        ("gpt2", {}),
+        pytest.param("theta", {"adapt": "on", "rank": 2}, marks=pytest.mark.slow),
+    ],
 )
 def test_baked_lessons_are_said_by_a_plain_model_and_the_one_in_use_stays(
     folders: dict[str, Path], tmp_path: Path, kind: str, how: dict[str, object]

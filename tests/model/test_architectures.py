@@ -29,21 +29,21 @@ HEADS: dict[str, Any] = MAMBA | dict(mamba_n_heads=4, mamba_d_head=16, mamba_n_g
 
 RIGHT: dict[str, tuple[str, dict[str, Any]]] = {
     "mamba": ("Mamba", WIDTH | dict(state_size=8)),
-    "lfm2": ("Lfm2", GROUPED | dict(block_dim=32, layer_types=["conv", "full_attention"])),
-    "recurrent gemma": (
-        "RecurrentGemma",
-        GROUPED | dict(num_hidden_layers=3, num_key_value_heads=1, lru_width=32, attention_window_size=16),
-    ),
     "gemma 3": (
         "Gemma3Text",
         GROUPED | dict(head_dim=16, sliding_window=8, layer_types=["sliding_attention", "full_attention"]),
     ),
     "gpt neox": ("GPTNeoX", BLOCK),
-    "openai gpt": ("OpenAIGPT", dict(n_embd=32, n_layer=2, n_head=2, n_positions=128)),
 }
 """Architecture → its config's name, and a tiny one."""
 
 LONG_TAIL: dict[str, tuple[str, dict[str, Any]]] = {
+    "lfm2": ("Lfm2", GROUPED | dict(block_dim=32, layer_types=["conv", "full_attention"])),
+    "recurrent gemma": (
+        "RecurrentGemma",
+        GROUPED | dict(num_hidden_layers=3, num_key_value_heads=1, lru_width=32, attention_window_size=16),
+    ),
+    "openai gpt": ("OpenAIGPT", dict(n_embd=32, n_layer=2, n_head=2, n_positions=128)),
     "mamba 2": ("Mamba2", WIDTH | dict(state_size=8, num_heads=4, head_dim=16, n_groups=1, chunk_size=16)),
     "falcon mamba": ("FalconMamba", WIDTH | dict(state_size=8)),
     "jamba": (

@@ -46,7 +46,14 @@ def test_there_are_five_distinct_replies_likeliest_first(load: Load, kind: str) 
     assert all(reply.text == reply.text.strip() for reply in replies)
 
 
-@pytest.mark.parametrize("prompt", ["hello", "What is your name?", "How are you?", "Tell me something about the sea."])
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "hello",
+        "What is your name?",
+        *(pytest.param(more, marks=pytest.mark.slow) for more in ("How are you?", "Tell me something about the sea.")),
+    ],
+)
 def test_the_embedded_model_gives_five_with_the_greedy_one_among_them(default: LanguageModel, prompt: str) -> None:
     best = greedy(default, ask(default, prompt), max_tokens=12)
     assert best.text in [reply.text for reply in five(default, prompt)]

@@ -95,7 +95,7 @@ LanguageModel.load("someone/tiny", device="cpu", on_stage=lambda words: print(wo
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGKILL])
 def test_the_client_ends_with_the_process_that_has_started_it(served: Hub, tmp_path: Path, number: int) -> None:
     served.pause = 0.02
     process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)

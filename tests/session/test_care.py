@@ -61,16 +61,15 @@ def test_a_caring_reply_is_whole_and_names_a_number_that_exists(text: str, ended
 
 
 def test_all_five_are_whole_and_caring_and_so_is_the_answer(session: Session) -> None:
-    for prompt in ("I took a lot of pills", CRISIS):
-        waiting = session.propose(prompt)
-        assert waiting is not None
-        assert len({one.text for one in waiting.candidates}) == 5
-        assert all(one.care and one.ended for one in waiting.candidates)
-        assert all(is_whole(Reply(one.text, 0.0, True, 1)) for one in waiting.candidates)
-        assert waiting.statement is None
-    answer = session.ask(prompt)
+    waiting = session.propose(CRISIS)
+    assert waiting is not None
+    assert len({one.text for one in waiting.candidates}) == 5
+    assert all(one.care and one.ended for one in waiting.candidates)
+    assert all(is_whole(Reply(one.text, 0.0, True, 1)) for one in waiting.candidates)
+    assert waiting.statement is None
+    answer = session.ask("I took a lot of pills")
     assert is_whole(Reply(answer.reply, 0.0, not answer.cut, 1))
-    again = session.propose(prompt, again=True)
+    again = session.propose(CRISIS, again=True)
     assert again is not None
     assert not {one.text for one in again.candidates} & {one.text for one in waiting.candidates}
 

@@ -44,13 +44,14 @@ def never_taught(record: Store, path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.slow  # without kills: test_taking_back; what a kill leaves: test_session, test_unfinished, test_engine
 @pytest.mark.parametrize(
     ("lessons", "seed", "recipes"),
     [
         (7, 6, "default,classic"),
-        pytest.param(50, 2, "default", marks=pytest.mark.slow),
-        pytest.param(50, 3, "default,default,classic", marks=pytest.mark.slow),
-        pytest.param(30, 4, "default,adamw", marks=pytest.mark.slow),
+        (50, 2, "default"),
+        (50, 3, "default,default,classic"),
+        (30, 4, "default,adamw"),
     ],
 )
 def test_undo_and_rebuild_are_bit_equal_over_many_lessons_with_crashes_in_between(

@@ -297,6 +297,8 @@ class Driven:
     worker: FakeWorker
     clock: FakeClock
     pilot: Pilot[int]
+    looked: bool = False
+    """Whether the screen was drawn since something happened."""
 
     @property
     def teach(self) -> TeachScreen:
@@ -328,6 +330,7 @@ class Driven:
 
     async def settle(self) -> None:
         """Until no message is left and the screen is drawn; drawing it may send some."""
+        self.looked = False
         for _ in range(SETTLED):
             await self.rest()
             if not self.app.is_running:
@@ -372,6 +375,7 @@ class Driven:
 
     def lines(self) -> list[str]:
         """What stands on the screen now, line by line."""
+        self.looked = True
         return ["".join(segment.text for segment in strip) for strip in self.app.screen._compositor.render_strips()]
 
     def screen_text(self) -> str:
@@ -413,5 +417,5 @@ async def drive(
                 fake.ready()
                 await driven.settle()
             yield driven
-            if app.is_running:
+            if app.is_running and not driven.looked:
                 driven.lines()

@@ -34,7 +34,9 @@ def too_faint(app: ThetaApp) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize("theme", [theme.name for theme in OWN])
+@pytest.mark.parametrize(
+    "theme", [pytest.param(theme.name, marks=pytest.mark.slow if at else ()) for at, theme in enumerate(OWN)]
+)
 async def test_every_word_is_legible(theme: str) -> None:
     async with drive((120, 36), theme=theme, ready=False) as d:
 

@@ -71,12 +71,22 @@ async def error(d: Driven) -> None:
     d.worker.failed("the loss was not finite; nothing was changed", phase="idle", pending=None)
 
 
+def sized(size: tuple[int, int]) -> str:
+    return "x".join(map(str, size))
+
+
 @pytest.mark.snapshot
-@pytest.mark.parametrize("size", [(40, 12), (80, 24), (120, 36)], ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.parametrize("size", [(40, 12), (80, 24), pytest.param((120, 36), marks=pytest.mark.slow)], ids=sized)
 @pytest.mark.parametrize(
     "state", [loading, streaming, choosing, stating, touring, editing, learning, error], ids=lambda f: f.__name__
 )
-def test_look(snap_compare: SnapCompare, state: Callable[[Driven], Awaitable[None]], size: tuple[int, int]) -> None:
+def test_look(
+    snap_compare: SnapCompare,
+    state: Callable[[Driven], Awaitable[None]],
+    size: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ThetaApp, "NOTIFICATION_TIMEOUT", 600)  # on a busy machine a toast would be gone
     worker, clock = FakeWorker(), FakeClock()
     app = ThetaApp(Settings(), worker, clock=clock.clock)
     app.animation_level = "none"

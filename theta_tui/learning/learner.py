@@ -269,7 +269,10 @@ class Learner:
     def _seeded(self, seed: int) -> Iterator[None]:
         """The same global random state, which is set back: a model may draw numbers even in eval mode."""
         with torch.random.fork_rng(devices=[torch.cuda.current_device()] if self.lm.device == "cuda" else []):
-            torch.manual_seed(seed)
+            if self.lm.device == "cpu":  # `torch.manual_seed` notes the whole stack for each device that there is not
+                torch.default_generator.manual_seed(seed)
+            else:
+                torch.manual_seed(seed)
             yield
 
     # --- going back ---

@@ -14,6 +14,8 @@ CONNECTIONS = 256
 """So many at once. Further ones are told that the server is busy."""
 FROM_ONE_ADDRESS = 64
 """Of one address, so many at once: it takes no more than a quarter of all. Further ones are cut off."""
+KEEP_ALIVE = 15
+"""So many seconds a connection stays between two requests."""
 SECONDS: dict[object, float] = {h11.IDLE: 10.0, h11.SEND_BODY: 30.0}
 """The headers of a request, and then its body, are there within this time, or the connection is cut off. Uvicorn itself
 waits for ever."""
@@ -24,13 +26,13 @@ def configured(app: ASGIApp, *, certfile: Path | None = None, keyfile: Path | No
     return uvicorn.Config(
         app, http=Impatient, log_level="warning", access_log=False, ws_max_size=1 << 20, ws_max_queue=8,
         limit_concurrency=CONNECTIONS, ssl_certfile=certfile, ssl_keyfile=keyfile, server_header=False,
-        date_header=False, timeout_keep_alive=15,
+        date_header=False, timeout_keep_alive=KEEP_ALIVE,
     )  # fmt: skip
 
 
 class Impatient(H11Protocol):
-    """Cuts off who does not finish a request in time, and who has too many connections. Between two requests uvicorn's
-    own limit applies."""
+    """Cuts off who does not finish a request in time, and who has too many connections. Between two requests KEEP_ALIVE
+    applies."""
 
     _due: asyncio.TimerHandle | None = None
     _awaited: object = None

@@ -40,7 +40,7 @@ class Section(Vertical):
 
     def on_resize(self) -> None:
         # The number of lines of a text is known after its layout, which may come after the panel's.
-        self.query_ancestor(LearningPanel).fit()
+        self.query_ancestor(LearningPanel).fit_next()
 
 
 class LearningPanel(Vertical):
@@ -50,6 +50,7 @@ class LearningPanel(Vertical):
         super().__init__(id=id)
         self.clock = clock
         self._shown: dict[str, Content] = {}
+        self._to_fit = False
 
     def compose(self) -> ComposeResult:
         yield Section("a lesson did harm", Plain(id="alarm"), id="alarm-section")
@@ -127,13 +128,21 @@ class LearningPanel(Vertical):
         self.call_after_refresh(self.fit)
 
     def on_resize(self) -> None:
-        self.fit()
+        self.fit_next()
+
+    def fit_next(self) -> None:
+        """Fit once, when all sections have heard of their new sizes: each fit may give all of them their styles."""
+        if not self._to_fit:
+            self._to_fit = True
+            self.call_next(self.fit)
 
     def fit(self) -> None:
         """Leave out the blank lines between sections if they do not fit, and then the last sections: a heading whose
         words are cut off says nothing."""
+        self._to_fit = False
         sections = [section for section in self.query(Section) if section.display]
-        heights = [section.size.height for section in sections]
+        # Not `size`, which is 0 where a section is left out: it would be brought back, and left out again, each time.
+        heights = [section.outer_size.height for section in sections]
         room = self.content_size.height
         dense = sum(heights) + len(heights) - 1 > room
         self.set_class(dense, "-dense")
