@@ -46,7 +46,7 @@ def thinned(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def sound(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The rows without a name left blank, and without those about self-harm: a module of its own answers these
+    """The rows without a blank name, and without those about self-harm: a module of its own answers these,
     and a small model takes their replies for one to much else."""
     for row in rows:
         texts = [message["content"] for message in row.get("messages", ())]
