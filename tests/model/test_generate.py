@@ -11,7 +11,7 @@ from theta_tui.base.errors import ModelError
 from theta_tui.base.text import is_blank, normalised
 from theta_tui.model.decoding.general import GeneralDecoder
 from theta_tui.model.decoding.protocol import Decoder, Prefill, Rows
-from theta_tui.model.generate import DRAWN, Reply, Row, Sampling, Task, greedy, propose, write
+from theta_tui.model.generate import DRAWN, MANY, Reply, Row, Sampling, Task, greedy, propose, write
 from theta_tui.model.gist import alike, gist
 from theta_tui.model.language_model import LanguageModel
 
@@ -271,3 +271,24 @@ def test_five_begin_as_sampling_might_and_differ_in_more_than_marks(default: Lan
             assert likely[default.chat.plain_ids([reply.text])[0][0]] >= DRAWN * likely.max(), reply.text
         gists = [gist(reply.text) for reply in replies]
         assert not any(alike(one, other) for one, other in combinations(gists, 2)), replies
+
+
+def test_a_batch_of_many_rows_is_written_on_all_threads_and_few_on_one(default: LanguageModel) -> None:
+    seen: list[int] = []
+    before = torch.get_num_threads()
+
+    def task(rows: int) -> Task:
+        report = lambda _: seen.append(torch.get_num_threads())  # noqa: E731
+        ids = ask(default)
+        generator = torch.Generator().manual_seed(1)
+        made = [Row(default) for _ in range(rows)]
+        return Task(ids, made, (SAMPLING, SAMPLING), 2, generator, lambda: False, report)
+
+    torch.set_num_threads(2)
+    try:
+        for rows in (5, MANY - 1, MANY):
+            write(default, task(rows))
+        assert seen == [1, 1, 1, 1, 2, 2]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -50,7 +50,7 @@ class Decoder(Protocol):
 
     @property
     def threads(self) -> int | None:
-        """The number of threads on which a step, and what is done with its logits, is fastest; None: all there are."""
+        """The number of threads for a step of few rows, and what is done with its logits; None: all there are."""
 
     @property
     def rereads(self) -> bool:
