@@ -3,7 +3,7 @@
 This is our own loop instead of `generate`: every row is reported at every token, a row that has ended leaves the batch,
 and a key press stops it between two tokens. The rows of one prompt stay of one length, so nothing is padded. Those of
 several prompts, each behind a conversation of its own, are one batch too: ten rows take 1.35 times as long as five with
-the built-in model, twenty 2.1 times. `decoding` has the forward passes, `sampling` how a token is drawn.
+the built-in model. `decoding` has the forward passes, `sampling` how a token is drawn.
 """
 
 from __future__ import annotations
