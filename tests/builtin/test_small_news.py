@@ -11,8 +11,8 @@ from tests.benchmarks import first_impressions as impressions
 from tests.benchmarks import knowledge
 from tests.benchmarks import voice as judged
 from theta_tui.builtin import news_words as words
-from theta_tui.builtin.small_news import SmallNews
-from theta_tui.builtin.voice import MOST_WORDS, Exchange
+from theta_tui.builtin.small_news import Exchange, SmallNews
+from theta_tui.builtin.voice import MOST_WORDS
 
 
 @pytest.fixture(scope="module")

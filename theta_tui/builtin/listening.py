@@ -13,7 +13,8 @@ from typing import Any
 from theta_tui.builtin import listening_words as words
 from theta_tui.builtin import voice
 from theta_tui.builtin import voice_words as told
-from theta_tui.builtin.voice import MOST_WORDS, Exchange, Voice
+from theta_tui.builtin.small_news import Exchange, begun
+from theta_tui.builtin.voice import MOST_WORDS, Voice
 
 MADE = {
     "names": 24_000, "facts": 10_000, "introduced": 5_000, "speakers": 5_000, "itself": 4_000, "unknown": 4_000,
@@ -78,7 +79,7 @@ class Listening(Voice):
             return self.one(asked, a=a, b=b), f"{a} {sign} {b} = {c}."
         in_words, word = (words.LESS_ASKS, "minus") if minus else (words.SUM_ASKS, "plus")
         reply = f"{a} {word} {b} is {c}."
-        return self.one(in_words, a=a, b=b), reply[0].upper() + reply[1:]
+        return self.one(in_words, a=a, b=b), begun(reply)
 
 
 def facts() -> Iterator[Exchange]:
@@ -100,14 +101,14 @@ def _tabled() -> Iterator[Exchange]:
     for word, other in voice.pairs(words.OPPOSITES):
         yield from _asked(words.OPPOSITE_ASKS, word, f"The opposite of {word} is {other}.")
     for thing, colour in voice.pairs(words.COLOURED):
-        yield from _asked(words.COLOUR_ASKS, thing, f"{_capital(thing)} is {colour}.")
+        yield from _asked(words.COLOUR_ASKS, thing, f"{begun(thing)} is {colour}.")
     for animal, count in voice.pairs(words.LEGS):
-        yield from _asked(words.LEG_ASKS, animal, f"{_capital(animal)} has {count} legs.")
+        yield from _asked(words.LEG_ASKS, animal, f"{begun(animal)} has {count} legs.")
     for animal, young in voice.pairs(words.YOUNG):
         article = "an" if young[0] in "aeiou" else "a"
         yield from _asked(words.YOUNG_ASKS, animal, f"A baby {animal} is {article} {young}.")
     for animal, sound in voice.pairs(words.SOUNDS):
-        yield from _asked(words.SOUND_ASKS, animal, f"{_capital(animal)} {sound}.")
+        yield from _asked(words.SOUND_ASKS, animal, f"{begun(animal)} {sound}.")
     for kind, row in (("day", words.DAYS), ("month", words.MONTHS)):
         for name, after in zip(row, (*row[1:], row[0]), strict=True):
             yield from _asked(words.AFTER_ASKS, name, f"{after} comes after {name}.", k=kind)
@@ -117,11 +118,7 @@ def _tabled() -> Iterator[Exchange]:
 def _asked(wordings: tuple[str, ...], about: str, answer: str, **slots: str) -> Iterator[Exchange]:
     for wording in wordings:
         asked = wording.format(x=about, **slots)
-        yield (_capital(asked) if wording[0] == "{" else asked), answer
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+        yield (begun(asked) if wording[0] == "{" else asked), answer
 
 
 def conversations(seed: int, share: float = 1.0) -> Iterator[dict[str, Any]]:

@@ -38,7 +38,7 @@ class SmallNews:
 
     def one(self, of: Sequence[str], **slots: str) -> str:
         """One of the templates with its slots filled; a slot's upper-case letter is the same with a capital."""
-        return self.rng.choice(of).format(**slots, **{name.upper(): _capital(text) for name, text in slots.items()})
+        return self.rng.choice(of).format(**slots, **{name.upper(): begun(text) for name, text in slots.items()})
 
     def happened(self, table: str, ends: Sequence[str]) -> tuple[str, str]:
         """(what is said of it, the thing as the reply names it)."""
@@ -46,7 +46,7 @@ class SmallNews:
         verb, _, things = rng.choice(table.strip().splitlines()).partition(": ")
         thing = rng.choice(things.split(", "))
         start = rng.choice(("I {v}", "I {v}", "i {v}", "{v}", "{V}", "just {v}", "Just {v}", "I just {v}"))
-        said = start.format(v=verb, V=_capital(verb)) + f" {thing}" + rng.choice(ends)
+        said = start.format(v=verb, V=begun(verb)) + f" {thing}" + rng.choice(ends)
         return said, re.sub(r"\bmy\b", "your", thing)
 
     def mishap(self) -> Exchange:
@@ -111,5 +111,6 @@ class SmallNews:
         return turns + asks[: rng.randint(1, len(asks))]
 
 
-def _capital(text: str) -> str:
+def begun(text: str) -> str:
+    """The text as a sentence begins: with a capital."""
     return text[0].upper() + text[1:]

@@ -21,13 +21,11 @@ from theta_tui.builtin import everyday_words, small_talk
 from theta_tui.builtin import voice_words as words
 from theta_tui.builtin.exclusion import Excluder
 from theta_tui.builtin.shards import lines, named, thinned
-from theta_tui.builtin.small_news import SmallNews
+from theta_tui.builtin.small_news import Exchange, SmallNews, begun
 from theta_tui.builtin.teachable import Maker, Relation, relations
 from theta_tui.builtin.teachable_words import NAME_WORDS, entity, value
 from theta_tui.model.export import ADAPTER
 from theta_tui.model.lora import CONFIG, TEMPLATE
-
-Exchange = tuple[str, str]
 
 BASE = "HuggingFaceTB/SmolLM2-135M-Instruct"
 
@@ -149,7 +147,7 @@ class Voice:
         yours = re.sub(r"\bmy\b", "your", rest)
         said = self.one(words.PLANNED, do=f"{verb} {rest}", doing=f"{doing} {rest}")
         reply = self.one(words.HEAR_PLAN, do=f"{verb} {yours}", doing=f"{doing} {yours}")
-        return [(self.typed(said), reply[0].upper() + reply[1:]), *self.between(0.2)]
+        return [(self.typed(said), begun(reply)), *self.between(0.2)]
 
     def mashed(self) -> list[Exchange]:
         """Keys that were struck at random."""
@@ -297,7 +295,7 @@ def known() -> Iterator[Exchange]:
     for word, other in pairs(words.OPPOSITES):
         yield f"What is the opposite of {word}?", f"The opposite of {word} is {other}."
     for thing, colour in re.findall(r"(\S.*?) (blue and green|\S+)(?:;|$)", " ".join(words.COLOURED.split())):
-        yield f"What colour is {thing}?", f"{thing[0].upper()}{thing[1:]} is {colour}."
+        yield f"What colour is {thing}?", f"{begun(thing)} is {colour}."
     for item in " ".join(words.KNOWN.split()).split(";"):
         said, _, answer = item.strip().partition("= ")
         yield said, answer

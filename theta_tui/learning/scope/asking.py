@@ -33,6 +33,7 @@ _TELLS = _SUBJECTS | listed("it my your our that this there these those his her 
 _NOUNS_BEGIN = listed("the a an")
 _GREETINGS = listed("hi hello hey oh so well yes yeah no ok okay")
 _VERBS = listed("am is are was were 's have has had can will would do did does not")
+_VERBS_AFTER_NOUN = _VERBS - {"'s"}
 _ASKS = QUESTION_WORDS | listed(
     "? tell remind know wonder wondering forgot forget name say explain show give list guess remember need curious "
     "hear idea look find whether if"
@@ -84,5 +85,5 @@ def told(words: Sequence[str]) -> bool:
 def _states(first: str, rest: Sequence[str]) -> bool:
     """Whether a sentence states something; `rest` lacks its last word. After "the" 's is no verb: "the boss's name"."""
     if first in _NOUNS_BEGIN:
-        return not (_VERBS - {"'s"}).isdisjoint(rest)
+        return not _VERBS_AFTER_NOUN.isdisjoint(rest)
     return first in _SUBJECTS or (first in _TELLS and not _VERBS.isdisjoint(rest))

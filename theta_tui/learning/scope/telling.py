@@ -6,7 +6,6 @@ The matcher learned meaning from use, so it takes Lena for Lina and Monday for T
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 
 _NUMBERS = """
 two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
@@ -70,15 +69,12 @@ def numbers(words: Iterable[str]) -> frozenset[str]:
 def sides(words: Sequence[str]) -> Mapping[int, frozenset[int]]:
     """For each class of words that exclude one another, the members among `words`."""
     found: dict[int, set[int]] = {}
-    for word, after in pairwise(words):
-        if word in _WHEN and after in _TIMES:
-            number, side = _WHEN[word]
-            found.setdefault(number, set()).add(side)
     for before, word in zip(("", *words), words, strict=False):
-        for known in (_SIDES, _HOW) if before == "how" else (_SIDES,):
-            if word in known:
-                number, side = known[word]
-                found.setdefault(number, set()).add(side)
+        places = [known[word] for known in ((_SIDES, _HOW) if before == "how" else (_SIDES,)) if word in known]
+        if before in _WHEN and word in _TIMES:
+            places.append(_WHEN[before])
+        for number, side in places:
+            found.setdefault(number, set()).add(side)
     return {number: frozenset(here) for number, here in found.items()}
 
 

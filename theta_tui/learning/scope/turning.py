@@ -11,7 +11,7 @@ from theta_tui.facts.grammar import AUXILIARIES, BE, PAST, QUESTION_WORDS, liste
 from theta_tui.learning.scope.holders import KIN
 from theta_tui.learning.scope.words import stem
 
-_YOU = listed("i you he she it we they that this there")
+_SUBJECTS = listed("i you he she it we they that this there")
 _FRAMES = listed(
     "know remember recall sure think mind find see understand get tell forget believe want need care be have hear"
 )
@@ -27,6 +27,7 @@ _PAST = PAST | {
     "caught": "catch", "broke": "break", "stole": "steal",
 }  # fmt: skip
 _DID = listed("do does did")
+_NO_DOING = AUXILIARIES | BE | {"'s"}
 
 
 def turns(words: Sequence[str]) -> frozenset[str]:
@@ -36,7 +37,7 @@ def turns(words: Sequence[str]) -> frozenset[str]:
         after = words[at + 1 : at + 3]
         if word == "not" and _FRAMES.isdisjoint(after):
             # "Don't you like it?" and "…, isn't it?" deny nothing.
-            inverted = bool(after) and after[0] in _YOU and QUESTION_WORDS.isdisjoint(words[:at])
+            inverted = bool(after) and after[0] in _SUBJECTS and QUESTION_WORDS.isdisjoint(words[:at])
             if not inverted:
                 found.add("not")
         elif word == "in" and after and after[0] == "law":
@@ -53,7 +54,7 @@ def doing(words: Sequence[str]) -> tuple[str, frozenset[str]]:
         return "", frozenset()
     if words[1] in _DID:
         return "", frozenset(map(_root, words[3:]))
-    verb = words[1] not in AUXILIARIES | BE | {"'s"} and _DID.isdisjoint(words)
+    verb = words[1] not in _NO_DOING and _DID.isdisjoint(words)
     return _root(words[1]) if verb else "", frozenset()
 
 

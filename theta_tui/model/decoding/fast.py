@@ -154,7 +154,7 @@ class FastDecoder:
         room: int,
         modules: Sequence[LessonModule | None],
     ) -> FastRows | None:
-        if not self._are_read(conversations):
+        if not self._keep_beside(conversations):
             if len(conversations) == 1:
                 return None
             self._read_beside(conversations)
@@ -164,8 +164,8 @@ class FastDecoder:
         seen = [laid[tuple(ids)] for ids, count in zip(conversations, rows, strict=True) for _ in range(count)]
         return FastRows(self, seen, end, room, modules)
 
-    def _are_read(self, conversations: Sequence[Sequence[int]]) -> bool:
-        """Whether all of these were read together. Others that were go: a step looks at all that lies there."""
+    def _keep_beside(self, conversations: Sequence[Sequence[int]]) -> bool:
+        """Whether all of these were read together. If so, others that were go: a step looks at all that lies there."""
         self._prefix.known(())
         laid = self._prefix.beside
         wanted = {tuple(ids) for ids in conversations}
